@@ -1,0 +1,5 @@
+//! The paths whose cost a user feels.
+
+fn main() {
+    divan::main();
+}

@@ -1,0 +1,1 @@
+//! A local AWS Backup over HTTP.

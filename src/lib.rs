@@ -1,0 +1,3 @@
+//! redrill runs version-controlled restore plans against AWS Backup, each restore exactly once.
+
+pub mod emulator;

@@ -1,0 +1,3 @@
+//! Arguments to pipeline to exit code; nothing else.
+
+fn main() {}

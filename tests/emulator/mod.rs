@@ -1,0 +1,1 @@
+//! The emulator, from outside, over HTTP.
