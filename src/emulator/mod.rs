@@ -1,1 +1,53 @@
-//! A local AWS Backup over HTTP.
+//! A local AWS Backup for restores, over HTTP, for any client of the API.
+//!
+//! It answers as AWS does and fails as AWS does, so that a client is proven against the service's ways and not against
+//! its own idea of them: nothing here knows the rest of redrill, and what it refuses comes from recorded answers of AWS
+//! (`refusals.yaml`), each with its source. Where AWS says nothing, the behaviour can be switched ([`TokenSemantics`]).
+//!
+//! The state is a model on its own: an inventory of recovery points, and jobs whose whole course is settled when they are
+//! created, so that what a job is at an instant follows from the [`Clock`]. HTTP lies thin on top.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use redrill::emulator::{Emulator, Options, Speed};
+//!
+//! let options = Options { speed: Speed::Max, ..Options::default() };
+//! let emulator = Emulator::start(([127, 0, 0, 1], 0).into(), options).await?;
+//! // Point AWS_ENDPOINT_URL at emulator.url(), with any credentials.
+//! emulator.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod arn;
+mod catalog;
+mod clock;
+mod error;
+mod faults;
+mod handle;
+mod inventory;
+mod job;
+mod operation;
+mod paging;
+mod query;
+mod refusals;
+mod resource_types;
+mod running;
+mod server;
+mod service;
+mod start_request;
+mod stream;
+mod sts;
+mod tokens;
+
+pub use clock::{Clock, Speed, SpeedError};
+pub use faults::{Fault, FaultKind, Faults};
+pub use inventory::{
+    AccountInventory, Inventory, InventoryError, RecoveryPoint, RecoveryPointStatus,
+    RestoreBehaviour, StorageClass, Vault,
+};
+pub use job::{JobSnapshot, JobStatus};
+pub use operation::Operation;
+pub use running::{Emulator, Options, StartError};
+pub use tokens::{AfterFinish, Mismatch, TokenSemantics};

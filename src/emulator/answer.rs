@@ -1,0 +1,142 @@
+//! Answers: JSON and XML as AWS's services write them.
+
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use super::error::{ApiError, ErrorCode};
+
+/// An answer before it has its request id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) content_type: &'static str,
+    /// The header `x-amzn-ErrorType`.
+    pub(super) error_type: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+const JSON: &str = "application/json";
+
+impl Answer {
+    pub(super) fn json(value: &impl Serialize) -> Answer {
+        let mut body = Vec::with_capacity(512);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut body, Wire);
+        match value.serialize(&mut serializer) {
+            Ok(()) => Answer {
+                status: 200,
+                content_type: JSON,
+                error_type: None,
+                body,
+            },
+            Err(error) => Answer::error(&ApiError::new(
+                ErrorCode::InternalFailure,
+                error.to_string(),
+            )),
+        }
+    }
+
+    pub(super) fn error(error: &ApiError) -> Answer {
+        Answer::error_of(
+            error.code.status(),
+            error.code.name(),
+            &error.message,
+            error.context.as_deref(),
+        )
+    }
+
+    /// botocore finds the code in the header or in the body's `Code`, the Rust SDK in the header alone: both are sent.
+    /// The members of the body are those of every exception in the API model.
+    pub(super) fn error_of(
+        status: u16,
+        code: &str,
+        message: &str,
+        context: Option<&str>,
+    ) -> Answer {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            code: &'a str,
+            message: &'a str,
+            r#type: &'a str,
+            context: Option<&'a str>,
+        }
+        let body = Body {
+            code,
+            message,
+            r#type: if status < 500 { "Client" } else { "Server" },
+            context,
+        };
+        Answer {
+            status,
+            error_type: Some(code.to_owned()),
+            ..Answer::json(&body)
+        }
+    }
+
+    pub(super) fn xml(status: u16, body: String) -> Answer {
+        Answer {
+            status,
+            content_type: "text/xml",
+            error_type: None,
+            body: body.into_bytes(),
+        }
+    }
+
+    pub(super) fn into_response(self, request_id: &str) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+        *response.status_mut() =
+            hyper::StatusCode::from_u16(self.status).unwrap_or(hyper::StatusCode::OK);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if let Ok(value) = HeaderValue::from_str(request_id) {
+            headers.insert("x-amzn-requestid", value);
+        }
+        if let Some(Ok(value)) = self.error_type.as_deref().map(HeaderValue::from_str) {
+            headers.insert("x-amzn-errortype", value);
+        }
+        response
+    }
+}
+
+/// Numbers with a fraction are written with an exponent, `1.578560834253E9`: so the live service was captured writing its
+/// times, <https://github.com/boto/boto3/issues/2260>.
+struct Wire;
+
+impl Formatter for Wire {
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        write!(writer, "{value:E}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::job::Epoch;
+    use super::*;
+
+    #[test]
+    fn times_have_an_exponent() {
+        let time = Epoch("2020-01-09T09:07:14.253Z".parse().unwrap());
+        let answer = Answer::json(&[time]);
+        assert_eq!(answer.body, b"[1.578560834253E9]");
+    }
+
+    #[test]
+    fn errors_say_it_twice() {
+        let answer = Answer::error(&ApiError::missing("Metadata"));
+        assert_eq!(answer.status, 400);
+        assert_eq!(
+            answer.error_type.as_deref(),
+            Some("MissingParameterValueException")
+        );
+        assert_eq!(
+            String::from_utf8(answer.body).unwrap(),
+            r#"{"Code":"MissingParameterValueException","Message":"Required parameter Metadata is missing.","Type":"Client","Context":"Metadata"}"#
+        );
+    }
+}

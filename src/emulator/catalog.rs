@@ -1,0 +1,251 @@
+//! Which recovery points exist, for whom, and where: an inventory with an index, or anything that is well-formed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::arn::Arn;
+use super::clock::add;
+use super::error::{ApiError, ErrorCode};
+use super::inventory::{Inventory, RecoveryPoint, RecoveryPointStatus, StorageClass};
+use super::resource_types::{self, Place};
+
+/// The vault of every recovery point that no inventory knows.
+const FREE_VAULT: &str = "Default";
+
+/// The size of every recovery point that no inventory knows: that of the recorded restore of an instance in a minute.
+const FREE_SIZE: u64 = 8 << 30;
+
+/// A recovery point and the vault that holds it.
+#[derive(Debug)]
+pub(super) struct Located {
+    pub(super) point: RecoveryPoint,
+    pub(super) vault: String,
+    pub(super) vault_arn: String,
+}
+
+/// Who asks, and of which region.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) account: String,
+    /// None when the request is not signed.
+    pub(super) region: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum Catalog {
+    /// Without an inventory: any well-formed recovery point ARN exists, in the vault `Default`, created at this time.
+    Free(Timestamp),
+    /// With one: account and region to vaults.
+    Listed(BTreeMap<(String, String), Site>),
+}
+
+/// One account in one region.
+#[derive(Debug, Default)]
+pub(super) struct Site {
+    pub(super) vaults: BTreeMap<String, Vec<Arc<Located>>>,
+    by_arn: HashMap<String, Arc<Located>>,
+}
+
+/// A vault as it is listed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct VaultEntry {
+    pub(super) name: String,
+    pub(super) arn: String,
+    pub(super) recovery_points: Option<usize>,
+}
+
+impl Catalog {
+    pub(super) fn new(inventory: Option<Inventory>, now: Timestamp) -> Catalog {
+        let Some(inventory) = inventory else {
+            return Catalog::Free(add(now, -SignedDuration::from_hours(1)));
+        };
+        let mut sites: BTreeMap<(String, String), Site> = BTreeMap::new();
+        for entry in inventory.accounts {
+            let scope = (entry.account, entry.region);
+            let site = sites.entry(scope.clone()).or_default();
+            for (vault, contents) in entry.vaults {
+                let vault_arn = vault_arn(&scope.1, &scope.0, &vault);
+                let points = site.vaults.entry(vault.clone()).or_default();
+                for point in contents.recovery_points {
+                    let located = Arc::new(Located {
+                        point,
+                        vault: vault.clone(),
+                        vault_arn: vault_arn.clone(),
+                    });
+                    site.by_arn
+                        .insert(located.point.arn.clone(), Arc::clone(&located));
+                    points.push(located);
+                }
+            }
+        }
+        Catalog::Listed(sites)
+    }
+
+    /// The recovery point of a StartRestoreJob, which names no vault.
+    pub(super) fn find(
+        &self,
+        caller: &Caller,
+        arn: &str,
+        resource_type: Option<&str>,
+    ) -> Result<Arc<Located>, ApiError> {
+        let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
+        match self {
+            Catalog::Free(created_at) => {
+                free(caller, &parsed, arn, resource_type, *created_at).map(Arc::new)
+            }
+            Catalog::Listed(_) => self
+                .sites(caller)
+                .find_map(|(_, site)| site.by_arn.get(arn).cloned())
+                .ok_or_else(|| unknown(caller, arn)),
+        }
+    }
+
+    /// The recovery point of a call that names the vault.
+    pub(super) fn find_in(
+        &self,
+        caller: &Caller,
+        vault: &str,
+        arn: &str,
+    ) -> Result<Arc<Located>, ApiError> {
+        let known = match self {
+            Catalog::Free(_) => vault == FREE_VAULT,
+            Catalog::Listed(_) => self
+                .sites(caller)
+                .any(|(_, site)| site.vaults.contains_key(vault)),
+        };
+        if !known {
+            return Err(ApiError::insufficient_privileges());
+        }
+        let located = self.find(caller, arn, None)?;
+        if located.vault == vault {
+            Ok(located)
+        } else {
+            Err(unknown(caller, arn))
+        }
+    }
+
+    /// The vaults of the caller, by name.
+    pub(super) fn vaults(&self, caller: &Caller, default_region: &str) -> Vec<VaultEntry> {
+        match self {
+            Catalog::Free(_) => {
+                let region = caller.region.as_deref().unwrap_or(default_region);
+                vec![VaultEntry {
+                    name: FREE_VAULT.to_owned(),
+                    arn: vault_arn(region, &caller.account, FREE_VAULT),
+                    recovery_points: None,
+                }]
+            }
+            Catalog::Listed(_) => self
+                .sites(caller)
+                .flat_map(|((account, region), site)| {
+                    site.vaults.iter().map(move |(name, points)| VaultEntry {
+                        name: name.clone(),
+                        arn: vault_arn(region, account, name),
+                        recovery_points: Some(points.len()),
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    /// The accounts and regions that the caller sees: its own; every region of it when the request is not signed.
+    fn sites(&self, caller: &Caller) -> impl Iterator<Item = (&(String, String), &Site)> {
+        let sites = match self {
+            Catalog::Free(_) => None,
+            Catalog::Listed(sites) => Some(sites.iter()),
+        };
+        sites
+            .into_iter()
+            .flatten()
+            .filter(move |((account, region), _)| {
+                *account == caller.account && caller.region.as_ref().is_none_or(|r| r == region)
+            })
+    }
+}
+
+fn free(
+    caller: &Caller,
+    parsed: &Arn<'_>,
+    arn: &str,
+    resource_type: Option<&str>,
+    created_at: Timestamp,
+) -> Result<Located, ApiError> {
+    let row = match resource_type {
+        Some(name) => resource_types::find(name),
+        None => Some(resource_types::guess(parsed).ok_or_else(|| malformed(arn))?),
+    };
+    let or = |text: &str, other: &str| match text {
+        "" => other.to_owned(),
+        text => text.to_owned(),
+    };
+    let region = or(
+        parsed.region,
+        caller.region.as_deref().unwrap_or("us-east-1"),
+    );
+    let account = or(parsed.account, &caller.account);
+    let place = Place {
+        partition: parsed.partition,
+        region: &region,
+        account: &account,
+    };
+    let resource_arn = match row {
+        Some(row) => resource_types::source_arn(row, place, arn),
+        None => arn.to_owned(),
+    };
+    let name = match (row, resource_type) {
+        (_, Some(name)) => name.to_owned(),
+        (Some(row), None) => row.name.clone(),
+        (None, None) => String::new(),
+    };
+    let restore_metadata = row
+        .map(|row| resource_types::restore_metadata(row, &resource_arn))
+        .unwrap_or_default();
+    let point = RecoveryPoint {
+        arn: arn.to_owned(),
+        resource_arn,
+        resource_type: name,
+        created_at,
+        size_bytes: FREE_SIZE,
+        restore_metadata,
+        status: RecoveryPointStatus::Completed,
+        storage_class: StorageClass::Warm,
+        parent: None,
+        encryption_key_arn: None,
+        expires_at: None,
+        tags: BTreeMap::new(),
+        restore: None,
+    };
+    Ok(Located {
+        point,
+        vault: FREE_VAULT.to_owned(),
+        vault_arn: vault_arn(&region, &account, FREE_VAULT),
+    })
+}
+
+/// <https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html>
+fn vault_arn(region: &str, account: &str, name: &str) -> String {
+    let partition = match region {
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    format!("arn:{partition}:backup:{region}:{account}:backup-vault:{name}")
+}
+
+fn malformed(arn: &str) -> ApiError {
+    ApiError::invalid(
+        "RecoveryPointArn",
+        format!("Invalid recovery point ARN: {arn}"),
+    )
+}
+
+fn unknown(caller: &Caller, arn: &str) -> ApiError {
+    let region = caller.region.as_deref().unwrap_or("any region");
+    let account = &caller.account;
+    ApiError::new(
+        ErrorCode::ResourceNotFound,
+        format!("Recovery point {arn} does not exist in account {account}, {region}."),
+    )
+}

@@ -1,0 +1,400 @@
+//! The inventory: which vaults and recovery points exist, in which accounts and regions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::arn::{Arn, is_account_id};
+
+/// What the emulator serves: one entry for each account and region.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inventory {
+    /// In the order of the file.
+    pub accounts: Vec<AccountInventory>,
+}
+
+/// One account in one region; one document of the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountInventory {
+    /// Twelve digits.
+    #[serde(deserialize_with = "account_id")]
+    pub account: String,
+    /// As in `us-east-1`.
+    pub region: String,
+    /// By name.
+    #[serde(default, deserialize_with = "unique_keys")]
+    pub vaults: BTreeMap<String, Vault>,
+}
+
+/// A backup vault.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vault {
+    /// In the order of the file.
+    #[serde(default)]
+    pub recovery_points: Vec<RecoveryPoint>,
+}
+
+/// A recovery point. Names and meanings are those of
+/// <https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DescribeRecoveryPoint.html>.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryPoint {
+    /// Its own ARN; the form depends on the resource type.
+    #[serde(deserialize_with = "arn")]
+    pub arn: String,
+    /// The ARN of what was backed up.
+    #[serde(deserialize_with = "arn")]
+    pub resource_arn: String,
+    /// `EFS`, `RDS`, …
+    pub resource_type: String,
+    /// When the backup began.
+    pub created_at: Timestamp,
+    /// Size of the backup.
+    #[serde(default)]
+    pub size_bytes: u64,
+    /// What GetRecoveryPointRestoreMetadata answers.
+    #[serde(default, deserialize_with = "unique_keys")]
+    pub restore_metadata: BTreeMap<String, String>,
+    /// Whether it is ready.
+    #[serde(default)]
+    pub status: RecoveryPointStatus,
+    /// Where it lies.
+    #[serde(default)]
+    pub storage_class: StorageClass,
+    /// The composite recovery point that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The key that encrypts it; absent for an unencrypted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption_key_arn: Option<String>,
+    /// When AWS Backup will delete it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Its tags.
+    #[serde(
+        default,
+        deserialize_with = "unique_keys",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub tags: BTreeMap<String, String>,
+    /// How the emulator's restores of it go; no fact about AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreBehaviour>,
+}
+
+/// How restores of one recovery point go, in place of what the duration table and the failure rules say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreBehaviour {
+    /// From RUNNING to the end: `45m`, `1h 30m`.
+    #[serde(
+        default,
+        deserialize_with = "duration",
+        serialize_with = "duration_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub duration: Option<SignedDuration>,
+    /// The job ends FAILED with this StatusMessage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails: Option<String>,
+}
+
+/// `RecoveryPointStatus` of the API model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the API's own names")]
+pub enum RecoveryPointStatus {
+    #[default]
+    Completed,
+    Partial,
+    Deleting,
+    Expired,
+    Available,
+    Stopped,
+    Creating,
+}
+
+/// `StorageClass` of the API model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the API's own names")]
+pub enum StorageClass {
+    #[default]
+    Warm,
+    Cold,
+    Deleted,
+}
+
+/// What is wrong with an inventory, and where. The writer of the file has to mend it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {message}")]
+pub struct InventoryError {
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Inventory {
+    /// Reads the YAML text of an inventory file: one document for each account and region.
+    pub fn parse(text: &str) -> Result<Inventory, InventoryError> {
+        let mut inventory = Inventory::default();
+        let mut seen = std::collections::BTreeSet::new();
+        for document in serde_yaml::Deserializer::from_str(text) {
+            let entry = match Option::<AccountInventory>::deserialize(document) {
+                Ok(Some(entry)) => entry,
+                Ok(None) => continue, // an empty document: a stray `---`
+                Err(error) => return Err(located(&error)),
+            };
+            let scope = (entry.account.clone(), entry.region.clone());
+            for point in entry.vaults.values().flat_map(|v| &v.recovery_points) {
+                if !seen.insert((scope.clone(), point.arn.clone())) {
+                    return Err(second_place(text, &point.arn));
+                }
+            }
+            inventory.accounts.push(entry);
+        }
+        if inventory.accounts.is_empty() {
+            return Err(InventoryError {
+                line: 1,
+                column: 1,
+                message: "the inventory is empty: write `account:`, `region:` and `vaults:`".into(),
+            });
+        }
+        Ok(inventory)
+    }
+
+    /// Every recovery point, with the account and the vault that hold it.
+    pub fn recovery_points(
+        &self,
+    ) -> impl Iterator<Item = (&AccountInventory, &str, &RecoveryPoint)> {
+        self.accounts.iter().flat_map(|account| {
+            account.vaults.iter().flat_map(move |(name, vault)| {
+                let points = vault.recovery_points.iter();
+                points.map(move |point| (account, name.as_str(), point))
+            })
+        })
+    }
+}
+
+fn located(error: &serde_yaml::Error) -> InventoryError {
+    let (line, column) = error
+        .location()
+        .map_or((1, 1), |place| (place.line(), place.column()));
+    // The place is said once, in the fields.
+    let message = error.to_string();
+    let message = match message.rfind(" at line ") {
+        Some(end) => message[..end].to_owned(),
+        None => message,
+    };
+    InventoryError {
+        line,
+        column,
+        message,
+    }
+}
+
+/// A duplicate is found after parsing, when places are gone: look for the second `arn:` with that value.
+fn second_place(text: &str, arn: &str) -> InventoryError {
+    let line = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| {
+            let value = line.trim_start_matches(['-', ' ', '{']).trim_end();
+            value.starts_with("arn:") && value.trim_matches(['"', '\'', '}', ' ']).ends_with(arn)
+        })
+        .nth(1)
+        .map_or(1, |(index, _)| index + 1);
+    InventoryError {
+        line,
+        column: 1,
+        message: format!("recovery point {arn} is in this account and region twice"),
+    }
+}
+
+fn arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    checked(deserializer, |text| match Arn::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(format!(
+            "{text:?} is no ARN: arn:partition:service:region:account:resource"
+        )),
+    })
+}
+
+fn account_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    checked(deserializer, |text| match is_account_id(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no account id: 12 digits, in quotes")),
+    })
+}
+
+fn duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SignedDuration>, D::Error> {
+    checked(deserializer, |text| match text.parse::<SignedDuration>() {
+        Ok(duration) if !duration.is_negative() => Ok(Some(duration)),
+        _ => Err(format!("{text:?} is no duration: write 45s, 45m or 1h 30m")),
+    })
+}
+
+/// Reads a text and checks it while the reader is still at its place: an error has the place of the text then, and that
+/// of the whole map around it otherwise.
+fn checked<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    check: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    struct Checked<F>(F);
+    impl<T, F: FnOnce(&str) -> Result<T, String>> Visitor<'_> for Checked<F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            (self.0)(text).map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Checked(check))
+}
+
+fn duration_text<S: Serializer>(
+    duration: &Option<SignedDuration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.collect_str(&format_args!("{duration:#}")),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// A key that the map has not yet.
+struct NewKey<'a, V>(&'a BTreeMap<String, V>);
+
+impl<'de, V> DeserializeSeed<'de> for NewKey<'_, V> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        checked(deserializer, |key| match self.0.contains_key(key) {
+            false => Ok(key.to_owned()),
+            true => Err(format!("duplicate key {key:?}")),
+        })
+    }
+}
+
+/// A map in which each key stands once: serde would let the last one win.
+fn unique_keys<'de, D, V>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    V: Deserialize<'de>,
+{
+    struct Unique<V>(std::marker::PhantomData<V>);
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Unique<V> {
+        type Value = BTreeMap<String, V>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some(key) = access.next_key_seed(NewKey(&map))? {
+                map.insert(key, access.next_value()?);
+            }
+            Ok(map)
+        }
+    }
+    deserializer.deserialize_map(Unique(std::marker::PhantomData))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = r#"
+account: "123456789012"
+region: us-east-1
+vaults:
+  primary:
+    recovery_points:
+      - arn: arn:aws:backup:us-east-1:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
+        resource_arn: arn:aws:elasticfilesystem:us-east-1:123456789012:file-system/fs-0a1b2c3d
+        resource_type: EFS
+        created_at: 2026-11-20T03:00:00Z
+        size_bytes: 1099511627776
+        restore_metadata: { file-system-id: fs-0a1b2c3d }
+        restore: { duration: 45m, fails: "Access denied to KMS key." }
+  empty: {}
+---
+account: "210987654321"
+region: eu-central-1
+"#;
+
+    #[test]
+    fn several_accounts_in_one_file() {
+        let inventory = Inventory::parse(TWO).unwrap();
+        assert_eq!(inventory.accounts.len(), 2);
+        assert_eq!(inventory.accounts[0].vaults.len(), 2);
+        let (account, vault, point) = inventory.recovery_points().next().unwrap();
+        assert_eq!((account.region.as_str(), vault), ("us-east-1", "primary"));
+        assert_eq!(point.size_bytes, 1 << 40);
+        assert_eq!(point.status, RecoveryPointStatus::Completed);
+        let restore = point.restore.as_ref().unwrap();
+        assert_eq!(restore.duration, Some(SignedDuration::from_mins(45)));
+        assert_eq!(restore.fails.as_deref(), Some("Access denied to KMS key."));
+        assert_eq!(inventory.recovery_points().count(), 1);
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let inventory = Inventory::parse(TWO).unwrap();
+        let text = serde_yaml::to_string(&inventory.accounts[0]).unwrap();
+        assert_eq!(
+            Inventory::parse(&text).unwrap().accounts,
+            inventory.accounts[..1]
+        );
+    }
+
+    fn mistake(from: &str, to: &str) -> (usize, String) {
+        assert!(TWO.contains(from), "{from}");
+        let error = Inventory::parse(&TWO.replacen(from, to, 1)).unwrap_err();
+        (error.line, error.message)
+    }
+
+    #[test]
+    fn mistakes_have_a_place() {
+        let point = "      - arn: arn:aws:backup:us-east-1:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45\n";
+        let (line, message) = mistake("size_bytes", "size");
+        assert_eq!(line, 11);
+        assert!(message.contains("unknown field `size`"), "{message}");
+        let (line, message) = mistake("\"123456789012\"", "\"12345\"");
+        assert_eq!(line, 2);
+        assert!(message.contains("no account id"), "{message}");
+        let (line, message) = mistake("arn:aws:elastic", "arm:aws:elastic");
+        assert_eq!(line, 8, "{message}");
+        assert!(message.contains("is no ARN"), "{message}");
+        let (line, message) = mistake("45m", "soon");
+        assert_eq!(line, 13, "{message}");
+        let (line, message) = mistake("  empty:", "  primary:");
+        assert_eq!(line, 14, "{message}");
+        assert!(message.contains("duplicate key \"primary\""), "{message}");
+        let (line, message) = mistake("eu-central-1", "[");
+        assert_eq!(line, 17, "{message}");
+        let again = format!(
+            "{point}        resource_arn: arn:aws:s3:::b\n        resource_type: S3\n        created_at: 2026-11-20T03:00:00Z\n{point}"
+        );
+        let (line, message) = mistake(point, &again);
+        assert_eq!(line, 11);
+        assert!(message.contains("twice"), "{message}");
+        for empty in ["", "---\n", "# nothing\n"] {
+            Inventory::parse(empty).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! One restore job. Its whole course is settled when it is created: what it is at an instant follows from the clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::catalog::Located;
+
+/// `RestoreJobStatus` of the API model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the API's own names")]
+pub enum JobStatus {
+    Pending,
+    Running,
+    Completed,
+    Aborted,
+    Failed,
+}
+
+impl JobStatus {
+    /// Whether nothing follows.
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, JobStatus::Pending | JobStatus::Running)
+    }
+
+    pub(super) fn parse(text: &str) -> Option<JobStatus> {
+        Some(match text {
+            "PENDING" => JobStatus::Pending,
+            "RUNNING" => JobStatus::Running,
+            "COMPLETED" => JobStatus::Completed,
+            "ABORTED" => JobStatus::Aborted,
+            "FAILED" => JobStatus::Failed,
+            _ => return None,
+        })
+    }
+}
+
+/// A job as it stood at one instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobSnapshot {
+    /// RestoreJobId.
+    pub id: String,
+    /// The account that asked for it.
+    pub account: String,
+    /// The region that it was asked of.
+    pub region: String,
+    /// IdempotencyToken of the request.
+    pub token: Option<String>,
+    /// Now.
+    pub status: JobStatus,
+    /// StatusMessage: why it failed.
+    pub status_message: Option<String>,
+    /// Once AWS would tell it.
+    pub created_resource_arn: Option<String>,
+    /// Metadata of the request.
+    pub metadata: BTreeMap<String, String>,
+    /// RecoveryPointArn of the request.
+    pub recovery_point_arn: String,
+    /// Of the recovery point.
+    pub resource_type: String,
+    /// IamRoleArn of the request.
+    pub iam_role_arn: Option<String>,
+    /// The body of the request, as it came over the wire.
+    pub request: serde_json::Value,
+    /// CreationDate.
+    pub created_at: Timestamp,
+    /// CompletionDate, once it has ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How a job will end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Completed,
+    Failed(String),
+}
+
+/// What is kept of a job: about a kilobyte, most of it the body of the request.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) id: String,
+    pub(super) account: String,
+    pub(super) region: String,
+    pub(super) point: Arc<Located>,
+    /// The request's body as it came; metadata, token and role are read from it when somebody asks.
+    pub(super) body: Box<str>,
+    pub(super) iam_role_arn: Option<Box<str>>,
+    pub(super) created_at: Timestamp,
+    pub(super) starts_at: Timestamp,
+    pub(super) ends_at: Timestamp,
+    pub(super) outcome: Outcome,
+    pub(super) created_arn: Box<str>,
+    pub(super) created_arn_early: bool,
+}
+
+impl Job {
+    pub(super) fn status(&self, now: Timestamp) -> JobStatus {
+        if now >= self.ends_at {
+            match self.outcome {
+                Outcome::Completed => JobStatus::Completed,
+                Outcome::Failed(_) => JobStatus::Failed,
+            }
+        } else if now >= self.starts_at {
+            JobStatus::Running
+        } else {
+            JobStatus::Pending
+        }
+    }
+
+    /// When the status changes next.
+    pub(super) fn next_event(&self, now: Timestamp) -> Option<Timestamp> {
+        [self.starts_at, self.ends_at]
+            .into_iter()
+            .find(|event| *event > now)
+    }
+
+    pub(super) fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
+        (now >= self.ends_at).then_some(self.ends_at)
+    }
+
+    /// CreatedResourceArn: known early for some types, with COMPLETED for the others, and not at all of a job that failed
+    /// before it was known.
+    fn created_arn(&self, now: Timestamp) -> Option<&str> {
+        let told = match self.status(now) {
+            JobStatus::Completed => true,
+            JobStatus::Running | JobStatus::Failed | JobStatus::Aborted => self.created_arn_early,
+            JobStatus::Pending => false,
+        };
+        told.then_some(&*self.created_arn)
+    }
+
+    fn status_message(&self, now: Timestamp) -> Option<&str> {
+        match &self.outcome {
+            Outcome::Failed(message) if now >= self.ends_at => Some(message),
+            _ => None,
+        }
+    }
+
+    pub(super) fn snapshot(&self, now: Timestamp) -> JobSnapshot {
+        let request: serde_json::Value =
+            serde_json::from_str(&self.body).unwrap_or(serde_json::Value::Null);
+        let text = |name: &str| request.get(name)?.as_str().map(str::to_owned);
+        JobSnapshot {
+            id: self.id.clone(),
+            account: self.account.clone(),
+            region: self.region.clone(),
+            token: text("IdempotencyToken"),
+            status: self.status(now),
+            status_message: self.status_message(now).map(str::to_owned),
+            created_resource_arn: self.created_arn(now).map(str::to_owned),
+            metadata: self.metadata(),
+            recovery_point_arn: self.point.point.arn.clone(),
+            resource_type: self.point.point.resource_type.clone(),
+            iam_role_arn: self.iam_role_arn.as_deref().map(str::to_owned),
+            created_at: self.created_at,
+            ended_at: self.ended_at(now),
+            request,
+        }
+    }
+
+    pub(super) fn metadata(&self) -> BTreeMap<String, String> {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            #[serde(rename = "Metadata")]
+            metadata: BTreeMap<String, Option<String>>,
+        }
+        let body: Result<Body, _> = serde_json::from_str(&self.body);
+        let entries = body.map(|body| body.metadata).unwrap_or_default();
+        entries
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect()
+    }
+
+    /// The shape of DescribeRestoreJob and of the items of ListRestoreJobs: the members are the same.
+    pub(super) fn view(&self, now: Timestamp) -> JobView<'_> {
+        let status = self.status(now);
+        let point = &self.point.point;
+        JobView {
+            account_id: &self.account,
+            restore_job_id: &self.id,
+            recovery_point_arn: &point.arn,
+            source_resource_arn: &point.resource_arn,
+            backup_vault_arn: &self.point.vault_arn,
+            creation_date: Epoch(self.created_at),
+            completion_date: self.ended_at(now).map(Epoch),
+            status,
+            status_message: self.status_message(now),
+            // The two values that captures of restore jobs show; it is no sign of progress. Backup jobs write "100.0".
+            percent_done: match status {
+                JobStatus::Completed => "100.00%",
+                _ => "0.00%",
+            },
+            // 0 in the one public capture of a running job.
+            backup_size_in_bytes: match status {
+                JobStatus::Pending | JobStatus::Running => 0,
+                _ => point.size_bytes,
+            },
+            iam_role_arn: self.iam_role_arn.as_deref(),
+            expected_completion_time_minutes: None,
+            created_resource_arn: self.created_arn(now),
+            resource_type: &point.resource_type,
+            recovery_point_creation_date: Epoch(point.created_at),
+            created_by: None,
+            validation_status: None,
+            validation_status_message: None,
+            deletion_status: None,
+            deletion_status_message: None,
+            is_parent: false,
+            parent_job_id: None,
+        }
+    }
+}
+
+/// A time as the API writes it: seconds since 1970 to the millisecond, as a JSON number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Epoch(pub(super) Timestamp);
+
+impl Serialize for Epoch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0.as_millisecond() as f64 / 1000.0)
+    }
+}
+
+/// Absent members are null, as the live service was captured writing them, <https://github.com/boto/boto3/issues/2260>.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct JobView<'a> {
+    account_id: &'a str,
+    restore_job_id: &'a str,
+    recovery_point_arn: &'a str,
+    source_resource_arn: &'a str,
+    backup_vault_arn: &'a str,
+    creation_date: Epoch,
+    completion_date: Option<Epoch>,
+    status: JobStatus,
+    status_message: Option<&'a str>,
+    percent_done: &'static str,
+    backup_size_in_bytes: u64,
+    iam_role_arn: Option<&'a str>,
+    expected_completion_time_minutes: Option<u64>,
+    created_resource_arn: Option<&'a str>,
+    resource_type: &'a str,
+    recovery_point_creation_date: Epoch,
+    created_by: Option<()>,
+    validation_status: Option<&'a str>,
+    validation_status_message: Option<&'a str>,
+    deletion_status: Option<&'a str>,
+    deletion_status_message: Option<&'a str>,
+    is_parent: bool,
+    parent_job_id: Option<&'a str>,
+}

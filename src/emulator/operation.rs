@@ -1,0 +1,169 @@
+//! Which operation a request line asks for.
+
+use hyper::Method;
+use percent_encoding::percent_decode_str;
+
+use super::error::{ApiError, ErrorCode};
+
+/// The operations that the emulator serves, named as in the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the API's own names")]
+pub enum Operation {
+    StartRestoreJob,
+    DescribeRestoreJob,
+    ListRestoreJobs,
+    GetRestoreJobMetadata,
+    DescribeRecoveryPoint,
+    GetRecoveryPointRestoreMetadata,
+    ListBackupVaults,
+    /// Of AWS STS, on the same port.
+    GetCallerIdentity,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Operation; 8] = [
+        Operation::StartRestoreJob,
+        Operation::DescribeRestoreJob,
+        Operation::ListRestoreJobs,
+        Operation::GetRestoreJobMetadata,
+        Operation::DescribeRecoveryPoint,
+        Operation::GetRecoveryPointRestoreMetadata,
+        Operation::ListBackupVaults,
+        Operation::GetCallerIdentity,
+    ];
+
+    /// As in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::StartRestoreJob => "StartRestoreJob",
+            Operation::DescribeRestoreJob => "DescribeRestoreJob",
+            Operation::ListRestoreJobs => "ListRestoreJobs",
+            Operation::GetRestoreJobMetadata => "GetRestoreJobMetadata",
+            Operation::DescribeRecoveryPoint => "DescribeRecoveryPoint",
+            Operation::GetRecoveryPointRestoreMetadata => "GetRecoveryPointRestoreMetadata",
+            Operation::ListBackupVaults => "ListBackupVaults",
+            Operation::GetCallerIdentity => "GetCallerIdentity",
+        }
+    }
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An operation and what the path says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) operation: Operation,
+    /// The labels of the path, decoded, in order.
+    pub(super) labels: Vec<String>,
+}
+
+/// Paths are cut before they are decoded: an ARN is one label, with `%2F` in it. botocore ends some paths with a slash
+/// where the Rust SDK does not, so that one slash at the end says nothing.
+pub(super) fn route(method: &Method, path: &str) -> Result<Route, ApiError> {
+    use Operation::*;
+    let unknown = || {
+        ApiError::new(
+            ErrorCode::UnknownOperation,
+            format!("The emulator does not serve {method} {path}."),
+        )
+    };
+    let trimmed = path.strip_prefix('/').ok_or_else(unknown)?;
+    let trimmed = trimmed.strip_suffix('/').unwrap_or(trimmed);
+    let segments: Vec<&str> = match trimmed {
+        "" => Vec::new(),
+        trimmed => trimmed.split('/').collect(),
+    };
+    let (operation, labels): (Operation, &[&str]) = match (method.as_str(), &segments[..]) {
+        ("PUT", ["restore-jobs"]) => (StartRestoreJob, &[]),
+        ("GET", ["restore-jobs"]) => (ListRestoreJobs, &[]),
+        ("GET", ["restore-jobs", id]) => (DescribeRestoreJob, &[*id]),
+        ("GET", ["restore-jobs", id, "metadata"]) => (GetRestoreJobMetadata, &[*id]),
+        ("GET", ["backup-vaults"]) => (ListBackupVaults, &[]),
+        ("GET", ["backup-vaults", vault, "recovery-points", arn]) => {
+            (DescribeRecoveryPoint, &[*vault, *arn])
+        }
+        (
+            "GET",
+            [
+                "backup-vaults",
+                vault,
+                "recovery-points",
+                arn,
+                "restore-metadata",
+            ],
+        ) => (GetRecoveryPointRestoreMetadata, &[*vault, *arn]),
+        // The query protocol: the operation stands in the body, or in the query.
+        ("POST" | "GET", []) => (GetCallerIdentity, &[]),
+        _ => return Err(unknown()),
+    };
+    let labels = labels
+        .iter()
+        .map(|label| match percent_decode_str(label).decode_utf8() {
+            Ok(text) if text.is_empty() => Err(unknown()),
+            Ok(text) => Ok(text.into_owned()),
+            Err(_) => Err(ApiError::new(
+                ErrorCode::Serialization,
+                "The path is not UTF-8.",
+            )),
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Route { operation, labels })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(path: &str) -> Option<(Operation, Vec<String>)> {
+        let route = route(&Method::GET, path).ok()?;
+        Some((route.operation, route.labels))
+    }
+
+    #[test]
+    fn lists_and_single_ones_with_and_without_the_last_slash() {
+        for slash in ["", "/"] {
+            assert_eq!(
+                get(&format!("/restore-jobs{slash}")),
+                Some((Operation::ListRestoreJobs, vec![]))
+            );
+            assert_eq!(
+                get(&format!("/restore-jobs/ID{slash}")),
+                Some((Operation::DescribeRestoreJob, vec!["ID".into()]))
+            );
+            assert_eq!(
+                get(&format!(
+                    "/backup-vaults/aws%2Fefs%2Fautomatic-backup-vault/recovery-points/arn%3Aaws%3Aec2%3Aus-east-1%3A%3Aimage%2Fami-0abc{slash}"
+                )),
+                Some((
+                    Operation::DescribeRecoveryPoint,
+                    vec![
+                        "aws/efs/automatic-backup-vault".into(),
+                        "arn:aws:ec2:us-east-1::image/ami-0abc".into()
+                    ]
+                ))
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_served() {
+        for path in [
+            "",
+            "restore-jobs",
+            "/restore-jobs//",
+            "/restore-jobs//metadata",
+            "/restore-jobs/a/b",
+            "/backup-vaults/v/recovery-points/arn:aws:ec2:us-east-1::image/ami-0abc/x",
+            "/%72estore-jobs/..",
+            "/restore-jobs/%ff",
+        ] {
+            assert_eq!(get(path), None, "{path}");
+        }
+        route(&Method::DELETE, "/restore-jobs/ID").unwrap_err();
+    }
+}

@@ -1,0 +1,349 @@
+//! What is known of each resource type: how its ARNs look, how long its restores take. The facts are in
+//! `resource_types.yaml`, each with its source; this reads and applies them.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::arn::Arn;
+use super::inventory::StorageClass;
+
+/// From the creation of a job until it runs.
+pub(super) const PENDING: SignedDuration = SignedDuration::from_secs(10);
+
+/// What cold storage adds.
+const COLD: SignedDuration = SignedDuration::from_hours(4);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResourceType {
+    #[serde(rename = "type")]
+    pub(super) name: String,
+    #[serde(default)]
+    also: Vec<String>,
+    #[serde(default)]
+    recovery_points: Vec<String>,
+    created: Vec<Created>,
+    #[serde(rename = "created_source")]
+    _created_source: String,
+    #[serde(default)]
+    pub(super) early: bool,
+    fixed: String,
+    mib_per_second: Option<u64>,
+    #[serde(rename = "duration_source")]
+    _duration_source: String,
+    #[serde(default)]
+    restore_metadata: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Created {
+    #[serde(default)]
+    present: Vec<String>,
+    #[serde(default)]
+    equal: BTreeMap<String, String>,
+    arn: String,
+}
+
+/// Where something is created.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) partition: &'a str,
+    pub(super) region: &'a str,
+    pub(super) account: &'a str,
+}
+
+/// A metadata value by its key in any case: AWS says so for DynamoDB and for restore testing, and was seen to do so for
+/// EFS (<https://github.com/aws/aws-cli/issues/6468>).
+pub(super) fn meta<'a>(metadata: &'a BTreeMap<String, String>, key: &str) -> Option<&'a str> {
+    let any_case = || metadata.iter().find(|(name, _)| name_is(name, key));
+    let found = metadata.get(key).or_else(|| Some(any_case()?.1));
+    found.map(String::as_str)
+}
+
+fn name_is(name: &str, key: &str) -> bool {
+    name.eq_ignore_ascii_case(key)
+}
+
+static TYPES: LazyLock<Vec<ResourceType>> = LazyLock::new(|| {
+    #[expect(
+        clippy::expect_used,
+        reason = "embedded data, read by every test of this module"
+    )]
+    serde_yaml::from_str(include_str!("resource_types.yaml")).expect("resource_types.yaml")
+});
+
+/// The row of a type, by any spelling of its name. Unknown types have none: AWS adds types faster than we do.
+pub(super) fn find(name: &str) -> Option<&'static ResourceType> {
+    TYPES
+        .iter()
+        .find(|row| name_is(&row.name, name) || row.also.iter().any(|other| name_is(other, name)))
+}
+
+/// The likeliest type of a recovery point that is known by its ARN alone.
+pub(super) fn guess(arn: &Arn<'_>) -> Option<&'static ResourceType> {
+    let matches = |pattern: &String| {
+        pattern
+            .strip_prefix(arn.service)
+            .and_then(|rest| rest.strip_prefix(':'))
+            .is_some_and(|resource| arn.resource.starts_with(resource))
+    };
+    TYPES
+        .iter()
+        .find(|row| row.recovery_points.iter().any(matches))
+}
+
+/// How long a restore runs. Types that are unknown take as long as EFS.
+pub(super) fn duration(
+    row: Option<&ResourceType>,
+    bytes: u64,
+    class: StorageClass,
+) -> SignedDuration {
+    let (fixed, rate) = match row {
+        Some(row) => (row.fixed.parse().unwrap_or(PENDING), row.mib_per_second),
+        None => (SignedDuration::from_mins(5), Some(100)),
+    };
+    let copying = rate.map_or(0, |rate| bytes / (rate << 20).max(1));
+    let copying = SignedDuration::from_secs(i64::try_from(copying).unwrap_or(i64::MAX));
+    let cold = match class {
+        StorageClass::Cold => COLD,
+        StorageClass::Warm | StorageClass::Deleted => SignedDuration::ZERO,
+    };
+    fixed.saturating_add(copying).saturating_add(cold)
+}
+
+/// The CreatedResourceArn of a restore. `seed` is what generated names are made from: same seed, same names.
+pub(super) fn created_arn(
+    row: Option<&ResourceType>,
+    place: Place<'_>,
+    metadata: &BTreeMap<String, String>,
+    seed: &str,
+) -> String {
+    let fits = |created: &&Created| {
+        created
+            .present
+            .iter()
+            .all(|key| meta(metadata, key).is_some())
+            && created.equal.iter().all(|(key, value)| {
+                meta(metadata, key).is_some_and(|found| found.eq_ignore_ascii_case(value))
+            })
+    };
+    let template = row.and_then(|row| row.created.iter().find(fits)).map_or(
+        "arn:{partition}:backup:{region}:{account}:restored:{uuid}",
+        |c| &c.arn,
+    );
+    fill(template, place, metadata, seed)
+}
+
+/// The ARN of what a recovery point that no inventory knows was made from.
+pub(super) fn source_arn(row: &ResourceType, place: Place<'_>, seed: &str) -> String {
+    let template = row.created.last().map_or("", |created| &created.arn);
+    let arn = fill(template, place, &BTreeMap::new(), seed);
+    // Without metadata a template that is one key only leaves a bare name.
+    if arn.starts_with("arn:") {
+        return arn;
+    }
+    let Place {
+        partition,
+        region,
+        account,
+    } = place;
+    format!("arn:{partition}:backup:{region}:{account}:resource:{arn}")
+}
+
+/// What GetRecoveryPointRestoreMetadata answers for a recovery point that no inventory knows.
+pub(super) fn restore_metadata(row: &ResourceType, resource_arn: &str) -> BTreeMap<String, String> {
+    let name = resource_arn.rsplit(['/', ':']).next().unwrap_or_default();
+    let entries = row.restore_metadata.iter();
+    entries
+        .map(|(key, value)| (key.clone(), value.replace("{source}", name)))
+        .collect()
+}
+
+fn fill(
+    template: &str,
+    place: Place<'_>,
+    metadata: &BTreeMap<String, String>,
+    seed: &str,
+) -> String {
+    let mut out = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((name, after)) = after.split_once('}') else {
+            break;
+        };
+        match name.split_once(':').unwrap_or((name, "")) {
+            ("partition", _) => out.push_str(place.partition),
+            ("region", _) => out.push_str(place.region),
+            ("account", _) => out.push_str(place.account),
+            ("new", prefix) => {
+                out.push_str(prefix);
+                out.push_str(&hex(prefix, seed)[..17]);
+            }
+            ("id26", _) => out.push_str(&hex(name, seed)[..26]),
+            ("uuid", _) => {
+                let name = format!("{name} {seed}");
+                let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes());
+                out.push_str(&id.to_string());
+            }
+            // RDS stores identifiers in lower case, https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
+            ("lower", key) => out.push_str(&named(metadata, key, seed).to_lowercase()),
+            (_, key) => out.push_str(&named(metadata, key, seed)),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A metadata value, or a made-up name where the request has none: whether AWS refuses that was not recorded.
+fn named(metadata: &BTreeMap<String, String>, key: &str, seed: &str) -> String {
+    match meta(metadata, key) {
+        Some(value) if !value.is_empty() => value.to_owned(),
+        _ => format!("unnamed-{}", &hex(key, seed)[..8]),
+    }
+}
+
+fn hex(kind: &str, seed: &str) -> String {
+    let digest = Sha256::digest(format!("{kind} {seed}"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Place<'_> = Place {
+        partition: "aws",
+        region: "eu-west-1",
+        account: "123456789012",
+    };
+
+    fn created(name: &str, metadata: &[(&str, &str)]) -> String {
+        let metadata = metadata
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        created_arn(find(name), HERE, &metadata, "seed")
+    }
+
+    #[test]
+    fn every_row_is_whole() {
+        for row in TYPES.iter() {
+            row.fixed
+                .parse::<SignedDuration>()
+                .unwrap_or_else(|e| panic!("{}: {e}", row.name));
+            assert!(row.mib_per_second != Some(0), "{}", row.name);
+            assert!(row._created_source.starts_with("https://"), "{}", row.name);
+            assert!(!row._duration_source.is_empty());
+            for pattern in &row.recovery_points {
+                assert!(pattern.contains(':'), "{pattern}");
+            }
+            let source = source_arn(row, HERE, "seed");
+            assert!(Arn::parse(&source).is_some(), "{}: {source}", row.name);
+        }
+    }
+
+    #[test]
+    fn types_from_arns() {
+        for (arn, name) in [
+            ("arn:aws:ec2:us-east-1::image/ami-0abc", "EC2"),
+            ("arn:aws:ec2:us-east-1::snapshot/snap-0abc", "EBS"),
+            (
+                "arn:aws:rds:us-east-1:123456789012:snapshot:awsbackup:job-1",
+                "RDS",
+            ),
+            (
+                "arn:aws:rds:us-east-1:123456789012:cluster-snapshot:awsbackup:job-1",
+                "Aurora",
+            ),
+            (
+                "arn:aws:backup:us-east-1:123456789012:recovery-point:continuous:db-X-1",
+                "RDS",
+            ),
+            (
+                "arn:aws:backup:us-east-1:123456789012:recovery-point:continuous:bucket-1",
+                "S3",
+            ),
+            (
+                "arn:aws:backup:us-east-1:123456789012:recovery-point:composite:eks/c-1",
+                "EKS",
+            ),
+            (
+                "arn:aws:backup:us-east-1:123456789012:recovery-point:1EB3B5E7",
+                "EFS",
+            ),
+            (
+                "arn:aws:redshift-serverless:us-east-1:123456789012:snapshot/1",
+                "Redshift Serverless",
+            ),
+            (
+                "arn:aws:redshift:us-east-1:123456789012:snapshot:c/awsbackup:job-1",
+                "Redshift",
+            ),
+            ("arn:aws:fsx:us-east-1:123456789012:backup/backup-1", "FSx"),
+        ] {
+            assert_eq!(
+                guess(&Arn::parse(arn).unwrap()).unwrap().name,
+                name,
+                "{arn}"
+            );
+        }
+        assert!(guess(&Arn::parse("arn:aws:sqs:us-east-1:123456789012:q").unwrap()).is_none());
+    }
+
+    #[test]
+    fn created_arns() {
+        assert_eq!(
+            created("RDS", &[("dbinstanceidentifier", "Orders-1")]),
+            "arn:aws:rds:eu-west-1:123456789012:db:orders-1"
+        );
+        assert_eq!(
+            created(
+                "EFS",
+                &[("newFileSystem", "False"), ("file-system-id", "fs-1")]
+            ),
+            "arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-1"
+        );
+        let new = created(
+            "EFS",
+            &[("newFileSystem", "true"), ("file-system-id", "fs-1")],
+        );
+        let id = new.rsplit('/').next().unwrap();
+        assert!(
+            id.starts_with("fs-") && id.len() == 20 && id != "fs-1",
+            "{new}"
+        );
+        assert_eq!(
+            created("S3", &[("DestinationBucketName", "b")]),
+            "arn:aws:s3:::b"
+        );
+        assert_eq!(
+            created(
+                "SAP HANA on Amazon EC2",
+                &[("aws:backup:TargetDatabaseArn", "arn:x")]
+            ),
+            "arn:x"
+        );
+        assert!(created("DynamoDB", &[]).contains("table/unnamed-"));
+        assert!(created("Quantum Ledger", &[]).starts_with("arn:aws:backup:eu-west-1:"));
+        assert!(created("RedshiftServerless", &[]).contains(":namespace/"));
+    }
+
+    #[test]
+    fn durations() {
+        let minutes = |name, bytes, class| duration(find(name), bytes, class).as_mins();
+        assert_eq!(
+            duration(find("EC2"), 8 << 30, StorageClass::Warm).as_secs() + PENDING.as_secs(),
+            60
+        );
+        assert_eq!(minutes("Aurora", 339_000_000_000, StorageClass::Warm), 15);
+        assert_eq!(minutes("EFS", 0, StorageClass::Cold), 245);
+        duration(None, u64::MAX, StorageClass::Cold);
+    }
+}

@@ -1,0 +1,219 @@
+//! An emulator that runs: how it is started, watched and stopped.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::arn::is_account_id;
+use super::catalog::Catalog;
+use super::clock::{Clock, Speed};
+use super::faults::{Fault, FaultScript, Faults};
+use super::handle::Backend;
+use super::inventory::Inventory;
+use super::job::JobSnapshot;
+use super::operation::Operation;
+use super::paging::Pager;
+use super::server::Server;
+use super::service::Service;
+use super::tokens::TokenSemantics;
+
+/// How an emulator behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What exists. Without one every well-formed recovery point ARN does, in the vault `Default`, created one hour
+    /// before the start; its type is the ResourceType of the request, or the likeliest one for the ARN.
+    pub inventory: Option<Inventory>,
+    /// How fast time runs; 600 times by default.
+    pub speed: Speed,
+    /// At [`Speed::Max`]: who moves the clock. When false, a DescribeRestoreJob or ListRestoreJobs moves it, after its
+    /// answer, to the next change of the job it showed (of the first to change of those it showed): a client that has
+    /// looked waits, and the jump is its wait. When true, nothing does but [`Clock::advance_to`].
+    pub driven: bool,
+    /// What a second StartRestoreJob with the same token does; the documented meaning by default.
+    pub tokens: TokenSemantics,
+    /// Scripted faults; none by default. More can be added while it runs, with [`Emulator::inject`].
+    pub faults: Faults,
+    /// The account of callers whose access key id is not itself 12 digits. Without one: the first of the inventory, or
+    /// 123456789012.
+    pub account: Option<String>,
+    /// The region where neither the signature nor an ARN names one. Without one: the first of the inventory, or us-east-1.
+    pub region: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            inventory: None,
+            speed: Speed::Times(600.0),
+            driven: false,
+            tokens: TokenSemantics::default(),
+            faults: Faults::default(),
+            account: None,
+            region: None,
+        }
+    }
+}
+
+/// Why an emulator did not start. The caller's options or machine are at fault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Anyone who reaches it can use it: it checks no signature.
+    #[error(
+        "the emulator checks no credentials, so it listens on loopback only, not on {0}; use 127.0.0.1 or [::1]"
+    )]
+    NotLoopback(SocketAddr),
+    /// The port is taken, most likely.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// Where.
+        addr: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not 12 digits.
+    #[error("{0:?} is no account id: 12 digits")]
+    Account(String),
+}
+
+/// A local AWS Backup that is listening. Dropping it stops it at once; [`Emulator::shutdown`] lets open requests end.
+#[derive(Debug)]
+pub struct Emulator {
+    addr: SocketAddr,
+    server: Arc<Server>,
+    stop: watch::Sender<()>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Emulator {
+    /// Listens on a loopback address; port 0 picks a free one. Runs on the caller's tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: the address is not loopback or not free, or the account is none.
+    pub async fn start(addr: SocketAddr, options: Options) -> Result<Emulator, StartError> {
+        if !addr.ip().is_loopback() {
+            return Err(StartError::NotLoopback(addr));
+        }
+        let first = options
+            .inventory
+            .as_ref()
+            .and_then(|inventory| inventory.accounts.first());
+        let account = options
+            .account
+            .or_else(|| first.map(|entry| entry.account.clone()))
+            .unwrap_or_else(|| "123456789012".to_owned());
+        if !is_account_id(&account) {
+            return Err(StartError::Account(account));
+        }
+        let default_region = options
+            .region
+            .or_else(|| first.map(|entry| entry.region.clone()))
+            .unwrap_or_else(|| "us-east-1".to_owned());
+
+        let listen = async { TcpListener::bind(addr).await.map(|l| (l.local_addr(), l)) };
+        let (bound, listener) = match listen.await {
+            Ok((Ok(bound), listener)) => (bound, listener),
+            Ok((Err(source), _)) | Err(source) => return Err(StartError::Listen { addr, source }),
+        };
+
+        let clock = Clock::start(options.speed);
+        let started = clock.now();
+        let catalog = Catalog::new(options.inventory, started);
+        let salt = fastrand::u64(..);
+        let server = Arc::new(Server {
+            backend: Backend {
+                clock,
+                driven: options.driven,
+                started,
+                pager: Pager::new(salt),
+                service: Mutex::new(Service::new(
+                    catalog,
+                    options.tokens,
+                    default_region.clone(),
+                )),
+                default_region,
+            },
+            faults: FaultScript::new(options.faults),
+            account,
+            calls: Mutex::new(BTreeMap::new()),
+            requests: AtomicU64::new(0),
+            salt,
+        });
+        let (stop, stopped) = watch::channel(());
+        let task = tokio::spawn(Arc::clone(&server).serve(listener, stopped));
+        Ok(Emulator {
+            addr: bound,
+            server,
+            stop,
+            task: Some(task),
+        })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// `http://ADDR:PORT`, for `AWS_ENDPOINT_URL` and `--endpoint-url`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Its clock. All times in its answers are of this clock.
+    pub fn clock(&self) -> Clock {
+        self.server.backend.clock.clone()
+    }
+
+    /// All jobs as they stand now, in the order of their creation.
+    pub fn jobs(&self) -> Vec<JobSnapshot> {
+        let now = self.server.backend.clock.now();
+        let jobs = self.server.backend.service().all().to_vec();
+        jobs.iter().map(|job| job.snapshot(now)).collect()
+    }
+
+    /// When the status of any job changes next; none when all have ended.
+    pub fn next_event(&self) -> Option<Timestamp> {
+        let backend = &self.server.backend;
+        backend.service().next_event(backend.clock.now())
+    }
+
+    /// How often each operation was asked for, faults included.
+    pub fn calls(&self) -> BTreeMap<Operation, u64> {
+        let calls = self.server.calls.lock();
+        calls.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a fault, after those that are there.
+    pub fn inject(&self, fault: Fault) {
+        self.server.faults.add(fault);
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        self.server.faults.clear();
+    }
+
+    /// Stops listening, lets open requests end (two seconds at most), and closes every connection.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(());
+        if let Some(task) = self.task.take() {
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! HTTP/1.1 over loopback: accepts connections, reads requests whole, hands them on, writes answers.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::answer::Answer;
+use super::arn::is_account_id;
+use super::catalog::Caller;
+use super::clock;
+use super::error::{ApiError, ErrorCode};
+use super::faults::{FaultKind, FaultScript, Strike};
+use super::handle::{Backend, Call};
+use super::operation::{Operation, Route, route};
+use super::query::Query;
+use super::stream::Stream;
+use super::sts;
+
+/// The longest body: AWS documents 200 KB of metadata (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html>).
+const MAX_BODY: usize = 1 << 20;
+/// The longest head of a request.
+const MAX_HEAD: usize = 64 << 10;
+/// How long a client may take for its head, and again for its body.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// How many connections are served at a time; others wait.
+const MAX_CONNECTIONS: usize = 4096;
+/// How long open requests may take to end when the emulator is shut down.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Everything that connections share.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) backend: Backend,
+    pub(super) faults: FaultScript,
+    pub(super) account: String,
+    pub(super) calls: Mutex<BTreeMap<Operation, u64>>,
+    pub(super) requests: AtomicU64,
+    pub(super) salt: u64,
+}
+
+/// The connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is reset, as scripted")]
+struct Reset;
+
+impl Server {
+    /// Serves until `stop` changes or its sender is gone.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        mut stop: watch::Receiver<()>,
+    ) {
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                _ = stop.changed() => break,
+                accepted = accept(&listener, &permits) => accepted,
+            };
+            while connections.try_join_next().is_some() {}
+            match accepted {
+                Some((stream, permit)) => {
+                    let connection = Arc::clone(&self).connection(stream, stop.clone());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    });
+                }
+                // Out of file descriptors, most likely: some will come back.
+                None => clock::delay(Duration::from_millis(10)).await,
+            }
+        }
+        drop(listener);
+        let rest = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST_ANSWERS, rest).await;
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, mut stop: watch::Receiver<()>) {
+        // Answers are small and clients wait for them.
+        let _ = stream.set_nodelay(true);
+        let (stream, reset) = Stream::new(stream);
+        let service = service_fn(move |request| {
+            let server = Arc::clone(&self);
+            let reset = Arc::clone(&reset);
+            async move { server.answer(request, &reset).await }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(MAX_WAIT)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        // Errors here are the client's: it went away, or spoke no HTTP and was told so.
+        let ended = tokio::select! {
+            _ = connection.as_mut() => true,
+            _ = stop.changed() => false,
+        };
+        if !ended {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        reset: &AtomicBool,
+    ) -> Result<Response<Full<Bytes>>, Reset> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let request_id = Uuid::from_u64_pair(self.salt, number).to_string();
+        let (head, body) = request.into_parts();
+        let route = match route(&head.method, head.uri.path()) {
+            Ok(route) => route,
+            Err(error) => return Ok(Answer::error(&error).into_response(&request_id)),
+        };
+        self.count(route.operation);
+        let strike = self.faults.strike(route.operation);
+        let early = match &strike.kind {
+            Some(FaultKind::ResetBefore) => {
+                reset.store(true, Ordering::Release);
+                return Err(Reset);
+            }
+            Some(kind) => scripted_error(kind),
+            None => None,
+        };
+        // The body is read in any case, so that the connection can be used again.
+        let body = match read_body(&head.method, &head.headers, body).await {
+            Ok(body) => body,
+            Err(error) => return Ok(Answer::error(&error).into_response(&request_id)),
+        };
+        let answer = match early {
+            Some((status, code, message)) => match route.operation {
+                Operation::GetCallerIdentity => sts::error(status, code, message, &request_id),
+                _ => Answer::error_of(status, code, message, None),
+            },
+            None => {
+                let query = Query::parse(head.uri.query());
+                let caller = self.caller(&head.headers);
+                self.perform(&route, &query, &caller, &body, &request_id)
+            }
+        };
+        let Strike { latency, kind } = strike;
+        if !latency.is_zero() {
+            clock::delay(latency).await;
+        }
+        if kind == Some(FaultKind::ResetAfter) {
+            reset.store(true, Ordering::Release);
+            return Err(Reset);
+        }
+        Ok(answer.into_response(&request_id))
+    }
+
+    fn perform(
+        &self,
+        route: &Route,
+        query: &Query,
+        caller: &Caller,
+        body: &[u8],
+        request_id: &str,
+    ) -> Answer {
+        if route.operation == Operation::GetCallerIdentity {
+            return sts::answer(query, body, &caller.account, request_id);
+        }
+        let call = Call {
+            route,
+            query,
+            caller,
+            body,
+        };
+        match self.backend.perform(&call) {
+            Ok(answer) => answer,
+            Err(error) => Answer::error(&error),
+        }
+    }
+
+    /// The signature is not checked; its credential scope says the region, and an access key id of 12 digits says the
+    /// account, as emulators of AWS commonly have it. An unsigned request is the default account's, in every region.
+    fn caller(&self, headers: &HeaderMap) -> Caller {
+        let credential = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.split_once("Credential="))
+            .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default());
+        // Key id, date, region, service, aws4_request; a signature for several regions has no region in it.
+        let parts: Vec<&str> = credential.map_or(Vec::new(), |text| text.split('/').collect());
+        let account = parts.first().copied().filter(|id| is_account_id(id));
+        let region = (parts.len() == 5)
+            .then(|| parts[2])
+            .filter(|r| !r.is_empty());
+        Caller {
+            account: account.unwrap_or(&self.account).to_owned(),
+            region: region.map(str::to_owned),
+        }
+    }
+
+    fn count(&self, operation: Operation) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry(operation).or_default() += 1;
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+    let (stream, _) = listener.accept().await.ok()?;
+    Some((stream, permit))
+}
+
+/// Status, code and message of a scripted error.
+fn scripted_error(kind: &FaultKind) -> Option<(u16, &str, &str)> {
+    match kind {
+        FaultKind::Throttle => Some((
+            ErrorCode::Throttling.status(),
+            ErrorCode::Throttling.name(),
+            "Rate exceeded",
+        )),
+        FaultKind::Error {
+            status,
+            code,
+            message,
+        } => Some((*status, code, message)),
+        FaultKind::ResetBefore | FaultKind::ResetAfter | FaultKind::Latency(_) => None,
+    }
+}
+
+async fn read_body(
+    method: &Method,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Bytes, ApiError> {
+    if method == Method::GET {
+        return Ok(Bytes::new());
+    }
+    let too_large = || ApiError::new(ErrorCode::TooLarge, "The body is larger than 1 MiB.");
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(too_large());
+    }
+    let whole = Limited::new(body, MAX_BODY).collect();
+    match tokio::time::timeout(MAX_WAIT, whole).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(ApiError::new(
+            ErrorCode::Serialization,
+            "The body ended early.",
+        )),
+        Err(_) => Err(ApiError::new(
+            ErrorCode::Timeout,
+            "The body did not arrive in time.",
+        )),
+    }
+}

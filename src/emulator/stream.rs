@@ -1,0 +1,75 @@
+//! A TCP stream that can be made to end in a reset.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// When its flag is set it ends with RST rather than FIN, and loses what it has not sent: the client sees "connection
+/// reset by peer".
+#[derive(Debug)]
+pub(super) struct Stream {
+    inner: TcpStream,
+    reset: Arc<AtomicBool>,
+}
+
+impl Stream {
+    pub(super) fn new(inner: TcpStream) -> (Stream, Arc<AtomicBool>) {
+        let reset = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&reset);
+        (Stream { inner, reset }, flag)
+    }
+
+    fn doomed(&self) -> Option<io::Error> {
+        let doomed = self.reset.load(Ordering::Acquire);
+        doomed.then(|| io::Error::from(io::ErrorKind::ConnectionReset))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.reset.load(Ordering::Acquire) {
+            // Where it cannot be set the client sees an early end, which is as bad.
+            let _ = self.inner.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.doomed() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Pin::new(&mut self.inner).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    /// A shutdown would send the FIN that a reset does without.
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.doomed() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Pin::new(&mut self.inner).poll_shutdown(context),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What an idempotency token means. AWS documents little of it and has been seen to do more, so that every reading can be
+//! switched on: a client that is right under all of them is right.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::{ApiError, ErrorCode};
+
+/// How the emulator treats a second StartRestoreJob with the same token.
+///
+/// The default is the documented meaning: "If you retry a successful request with the same idempotency token, the retry
+/// succeeds with no action taken", <https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenSemantics {
+    /// What a replay answers once the job has ended.
+    pub after_finish: AfterFinish,
+    /// How long a token is remembered; forever, if none. An hour was documented until about 2020 (the page above, in its
+    /// first form: tokens time out after one hour).
+    pub lifetime: Option<SignedDuration>,
+    /// What the same token with another request answers.
+    pub mismatch: Mismatch,
+}
+
+/// What a replay answers once the job has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AfterFinish {
+    /// The id of the job, as before its end.
+    #[default]
+    SameJob,
+    /// InvalidParameterValueException `Restore job <ID> already finished`, as recorded in 2020.
+    AlreadyFinished,
+}
+
+/// What the same token with another request answers. AWS does not say; its model of this API has no error for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The id of the earlier job: the request is silently not done.
+    #[default]
+    SameJob,
+    /// InvalidParameterValueException.
+    InvalidParameterValue,
+    /// InvalidRequestException.
+    InvalidRequest,
+}
+
+impl TokenSemantics {
+    /// Everything that was ever recorded of AWS at once: forgotten after an hour, and an error once the job has ended.
+    pub fn recorded() -> TokenSemantics {
+        TokenSemantics {
+            after_finish: AfterFinish::AlreadyFinished,
+            lifetime: Some(SignedDuration::from_hours(1)),
+            mismatch: Mismatch::InvalidParameterValue,
+        }
+    }
+}
+
+/// Whose token it is: the scope is not documented; account and region are those of every other AWS Backup name.
+pub(super) type Scope = (String, String);
+
+/// Tokens in use.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    seen: HashMap<(Scope, String), Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    job: usize,
+    fingerprint: [u8; 32],
+    since: Timestamp,
+    /// How many jobs this token has started.
+    jobs: u32,
+}
+
+/// What a token says about a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Start a job; how many jobs the token has started before.
+    New(u32),
+    /// Start none; answer with this one.
+    Replay(usize),
+}
+
+impl Tokens {
+    /// Judges a request. `finished` says whether a job has ended, and its id.
+    pub(super) fn judge(
+        &self,
+        semantics: TokenSemantics,
+        key: &(Scope, String),
+        fingerprint: &[u8; 32],
+        now: Timestamp,
+        finished: impl FnOnce(usize) -> (bool, String),
+    ) -> Result<Verdict, ApiError> {
+        let Some(seen) = self.seen.get(key) else {
+            return Ok(Verdict::New(0));
+        };
+        let age = now.duration_since(seen.since);
+        if semantics.lifetime.is_some_and(|lifetime| age >= lifetime) {
+            return Ok(Verdict::New(seen.jobs));
+        }
+        if seen.fingerprint != *fingerprint {
+            let message = "The idempotency token was used before with other parameters.";
+            match semantics.mismatch {
+                Mismatch::SameJob => {}
+                Mismatch::InvalidParameterValue => {
+                    return Err(ApiError::invalid("IdempotencyToken", message));
+                }
+                Mismatch::InvalidRequest => {
+                    return Err(ApiError::new(ErrorCode::InvalidRequest, message));
+                }
+            }
+        }
+        if semantics.after_finish == AfterFinish::AlreadyFinished {
+            let (ended, id) = finished(seen.job);
+            if ended {
+                return Err(ApiError::invalid(
+                    "IdempotencyToken",
+                    format!("Restore job {id} already finished"),
+                ));
+            }
+        }
+        Ok(Verdict::Replay(seen.job))
+    }
+
+    /// Remembers that this token started that job.
+    pub(super) fn remember(
+        &mut self,
+        key: (Scope, String),
+        fingerprint: [u8; 32],
+        now: Timestamp,
+        job: usize,
+    ) {
+        let jobs = self.seen.get(&key).map_or(0, |seen| seen.jobs) + 1;
+        let seen = Seen {
+            job,
+            fingerprint,
+            since: now,
+            jobs,
+        };
+        self.seen.insert(key, seen);
+    }
+}
