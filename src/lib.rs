@@ -1,3 +1,5 @@
 //! redrill runs version-controlled restore plans against AWS Backup, each restore exactly once.
 
+pub mod diagnostic;
 pub mod emulator;
+pub mod parse;

@@ -1,0 +1,56 @@
+//! `validate --format json`.
+
+use serde::Serialize;
+
+use super::{Finding, Severity};
+
+/// One finding as machines read it.
+#[derive(Debug, Serialize)]
+pub struct FindingJson<'a> {
+    rule: &'a str,
+    severity: Severity,
+    message: &'a str,
+    help: &'a str,
+    file: &'a str,
+    line: u32,
+    column: u32,
+    restore: Option<&'a str>,
+    key: Option<&'a str>,
+    url: Option<&'a str>,
+}
+
+impl<'a> From<&'a Finding> for FindingJson<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            rule: &finding.rule,
+            severity: finding.severity,
+            message: &finding.message,
+            help: &finding.help,
+            file: &finding.source.name,
+            line: finding.span.start.line,
+            column: finding.span.start.column,
+            restore: finding.restore.as_deref(),
+            key: finding.key.as_deref(),
+            url: finding.url.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    findings: Vec<FindingJson<'a>>,
+}
+
+/// The findings as one document, `redrill.validate/v1`.
+///
+/// # Errors
+///
+/// None in practice: every part of it is a string or a number.
+pub fn json(findings: &[Finding]) -> serde_json::Result<String> {
+    let document = Document {
+        schema: "redrill.validate/v1",
+        findings: findings.iter().map(FindingJson::from).collect(),
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}

@@ -1,0 +1,168 @@
+//! Findings: what is wrong with a plan, where, why, and what to write instead.
+//!
+//! A [`Finding`] cannot be made without a rule, a place, a message and a remedy. Stages collect them in a
+//! [`Findings`] and go on, so that everything wrong is reported at once; the renderers beside this file turn the
+//! sorted result into bytes.
+
+mod human;
+mod json;
+mod source;
+
+pub use human::human;
+pub use json::{FindingJson, json};
+pub use source::{Position, Source, Span, Spanned};
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// How certain it is that AWS, or redrill, will refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Documented by AWS, a recorded refusal, or a plan that means nothing: nothing is sent.
+    Error,
+    /// Inferred, or very likely not what was meant: it is sent.
+    Warning,
+    /// Something that could not be checked, and why.
+    Note,
+}
+
+/// One thing to tell the plan's author.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Stable id of the rule, such as `yaml/duplicate-key` or `EFS/kms-needs-encrypted`.
+    pub rule: String,
+    /// Whether it stops the run.
+    pub severity: Severity,
+    /// What was found, and why that is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+    /// The text it was found in.
+    pub source: Arc<Source>,
+    /// Where in that text.
+    pub span: Span,
+    /// The restore it belongs to.
+    pub restore: Option<String>,
+    /// The metadata key it belongs to.
+    pub key: Option<String>,
+    /// The page that says so.
+    pub url: Option<String>,
+}
+
+impl Finding {
+    /// A finding that names its restore.
+    #[must_use]
+    pub fn of_restore(mut self, restore: &str) -> Self {
+        self.restore = Some(restore.to_owned());
+        self
+    }
+
+    /// A finding that names its metadata key.
+    #[must_use]
+    pub fn of_key(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
+        self
+    }
+
+    /// A finding that names the page it comes from.
+    #[must_use]
+    pub fn documented_at(mut self, url: Option<&str>) -> Self {
+        self.url = url.map(str::to_owned);
+        self
+    }
+}
+
+/// Findings as they are collected.
+#[derive(Debug, Default)]
+pub struct Findings {
+    all: Vec<Finding>,
+}
+
+impl Findings {
+    /// Adds one.
+    pub fn push(&mut self, finding: Finding) {
+        self.all.push(finding);
+    }
+
+    /// Adds many.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.all.extend(findings);
+    }
+
+    /// Whether anything in it stops a run.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.all.iter().any(|f| f.severity == Severity::Error)
+    }
+
+    /// How many errors and warnings there are.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let of = |severity| self.all.iter().filter(|f| f.severity == severity).count();
+        (of(Severity::Error), of(Severity::Warning))
+    }
+
+    /// All of them in the file's order, each once.
+    #[must_use]
+    pub fn into_sorted(mut self) -> Vec<Finding> {
+        self.all.sort_by(|a, b| {
+            (
+                &a.source.name,
+                a.span.start,
+                a.severity,
+                &a.rule,
+                &a.message,
+            )
+                .cmp(&(
+                    &b.source.name,
+                    b.span.start,
+                    b.severity,
+                    &b.rule,
+                    &b.message,
+                ))
+        });
+        self.all.dedup_by(|a, b| {
+            a.span == b.span
+                && a.rule == b.rule
+                && a.message == b.message
+                && a.source.name == b.source.name
+        });
+        self.all
+    }
+}
+
+/// The name among `known` that `typed` was most likely meant to be.
+#[must_use]
+pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = typed.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&folded, &name.to_lowercase()),
+                name,
+            )
+        })
+        // A third of the name may be wrong: more than that is another word.
+        .filter(|(distance, name)| *distance <= name.chars().count().max(3) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// `known` as the end of a sentence: "did you mean `x`?", or the list.
+#[must_use]
+pub fn suggest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match did_you_mean(typed, known.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => {
+            let names: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
+            match names.as_slice() {
+                [] => "there is none to choose from".to_owned(),
+                names if names.len() > 24 => format!("known are {}, …", names[..24].join(", ")),
+                names => format!("known are {}", names.join(", ")),
+            }
+        }
+    }
+}

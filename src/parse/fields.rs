@@ -1,0 +1,193 @@
+//! Reading a map field by field: every miss is a finding, and reading goes on.
+
+use std::sync::Arc;
+
+use super::{Entry, Kind, Node, error};
+use crate::diagnostic::{Finding, Source, Span, Spanned, suggest};
+
+/// What reading needs to report: the text and the findings so far.
+pub(super) struct Reader<'a> {
+    pub(super) source: &'a Arc<Source>,
+    pub(super) findings: &'a mut Vec<Finding>,
+}
+
+impl Reader<'_> {
+    pub(super) fn error(
+        &mut self,
+        span: Span,
+        rule: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.findings
+            .push(error(self.source, span, rule, message, help));
+    }
+
+    /// A string that is taken as it is written, without templates.
+    pub(super) fn text(
+        &mut self,
+        node: &Node,
+        what: &str,
+        example: &str,
+    ) -> Option<Spanned<String>> {
+        let value = match &node.kind {
+            Kind::String(text) if !text.is_empty() => text.clone(),
+            Kind::Number(number) => number.text.clone(),
+            _ => {
+                self.error(
+                    node.span,
+                    "plan/type",
+                    format!("{what} is {}, not a text", node.describe()),
+                    format!("write it as `{example}`"),
+                );
+                return None;
+            }
+        };
+        Some(Spanned {
+            value,
+            span: node.span,
+        })
+    }
+
+    /// A name that becomes part of paths, template names and reports.
+    pub(super) fn name(&mut self, name: &Spanned<String>, what: &str) {
+        let ok = name.value.len() <= 64
+            && name.value.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name
+                .value
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if !ok {
+            self.error(
+                name.span,
+                "plan/name",
+                format!("`{}` is no name for {what}", name.value),
+                "use up to 64 letters, digits, `-` and `_`, beginning with a letter or digit",
+            );
+        }
+    }
+
+    pub(super) fn whole(&mut self, node: &Node, what: &str) -> Option<u32> {
+        let value = match &node.kind {
+            Kind::Number(number) => number.value.as_u64().and_then(|n| u32::try_from(n).ok()),
+            _ => None,
+        };
+        let value = value.filter(|value| *value > 0);
+        if value.is_none() {
+            self.error(
+                node.span,
+                "plan/type",
+                format!("{what} is not a whole number above 0"),
+                "write a number, such as `50`",
+            );
+        }
+        value
+    }
+
+    pub(super) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+        if let Kind::Bool(value) = node.kind {
+            return Some(value);
+        }
+        self.error(
+            node.span,
+            "plan/type",
+            format!("{what} is {}, not true or false", node.describe()),
+            "write `true` or `false`",
+        );
+        None
+    }
+}
+
+/// One map that is being read; what nobody asked for by the end is an unknown key.
+pub(super) struct Fields<'n> {
+    what: &'static str,
+    node: &'n Node,
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    /// The fields of a map; anything else is a finding.
+    pub(super) fn of(
+        node: &'n Node,
+        what: &'static str,
+        example: &str,
+        reader: &mut Reader<'_>,
+    ) -> Option<Self> {
+        if !matches!(node.kind, Kind::Mapping(_)) {
+            reader.error(
+                node.span,
+                "plan/type",
+                format!("{what} is {}, not a map of keys", node.describe()),
+                format!("write keys under it: `{example}`"),
+            );
+            return None;
+        }
+        Some(Self {
+            what,
+            node,
+            known: Vec::new(),
+        })
+    }
+
+    /// The value of a key, with the key's place.
+    pub(super) fn entry(&mut self, name: &'static str) -> Option<&'n Entry> {
+        self.known.push(name);
+        self.node.entries().iter().find(|e| e.key.value == name)
+    }
+
+    /// The value of a key; `key:` with nothing behind it is as good as absent.
+    pub(super) fn get(&mut self, name: &'static str) -> Option<&'n Node> {
+        self.entry(name)
+            .map(|entry| &entry.value)
+            .filter(|node| !matches!(node.kind, Kind::Null))
+    }
+
+    /// The value of a key that has to be there.
+    pub(super) fn require(
+        &mut self,
+        name: &'static str,
+        example: &str,
+        reader: &mut Reader<'_>,
+    ) -> Option<&'n Node> {
+        let found = self.get(name);
+        if found.is_none() {
+            let span = self
+                .node
+                .entries()
+                .iter()
+                .find(|e| e.key.value == name)
+                .map_or(self.node.span.first_character(), |e| e.key.span);
+            reader.error(
+                span,
+                "plan/missing-key",
+                format!("{} has no `{name}`", self.what),
+                format!("add `{example}`"),
+            );
+        }
+        found
+    }
+
+    /// Reports every key that was not asked for.
+    pub(super) fn finish(self, reader: &mut Reader<'_>) {
+        for entry in self.node.entries() {
+            let name = entry.key.value.as_str();
+            if !self.known.contains(&name) {
+                reader.error(
+                    entry.key.span,
+                    "plan/unknown-key",
+                    format!("{} knows no key `{name}`", self.what),
+                    suggest(name, self.known.iter().copied()),
+                );
+            }
+        }
+    }
+}
+
+impl Span {
+    /// Where a value begins: a whole map would be marked as its first character.
+    pub(crate) fn first_character(mut self) -> Self {
+        self.end = self.start;
+        self.end.column += 1;
+        self
+    }
+}

@@ -1,0 +1,54 @@
+//! Text to document: YAML with the place of everything that was written.
+//!
+//! Templates are not looked at here: they are evaluated inside scalars later, so a variable cannot change the
+//! structure that this stage has seen.
+
+mod document;
+mod fields;
+mod number;
+mod variables;
+mod yaml;
+
+pub use document::{Document, Limits, Objectives, OnFailure, Restore, Target, document};
+pub use number::Number;
+pub use variables::{Given, Variable, given};
+pub use yaml::{Entry, Kind, Node, yaml};
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Finding, Severity, Source, Span};
+
+/// An error at `span`; the constructor of nearly every finding of this stage.
+pub(crate) fn error(
+    source: &Arc<Source>,
+    span: Span,
+    rule: &str,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Finding {
+    Finding {
+        rule: rule.to_owned(),
+        severity: Severity::Error,
+        message: message.into(),
+        help: help.into(),
+        source: Arc::clone(source),
+        span,
+        restore: None,
+        key: None,
+        url: None,
+    }
+}
+
+/// The same as a warning.
+pub(crate) fn warning(
+    source: &Arc<Source>,
+    span: Span,
+    rule: &str,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        ..error(source, span, rule, message, help)
+    }
+}

@@ -1,0 +1,397 @@
+//! YAML events to a tree that knows its places.
+//!
+//! One pass over saphyr-parser's events. A typed reading by serde would stop at the first mistake and know no
+//! place; this tree is what every finding points into. Depth, aliases and size are bounded, so that no input
+//! costs more than its own length.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
+
+use super::{Number, error, number};
+use crate::diagnostic::{Finding, Position, Source, Span, Spanned};
+
+/// Collections inside collections; a plan needs about six.
+const MAX_DEPTH: usize = 64;
+/// Nodes that aliases may add in all; 10,000 restores that share a map of metadata add 100,000.
+const MAX_ALIASED: usize = 250_000;
+
+/// One value of a document.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it was written; for the copy that an alias makes, where the original was.
+    pub span: Span,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, with its text.
+    Number(Number),
+    /// Anything else, and everything quoted.
+    String(String),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// A map, in the order of the file.
+    Mapping(Vec<Entry>),
+}
+
+/// A key and its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: Spanned<String>,
+    /// Its value.
+    pub value: Node,
+}
+
+impl Node {
+    /// The entries of a map; none of anything else.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        match &self.kind {
+            Kind::Mapping(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// What this is, for a sentence.
+    #[must_use]
+    pub fn describe(&self) -> &'static str {
+        match self.kind {
+            Kind::Null => "nothing",
+            Kind::Bool(_) => "a boolean",
+            Kind::Number(_) => "a number",
+            Kind::String(_) => "a string",
+            Kind::Sequence(_) => "a list",
+            Kind::Mapping(_) => "a map",
+        }
+    }
+
+    fn size(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Sequence(items) => items.iter().map(Node::size).sum(),
+            Kind::Mapping(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
+            _ => 0,
+        }
+    }
+}
+
+/// Reads the one document of a text; `None` where there is none to read, and the findings say why.
+pub fn yaml(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Node> {
+    if source.text.trim_start_matches('\u{feff}').trim().is_empty() {
+        findings.push(error(
+            source,
+            Span::default().at_start(),
+            "yaml/empty",
+            "the file is empty",
+            "write a plan: `redrill rehearse plans/quickstart.yaml` runs one to copy from",
+        ));
+        return None;
+    }
+    let mut builder = Builder {
+        source,
+        findings,
+        stack: Vec::new(),
+        root: None,
+        anchors: HashMap::new(),
+        aliased: 0,
+    };
+    for event in Parser::new_from_str(&source.text) {
+        let step = match event {
+            Ok((event, span)) => builder.event(event, span_of(span)),
+            Err(scan) => Err(syntax(source, &scan)),
+        };
+        if let Err(finding) = step {
+            findings.push(*finding);
+            return None;
+        }
+    }
+    let root = builder.root;
+    if root.is_none() {
+        findings.push(error(
+            source,
+            Span::default().at_start(),
+            "yaml/empty",
+            "the file holds comments only",
+            "write a plan: `redrill rehearse plans/quickstart.yaml` runs one to copy from",
+        ));
+    }
+    root
+}
+
+/// A collection that is still open.
+struct Open {
+    anchor: usize,
+    start: Span,
+    content: Content,
+}
+
+enum Content {
+    Sequence(Vec<Node>),
+    Mapping {
+        entries: Vec<Entry>,
+        key: Option<Spanned<String>>,
+    },
+}
+
+struct Builder<'a> {
+    source: &'a Arc<Source>,
+    findings: &'a mut Vec<Finding>,
+    stack: Vec<Open>,
+    root: Option<Node>,
+    anchors: HashMap<usize, Node>,
+    aliased: usize,
+}
+
+type Step = Result<(), Box<Finding>>;
+
+impl Builder<'_> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Step {
+        match event {
+            Event::DocumentStart(_) if self.root.is_some() => Err(Box::new(error(
+                self.source,
+                span,
+                "yaml/documents",
+                "a second document starts here",
+                "keep one plan in a file; remove the line `---` or move what follows to a file of its own",
+            ))),
+            Event::Scalar(text, style, anchor, tag) => {
+                let kind = self.scalar(text.into_owned(), style, tag.as_deref(), span);
+                self.value(Node { kind, span }, anchor)
+            }
+            Event::SequenceStart(anchor, _) => {
+                self.open(anchor, span, Content::Sequence(Vec::new()))
+            }
+            Event::MappingStart(anchor, _) => self.open(
+                anchor,
+                span,
+                Content::Mapping {
+                    entries: Vec::new(),
+                    key: None,
+                },
+            ),
+            Event::SequenceEnd | Event::MappingEnd => self.close(span),
+            Event::Alias(anchor) => self.alias(anchor, span),
+            _ => Ok(()),
+        }
+    }
+
+    fn scalar(&mut self, text: String, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Kind {
+        match tag {
+            Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Kind::String(text),
+            Some(tag) if !tag.is_yaml_core_schema() => {
+                self.findings.push(error(
+                    self.source,
+                    span,
+                    "yaml/tag",
+                    format!("the tag `!{}` means nothing in a plan", tag.suffix),
+                    "remove the tag; write the value itself, or a template such as `{{ vars.name }}`",
+                ));
+                Kind::String(text)
+            }
+            _ if style == ScalarStyle::Plain => number::plain(&text),
+            _ => Kind::String(text),
+        }
+    }
+
+    fn open(&mut self, anchor: usize, start: Span, content: Content) -> Step {
+        if self.stack.len() == MAX_DEPTH {
+            return Err(Box::new(error(
+                self.source,
+                start,
+                "yaml/depth",
+                format!("more than {MAX_DEPTH} lists and maps inside one another"),
+                "flatten it; no part of a plan needs more than a few levels",
+            )));
+        }
+        self.stack.push(Open {
+            anchor,
+            start,
+            content,
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, end: Span) -> Step {
+        let Some(open) = self.stack.pop() else {
+            return Ok(());
+        };
+        let span = Span {
+            start: open.start.start,
+            end: end.end,
+        };
+        let kind = match open.content {
+            Content::Sequence(items) => Kind::Sequence(items),
+            Content::Mapping { entries, .. } => Kind::Mapping(self.mapping(entries)),
+        };
+        self.value(Node { kind, span }, open.anchor)
+    }
+
+    /// Puts a finished value where it belongs: into the open collection, or at the root.
+    fn value(&mut self, node: Node, anchor: usize) -> Step {
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.stack.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(node),
+            Some(Content::Sequence(items)) => items.push(node),
+            Some(Content::Mapping { entries, key }) => match key.take() {
+                Some(key) => entries.push(Entry { key, value: node }),
+                None => *key = Some(map_key(self.source, node)?),
+            },
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span) -> Step {
+        let Some(node) = self.anchors.get(&anchor) else {
+            return Err(Box::new(error(
+                self.source,
+                span,
+                "yaml/alias",
+                "this alias stands inside the value it names",
+                "write the value out; a value cannot contain itself",
+            )));
+        };
+        self.aliased = self.aliased.saturating_add(node.size());
+        if self.aliased > MAX_ALIASED {
+            return Err(Box::new(error(
+                self.source,
+                span,
+                "yaml/alias-explosion",
+                format!("the aliases up to here stand for more than {MAX_ALIASED} values"),
+                "write the values out, or share less with `&` and `*`",
+            )));
+        }
+        let node = node.clone();
+        self.value(node, 0)
+    }
+
+    /// Applies `<<` and refuses keys that stand twice.
+    fn mapping(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        let mut seen: HashMap<&str, Span> = HashMap::with_capacity(entries.len());
+        let mut repeated = Vec::new();
+        let mut merges = false;
+        for (at, Entry { key, .. }) in entries.iter().enumerate() {
+            merges |= key.value == "<<";
+            if let Some(first) = seen.get(key.value.as_str()) {
+                repeated.push(at);
+                self.findings.push(error(
+                    self.source,
+                    key.span,
+                    "yaml/duplicate-key",
+                    format!(
+                        "`{}` stands here a second time; the first is in line {}",
+                        key.value, first.start.line
+                    ),
+                    "remove one of the two, or rename it",
+                ));
+            } else {
+                seen.insert(&key.value, key.span);
+            }
+        }
+        if repeated.is_empty() && !merges {
+            return entries;
+        }
+        let (mut own, mut merged) = (Vec::with_capacity(entries.len()), Vec::new());
+        for (at, entry) in entries.into_iter().enumerate() {
+            if entry.key.value == "<<" {
+                merged.extend(self.merged(entry.value));
+            } else if !repeated.contains(&at) {
+                own.push(entry);
+            }
+        }
+        // A key that is written wins over a merged one, an earlier merged one over a later (YAML 1.1 merge key).
+        for entry in merged {
+            if !own.iter().any(|have| have.key.value == entry.key.value) {
+                own.push(entry);
+            }
+        }
+        own
+    }
+
+    fn merged(&mut self, value: Node) -> Vec<Entry> {
+        match value.kind {
+            Kind::Mapping(entries) => entries,
+            Kind::Sequence(items)
+                if items
+                    .iter()
+                    .all(|item| matches!(item.kind, Kind::Mapping(_))) =>
+            {
+                items
+                    .into_iter()
+                    .flat_map(|item| self.merged(item))
+                    .collect()
+            }
+            _ => {
+                self.findings.push(error(
+                    self.source,
+                    value.span,
+                    "yaml/merge",
+                    format!("`<<` merges maps, and this is {}", value.describe()),
+                    "name a map: `<<: *defaults`",
+                ));
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn map_key(source: &Arc<Source>, node: Node) -> Result<Spanned<String>, Box<Finding>> {
+    let value = match node.kind {
+        Kind::String(text) => text,
+        Kind::Number(number) => number.text,
+        Kind::Bool(_) | Kind::Null => source.slice(node.span).to_owned(),
+        Kind::Sequence(_) | Kind::Mapping(_) => {
+            return Err(Box::new(error(
+                source,
+                node.span,
+                "yaml/key",
+                format!("{} stands where a key is wanted", node.describe()),
+                "write a name as the key; quote a template: `key: \"{{ vars.name }}\"`",
+            )));
+        }
+    };
+    Ok(Spanned {
+        value,
+        span: node.span,
+    })
+}
+
+fn span_of(span: saphyr_parser::Span) -> Span {
+    let position = |marker: Marker| Position {
+        line: u32::try_from(marker.line()).unwrap_or(u32::MAX),
+        column: u32::try_from(marker.col()).map_or(u32::MAX, |column| column.saturating_add(1)),
+    };
+    Span {
+        start: position(span.start),
+        end: position(span.end),
+    }
+}
+
+impl Span {
+    fn at_start(mut self) -> Self {
+        self.start = Position { line: 1, column: 1 };
+        self.end = self.start;
+        self
+    }
+}
+
+fn syntax(source: &Arc<Source>, scan: &ScanError) -> Box<Finding> {
+    let span = span_of(saphyr_parser::Span::empty(*scan.marker()));
+    Box::new(error(
+        source,
+        span,
+        "yaml/syntax",
+        format!("this is not YAML: {}", scan.info()),
+        "check the indentation and the quotes here and in the line above; a value that starts with `{{`, `*`, `&`, `@` or holds `: ` wants quotes",
+    ))
+}
