@@ -3,3 +3,4 @@
 pub mod diagnostic;
 pub mod emulator;
 pub mod parse;
+pub mod render;

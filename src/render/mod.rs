@@ -1,0 +1,361 @@
+//! Document and inputs to values: templates evaluated inside scalars, secrets known, the rest marked as pending.
+//!
+//! The same inputs render the same bytes: a template sees no clock, no randomness and no environment. What is
+//! known only after another restore, or only from AWS, is *pending*: the template is tried with a placeholder and
+//! the value is marked, so that nothing made of a placeholder is ever sent.
+
+mod scope;
+mod secret;
+mod template;
+mod variables;
+mod wire;
+
+pub use secret::Secrets;
+pub use variables::{Inputs, Missing, variable_name};
+pub use wire::wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::diagnostic::{Finding, Spanned};
+use crate::parse::{Document, Entry, Kind, Node, Restore, error};
+use scope::{Cell, Scope, Shared};
+use template::Templates;
+
+/// What a template may ask of the recovery point.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceFacts {
+    /// When the recovery point was made, RFC 3339.
+    pub created_at: String,
+    /// The resource that was backed up.
+    pub resource_arn: String,
+    /// The size of the backup, bytes.
+    pub size_bytes: i64,
+    /// What GetRecoveryPointRestoreMetadata returns.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What a completed restore left for the templates of those that need it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Created {
+    /// The restore job.
+    pub job_id: String,
+    /// The resource it made.
+    pub resource_arn: String,
+}
+
+/// Recovery points by ARN and finished restores by name: what is known besides the inputs.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// By the ARN of the recovery point.
+    pub sources: BTreeMap<String, SourceFacts>,
+    /// By the name of the restore.
+    pub created: BTreeMap<String, Created>,
+}
+
+/// The account, region and role that a restore runs in.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub struct Target {
+    /// The AWS account id.
+    pub account: String,
+    /// The role that AWS Backup assumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iam_role_arn: Option<String>,
+    /// The AWS Region.
+    pub region: String,
+}
+
+/// One restore with its templates evaluated.
+#[derive(Debug)]
+pub struct Rendered {
+    /// Which of the document's restores this is.
+    pub index: usize,
+    /// The ARN of the recovery point; absent where a finding says why.
+    pub recovery_point: Option<String>,
+    /// The metadata in the plan's order.
+    pub metadata: Vec<RenderedEntry>,
+    /// What is known later only, such as `restores.db.created.resource_arn` or `source.metadata`.
+    pub pending: BTreeSet<String>,
+}
+
+/// One metadata key with its value.
+#[derive(Debug)]
+pub struct RenderedEntry {
+    /// Which of the restore's metadata entries this is.
+    pub index: usize,
+    /// The value with its type.
+    pub value: Value,
+    /// The string that AWS is sent; absent where a finding says why.
+    pub wire: Option<String>,
+    /// Whether `value` was made with a placeholder.
+    pub pending: bool,
+}
+
+/// Evaluates the templates of one document with one set of inputs.
+pub struct Renderer {
+    document: Arc<Document>,
+    templates: Templates,
+    shared: Shared,
+    run_id: String,
+    target: Target,
+    target_pending: bool,
+    secrets: Secrets,
+}
+
+impl Renderer {
+    /// Takes the inputs in and renders the target.
+    pub fn new(
+        document: &Arc<Document>,
+        run_id: &str,
+        inputs: &Inputs,
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        let (values, secrets) = variables::resolve(document, inputs, findings);
+        let cell = Cell::default();
+        let shared = Shared::new(document, run_id, values, &cell);
+        let mut renderer = Self {
+            document: Arc::clone(document),
+            templates: Templates::new(cell),
+            shared,
+            run_id: run_id.to_owned(),
+            target: Target::default(),
+            target_pending: false,
+            secrets,
+        };
+        renderer.render_target(findings);
+        renderer
+    }
+
+    /// The document that is rendered.
+    #[must_use]
+    pub fn document(&self) -> &Arc<Document> {
+        &self.document
+    }
+
+    /// The id of the run that is rendered for.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// Where every restore of the plan runs; parts that could not be rendered are empty.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Whether a part of the target depends on an input that has no value.
+    #[must_use]
+    pub fn target_pending(&self) -> bool {
+        self.target_pending
+    }
+
+    /// The values that must not show.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    fn render_target(&mut self, findings: &mut Vec<Finding>) {
+        let document = Arc::clone(&self.document);
+        let Some(target) = &document.target else {
+            return;
+        };
+        let scope = self.shared.plain();
+        let mut part = |node: &Option<Node>| -> Option<String> {
+            let node = node.as_ref()?;
+            let (value, pending) = self.text(node, &scope, "target", findings)?;
+            self.target_pending |= !pending.is_empty();
+            Some(value)
+        };
+        let account = part(&target.account).unwrap_or_default();
+        let region = part(&target.region).unwrap_or_default();
+        let iam_role_arn = part(&target.iam_role_arn);
+        self.target = Target {
+            account,
+            region,
+            iam_role_arn,
+        };
+        self.shared.set_target(&self.target);
+    }
+
+    /// Renders one restore with what is known by now.
+    pub fn restore(&self, index: usize, known: &Known, findings: &mut Vec<Finding>) -> Rendered {
+        let restore = &self.document.restores[index];
+        let before = findings.len();
+        let mut pending = BTreeSet::new();
+        let scope = self.shared.restore(restore, None, known);
+        let recovery_point = restore
+            .recovery_point
+            .as_ref()
+            .and_then(|node| self.text(node, &scope, "recovery_point", findings))
+            .map(|(arn, of_arn)| {
+                pending.extend(of_arn);
+                arn
+            });
+        let scope = self
+            .shared
+            .restore(restore, recovery_point.as_deref(), known);
+        let metadata = restore
+            .metadata
+            .iter()
+            .enumerate()
+            .map(|(at, entry)| self.entry(at, entry, &scope, &mut pending, findings))
+            .collect();
+        for finding in &mut findings[before..] {
+            finding.restore = Some(restore.name.value.clone());
+        }
+        Rendered {
+            index,
+            recovery_point,
+            metadata,
+            pending,
+        }
+    }
+
+    fn entry(
+        &self,
+        index: usize,
+        entry: &Entry,
+        scope: &Scope,
+        pending: &mut BTreeSet<String>,
+        findings: &mut Vec<Finding>,
+    ) -> RenderedEntry {
+        let before = findings.len();
+        self.no_template_in(&entry.key, findings);
+        let mut waits = BTreeSet::new();
+        let value = self.value(&entry.value, scope, &mut waits, findings);
+        // A number goes as it was written; everything else by its value.
+        let wire = match (&entry.value.kind, &value) {
+            (_, None) => None,
+            (Kind::Number(number), _) => Some(number.wire()),
+            (_, Some(Value::Null)) => {
+                findings.push(error(
+                    &self.document.source,
+                    entry.value.span,
+                    "metadata/null",
+                    "there is no value; AWS Backup's metadata knows no null",
+                    "remove the key, or write an empty string: `\"\"`",
+                ));
+                None
+            }
+            (_, Some(value)) => Some(wire(value)),
+        };
+        for finding in &mut findings[before..] {
+            finding.key = Some(entry.key.value.clone());
+        }
+        let is_pending = !waits.is_empty();
+        pending.extend(waits);
+        RenderedEntry {
+            index,
+            value: value.unwrap_or(Value::Null),
+            wire,
+            pending: is_pending,
+        }
+    }
+
+    fn value(
+        &self,
+        node: &Node,
+        scope: &Scope,
+        pending: &mut BTreeSet<String>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Value> {
+        match &node.kind {
+            Kind::Null => Some(Value::Null),
+            Kind::Bool(value) => Some(Value::Bool(*value)),
+            Kind::Number(number) => Some(Value::Number(number.value.clone())),
+            Kind::String(text) if !template::is_template(text) => Some(Value::String(text.clone())),
+            Kind::String(text) => {
+                let evaluated = self.templates.evaluate(
+                    text,
+                    node.span,
+                    scope,
+                    &self.document.source,
+                    findings,
+                )?;
+                pending.extend(evaluated.pending);
+                Some(evaluated.value)
+            }
+            Kind::Sequence(items) => {
+                // Every item is tried, so that every finding is reported.
+                let items: Vec<_> = items
+                    .iter()
+                    .map(|item| self.value(item, scope, pending, findings))
+                    .collect();
+                items
+                    .into_iter()
+                    .collect::<Option<Vec<_>>>()
+                    .map(Value::Array)
+            }
+            Kind::Mapping(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|entry| {
+                        self.no_template_in(&entry.key, findings);
+                        let value = self.value(&entry.value, scope, pending, findings);
+                        value.map(|value| (entry.key.value.clone(), value))
+                    })
+                    .collect();
+                entries
+                    .into_iter()
+                    .collect::<Option<_>>()
+                    .map(Value::Object)
+            }
+        }
+    }
+
+    /// A scalar that has to become a text.
+    fn text(
+        &self,
+        node: &Node,
+        scope: &Scope,
+        what: &str,
+        findings: &mut Vec<Finding>,
+    ) -> Option<(String, BTreeSet<String>)> {
+        let mut pending = BTreeSet::new();
+        let value = match &node.kind {
+            Kind::Number(number) => Value::String(number.wire()),
+            _ => self.value(node, scope, &mut pending, findings)?,
+        };
+        match value {
+            Value::String(text) => Some((text, pending)),
+            Value::Number(number) => Some((number.to_string(), pending)),
+            other => {
+                findings.push(error(
+                    &self.document.source,
+                    node.span,
+                    "plan/type",
+                    format!(
+                        "`{what}` comes out as {}, not a text",
+                        wire::describe(&other)
+                    ),
+                    "write a text, or a template that makes one",
+                ));
+                None
+            }
+        }
+    }
+
+    fn no_template_in(&self, key: &Spanned<String>, findings: &mut Vec<Finding>) {
+        if template::is_template(&key.value) {
+            findings.push(error(
+                &self.document.source,
+                key.span,
+                "template/key",
+                "a key cannot hold a template: variables do not change a plan's structure",
+                "write the key out, and put the template into its value",
+            ));
+        }
+    }
+
+    /// The restore at an index.
+    #[must_use]
+    pub fn source_restore(&self, index: usize) -> &Restore {
+        &self.document.restores[index]
+    }
+}

@@ -1,0 +1,239 @@
+//! One scalar, evaluated.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+
+use super::scope::{Cell, Scope};
+use super::wire::describe;
+use crate::diagnostic::{Finding, Position, Severity, Source, Span};
+use crate::parse::error;
+
+/// Instructions that one template may take; a name in a plan takes about ten.
+const FUEL: u64 = 20_000;
+/// Bytes that one scalar may become. AWS documents 200 KB for all metadata of an EFS restore
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html>).
+const MAX_OUTPUT: usize = 256 * 1024;
+
+/// Whether a scalar is evaluated at all.
+pub(super) fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// What came of a scalar.
+pub(super) struct Evaluated {
+    pub(super) value: serde_json::Value,
+    pub(super) pending: BTreeSet<String>,
+}
+
+/// The template engine, set up once.
+pub(super) struct Templates {
+    environment: Environment<'static>,
+    cell: Cell,
+}
+
+impl Templates {
+    pub(super) fn new(cell: Cell) -> Self {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(64);
+        environment.set_formatter(|out, _, value| {
+            use minijinja::value::ValueKind::{Bool, Number, String};
+            match value.kind() {
+                Bool | Number | String => write!(out, "{value}").map_err(Error::from),
+                kind => Err(Error::new(
+                    ErrorKind::InvalidOperation,
+                    format!("{kind} cannot stand inside a text; `| tojson` writes lists and maps"),
+                )),
+            }
+        });
+        Self { environment, cell }
+    }
+
+    /// Evaluates `text`, written at `span`; a scalar that is one expression keeps the expression's type.
+    pub(super) fn evaluate(
+        &self,
+        text: &str,
+        span: Span,
+        scope: &Scope,
+        source: &Arc<Source>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Evaluated> {
+        self.cell.take();
+        let result = match self.one_expression(text, scope) {
+            Some(result) => result,
+            None => self
+                .environment
+                .render_str(text, scope.clone())
+                .map(serde_json::Value::String)
+                .map_err(|err| (err, 0)),
+        };
+        let seen = self.cell.take();
+        let problem = match result {
+            Ok(value) if size(&value) > MAX_OUTPUT => Problem {
+                rule: "template/size",
+                message: format!("this becomes longer than {} KiB", MAX_OUTPUT / 1024),
+                help: "AWS takes 200 KB of metadata in all; make the value shorter".to_owned(),
+                range: None,
+            },
+            Ok(value) => {
+                return Some(Evaluated {
+                    value,
+                    pending: seen.pending,
+                });
+            }
+            Err((err, shift)) => Problem::of(&err, shift, seen.missing),
+        };
+        // With a placeholder in it a template may fail that will not fail with the value.
+        let waits = !seen.pending.is_empty() && problem.rule == "template/error";
+        let mut finding = error(
+            source,
+            problem
+                .range
+                .map_or(span, |range| inside(source, span, text, range)),
+            problem.rule,
+            problem.message,
+            problem.help,
+        );
+        if !waits {
+            findings.push(finding);
+            return None;
+        }
+        let names = seen
+            .pending
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        finding.severity = Severity::Warning;
+        finding.message = format!("tried with a placeholder for {names}: {}", finding.message);
+        findings.push(finding);
+        Some(Evaluated {
+            value: serde_json::Value::String(String::new()),
+            pending: seen.pending,
+        })
+    }
+
+    /// The value of a scalar that is exactly one `{{ expression }}`; `None` where it is not.
+    fn one_expression(
+        &self,
+        text: &str,
+        scope: &Scope,
+    ) -> Option<Result<serde_json::Value, (Error, usize)>> {
+        let trimmed = text.trim();
+        let inner = trimmed.strip_prefix("{{")?.strip_suffix("}}")?;
+        let inner = inner.strip_prefix('-').unwrap_or(inner);
+        let inner = inner.strip_suffix('-').unwrap_or(inner);
+        let shift = inner.as_ptr() as usize - text.as_ptr() as usize;
+        let expression = self.environment.compile_expression(inner).ok()?;
+        Some(
+            expression
+                .eval(scope.clone())
+                .and_then(|value| typed(&value))
+                .map_err(|err| (err, shift)),
+        )
+    }
+}
+
+fn typed(value: &Value) -> Result<serde_json::Value, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    let value = serde_json::to_value(value)
+        .map_err(|err| Error::new(ErrorKind::BadSerialization, err.to_string()))?;
+    match value {
+        serde_json::Value::Null => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("the expression comes out as {}", describe(&value)),
+        )),
+        value => Ok(value),
+    }
+}
+
+fn size(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(items) => items.iter().map(size).sum(),
+        serde_json::Value::Object(map) => map.iter().map(|(k, v)| k.len() + size(v)).sum(),
+        _ => 8,
+    }
+}
+
+/// What went wrong, in our words.
+struct Problem {
+    rule: &'static str,
+    message: String,
+    help: String,
+    range: Option<Range<usize>>,
+}
+
+impl Problem {
+    fn of(err: &Error, shift: usize, missing: Option<(String, String)>) -> Self {
+        let range = err.range().map(|r| r.start + shift..r.end + shift);
+        let detail = || {
+            err.detail()
+                .map_or_else(|| err.kind().to_string(), str::to_owned)
+        };
+        let (rule, message, help) = match (err.kind(), missing) {
+            (ErrorKind::SyntaxError, _) => (
+                "template/syntax",
+                format!("this is no template: {}", detail()),
+                "write an expression between `{{` and `}}`, such as `{{ vars.name }}`".to_owned(),
+            ),
+            (ErrorKind::OutOfFuel, _) => (
+                "template/fuel",
+                "the template takes too many steps".to_owned(),
+                "loop over less, or write the values out".to_owned(),
+            ),
+            (_, Some((message, help))) => ("template/undefined", message, help),
+            (ErrorKind::UndefinedError, None) => (
+                "template/undefined",
+                "a part of this expression is not defined".to_owned(),
+                "templates know `vars`, `plan`, `restore`, `run.id`, `target`, `source` and `restores`".to_owned(),
+            ),
+            (ErrorKind::UnknownFilter | ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod, None) => (
+                "template/unknown",
+                detail(),
+                "use Jinja's own filters, such as `lower`, `replace` or `default`".to_owned(),
+            ),
+            (_, None) => (
+                "template/error",
+                detail(),
+                "correct the expression, or write the value out".to_owned(),
+            ),
+        };
+        Self {
+            rule,
+            message,
+            help,
+            range,
+        }
+    }
+}
+
+/// The place of `range` of a scalar's text, where the scalar stands in the source as it is; else the scalar's own.
+fn inside(source: &Source, span: Span, text: &str, range: Range<usize>) -> Span {
+    let written = source.slice(span);
+    let quote = usize::from(written.starts_with(['"', '\'']));
+    let verbatim = written
+        .get(quote..)
+        .is_some_and(|written| written.starts_with(text));
+    if !verbatim || text.contains('\n') || range.start > range.end || range.end > text.len() {
+        return span;
+    }
+    let column = |byte: usize| {
+        let chars = text.get(..byte).map_or(0, |before| before.chars().count());
+        span.start.column + u32::try_from(quote + chars).unwrap_or(0)
+    };
+    let at = |column| Position {
+        line: span.start.line,
+        column,
+    };
+    Span {
+        start: at(column(range.start)),
+        end: at(column(range.end)),
+    }
+}

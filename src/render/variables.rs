@@ -1,0 +1,280 @@
+//! Inputs: what was declared, what was given, and which of it wins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::Serde;
+
+use super::scope::Slot;
+use super::{Secrets, template, wire};
+use crate::diagnostic::{Finding, Position, Severity, Source, Span, suggest};
+use crate::parse::{Document, Given, Kind, Node, Variable, error};
+
+/// What a declared input without a value means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// An error: a request is about to be shown or sent.
+    #[default]
+    Refused,
+    /// What depends on it is pending and said to be unchecked.
+    Pending,
+}
+
+/// The values given from outside, weakest first: environment, files in their order, command line.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// `REDRILL_VAR_<NAME>`, by `<NAME>`.
+    pub environment: BTreeMap<String, String>,
+    /// `--var-file`.
+    pub files: Vec<(Arc<Source>, Given)>,
+    /// `--var k=v`.
+    pub command_line: Vec<(String, String)>,
+    /// What a missing value means.
+    pub missing: Missing,
+}
+
+/// The name of a variable as the environment spells it.
+#[must_use]
+pub fn variable_name(name: &str) -> String {
+    name.to_uppercase().replace('-', "_")
+}
+
+/// A value and where it came from.
+struct Chosen {
+    value: serde_json::Value,
+    source: Arc<Source>,
+    span: Span,
+}
+
+pub(super) fn resolve(
+    document: &Document,
+    inputs: &Inputs,
+    findings: &mut Vec<Finding>,
+) -> (BTreeMap<String, Slot>, Secrets) {
+    undeclared(document, inputs, findings);
+    let mut slots = BTreeMap::new();
+    let mut secrets = Vec::new();
+    for variable in &document.vars {
+        let name = variable.name.value.as_str();
+        let slot = match chosen(document, variable, inputs, findings) {
+            Some(chosen) => {
+                if variable.secret {
+                    hide(&chosen.value, &mut secrets);
+                }
+                matches_pattern(variable, &chosen, findings);
+                Slot::Known(Serde(&chosen.value).into())
+            }
+            None => {
+                findings.push(missing(document, variable, inputs.missing));
+                Slot::Pending(Value::from(format!("the-value-of-{name}")))
+            }
+        };
+        slots.insert(name.to_owned(), slot);
+    }
+    (slots, Secrets::new(secrets))
+}
+
+fn chosen(
+    document: &Document,
+    variable: &Variable,
+    inputs: &Inputs,
+    findings: &mut Vec<Finding>,
+) -> Option<Chosen> {
+    let name = &variable.name.value;
+    if let Some((_, value)) = inputs.command_line.iter().rev().find(|(k, _)| k == name) {
+        return Some(given_as("--var", name, value));
+    }
+    for (source, given) in inputs.files.iter().rev() {
+        if let Some(node) = given.get(name) {
+            let value = plain(node, source, findings)?;
+            return Some(Chosen {
+                value,
+                source: Arc::clone(source),
+                span: node.span,
+            });
+        }
+    }
+    if let Some(value) = inputs.environment.get(&variable_name(name)) {
+        let variable = format!("REDRILL_VAR_{}", variable_name(name));
+        return Some(given_as(&variable, name, value));
+    }
+    let node = variable.default.as_ref()?;
+    Some(Chosen {
+        value: plain(node, &document.source, findings)?,
+        source: Arc::clone(&document.source),
+        span: node.span,
+    })
+}
+
+/// A value that came without a file: its place is the option or variable it came by.
+fn given_as(by: &str, name: &str, value: &str) -> Chosen {
+    let source = Source::new(by, name);
+    let span = whole(&source);
+    Chosen {
+        value: serde_json::Value::String(value.to_owned()),
+        source,
+        span,
+    }
+}
+
+fn whole(source: &Source) -> Span {
+    let columns = u32::try_from(source.text.chars().count()).unwrap_or(u32::MAX - 1);
+    Span {
+        start: Position { line: 1, column: 1 },
+        end: Position {
+            line: 1,
+            column: columns + 1,
+        },
+    }
+}
+
+/// A value of an input: data, no template.
+fn plain(
+    node: &Node,
+    source: &Arc<Source>,
+    findings: &mut Vec<Finding>,
+) -> Option<serde_json::Value> {
+    Some(match &node.kind {
+        Kind::Null => serde_json::Value::Null,
+        Kind::Bool(value) => (*value).into(),
+        Kind::Number(number) => {
+            // `5.10` would silently become `5.1` in a template.
+            if number.wire() != number.value.to_string() {
+                findings.push(error(
+                    source,
+                    node.span,
+                    "vars/number",
+                    format!(
+                        "the number `{}` would come out as `{}`",
+                        number.text, number.value
+                    ),
+                    format!(
+                        "put it in quotes to keep it as written: `\"{}\"`",
+                        number.text
+                    ),
+                ));
+            }
+            number.value.clone().into()
+        }
+        Kind::String(text) => {
+            if template::is_template(text) {
+                findings.push(error(
+                    source,
+                    node.span,
+                    "vars/template",
+                    "a variable's value cannot hold a template",
+                    "use the template where the variable is used",
+                ));
+            }
+            text.clone().into()
+        }
+        Kind::Sequence(items) => items
+            .iter()
+            .map(|item| plain(item, source, findings))
+            .collect::<Option<Vec<_>>>()?
+            .into(),
+        Kind::Mapping(entries) => serde_json::Value::Object(
+            entries
+                .iter()
+                .map(|entry| {
+                    plain(&entry.value, source, findings).map(|v| (entry.key.value.clone(), v))
+                })
+                .collect::<Option<_>>()?,
+        ),
+    })
+}
+
+fn undeclared(document: &Document, inputs: &Inputs, findings: &mut Vec<Finding>) {
+    let declared = || document.vars.iter().map(|v| v.name.value.as_str());
+    let mut report = |source: &Arc<Source>, span: Span, name: &str| {
+        findings.push(error(
+            source,
+            span,
+            "vars/undeclared",
+            format!(
+                "`{name}` is given, but {} declares no such variable",
+                document.source.name
+            ),
+            suggest(name, declared().collect::<Vec<_>>()),
+        ));
+    };
+    for (name, _) in &inputs.command_line {
+        if !declared().any(|d| d == name) {
+            let source = Source::new("--var", name);
+            report(&source, whole(&source), name);
+        }
+    }
+    for (source, given) in &inputs.files {
+        for (name, node) in given {
+            if !declared().any(|d| d == name) {
+                report(source, node.span, name);
+            }
+        }
+    }
+    for name in inputs.environment.keys() {
+        if !declared().any(|d| variable_name(d) == *name) {
+            let source = Source::new(format!("REDRILL_VAR_{name}"), name);
+            report(&source, whole(&source), &name.to_lowercase());
+        }
+    }
+}
+
+fn missing(document: &Document, variable: &Variable, missing: Missing) -> Finding {
+    let name = &variable.name.value;
+    let what = variable
+        .description
+        .as_deref()
+        .map_or(String::new(), |d| format!(" ({d})"));
+    let mut finding = error(
+        &document.source,
+        variable.name.span,
+        "vars/missing",
+        format!("`{name}`{what} has no value"),
+        format!(
+            "give it with `--var {name}=…`, in a --var-file, as REDRILL_VAR_{}, or as its default",
+            variable_name(name)
+        ),
+    );
+    if missing == Missing::Pending {
+        finding.severity = Severity::Note;
+        finding
+            .message
+            .push_str("; what depends on it is not checked");
+    }
+    finding
+}
+
+fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Finding>) {
+    let Some(pattern) = &variable.pattern else {
+        return;
+    };
+    let text = wire(&chosen.value);
+    if !pattern.is_match(&text) {
+        let shown = if variable.secret {
+            "the value given".to_owned()
+        } else {
+            format!("`{text}`")
+        };
+        findings.push(error(
+            &chosen.source,
+            chosen.span,
+            "vars/pattern",
+            format!(
+                "{shown} is no `{}`: it does not match `{pattern}`",
+                variable.name.value
+            ),
+            "give a value that matches, or correct the pattern in the plan",
+        ));
+    }
+}
+
+/// Every text inside a secret is secret.
+fn hide(value: &serde_json::Value, secrets: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| hide(item, secrets)),
+        serde_json::Value::Object(map) => map.values().for_each(|item| hide(item, secrets)),
+        serde_json::Value::Null | serde_json::Value::Bool(_) => {}
+        other => secrets.push(wire(other)),
+    }
+}
