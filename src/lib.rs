@@ -4,3 +4,4 @@ pub mod diagnostic;
 pub mod emulator;
 pub mod parse;
 pub mod render;
+pub mod validate;

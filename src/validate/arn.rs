@@ -1,0 +1,259 @@
+//! ARNs, accounts and regions: what a tired person types wrong.
+
+use crate::diagnostic::{Finding, Severity, Span, did_you_mean, suggest};
+use crate::parse::{Target as Written, error, warning};
+use crate::render::Target;
+
+use super::Text;
+use super::rules::Schema;
+
+/// The services in whose ARNs AWS Backup names recovery points, and how the last part of each begins.
+///
+/// The table in <https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html>, and for DSQL the
+/// examples of <https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-auroradsql.html>.
+const FORMS: [(&str, &[&str]); 8] = [
+    ("backup", &["recovery-point:"]),
+    ("ec2", &["image/ami-", "snapshot/snap-"]),
+    ("rds", &["snapshot:", "cluster-snapshot:"]),
+    ("fsx", &["backup/"]),
+    ("dynamodb", &["table/"]),
+    ("redshift", &["snapshot:"]),
+    ("redshift-serverless", &["snapshot:", "snapshot/"]),
+    ("dsql", &["cluster/"]),
+];
+
+const EXAMPLE: &str =
+    "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45";
+
+struct Arn<'a> {
+    partition: &'a str,
+    service: &'a str,
+    region: &'a str,
+    account: &'a str,
+    resource: &'a str,
+}
+
+fn split(text: &str) -> Option<Arn<'_>> {
+    let mut parts = text.splitn(6, ':');
+    (parts.next()? == "arn").then_some(())?;
+    Some(Arn {
+        partition: parts.next()?,
+        service: parts.next()?,
+        region: parts.next()?,
+        account: parts.next()?,
+        resource: parts.next()?,
+    })
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let Some((number, words)) = parts.split_last() else {
+        return false;
+    };
+    words.len() >= 2
+        && words
+            .iter()
+            .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
+        && !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Checks the ARN of a recovery point against AWS's forms, the target and its type.
+pub(super) fn recovery_point(
+    text: &str,
+    span: Span,
+    target: &Target,
+    schema: Option<&Schema>,
+    source: &Text,
+    findings: &mut Vec<Finding>,
+) {
+    let mut refuse = |rule: &str, message: String, help: String| {
+        findings.push(error(source, span, rule, message, help));
+    };
+    let Some(arn) = split(text) else {
+        refuse(
+            "arn/form",
+            format!(
+                "`{text}` is not an ARN: it needs six parts with `:` between them, and begins with `arn`"
+            ),
+            format!("write it as in `{EXAMPLE}`"),
+        );
+        return;
+    };
+    if arn.partition != "aws" && !arn.partition.starts_with("aws-") {
+        refuse(
+            "arn/partition",
+            format!("`{}` is no AWS partition", arn.partition),
+            suggest(arn.partition, ["aws", "aws-cn", "aws-us-gov"]),
+        );
+    }
+    let Some((_, forms)) = FORMS.iter().find(|(service, _)| *service == arn.service) else {
+        refuse(
+            "arn/service",
+            format!("recovery points have no ARNs of `{}`", arn.service),
+            suggest(arn.service, FORMS.map(|(service, _)| service)),
+        );
+        return;
+    };
+    if !forms
+        .iter()
+        .any(|form| arn.resource.starts_with(form) && arn.resource.len() > form.len())
+    {
+        let heads: Vec<&str> = forms
+            .iter()
+            .map(|f| f.trim_end_matches([':', '/']))
+            .collect();
+        let head = arn.resource.split([':', '/']).next().unwrap_or_default();
+        let expected: Vec<String> = forms.iter().map(|form| format!("`{form}…`")).collect();
+        refuse(
+            "arn/resource",
+            format!(
+                "`{}` does not name a recovery point of `{}`",
+                arn.resource, arn.service
+            ),
+            match did_you_mean(head, heads) {
+                Some(meant) if meant != head => format!("did you mean `{meant}`?"),
+                _ => format!("the last part begins with {}", expected.join(" or ")),
+            },
+        );
+    }
+    if !is_region(arn.region) {
+        refuse(
+            "arn/region",
+            format!("`{}` is no Region", arn.region),
+            "write a Region such as `us-west-2`".to_owned(),
+        );
+    } else if !target.region.is_empty() && is_region(&target.region) && arn.region != target.region
+    {
+        // Not an error: one of AWS's own samples does it (the Redshift Serverless restore page).
+        findings.push(warning(
+            source,
+            span,
+            "arn/other-region",
+            format!(
+                "the recovery point is in {}, the target in {}; AWS Backup restores in the Region of the recovery point",
+                arn.region, target.region
+            ),
+            format!("copy the recovery point to {}, or change `target.region`", target.region),
+        ));
+    }
+    // AMIs and snapshots have no account in their ARNs.
+    let needs_account = arn.service != "ec2" || !arn.account.is_empty();
+    if needs_account && !is_account(arn.account) {
+        findings.push(error(
+            source,
+            span,
+            "arn/account",
+            format!("`{}` is no account id", arn.account),
+            "write the 12 digits of the account",
+        ));
+    }
+    let of_type = schema.and_then(|schema| Some((schema, schema.recovery_point.as_ref()?)));
+    if let Some((schema, pattern)) = of_type
+        && !pattern.is_match(text)
+        && !findings
+            .iter()
+            .any(|f| f.span == span && f.severity == Severity::Error)
+    {
+        findings.push(
+            error(
+                source,
+                span,
+                &format!("{}/recovery-point", schema.title),
+                format!(
+                    "a recovery point of {} has an ARN of another form",
+                    schema.title
+                ),
+                "check `type` and `recovery_point` against one another",
+            )
+            .documented_at(Some(
+                "https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html",
+            )),
+        );
+    }
+}
+
+/// Checks where the restores run.
+pub(super) fn target(
+    written: &Written,
+    target: &Target,
+    source: &Text,
+    findings: &mut Vec<Finding>,
+) {
+    if let Some(node) = &written.region
+        && !target.region.is_empty()
+        && !is_region(&target.region)
+    {
+        findings.push(error(
+            source,
+            node.span,
+            "target/region",
+            format!("`{}` is no Region", target.region),
+            "write a Region such as `us-west-2`",
+        ));
+    }
+    if let Some(node) = &written.account
+        && !target.account.is_empty()
+        && !is_account(&target.account)
+    {
+        findings.push(error(
+            source,
+            node.span,
+            "target/account",
+            format!("`{}` is no account id", target.account),
+            "write the 12 digits of the account, in quotes: `\"123456789012\"`",
+        ));
+    }
+    let (Some(node), Some(role)) = (&written.iam_role_arn, &target.iam_role_arn) else {
+        if written.iam_role_arn.is_none() {
+            findings.push(
+                warning(
+                    source,
+                    written.span,
+                    "target/no-role",
+                    "there is no `iam_role_arn`; AWS's model lets it out, and restores need it in practice",
+                    "add `iam_role_arn: arn:aws:iam::123456789012:role/…`, a role that backup.amazonaws.com may assume",
+                )
+                .documented_at(Some(
+                    "https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html",
+                )),
+            );
+        }
+        return;
+    };
+    let is_role = split(role).is_some_and(|arn| {
+        arn.service == "iam"
+            && arn.region.is_empty()
+            && is_account(arn.account)
+            && arn
+                .resource
+                .strip_prefix("role/")
+                .is_some_and(|name| !name.is_empty())
+    });
+    if !is_role {
+        findings.push(error(
+            source,
+            node.span,
+            "target/role",
+            format!("`{role}` is not the ARN of an IAM role"),
+            "write it as in `arn:aws:iam::123456789012:role/restore`",
+        ));
+    } else if is_account(&target.account)
+        && split(role).is_some_and(|arn| arn.account != target.account)
+    {
+        findings.push(warning(
+            source,
+            node.span,
+            "target/role-account",
+            format!(
+                "the role is not in the account {}; a role can be passed in its own account only",
+                target.account
+            ),
+            "name a role of the target account",
+        ));
+    }
+}

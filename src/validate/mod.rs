@@ -1,0 +1,162 @@
+//! Rendered values and rules to requests that AWS is expected to take, or to all findings.
+
+mod arn;
+mod check;
+mod coerce;
+mod graph;
+mod rules;
+mod types;
+
+pub use graph::order;
+pub use rules::{Rules, RulesError};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::{Finding, Severity, suggest};
+use crate::parse::{Document, Restore, error, warning};
+use crate::render::{Rendered, Target};
+
+/// The wire form of one restore: what the plan says, with AWS's spelling of the keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The ARN of the recovery point.
+    pub recovery_point: String,
+    /// AWS's name of the resource type.
+    pub resource_type: String,
+    /// The metadata as AWS is sent it.
+    pub metadata: BTreeMap<String, String>,
+    /// Whether AWS copies the source's tags.
+    pub copy_source_tags: Option<bool>,
+}
+
+/// Checks what belongs to no single restore: the target, and the types whose rules are not known.
+pub fn plan(
+    document: &Document,
+    target: &Target,
+    target_pending: bool,
+    rules: &Rules,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let (Some(written), false) = (&document.target, target_pending) {
+        arn::target(written, target, &document.source, &mut findings);
+    }
+    graph::needs(document, &mut findings);
+    limits(document, &mut findings);
+    unknown_types(document, rules, &mut findings);
+    findings
+}
+
+/// Checks one restore; `None` where an error stands in the way of a request.
+pub fn restore(
+    document: &Document,
+    rendered: &Rendered,
+    target: &Target,
+    rules: &Rules,
+    findings: &mut Vec<Finding>,
+) -> Option<Checked> {
+    let written = &document.restores[rendered.index];
+    let before = findings.len();
+    let resource_type = written.resource_type.as_ref()?;
+    let schema = rules.of(&resource_type.value);
+    let is_pending = |name: &str| rendered.pending.contains(name);
+    if let (Some(arn), Some(node)) = (&rendered.recovery_point, &written.recovery_point)
+        && !is_pending("recovery_point")
+    {
+        arn::recovery_point(arn, node.span, target, schema, &document.source, findings);
+    }
+    let metadata = match schema {
+        Some(schema) => check::metadata(document, written, rendered, schema, findings),
+        None => check::unchecked(document, written, rendered, findings),
+    };
+    for finding in &mut findings[before..] {
+        finding.restore = Some(written.name.value.clone());
+    }
+    let failed = findings[before..]
+        .iter()
+        .any(|finding| finding.severity == Severity::Error);
+    if failed {
+        return None;
+    }
+    Some(Checked {
+        recovery_point: rendered.recovery_point.clone()?,
+        resource_type: resource_type.value.clone(),
+        metadata: metadata?,
+        copy_source_tags: written.copy_source_tags,
+    })
+}
+
+/// One finding a type, at its first use: ten thousand restores of it are one thing to know.
+fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>) {
+    let mut by_type: BTreeMap<&str, Vec<&Restore>> = BTreeMap::new();
+    for restore in &document.restores {
+        if let Some(name) = &restore.resource_type
+            && rules.of(&name.value).is_none()
+        {
+            by_type.entry(&name.value).or_default().push(restore);
+        }
+    }
+    for (name, restores) in by_type {
+        let Some(span) = restores[0].resource_type.as_ref().map(|t| t.span) else {
+            continue;
+        };
+        let source = &document.source;
+        let count = match restores.len() {
+            1 => "its metadata is sent unchecked".to_owned(),
+            n => format!("the metadata of {n} restores is sent unchecked"),
+        };
+        let finding = if types::KNOWN.contains(&name) {
+            warning(
+                source,
+                span,
+                "type/no-rules",
+                format!("redrill has no rules for `{name}` yet; {count}"),
+                "compare the keys with the type's page in the AWS Backup developer guide",
+            )
+        } else if let Some(known) = types::KNOWN.iter().find(|k| k.eq_ignore_ascii_case(name)) {
+            error(
+                source,
+                span,
+                "type/case",
+                format!("AWS writes this type as `{known}`"),
+                format!("write `type: {known}`"),
+            )
+        } else {
+            warning(
+                source,
+                span,
+                "type/unknown",
+                format!("`{name}` is no resource type that redrill knows; {count}"),
+                suggest(name, types::KNOWN.iter().copied()),
+            )
+        };
+        findings.push(finding.of_restore(&restores[0].name.value));
+    }
+}
+
+fn limits(document: &Document, findings: &mut Vec<Finding>) {
+    for name in document.limits.by_type.keys() {
+        if !document
+            .restores
+            .iter()
+            .any(|r| r.resource_type.as_ref().is_some_and(|t| t.value == *name))
+        {
+            let span = document.plan.span;
+            let types: Vec<&str> = document
+                .restores
+                .iter()
+                .filter_map(|r| r.resource_type.as_ref().map(|t| t.value.as_str()))
+                .collect();
+            findings.push(warning(
+                &document.source,
+                span,
+                "limits/unused",
+                format!("`limits.by_type` names `{name}`, and no restore is of that type"),
+                suggest(name, types),
+            ));
+        }
+    }
+}
+
+/// The text a finding points into.
+pub(crate) type Text = Arc<crate::diagnostic::Source>;
