@@ -3,5 +3,6 @@
 pub mod diagnostic;
 pub mod emulator;
 pub mod parse;
+pub mod plan;
 pub mod render;
 pub mod validate;

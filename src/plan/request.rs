@@ -1,0 +1,79 @@
+//! The exact body of StartRestoreJob.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::render::Secrets;
+
+/// The body as it is sent (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>).
+///
+/// The fields stand in the order of their names, and metadata is sorted by key, so that serialising it compactly
+/// gives its one canonical form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Request {
+    /// Sent only where the plan says it; AWS's default is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_source_tags_to_restored_resource: Option<bool>,
+    /// The role that AWS Backup assumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iam_role_arn: Option<String>,
+    /// Absent until the attempt is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_token: Option<String>,
+    /// Strings to strings, as AWS wants them.
+    pub metadata: BTreeMap<String, String>,
+    /// The recovery point.
+    pub recovery_point_arn: String,
+    /// AWS's name of the resource type.
+    pub resource_type: String,
+}
+
+impl Request {
+    /// Compact JSON, keys sorted.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        // A struct of strings: serde_json cannot fail on it.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The same request with its token.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.idempotency_token = Some(token.to_owned());
+        self
+    }
+}
+
+impl Request {
+    /// The request as it may be shown.
+    #[must_use]
+    pub fn redacted(&self, secrets: &Secrets) -> Self {
+        let mut request = self.clone();
+        secrets.redact_in(&mut request.recovery_point_arn);
+        for value in request.metadata.values_mut() {
+            secrets.redact_in(value);
+        }
+        request
+    }
+}
+
+/// What tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal.
+#[must_use]
+pub fn digest(request: &Request) -> String {
+    let mut request = request.clone();
+    request.idempotency_token = None;
+    hex(&Sha256::digest(request.canonical()))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

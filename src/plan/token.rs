@@ -1,0 +1,61 @@
+//! Idempotency tokens: a pure function of what is asked for, by whom, in which attempt.
+//!
+//! `docs/tokens.md` derives one by hand, and its test vectors are checked below.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::Request;
+use super::request::hex;
+use crate::render::Target;
+
+/// The version of the derivation, at the front of every token.
+const PREFIX: &str = "rd1-";
+/// Hexadecimal digits of the hash: 160 bits. The token is 44 characters long; other creator ids of AWS Backup take 50.
+const DIGITS: usize = 40;
+
+/// Everything of a token but the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// The plan's name.
+    pub plan: &'a str,
+    /// The run id.
+    pub run: &'a str,
+    /// The restore's name.
+    pub restore: &'a str,
+    /// From 1; a deliberate retry of a failed restore is the next.
+    pub attempt: u32,
+    /// Where it runs.
+    pub target: &'a Target,
+}
+
+/// What is hashed. The keys stand in the order of their names: this is its canonical form.
+#[derive(Serialize)]
+struct Preimage<'a> {
+    attempt: u32,
+    plan: &'a str,
+    request: &'a Request,
+    restore: &'a str,
+    run: &'a str,
+    target: &'a Target,
+}
+
+/// The token of a request in an attempt: 44 characters of `[a-z0-9-]`.
+#[must_use]
+pub fn token(identity: &Identity<'_>, request: &Request) -> String {
+    let mut request = request.clone();
+    request.idempotency_token = None;
+    let preimage = Preimage {
+        attempt: identity.attempt,
+        plan: identity.plan,
+        request: &request,
+        restore: identity.restore,
+        run: identity.run,
+        target: identity.target,
+    };
+    // Strings and a number: serde_json cannot fail on it.
+    let text = serde_json::to_string(&preimage).unwrap_or_default();
+    let mut token = String::from(PREFIX);
+    token.push_str(&hex(&Sha256::digest(text))[..DIGITS]);
+    token
+}
