@@ -1,6 +1,7 @@
 //! redrill runs version-controlled restore plans against AWS Backup, each restore exactly once.
 
 pub mod diagnostic;
+pub mod diff;
 pub mod emulator;
 pub mod parse;
 pub mod plan;

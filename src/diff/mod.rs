@@ -1,0 +1,194 @@
+//! A plan and what has been observed to changes: what a run would do, restore by restore.
+
+mod observed;
+mod read;
+
+pub use observed::{Observed, Past, Stage};
+pub use read::{ApiError, Fault, Job, JobStatus, JobWindow, Reader, Sources};
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::plan::{Plan, digest};
+
+/// What a run would do with a restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// A request is sent.
+    Start,
+    /// A job that was started, or may have been, is followed to its end.
+    Resume,
+    /// Nothing: it has completed.
+    Done,
+    /// The plan asks for something else than what this run has started; nothing is sent at all.
+    Conflict,
+    /// Nothing, because of something that failed or is left out.
+    Blocked,
+}
+
+/// One restore and what a run would do with it.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The index of the step in the plan.
+    pub step: usize,
+    /// What would be done.
+    pub action: Action,
+    /// The attempt that it would be, or is.
+    pub attempt: u32,
+    /// The token that is sent, or was; none while a part of the request is pending.
+    pub token: Option<String>,
+    /// Why, where that is not plain.
+    pub reason: Option<String>,
+}
+
+/// What is asked of a run besides the plan.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The restores to act on; all where it is empty.
+    pub only: Vec<String>,
+    /// Whether failed restores get another attempt.
+    pub retry_failed: bool,
+}
+
+/// What a run would do: the changes in the plan's order, and the restores it started that the plan has lost.
+#[derive(Debug)]
+pub struct Diff {
+    /// One a restore that is acted on.
+    pub changes: Vec<Change>,
+    /// Restores that this run has started and the plan does not name any more.
+    pub lost: Vec<String>,
+}
+
+impl Diff {
+    /// Whether what has been started stands against the plan.
+    #[must_use]
+    pub fn has_conflict(&self) -> bool {
+        !self.lost.is_empty() || self.changes.iter().any(|c| c.action == Action::Conflict)
+    }
+
+    /// How many restores each action has.
+    #[must_use]
+    pub fn count(&self, action: Action) -> usize {
+        self.changes.iter().filter(|c| c.action == action).count()
+    }
+}
+
+/// Compares a plan with what its run has done so far.
+#[must_use]
+pub fn diff(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Diff {
+    let only: BTreeSet<&str> = wanted.only.iter().map(String::as_str).collect();
+    let chosen = |name: &str| only.is_empty() || only.contains(name);
+    let mut actions: Vec<Option<Action>> = vec![None; plan.steps.len()];
+    let mut changes = Vec::with_capacity(plan.steps.len());
+    for at in plan.order.iter().copied() {
+        let step = &plan.steps[at];
+        let past = observed.restores.get(&*step.name);
+        if !chosen(&step.name) {
+            // Left out, and still able to satisfy those that need it.
+            actions[at] = past
+                .filter(|past| matches!(past.stage, Stage::Completed { .. }))
+                .map(|_| Action::Done);
+            continue;
+        }
+        let change = change(plan, at, past, wanted, &actions);
+        actions[at] = Some(change.action);
+        changes.push(change);
+    }
+    changes.sort_by_key(|change| change.step);
+    let lost = observed
+        .restores
+        .iter()
+        .filter(|(_, past)| past.stage.was_sent() && !past.stage.has_ended())
+        .filter(|(name, _)| !plan.steps.iter().any(|step| *step.name == **name))
+        .map(|(name, _)| name.clone())
+        .collect();
+    Diff { changes, lost }
+}
+
+fn change(
+    plan: &Plan,
+    at: usize,
+    past: Option<&Past>,
+    wanted: &Wanted,
+    actions: &[Option<Action>],
+) -> Change {
+    let step = &plan.steps[at];
+    let now = step
+        .draft
+        .pending
+        .is_empty()
+        .then(|| digest(&step.draft.request));
+    let started = past.filter(|past| past.stage.was_sent());
+    let attempt = past.map_or(1, |past| past.attempt);
+    let make = |action, attempt, reason: Option<String>| Change {
+        step: at,
+        action,
+        attempt,
+        token: match (action, started) {
+            (Action::Start | Action::Blocked, _) | (_, None) => plan.token(step, attempt),
+            (_, Some(past)) => Some(past.token.clone()),
+        },
+        reason,
+    };
+    if let Some(past) = past
+        && let Stage::Failed { message, .. } = &past.stage
+        && !wanted.retry_failed
+    {
+        let same = now.as_ref() == Some(&past.digest);
+        let action = if same {
+            Action::Blocked
+        } else {
+            Action::Conflict
+        };
+        let what = if same {
+            ""
+        } else {
+            "the request has changed, and "
+        };
+        let reason = format!(
+            "{what}attempt {} has failed ({message}): `--retry-failed` starts attempt {}",
+            past.attempt,
+            past.attempt + 1
+        );
+        return make(action, attempt, Some(reason));
+    }
+    match started {
+        Some(past) if !matches!(past.stage, Stage::Failed { .. }) => {
+            if now.as_ref() != Some(&past.digest) {
+                let reason = "the request has changed since this run sent it: \
+                     undo the change, or give the new request a run of its own with `--run-id`";
+                return make(Action::Conflict, attempt, Some(reason.to_owned()));
+            }
+            let action = match past.stage {
+                Stage::Completed { .. } => Action::Done,
+                _ => Action::Resume,
+            };
+            make(action, attempt, None)
+        }
+        _ => {
+            let attempt = match past.map(|past| &past.stage) {
+                Some(Stage::Failed { .. }) => attempt + 1,
+                _ => attempt,
+            };
+            let stands_in_the_way = step.needs.iter().copied().find(|need| {
+                matches!(
+                    actions[*need],
+                    None | Some(Action::Blocked | Action::Conflict)
+                )
+            });
+            match stands_in_the_way {
+                Some(need) => {
+                    let name = &plan.steps[need].name;
+                    let reason = match actions[need] {
+                        None => format!("needs `{name}`, which `--only` leaves out"),
+                        _ => format!("needs `{name}`"),
+                    };
+                    make(Action::Blocked, attempt, Some(reason))
+                }
+                None => make(Action::Start, attempt, None),
+            }
+        }
+    }
+}

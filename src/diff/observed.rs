@@ -1,0 +1,71 @@
+//! What a run has done so far, restore by restore.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+/// Every restore that a run has touched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// By the restore's name.
+    pub restores: BTreeMap<String, Past>,
+}
+
+/// What has become of a restore.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// The latest attempt, from 1.
+    pub attempt: u32,
+    /// Its token; empty where nothing was sent.
+    pub token: String,
+    /// What it asked for, without the token.
+    pub digest: String,
+    /// When the request was first meant to leave.
+    pub intended_at: Timestamp,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far a restore is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    /// The request is about to leave, or has left without an answer: a job may exist.
+    Intended,
+    /// AWS refused the caller, so there is no job; the same request may be sent again.
+    Withdrawn,
+    /// A job exists.
+    Running {
+        /// Its id.
+        job_id: String,
+    },
+    /// The job has completed.
+    Completed {
+        /// Its id.
+        job_id: String,
+        /// What it made; AWS does not promise to say.
+        created_resource_arn: Option<String>,
+    },
+    /// The request was refused, or the job has failed.
+    Failed {
+        /// The job, where there is one.
+        job_id: Option<String>,
+        /// Why.
+        message: String,
+    },
+    /// It was not started, because of another.
+    Skipped,
+}
+
+impl Stage {
+    /// Whether AWS may have seen the request.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        !matches!(self, Self::Withdrawn | Self::Skipped)
+    }
+
+    /// Whether nothing more will come of it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::Failed { .. })
+    }
+}

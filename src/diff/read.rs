@@ -1,0 +1,139 @@
+//! The half of AWS that only reads. A dry run is handed this and nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::render::SourceFacts;
+
+/// Whoever knows recovery points: AWS, or a file that recorded them.
+pub trait Sources: Send + Sync {
+    /// A recovery point and its restore metadata; `None` where no vault has it.
+    fn source(
+        &self,
+        recovery_point_arn: &str,
+    ) -> impl Future<Output = Result<Option<SourceFacts>, ApiError>> + Send;
+}
+
+/// What redrill reads from AWS.
+pub trait Reader: Sources {
+    /// The account of the caller (STS GetCallerIdentity).
+    fn caller_account(&self) -> impl Future<Output = Result<String, ApiError>> + Send;
+
+    /// One restore job.
+    fn job(&self, job_id: &str) -> impl Future<Output = Result<Job, ApiError>> + Send;
+
+    /// All restore jobs of a window of time.
+    fn jobs(&self, window: &JobWindow) -> impl Future<Output = Result<Vec<Job>, ApiError>> + Send;
+
+    /// The metadata that a job was started with.
+    fn job_metadata(
+        &self,
+        job_id: &str,
+    ) -> impl Future<Output = Result<BTreeMap<String, String>, ApiError>> + Send;
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug)]
+pub struct JobWindow {
+    /// The account whose jobs they are.
+    pub account: String,
+    /// AWS's name of the resource type.
+    pub resource_type: String,
+    /// Created at this time or later.
+    pub created_after: Timestamp,
+}
+
+/// A restore job as AWS describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Opaque: AWS writes it in upper and in lower case.
+    pub id: String,
+    /// How far it is.
+    pub status: JobStatus,
+    /// AWS's words, mostly of a failure.
+    pub message: Option<String>,
+    /// For the eye: AWS's number is no progress (a completed job has been seen at 0.00%).
+    pub percent_done: Option<String>,
+    /// What it made; may come early, late or never.
+    pub created_resource_arn: Option<String>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// What it restores.
+    pub recovery_point_arn: Option<String>,
+    /// When that was made.
+    pub recovery_point_created_at: Option<Timestamp>,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobStatus {
+    /// Waits.
+    Pending,
+    /// Runs.
+    Running,
+    /// Has made what was asked for.
+    Completed,
+    /// Was given up by AWS; no caller can do that.
+    Aborted,
+    /// Has failed.
+    Failed,
+    /// A status that AWS has added since; followed on.
+    Unknown(String),
+}
+
+impl fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "PENDING",
+            Self::Running => "RUNNING",
+            Self::Completed => "COMPLETED",
+            Self::Aborted => "ABORTED",
+            Self::Failed => "FAILED",
+            Self::Unknown(other) => other,
+        })
+    }
+}
+
+/// An answer of AWS that is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {message}")]
+pub struct ApiError {
+    /// AWS's name of the call.
+    pub operation: &'static str,
+    /// Whose fault it is, and what it says about the request.
+    pub fault: Fault,
+    /// AWS's name of the error.
+    pub code: Option<String>,
+    /// What happened, in words.
+    pub message: String,
+}
+
+/// Whose fault, and whether the request may have been carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Too many calls: not carried out; later.
+    Throttled,
+    /// No answer: perhaps carried out; later.
+    Unreachable,
+    /// AWS's own failure: perhaps carried out; later.
+    Service,
+    /// The caller may not, or is not known: not carried out; after something has been done about it.
+    Denied,
+    /// AWS has judged the request and refused it: not carried out.
+    Refused,
+}
+
+impl ApiError {
+    /// Whether the same call may succeed later without anybody's doing.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.fault,
+            Fault::Throttled | Fault::Unreachable | Fault::Service
+        )
+    }
+}
