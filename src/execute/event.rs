@@ -1,0 +1,209 @@
+//! What happens in a run. The journal is made of these, and so are the screen and the report.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Request;
+use crate::render::{Secrets, Target};
+
+/// An event and when it happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// By the clock of the machine that ran redrill.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first event of a run.
+    RunOpened {
+        /// The plan's name.
+        plan: String,
+        /// The run id.
+        run: String,
+        /// The version of redrill.
+        redrill: String,
+        /// Where it runs.
+        target: Target,
+        /// The plan file as it was typed.
+        file: String,
+    },
+    /// A runner takes the run up again.
+    RunResumed {
+        /// The version of redrill.
+        redrill: String,
+    },
+    /// A request is about to be sent; on disk before it leaves.
+    Intended {
+        /// The restore.
+        restore: String,
+        /// From 1.
+        attempt: u32,
+        /// The token that will be sent.
+        token: String,
+        /// SHA-256 of the request without its token.
+        digest: String,
+        /// The request, secrets redacted.
+        request: Request,
+    },
+    /// AWS has answered with a job.
+    Accepted {
+        /// The restore.
+        restore: String,
+        /// The job.
+        job_id: String,
+    },
+    /// A job that exists already is this restore's.
+    Adopted {
+        /// The restore.
+        restore: String,
+        /// The job.
+        job_id: String,
+        /// How it was recognised.
+        because: String,
+    },
+    /// AWS refused the caller: nothing was started, and the same request may be sent again.
+    Withdrawn {
+        /// The restore.
+        restore: String,
+        /// AWS's answer.
+        message: String,
+    },
+    /// AWS refused the request.
+    Refused {
+        /// The restore.
+        restore: String,
+        /// AWS's name of the error.
+        code: Option<String>,
+        /// AWS's words.
+        message: String,
+    },
+    /// The request, complete at last, is one that redrill does not send.
+    Rejected {
+        /// The restore.
+        restore: String,
+        /// The attempt that it would have been.
+        attempt: u32,
+        /// The finding.
+        message: String,
+    },
+    /// The job's status has changed.
+    Seen {
+        /// The restore.
+        restore: String,
+        /// AWS's status.
+        status: String,
+    },
+    /// The job has completed.
+    Completed {
+        /// The restore.
+        restore: String,
+        /// What it made.
+        created_resource_arn: Option<String>,
+        /// By AWS's clock.
+        started_at: Option<Timestamp>,
+        /// By AWS's clock.
+        ended_at: Option<Timestamp>,
+        /// When the recovery point was made.
+        recovery_point_created_at: Option<Timestamp>,
+        /// AWS's words: a job can complete «with issues».
+        message: Option<String>,
+    },
+    /// The job has ended otherwise.
+    Failed {
+        /// The restore.
+        restore: String,
+        /// AWS's status.
+        status: String,
+        /// AWS's words.
+        message: String,
+        /// By AWS's clock.
+        started_at: Option<Timestamp>,
+        /// By AWS's clock.
+        ended_at: Option<Timestamp>,
+    },
+    /// It is not started in this run of redrill.
+    Skipped {
+        /// The restore.
+        restore: String,
+        /// What stands in the way.
+        because: String,
+    },
+    /// AWS does not answer, or answers that it cannot; said once.
+    Trouble {
+        /// What it says.
+        message: String,
+    },
+    /// AWS answers again.
+    Recovered,
+    /// Nothing new is started from here on; what runs is followed until it has answered.
+    Draining,
+    /// The runner has left; jobs go on.
+    Detached,
+    /// Everything has ended.
+    RunEnded,
+}
+
+impl Event {
+    /// Whether the journal keeps it. The rest is for the screen.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        !matches!(
+            self,
+            Self::Trouble { .. } | Self::Recovered | Self::Draining
+        )
+    }
+
+    /// The restore it is about.
+    #[must_use]
+    pub fn restore(&self) -> Option<&str> {
+        match self {
+            Self::Intended { restore, .. }
+            | Self::Accepted { restore, .. }
+            | Self::Adopted { restore, .. }
+            | Self::Withdrawn { restore, .. }
+            | Self::Refused { restore, .. }
+            | Self::Rejected { restore, .. }
+            | Self::Seen { restore, .. }
+            | Self::Completed { restore, .. }
+            | Self::Failed { restore, .. }
+            | Self::Skipped { restore, .. } => Some(restore),
+            Self::RunOpened { .. }
+            | Self::RunResumed { .. }
+            | Self::Trouble { .. }
+            | Self::Recovered
+            | Self::Draining
+            | Self::Detached
+            | Self::RunEnded => None,
+        }
+    }
+}
+
+impl Event {
+    /// The event as it may be shown and kept: every text that a plan or AWS can put a secret into is cleaned.
+    #[must_use]
+    pub(super) fn redacted(mut self, secrets: &Secrets) -> Self {
+        if secrets.is_empty() {
+            return self;
+        }
+        match &mut self {
+            Self::Intended { request, .. } => *request = request.redacted(secrets),
+            Self::Withdrawn { message, .. }
+            | Self::Refused { message, .. }
+            | Self::Rejected { message, .. }
+            | Self::Failed { message, .. }
+            | Self::Trouble { message } => secrets.redact_in(message),
+            Self::Completed {
+                message: Some(message),
+                ..
+            } => secrets.redact_in(message),
+            _ => {}
+        }
+        self
+    }
+}

@@ -1,0 +1,21 @@
+//! Changes to events: sends what is to be sent, follows what was started, and says everything it does.
+//!
+//! [`Engine::run`] is the one task that decides; calls to AWS run beside it and report back. What happens is an
+//! [`Event`], and every event takes the same way: into the journal, through the transition table in `state.rs`,
+//! then to the screen. A request leaves only after its intent is on disk. Starting and resuming are one thing: a
+//! new run resumes an empty journal.
+
+mod calls;
+mod clock;
+mod engine;
+mod event;
+mod schedule;
+mod settle;
+mod state;
+mod write;
+
+pub use clock::{Clock, SystemClock};
+pub use engine::{Control, Ended, Engine, Observer, Stopped};
+pub use event::{Event, Recorded};
+pub use state::{Illegal, next, replay};
+pub use write::{Journal, JournalError, Writer};
