@@ -4,6 +4,7 @@ pub mod diagnostic;
 pub mod diff;
 pub mod emulator;
 pub mod execute;
+pub mod journal;
 pub mod parse;
 pub mod plan;
 pub mod render;

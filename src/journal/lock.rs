@@ -1,0 +1,110 @@
+//! One runner a run.
+//!
+//! The lock is the system's own on an open file: it goes when the process goes, however it goes, so no stale lock
+//! is ever left. The file's content says who holds it.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, io};
+
+const FILE: &str = "lock";
+/// How often a lock that is held is looked at again before it is said to be held.
+const LOOKS: u32 = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
+
+/// Who works on a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The process.
+    pub pid: u32,
+    /// The machine.
+    pub host: String,
+    /// The account on that machine.
+    pub user: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{} (process {})", self.user, self.host, self.pid)
+    }
+}
+
+/// Held until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(directory: &Path, owner: &Owner) -> Result<Self, Error> {
+        let path = directory.join(FILE);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io(&path))?;
+        let mut looks = LOOKS;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                // `redrill status` holds it for an instant.
+                Err(TryLockError::WouldBlock) if looks > 0 => {
+                    looks -= 1;
+                    std::thread::sleep(BETWEEN_LOOKS);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::Held {
+                        owner: Box::new(named(&mut file)),
+                    });
+                }
+                Err(TryLockError::Error(err)) => return Err(io(&path)(err)),
+            }
+        }
+        let text = serde_json::to_string(owner).unwrap_or_default();
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.sync_data())
+            .map_err(io(&path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Who holds the lock now. Looking takes a shared lock for an instant; a runner
+/// that meets it looks again.
+pub(super) fn holder(directory: &Path) -> Result<Option<Owner>, Error> {
+    let path = directory.join(FILE);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(io(&path)(err)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(named(&mut file))),
+        Err(TryLockError::Error(err)) => Err(io(&path)(err)),
+    }
+}
+
+fn named(file: &mut File) -> Owner {
+    let mut text = String::new();
+    let _ = file.read_to_string(&mut text);
+    // The holder may be between taking the lock and writing its name.
+    serde_json::from_str(&text).unwrap_or_else(|_| Owner {
+        pid: 0,
+        host: "an unknown host".to_owned(),
+        user: "somebody".to_owned(),
+        since: Timestamp::UNIX_EPOCH,
+    })
+}
