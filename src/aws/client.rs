@@ -1,0 +1,86 @@
+//! Clients for one target.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_backup::config::Credentials;
+use aws_sdk_backup::config::retry::RetryConfig;
+use aws_sdk_backup::config::timeout::TimeoutConfig;
+
+/// Where AWS is, beyond what its own environment says.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The account of the target: the name under which an emulator is called that has no credentials to check.
+    pub account: String,
+    /// The Region of the target.
+    pub region: String,
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// `--endpoint-url`, for all services.
+    pub endpoint_url: Option<String>,
+    /// Sign with made-up credentials: for an emulator on this machine when the environment names none.
+    pub without_credentials: bool,
+}
+
+/// AWS Backup and STS, as one target sees them.
+#[derive(Debug)]
+pub struct Aws {
+    pub(super) backup: aws_sdk_backup::Client,
+    pub(super) sts: aws_sdk_sts::Client,
+    pub(super) vaults: tokio::sync::OnceCell<Vec<String>>,
+    calls: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Aws {
+    /// Clients with AWS's own configuration, as far as `settings` says nothing else.
+    pub async fn connect(settings: &Settings) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(settings.region.clone()))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(Duration::from_secs(30))
+                    .build(),
+            )
+            .retry_config(RetryConfig::standard().with_max_backoff(Duration::from_secs(5)));
+        if let Some(profile) = &settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &settings.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if settings.without_credentials {
+            loader = loader.credentials_provider(Credentials::new(
+                settings.account.clone(),
+                "no-secret",
+                None,
+                None,
+                "redrill",
+            ));
+        }
+        let config = loader.load().await;
+        Self {
+            backup: aws_sdk_backup::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+            vaults: tokio::sync::OnceCell::new(),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// Counts a call.
+    pub(super) fn count(&self, operation: &'static str) -> &'static str {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry(operation).or_default() += 1;
+        operation
+    }
+
+    /// How many calls were made, by operation; the SDK's own retries of a call are not counted.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

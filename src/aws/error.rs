@@ -1,0 +1,126 @@
+//! What an answer of AWS says about the request.
+//!
+//! Throttling and refusals of the caller are not in AWS Backup's model, so they are told apart by their code, not
+//! by their type.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_backup::config::http::HttpResponse;
+use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
+
+use crate::diff::{ApiError, Fault};
+
+/// The codes that both the Rust SDK and botocore take for throttling.
+const THROTTLING: [&str; 14] = [
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+];
+
+/// The caller is unknown, too late, or not allowed
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html>).
+const DENIED: [&str; 15] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+];
+
+pub(super) fn classify<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> ApiError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let (fault, code, message) = match error {
+        SdkError::ServiceError(context) => {
+            let status = context.raw().status().as_u16();
+            let code = context.err().code().map(str::to_owned);
+            let message = match (context.err().message(), &code) {
+                (Some(message), Some(code)) => format!("{message} ({code})"),
+                (None, Some(code)) => code.clone(),
+                (_, None) => format!("HTTP {status} without one of AWS's errors in it"),
+            };
+            (of_answer(status, code.as_deref()), code, message)
+        }
+        SdkError::ConstructionFailure(_) => (Fault::Refused, None, causes(error)),
+        SdkError::TimeoutError(_) => (Fault::Unreachable, None, "no answer in time".to_owned()),
+        SdkError::ResponseError(_) => (Fault::Service, None, causes(error)),
+        _ => match credentials(error) {
+            Some(message) => (Fault::Denied, None, message),
+            None => (Fault::Unreachable, None, causes(error)),
+        },
+    };
+    ApiError {
+        operation,
+        fault,
+        code,
+        message,
+    }
+}
+
+fn of_answer(status: u16, code: Option<&str>) -> Fault {
+    match code {
+        Some(code) if THROTTLING.contains(&code) => Fault::Throttled,
+        Some(code) if DENIED.contains(&code) => Fault::Denied,
+        Some("RequestTimeout" | "RequestTimeoutException") => Fault::Service,
+        _ if status == 429 => Fault::Throttled,
+        _ if status >= 500 => Fault::Service,
+        Some(_) => Fault::Refused,
+        None if status == 401 || status == 403 => Fault::Denied,
+        // Something between here and AWS has answered.
+        None => Fault::Unreachable,
+    }
+}
+
+/// The error and what caused it, outermost first, each said once.
+fn causes(error: &dyn Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if parts.last() != Some(&text) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    parts.join(": ")
+}
+
+/// What is wrong with the credentials, where it is they.
+fn credentials(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(credentials) = error.downcast_ref::<CredentialsError>() {
+            return Some(match credentials {
+                CredentialsError::CredentialsNotLoaded(_) => {
+                    "no AWS credentials were found; set AWS_PROFILE or give --profile".to_owned()
+                }
+                other => causes(other),
+            });
+        }
+        next = error.source();
+    }
+    None
+}

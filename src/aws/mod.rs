@@ -1,0 +1,11 @@
+//! AWS Backup and STS: the only place that names the SDK.
+//!
+//! Region, endpoint, profile and credentials come from the SDK's own configuration, so that everything AWS documents
+//! for its tools works here unchanged.
+
+mod client;
+mod error;
+mod read;
+mod write;
+
+pub use client::{Aws, Settings};

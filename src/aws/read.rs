@@ -1,0 +1,205 @@
+//! The calls that only read.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_backup::primitives::DateTime;
+use aws_sdk_backup::types::{RestoreJobStatus, RestoreJobsListMember};
+use jiff::Timestamp;
+
+use super::Aws;
+use super::error::classify;
+use crate::diff::{ApiError, Fault, Job, JobStatus, JobWindow, Reader, Sources};
+use crate::render::SourceFacts;
+
+/// Jobs a page, the most that ListRestoreJobs gives.
+const PAGE: i32 = 1000;
+
+impl Reader for Aws {
+    async fn caller_account(&self) -> Result<String, ApiError> {
+        let operation = self.count("GetCallerIdentity");
+        let identity = self
+            .sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        identity.account.ok_or_else(|| ApiError {
+            operation,
+            fault: Fault::Service,
+            code: None,
+            message: "the answer names no account".to_owned(),
+        })
+    }
+
+    async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
+        let operation = self.count("DescribeRestoreJob");
+        let job = self
+            .backup
+            .describe_restore_job()
+            .restore_job_id(job_id)
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        Ok(Job {
+            id: job.restore_job_id.unwrap_or_else(|| job_id.to_owned()),
+            status: status(job.status),
+            message: job.status_message,
+            percent_done: job.percent_done,
+            created_resource_arn: job.created_resource_arn,
+            created_at: timestamp(job.creation_date),
+            completed_at: timestamp(job.completion_date),
+            recovery_point_arn: job.recovery_point_arn,
+            recovery_point_created_at: timestamp(job.recovery_point_creation_date),
+        })
+    }
+
+    async fn jobs(&self, window: &JobWindow) -> Result<Vec<Job>, ApiError> {
+        let after = DateTime::from_secs(window.created_after.as_second());
+        let mut jobs = Vec::new();
+        let mut token = None;
+        loop {
+            let operation = self.count("ListRestoreJobs");
+            let page = self
+                .backup
+                .list_restore_jobs()
+                .by_account_id(&window.account)
+                .by_resource_type(&window.resource_type)
+                .by_created_after(after)
+                .max_results(PAGE)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|err| classify(operation, &err))?;
+            jobs.extend(
+                page.restore_jobs
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(listed),
+            );
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(jobs);
+            }
+        }
+    }
+
+    async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
+        let operation = self.count("GetRestoreJobMetadata");
+        let answer = self
+            .backup
+            .get_restore_job_metadata()
+            .restore_job_id(job_id)
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        Ok(sorted(answer.metadata))
+    }
+}
+
+impl Sources for Aws {
+    async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
+        // The ARN of a recovery point does not name its vault, and every call that describes it wants the vault.
+        let vaults = self.vaults.get_or_try_init(|| self.list_vaults()).await?;
+        for vault in vaults {
+            match self.source_in(vault, recovery_point_arn).await {
+                Ok(facts) => return Ok(Some(facts)),
+                // AWS answers AccessDenied as well where a vault or point does not exist.
+                Err(err) if matches!(err.fault, Fault::Refused | Fault::Denied) => {}
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Aws {
+    async fn list_vaults(&self) -> Result<Vec<String>, ApiError> {
+        let mut names = Vec::new();
+        let mut token = None;
+        loop {
+            let operation = self.count("ListBackupVaults");
+            let page = self
+                .backup
+                .list_backup_vaults()
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|err| classify(operation, &err))?;
+            let vaults = page.backup_vault_list.unwrap_or_default();
+            names.extend(
+                vaults
+                    .into_iter()
+                    .filter_map(|vault| vault.backup_vault_name),
+            );
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
+    async fn source_in(&self, vault: &str, arn: &str) -> Result<SourceFacts, ApiError> {
+        let operation = self.count("DescribeRecoveryPoint");
+        let point = self
+            .backup
+            .describe_recovery_point()
+            .backup_vault_name(vault)
+            .recovery_point_arn(arn)
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        let operation = self.count("GetRecoveryPointRestoreMetadata");
+        let metadata = self
+            .backup
+            .get_recovery_point_restore_metadata()
+            .backup_vault_name(vault)
+            .recovery_point_arn(arn)
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        Ok(SourceFacts {
+            created_at: timestamp(point.creation_date)
+                .map(|at| at.to_string())
+                .unwrap_or_default(),
+            resource_arn: point.resource_arn.unwrap_or_default(),
+            size_bytes: point.backup_size_in_bytes.unwrap_or_default(),
+            metadata: sorted(metadata.restore_metadata),
+        })
+    }
+}
+
+fn listed(job: RestoreJobsListMember) -> Job {
+    Job {
+        id: job.restore_job_id.unwrap_or_default(),
+        status: status(job.status),
+        message: job.status_message,
+        percent_done: job.percent_done,
+        created_resource_arn: job.created_resource_arn,
+        created_at: timestamp(job.creation_date),
+        completed_at: timestamp(job.completion_date),
+        recovery_point_arn: job.recovery_point_arn,
+        recovery_point_created_at: timestamp(job.recovery_point_creation_date),
+    }
+}
+
+fn status(status: Option<RestoreJobStatus>) -> JobStatus {
+    match status {
+        Some(RestoreJobStatus::Pending) => JobStatus::Pending,
+        Some(RestoreJobStatus::Running) => JobStatus::Running,
+        Some(RestoreJobStatus::Completed) => JobStatus::Completed,
+        Some(RestoreJobStatus::Aborted) => JobStatus::Aborted,
+        Some(RestoreJobStatus::Failed) => JobStatus::Failed,
+        Some(other) => JobStatus::Unknown(other.as_str().to_owned()),
+        None => JobStatus::Unknown("without a status".to_owned()),
+    }
+}
+
+fn timestamp(time: Option<DateTime>) -> Option<Timestamp> {
+    let time = time?;
+    let nanos = i32::try_from(time.subsec_nanos()).ok()?;
+    Timestamp::new(time.secs(), nanos).ok()
+}
+
+fn sorted(map: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
+    map.unwrap_or_default().into_iter().collect()
+}

@@ -1,0 +1,55 @@
+//! The call that writes.
+
+use aws_sdk_backup::config::retry::RetryConfig;
+
+use super::Aws;
+use super::error::classify;
+use crate::diff::{ApiError, Fault};
+use crate::execute::Writer;
+use crate::plan::Request;
+
+impl Writer for Aws {
+    async fn start(&self, request: &Request) -> Result<String, ApiError> {
+        let operation = self.count("StartRestoreJob");
+        // The SDK would fill in a random token, and a request sent twice would then be two jobs.
+        let Some(token) = &request.idempotency_token else {
+            return Err(ApiError {
+                operation,
+                fault: Fault::Refused,
+                code: None,
+                message: "a request without a token is never sent".to_owned(),
+            });
+        };
+        let answer = self
+            .backup
+            .start_restore_job()
+            .recovery_point_arn(&request.recovery_point_arn)
+            .set_metadata(Some(
+                request
+                    .metadata
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect(),
+            ))
+            .set_iam_role_arn(request.iam_role_arn.clone())
+            .idempotency_token(token)
+            .resource_type(&request.resource_type)
+            .set_copy_source_tags_to_restored_resource(
+                request.copy_source_tags_to_restored_resource,
+            )
+            .customize()
+            // The engine tries again itself: after an attempt without an answer it has to know that there was one.
+            .config_override(
+                aws_sdk_backup::Config::builder().retry_config(RetryConfig::disabled()),
+            )
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        answer.restore_job_id.ok_or_else(|| ApiError {
+            operation,
+            fault: Fault::Service,
+            code: None,
+            message: "the answer names no job".to_owned(),
+        })
+    }
+}
