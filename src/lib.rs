@@ -10,4 +10,6 @@ pub mod journal;
 pub mod parse;
 pub mod plan;
 pub mod render;
+pub mod report;
+pub mod terminal;
 pub mod validate;

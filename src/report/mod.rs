@@ -1,0 +1,24 @@
+//! Records to bytes: one file a format, each a pure function.
+
+mod columns;
+mod dry_run;
+mod requests;
+mod run;
+mod run_human;
+mod status;
+
+pub use dry_run::{dry_run_human, dry_run_json};
+pub use requests::{RequestFormat, requests};
+pub use run::{RestoreReport, RunReport, RunStatus, Verdict, run_report};
+pub use run_human::{duration, run_human};
+pub use status::{StatusRow, status_human, status_json};
+
+use serde::Serialize;
+
+/// A document for machines; they end with a line's end.
+fn pretty<T: Serialize>(document: &T) -> String {
+    // Structs of strings and numbers: serde_json cannot fail on them.
+    let mut text = serde_json::to_string_pretty(document).unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,50 @@
+//! `render`: the requests themselves.
+
+use serde::Serialize;
+
+use crate::plan::{Plan, Request};
+use crate::render::{Secrets, Target};
+
+/// How requests are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestFormat {
+    /// One JSON object a line, with the restore's name, target, and what is pending.
+    Lines,
+    /// The body alone, for `aws backup start-restore-job --cli-input-json`.
+    CliJson,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    restore: &'a str,
+    target: &'a Target,
+    request: Request,
+    pending: Vec<&'a str>,
+}
+
+/// The requests of all steps, or of those named, in the plan's order, as the first attempt sends them.
+#[must_use]
+pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &Secrets) -> String {
+    let mut text = String::new();
+    for step in &plan.steps {
+        if !only.is_empty() && !only.iter().any(|name| **name == *step.name) {
+            continue;
+        }
+        let mut request = step.draft.request.redacted(secrets);
+        request.idempotency_token = plan.token(step, 1);
+        let line = match format {
+            RequestFormat::CliJson => request.canonical(),
+            RequestFormat::Lines => serde_json::to_string(&Line {
+                restore: &step.name,
+                target: &plan.target,
+                request,
+                pending: step.draft.pending.iter().map(String::as_str).collect(),
+            })
+            // Strings alone: serde_json cannot fail on them.
+            .unwrap_or_default(),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}

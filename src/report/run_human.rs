@@ -1,0 +1,132 @@
+//! What a run has come to, for the eye.
+
+use std::fmt::Write as _;
+
+use super::columns::columns;
+use super::{RestoreReport, RunReport, RunStatus, Verdict};
+
+/// Restores in a table before it is cut; the JSON report has them all.
+const ROWS: usize = 200;
+
+/// `4h 05m`, `3m 20s`, `12s`.
+#[must_use]
+pub fn duration(seconds: i64) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let seconds = seconds.unsigned_abs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{sign}{rest}s"),
+        (0, _) => format!("{sign}{minutes}m {rest:02}s"),
+        _ => format!("{sign}{hours}h {minutes:02}m"),
+    }
+}
+
+/// The table, what was missed, and what to do next.
+#[must_use]
+pub fn run_human(report: &RunReport, again: &str) -> String {
+    let mut text = String::new();
+    let order = |status| match status {
+        RunStatus::Failed => 0,
+        RunStatus::Unanswered => 1,
+        RunStatus::Running => 2,
+        RunStatus::Skipped => 3,
+        RunStatus::NotStarted => 4,
+        RunStatus::Completed => 5,
+    };
+    // What needs eyes comes first where the table is cut.
+    let mut shown: Vec<&RestoreReport> = report.restores.iter().collect();
+    if shown.len() > ROWS {
+        shown.sort_by_key(|restore| order(restore.status));
+    }
+    let rows: Vec<Vec<String>> = shown.iter().take(ROWS).map(|r| row(r)).collect();
+    text.push_str(&columns(&rows, ""));
+    if shown.len() > ROWS {
+        let _ = writeln!(text, "… and {} more", shown.len() - ROWS);
+    }
+    text.push('\n');
+    for missed in &report.missed {
+        let _ = writeln!(text, "missed: {missed}");
+    }
+    let took = match (report.start, report.end) {
+        (Some(start), Some(end)) => {
+            format!(" in {}", duration(end.duration_since(start).as_secs()))
+        }
+        _ => String::new(),
+    };
+    let total = report.restores.len();
+    let completed = report.count(RunStatus::Completed);
+    let verdict = match report.verdict {
+        Verdict::Passed => "passed",
+        Verdict::ObjectiveMissed => "objective missed",
+        Verdict::Failed => "failed",
+        Verdict::Unfinished => "not finished",
+    };
+    let _ = writeln!(
+        text,
+        "{} run {}: {verdict}; {completed} of {total} restored{took}",
+        report.plan, report.run_id
+    );
+    let going_on = report.count(RunStatus::Running) + report.count(RunStatus::Unanswered);
+    if going_on > 0 {
+        let jobs = if going_on == 1 {
+            "1 restore job goes"
+        } else {
+            &format!("{going_on} restore jobs go")
+        };
+        let _ = writeln!(text, "{jobs} on at AWS, which has no call to cancel one.");
+    }
+    match report.verdict {
+        Verdict::Unfinished => {
+            let _ = writeln!(text, "go on with: {again}");
+        }
+        Verdict::Failed => {
+            let _ = writeln!(text, "try what failed again with: {again} --retry-failed");
+        }
+        Verdict::Passed | Verdict::ObjectiveMissed => {}
+    }
+    text
+}
+
+fn row(restore: &RestoreReport) -> Vec<String> {
+    let took = match (restore.started_at, restore.ended_at) {
+        (Some(start), Some(end)) => duration(end.duration_since(start).as_secs()),
+        _ => "-".to_owned(),
+    };
+    let what = match (
+        restore.status,
+        &restore.created_resource_arn,
+        &restore.message,
+    ) {
+        (RunStatus::Completed, Some(arn), _) => arn.clone(),
+        (_, _, Some(message)) => message.clone(),
+        _ => restore
+            .job_id
+            .as_ref()
+            .map_or_else(String::new, |job| format!("job {job}")),
+    };
+    vec![
+        restore.status.word().to_owned(),
+        restore.restore.clone(),
+        took,
+        what,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_are_short_enough_to_read() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (200, "3m 20s"),
+            (14_700, "4h 05m"),
+            (360_000, "100h 00m"),
+            (-5, "-5s"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}

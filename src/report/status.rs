@@ -1,0 +1,133 @@
+//! `status`: the runs known here and where each restore stands.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::columns::columns;
+use crate::diff::{Observed, Stage};
+
+/// One run and its restores.
+#[derive(Debug, Serialize)]
+pub struct StatusRow {
+    /// The plan's name.
+    pub plan: String,
+    /// The run id.
+    pub run_id: String,
+    /// Who works on it now.
+    pub held_by: Option<String>,
+    /// By name.
+    pub restores: BTreeMap<String, RestoreStatus>,
+}
+
+/// Where a restore stands.
+#[derive(Debug, Serialize)]
+pub struct RestoreStatus {
+    status: &'static str,
+    attempt: u32,
+    token: String,
+    job_id: Option<String>,
+    created_resource_arn: Option<String>,
+    message: Option<String>,
+}
+
+impl StatusRow {
+    /// From what its journal says.
+    #[must_use]
+    pub fn new(plan: String, run_id: String, held_by: Option<String>, observed: &Observed) -> Self {
+        let restores = observed
+            .restores
+            .iter()
+            .map(|(name, past)| {
+                let mut row = RestoreStatus {
+                    status: "",
+                    attempt: past.attempt,
+                    token: past.token.clone(),
+                    job_id: None,
+                    created_resource_arn: None,
+                    message: None,
+                };
+                row.status = match &past.stage {
+                    Stage::Intended => "UNANSWERED",
+                    Stage::Withdrawn => "NOT_STARTED",
+                    Stage::Skipped => "SKIPPED",
+                    Stage::Running { job_id } => {
+                        row.job_id = Some(job_id.clone());
+                        "RUNNING"
+                    }
+                    Stage::Completed {
+                        job_id,
+                        created_resource_arn,
+                    } => {
+                        row.job_id = Some(job_id.clone());
+                        row.created_resource_arn.clone_from(created_resource_arn);
+                        "COMPLETED"
+                    }
+                    Stage::Failed { job_id, message } => {
+                        row.job_id.clone_from(job_id);
+                        row.message = Some(message.clone());
+                        "FAILED"
+                    }
+                };
+                (name.clone(), row)
+            })
+            .collect();
+        Self {
+            plan,
+            run_id,
+            held_by,
+            restores,
+        }
+    }
+}
+
+/// For machines, `redrill.status/v1`.
+#[must_use]
+pub fn status_json(rows: &[StatusRow]) -> String {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: &'static str,
+        runs: &'a [StatusRow],
+    }
+    super::pretty(&Document {
+        schema: "redrill.status/v1",
+        runs: rows,
+    })
+}
+
+/// For the eye.
+#[must_use]
+pub fn status_human(rows: &[StatusRow], state: &str) -> String {
+    if rows.is_empty() {
+        return format!("no runs are known in {state}\n");
+    }
+    let mut text = String::new();
+    for row in rows {
+        let held = match &row.held_by {
+            Some(owner) => format!(" (worked on by {owner})"),
+            None => String::new(),
+        };
+        let _ = writeln!(text, "{} run {}{held}", row.plan, row.run_id);
+        let cells: Vec<Vec<String>> = row
+            .restores
+            .iter()
+            .map(|(name, restore)| {
+                let what = restore
+                    .created_resource_arn
+                    .as_ref()
+                    .or(restore.message.as_ref())
+                    .cloned()
+                    .unwrap_or_default();
+                vec![
+                    restore.status.to_owned(),
+                    name.clone(),
+                    restore.job_id.clone().unwrap_or_else(|| "-".to_owned()),
+                    what,
+                ]
+            })
+            .collect();
+        text.push_str(&columns(&cells, "  "));
+    }
+    text
+}
