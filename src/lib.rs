@@ -1,15 +1,36 @@
 //! redrill runs version-controlled restore plans against AWS Backup, each restore exactly once.
+//!
+//! The modules stand in the order of the work. Verbs are stages: each turns one value into the next and imports
+//! only those before it.
+//!
+//! 1. [`diagnostic`]: what is wrong, where, and what to write instead; every stage reports through it.
+//! 2. [`parse`]: text to [`parse::Document`], with the place of everything.
+//! 3. [`render`]: document and inputs to values; secrets known, unknowns marked.
+//! 4. [`validate`]: values and `schemas/*.yaml` to requests that AWS is expected to take, or to findings.
+//! 5. [`plan`]: steps in order of dependency, requests, tokens.
+//! 6. [`diff`]: a plan and what has been observed to changes; owns the trait that only reads.
+//! 7. [`execute`]: changes to events; owns the traits that write, keep time and keep the journal.
+//! 8. [`report`]: records to bytes.
+//!
+//! Nouns are the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
+//! [`inventory`], [`terminal`], and [`emulator`], which knows nothing of the rest.
+//!
+//! [`pipeline`] is the program on one page; [`cli`] is what was typed.
 
-pub mod aws;
 pub mod diagnostic;
 pub mod diff;
-pub mod emulator;
 pub mod execute;
-pub mod inventory;
-pub mod journal;
 pub mod parse;
 pub mod plan;
 pub mod render;
 pub mod report;
-pub mod terminal;
 pub mod validate;
+
+pub mod aws;
+pub mod emulator;
+pub mod inventory;
+pub mod journal;
+pub mod terminal;
+
+pub mod cli;
+pub mod pipeline;

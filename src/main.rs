@@ -1,3 +1,7 @@
 //! Arguments to pipeline to exit code; nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    redrill::cli::main()
+}

@@ -1,0 +1,307 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs version-controlled restore plans against AWS Backup, each restore exactly once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "redrill",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) display: Display,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check plans: structure, templates, and the metadata rules of each resource type. Touches nothing.
+    Validate(Validate),
+    /// Print the exact requests, one JSON object a line
+    Render(Render),
+    /// The dry run: what a run would do, restore by restore. Only reads
+    Plan(DryRun),
+    /// Start the restores of a plan, follow them to the end, report; a re-run goes on where the last one stopped
+    Run(Run),
+    /// Show the runs known here and where each restore stands
+    Status(Status),
+    /// Run a plan against the embedded emulator: the real engine over real HTTP, in fast time
+    Rehearse(Rehearse),
+    /// Serve a local AWS Backup for any client, on loopback
+    Emulator(Emulator),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Options that every command takes.
+#[derive(Args, Debug)]
+pub(super) struct Display {
+    /// Colours
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Display"
+    )]
+    pub(super) color: When,
+    /// How progress is shown: `auto` is a bar on a terminal, lines elsewhere
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        default_value = "auto",
+        help_heading = "Display"
+    )]
+    pub(super) progress: Progress,
+    /// Say nothing that is no result
+    #[arg(short, long, global = true, help_heading = "Display")]
+    pub(super) quiet: bool,
+    /// Say more: every change of a job's status
+    #[arg(short, long, global = true, help_heading = "Display")]
+    pub(super) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Progress {
+    Auto,
+    Bar,
+    Lines,
+    None,
+}
+
+/// What a plan is rendered with.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Inputs")]
+pub(super) struct InputOptions {
+    /// Give a variable; stronger than --var-file, which is stronger than `REDRILL_VAR_<NAME>`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(super) vars: Vec<(String, String)>,
+    /// Read variables from a YAML or JSON file
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub(super) var_files: Vec<PathBuf>,
+    /// The run: one execution of the plan; a new id restores anew
+    #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id)]
+    pub(super) run_id: String,
+    /// Look recovery points up in this file instead of asking AWS
+    #[arg(long, value_name = "FILE")]
+    pub(super) inventory: Option<PathBuf>,
+}
+
+/// Which restores.
+#[derive(Args, Clone, Debug)]
+pub(super) struct OnlyOption {
+    /// Act on these restores alone
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    pub(super) only: Vec<String>,
+}
+
+/// Where AWS is.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "AWS")]
+pub(super) struct AwsOptions {
+    /// The Region; has to be the one in the plan's target
+    #[arg(long)]
+    pub(super) region: Option<String>,
+    /// The profile in AWS's own configuration
+    #[arg(long)]
+    pub(super) profile: Option<String>,
+    /// Another endpoint for all of AWS, such as an emulator's
+    #[arg(long, value_name = "URL")]
+    pub(super) endpoint_url: Option<String>,
+}
+
+/// Where runs are recorded.
+#[derive(Args, Clone, Debug)]
+pub(super) struct StateOption {
+    /// The directory of journals; keep it
+    #[arg(long, value_name = "DIR", default_value = ".redrill")]
+    pub(super) state: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Validate {
+    /// Plan files
+    #[arg(required = true, value_name = "PLAN")]
+    pub(super) plans: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[arg(long, default_value = "human")]
+    pub(super) format: HumanOrJson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum HumanOrJson {
+    Human,
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Render {
+    /// The plan file
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) only: OnlyOption,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    /// `json`: one object a line; `cli-json`: the body for `aws backup start-restore-job --cli-input-json`
+    #[arg(long, default_value = "json")]
+    pub(super) format: RenderFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RenderFormat {
+    Json,
+    CliJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DryRun {
+    /// The plan file
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) only: OnlyOption,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    /// Show what a run with --retry-failed would do
+    #[arg(long)]
+    pub(super) retry_failed: bool,
+    #[arg(long, default_value = "human")]
+    pub(super) format: HumanOrJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    /// The plan file
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) only: OnlyOption,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    /// Start without asking
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Show what would happen, and do nothing: the same as `redrill plan`
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Give every failed restore another attempt
+    #[arg(long)]
+    pub(super) retry_failed: bool,
+    #[command(flatten)]
+    pub(super) report: ReportOptions,
+}
+
+/// What is written about a run.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ReportOptions {
+    /// Write a report, such as `json=report.json`; may be given again
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report)]
+    pub(super) reports: Vec<PathBuf>,
+    /// The report on standard output
+    #[arg(long, default_value = "human")]
+    pub(super) format: HumanOrJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Status {
+    /// The plan whose runs are shown; all where it is left out
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    #[arg(long, default_value = "human")]
+    pub(super) format: HumanOrJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Rehearse {
+    /// The plan file
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) only: OnlyOption,
+    #[command(flatten)]
+    pub(super) report: ReportOptions,
+    /// How many times faster than the clock, or `max`: from one event to the next
+    #[arg(long, value_name = "N|max", default_value = "max")]
+    pub(super) speed: crate::emulator::Speed,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Emulator {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub(super) listen: std::net::SocketAddr,
+    /// How many times faster than the clock, or `max`: from one event to the next
+    #[arg(long, value_name = "N|max", default_value = "600")]
+    pub(super) speed: crate::emulator::Speed,
+    /// The vaults and recovery points it has; without it, any well-formed recovery point exists
+    #[arg(long, value_name = "FILE")]
+    pub(super) inventory: Option<PathBuf>,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+fn run_id(text: &str) -> Result<String, String> {
+    let ok = !text.is_empty()
+        && text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if ok {
+        Ok(text.to_owned())
+    } else {
+        Err("a run id has up to 64 letters, digits, `-`, `_` and `.`, and begins with a letter or digit".to_owned())
+    }
+}
+
+fn report(text: &str) -> Result<PathBuf, String> {
+    match text.split_once('=') {
+        Some(("json", file)) if !file.is_empty() => Ok(file.into()),
+        Some((format, file)) if !file.is_empty() => Err(format!(
+            "there is no report format `{format}`; there is `json`"
+        )),
+        _ => Err("write it as json=FILE".to_owned()),
+    }
+}

@@ -1,0 +1,280 @@
+//! One file a command; what they share is here.
+
+mod emulator;
+mod plan;
+mod rehearse;
+mod render;
+mod run;
+mod status;
+mod validate;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::arguments::{AwsOptions, Command, Display, InputOptions};
+use super::environment::Environment;
+use super::exit::{Exit, Failure};
+use super::files;
+use super::output::Output;
+use crate::aws::{Aws, Settings};
+use crate::diagnostic::{Finding, Findings, Severity};
+use crate::diff::Reader;
+use crate::inventory::Recorded;
+use crate::parse::given;
+use crate::pipeline;
+use crate::plan::{Plan, Planner};
+use crate::render::{Inputs, Known, Missing, Target};
+
+/// What every command is handed.
+pub(super) struct Context<'a> {
+    display: &'a Display,
+    environment: &'a Environment,
+    output: &'a mut Output,
+}
+
+pub(super) fn run(
+    command: Command,
+    display: &Display,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let mut context = Context {
+        display,
+        environment,
+        output,
+    };
+    match command {
+        Command::Validate(arguments) => {
+            runtime()?.block_on(validate::validate(&arguments, &mut context))
+        }
+        Command::Render(arguments) => runtime()?.block_on(render::render(&arguments, &mut context)),
+        Command::Plan(arguments) => runtime()?.block_on(plan::plan(&arguments, &mut context)),
+        Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, &mut context)),
+        Command::Status(arguments) => runtime()?.block_on(status::status(&arguments, &mut context)),
+        Command::Rehearse(arguments) => {
+            runtime()?.block_on(rehearse::rehearse(&arguments, &mut context))
+        }
+        Command::Emulator(arguments) => {
+            runtime()?.block_on(emulator::emulator(&arguments, &mut context))
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut super::command(), "redrill", &mut script);
+            context.output.result(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(super::command())
+                .render(&mut page)
+                .map_err(|err| Failure::System(err.to_string()))?;
+            context.output.result(&String::from_utf8_lossy(&page))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|err| Failure::System(format!("no runtime: {err}")))
+}
+
+/// A plan that was read, with its inputs.
+struct Loaded {
+    planner: Planner,
+    findings: Vec<Finding>,
+}
+
+impl Context<'_> {
+    fn inputs(&self, options: &InputOptions) -> Result<Inputs, Failure> {
+        let mut findings = Vec::new();
+        let mut inputs = Inputs {
+            environment: self.environment.vars.clone(),
+            command_line: options.vars.clone(),
+            ..Inputs::default()
+        };
+        for path in &options.var_files {
+            let source = files::source(path)?;
+            if let Some(values) = given(&source, &mut findings) {
+                inputs.files.push((source, values));
+            }
+        }
+        refuse(findings)?;
+        Ok(inputs)
+    }
+
+    /// Reads a plan; its errors end the command.
+    fn load(&self, path: &Path, options: &InputOptions) -> Result<Loaded, Failure> {
+        let source = files::source(path)?;
+        let mut inputs = self.inputs(options)?;
+        inputs.missing = Missing::Refused;
+        let front = pipeline::read(&source, &options.run_id, &inputs);
+        match front.planner {
+            Some(planner) => Ok(Loaded {
+                planner,
+                findings: front.findings,
+            }),
+            None => Err(Failure::Findings(sorted(front.findings))),
+        }
+    }
+
+    /// Renders and validates, asking about recovery points where templates do; warnings are shown, errors end it.
+    async fn requests(
+        &mut self,
+        loaded: &Loaded,
+        known: &mut Known,
+        world: &World<'_>,
+    ) -> Result<Plan, Failure> {
+        let mut findings = loaded.findings.clone();
+        let first = pipeline::requests(&loaded.planner, known, &mut findings);
+        let mut plan = match first {
+            Some(plan) => plan,
+            None => return Err(Failure::Findings(self.shown(loaded, findings))),
+        };
+        if !pipeline::sources_wanted(&plan).is_empty() {
+            findings.clone_from(&loaded.findings);
+            let planner = &loaded.planner;
+            match world {
+                World::Inventory(inventory) => {
+                    pipeline::sources(*inventory, planner, &plan, known, &mut findings).await
+                }
+                World::Aws(aws) => {
+                    pipeline::sources(*aws, planner, &plan, known, &mut findings).await
+                }
+                World::Elsewhere(settings) => {
+                    let aws = Aws::connect(settings).await;
+                    pipeline::sources(&aws, planner, &plan, known, &mut findings).await
+                }
+            }
+            .map_err(Failure::Aws)?;
+            plan = match pipeline::requests(planner, known, &mut findings) {
+                Some(plan) => plan,
+                None => return Err(Failure::Findings(self.shown(loaded, findings))),
+            };
+        }
+        if !findings.is_empty() {
+            let findings = self.shown(loaded, findings);
+            self.output.findings(&findings);
+        }
+        Ok(plan)
+    }
+
+    /// Findings in order, without secrets.
+    fn shown(&self, loaded: &Loaded, findings: Vec<Finding>) -> Vec<Finding> {
+        let secrets = loaded.planner.secrets();
+        let mut findings = sorted(findings);
+        for finding in &mut findings {
+            secrets.redact_in(&mut finding.message);
+            secrets.redact_in(&mut finding.help);
+        }
+        findings
+    }
+
+    /// Where AWS is, for a target; made-up credentials for an emulator on this machine when there are no others.
+    fn settings(&self, options: &AwsOptions, target: &Target) -> Result<Settings, Failure> {
+        if let Some(region) = &options.region
+            && *region != target.region
+        {
+            return Err(Failure::Usage(format!(
+                "--region says {region}, and the plan's target is {}: \
+                 write `region: \"{{{{ vars.region }}}}\"` in the plan to choose it with --var",
+                target.region
+            )));
+        }
+        let local = options.endpoint_url.as_deref().is_some_and(is_loopback);
+        Ok(Settings {
+            account: target.account.clone(),
+            region: target.region.clone(),
+            profile: options.profile.clone(),
+            endpoint_url: options.endpoint_url.clone(),
+            without_credentials: local
+                && options.profile.is_none()
+                && !self.environment.names_credentials,
+        })
+    }
+
+    fn inventory(&self, options: &InputOptions) -> Result<Option<Recorded>, Failure> {
+        let Some(path) = &options.inventory else {
+            return Ok(None);
+        };
+        let text = files::text(path)?;
+        Recorded::parse(&text)
+            .map(Some)
+            .map_err(|err| Failure::Usage(format!("{}:{err}", path.display())))
+    }
+}
+
+/// Where questions about recovery points go.
+enum World<'a> {
+    /// To a file.
+    Inventory(&'a Recorded),
+    /// To AWS, connected already.
+    Aws(&'a Aws),
+    /// To AWS, if there is a question at all.
+    Elsewhere(&'a Settings),
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url
+        .split_once("://")
+        .map_or(url, |(_, rest)| rest)
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn sorted(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut all = Findings::default();
+    all.extend(findings);
+    all.into_sorted()
+}
+
+/// Ends the command where there are errors.
+fn refuse(findings: Vec<Finding>) -> Result<(), Failure> {
+    if findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error)
+    {
+        return Err(Failure::Findings(sorted(findings)));
+    }
+    Ok(())
+}
+
+/// The names of `--only` have to exist.
+fn check_only(only: &[String], plan: &Plan) -> Result<(), Failure> {
+    let names: Vec<&str> = plan.steps.iter().map(|step| &*step.name).collect();
+    for name in only {
+        if !names.contains(&name.as_str()) {
+            return Err(Failure::Usage(format!(
+                "--only names `{name}`, and the plan has no such restore; {}",
+                crate::diagnostic::suggest(name, names.iter().copied())
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The caller's account has to be the plan's, before anything is written.
+async fn check_account<R: Reader>(reader: &R, target: &Target) -> Result<(), Failure> {
+    let account = reader.caller_account().await.map_err(Failure::Aws)?;
+    if account == target.account {
+        return Ok(());
+    }
+    Err(Failure::Account(format!(
+        "the credentials belong to account {account}, and the plan's target is {}",
+        target.account
+    )))
+}
+
+/// A reader shared by what plans and what executes.
+type Shared = Arc<Aws>;

@@ -1,0 +1,100 @@
+//! `redrill rehearse PLAN`: the real engine against the embedded emulator, over real HTTP.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::run::{Execution, execute};
+use super::{Context, World};
+use crate::aws::{Aws, Settings};
+use crate::cli::arguments::Rehearse;
+use crate::cli::exit::{Exit, Failure};
+use crate::diff::Wanted;
+use crate::emulator::{self, Emulator, Speed};
+use crate::execute::{Clock, SystemClock};
+
+pub(super) async fn rehearse(
+    arguments: &Rehearse,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let target = loaded.planner.target();
+    let inventory = match &arguments.inputs.inventory {
+        Some(path) => Some(super::emulator::inventory(path)?),
+        None => None,
+    };
+    let options = emulator::Options {
+        inventory,
+        speed: arguments.speed,
+        driven: true,
+        account: Some(target.account.clone()),
+        region: Some(target.region.clone()),
+        ..emulator::Options::default()
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let emulator = Emulator::start(address, options)
+        .await
+        .map_err(|err| Failure::System(err.to_string()))?;
+    let settings = Settings {
+        account: target.account.clone(),
+        region: target.region.clone(),
+        profile: None,
+        endpoint_url: Some(emulator.url()),
+        without_credentials: true,
+    };
+    let aws = Arc::new(Aws::connect(&settings).await);
+    // A rehearsal leaves nothing behind, and touches no journal of a run.
+    let state = tempfile::tempdir().map_err(|source| Failure::Io {
+        path: "the directory for temporary files".into(),
+        source,
+    })?;
+    let execution = Execution {
+        file: &arguments.plan,
+        run_id: &arguments.inputs.run_id,
+        state: state.path().to_owned(),
+        wanted: Wanted {
+            only: arguments.only.only.clone(),
+            retry_failed: false,
+        },
+        report: &arguments.report,
+        confirmed: true,
+        again: String::new(),
+    };
+    let clock = RehearsalClock {
+        emulator: emulator.clock(),
+    };
+    let exit = execute(&loaded, &World::Aws(&aws), &aws, &clock, execution, context).await;
+    emulator.shutdown().await;
+    exit
+}
+
+/// The emulator's time, shared with the engine: a wait in which nobody else has anything to do is skipped.
+struct RehearsalClock {
+    emulator: emulator::Clock,
+}
+
+impl Clock for RehearsalClock {
+    fn now(&self) -> Timestamp {
+        self.emulator.now()
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        match self.emulator.speed() {
+            // Calls are under way; time stands still until they have answered.
+            Speed::Max => std::future::pending().await,
+            Speed::Times(times) => {
+                let left = at.duration_since(self.now()).as_secs_f64() / times;
+                let real = SignedDuration::from_secs_f64(left.max(0.0));
+                SystemClock.sleep_until(SystemClock.now() + real).await;
+            }
+        }
+    }
+
+    async fn idle_until(&self, at: Timestamp) {
+        match self.emulator.speed() {
+            Speed::Max => self.emulator.advance_to(at),
+            Speed::Times(_) => self.sleep_until(at).await,
+        }
+    }
+}

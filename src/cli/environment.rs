@@ -1,0 +1,67 @@
+//! The only reader of the environment. AWS's own variables are read by the SDK.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const PREFIX: &str = "REDRILL_VAR_";
+
+/// What the environment says, read once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Environment {
+    /// `REDRILL_VAR_<NAME>`, by `<NAME>`.
+    pub(super) vars: BTreeMap<String, String>,
+    /// Whether it names any AWS credentials.
+    pub(super) names_credentials: bool,
+    /// Who this is.
+    pub(super) user: String,
+    /// The user's home, to shorten paths.
+    pub(super) program: String,
+}
+
+impl Environment {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the door to the environment"
+    )]
+    pub(super) fn read() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let vars = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name
+                    .into_string()
+                    .ok()?
+                    .strip_prefix(PREFIX)?
+                    .to_uppercase();
+                Some((name, value.into_string().ok()?))
+            })
+            .collect();
+        let names_credentials = [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_PROFILE",
+            "AWS_DEFAULT_PROFILE",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        ]
+        .into_iter()
+        .any(set);
+        let program = std::env::args_os()
+            .next()
+            .and_then(|path| Path::new(&path).file_name()?.to_str().map(str::to_owned))
+            .unwrap_or_else(|| "redrill".to_owned());
+        Self {
+            vars,
+            names_credentials,
+            user: text("USER")
+                .or_else(|| text("USERNAME"))
+                .unwrap_or_else(|| "somebody".to_owned()),
+            program,
+        }
+    }
+
+    /// The command line as it was typed.
+    pub(super) fn typed(&self) -> Vec<String> {
+        std::env::args().skip(1).collect()
+    }
+}

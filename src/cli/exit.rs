@@ -1,0 +1,170 @@
+//! Exit codes, and whose fault it is when something fails.
+//!
+//! The table in `docs/exit-codes.md` is compared with [`Exit::ALL`] by a test.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::diagnostic::Finding;
+use crate::diff::ApiError;
+use crate::execute::Stopped;
+use crate::journal;
+
+/// How redrill ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// What was asked for is done.
+    Done,
+    /// The disk, the network or AWS failed.
+    Unexpected,
+    /// The plan is invalid, or stands against what its run has started.
+    Invalid,
+    /// Something still runs, or was not started; run again to go on.
+    Unfinished,
+    /// A restore or a check has failed.
+    Failed,
+    /// Everything is back, but not as the objectives want it.
+    ObjectiveMissed,
+    /// Another runner holds this run.
+    Held,
+    /// The command line means nothing.
+    Usage,
+    /// Interrupted by Ctrl-C.
+    Interrupted,
+    /// Terminated.
+    Terminated,
+}
+
+impl Exit {
+    /// Every exit, with its code and what the documents say of it.
+    pub const ALL: [(Self, u8, &'static str); 10] = [
+        (Self::Done, 0, "done"),
+        (
+            Self::Unexpected,
+            1,
+            "unexpected failure: the disk, the network or AWS",
+        ),
+        (
+            Self::Invalid,
+            4,
+            "the plan is invalid, or conflicts with what its run has already started",
+        ),
+        (
+            Self::Unfinished,
+            5,
+            "the run is not finished: stopped or detached; run again to go on",
+        ),
+        (Self::Failed, 6, "a restore or check failed"),
+        (Self::ObjectiveMissed, 7, "an objective was missed"),
+        (Self::Held, 10, "another runner holds this run"),
+        (Self::Usage, 64, "the command line is wrong"),
+        (Self::Interrupted, 130, "interrupted by a second Ctrl-C"),
+        (Self::Terminated, 143, "terminated by a second SIGTERM"),
+    ];
+
+    /// Its code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        Self::ALL
+            .iter()
+            .find(|(exit, _, _)| *exit == self)
+            .map_or(1, |(_, code, _)| *code)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The author of the plan: everything that is wrong with it.
+    #[error("the plan is invalid")]
+    Findings(Vec<Finding>),
+    /// Whoever changed a plan whose run has begun.
+    #[error("{0}")]
+    Conflict(String),
+    /// Whoever typed the command.
+    #[error("{0}")]
+    Usage(String),
+    /// The disk.
+    #[error("{}: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// AWS, the network or the caller's permissions, before anything was sent.
+    #[error("{0}")]
+    Aws(ApiError),
+    /// A caller of another account than the plan's.
+    #[error("{0}")]
+    Account(String),
+    /// Another runner, the disk, or a damaged journal.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// The run could not go on.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The machine: no runtime, no socket.
+    #[error("{0}")]
+    System(String),
+}
+
+impl Failure {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Findings(_) | Self::Conflict(_) => Exit::Invalid,
+            Self::Usage(_) => Exit::Usage,
+            Self::Journal(journal::Error::Held { .. }) => Exit::Held,
+            Self::Io { .. }
+            | Self::Aws(_)
+            | Self::Account(_)
+            | Self::Journal(_)
+            | Self::Stopped(_)
+            | Self::System(_) => Exit::Unexpected,
+        }
+    }
+
+    /// What can be done about it.
+    pub(super) fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Findings(_) | Self::Conflict(_) | Self::Usage(_) | Self::System(_) => return None,
+            Self::Io { .. } => "check the path and its permissions".to_owned(),
+            Self::Aws(_) => "nothing was sent; run the same command again".to_owned(),
+            Self::Account(_) => {
+                "nothing was sent; use credentials of the target account, or correct `target.account`"
+                    .to_owned()
+            }
+            Self::Journal(journal::Error::Held { .. }) => {
+                "wait for it, or stop it; `redrill status` shows what it does".to_owned()
+            }
+            Self::Journal(journal::Error::Io { .. }) => {
+                "nothing was sent; make room, or give another directory with --state".to_owned()
+            }
+            Self::Journal(journal::Error::Damaged { .. }) => {
+                "nothing was sent; restore the file from a copy: what follows this byte is not known to redrill"
+                    .to_owned()
+            }
+            Self::Journal(journal::Error::Newer { .. }) => {
+                "nothing was sent; use the redrill that wrote it, or a later one".to_owned()
+            }
+            Self::Stopped(Stopped::Ambiguous { .. }) => {
+                "nothing was sent again; look at these jobs in AWS Backup".to_owned()
+            }
+            Self::Stopped(Stopped::Journal(_)) => {
+                "nothing further was sent; make room and run the same command again: it finds what was started"
+                    .to_owned()
+            }
+            Self::Stopped(Stopped::Aws(_)) => {
+                "what was started goes on at AWS; run the same command again: it finds what was started"
+                    .to_owned()
+            }
+            Self::Stopped(Stopped::Illegal(_)) => {
+                "please report it; the journal is unharmed".to_owned()
+            }
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Standard output and standard error: results to the one, everything else to the other.
+
+use std::io::{IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+
+use super::arguments::{Display, When};
+use super::environment::Environment;
+use super::exit::Failure;
+use crate::diagnostic::{Finding, human};
+
+/// Where a command writes.
+pub(super) struct Output {
+    stdout: AutoStream<std::io::Stdout>,
+    stderr: AutoStream<std::io::Stderr>,
+    quiet: bool,
+}
+
+impl Output {
+    pub(super) fn new(display: &Display, _environment: &Environment) -> Self {
+        let choice = match display.color {
+            When::Auto => ColorChoice::Auto,
+            When::Always => ColorChoice::Always,
+            When::Never => ColorChoice::Never,
+        };
+        Self {
+            stdout: AutoStream::new(std::io::stdout(), choice),
+            stderr: AutoStream::new(std::io::stderr(), choice),
+            quiet: display.quiet,
+        }
+    }
+
+    /// A result.
+    pub(super) fn result(&mut self, text: &str) -> Result<(), Failure> {
+        let written = self
+            .stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| self.stdout.flush());
+        match written {
+            // `redrill render … | head` is not a failure.
+            Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(source) => Err(Failure::Io {
+                path: "standard output".into(),
+                source,
+            }),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Something to know that is no result; not with `-q`.
+    pub(super) fn note(&mut self, text: &str) {
+        if !self.quiet {
+            self.error(text);
+        }
+    }
+
+    /// Findings that are the result of a command.
+    pub(super) fn findings_as_result(&mut self, findings: &[Finding]) -> Result<(), Failure> {
+        // The stream takes the colours out where they are not wanted.
+        self.result(&human(findings, true))
+    }
+
+    /// Findings beside a result.
+    pub(super) fn findings(&mut self, findings: &[Finding]) {
+        let text = human(findings, true);
+        self.error(text.trim_end_matches('\n'));
+        if !findings.is_empty() {
+            self.error("");
+        }
+    }
+
+    /// Why a command failed, and what to do.
+    pub(super) fn failure(&mut self, failure: &Failure) {
+        if let Failure::Findings(findings) = failure {
+            self.findings(findings);
+        }
+        let red = Style::new()
+            .bold()
+            .fg_color(Some(AnsiColor::BrightRed.into()));
+        self.error(&format!("{red}error{red:#}: {failure}"));
+        if let Some(help) = failure.help() {
+            let cyan = Style::new()
+                .bold()
+                .fg_color(Some(AnsiColor::BrightCyan.into()));
+            self.error(&format!("{cyan}help{cyan:#}: {help}"));
+        }
+    }
+
+    fn error(&mut self, text: &str) {
+        // Nobody is left to tell where this fails.
+        let _ = writeln!(self.stderr, "{text}");
+    }
+
+    /// Whether standard error is a terminal.
+    pub(super) fn is_terminal() -> bool {
+        std::io::stderr().is_terminal()
+    }
+
+    /// Whether somebody sits before both ends of standard error and input.
+    pub(super) fn is_interactive() -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+}

@@ -1,0 +1,145 @@
+//! The program on one page: text → document → values → requests → changes → events → report.
+//!
+//! Each function is one arrow; commands call them in this order and print what comes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::diagnostic::{Finding, Severity, Source};
+use crate::diff::{ApiError, Diff, Observed, Sources, Stage, Wanted, diff};
+use crate::execute::{Illegal, Recorded, replay};
+use crate::parse::{document, error};
+use crate::plan::{Plan, Planner};
+use crate::render::{Created, Inputs, Known, Missing, Renderer};
+use crate::validate::Rules;
+
+/// What a plan file has come to so far, and everything found on the way.
+pub struct Front {
+    /// Absent where the file is no plan at all.
+    pub planner: Option<Planner>,
+    /// In the order they were found.
+    pub findings: Vec<Finding>,
+}
+
+/// Parses a plan and takes its inputs in.
+#[must_use]
+pub fn read(source: &Arc<Source>, run_id: &str, inputs: &Inputs) -> Front {
+    let mut findings = Vec::new();
+    let planner = document(source, &mut findings).map(|document| {
+        let renderer = Renderer::new(&Arc::new(document), run_id, inputs, &mut findings);
+        Planner::new(renderer, Rules::embedded())
+    });
+    Front { planner, findings }
+}
+
+/// Renders and validates everything, with what is known by now.
+#[must_use]
+pub fn requests(planner: &Planner, known: &Known, findings: &mut Vec<Finding>) -> Option<Plan> {
+    let plan = planner.plan(known, findings)?;
+    let failed = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error);
+    (!failed).then_some(plan)
+}
+
+/// The recovery points that templates ask about.
+#[must_use]
+pub fn sources_wanted(plan: &Plan) -> BTreeSet<String> {
+    plan.steps
+        .iter()
+        .filter(|step| {
+            step.draft
+                .pending
+                .iter()
+                .any(|name| name.starts_with("source."))
+        })
+        .map(|step| step.draft.request.recovery_point_arn.clone())
+        .collect()
+}
+
+/// Looks recovery points up; those that no vault has become findings.
+///
+/// # Errors
+///
+/// Where AWS does not answer.
+pub async fn sources<R: Sources>(
+    reader: &R,
+    planner: &Planner,
+    plan: &Plan,
+    known: &mut Known,
+    findings: &mut Vec<Finding>,
+) -> Result<(), ApiError> {
+    for arn in sources_wanted(plan) {
+        if let Some(facts) = reader.source(&arn).await? {
+            known.sources.insert(arn, facts);
+            continue;
+        }
+        let document = planner.document();
+        let asks = plan
+            .steps
+            .iter()
+            .zip(&document.restores)
+            .filter(|(step, _)| step.draft.request.recovery_point_arn == arn);
+        for (_, restore) in asks {
+            let span = restore
+                .recovery_point
+                .as_ref()
+                .map_or(restore.name.span, |n| n.span);
+            findings.push(
+                error(
+                    &document.source,
+                    span,
+                    "source/not-found",
+                    format!("no vault has the recovery point {arn}, and a template asks for its `source`"),
+                    "check the ARN, the account and the Region; or give an inventory that has it",
+                )
+                .of_restore(&restore.name.value),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What the journal says has happened, and what templates may use of it.
+///
+/// # Errors
+///
+/// Where the events cannot have happened in this order.
+pub fn history(events: &[Recorded]) -> Result<(Observed, Known), Illegal> {
+    let observed = replay(events)?;
+    let created: BTreeMap<String, Created> = observed
+        .restores
+        .iter()
+        .filter_map(|(name, past)| match &past.stage {
+            Stage::Completed {
+                job_id,
+                created_resource_arn: Some(resource_arn),
+            } => Some((
+                name.clone(),
+                Created {
+                    job_id: job_id.clone(),
+                    resource_arn: resource_arn.clone(),
+                },
+            )),
+            _ => None,
+        })
+        .collect();
+    let known = Known {
+        created,
+        ..Known::default()
+    };
+    Ok((observed, known))
+}
+
+/// What a run would do.
+#[must_use]
+pub fn changes(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Diff {
+    diff(plan, observed, wanted)
+}
+
+/// Inputs for a command that only checks: a value that is missing is said to be.
+#[must_use]
+pub fn for_checking(mut inputs: Inputs) -> Inputs {
+    inputs.missing = Missing::Pending;
+    inputs
+}
