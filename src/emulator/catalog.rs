@@ -21,8 +21,8 @@ const FREE_SIZE: u64 = 8 << 30;
 #[derive(Debug)]
 pub(super) struct Located {
     pub(super) point: RecoveryPoint,
-    pub(super) vault: String,
-    pub(super) vault_arn: String,
+    pub(super) vault: Arc<str>,
+    pub(super) vault_arn: Arc<str>,
 }
 
 /// Who asks, and of which region.
@@ -66,13 +66,14 @@ impl Catalog {
             let scope = (entry.account, entry.region);
             let site = sites.entry(scope.clone()).or_default();
             for (vault, contents) in entry.vaults {
-                let vault_arn = vault_arn(&scope.1, &scope.0, &vault);
-                let points = site.vaults.entry(vault.clone()).or_default();
+                let vault_arn: Arc<str> = vault_arn(&scope.1, &scope.0, &vault).into();
+                let name: Arc<str> = vault.as_str().into();
+                let points = site.vaults.entry(vault).or_default();
                 for point in contents.recovery_points {
                     let located = Arc::new(Located {
                         point,
-                        vault: vault.clone(),
-                        vault_arn: vault_arn.clone(),
+                        vault: Arc::clone(&name),
+                        vault_arn: Arc::clone(&vault_arn),
                     });
                     site.by_arn
                         .insert(located.point.arn.clone(), Arc::clone(&located));
@@ -118,8 +119,18 @@ impl Catalog {
         if !known {
             return Err(ApiError::insufficient_privileges());
         }
+        if let Catalog::Free(created_at) = self {
+            let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
+            let mut located = free(caller, &parsed, arn, None, *created_at)?;
+            // Only here: jobs, of which there may be many, do without.
+            let point = &mut located.point;
+            if let Some(row) = resource_types::find(&point.resource_type) {
+                point.restore_metadata = resource_types::restore_metadata(row, &point.resource_arn);
+            }
+            return Ok(Arc::new(located));
+        }
         let located = self.find(caller, arn, None)?;
-        if located.vault == vault {
+        if *located.vault == *vault {
             Ok(located)
         } else {
             Err(unknown(caller, arn))
@@ -199,16 +210,13 @@ fn free(
         (Some(row), None) => row.name.clone(),
         (None, None) => String::new(),
     };
-    let restore_metadata = row
-        .map(|row| resource_types::restore_metadata(row, &resource_arn))
-        .unwrap_or_default();
     let point = RecoveryPoint {
         arn: arn.to_owned(),
         resource_arn,
         resource_type: name,
         created_at,
         size_bytes: FREE_SIZE,
-        restore_metadata,
+        restore_metadata: BTreeMap::new(),
         status: RecoveryPointStatus::Completed,
         storage_class: StorageClass::Warm,
         parent: None,
@@ -219,8 +227,8 @@ fn free(
     };
     Ok(Located {
         point,
-        vault: FREE_VAULT.to_owned(),
-        vault_arn: vault_arn(&region, &account, FREE_VAULT),
+        vault: FREE_VAULT.into(),
+        vault_arn: vault_arn(&region, &account, FREE_VAULT).into(),
     })
 }
 

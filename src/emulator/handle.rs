@@ -10,7 +10,7 @@ use super::catalog::{Caller, Located};
 use super::clock::{Clock, Speed};
 use super::error::ApiError;
 use super::inventory::StorageClass;
-use super::job::{Epoch, JobStatus, JobView};
+use super::job::{Epoch, JobId, JobStatus, JobView};
 use super::operation::{Operation, Route};
 use super::paging::Pager;
 use super::query::Query;
@@ -72,13 +72,13 @@ impl Backend {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
         struct Started {
-            restore_job_id: String,
+            restore_job_id: JobId,
         }
         let request = StartRequest::parse(call.body)?;
         let restore_job_id = {
             // The time is read under the lock: jobs are created in its order.
             let mut service = self.service();
-            service.start(call.caller, &request, self.clock.now())?
+            JobId(service.start(call.caller, &request, self.clock.now())?)
         };
         Ok(Answer::json(&Started { restore_job_id }))
     }
@@ -133,13 +133,13 @@ impl Backend {
     fn get_restore_job_metadata(&self, call: &Call<'_>, id: &str) -> Result<Answer, ApiError> {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
-        struct Found<'a> {
-            restore_job_id: &'a str,
+        struct Found {
+            restore_job_id: JobId,
             metadata: std::collections::BTreeMap<String, String>,
         }
         let job = self.service().job(call.caller, id)?.clone();
         Ok(Answer::json(&Found {
-            restore_job_id: &job.id,
+            restore_job_id: JobId(job.id),
             metadata: job.metadata(),
         }))
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 use super::catalog::Located;
 
@@ -81,9 +82,9 @@ pub(super) enum Outcome {
 /// What is kept of a job: about a kilobyte, most of it the body of the request.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) id: String,
-    pub(super) account: String,
-    pub(super) region: String,
+    pub(super) id: Uuid,
+    pub(super) account: Arc<str>,
+    pub(super) region: Arc<str>,
     pub(super) point: Arc<Located>,
     /// The request's body as it came; metadata, token and role are read from it when somebody asks.
     pub(super) body: Box<str>,
@@ -144,9 +145,9 @@ impl Job {
             serde_json::from_str(&self.body).unwrap_or(serde_json::Value::Null);
         let text = |name: &str| request.get(name)?.as_str().map(str::to_owned);
         JobSnapshot {
-            id: self.id.clone(),
-            account: self.account.clone(),
-            region: self.region.clone(),
+            id: self.id.to_string(),
+            account: self.account.to_string(),
+            region: self.region.to_string(),
             token: text("IdempotencyToken"),
             status: self.status(now),
             status_message: self.status_message(now).map(str::to_owned),
@@ -181,7 +182,7 @@ impl Job {
         let point = &self.point.point;
         JobView {
             account_id: &self.account,
-            restore_job_id: &self.id,
+            restore_job_id: JobId(self.id),
             recovery_point_arn: &point.arn,
             source_resource_arn: &point.resource_arn,
             backup_vault_arn: &self.point.vault_arn,
@@ -215,6 +216,16 @@ impl Job {
     }
 }
 
+/// RestoreJobId as the API writes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JobId(pub(super) Uuid);
+
+impl Serialize for JobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 /// A time as the API writes it: seconds since 1970 to the millisecond, as a JSON number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Epoch(pub(super) Timestamp);
@@ -230,7 +241,7 @@ impl Serialize for Epoch {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct JobView<'a> {
     account_id: &'a str,
-    restore_job_id: &'a str,
+    restore_job_id: JobId,
     recovery_point_arn: &'a str,
     source_resource_arn: &'a str,
     backup_vault_arn: &'a str,

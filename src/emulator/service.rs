@@ -1,11 +1,10 @@
 //! The state of the service: recovery points, jobs, tokens. Pure and synchronous; time is handed in.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::arn::Arn;
@@ -16,7 +15,7 @@ use super::job::{Job, JobStatus, Outcome};
 use super::refusals;
 use super::resource_types::{self, PENDING, Place};
 use super::start_request::StartRequest;
-use super::tokens::{TokenSemantics, Tokens, Verdict};
+use super::tokens::{TokenKey, TokenSemantics, Tokens, Verdict};
 
 #[derive(Debug)]
 pub(super) struct Service {
@@ -25,7 +24,9 @@ pub(super) struct Service {
     default_region: String,
     /// In the order of their creation.
     jobs: Vec<Arc<Job>>,
-    by_id: HashMap<String, usize>,
+    by_id: HashMap<Uuid, usize>,
+    /// Names of accounts and regions, once for all jobs.
+    names: HashSet<Arc<str>>,
     tokens: Tokens,
     /// When jobs change; what has passed is dropped when somebody looks.
     events: BinaryHeap<Reverse<Timestamp>>,
@@ -65,6 +66,7 @@ impl Service {
             default_region,
             jobs: Vec::new(),
             by_id: HashMap::new(),
+            names: HashSet::new(),
             tokens: Tokens::default(),
             events: BinaryHeap::new(),
         }
@@ -76,24 +78,20 @@ impl Service {
         caller: &Caller,
         request: &StartRequest,
         now: Timestamp,
-    ) -> Result<String, ApiError> {
+    ) -> Result<Uuid, ApiError> {
         let region = self.region_of(caller, &request.recovery_point_arn);
-        let key = request
-            .token
-            .clone()
-            .map(|token| ((caller.account.clone(), region.clone()), token));
-        let nth = match &key {
+        let token = request.token.as_deref();
+        let key = token.map(|token| TokenKey::new(&caller.account, &region, token));
+        let nth = match key {
             None => 0,
             Some(key) => {
                 let finished = |index: usize| {
                     let job = &self.jobs[index];
-                    (job.status(now).is_terminal(), job.id.clone())
+                    (job.status(now).is_terminal(), job.id.to_string())
                 };
-                let verdict =
-                    self.tokens
-                        .judge(self.semantics, key, &request.fingerprint, now, finished)?;
-                match verdict {
-                    Verdict::Replay(index) => return Ok(self.jobs[index].id.clone()),
+                let (semantics, digest) = (self.semantics, request.fingerprint);
+                match self.tokens.judge(semantics, key, digest, now, finished)? {
+                    Verdict::Replay(index) => return Ok(self.jobs[index].id),
                     Verdict::New(nth) => nth,
                 }
             }
@@ -113,16 +111,16 @@ impl Service {
         let failure = refusals::fail(judged);
 
         let index = self.jobs.len();
-        let id = match &key {
+        let id = match token {
             // The same token gives the same id in every emulator, so that a test can name it.
-            Some(((account, region), token)) => job_id(&[account, region, token, &nth.to_string()]),
-            None => job_id(&[&caller.account, &region, "", &index.to_string()]),
+            Some(token) => job_id(&[&caller.account, &region, token, &nth.to_string()]),
+            None => job_id(&[&caller.account, &region, &index.to_string()]),
         };
-        let job = plan_job(id, caller, region, point, request, failure, now);
+        let home = (self.name(&caller.account), self.name(&region));
+        let job = plan_job(id, home, point, request, failure, now);
         self.events.push(Reverse(job.starts_at));
         self.events.push(Reverse(job.ends_at));
-        let id = job.id.clone();
-        self.by_id.insert(id.clone(), index);
+        self.by_id.insert(id, index);
         self.jobs.push(Arc::new(job));
         if let Some(key) = key {
             self.tokens.remember(key, request.fingerprint, now, index);
@@ -132,10 +130,12 @@ impl Service {
 
     /// The job with that id, if the caller may see it.
     pub(super) fn job(&self, caller: &Caller, id: &str) -> Result<&Arc<Job>, ApiError> {
-        self.by_id
-            .get(id)
-            .map(|index| &self.jobs[*index])
-            .filter(|job| job.account == caller.account && sees(caller, &job.region))
+        // The id is opaque: other ways to write the same UUID are other ids.
+        Uuid::try_parse(id)
+            .ok()
+            .filter(|uuid| uuid.to_string() == id)
+            .and_then(|uuid| Some(&self.jobs[*self.by_id.get(&uuid)?]))
+            .filter(|job| *job.account == *caller.account && sees(caller, &job.region))
             .ok_or_else(|| {
                 ApiError::new(
                     ErrorCode::ResourceNotFound,
@@ -185,6 +185,17 @@ impl Service {
         None
     }
 
+    fn name(&mut self, text: &str) -> Arc<str> {
+        match self.names.get(text) {
+            Some(name) => Arc::clone(name),
+            None => {
+                let name: Arc<str> = text.into();
+                self.names.insert(Arc::clone(&name));
+                name
+            }
+        }
+    }
+
     /// The region whose endpoint was asked; an unsigned request does not say, its recovery point does.
     fn region_of(&self, caller: &Caller, recovery_point_arn: &str) -> String {
         match &caller.region {
@@ -201,8 +212,8 @@ impl JobFilter {
     fn fits(&self, caller: &Caller, job: &Job, now: Timestamp) -> bool {
         let account = match self.account.as_deref() {
             Some("*") => true,
-            Some(account) => account == job.account,
-            None => caller.account == job.account,
+            Some(account) => *account == *job.account,
+            None => *caller.account == *job.account,
         };
         let after = |bound: Option<Timestamp>, at: Timestamp| bound.is_none_or(|b| at > b);
         let before = |bound: Option<Timestamp>, at: Timestamp| bound.is_none_or(|b| at < b);
@@ -229,9 +240,8 @@ fn sees(caller: &Caller, region: &str) -> bool {
 }
 
 fn plan_job(
-    id: String,
-    caller: &Caller,
-    region: String,
+    id: Uuid,
+    (account, region): (Arc<str>, Arc<str>),
     point: Arc<Located>,
     request: &StartRequest,
     failure: Option<refusals::JobFailure>,
@@ -258,13 +268,13 @@ fn plan_job(
             .map(|arn| arn.region)
             .filter(|region| !region.is_empty())
             .unwrap_or(&region),
-        account: &caller.account,
+        account: &account,
     };
-    let created_arn = resource_types::created_arn(row, place, &request.metadata, &id);
+    let created_arn = resource_types::created_arn(row, place, &request.metadata, &id.to_string());
     let starts_at = add(now, PENDING);
     Job {
         id,
-        account: caller.account.clone(),
+        account,
         body: request.body.as_str().into(),
         iam_role_arn: request.iam_role_arn.as_deref().map(Into::into),
         created_at: now,
@@ -279,33 +289,7 @@ fn plan_job(
 }
 
 /// Documentation shows restore job ids as UUIDs in upper case, captures of recent years in lower case.
-fn job_id(parts: &[&str]) -> String {
+fn job_id(parts: &[&str]) -> Uuid {
     let namespace = Uuid::new_v5(&Uuid::NAMESPACE_URL, b"redrill emulator restore job");
-    Uuid::new_v5(&namespace, parts.join("\n").as_bytes()).to_string()
-}
-
-/// What tells a request from another one: all of it but the token.
-pub(super) fn fingerprint(
-    recovery_point_arn: &str,
-    metadata: &BTreeMap<String, String>,
-    others: &[Option<&str>],
-) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    // Lengths keep neighbours apart.
-    let mut add = |text: &str| {
-        hash.update(text.len().to_be_bytes());
-        hash.update(text);
-    };
-    add(recovery_point_arn);
-    for (key, value) in metadata {
-        add(key);
-        add(value);
-    }
-    for other in others {
-        match other {
-            Some(text) => add(text),
-            None => add("\0"),
-        }
-    }
-    hash.finalize().into()
+    Uuid::new_v5(&namespace, parts.join("\n").as_bytes())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, ErrorCode};
-use super::service::fingerprint;
+use super::tokens::{Digest, digest};
 
 /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>
 #[derive(Debug)]
@@ -16,7 +16,8 @@ pub(super) struct StartRequest {
     pub(super) token: Option<String>,
     pub(super) resource_type: Option<String>,
     pub(super) copy_tags: bool,
-    pub(super) fingerprint: [u8; 32],
+    /// Of all of it but the token: what tells it from another request.
+    pub(super) fingerprint: Digest,
     /// As it came.
     pub(super) body: String,
 }
@@ -52,14 +53,18 @@ impl StartRequest {
         };
         let iam_role_arn = text("IamRoleArn")?;
         let resource_type = text("ResourceType")?;
-        let copied = if copy_tags { "true" } else { "false" };
         let others = [
+            Some(&*recovery_point_arn),
             iam_role_arn.as_deref(),
             resource_type.as_deref(),
-            Some(copied),
+            copy_tags.then_some("true"),
         ];
+        let entries = metadata
+            .iter()
+            .flat_map(|(key, value)| [Some(&**key), Some(&**value)]);
+        let fingerprint = digest(others.into_iter().chain(entries));
         Ok(StartRequest {
-            fingerprint: fingerprint(&recovery_point_arn, &metadata, &others),
+            fingerprint,
             token: text("IdempotencyToken")?,
             recovery_point_arn,
             metadata,

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
 
 use super::error::{ApiError, ErrorCode};
 
@@ -55,19 +56,46 @@ impl TokenSemantics {
     }
 }
 
-/// Whose token it is: the scope is not documented; account and region are those of every other AWS Backup name.
-pub(super) type Scope = (String, String);
+/// A token and whose it is, hashed: there may be a hundred thousand of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TokenKey(Digest);
+
+impl TokenKey {
+    /// The scope of a token is not documented; account and region are those of every other name in AWS Backup.
+    pub(super) fn new(account: &str, region: &str, token: &str) -> TokenKey {
+        TokenKey(digest([account, region, token].map(Some)))
+    }
+}
+
+/// The first half of a SHA-256: no two requests have the same one.
+pub(super) type Digest = [u8; 16];
+
+/// A digest of texts, some of them absent.
+pub(super) fn digest<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> Digest {
+    let mut hash = Sha256::new();
+    for text in texts {
+        // Lengths keep neighbours apart.
+        hash.update(
+            text.map_or(u64::MAX, |text| text.len() as u64)
+                .to_be_bytes(),
+        );
+        hash.update(text.unwrap_or_default());
+    }
+    let mut half = Digest::default();
+    half.copy_from_slice(&hash.finalize()[..16]);
+    half
+}
 
 /// Tokens in use.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    seen: HashMap<(Scope, String), Seen>,
+    seen: HashMap<TokenKey, Seen>,
 }
 
 #[derive(Debug)]
 struct Seen {
     job: usize,
-    fingerprint: [u8; 32],
+    fingerprint: Digest,
     since: Timestamp,
     /// How many jobs this token has started.
     jobs: u32,
@@ -87,19 +115,19 @@ impl Tokens {
     pub(super) fn judge(
         &self,
         semantics: TokenSemantics,
-        key: &(Scope, String),
-        fingerprint: &[u8; 32],
+        key: TokenKey,
+        fingerprint: Digest,
         now: Timestamp,
         finished: impl FnOnce(usize) -> (bool, String),
     ) -> Result<Verdict, ApiError> {
-        let Some(seen) = self.seen.get(key) else {
+        let Some(seen) = self.seen.get(&key) else {
             return Ok(Verdict::New(0));
         };
         let age = now.duration_since(seen.since);
         if semantics.lifetime.is_some_and(|lifetime| age >= lifetime) {
             return Ok(Verdict::New(seen.jobs));
         }
-        if seen.fingerprint != *fingerprint {
+        if seen.fingerprint != fingerprint {
             let message = "The idempotency token was used before with other parameters.";
             match semantics.mismatch {
                 Mismatch::SameJob => {}
@@ -126,8 +154,8 @@ impl Tokens {
     /// Remembers that this token started that job.
     pub(super) fn remember(
         &mut self,
-        key: (Scope, String),
-        fingerprint: [u8; 32],
+        key: TokenKey,
+        fingerprint: Digest,
         now: Timestamp,
         job: usize,
     ) {
