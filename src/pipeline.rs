@@ -23,11 +23,11 @@ pub struct Front {
 
 /// Parses a plan and takes its inputs in.
 #[must_use]
-pub fn read(source: &Arc<Source>, run_id: &str, inputs: &Inputs) -> Front {
+pub fn read(source: &Arc<Source>, run_id: &str, inputs: &Inputs, rules: &Arc<Rules>) -> Front {
     let mut findings = Vec::new();
     let planner = document(source, &mut findings).map(|document| {
         let renderer = Renderer::new(&Arc::new(document), run_id, inputs, &mut findings);
-        Planner::new(renderer, Rules::embedded())
+        Planner::new(renderer, Arc::clone(rules))
     });
     Front { planner, findings }
 }

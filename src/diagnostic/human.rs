@@ -1,9 +1,12 @@
 //! Findings for people: the line, a caret under the place, the remedy.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use super::{Finding, Position, Severity, Span};
+use super::{Finding, Position, Severity, Source, Span};
 
 /// Characters of a line that are shown behind the place; a line can be a megabyte long.
 const SHOWN_BEHIND: u32 = 160;
@@ -17,15 +20,20 @@ pub fn human(findings: &[Finding], colour: bool) -> String {
         Renderer::plain()
     }
     .decor_style(DecorStyle::Ascii);
+    let concealed: Vec<(&Source, Range<usize>)> = findings
+        .iter()
+        .filter(|finding| finding.conceals)
+        .map(|finding| (&*finding.source, finding.source.range(finding.span)))
+        .collect();
     let mut text = String::new();
     for finding in findings {
-        text.push_str(&one(finding, &renderer));
+        text.push_str(&one(finding, &concealed, &renderer));
         text.push_str("\n\n");
     }
     text
 }
 
-fn one(finding: &Finding, renderer: &Renderer) -> String {
+fn one(finding: &Finding, concealed: &[(&Source, Range<usize>)], renderer: &Renderer) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -53,7 +61,8 @@ fn one(finding: &Finding, renderer: &Renderer) -> String {
     let marked = finding.source.range(finding.span);
     let from = marked.start.min(shown.end) - shown.start;
     let to = marked.end.min(shown.end).max(marked.start.min(shown.end)) - shown.start;
-    let snippet = Snippet::source(&finding.source.text[shown])
+    let line = starred(&finding.source, shown, concealed);
+    let snippet = Snippet::source(line)
         .line_start(start.line as usize)
         .path(finding.source.name.as_str())
         .annotation(AnnotationKind::Primary.span(from..to));
@@ -66,4 +75,23 @@ fn one(finding: &Finding, renderer: &Renderer) -> String {
         group = group.element(Level::NOTE.with_name("see").message(url.as_str()));
     }
     renderer.render(&[group])
+}
+
+/// A part of a text with every secret in it starred, byte for byte, so that columns stay.
+fn starred<'a>(
+    source: &'a Source,
+    shown: Range<usize>,
+    concealed: &[(&Source, Range<usize>)],
+) -> Cow<'a, str> {
+    let mut line = Cow::Borrowed(&source.text[shown.clone()]);
+    for (of, range) in concealed {
+        let from = range.start.max(shown.start);
+        let to = range.end.min(shown.end);
+        if std::ptr::eq(*of, source) && from < to {
+            let characters = source.text[from..to].chars().count();
+            let range = from - shown.start..to - shown.start;
+            line.to_mut().replace_range(range, &"*".repeat(characters));
+        }
+    }
+    line
 }

@@ -49,9 +49,18 @@ pub struct Finding {
     pub key: Option<String>,
     /// The page that says so.
     pub url: Option<String>,
+    /// Whether the place holds a secret, which is not shown then.
+    pub conceals: bool,
 }
 
 impl Finding {
+    /// A finding about a secret.
+    #[must_use]
+    pub fn concealing(mut self) -> Self {
+        self.conceals = true;
+        self
+    }
+
     /// A finding that names its restore.
     #[must_use]
     pub fn of_restore(mut self, restore: &str) -> Self {

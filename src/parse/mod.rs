@@ -36,6 +36,7 @@ pub(crate) fn error(
         restore: None,
         key: None,
         url: None,
+        conceals: false,
     }
 }
 

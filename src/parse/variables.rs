@@ -6,8 +6,8 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::fields::{Fields, Reader};
-use super::{Entry, Kind, Node, yaml};
-use crate::diagnostic::{Finding, Source, Span, Spanned};
+use super::{Entry, Kind, Node, error, yaml};
+use crate::diagnostic::{Finding, Source, Spanned};
 
 /// A declared input.
 #[derive(Clone, Debug)]
@@ -106,13 +106,14 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
     if variable.secret
         && let Some(default) = &variable.default
     {
-        let span: Span = default.span;
-        reader.error(
-            span,
+        let finding = error(
+            reader.source,
+            default.span,
             "vars/secret-default",
             format!("the secret `{}` has its value in the plan", entry.key.value),
             "remove the default, change the secret, and give it as REDRILL_VAR_… or in a --var-file outside git",
         );
+        reader.findings.push(finding.concealing());
     }
     fields.finish(reader);
     variable

@@ -17,7 +17,7 @@ use crate::validate::{self, Rules};
 /// Turns restores into requests; again, with what has become known, while a run goes on.
 pub struct Planner {
     renderer: Renderer,
-    rules: Rules,
+    rules: Arc<Rules>,
 }
 
 /// A plan that can be compared with what has happened, and executed.
@@ -66,7 +66,7 @@ pub struct Draft {
 impl Planner {
     /// A planner for one document and its inputs.
     #[must_use]
-    pub fn new(renderer: Renderer, rules: Rules) -> Self {
+    pub fn new(renderer: Renderer, rules: Arc<Rules>) -> Self {
         Self { renderer, rules }
     }
 

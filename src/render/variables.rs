@@ -256,7 +256,7 @@ fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Find
         } else {
             format!("`{text}`")
         };
-        findings.push(error(
+        let finding = error(
             &chosen.source,
             chosen.span,
             "vars/pattern",
@@ -265,7 +265,12 @@ fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Find
                 variable.name.value
             ),
             "give a value that matches, or correct the pattern in the plan",
-        ));
+        );
+        findings.push(if variable.secret {
+            finding.concealing()
+        } else {
+            finding
+        });
     }
 }
 

@@ -251,6 +251,10 @@ impl Checker<'_> {
         }
         let example = nearest_example(&self.schema.text, schema_path).map(|e| wire(&e));
         match (key, example) {
+            // A template wants quotes, or YAML takes its braces for a map.
+            (Some(key), Some(example)) if example.contains("{{") => {
+                format!("write it as in `{key}: \"{example}\"`")
+            }
             (Some(key), Some(example)) => format!("write it as in `{key}: {example}`"),
             _ => format!("see {}", self.schema.notes.url),
         }

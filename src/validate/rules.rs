@@ -1,7 +1,7 @@
 //! What AWS asks of each resource type: `schemas/*.yaml`, embedded, compiled when first used.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use jsonschema::Validator;
 use regex::Regex;
@@ -14,7 +14,7 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/schemas.rs"))
 /// The rules of all types.
 #[derive(Default)]
 pub struct Rules {
-    types: BTreeMap<&'static str, (&'static str, OnceCell<Schema>)>,
+    types: BTreeMap<&'static str, (&'static str, OnceLock<Schema>)>,
 }
 
 /// A schema file that cannot be used: a mistake of ours, found by the tests.
@@ -91,7 +91,7 @@ impl Rules {
         Self {
             types: FILES
                 .iter()
-                .map(|(stem, text)| (*stem, (*text, OnceCell::new())))
+                .map(|(stem, text)| (*stem, (*text, OnceLock::new())))
                 .collect(),
         }
     }

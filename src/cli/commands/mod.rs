@@ -24,6 +24,7 @@ use crate::parse::given;
 use crate::pipeline;
 use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Missing, Target};
+use crate::validate::Rules;
 
 /// What every command is handed.
 pub(super) struct Context<'a> {
@@ -110,7 +111,12 @@ impl Context<'_> {
         let source = files::source(path)?;
         let mut inputs = self.inputs(options)?;
         inputs.missing = Missing::Refused;
-        let front = pipeline::read(&source, &options.run_id, &inputs);
+        let front = pipeline::read(
+            &source,
+            &options.run_id,
+            &inputs,
+            &Arc::new(Rules::embedded()),
+        );
         match front.planner {
             Some(planner) => Ok(Loaded {
                 planner,

@@ -1,5 +1,7 @@
 //! `redrill validate PLAN…`
 
+use std::sync::Arc;
+
 use super::Context;
 use crate::cli::arguments::{HumanOrJson, Validate};
 use crate::cli::exit::{Exit, Failure};
@@ -8,6 +10,7 @@ use crate::diagnostic::{Finding, Findings, Severity, json};
 use crate::parse::error;
 use crate::pipeline;
 use crate::render::Known;
+use crate::validate::Rules;
 
 pub(super) async fn validate(
     arguments: &Validate,
@@ -15,11 +18,13 @@ pub(super) async fn validate(
 ) -> Result<Exit, Failure> {
     let inputs = pipeline::for_checking(context.inputs(&arguments.inputs)?);
     let inventory = context.inventory(&arguments.inputs)?;
+    // Compiled once, whatever number of plans is checked.
+    let rules = Arc::new(Rules::embedded());
     let mut all = Findings::default();
     let mut summaries = Vec::new();
     for path in &arguments.plans {
         let source = files::source(path)?;
-        let front = pipeline::read(&source, &arguments.inputs.run_id, &inputs);
+        let front = pipeline::read(&source, &arguments.inputs.run_id, &inputs, &rules);
         let mut findings = front.findings;
         let mut restores = 0;
         if let Some(planner) = &front.planner {
