@@ -9,8 +9,10 @@ mod calls;
 mod clock;
 mod engine;
 mod event;
+mod following;
 mod schedule;
 mod settle;
+mod starting;
 mod state;
 mod write;
 

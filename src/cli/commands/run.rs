@@ -95,18 +95,34 @@ pub(super) async fn execute<C: Clock>(
 ) -> Result<Exit, Failure> {
     let planner = &loaded.planner;
     let name = planner.document().plan.value.clone();
-    check_names(loaded)?;
-    check_account(&**aws, planner.target()).await?;
+    // Names become directories: a plan whose name was refused has no journal.
+    super::refuse(loaded.findings.clone())?;
     let directory = journal::directory(&execution.state, &name, execution.run_id);
 
     // What was before is read without the lock first: the question comes before anything is created.
-    let (observed, mut known) =
-        pipeline::history(&journal::read(&directory)?).map_err(Stopped::from)?;
+    let before = journal::read(&directory)?;
+    let (observed, mut known) = pipeline::history(&before).map_err(Stopped::from)?;
     let plan = context.requests(loaded, &mut known, world).await?;
     check_only(&execution.wanted.only, &plan)?;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
+    check_opened(&before, &name, execution.run_id)?;
     let starts = diff.count(Action::Start);
+    if starts + diff.count(Action::Resume) == 0 {
+        context
+            .output
+            .note("nothing to start and nothing to follow");
+        return conclude(
+            &plan,
+            &diff,
+            &before,
+            Ended::Finished,
+            aws,
+            &execution,
+            context,
+        );
+    }
+    check_account(&**aws, planner.target()).await?;
     if starts > 0 && !execution.confirmed {
         let question = format!(
             "{}This starts {starts} restore{}.",
@@ -131,8 +147,6 @@ pub(super) async fn execute<C: Clock>(
     // Another runner may have worked between the question and the lock.
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
-    check_opened(&events, &name, execution.run_id)?;
-
     let opening = if events.is_empty() {
         Event::RunOpened {
             plan: name,
@@ -170,7 +184,30 @@ pub(super) async fn execute<C: Clock>(
     let ended = engine.run(opening, observed, known_now, &diff).await;
     watch.screen.finish();
 
-    let report = run_report(&plan, &events, aws.calls());
+    let terminated = terminated.load(Ordering::Relaxed);
+    let (ended, stopped) = match ended {
+        Ok(ended) => (ended, None),
+        Err(stopped) => (Ended::Detached, Some(stopped)),
+    };
+    let exit = conclude(&plan, &diff, &events, ended, aws, &execution, context)?;
+    match stopped {
+        Some(stopped) => Err(stopped.into()),
+        None if exit == Exit::Interrupted && terminated => Ok(Exit::Terminated),
+        None => Ok(exit),
+    }
+}
+
+/// Reports, and says by the exit code what it has come to.
+fn conclude(
+    plan: &Plan,
+    diff: &Diff,
+    events: &[Recorded],
+    ended: Ended,
+    aws: &Shared,
+    execution: &Execution<'_>,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let report = run_report(plan, events, aws.calls());
     for file in &execution.report.reports {
         files::write(file, &report.json())?;
     }
@@ -179,8 +216,7 @@ pub(super) async fn execute<C: Clock>(
         HumanOrJson::Human => run_human(&report, &execution.again),
     };
     context.output.result(&text)?;
-    Ok(match ended? {
-        Ended::Interrupted if terminated.load(Ordering::Relaxed) => Exit::Terminated,
+    Ok(match ended {
         Ended::Interrupted => Exit::Interrupted,
         Ended::Detached => Exit::Unfinished,
         Ended::Finished => match report.verdict {
@@ -188,7 +224,7 @@ pub(super) async fn execute<C: Clock>(
             Verdict::ObjectiveMissed => Exit::ObjectiveMissed,
             Verdict::Failed => Exit::Failed,
             // `--only` has left something out, and all that was asked for is done; or a failure blocks the rest.
-            Verdict::Unfinished => unfinished(&diff, &report),
+            Verdict::Unfinished => unfinished(diff, &report),
         },
     })
 }
@@ -205,11 +241,6 @@ fn unfinished(diff: &Diff, report: &crate::report::RunReport) -> Exit {
     } else {
         Exit::Unfinished
     }
-}
-
-/// Names become directories: a plan whose name was refused has no journal.
-fn check_names(loaded: &Loaded) -> Result<(), Failure> {
-    super::refuse(loaded.findings.clone())
 }
 
 fn check_opened(events: &[Recorded], plan: &str, run: &str) -> Result<(), Failure> {

@@ -1,0 +1,346 @@
+//! Whatever moment redrill dies at: as many jobs as restores, and every one followed to its end.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use redrill::aws::{Aws, Settings};
+use redrill::diagnostic::Source;
+use redrill::diff::{Action, Stage, Wanted};
+use redrill::emulator::{
+    AfterFinish, Emulator, Fault, FaultKind, Operation, Options, Speed, TokenSemantics,
+};
+use redrill::execute::{Ended, Engine, Event, Observer, Recorded, Stopped};
+use redrill::journal::{self, Journal, Owner};
+use redrill::pipeline;
+use redrill::render::Inputs;
+use redrill::validate::Rules;
+
+use crate::support::{Virtual, emulator, folder, many, process, redrill, write};
+
+const FILE: &str = "journal.jsonl";
+
+/// Five restores in three levels.
+fn plan() -> String {
+    many(5, 2)
+}
+
+fn driven(tokens: TokenSemantics) -> Options {
+    Options {
+        speed: Speed::Max,
+        driven: true,
+        tokens,
+        ..Options::default()
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn observe(&mut self, _: &Recorded) {}
+}
+
+/// What `redrill run` does, in this process, with the emulator's time.
+async fn run(state: &Path, text: &str, emulator: &Emulator) -> Result<Ended, Stopped> {
+    static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
+    let source = Source::new("plan.yaml", text);
+    let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
+    let planner = front.planner.unwrap();
+    let owner = Owner {
+        pid: 1,
+        host: "test".to_owned(),
+        user: "test".to_owned(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let directory = journal::directory(state, "many", "main");
+    let (journal, events) = Journal::open(&directory, &owner).unwrap();
+    let (observed, known) = pipeline::history(&events).unwrap();
+    let mut findings = front.findings;
+    let plan = pipeline::requests(&planner, &known, &mut findings).unwrap();
+    let diff = pipeline::changes(&plan, &observed, &Wanted::default());
+    assert!(!diff.has_conflict(), "{diff:?}");
+    if diff.count(Action::Start) + diff.count(Action::Resume) == 0 {
+        return Ok(Ended::Finished);
+    }
+    let settings = Settings {
+        account: plan.target.account.clone(),
+        region: plan.target.region.clone(),
+        endpoint_url: Some(emulator.url()),
+        without_credentials: true,
+        ..Settings::default()
+    };
+    let (_sender, control) = tokio::sync::mpsc::unbounded_channel();
+    let opening = Event::RunOpened {
+        plan: plan.name.clone(),
+        run: plan.run_id.clone(),
+        redrill: "test".to_owned(),
+        target: plan.target.clone(),
+        file: "plan.yaml".to_owned(),
+    };
+    let opening = match events.is_empty() {
+        true => opening,
+        false => Event::RunResumed {
+            redrill: "test".to_owned(),
+        },
+    };
+    let clock = Virtual(emulator.clock());
+    let engine = Engine {
+        planner: &planner,
+        plan: &plan,
+        api: Arc::new(Aws::connect(&settings).await),
+        journal,
+        clock: &clock,
+        observer: Nobody,
+        control,
+    };
+    engine.run(opening, observed, known, &diff).await
+}
+
+fn completed(state: &Path) -> usize {
+    let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
+    let (observed, _) = pipeline::history(&events).unwrap();
+    observed
+        .restores
+        .values()
+        .filter(|past| matches!(past.stage, Stage::Completed { .. }))
+        .count()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test looks at the bytes of a journal"
+)]
+fn journal_bytes(state: &Path) -> Vec<u8> {
+    std::fs::read(journal::directory(state, "many", "main").join(FILE)).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test cuts a journal")]
+fn set_journal(state: &Path, bytes: &[u8]) {
+    let directory = journal::directory(state, "many", "main");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join(FILE), bytes).unwrap();
+}
+
+/// Where each record ends.
+fn ends(bytes: &[u8]) -> Vec<usize> {
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    ends.map(|(at, _)| at + 1).collect()
+}
+
+/// A crash after each record: the next run goes on against an AWS that has seen everything.
+#[tokio::test]
+async fn a_journal_cut_after_any_record_never_makes_a_second_job() {
+    for tokens in [TokenSemantics::default(), TokenSemantics::recorded()] {
+        let emulator = emulator(driven(tokens)).await;
+        let first = folder();
+        assert_eq!(
+            run(first.path(), &plan(), &emulator).await.unwrap(),
+            Ended::Finished
+        );
+        assert_eq!(emulator.jobs().len(), 5);
+        let bytes = journal_bytes(first.path());
+        let ends = ends(&bytes);
+        assert!(ends.len() > 15, "{}", ends.len());
+        for end in std::iter::once(0).chain(ends) {
+            let state = folder();
+            set_journal(state.path(), &bytes[..end]);
+            let ended = run(state.path(), &plan(), &emulator).await;
+            assert_eq!(ended.unwrap(), Ended::Finished, "cut at byte {end}");
+            assert_eq!(emulator.jobs().len(), 5, "cut at byte {end}");
+            assert_eq!(completed(state.path()), 5, "cut at byte {end}");
+        }
+        emulator.shutdown().await;
+    }
+}
+
+/// A crash in the middle of a record: it is cut off, and counts as not written.
+#[tokio::test]
+async fn a_torn_last_record_is_cut_off() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let first = folder();
+    run(first.path(), &plan(), &emulator).await.unwrap();
+    let bytes = journal_bytes(first.path());
+    let ends = ends(&bytes);
+    for pair in ends.windows(2) {
+        for end in [pair[0] + 1, usize::midpoint(pair[0], pair[1]), pair[1] - 1] {
+            let state = folder();
+            set_journal(state.path(), &bytes[..end]);
+            run(state.path(), &plan(), &emulator).await.unwrap();
+            assert_eq!(emulator.jobs().len(), 5, "torn at byte {end}");
+            assert_eq!(completed(state.path()), 5);
+        }
+    }
+    emulator.shutdown().await;
+}
+
+/// Any other damage is an error that names the byte of the record.
+#[tokio::test]
+async fn a_changed_byte_is_an_error_that_names_its_record() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let state = folder();
+    run(state.path(), &plan(), &emulator).await.unwrap();
+    emulator.shutdown().await;
+    let bytes = journal_bytes(state.path());
+    let ends = ends(&bytes);
+    let directory = journal::directory(state.path(), "many", "main");
+    for at in (0..bytes.len()).step_by(7) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x01;
+        set_journal(state.path(), &damaged);
+        let record = ends.iter().filter(|end| **end <= at).count();
+        let start = if record == 0 { 0 } else { ends[record - 1] };
+        match journal::read(&directory) {
+            Err(journal::Error::Damaged { offset, .. }) => {
+                assert!(
+                    offset == start || damaged[at] == b'\n',
+                    "byte {at}: named {offset}, not {start}"
+                );
+            }
+            // The version itself was made another.
+            Err(journal::Error::Newer { .. }) => {}
+            other => panic!("byte {at}: {other:?}"),
+        }
+    }
+    // The end of the last record is what makes it whole.
+    set_journal(state.path(), &bytes[..bytes.len() - 1]);
+    assert_eq!(journal::read(&directory).unwrap().len(), ends.len() - 1);
+}
+
+/// The answer to each StartRestoreJob is lost, after the job was made; and the token may be forgotten by then.
+#[tokio::test]
+async fn lost_answers_make_no_second_job() {
+    for tokens in [
+        TokenSemantics::default(),
+        TokenSemantics::recorded(),
+        TokenSemantics {
+            after_finish: AfterFinish::AlreadyFinished,
+            ..TokenSemantics::default()
+        },
+    ] {
+        let emulator = emulator(driven(tokens)).await;
+        for after in [0, 2, 4] {
+            let fault = Fault::new(Operation::StartRestoreJob, FaultKind::ResetAfter);
+            emulator.inject(fault.times(1).after(after));
+        }
+        let state = folder();
+        run(state.path(), &plan(), &emulator).await.unwrap();
+        assert_eq!(emulator.jobs().len(), 5);
+        assert_eq!(completed(state.path()), 5);
+        emulator.shutdown().await;
+    }
+}
+
+/// The process died before it heard of its job, and comes back when the token has long been forgotten.
+#[tokio::test]
+async fn an_old_intent_is_looked_for_before_it_is_sent_again() {
+    let emulator = emulator(driven(TokenSemantics::recorded())).await;
+    let first = folder();
+    run(first.path(), &plan(), &emulator).await.unwrap();
+    let bytes = journal_bytes(first.path());
+    let day = jiff::SignedDuration::from_hours(24);
+    for end in ends(&bytes) {
+        let clock = emulator.clock();
+        clock.advance_to(clock.now() + day);
+        let state = folder();
+        set_journal(state.path(), &bytes[..end]);
+        let has_intents = String::from_utf8_lossy(&bytes[..end]).contains("\"intended\"");
+        if !has_intents {
+            continue;
+        }
+        let before = emulator.jobs().len();
+        let intents = String::from_utf8_lossy(&bytes[..end])
+            .matches("\"intended\"")
+            .count();
+        run(state.path(), &plan(), &emulator).await.unwrap();
+        // What this journal had intended is found; what it had not is new, because the tokens are forgotten.
+        assert_eq!(
+            emulator.jobs().len() - before,
+            5 - intents,
+            "cut at byte {end}"
+        );
+        assert_eq!(completed(state.path()), 5);
+        if intents < 5 {
+            // From here on two jobs would fit, which is the next test's matter.
+            break;
+        }
+    }
+    emulator.shutdown().await;
+}
+
+/// Throttled, refused connections, failures of AWS: said, waited for, and nothing is lost or doubled.
+#[tokio::test]
+async fn a_storm_of_faults_makes_no_second_job() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    for (kind, after) in [
+        (FaultKind::Throttle, 0),
+        (FaultKind::ResetBefore, 1),
+        (FaultKind::internal_failure(), 2),
+        (FaultKind::ResetAfter, 3),
+        (FaultKind::service_unavailable(), 4),
+    ] {
+        emulator.inject(
+            Fault::new(Operation::StartRestoreJob, kind.clone())
+                .times(2)
+                .after(after),
+        );
+        emulator.inject(
+            Fault::new(Operation::DescribeRestoreJob, kind)
+                .times(2)
+                .after(after),
+        );
+    }
+    let state = folder();
+    run(state.path(), &plan(), &emulator).await.unwrap();
+    assert_eq!(emulator.jobs().len(), 5);
+    assert_eq!(completed(state.path()), 5);
+    emulator.shutdown().await;
+}
+
+/// kill -9 in the middle of fifty restores, again and again; then one run to the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_processes_leave_fifty_jobs_of_fifty_restores() {
+    let emulator = emulator(Options {
+        speed: Speed::Times(3000.0),
+        ..Options::default()
+    })
+    .await;
+    let folder = folder();
+    let path = folder.path().to_owned();
+    write(
+        &path,
+        "plan.yaml",
+        &format!("{}\nlimits: {{ concurrent: 12 }}\n", many(50, 5)),
+    );
+    let url = emulator.url();
+    for jobs in [1, 7, 20, 33, 45] {
+        let mut child = process(&path)
+            .args(["run", "plan.yaml", "--yes", "-q", "--endpoint-url", &url])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Until it has got that far, or has ended already.
+        while emulator.jobs().len() < jobs && child.try_wait().unwrap().is_none() {
+            tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1)))
+                .await
+                .unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let output = tokio::task::spawn_blocking(move || {
+        redrill(&path)
+            .args(["run", "plan.yaml", "--yes", "--endpoint-url", &url])
+            .output()
+            .unwrap()
+    })
+    .await
+    .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(emulator.jobs().len(), 50);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("50 of 50 restored"));
+    emulator.shutdown().await;
+}

@@ -1,0 +1,131 @@
+//! What several tests need: the binary with a clean environment, an emulator to point it at, plans of any size.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use redrill::emulator::{Emulator, Options, Speed};
+use snapbox::cmd::{Command, cargo_bin};
+
+/// The binary, which sees nothing of this machine's AWS configuration.
+pub(crate) fn redrill(directory: &Path) -> Command {
+    clean(Command::new(cargo_bin!("redrill")), directory)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test keeps this machine's AWS configuration out"
+)]
+fn clean(mut command: Command, directory: &Path) -> Command {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("AWS_") || name.starts_with("REDRILL_") || name == "NO_COLOR" {
+            command = command.env_remove(name);
+        }
+    }
+    command
+        .current_dir(directory)
+        .env("AWS_CONFIG_FILE", "none")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "none")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("COLUMNS", "100")
+}
+
+/// The same as a process that can be killed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test keeps this machine's AWS configuration out"
+)]
+pub(crate) fn process(directory: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(cargo_bin!("redrill"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("AWS_") || name.starts_with("REDRILL_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .current_dir(directory)
+        .env("AWS_CONFIG_FILE", "none")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "none")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdin(std::process::Stdio::null());
+    command
+}
+
+/// An emulator in this process, fast.
+pub(crate) async fn emulator(options: Options) -> Emulator {
+    Emulator::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), options)
+        .await
+        .unwrap()
+}
+
+/// Jobs take no time: each look moves the clock.
+pub(crate) fn at_once() -> Options {
+    Options {
+        speed: Speed::Max,
+        ..Options::default()
+    }
+}
+
+/// A folder for one test.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Writes a file into a folder.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests lay out the files that a command reads"
+)]
+pub(crate) fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// A file of the repository.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests read what is in the repository"
+)]
+pub(crate) fn repository_file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
+}
+
+const HEAD: &str = "plan: many\ntarget:\n  region: us-west-2\n  account: \"123456789012\"\n  iam_role_arn: arn:aws:iam::123456789012:role/restore\nrestores:\n";
+
+/// A plan of `count` file systems; each `every`-th needs the one before it.
+pub(crate) fn many(count: usize, every: usize) -> String {
+    let mut plan = String::from(HEAD);
+    for at in 0..count {
+        let needs = if every > 0 && at > 0 && at % every == 0 {
+            format!("    needs: [r{}]\n", at - 1)
+        } else {
+            String::new()
+        };
+        let _ = write!(
+            plan,
+            "  r{at}:\n    type: EFS\n{needs}    recovery_point: arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-{at:012}\n    metadata:\n      file-system-id: fs-0a1b2c3d\n      newFileSystem: true\n      Encrypted: true\n      CreationToken: \"{{{{ restore }}}}-{{{{ run.id }}}}\"\n"
+        );
+    }
+    plan
+}
+
+/// The engine on the emulator's clock: waits in which nothing else happens are skipped.
+pub(crate) struct Virtual(pub(crate) redrill::emulator::Clock);
+
+impl redrill::execute::Clock for Virtual {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.now()
+    }
+
+    async fn sleep_until(&self, _at: jiff::Timestamp) {
+        std::future::pending().await
+    }
+
+    async fn idle_until(&self, at: jiff::Timestamp) {
+        self.0.advance_to(at);
+    }
+}

@@ -1,0 +1,74 @@
+//! What is sent is what was shown, byte for byte.
+
+use serde_json::Value;
+
+use crate::support::{at_once, emulator, folder, redrill, repository_file, write};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_body_on_the_wire_is_what_render_printed() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    write(
+        folder.path(),
+        "plan.yaml",
+        &repository_file("plans/quickstart.yaml"),
+    );
+    let rendered = redrill(folder.path())
+        .args(["render", "plan.yaml"])
+        .output()
+        .unwrap();
+    assert!(rendered.status.success());
+    let url = emulator.url();
+    let path = folder.path().to_owned();
+    let run = tokio::task::spawn_blocking(move || {
+        redrill(&path)
+            .args(["run", "plan.yaml", "--yes", "--endpoint-url", &url])
+            .output()
+            .unwrap()
+    })
+    .await
+    .unwrap();
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let jobs = emulator.jobs();
+    assert_eq!(jobs.len(), 3);
+    let mut compared = 0;
+    for line in String::from_utf8(rendered.stdout).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let token = &line["request"]["IdempotencyToken"];
+        if line["pending"].as_array().unwrap().is_empty() {
+            let job = jobs
+                .iter()
+                .find(|job| job.request["IdempotencyToken"] == *token)
+                .unwrap_or_else(|| panic!("no job has the token {token}"));
+            assert_eq!(canonical(&job.request), canonical(&line["request"]));
+            compared += 1;
+        } else {
+            assert!(
+                token.is_null(),
+                "a request that is not complete has no token yet"
+            );
+        }
+    }
+    assert_eq!(compared, 2);
+    emulator.shutdown().await;
+}
+
+/// Compact, keys sorted.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            let inner: Vec<String> = entries
+                .into_iter()
+                .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)))
+                .collect();
+            format!("{{{}}}", inner.join(","))
+        }
+        other => other.to_string(),
+    }
+}
