@@ -1,5 +1,12 @@
 //! One test binary, so that everything links once and runs in parallel.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test ends where something is not as it should be, and lays out files itself"
+)]
+
 mod cases;
 mod cli;
 mod complete;

@@ -12,10 +12,6 @@ pub(crate) fn redrill(directory: &Path) -> Command {
     clean(Command::new(cargo_bin!("redrill")), directory)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test keeps this machine's AWS configuration out"
-)]
 fn clean(mut command: Command, directory: &Path) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -32,10 +28,6 @@ fn clean(mut command: Command, directory: &Path) -> Command {
 }
 
 /// The same as a process that can be killed.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test keeps this machine's AWS configuration out"
-)]
 pub(crate) fn process(directory: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(cargo_bin!("redrill"));
     for (name, _) in std::env::vars_os() {
@@ -74,10 +66,6 @@ pub(crate) fn folder() -> tempfile::TempDir {
 }
 
 /// Writes a file into a folder.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests lay out the files that a command reads"
-)]
 pub(crate) fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
@@ -85,10 +73,6 @@ pub(crate) fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
 }
 
 /// A file of the repository.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests read what is in the repository"
-)]
 pub(crate) fn repository_file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
@@ -128,4 +112,9 @@ impl redrill::execute::Clock for Virtual {
     async fn idle_until(&self, at: jiff::Timestamp) {
         self.0.advance_to(at);
     }
+}
+
+/// The bytes of a file.
+pub(crate) fn bytes(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap()
 }

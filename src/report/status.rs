@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::columns::columns;
-use crate::diff::{Observed, Stage};
+use crate::diff::{Job, Observed, Stage};
 
 /// One run and its restores.
 #[derive(Debug, Serialize)]
@@ -24,7 +24,7 @@ pub struct StatusRow {
 /// Where a restore stands.
 #[derive(Debug, Serialize)]
 pub struct RestoreStatus {
-    status: &'static str,
+    status: String,
     attempt: u32,
     token: String,
     job_id: Option<String>,
@@ -41,14 +41,14 @@ impl StatusRow {
             .iter()
             .map(|(name, past)| {
                 let mut row = RestoreStatus {
-                    status: "",
+                    status: String::new(),
                     attempt: past.attempt,
                     token: past.token.clone(),
                     job_id: None,
                     created_resource_arn: None,
                     message: None,
                 };
-                row.status = match &past.stage {
+                row.status = String::from(match &past.stage {
                     Stage::Intended => "UNANSWERED",
                     Stage::Withdrawn => "NOT_STARTED",
                     Stage::Skipped => "SKIPPED",
@@ -69,7 +69,7 @@ impl StatusRow {
                         row.message = Some(message.clone());
                         "FAILED"
                     }
-                };
+                });
                 (name.clone(), row)
             })
             .collect();
@@ -78,6 +78,27 @@ impl StatusRow {
             run_id,
             held_by,
             restores,
+        }
+    }
+}
+
+impl StatusRow {
+    /// The restores whose jobs have not ended, with the jobs.
+    #[must_use]
+    pub fn running(&self) -> Vec<(String, String)> {
+        self.restores
+            .iter()
+            .filter(|(_, restore)| restore.status == "RUNNING")
+            .filter_map(|(name, restore)| Some((name.clone(), restore.job_id.clone()?)))
+            .collect()
+    }
+
+    /// What AWS says of a restore's job now. The next run writes it down; this is for the eye.
+    pub fn see(&mut self, restore: &str, job: Job) {
+        if let Some(restore) = self.restores.get_mut(restore) {
+            restore.status = job.status.to_string();
+            restore.created_resource_arn = job.created_resource_arn;
+            restore.message = job.message;
         }
     }
 }
@@ -120,7 +141,7 @@ pub fn status_human(rows: &[StatusRow], state: &str) -> String {
                     .cloned()
                     .unwrap_or_default();
                 vec![
-                    restore.status.to_owned(),
+                    restore.status.clone(),
                     name.clone(),
                     restore.job_id.clone().unwrap_or_else(|| "-".to_owned()),
                     what,

@@ -1,1 +1,6 @@
-mod run;
+//! Commands as they are typed: full output and exit codes.
+
+mod broken_world;
+mod exits;
+mod secrets;
+mod twice;

@@ -3,7 +3,8 @@
 use super::{Context, World, check_only};
 use crate::cli::arguments::{Render, RenderFormat};
 use crate::cli::exit::{Exit, Failure};
-use crate::render::Known;
+use crate::plan::Plan;
+use crate::render::{Known, Secrets};
 use crate::report::{RequestFormat, requests};
 
 pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -23,18 +24,7 @@ pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Res
         RenderFormat::CliJson => RequestFormat::CliJson,
     };
     if format == RequestFormat::CliJson {
-        for step in &plan.steps {
-            let chosen = arguments.only.only.is_empty()
-                || arguments.only.only.iter().any(|n| **n == *step.name);
-            if chosen && !step.draft.pending.is_empty() {
-                let waits: Vec<&str> = step.draft.pending.iter().map(String::as_str).collect();
-                return Err(Failure::Usage(format!(
-                    "`{}` is not complete: it waits for {}; choose others with --only",
-                    step.name,
-                    waits.join(", ")
-                )));
-            }
-        }
+        complete(&plan, &arguments.only.only, loaded.planner.secrets())?;
     }
     let text = requests(
         &plan,
@@ -44,4 +34,29 @@ pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Res
     );
     context.output.result(&text)?;
     Ok(Exit::Done)
+}
+
+/// What another tool is to send has to be the whole request: nothing pending, and nothing that is not shown.
+fn complete(plan: &Plan, only: &[String], secrets: &Secrets) -> Result<(), Failure> {
+    for step in &plan.steps {
+        let draft = &step.draft;
+        if !only.is_empty() && !only.iter().any(|name| **name == *step.name) {
+            continue;
+        }
+        if !draft.pending.is_empty() {
+            let waits: Vec<&str> = draft.pending.iter().map(String::as_str).collect();
+            return Err(Failure::Usage(format!(
+                "`{}` is not complete: it waits for {}; choose others with --only",
+                step.name,
+                waits.join(", ")
+            )));
+        }
+        if draft.request.redacted(secrets) != draft.request {
+            return Err(Failure::Usage(format!(
+                "`{}` holds a secret, which is never printed: start it with `redrill run --only {}`",
+                step.name, step.name
+            )));
+        }
+    }
+    Ok(())
 }

@@ -1,10 +1,12 @@
 //! `redrill status [PLAN]`
 
 use super::Context;
-use crate::cli::arguments::{HumanOrJson, Status};
+use crate::aws::Aws;
+use crate::cli::arguments::{AwsOptions, HumanOrJson, Status};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::execute::{Stopped, replay};
+use crate::diff::Reader;
+use crate::execute::{Event, Recorded, Stopped, replay};
 use crate::journal;
 use crate::report::{StatusRow, status_human, status_json};
 
@@ -14,15 +16,22 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
         Some(path) => Some(plan_name(path)?),
         None => None,
     };
+    let mut asks = true;
     let mut rows = Vec::new();
     for (plan, run) in journal::runs(state)? {
         if wanted.as_ref().is_some_and(|wanted| *wanted != plan) {
             continue;
         }
         let directory = journal::directory(state, &plan, &run);
-        let observed = replay(&journal::read(&directory)?).map_err(Stopped::from)?;
+        let events = journal::read(&directory)?;
+        let observed = replay(&events).map_err(Stopped::from)?;
         let holder = journal::holder(&directory)?.map(|owner| owner.to_string());
-        rows.push(StatusRow::new(plan, run, holder, &observed));
+        let mut row = StatusRow::new(plan, run, holder, &observed);
+        // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
+        if row.held_by.is_none() && asks {
+            asks = refresh(&mut row, &events, &arguments.aws, context).await?;
+        }
+        rows.push(row);
     }
     let text = match arguments.format {
         HumanOrJson::Human => status_human(&rows, &state.to_string_lossy()),
@@ -30,6 +39,36 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
     };
     context.output.result(&text)?;
     Ok(Exit::Done)
+}
+
+/// Asks AWS about the jobs of a run that have not ended; whether it answers.
+async fn refresh(
+    row: &mut StatusRow,
+    events: &[Recorded],
+    options: &AwsOptions,
+    context: &mut Context<'_>,
+) -> Result<bool, Failure> {
+    let running = row.running();
+    let target = events.iter().find_map(|recorded| match &recorded.event {
+        Event::RunOpened { target, .. } => Some(target),
+        _ => None,
+    });
+    let Some(target) = target.filter(|_| !running.is_empty()) else {
+        return Ok(true);
+    };
+    let aws = Aws::connect(&context.settings(options, target)?).await;
+    for (restore, job_id) in running {
+        match aws.job(&job_id).await {
+            Ok(job) => row.see(&restore, job),
+            Err(err) => {
+                context.output.note(&format!(
+                    "as of the journal, because AWS does not answer: {err}"
+                ));
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// The name in a plan file, whatever else is wrong with it.

@@ -1,0 +1,256 @@
+//! Exit codes and slips of the fingers.
+
+use snapbox::str;
+
+use crate::support::{folder, many, redrill, repository_file, write};
+
+#[test]
+fn a_wrong_command_line_is_64() {
+    let folder = folder();
+    write(folder.path(), "plan.yaml", &many(2, 0));
+    for arguments in [
+        &["rnu", "plan.yaml"][..],
+        &["run"],
+        &["run", "plan.yaml", "--var", "novalue"],
+        &["run", "plan.yaml", "--run-id", "a/b"],
+        &["run", "plan.yaml", "--report", "pdf=x"],
+        &["render", "plan.yaml", "--only", "r9"],
+        &["render", "plan.yaml", "--region", "eu-west-1"],
+        &["emulator", "--speed", "fast"],
+        &[],
+    ] {
+        redrill(folder.path()).args(arguments).assert().code(64);
+    }
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_nothing_starts() {
+    let folder = folder();
+    write(folder.path(), "plan.yaml", &many(1, 0));
+    let emulator_is_not_even_asked = "http://127.0.0.1:9";
+    redrill(folder.path())
+        .args([
+            "run",
+            "plan.yaml",
+            "--dry-run",
+            "--endpoint-url",
+            emulator_is_not_even_asked,
+        ])
+        .assert()
+        .success();
+    assert!(
+        !folder.path().join(".redrill").exists(),
+        "a dry run writes nothing"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let folder = folder();
+    redrill(folder.path())
+        .args(["validate", "nowhere.yaml"])
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+error: nowhere.yaml: No such file or directory (os error 2)
+help: check the path and its permissions
+
+"#]]);
+}
+
+#[test]
+fn validate_says_everything_at_once() {
+    let folder = folder();
+    write(folder.path(), "good.yaml", &many(2, 0));
+    write(
+        folder.path(),
+        "bad.yaml",
+        &repository_file("tests/cases/rejected/cycle.yaml"),
+    );
+    write(folder.path(), "empty.yaml", "");
+    redrill(folder.path())
+        .args(["validate", "good.yaml", "bad.yaml", "empty.yaml"])
+        .assert()
+        .code(4)
+        .stderr_eq("")
+        .stdout_eq(str![[r#"
+error[needs/cycle]: b: these restores wait for one another: a → c → b → a
+  --> bad.yaml:18:13
+   |
+18 |     needs: [a]
+   |             ^
+   |
+   = help: remove one of the needs, so that one of them can start
+
+error[yaml/empty]: the file is empty
+ --> empty.yaml:1:1
+  |
+1 |
+  | ^
+  |
+  = help: write a plan: `redrill rehearse plans/quickstart.yaml` runs one to copy from
+
+good.yaml: valid; 2 restores, 0 errors, 0 warnings
+bad.yaml: invalid; 4 restores, 1 error, 0 warnings
+empty.yaml: invalid; 0 restores, 1 error, 0 warnings
+
+"#]]);
+    redrill(folder.path())
+        .args(["validate", "bad.yaml", "--format", "json"])
+        .assert()
+        .code(4)
+        .stdout_eq(str![[r#"
+{
+  "schema": "redrill.validate/v1",
+  "findings": [
+    {
+      "rule": "needs/cycle",
+      "severity": "error",
+      "message": "these restores wait for one another: a → c → b → a",
+      "help": "remove one of the needs, so that one of them can start",
+      "file": "bad.yaml",
+      "line": 18,
+      "column": 13,
+      "restore": "b",
+      "key": null,
+      "url": null
+    }
+  ]
+}
+
+"#]]);
+}
+
+#[test]
+fn variables_from_everywhere_and_which_wins() {
+    let folder = folder();
+    let plan = many(1, 0)
+        .replace(
+            "restores:",
+            "vars: { a: default, b: default, c: default, d: default }\nrestores:",
+        )
+        .replace(
+            "{{ restore }}",
+            "{{ vars.a }}-{{ vars.b }}-{{ vars.c }}-{{ vars.d }}",
+        );
+    write(folder.path(), "plan.yaml", &plan);
+    write(folder.path(), "vars.yaml", "b: file\nc: file\n");
+    redrill(folder.path())
+        .env("REDRILL_VAR_A", "env")
+        .env("REDRILL_VAR_B", "env")
+        .args([
+            "render",
+            "plan.yaml",
+            "--var-file",
+            "vars.yaml",
+            "--var",
+            "c=typed",
+        ])
+        .assert()
+        .success()
+        .stdout_eq(
+            "{\"restore\":\"r0\"[..]\"CreationToken\":\"env-file-typed-default-main\"[..]}\n",
+        );
+    redrill(folder.path())
+        .env("REDRILL_VAR_NOBODY", "x")
+        .args(["render", "plan.yaml", "--var", "dd=typed"])
+        .assert()
+        .code(4)
+        .stderr_eq(str![[r#"
+error[vars/undeclared]: `dd` is given, but plan.yaml declares no such variable
+ --> --var:1:1
+  |
+1 | dd
+  | ^^
+  |
+  = help: did you mean `d`?
+
+error[vars/undeclared]: `nobody` is given, but plan.yaml declares no such variable
+ --> REDRILL_VAR_NOBODY:1:1
+  |
+1 | NOBODY
+  | ^^^^^^
+  |
+  = help: known are `a`, `b`, `c`, `d`
+
+error: the plan is invalid
+
+"#]]);
+}
+
+#[test]
+fn an_objective_that_is_missed_is_7() {
+    let folder = folder();
+    let plan = many(1, 0).replace(
+        "    metadata:",
+        "    objectives: { rto: 1s }\n    metadata:",
+    );
+    write(folder.path(), "plan.yaml", &plan);
+    redrill(folder.path())
+        .args(["rehearse", "plan.yaml", "-q"])
+        .assert()
+        .code(7)
+        .stdout_eq(str![[r#"
+COMPLETED  r0  [..]  arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-[..]
+
+missed: r0: RTO of 1s missed by [..]: it took [..]
+many run main: objective missed; 1 of 1 restored in [..]
+
+"#]]);
+}
+
+#[test]
+fn a_source_is_looked_up_in_an_inventory_without_a_network() {
+    let folder = folder();
+    let plan = many(1, 0).replace("fs-0a1b2c3d", "\"{{ source.metadata['file-system-id'] }}\"");
+    write(folder.path(), "plan.yaml", &plan);
+    write(
+        folder.path(),
+        "inventory.yaml",
+        r#"
+account: "123456789012"
+region: us-west-2
+vaults:
+  dr:
+    recovery_points:
+      - arn: arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-000000000000
+        resource_arn: arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-0feedbeef
+        resource_type: EFS
+        created_at: 2026-11-20T03:00:00Z
+        restore_metadata: { file-system-id: fs-0feedbeef }
+"#,
+    );
+    for command in ["render", "plan"] {
+        redrill(folder.path())
+            .args([
+                command,
+                "plan.yaml",
+                "--inventory",
+                "inventory.yaml",
+                "--format",
+                "json",
+            ])
+            .assert()
+            .success()
+            .stdout_eq("...\n[..]fs-0feedbeef[..]\n...\n");
+    }
+    redrill(folder.path())
+        .args(["validate", "plan.yaml", "--inventory", "inventory.yaml"])
+        .assert()
+        .success()
+        .stdout_eq("plan.yaml: valid; 1 restore, 0 errors, 0 warnings\n");
+    redrill(folder.path())
+        .args(["validate", "plan.yaml"])
+        .assert()
+        .success()
+        .stdout_eq(
+            "note[source/unchecked]: what templates make of `source` was not checked[..]\n...\n",
+        );
+    let other = plan.replace("000000000000\n", "000000000009\n");
+    write(folder.path(), "other.yaml", &other);
+    redrill(folder.path())
+        .args(["render", "other.yaml", "--inventory", "inventory.yaml"])
+        .assert()
+        .code(4)
+        .stderr_eq("error[source/not-found]: r0: no vault has the recovery point[..]\n...\n");
+}
