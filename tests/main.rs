@@ -13,6 +13,7 @@ mod complete;
 mod crash;
 mod emulator;
 mod layers;
+mod python;
 mod support;
 mod tokens;
 mod wire;

@@ -72,3 +72,78 @@ fn canonical(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+/// `render --format cli-json` is what the AWS CLI takes, and AWS recognises it as the request that redrill sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_aws_cli_sends_what_render_printed_and_gets_the_same_job() {
+    let Some(venv) = crate::python::venv("awscli", &["awscli==1.46.3"]) else {
+        return;
+    };
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    write(
+        folder.path(),
+        "plan.yaml",
+        &repository_file("plans/quickstart.yaml"),
+    );
+    let (path, url) = (folder.path().to_owned(), emulator.url());
+    let answers = tokio::task::spawn_blocking(move || {
+        redrill(&path)
+            .args([
+                "run",
+                "plan.yaml",
+                "--yes",
+                "-q",
+                "--only",
+                "files,orders",
+                "--endpoint-url",
+                &url,
+            ])
+            .assert()
+            .success();
+        ["files", "orders"].map(|name| {
+            let request = redrill(&path)
+                .args([
+                    "render",
+                    "plan.yaml",
+                    "-q",
+                    "--format",
+                    "cli-json",
+                    "--only",
+                    name,
+                ])
+                .output()
+                .unwrap();
+            assert!(request.status.success());
+            let answer = std::process::Command::new(venv.join("bin/aws"))
+                .args([
+                    "backup",
+                    "start-restore-job",
+                    "--output",
+                    "json",
+                    "--cli-input-json",
+                ])
+                .arg(String::from_utf8(request.stdout).unwrap())
+                .args(["--endpoint-url", &url, "--region", "us-west-2"])
+                .env("AWS_ACCESS_KEY_ID", "123456789012")
+                .env("AWS_SECRET_ACCESS_KEY", "x")
+                .output()
+                .unwrap();
+            assert!(
+                answer.status.success(),
+                "{}",
+                String::from_utf8_lossy(&answer.stderr)
+            );
+            let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
+            answer["RestoreJobId"].as_str().unwrap().to_owned()
+        })
+    })
+    .await
+    .unwrap();
+    let jobs = emulator.jobs();
+    assert_eq!(jobs.len(), 2, "the AWS CLI started another job");
+    for id in answers {
+        assert!(jobs.iter().any(|job| job.id == id));
+    }
+    emulator.shutdown().await;
+}

@@ -41,6 +41,16 @@ impl Answer {
         }
     }
 
+    /// 204: done, and nothing to say.
+    pub(super) fn no_content() -> Answer {
+        Answer {
+            status: 204,
+            content_type: JSON,
+            error_type: None,
+            body: Vec::new(),
+        }
+    }
+
     pub(super) fn error(error: &ApiError) -> Answer {
         Answer::error_of(
             error.code.status(),

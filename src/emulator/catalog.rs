@@ -8,7 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::arn::Arn;
 use super::clock::add;
 use super::error::{ApiError, ErrorCode};
-use super::inventory::{Inventory, RecoveryPoint, RecoveryPointStatus, StorageClass};
+use super::handle::no_vault;
+use super::inventory::{
+    Deny, Inventory, RecoveryPoint, RecoveryPointStatus, StorageClass, VaultType,
+};
 use super::resource_types::{self, Place};
 
 /// The vault of every recovery point that no inventory knows.
@@ -23,6 +26,7 @@ pub(super) struct Located {
     pub(super) point: RecoveryPoint,
     pub(super) vault: Arc<str>,
     pub(super) vault_arn: Arc<str>,
+    pub(super) vault_type: VaultType,
 }
 
 /// Who asks, and of which region.
@@ -44,8 +48,18 @@ pub(super) enum Catalog {
 /// One account in one region.
 #[derive(Debug, Default)]
 pub(super) struct Site {
-    pub(super) vaults: BTreeMap<String, Vec<Arc<Located>>>,
+    vaults: BTreeMap<String, StoredVault>,
     by_arn: HashMap<String, Arc<Located>>,
+    deny: Vec<Deny>,
+    surroundings: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default)]
+struct StoredVault {
+    kind: VaultType,
+    encryption_key_arn: Option<String>,
+    locked: bool,
+    points: Vec<Arc<Located>>,
 }
 
 /// A vault as it is listed.
@@ -54,6 +68,9 @@ pub(super) struct VaultEntry {
     pub(super) name: String,
     pub(super) arn: String,
     pub(super) recovery_points: Option<usize>,
+    pub(super) kind: VaultType,
+    pub(super) encryption_key_arn: Option<String>,
+    pub(super) locked: bool,
 }
 
 impl Catalog {
@@ -65,19 +82,25 @@ impl Catalog {
         for entry in inventory.accounts {
             let scope = (entry.account, entry.region);
             let site = sites.entry(scope.clone()).or_default();
+            site.deny.extend(entry.deny);
+            site.surroundings.extend(entry.surroundings);
             for (vault, contents) in entry.vaults {
                 let vault_arn: Arc<str> = vault_arn(&scope.1, &scope.0, &vault).into();
                 let name: Arc<str> = vault.as_str().into();
-                let points = site.vaults.entry(vault).or_default();
+                let stored = site.vaults.entry(vault).or_default();
+                stored.kind = contents.kind;
+                stored.encryption_key_arn = contents.encryption_key_arn;
+                stored.locked = contents.locked;
                 for point in contents.recovery_points {
                     let located = Arc::new(Located {
                         point,
                         vault: Arc::clone(&name),
                         vault_arn: Arc::clone(&vault_arn),
+                        vault_type: contents.kind,
                     });
                     site.by_arn
                         .insert(located.point.arn.clone(), Arc::clone(&located));
-                    points.push(located);
+                    stored.points.push(located);
                 }
             }
         }
@@ -117,7 +140,7 @@ impl Catalog {
                 .any(|(_, site)| site.vaults.contains_key(vault)),
         };
         if !known {
-            return Err(ApiError::insufficient_privileges());
+            return Err(no_vault(vault));
         }
         if let Catalog::Free(created_at) = self {
             let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
@@ -146,19 +169,78 @@ impl Catalog {
                     name: FREE_VAULT.to_owned(),
                     arn: vault_arn(region, &caller.account, FREE_VAULT),
                     recovery_points: None,
+                    kind: VaultType::BackupVault,
+                    encryption_key_arn: None,
+                    locked: false,
                 }]
             }
             Catalog::Listed(_) => self
                 .sites(caller)
                 .flat_map(|((account, region), site)| {
-                    site.vaults.iter().map(move |(name, points)| VaultEntry {
+                    site.vaults.iter().map(move |(name, vault)| VaultEntry {
                         name: name.clone(),
                         arn: vault_arn(region, account, name),
-                        recovery_points: Some(points.len()),
+                        recovery_points: Some(vault.points.len()),
+                        kind: vault.kind,
+                        encryption_key_arn: vault.encryption_key_arn.clone(),
+                        locked: vault.locked,
                     })
                 })
                 .collect(),
         }
+    }
+
+    /// The recovery points of the caller, by vault, in the order of the file; none without an inventory.
+    pub(super) fn points(&self, caller: &Caller) -> Vec<Arc<Located>> {
+        self.sites(caller)
+            .flat_map(|(_, site)| site.vaults.values())
+            .flat_map(|vault| vault.points.iter().cloned())
+            .collect()
+    }
+
+    /// Those of one vault.
+    pub(super) fn points_in(
+        &self,
+        caller: &Caller,
+        vault: &str,
+    ) -> Result<Vec<Arc<Located>>, ApiError> {
+        if matches!(self, Catalog::Free(_)) && vault == FREE_VAULT {
+            return Ok(Vec::new());
+        }
+        let mut found = self
+            .sites(caller)
+            .filter_map(|(_, site)| site.vaults.get(vault))
+            .peekable();
+        match found.peek() {
+            None => Err(no_vault(vault)),
+            Some(_) => Ok(found.flat_map(|v| v.points.iter().cloned()).collect()),
+        }
+    }
+
+    /// Those of one resource.
+    pub(super) fn points_of(&self, caller: &Caller, resource_arn: &str) -> Vec<Arc<Located>> {
+        let mut points = self.points(caller);
+        points.retain(|located| located.point.resource_arn == resource_arn);
+        points
+    }
+
+    /// The children of a composite recovery point.
+    pub(super) fn children_of(&self, caller: &Caller, arn: &str) -> Vec<Arc<Located>> {
+        let mut points = self.points(caller);
+        points.retain(|located| located.point.parent.as_deref() == Some(arn));
+        points
+    }
+
+    /// The policies that the inventory stands for.
+    pub(super) fn denials(&self, caller: &Caller) -> impl Iterator<Item = &Deny> {
+        self.sites(caller).flat_map(|(_, site)| site.deny.iter())
+    }
+
+    /// What the inventory says of a thing around the backups.
+    pub(super) fn surrounding(&self, caller: &Caller, thing: &str) -> Option<&str> {
+        self.sites(caller)
+            .find_map(|(_, site)| site.surroundings.get(thing))
+            .map(String::as_str)
     }
 
     /// The accounts and regions that the caller sees: its own; every region of it when the request is not signed.
@@ -229,11 +311,12 @@ fn free(
         point,
         vault: FREE_VAULT.into(),
         vault_arn: vault_arn(&region, &account, FREE_VAULT).into(),
+        vault_type: VaultType::BackupVault,
     })
 }
 
 /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html>
-fn vault_arn(region: &str, account: &str, name: &str) -> String {
+pub(super) fn vault_arn(region: &str, account: &str, name: &str) -> String {
     let partition = match region {
         _ if region.starts_with("cn-") => "aws-cn",
         _ if region.starts_with("us-gov-") => "aws-us-gov",

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::catalog::Located;
+use super::validation::{ValidationResult, ValidationStatus};
 
 /// `RestoreJobStatus` of the API model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -36,6 +37,17 @@ impl JobStatus {
             "FAILED" => JobStatus::Failed,
             _ => return None,
         })
+    }
+
+    /// As in the API.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            JobStatus::Pending => "PENDING",
+            JobStatus::Running => "RUNNING",
+            JobStatus::Completed => "COMPLETED",
+            JobStatus::Aborted => "ABORTED",
+            JobStatus::Failed => "FAILED",
+        }
     }
 }
 
@@ -66,8 +78,12 @@ pub struct JobSnapshot {
     pub iam_role_arn: Option<String>,
     /// The body of the request, as it came over the wire.
     pub request: serde_json::Value,
+    /// ParentJobId, of the job of a nested recovery point.
+    pub parent_id: Option<String>,
     /// CreationDate.
     pub created_at: Timestamp,
+    /// When it began to run, or will; none for a job that waits for good.
+    pub starts_at: Option<Timestamp>,
     /// CompletionDate, once it has ended.
     pub ended_at: Option<Timestamp>,
 }
@@ -76,11 +92,14 @@ pub struct JobSnapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Completed,
-    Failed(String),
+    /// With a StatusMessage: "completed with issues".
+    Issues(Box<str>),
+    Aborted(Box<str>),
+    Failed(Box<str>),
 }
 
 /// What is kept of a job: about a kilobyte, most of it the body of the request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) id: Uuid,
     pub(super) account: Arc<str>,
@@ -90,18 +109,25 @@ pub(super) struct Job {
     pub(super) body: Box<str>,
     pub(super) iam_role_arn: Option<Box<str>>,
     pub(super) created_at: Timestamp,
+    /// The end of time for a job that never runs.
     pub(super) starts_at: Timestamp,
+    /// The end of time for a job that never ends.
     pub(super) ends_at: Timestamp,
     pub(super) outcome: Outcome,
-    pub(super) created_arn: Box<str>,
+    /// None for a job that never tells.
+    pub(super) created_arn: Option<Box<str>>,
     pub(super) created_arn_early: bool,
+    pub(super) is_parent: bool,
+    pub(super) parent: Option<Uuid>,
+    pub(super) validation: Option<Box<ValidationResult>>,
 }
 
 impl Job {
     pub(super) fn status(&self, now: Timestamp) -> JobStatus {
         if now >= self.ends_at {
             match self.outcome {
-                Outcome::Completed => JobStatus::Completed,
+                Outcome::Completed | Outcome::Issues(_) => JobStatus::Completed,
+                Outcome::Aborted(_) => JobStatus::Aborted,
                 Outcome::Failed(_) => JobStatus::Failed,
             }
         } else if now >= self.starts_at {
@@ -115,7 +141,7 @@ impl Job {
     pub(super) fn next_event(&self, now: Timestamp) -> Option<Timestamp> {
         [self.starts_at, self.ends_at]
             .into_iter()
-            .find(|event| *event > now)
+            .find(|event| *event > now && *event < Timestamp::MAX)
     }
 
     pub(super) fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
@@ -130,13 +156,15 @@ impl Job {
             JobStatus::Running | JobStatus::Failed | JobStatus::Aborted => self.created_arn_early,
             JobStatus::Pending => false,
         };
-        told.then_some(&*self.created_arn)
+        self.created_arn.as_deref().filter(|_| told)
     }
 
     fn status_message(&self, now: Timestamp) -> Option<&str> {
         match &self.outcome {
-            Outcome::Failed(message) if now >= self.ends_at => Some(message),
-            _ => None,
+            Outcome::Completed => None,
+            Outcome::Issues(message) | Outcome::Aborted(message) | Outcome::Failed(message) => {
+                (now >= self.ends_at).then_some(message)
+            }
         }
     }
 
@@ -156,7 +184,9 @@ impl Job {
             recovery_point_arn: self.point.point.arn.clone(),
             resource_type: self.point.point.resource_type.clone(),
             iam_role_arn: self.iam_role_arn.as_deref().map(str::to_owned),
+            parent_id: self.parent.map(|parent| parent.to_string()),
             created_at: self.created_at,
+            starts_at: Some(self.starts_at).filter(|at| *at < Timestamp::MAX),
             ended_at: self.ended_at(now),
             request,
         }
@@ -206,12 +236,15 @@ impl Job {
             resource_type: &point.resource_type,
             recovery_point_creation_date: Epoch(point.created_at),
             created_by: None,
-            validation_status: None,
-            validation_status_message: None,
+            validation_status: self.validation.as_ref().map(|result| result.status),
+            validation_status_message: self
+                .validation
+                .as_ref()
+                .and_then(|result| result.message.as_deref()),
             deletion_status: None,
             deletion_status_message: None,
-            is_parent: false,
-            parent_job_id: None,
+            is_parent: self.is_parent,
+            parent_job_id: self.parent.map(JobId),
         }
     }
 }
@@ -257,10 +290,10 @@ pub(super) struct JobView<'a> {
     resource_type: &'a str,
     recovery_point_creation_date: Epoch,
     created_by: Option<()>,
-    validation_status: Option<&'a str>,
+    validation_status: Option<ValidationStatus>,
     validation_status_message: Option<&'a str>,
     deletion_status: Option<&'a str>,
     deletion_status_message: Option<&'a str>,
     is_parent: bool,
-    parent_job_id: Option<&'a str>,
+    parent_job_id: Option<JobId>,
 }

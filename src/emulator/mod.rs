@@ -23,13 +23,18 @@ mod answer;
 mod arn;
 mod catalog;
 mod clock;
+mod concurrency;
+mod course;
 mod error;
 mod faults;
 mod handle;
 mod inventory;
 mod job;
+mod listing;
+mod nested;
 mod operation;
 mod paging;
+mod permissions;
 mod query;
 mod refusals;
 mod resource_types;
@@ -40,12 +45,14 @@ mod start_request;
 mod stream;
 mod sts;
 mod tokens;
+mod validation;
 
 pub use clock::{Clock, Speed, SpeedError};
+pub use course::JobFault;
 pub use faults::{Fault, FaultKind, Faults};
 pub use inventory::{
-    AccountInventory, Inventory, InventoryError, RecoveryPoint, RecoveryPointStatus,
-    RestoreBehaviour, StorageClass, Vault,
+    AccountInventory, DeniedBy, Deny, Hang, Inventory, InventoryError, RecoveryPoint,
+    RecoveryPointStatus, RestoreBehaviour, StorageClass, Vault, VaultType,
 };
 pub use job::{JobSnapshot, JobStatus};
 pub use operation::Operation;

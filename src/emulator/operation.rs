@@ -5,46 +5,63 @@ use percent_encoding::percent_decode_str;
 
 use super::error::{ApiError, ErrorCode};
 
-/// The operations that the emulator serves, named as in the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the API's own names")]
-pub enum Operation {
+/// Operations once, for the enumeration, the list of all and their names.
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// The operations that the emulator serves, named as in the API.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the API's own names")]
+        pub enum Operation {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Operation {
+            /// All of them.
+            pub const ALL: &[Operation] = &[$(Operation::$name,)*];
+
+            /// As in the API.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Operation::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+operations! {
     StartRestoreJob,
     DescribeRestoreJob,
     ListRestoreJobs,
+    ListRestoreJobsByProtectedResource,
+    ListRestoreJobSummaries,
     GetRestoreJobMetadata,
+    PutRestoreValidationResult,
     DescribeRecoveryPoint,
     GetRecoveryPointRestoreMetadata,
+    ListRecoveryPointsByBackupVault,
+    ListRecoveryPointsByResource,
+    DescribeBackupVault,
     ListBackupVaults,
+    DescribeProtectedResource,
+    ListProtectedResources,
+    ListProtectedResourcesByBackupVault,
+    GetRestoreTestingInferredMetadata,
+    ListRestoreTestingPlans,
+    GetRestoreTestingPlan,
+    ListRestoreTestingSelections,
+    GetRestoreTestingSelection,
+    GetSupportedResourceTypes,
+    ListTags,
     /// Of AWS STS, on the same port.
     GetCallerIdentity,
 }
 
 impl Operation {
-    /// All of them.
-    pub const ALL: [Operation; 8] = [
-        Operation::StartRestoreJob,
-        Operation::DescribeRestoreJob,
-        Operation::ListRestoreJobs,
-        Operation::GetRestoreJobMetadata,
-        Operation::DescribeRecoveryPoint,
-        Operation::GetRecoveryPointRestoreMetadata,
-        Operation::ListBackupVaults,
-        Operation::GetCallerIdentity,
-    ];
-
-    /// As in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Operation::StartRestoreJob => "StartRestoreJob",
-            Operation::DescribeRestoreJob => "DescribeRestoreJob",
-            Operation::ListRestoreJobs => "ListRestoreJobs",
-            Operation::GetRestoreJobMetadata => "GetRestoreJobMetadata",
-            Operation::DescribeRecoveryPoint => "DescribeRecoveryPoint",
-            Operation::GetRecoveryPointRestoreMetadata => "GetRecoveryPointRestoreMetadata",
-            Operation::ListBackupVaults => "ListBackupVaults",
-            Operation::GetCallerIdentity => "GetCallerIdentity",
-        }
+    /// The operation of that name, as in the API.
+    pub fn parse(name: &str) -> Option<Operation> {
+        let mut all = Operation::ALL.iter().copied();
+        all.find(|operation| operation.name() == name)
     }
 }
 
@@ -60,6 +77,19 @@ pub(super) struct Route {
     pub(super) operation: Operation,
     /// The labels of the path, decoded, in order.
     pub(super) labels: Vec<String>,
+}
+
+impl Route {
+    /// Whether the first label names a vault.
+    pub(super) fn in_vault(&self) -> bool {
+        use Operation::*;
+        matches!(
+            self.operation,
+            DescribeBackupVault
+                | ListRecoveryPointsByBackupVault
+                | ListProtectedResourcesByBackupVault
+        )
+    }
 }
 
 /// Paths are cut before they are decoded: an ARN is one label, with `%2F` in it. botocore ends some paths with a slash
@@ -83,7 +113,16 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, ApiError> {
         ("GET", ["restore-jobs"]) => (ListRestoreJobs, &[]),
         ("GET", ["restore-jobs", id]) => (DescribeRestoreJob, &[*id]),
         ("GET", ["restore-jobs", id, "metadata"]) => (GetRestoreJobMetadata, &[*id]),
+        ("PUT", ["restore-jobs", id, "validations"]) => (PutRestoreValidationResult, &[*id]),
+        ("GET", ["audit", "restore-job-summaries"]) => (ListRestoreJobSummaries, &[]),
         ("GET", ["backup-vaults"]) => (ListBackupVaults, &[]),
+        ("GET", ["backup-vaults", vault]) => (DescribeBackupVault, &[*vault]),
+        ("GET", ["backup-vaults", vault, "resources"]) => {
+            (ListProtectedResourcesByBackupVault, &[*vault])
+        }
+        ("GET", ["backup-vaults", vault, "recovery-points"]) => {
+            (ListRecoveryPointsByBackupVault, &[*vault])
+        }
         ("GET", ["backup-vaults", vault, "recovery-points", arn]) => {
             (DescribeRecoveryPoint, &[*vault, *arn])
         }
@@ -97,6 +136,25 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, ApiError> {
                 "restore-metadata",
             ],
         ) => (GetRecoveryPointRestoreMetadata, &[*vault, *arn]),
+        ("GET", ["resources"]) => (ListProtectedResources, &[]),
+        ("GET", ["resources", arn]) => (DescribeProtectedResource, &[*arn]),
+        ("GET", ["resources", arn, "restore-jobs"]) => {
+            (ListRestoreJobsByProtectedResource, &[*arn])
+        }
+        ("GET", ["resources", arn, "recovery-points"]) => (ListRecoveryPointsByResource, &[*arn]),
+        ("GET", ["restore-testing", "inferred-metadata"]) => {
+            (GetRestoreTestingInferredMetadata, &[])
+        }
+        ("GET", ["restore-testing", "plans"]) => (ListRestoreTestingPlans, &[]),
+        ("GET", ["restore-testing", "plans", plan]) => (GetRestoreTestingPlan, &[*plan]),
+        ("GET", ["restore-testing", "plans", plan, "selections"]) => {
+            (ListRestoreTestingSelections, &[*plan])
+        }
+        ("GET", ["restore-testing", "plans", plan, "selections", name]) => {
+            (GetRestoreTestingSelection, &[*plan, *name])
+        }
+        ("GET", ["supported-resource-types"]) => (GetSupportedResourceTypes, &[]),
+        ("GET", ["tags", arn]) => (ListTags, &[*arn]),
         // The query protocol: the operation stands in the body, or in the query.
         ("POST" | "GET", []) => (GetCallerIdentity, &[]),
         _ => return Err(unknown()),

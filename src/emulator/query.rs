@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::arn::is_account_id;
 use super::error::ApiError;
+use super::resource_types;
 
 /// Decoded pairs, in order.
 #[derive(Debug, Default)]
@@ -67,6 +68,19 @@ impl Query {
         }
     }
 
+    /// The declared pattern is `^[a-zA-Z0-9\-\_\.]{1,50}$`; AWS's own names with spaces (`Storage Gateway`) break it and are
+    /// taken.
+    pub(super) fn resource_type(&self, name: &str) -> Result<Option<String>, ApiError> {
+        match self.text(name) {
+            None => Ok(None),
+            Some(text) if is_resource_type(text) => Ok(Some(text.to_owned())),
+            Some(text) => Err(ApiError::invalid(
+                name,
+                format!("{name} is {text:?}; that is no resource type."),
+            )),
+        }
+    }
+
     /// A value of an enumeration.
     pub(super) fn one_of<T>(
         &self,
@@ -98,6 +112,15 @@ impl Query {
         pairs.sort();
         pairs.join("&")
     }
+}
+
+/// Whether this can be the name of a resource type.
+pub(super) fn is_resource_type(text: &str) -> bool {
+    let fits = (1..=50).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    fits || resource_types::find(text).is_some()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::error::{ApiError, ErrorCode};
-use super::inventory::RecoveryPoint;
+use super::inventory::{RecoveryPoint, RecoveryPointStatus};
 use super::resource_types::meta;
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +41,11 @@ enum At {
 #[serde(deny_unknown_fields, default)]
 struct Test {
     key: Option<String>,
+    around: Option<String>,
+    differs: Option<String>,
+    taken: Option<bool>,
+    composite: Option<bool>,
+    status: Vec<RecoveryPointStatus>,
     present: Option<bool>,
     equals: Option<String>,
     contains: Option<String>,
@@ -52,12 +57,17 @@ struct Test {
 }
 
 /// What is judged.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'a> {
     pub(super) resource_type: &'a str,
     pub(super) metadata: &'a BTreeMap<String, String>,
     pub(super) copy_tags: bool,
+    pub(super) role: Option<&'a str>,
+    pub(super) account: &'a str,
     pub(super) point: &'a RecoveryPoint,
+    /// What the inventory says of a thing around the backups.
+    pub(super) around: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// Whether what it would create exists.
+    pub(super) taken: &'a dyn Fn() -> bool,
 }
 
 /// How a job that fails does so.
@@ -77,12 +87,12 @@ static REFUSALS: LazyLock<Vec<Refusal>> = LazyLock::new(|| {
 });
 
 /// The refusal that AWS answers the request with, if any.
-pub(super) fn refuse(request: Request<'_>) -> Result<(), ApiError> {
+pub(super) fn refuse(request: &Request<'_>) -> Result<(), ApiError> {
     match first(request, At::Request) {
         None => Ok(()),
         Some((refusal, key)) => {
             let code = refusal.error.unwrap_or(ErrorCode::InvalidParameterValue);
-            let mut error = ApiError::new(code, refusal.message.replace("{key}", &key));
+            let mut error = ApiError::new(code, words(refusal, request, &key));
             error.context = Some("Metadata".to_owned());
             Err(error)
         }
@@ -90,17 +100,67 @@ pub(super) fn refuse(request: Request<'_>) -> Result<(), ApiError> {
 }
 
 /// How the job of an accepted request fails, if it does.
-pub(super) fn fail(request: Request<'_>) -> Option<JobFailure> {
+pub(super) fn fail(request: &Request<'_>) -> Option<JobFailure> {
     let (refusal, key) = first(request, At::Job)?;
     let after = refusal.after.as_deref().unwrap_or("30s");
     Some(JobFailure {
-        message: refusal.message.replace("{key}", &key),
+        message: words(refusal, request, &key),
         after: after.parse().unwrap_or(SignedDuration::ZERO),
     })
 }
 
+fn words(refusal: &Refusal, request: &Request<'_>, key: &str) -> String {
+    let message = refusal.message.replace("{key}", key);
+    things(&message, request)
+        .into_iter()
+        .next()
+        .unwrap_or(message)
+}
+
+/// A text with the request's own values in place of names: {role}, {account}, and metadata keys. A list gives one text for
+/// each of its items; a value that the request has not, none.
+fn things(template: &str, request: &Request<'_>) -> Vec<String> {
+    let mut texts = vec![String::new()];
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else {
+            break;
+        };
+        let value = match name {
+            "role" => request.role,
+            "account" => Some(request.account),
+            "arn" => Some(request.point.arn.as_str()),
+            key => meta(request.metadata, key),
+        };
+        let Some(value) = value else {
+            return Vec::new();
+        };
+        let items = serde_json::from_str::<Vec<String>>(value);
+        let items = items.unwrap_or_else(|_| vec![value.to_owned()]);
+        texts = texts
+            .iter()
+            .flat_map(|text| {
+                items
+                    .iter()
+                    .map(move |item| format!("{text}{before}{item}"))
+            })
+            .collect();
+        rest = after;
+    }
+    for text in &mut texts {
+        text.push_str(rest);
+    }
+    texts
+}
+
+/// What the inventory says of the things that a text names: of the first it knows.
+fn around<'a>(template: &str, request: &Request<'a>) -> Option<&'a str> {
+    let things = things(template, request);
+    things.iter().find_map(|thing| (request.around)(thing))
+}
+
 /// The first refusal that fits, and the key at fault.
-fn first(request: Request<'_>, at: At) -> Option<(&'static Refusal, String)> {
+fn first(request: &Request<'_>, at: At) -> Option<(&'static Refusal, String)> {
     REFUSALS
         .iter()
         .filter(|refusal| refusal.at == at)
@@ -121,7 +181,7 @@ fn first(request: Request<'_>, at: At) -> Option<(&'static Refusal, String)> {
 }
 
 /// The key that makes the test hold; none if it does not hold.
-fn holds(test: &Test, request: Request<'_>) -> Option<String> {
+fn holds(test: &Test, request: &Request<'_>) -> Option<String> {
     if let Some(wanted) = test.copy_tags {
         let parameter = || "CopySourceTagsToRestoredResource".to_owned();
         return (request.copy_tags == wanted).then(parameter);
@@ -129,6 +189,27 @@ fn holds(test: &Test, request: Request<'_>) -> Option<String> {
     if !test.only_keys.is_empty() {
         let accepted = |key: &String| test.only_keys.iter().any(|k| k.eq_ignore_ascii_case(key));
         return request.metadata.keys().find(|key| !accepted(key)).cloned();
+    }
+    if !test.status.is_empty() {
+        return test
+            .status
+            .contains(&request.point.status)
+            .then(String::new);
+    }
+    if let Some(wanted) = test.composite {
+        return (request.point.is_composite() == wanted).then(String::new);
+    }
+    if let Some(wanted) = test.taken {
+        return ((request.taken)() == wanted).then(String::new);
+    }
+    if let Some(thing) = &test.around {
+        let found = around(thing, request)?;
+        let fits = match (&test.equals, &test.differs) {
+            (Some(wanted), _) => found == wanted,
+            (None, Some(other)) => around(other, request).is_some_and(|other| other != found),
+            (None, None) => true,
+        };
+        return (fits != test.not).then(String::new);
     }
     let key = test.key.as_deref()?;
     let value = meta(request.metadata, key);
@@ -183,21 +264,34 @@ mod tests {
         }
     }
 
+    fn request<'a>(
+        resource_type: &'a str,
+        metadata: &'a BTreeMap<String, String>,
+        point: &'a RecoveryPoint,
+        copy_tags: bool,
+    ) -> Request<'a> {
+        Request {
+            resource_type,
+            metadata,
+            copy_tags,
+            role: None,
+            account: "123456789012",
+            point,
+            around: &|_| None,
+            taken: &|| false,
+        }
+    }
+
     fn judge(
         resource_type: &str,
         metadata: &[(&str, &str)],
         source: &[(&str, &str)],
     ) -> (Option<String>, Option<String>) {
         let (metadata, point) = (map(metadata), point(source));
-        let request = Request {
-            resource_type,
-            metadata: &metadata,
-            copy_tags: false,
-            point: &point,
-        };
+        let request = request(resource_type, &metadata, &point, false);
         (
-            refuse(request).err().map(|error| error.message),
-            fail(request).map(|failure| failure.message),
+            refuse(&request).err().map(|error| error.message),
+            fail(&request).map(|failure| failure.message),
         )
     }
 
@@ -281,14 +375,8 @@ mod tests {
     #[test]
     fn tags_cannot_be_copied_to_every_type() {
         let (metadata, point) = (map(&[]), point(&[]));
-        let request = |resource_type, copy_tags| Request {
-            resource_type,
-            metadata: &metadata,
-            copy_tags,
-            point: &point,
-        };
-        assert!(fail(request("S3", true)).is_some());
-        assert!(fail(request("S3", false)).is_none());
-        assert!(fail(request("EBS", true)).is_none());
+        assert!(fail(&request("S3", &metadata, &point, true)).is_some());
+        assert!(fail(&request("S3", &metadata, &point, false)).is_none());
+        assert!(fail(&request("EBS", &metadata, &point, true)).is_none());
     }
 }

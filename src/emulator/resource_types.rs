@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::arn::Arn;
-use super::inventory::StorageClass;
+use super::inventory::{RecoveryPoint, StorageClass};
 
 /// From the creation of a job until it runs.
 pub(super) const PENDING: SignedDuration = SignedDuration::from_secs(10);
@@ -31,12 +31,33 @@ pub(super) struct ResourceType {
     _created_source: String,
     #[serde(default)]
     pub(super) early: bool,
+    #[serde(default)]
+    pub(super) named: bool,
     fixed: String,
     mib_per_second: Option<u64>,
     #[serde(rename = "duration_source")]
     _duration_source: String,
     #[serde(default)]
     restore_metadata: BTreeMap<String, String>,
+    inferred: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(super) concurrent: Vec<Limit>,
+    #[serde(rename = "concurrent_source", default)]
+    _concurrent_source: Option<String>,
+}
+
+/// How many restores run at once; others wait in PENDING.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limit {
+    pub(super) max: usize,
+    /// For each value of this metadata key; for the account in its region, if left out.
+    pub(super) per: Option<String>,
+    /// Only of requests that have this metadata key.
+    pub(super) with: Option<String>,
+    /// Only of requests that have this value.
+    #[serde(default)]
+    pub(super) equal: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,6 +97,11 @@ static TYPES: LazyLock<Vec<ResourceType>> = LazyLock::new(|| {
     )]
     serde_yaml::from_str(include_str!("resource_types.yaml")).expect("resource_types.yaml")
 });
+
+/// All types, as AWS spells them, in the order of the data.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().map(|row| row.name.as_str())
+}
 
 /// The row of a type, by any spelling of its name. Unknown types have none: AWS adds types faster than we do.
 pub(super) fn find(name: &str) -> Option<&'static ResourceType> {
@@ -164,6 +190,35 @@ pub(super) fn restore_metadata(row: &ResourceType, resource_arn: &str) -> BTreeM
         .collect()
 }
 
+/// What GetRestoreTestingInferredMetadata answers; none for a type that restore testing leaves out. {source} is the last
+/// part of the resource's ARN, {random} eight characters, {meta:Key} the recovery point's own restore metadata.
+pub(super) fn inferred_metadata(
+    row: &ResourceType,
+    point: &RecoveryPoint,
+) -> Option<BTreeMap<String, String>> {
+    let here = Place {
+        partition: "aws",
+        region: Arn::parse(&point.arn).map_or("us-east-1", |arn| arn.region),
+        account: "",
+    };
+    let source = point.resource_arn.rsplit(['/', ':']).next();
+    let random = hex("inferred", &point.arn);
+    let entries = row.inferred.as_ref()?.iter().filter_map(|(key, value)| {
+        let wanted = value.split_once("{meta:").map(|(_, rest)| rest);
+        let wanted = wanted.and_then(|rest| rest.split_once('}'));
+        if wanted.is_some_and(|(key, _)| meta(&point.restore_metadata, key).is_none()) {
+            // What is not known of the recovery point cannot be inferred from it.
+            return None;
+        }
+        let value = value
+            .replace("{source}", source.unwrap_or_default())
+            .replace("{random}", &random[..8]);
+        let value = fill(&value, here, &point.restore_metadata, &point.arn);
+        Some((key.clone(), value))
+    });
+    Some(entries.collect())
+}
+
 fn fill(
     template: &str,
     place: Place<'_>,
@@ -241,6 +296,15 @@ mod tests {
             assert!(row.mib_per_second != Some(0), "{}", row.name);
             assert!(row._created_source.starts_with("https://"), "{}", row.name);
             assert!(!row._duration_source.is_empty());
+            let sourced = |text: &Option<String>| {
+                text.as_ref()
+                    .is_some_and(|text| text.starts_with("https://"))
+            };
+            assert!(
+                row.concurrent.is_empty() || sourced(&row._concurrent_source),
+                "{}",
+                row.name
+            );
             for pattern in &row.recovery_points {
                 assert!(pattern.contains(':'), "{pattern}");
             }

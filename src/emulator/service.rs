@@ -1,7 +1,7 @@
 //! The state of the service: recovery points, jobs, tokens. Pure and synchronous; time is handed in.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,13 +9,18 @@ use uuid::Uuid;
 
 use super::arn::Arn;
 use super::catalog::{Caller, Catalog, Located};
-use super::clock::add;
+use super::concurrency::Places;
+use super::course::{self, JobFault, Order};
 use super::error::{ApiError, ErrorCode};
-use super::job::{Job, JobStatus, Outcome};
+use super::job::{Job, Outcome};
+use super::listing::sees;
+use super::nested;
+use super::permissions::allowed;
 use super::refusals;
-use super::resource_types::{self, PENDING, Place};
+use super::resource_types;
 use super::start_request::StartRequest;
 use super::tokens::{TokenKey, TokenSemantics, Tokens, Verdict};
+use super::validation::ValidationResult;
 
 #[derive(Debug)]
 pub(super) struct Service {
@@ -28,30 +33,28 @@ pub(super) struct Service {
     /// Names of accounts and regions, once for all jobs.
     names: HashSet<Arc<str>>,
     tokens: Tokens,
+    places: Places,
+    /// What jobs created under a name of the request's own choice, by ARN.
+    created: HashMap<Box<str>, usize>,
+    /// When a recovery point was last restored from.
+    restored: BTreeMap<Arc<str>, Timestamp>,
     /// When jobs change; what has passed is dropped when somebody looks.
     events: BinaryHeap<Reverse<Timestamp>>,
 }
 
-/// The filters of ListRestoreJobs.
-#[derive(Debug, Default)]
-pub(super) struct JobFilter {
-    pub(super) account: Option<String>,
-    pub(super) resource_type: Option<String>,
-    pub(super) created_before: Option<Timestamp>,
-    pub(super) created_after: Option<Timestamp>,
-    pub(super) status: Option<JobStatus>,
-    pub(super) complete_before: Option<Timestamp>,
-    pub(super) complete_after: Option<Timestamp>,
-    pub(super) restore_testing_plan_arn: Option<String>,
-    pub(super) parent_job_id: Option<String>,
+/// What faults do to one StartRestoreJob.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Twist<'a> {
+    pub(super) job: Option<&'a JobFault>,
+    pub(super) forget_token: bool,
 }
 
-/// A page of jobs, the newest first.
-#[derive(Debug)]
-pub(super) struct JobPage {
-    pub(super) jobs: Vec<Arc<Job>>,
-    /// Go on with jobs older than this one.
-    pub(super) next: Option<usize>,
+/// The answer to a StartRestoreJob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Started {
+    pub(super) id: Uuid,
+    /// The region it was asked of, if this request made the job.
+    pub(super) made_in: Option<String>,
 }
 
 impl Service {
@@ -68,6 +71,9 @@ impl Service {
             by_id: HashMap::new(),
             names: HashSet::new(),
             tokens: Tokens::default(),
+            places: Places::default(),
+            created: HashMap::new(),
+            restored: BTreeMap::new(),
             events: BinaryHeap::new(),
         }
     }
@@ -78,10 +84,19 @@ impl Service {
         caller: &Caller,
         request: &StartRequest,
         now: Timestamp,
-    ) -> Result<Uuid, ApiError> {
-        let region = self.region_of(caller, &request.recovery_point_arn);
+        twist: Twist<'_>,
+    ) -> Result<Started, ApiError> {
+        let arn = request.recovery_point_arn.as_str();
+        allowed(&self.catalog, caller, "backup:StartRestoreJob", arn)?;
+        if let Some(role) = &request.iam_role_arn {
+            allowed(&self.catalog, caller, "iam:PassRole", role)?;
+        }
+        let region = self.region_of(caller, arn);
         let token = request.token.as_deref();
         let key = token.map(|token| TokenKey::new(&caller.account, &region, token));
+        if let (Some(key), true) = (key, twist.forget_token) {
+            self.tokens.forget(key);
+        }
         let nth = match key {
             None => 0,
             Some(key) => {
@@ -91,51 +106,144 @@ impl Service {
                 };
                 let (semantics, digest) = (self.semantics, request.fingerprint);
                 match self.tokens.judge(semantics, key, digest, now, finished)? {
-                    Verdict::Replay(index) => return Ok(self.jobs[index].id),
+                    Verdict::Replay(index) => {
+                        return Ok(Started {
+                            id: self.jobs[index].id,
+                            made_in: None,
+                        });
+                    }
                     Verdict::New(nth) => nth,
                 }
             }
         };
-        let point = self.catalog.find(
-            caller,
-            &request.recovery_point_arn,
-            request.resource_type.as_deref(),
-        )?;
-        let judged = refusals::Request {
-            resource_type: &point.point.resource_type,
-            metadata: &request.metadata,
-            copy_tags: request.copy_tags,
-            point: &point.point,
-        };
-        refusals::refuse(judged)?;
-        let failure = refusals::fail(judged);
-
-        let index = self.jobs.len();
+        let point = self
+            .catalog
+            .find(caller, arn, request.resource_type.as_deref())?;
         let id = match token {
             // The same token gives the same id in every emulator, so that a test can name it.
             Some(token) => job_id(&[&caller.account, &region, token, &nth.to_string()]),
-            None => job_id(&[&caller.account, &region, &index.to_string()]),
+            None => {
+                let index = self.jobs.len().to_string();
+                job_id(&[&caller.account, &region, &index])
+            }
         };
-        let home = (self.name(&caller.account), self.name(&region));
-        let job = plan_job(id, home, point, request, failure, now);
-        self.events.push(Reverse(job.starts_at));
-        self.events.push(Reverse(job.ends_at));
-        self.by_id.insert(id, index);
-        self.jobs.push(Arc::new(job));
+        let index = self.create(caller, &region, request, point, id, now, twist.job)?;
         if let Some(key) = key {
             self.tokens.remember(key, request.fingerprint, now, index);
         }
-        Ok(id)
+        Ok(Started {
+            id,
+            made_in: Some(region),
+        })
+    }
+
+    /// Judges the request and makes its job, and those of the recovery points nested in it.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one caller, and each is another thing"
+    )]
+    fn create(
+        &mut self,
+        caller: &Caller,
+        region: &str,
+        request: &StartRequest,
+        point: Arc<Located>,
+        id: Uuid,
+        now: Timestamp,
+        fault: Option<&JobFault>,
+    ) -> Result<usize, ApiError> {
+        let metadata = &request.metadata;
+        let row = resource_types::find(&point.point.resource_type);
+        let home = (&*caller.account, region);
+        let created_arn = course::created_arn(row, &point, home, metadata, id);
+        let around = |thing: &str| self.catalog.surrounding(caller, thing);
+        let taken = || {
+            let jobs = &self.jobs;
+            let job = self.created.get(&*created_arn).map(|index| &jobs[*index]);
+            job.is_some_and(|job| matches!(job.outcome, Outcome::Completed | Outcome::Issues(_)))
+                || around(&format!("resource {created_arn}")) == Some("exists")
+        };
+        let judged = refusals::Request {
+            resource_type: &point.point.resource_type,
+            metadata,
+            copy_tags: request.copy_tags,
+            role: request.iam_role_arn.as_deref(),
+            account: &caller.account,
+            point: &point.point,
+            around: &around,
+            taken: &taken,
+        };
+        refusals::refuse(&judged)?;
+        let failure = refusals::fail(&judged);
+        let parts = match nested::is_parent(&point.point) {
+            true => nested::parts(&self.catalog, caller, &point.point, metadata)?,
+            false => Vec::new(),
+        };
+
+        let turn = Places::turn(row, &caller.account, region, metadata);
+        let order = Order {
+            id,
+            account: self.name(&caller.account),
+            region: self.name(region),
+            body: request.body.as_str().into(),
+            iam_role_arn: request.iam_role_arn.as_deref().map(Into::into),
+            created_arn,
+            failure,
+            fault,
+            parent: None,
+            point,
+        };
+        let places = &mut self.places;
+        let mut job = course::settle(order, now, |wanted| places.start(&turn, wanted));
+        job.is_parent = nested::is_parent(&job.point.point);
+        let mut children = Vec::new();
+        for part in parts {
+            // A child begins with its parent, and follows the rules of its own type.
+            let child = part.job(&job);
+            children.push(child);
+        }
+        nested::end_with_children(&mut job, &children);
+        self.places.take(&turn, job.ends_at);
+        let index = self.push(job);
+        for child in children {
+            self.push(child);
+        }
+        Ok(index)
+    }
+
+    fn push(&mut self, job: Job) -> usize {
+        let index = self.jobs.len();
+        self.events.push(Reverse(job.starts_at));
+        self.events.push(Reverse(job.ends_at));
+        self.by_id.insert(job.id, index);
+        if let Some(arn) = &job.created_arn
+            && resource_types::find(&job.point.point.resource_type).is_some_and(|row| row.named)
+        {
+            self.created.insert(arn.clone(), index);
+        }
+        if matches!(self.catalog, Catalog::Listed(_)) {
+            let arn: Arc<str> = job.point.point.arn.as_str().into();
+            self.restored.insert(arn, job.created_at);
+        }
+        self.jobs.push(Arc::new(job));
+        index
     }
 
     /// The job with that id, if the caller may see it.
     pub(super) fn job(&self, caller: &Caller, id: &str) -> Result<&Arc<Job>, ApiError> {
+        self.index(caller, id).map(|index| &self.jobs[index])
+    }
+
+    fn index(&self, caller: &Caller, id: &str) -> Result<usize, ApiError> {
         // The id is opaque: other ways to write the same UUID are other ids.
         Uuid::try_parse(id)
             .ok()
             .filter(|uuid| uuid.to_string() == id)
-            .and_then(|uuid| Some(&self.jobs[*self.by_id.get(&uuid)?]))
-            .filter(|job| *job.account == *caller.account && sees(caller, &job.region))
+            .and_then(|uuid| self.by_id.get(&uuid).copied())
+            .filter(|index| {
+                let job = &self.jobs[*index];
+                *job.account == *caller.account && sees(caller, &job.region)
+            })
             .ok_or_else(|| {
                 ApiError::new(
                     ErrorCode::ResourceNotFound,
@@ -144,41 +252,38 @@ impl Service {
             })
     }
 
-    /// ListRestoreJobs. The order is not documented; the newest first, so that new jobs do not move later pages.
-    pub(super) fn list(
-        &self,
+    /// PutRestoreValidationResult. Whether AWS takes it for jobs that no restore testing plan started, or that have not
+    /// ended, is not documented; it is taken here.
+    pub(super) fn validate(
+        &mut self,
         caller: &Caller,
-        filter: &JobFilter,
-        older_than: Option<usize>,
-        max: usize,
-        now: Timestamp,
-    ) -> JobPage {
-        let end = older_than.unwrap_or(self.jobs.len()).min(self.jobs.len());
-        let mut page = JobPage {
-            jobs: Vec::new(),
-            next: None,
-        };
-        let older = self.jobs[..end].iter().enumerate().rev();
-        for (index, job) in older.filter(|(_, job)| filter.fits(caller, job, now)) {
-            if page.jobs.len() == max {
-                // One more is known to exist, so that no page is empty.
-                page.next = Some(index + 1);
-                break;
-            }
-            page.jobs.push(Arc::clone(job));
+        id: &str,
+        result: ValidationResult,
+    ) -> Result<(), ApiError> {
+        let index = self.index(caller, id)?;
+        let job = &mut self.jobs[index];
+        if let Some(before) = &job.validation {
+            result.may_follow(before)?;
         }
-        page
+        Arc::make_mut(job).validation = Some(Box::new(result));
+        Ok(())
     }
 
     pub(super) fn all(&self) -> &[Arc<Job>] {
         &self.jobs
     }
 
+    /// LastRestoreTime of a recovery point of the inventory.
+    pub(super) fn last_restore(&self, arn: &str) -> Option<Timestamp> {
+        self.restored.get(arn).copied()
+    }
+
     /// When any job changes next.
     pub(super) fn next_event(&mut self, now: Timestamp) -> Option<Timestamp> {
         while let Some(Reverse(event)) = self.events.peek() {
             if *event > now {
-                return Some(*event);
+                // What happens at the end of time does not happen.
+                return Some(*event).filter(|event| *event < Timestamp::MAX);
             }
             self.events.pop();
         }
@@ -208,88 +313,8 @@ impl Service {
     }
 }
 
-impl JobFilter {
-    fn fits(&self, caller: &Caller, job: &Job, now: Timestamp) -> bool {
-        let account = match self.account.as_deref() {
-            Some("*") => true,
-            Some(account) => *account == *job.account,
-            None => *caller.account == *job.account,
-        };
-        let after = |bound: Option<Timestamp>, at: Timestamp| bound.is_none_or(|b| at > b);
-        let before = |bound: Option<Timestamp>, at: Timestamp| bound.is_none_or(|b| at < b);
-        account
-            && sees(caller, &job.region)
-            && self
-                .resource_type
-                .as_ref()
-                .is_none_or(|name| *name == job.point.point.resource_type)
-            && after(self.created_after, job.created_at)
-            && before(self.created_before, job.created_at)
-            && self.status.is_none_or(|status| status == job.status(now))
-            && (self.complete_after.is_none() && self.complete_before.is_none()
-                || job.ended_at(now).is_some_and(|at| {
-                    after(self.complete_after, at) && before(self.complete_before, at)
-                }))
-            && self.restore_testing_plan_arn.is_none() // none of these jobs is a restore test
-            && self.parent_job_id.is_none() // and none is a child
-    }
-}
-
-fn sees(caller: &Caller, region: &str) -> bool {
-    caller.region.as_ref().is_none_or(|own| own == region)
-}
-
-fn plan_job(
-    id: Uuid,
-    (account, region): (Arc<str>, Arc<str>),
-    point: Arc<Located>,
-    request: &StartRequest,
-    failure: Option<refusals::JobFailure>,
-    now: Timestamp,
-) -> Job {
-    let recovery_point = &point.point;
-    let row = resource_types::find(&recovery_point.resource_type);
-    let behaviour = recovery_point.restore.clone().unwrap_or_default();
-    let duration = behaviour.duration.unwrap_or_else(|| {
-        resource_types::duration(row, recovery_point.size_bytes, recovery_point.storage_class)
-    });
-    let (outcome, duration) = match (behaviour.fails, failure) {
-        (Some(message), _) => (Outcome::Failed(message), duration),
-        (None, Some(failure)) => (
-            Outcome::Failed(failure.message),
-            failure.after.min(duration),
-        ),
-        (None, None) => (Outcome::Completed, duration),
-    };
-    let arn = Arn::parse(&recovery_point.arn);
-    let place = Place {
-        partition: arn.map_or("aws", |arn| arn.partition),
-        region: arn
-            .map(|arn| arn.region)
-            .filter(|region| !region.is_empty())
-            .unwrap_or(&region),
-        account: &account,
-    };
-    let created_arn = resource_types::created_arn(row, place, &request.metadata, &id.to_string());
-    let starts_at = add(now, PENDING);
-    Job {
-        id,
-        account,
-        body: request.body.as_str().into(),
-        iam_role_arn: request.iam_role_arn.as_deref().map(Into::into),
-        created_at: now,
-        starts_at,
-        ends_at: add(starts_at, duration),
-        outcome,
-        created_arn: created_arn.into(),
-        created_arn_early: row.is_some_and(|row| row.early),
-        region,
-        point,
-    }
-}
-
 /// Documentation shows restore job ids as UUIDs in upper case, captures of recent years in lower case.
-fn job_id(parts: &[&str]) -> Uuid {
+pub(super) fn job_id(parts: &[&str]) -> Uuid {
     let namespace = Uuid::new_v5(&Uuid::NAMESPACE_URL, b"redrill emulator restore job");
     Uuid::new_v5(&namespace, parts.join("\n").as_bytes())
 }

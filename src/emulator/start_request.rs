@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, ErrorCode};
+use super::query::is_resource_type;
 use super::tokens::{Digest, digest};
 
 /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>
@@ -23,26 +24,18 @@ pub(super) struct StartRequest {
 }
 
 impl StartRequest {
-    /// Null is absent, everywhere. The declared pattern of ResourceType is not enforced: AWS's own values break it
-    /// (`Storage Gateway`). Unknown members are ignored, as AWS's parsers do.
+    /// Null is absent, everywhere. Unknown members are ignored, as AWS's parsers do.
     pub(super) fn parse(body: &[u8]) -> Result<StartRequest, ApiError> {
-        let body =
-            std::str::from_utf8(body).map_err(|_| serialization("The body is not UTF-8."))?;
-        let members: Map<String, Value> = serde_json::from_str(body)
-            .map_err(|error| serialization(&format!("The body is no JSON object: {error}")))?;
-        let text = |name: &str| match members.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(serialization(&format!("{name} is not a string."))),
-        };
+        let members = members(body)?;
+        let text = |name: &str| members.text(name);
         let recovery_point_arn =
             text("RecoveryPointArn")?.ok_or_else(|| ApiError::missing("RecoveryPointArn"))?;
-        let metadata = match members.get("Metadata") {
+        let metadata = match members.0.get("Metadata") {
             None | Some(Value::Null) => return Err(ApiError::missing("Metadata")),
             Some(Value::Object(entries)) => string_map(entries)?,
             Some(_) => return Err(serialization("Metadata is not a map.")),
         };
-        let copy_tags = match members.get("CopySourceTagsToRestoredResource") {
+        let copy_tags = match members.0.get("CopySourceTagsToRestoredResource") {
             None | Some(Value::Null) => false,
             Some(Value::Bool(copy)) => *copy,
             Some(_) => {
@@ -53,6 +46,15 @@ impl StartRequest {
         };
         let iam_role_arn = text("IamRoleArn")?;
         let resource_type = text("ResourceType")?;
+        if let Some(name) = resource_type
+            .as_deref()
+            .filter(|name| !is_resource_type(name))
+        {
+            return Err(ApiError::invalid(
+                "ResourceType",
+                format!("ResourceType is {name:?}; that is no resource type."),
+            ));
+        }
         let others = [
             Some(&*recovery_point_arn),
             iam_role_arn.as_deref(),
@@ -71,8 +73,30 @@ impl StartRequest {
             iam_role_arn,
             resource_type,
             copy_tags,
-            body: body.to_owned(),
+            // It was UTF-8, or there would be no members.
+            body: String::from_utf8_lossy(body).into_owned(),
         })
+    }
+}
+
+/// The members of a body.
+#[derive(Debug)]
+pub(super) struct Members(Map<String, Value>);
+
+pub(super) fn members(body: &[u8]) -> Result<Members, ApiError> {
+    let body = std::str::from_utf8(body).map_err(|_| serialization("The body is not UTF-8."))?;
+    let members = serde_json::from_str(body)
+        .map_err(|error| serialization(&format!("The body is no JSON object: {error}")))?;
+    Ok(Members(members))
+}
+
+impl Members {
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, ApiError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(serialization(&format!("{name} is not a string."))),
+        }
     }
 }
 

@@ -99,6 +99,8 @@ struct Seen {
     since: Timestamp,
     /// How many jobs this token has started.
     jobs: u32,
+    /// A fault has made it unknown.
+    forgotten: bool,
 }
 
 /// What a token says about a request.
@@ -124,7 +126,7 @@ impl Tokens {
             return Ok(Verdict::New(0));
         };
         let age = now.duration_since(seen.since);
-        if semantics.lifetime.is_some_and(|lifetime| age >= lifetime) {
+        if seen.forgotten || semantics.lifetime.is_some_and(|lifetime| age >= lifetime) {
             return Ok(Verdict::New(seen.jobs));
         }
         if seen.fingerprint != fingerprint {
@@ -151,6 +153,13 @@ impl Tokens {
         Ok(Verdict::Replay(seen.job))
     }
 
+    /// As if the token had never been seen, but for the count that keeps job ids apart.
+    pub(super) fn forget(&mut self, key: TokenKey) {
+        if let Some(seen) = self.seen.get_mut(&key) {
+            seen.forgotten = true;
+        }
+    }
+
     /// Remembers that this token started that job.
     pub(super) fn remember(
         &mut self,
@@ -165,6 +174,7 @@ impl Tokens {
             fingerprint,
             since: now,
             jobs,
+            forgotten: false,
         };
         self.seen.insert(key, seen);
     }

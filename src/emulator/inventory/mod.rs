@@ -1,13 +1,13 @@
 //! The inventory: which vaults and recovery points exist, in which accounts and regions.
 
+mod text;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::arn::{Arn, is_account_id};
+use text::{account_id, arn, duration, duration_text, located, second_place, unique_keys};
 
 /// What the emulator serves: one entry for each account and region.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,15 +28,90 @@ pub struct AccountInventory {
     /// By name.
     #[serde(default, deserialize_with = "unique_keys")]
     pub vaults: BTreeMap<String, Vault>,
+    /// Calls that are refused, for the emulator alone: stands for policies. No fact about AWS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<Deny>,
+    /// What lies around the backups and decides about restores, for the emulator alone: `default_vpc: none`, `key
+    /// alias/x: denied`, … docs/emulator.md lists them. No fact about AWS.
+    #[serde(
+        default,
+        deserialize_with = "unique_keys",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub surroundings: BTreeMap<String, String>,
+}
+
+/// Calls that are refused with AccessDeniedException.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deny {
+    /// `backup:StartRestoreJob`, `backup:List*`, `iam:PassRole`.
+    pub action: String,
+    /// An ARN; `*` at its end stands for the rest. All, if left out.
+    #[serde(default = "any_resource")]
+    pub resource: String,
+    /// Which policy it is that refuses: decides the words.
+    #[serde(default)]
+    pub by: DeniedBy,
+}
+
+fn any_resource() -> String {
+    "*".to_owned()
+}
+
+/// Which policy refuses, and so with which words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeniedBy {
+    /// `… because no identity-based policy allows the … action`
+    #[default]
+    Identity,
+    /// `… with an explicit deny in an identity-based policy`
+    Explicit,
+    /// `… with an explicit deny in a service control policy`
+    Organization,
+    /// `Insufficient privileges to perform this action.`, as the access policy of a vault answers.
+    Vault,
 }
 
 /// A backup vault.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vault {
+    /// An ordinary one, if left out.
+    #[serde(default, rename = "type")]
+    pub kind: VaultType,
+    /// The key that encrypts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption_key_arn: Option<String>,
+    /// Whether AWS Backup Vault Lock protects it; that does not hinder restores.
+    #[serde(default)]
+    pub locked: bool,
     /// In the order of the file.
     #[serde(default)]
     pub recovery_points: Vec<RecoveryPoint>,
+}
+
+/// `VaultType` of the API model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the API's own names")]
+pub enum VaultType {
+    #[default]
+    BackupVault,
+    LogicallyAirGappedBackupVault,
+    RestoreAccessBackupVault,
+}
+
+impl VaultType {
+    pub(super) fn parse(text: &str) -> Option<VaultType> {
+        Some(match text {
+            "BACKUP_VAULT" => VaultType::BackupVault,
+            "LOGICALLY_AIR_GAPPED_BACKUP_VAULT" => VaultType::LogicallyAirGappedBackupVault,
+            "RESTORE_ACCESS_BACKUP_VAULT" => VaultType::RestoreAccessBackupVault,
+            _ => return None,
+        })
+    }
 }
 
 /// A recovery point. Names and meanings are those of
@@ -87,6 +162,14 @@ pub struct RecoveryPoint {
     pub restore: Option<RestoreBehaviour>,
 }
 
+impl RecoveryPoint {
+    /// Whether it stands for others, its children; the form of the ARN is that of
+    /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/eks-backups.html>.
+    pub(super) fn is_composite(&self) -> bool {
+        self.arn.contains(":recovery-point:composite:")
+    }
+}
+
 /// How restores of one recovery point go, in place of what the duration table and the failure rules say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,6 +185,25 @@ pub struct RestoreBehaviour {
     /// The job ends FAILED with this StatusMessage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fails: Option<String>,
+    /// The job ends ABORTED with this StatusMessage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborts: Option<String>,
+    /// The job never ends, in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hangs: Option<Hang>,
+    /// The job ends COMPLETED with this StatusMessage: AWS's console calls that "completed with issues".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issues: Option<String>,
+}
+
+/// Where a job stops for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hang {
+    /// It never runs.
+    Pending,
+    /// It runs and never ends.
+    Running,
 }
 
 /// `RecoveryPointStatus` of the API model.
@@ -182,136 +284,6 @@ impl Inventory {
             })
         })
     }
-}
-
-fn located(error: &serde_yaml::Error) -> InventoryError {
-    let (line, column) = error
-        .location()
-        .map_or((1, 1), |place| (place.line(), place.column()));
-    // The place is said once, in the fields.
-    let message = error.to_string();
-    let message = match message.rfind(" at line ") {
-        Some(end) => message[..end].to_owned(),
-        None => message,
-    };
-    InventoryError {
-        line,
-        column,
-        message,
-    }
-}
-
-/// A duplicate is found after parsing, when places are gone: look for the second `arn:` with that value.
-fn second_place(text: &str, arn: &str) -> InventoryError {
-    let line = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| {
-            let value = line.trim_start_matches(['-', ' ', '{']).trim_end();
-            value.starts_with("arn:") && value.trim_matches(['"', '\'', '}', ' ']).ends_with(arn)
-        })
-        .nth(1)
-        .map_or(1, |(index, _)| index + 1);
-    InventoryError {
-        line,
-        column: 1,
-        message: format!("recovery point {arn} is in this account and region twice"),
-    }
-}
-
-fn arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    checked(deserializer, |text| match Arn::parse(text) {
-        Some(_) => Ok(text.to_owned()),
-        None => Err(format!(
-            "{text:?} is no ARN: arn:partition:service:region:account:resource"
-        )),
-    })
-}
-
-fn account_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    checked(deserializer, |text| match is_account_id(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} is no account id: 12 digits, in quotes")),
-    })
-}
-
-fn duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<SignedDuration>, D::Error> {
-    checked(deserializer, |text| match text.parse::<SignedDuration>() {
-        Ok(duration) if !duration.is_negative() => Ok(Some(duration)),
-        _ => Err(format!("{text:?} is no duration: write 45s, 45m or 1h 30m")),
-    })
-}
-
-/// Reads a text and checks it while the reader is still at its place: an error has the place of the text then, and that
-/// of the whole map around it otherwise.
-fn checked<'de, D: Deserializer<'de>, T>(
-    deserializer: D,
-    check: impl FnOnce(&str) -> Result<T, String>,
-) -> Result<T, D::Error> {
-    struct Checked<F>(F);
-    impl<T, F: FnOnce(&str) -> Result<T, String>> Visitor<'_> for Checked<F> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-            (self.0)(text).map_err(E::custom)
-        }
-    }
-    deserializer.deserialize_str(Checked(check))
-}
-
-fn duration_text<S: Serializer>(
-    duration: &Option<SignedDuration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => serializer.collect_str(&format_args!("{duration:#}")),
-        None => serializer.serialize_none(),
-    }
-}
-
-/// A key that the map has not yet.
-struct NewKey<'a, V>(&'a BTreeMap<String, V>);
-
-impl<'de, V> DeserializeSeed<'de> for NewKey<'_, V> {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        checked(deserializer, |key| match self.0.contains_key(key) {
-            false => Ok(key.to_owned()),
-            true => Err(format!("duplicate key {key:?}")),
-        })
-    }
-}
-
-/// A map in which each key stands once: serde would let the last one win.
-fn unique_keys<'de, D, V>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
-where
-    D: Deserializer<'de>,
-    V: Deserialize<'de>,
-{
-    struct Unique<V>(std::marker::PhantomData<V>);
-    impl<'de, V: Deserialize<'de>> Visitor<'de> for Unique<V> {
-        type Value = BTreeMap<String, V>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-            let mut map = BTreeMap::new();
-            while let Some(key) = access.next_key_seed(NewKey(&map))? {
-                map.insert(key, access.next_value()?);
-            }
-            Ok(map)
-        }
-    }
-    deserializer.deserialize_map(Unique(std::marker::PhantomData))
 }
 
 #[cfg(test)]

@@ -1,0 +1,179 @@
+//! From a routed request to its answer: the thin layer between HTTP and the state.
+
+mod jobs;
+mod recovery_points;
+mod resources;
+mod restore_testing;
+mod summaries;
+mod vaults;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::answer::Answer;
+use super::catalog::{Caller, vault_arn};
+use super::clock::{Clock, Speed};
+use super::error::ApiError;
+use super::operation::{Operation, Route};
+use super::paging::Pager;
+use super::permissions;
+use super::query::Query;
+use super::resource_types;
+use super::service::Service;
+
+pub(super) use vaults::no_vault;
+
+/// What requests are answered from.
+#[derive(Debug)]
+pub(super) struct Backend {
+    pub(super) clock: Clock,
+    /// Somebody else moves a standing clock; looking at jobs does not.
+    pub(super) driven: bool,
+    pub(super) started: Timestamp,
+    pub(super) default_region: String,
+    pub(super) pager: Pager,
+    pub(super) service: Mutex<Service>,
+}
+
+/// A request that has arrived whole.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) route: &'a Route,
+    pub(super) query: &'a Query,
+    pub(super) caller: &'a Caller,
+    pub(super) body: &'a [u8],
+}
+
+impl Call<'_> {
+    /// A label of the path.
+    fn label(&self, index: usize) -> &str {
+        let labels = &self.route.labels;
+        labels.get(index).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// The names of the paging parameters: operations of 2019 write them small, later ones do not.
+const SMALL: (&str, &str) = ("maxResults", "nextToken");
+const LARGE: (&str, &str) = ("MaxResults", "NextToken");
+
+impl Backend {
+    pub(super) fn service(&self) -> MutexGuard<'_, Service> {
+        // A panic elsewhere leaves no job half made: they are pushed whole.
+        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Performs a call of AWS Backup. GetCallerIdentity is not one.
+    pub(super) fn perform(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
+        self.allowed(call)?;
+        match call.route.operation {
+            Operation::StartRestoreJob => self.start_restore_job(call),
+            Operation::DescribeRestoreJob => self.describe_restore_job(call),
+            Operation::ListRestoreJobs => self.list_restore_jobs(call),
+            Operation::ListRestoreJobsByProtectedResource => {
+                self.list_restore_jobs_by_protected_resource(call)
+            }
+            Operation::ListRestoreJobSummaries => self.list_restore_job_summaries(call),
+            Operation::GetRestoreJobMetadata => self.get_restore_job_metadata(call),
+            Operation::PutRestoreValidationResult => self.put_restore_validation_result(call),
+            Operation::DescribeRecoveryPoint => self.describe_recovery_point(call),
+            Operation::GetRecoveryPointRestoreMetadata => {
+                self.get_recovery_point_restore_metadata(call)
+            }
+            Operation::ListRecoveryPointsByBackupVault => {
+                self.list_recovery_points_by_backup_vault(call)
+            }
+            Operation::ListRecoveryPointsByResource => self.list_recovery_points_by_resource(call),
+            Operation::DescribeBackupVault => self.describe_backup_vault(call),
+            Operation::ListBackupVaults => self.list_backup_vaults(call),
+            Operation::DescribeProtectedResource => self.describe_protected_resource(call),
+            Operation::ListProtectedResources => self.list_protected_resources(call),
+            Operation::ListProtectedResourcesByBackupVault => {
+                self.list_protected_resources_by_backup_vault(call)
+            }
+            Operation::GetRestoreTestingInferredMetadata => {
+                self.get_restore_testing_inferred_metadata(call)
+            }
+            Operation::ListRestoreTestingPlans => self.list_restore_testing_plans(call),
+            Operation::GetRestoreTestingPlan
+            | Operation::ListRestoreTestingSelections
+            | Operation::GetRestoreTestingSelection => self.no_restore_testing_plan(call),
+            Operation::GetSupportedResourceTypes => Ok(supported_resource_types()),
+            Operation::ListTags => self.list_tags(call),
+            Operation::GetCallerIdentity => Err(ApiError::missing("Action")),
+        }
+    }
+
+    /// The policies of the inventory. StartRestoreJob is judged where its body is read.
+    fn allowed(&self, call: &Call<'_>) -> Result<(), ApiError> {
+        let Caller { account, region } = call.caller;
+        let operation = call.route.operation;
+        if operation == Operation::StartRestoreJob {
+            return Ok(());
+        }
+        let service = self.service();
+        if service.catalog.denials(call.caller).next().is_none() {
+            return Ok(());
+        }
+        let arn = call.route.labels.iter().find(|l| l.starts_with("arn:"));
+        let resource = match (arn, call.route.labels.first()) {
+            (Some(arn), _) => arn.clone(),
+            (None, Some(vault)) if call.route.in_vault() => {
+                let region = region.as_deref().unwrap_or(&self.default_region);
+                vault_arn(region, account, vault)
+            }
+            _ => "*".to_owned(),
+        };
+        let action = format!("backup:{operation}");
+        permissions::allowed(&service.catalog, call.caller, &action, &resource)
+    }
+
+    /// One page of a whole list, and the token of the next one.
+    fn page<T>(
+        &self,
+        call: &Call<'_>,
+        (max_results, next_token): (&str, &str),
+        items: Vec<T>,
+    ) -> Result<(Vec<T>, Option<String>), ApiError> {
+        let max = call.query.max_results(max_results)?;
+        let listing = listing(call);
+        let from = match call.query.text(next_token) {
+            Some(token) => self.pager.position(&listing, token)?,
+            None => 0,
+        };
+        let end = from.saturating_add(max);
+        let more = (end < items.len()).then(|| self.pager.token(&listing, end));
+        Ok((items.into_iter().skip(from).take(max).collect(), more))
+    }
+
+    /// A client that has looked will wait: a clock that stands still jumps to what it waits for, after the answer.
+    fn looked_at(&self, next_event: Option<Timestamp>) {
+        if let (Speed::Max, false, Some(event)) = (self.clock.speed(), self.driven, next_event) {
+            self.clock.advance_to(event);
+        }
+    }
+}
+
+/// What a page token belongs to.
+fn listing(call: &Call<'_>) -> String {
+    let Caller { account, region } = call.caller;
+    format!(
+        "{} {:?} {account} {} {}",
+        call.route.operation,
+        call.route.labels,
+        region.as_deref().unwrap_or_default(),
+        call.query.without_page()
+    )
+}
+
+fn supported_resource_types() -> Answer {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Found {
+        resource_types: Vec<&'static str>,
+    }
+    Answer::json(&Found {
+        resource_types: resource_types::names().collect(),
+    })
+}

@@ -1,0 +1,298 @@
+//! Recovery points: described, listed, and what their restores may be given.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::super::answer::Answer;
+use super::super::arn::Arn;
+use super::super::catalog::Located;
+use super::super::error::ApiError;
+use super::super::inventory::{RecoveryPointStatus, StorageClass, VaultType};
+use super::super::job::Epoch;
+use super::{Backend, Call, SMALL};
+
+/// DescribeRecoveryPoint, and the items of ListRecoveryPointsByBackupVault, which lack `StorageClass`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Described<'a> {
+    recovery_point_arn: &'a str,
+    backup_vault_name: &'a str,
+    backup_vault_arn: &'a str,
+    source_backup_vault_arn: Option<&'a str>,
+    resource_arn: &'a str,
+    resource_type: &'a str,
+    created_by: Option<()>,
+    iam_role_arn: Option<&'a str>,
+    status: RecoveryPointStatus,
+    status_message: Option<&'a str>,
+    creation_date: Epoch,
+    initiation_date: Epoch,
+    completion_date: Option<Epoch>,
+    backup_size_in_bytes: u64,
+    calculated_lifecycle: Option<CalculatedLifecycle>,
+    lifecycle: Option<()>,
+    encryption_key_arn: Option<&'a str>,
+    is_encrypted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_class: Option<StorageClass>,
+    last_restore_time: Option<Epoch>,
+    parent_recovery_point_arn: Option<&'a str>,
+    composite_member_identifier: Option<&'a str>,
+    is_parent: bool,
+    vault_type: VaultType,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CalculatedLifecycle {
+    move_to_cold_storage_at: Option<Epoch>,
+    delete_at: Epoch,
+}
+
+fn described(located: &Located, last_restore: Option<Timestamp>, listed: bool) -> Described<'_> {
+    let point = &located.point;
+    Described {
+        recovery_point_arn: &point.arn,
+        backup_vault_name: &located.vault,
+        backup_vault_arn: &located.vault_arn,
+        source_backup_vault_arn: None,
+        resource_arn: &point.resource_arn,
+        resource_type: &point.resource_type,
+        created_by: None,
+        iam_role_arn: None,
+        status: point.status,
+        status_message: None,
+        creation_date: Epoch(point.created_at),
+        initiation_date: Epoch(point.created_at),
+        completion_date: (point.status != RecoveryPointStatus::Creating)
+            .then_some(Epoch(point.created_at)),
+        backup_size_in_bytes: point.size_bytes,
+        calculated_lifecycle: point.expires_at.map(|at| CalculatedLifecycle {
+            move_to_cold_storage_at: None,
+            delete_at: Epoch(at),
+        }),
+        lifecycle: None,
+        encryption_key_arn: point.encryption_key_arn.as_deref(),
+        is_encrypted: point.encryption_key_arn.is_some(),
+        storage_class: (!listed).then_some(point.storage_class),
+        last_restore_time: last_restore.map(Epoch),
+        parent_recovery_point_arn: point.parent.as_deref(),
+        composite_member_identifier: None,
+        is_parent: point.is_composite(),
+        vault_type: located.vault_type,
+    }
+}
+
+impl Backend {
+    pub(super) fn describe_recovery_point(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
+        let located = self.recovery_point(call)?;
+        let last = self.last_restore(&located);
+        Ok(Answer::json(&described(&located, last, false)))
+    }
+
+    pub(super) fn get_recovery_point_restore_metadata(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<Answer, ApiError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Found<'a> {
+            backup_vault_arn: &'a str,
+            recovery_point_arn: &'a str,
+            restore_metadata: &'a BTreeMap<String, String>,
+            resource_type: &'a str,
+        }
+        let located = self.recovery_point(call)?;
+        Ok(Answer::json(&Found {
+            backup_vault_arn: &located.vault_arn,
+            recovery_point_arn: &located.point.arn,
+            restore_metadata: &located.point.restore_metadata,
+            resource_type: &located.point.resource_type,
+        }))
+    }
+
+    pub(super) fn list_recovery_points_by_backup_vault(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<Answer, ApiError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Page<'a> {
+            next_token: Option<String>,
+            recovery_points: Vec<Described<'a>>,
+        }
+        let query = call.query;
+        self.own_vault(call, "backupVaultAccountId")?;
+        let resource = query.text("resourceArn");
+        if let Some(arn) = resource {
+            source_resource(arn)?;
+        }
+        let resource_type = query.resource_type("resourceType")?;
+        let before = query.time("createdBefore")?;
+        let after = query.time("createdAfter")?;
+        let parent = query.text("parentRecoveryPointArn");
+        let plan = query.text("backupPlanId");
+        let points = self
+            .service()
+            .catalog
+            .points_in(call.caller, call.label(0))?;
+        let points: Vec<Arc<Located>> = points
+            .into_iter()
+            .filter(|located| {
+                let point = &located.point;
+                // No recovery point here was made by a backup plan.
+                plan.is_none()
+                    && resource.is_none_or(|arn| arn == point.resource_arn)
+                    && resource_type
+                        .as_ref()
+                        .is_none_or(|name| *name == point.resource_type)
+                    && before.is_none_or(|before| point.created_at < before)
+                    && after.is_none_or(|after| point.created_at > after)
+                    && parent.is_none_or(|arn| point.parent.as_deref() == Some(arn))
+            })
+            .collect();
+        let (points, next_token) = self.page(call, SMALL, points)?;
+        let last: Vec<_> = points
+            .iter()
+            .map(|point| self.last_restore(point))
+            .collect();
+        let points = points.iter().zip(last);
+        Ok(Answer::json(&Page {
+            next_token,
+            recovery_points: points
+                .map(|(point, last)| described(point, last, true))
+                .collect(),
+        }))
+    }
+
+    /// The smaller shape, in which the size has another name.
+    pub(super) fn list_recovery_points_by_resource(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<Answer, ApiError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Page<'a> {
+            next_token: Option<String>,
+            recovery_points: Vec<Small<'a>>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Small<'a> {
+            recovery_point_arn: &'a str,
+            creation_date: Epoch,
+            status: RecoveryPointStatus,
+            status_message: Option<&'a str>,
+            encryption_key_arn: Option<&'a str>,
+            backup_size_bytes: u64,
+            backup_vault_name: &'a str,
+            is_parent: bool,
+            parent_recovery_point_arn: Option<&'a str>,
+            resource_name: Option<&'a str>,
+            vault_type: VaultType,
+        }
+        let arn = call.label(0);
+        source_resource(arn)?;
+        call.query
+            .one_of("managedByAWSBackupOnly", |text| text.parse::<bool>().ok())?;
+        let points = self.service().catalog.points_of(call.caller, arn);
+        let (points, next_token) = self.page(call, SMALL, points)?;
+        let recovery_points = points
+            .iter()
+            .map(|located| {
+                let point = &located.point;
+                Small {
+                    recovery_point_arn: &point.arn,
+                    creation_date: Epoch(point.created_at),
+                    status: point.status,
+                    status_message: None,
+                    encryption_key_arn: point.encryption_key_arn.as_deref(),
+                    backup_size_bytes: point.size_bytes,
+                    backup_vault_name: &located.vault,
+                    is_parent: point.is_composite(),
+                    parent_recovery_point_arn: point.parent.as_deref(),
+                    resource_name: None,
+                    vault_type: located.vault_type,
+                }
+            })
+            .collect();
+        Ok(Answer::json(&Page {
+            next_token,
+            recovery_points,
+        }))
+    }
+
+    /// ListTags: of recovery points and vaults, the two kinds of thing that the emulator has.
+    pub(super) fn list_tags(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Page {
+            next_token: Option<String>,
+            tags: BTreeMap<String, String>,
+        }
+        let arn = call.label(0);
+        let tags = {
+            let service = self.service();
+            let vaults = service.catalog.vaults(call.caller, &self.default_region);
+            match vaults.iter().any(|vault| vault.arn == arn) {
+                true => BTreeMap::new(),
+                false => {
+                    let located = service.catalog.find(call.caller, arn, None)?;
+                    located.point.tags.clone()
+                }
+            }
+        };
+        let (tags, next_token) = self.page(call, SMALL, tags.into_iter().collect())?;
+        Ok(Answer::json(&Page {
+            next_token,
+            tags: tags.into_iter().collect(),
+        }))
+    }
+
+    /// The recovery point that the path names.
+    fn recovery_point(&self, call: &Call<'_>) -> Result<Arc<Located>, ApiError> {
+        self.own_vault(call, "backupVaultAccountId")?;
+        let service = self.service();
+        service
+            .catalog
+            .find_in(call.caller, call.label(0), call.label(1))
+    }
+
+    fn last_restore(&self, located: &Located) -> Option<Timestamp> {
+        self.service().last_restore(&located.point.arn)
+    }
+
+    /// Vaults here are the caller's own: another account's is not shared with it.
+    pub(super) fn own_vault(&self, call: &Call<'_>, parameter: &str) -> Result<(), ApiError> {
+        let account = call.query.account(parameter, false)?;
+        match account.is_some_and(|account| account != call.caller.account) {
+            true => Err(ApiError::insufficient_privileges()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Where the ARN of a backed-up resource is wanted, that of a snapshot is refused with these words, recorded in
+/// <https://github.com/aws/aws-sdk-go-v2/issues/1904>.
+pub(super) fn source_resource(arn: &str) -> Result<(), ApiError> {
+    let snapshot = match Arn::parse(arn) {
+        None => true,
+        Some(parsed) => match parsed.service {
+            "backup" => parsed.resource.starts_with("recovery-point:"),
+            "ec2" => {
+                parsed.resource.starts_with("snapshot/") || parsed.resource.starts_with("image/")
+            }
+            _ => false,
+        },
+    };
+    match snapshot {
+        true => Err(ApiError::invalid(
+            "ResourceArn",
+            format!("Unsupported resource type: {arn}"),
+        )),
+        false => Ok(()),
+    }
+}

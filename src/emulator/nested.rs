@@ -1,0 +1,115 @@
+//! Composite recovery points: one restore, and a child job for each recovery point nested in it. Amazon EKS alone restores
+//! the composite itself, <https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-eks.html>; the children are
+//! listed by `parentJobId`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::catalog::{Caller, Catalog, Located};
+use super::course::{self, Order};
+use super::error::ApiError;
+use super::inventory::RecoveryPoint;
+use super::job::{Job, Outcome};
+use super::resource_types::{self, meta};
+use super::service::job_id;
+
+/// A nested recovery point and the metadata of its restore.
+#[derive(Debug)]
+pub(super) struct Part {
+    point: Arc<Located>,
+    metadata: BTreeMap<String, String>,
+}
+
+/// Whether the restore of this recovery point has children.
+pub(super) fn is_parent(point: &RecoveryPoint) -> bool {
+    point.resource_type == "EKS" && point.is_composite()
+}
+
+/// The recovery points that are restored along: those that `nestedRestoreJobs` names, and those that the inventory has as
+/// children; none where only manifests are restored.
+pub(super) fn parts(
+    catalog: &Catalog,
+    caller: &Caller,
+    point: &RecoveryPoint,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<Part>, ApiError> {
+    if meta(metadata, "restoreKubernetesManifestsOnly") == Some("true") {
+        return Ok(Vec::new());
+    }
+    let invalid = |message: String| ApiError::invalid("Metadata", message);
+    let wanted: BTreeMap<String, Value> = match meta(metadata, "nestedRestoreJobs") {
+        None => BTreeMap::new(),
+        Some(text) => serde_json::from_str(text).map_err(|error| {
+            invalid(format!(
+                "Invalid restore metadata: nestedRestoreJobs is no JSON object: {error}"
+            ))
+        })?,
+    };
+    let mut points: BTreeMap<String, Arc<Located>> = catalog
+        .children_of(caller, &point.arn)
+        .into_iter()
+        .map(|child| (child.point.arn.clone(), child))
+        .collect();
+    for arn in wanted.keys() {
+        if !points.contains_key(arn) {
+            points.insert(arn.clone(), catalog.find(caller, arn, None)?);
+        }
+    }
+    let namespaces = meta(metadata, "namespaceLevelRestore") == Some("true");
+    let parts = points.into_iter().filter_map(|(arn, point)| {
+        let metadata = match wanted.get(&arn) {
+            // A restore of some namespaces takes the volumes that it names; any other takes all.
+            None if namespaces => return None,
+            None => BTreeMap::new(),
+            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+            Some(value) => serde_json::from_value(value.clone()).unwrap_or_default(),
+        };
+        Some(Part { point, metadata })
+    });
+    Ok(parts.collect())
+}
+
+impl Part {
+    /// The child's job, which begins when its parent does.
+    pub(super) fn job(self, parent: &Job) -> Job {
+        let id = job_id(&[&parent.id.to_string(), &self.point.point.arn]);
+        let home = (&*parent.account, &*parent.region);
+        let row = resource_types::find(&self.point.point.resource_type);
+        let created_arn = course::created_arn(row, &self.point, home, &self.metadata, id);
+        let body = json!({
+            "RecoveryPointArn": self.point.point.arn,
+            "Metadata": self.metadata,
+            "IamRoleArn": parent.iam_role_arn,
+        });
+        let order = Order {
+            id,
+            account: Arc::clone(&parent.account),
+            region: Arc::clone(&parent.region),
+            body: body.to_string().into(),
+            iam_role_arn: parent.iam_role_arn.clone(),
+            created_arn,
+            failure: None,
+            fault: None,
+            parent: Some(parent.id),
+            point: self.point,
+        };
+        course::settle(order, parent.created_at, |_| parent.starts_at)
+    }
+}
+
+/// A parent ends when its last child has. What becomes of it when a child fails is not documented; it completes, with a
+/// message that is ours.
+pub(super) fn end_with_children(parent: &mut Job, children: &[Job]) {
+    let last = children.iter().map(|child| child.ends_at).max();
+    parent.ends_at = parent.ends_at.max(last.unwrap_or(parent.ends_at));
+    let failed = children
+        .iter()
+        .filter(|child| matches!(child.outcome, Outcome::Failed(_) | Outcome::Aborted(_)))
+        .count();
+    if failed > 0 && parent.outcome == Outcome::Completed {
+        let message = format!("{failed} of {} nested restore jobs failed.", children.len());
+        parent.outcome = Outcome::Issues(message.into());
+    }
+}
