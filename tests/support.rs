@@ -118,3 +118,19 @@ impl redrill::execute::Clock for Virtual {
 pub(crate) fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
+
+/// Every file under a folder, with its bytes, except locks.
+pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if !path.ends_with("lock") {
+            let content = bytes(&path);
+            found.push((path, content));
+        }
+    }
+    found.sort();
+    found
+}

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Aws;
 use super::error::classify;
-use crate::diff::{ApiError, Fault, Job, JobStatus, JobWindow, Reader, Sources};
+use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
 use crate::render::SourceFacts;
 
 /// Jobs a page, the most that ListRestoreJobs gives.
@@ -53,34 +53,27 @@ impl Reader for Aws {
         })
     }
 
-    async fn jobs(&self, window: &JobWindow) -> Result<Vec<Job>, ApiError> {
-        let after = DateTime::from_secs(window.created_after.as_second());
-        let mut jobs = Vec::new();
-        let mut token = None;
-        loop {
-            let operation = self.count("ListRestoreJobs");
-            let page = self
-                .backup
-                .list_restore_jobs()
-                .by_account_id(&window.account)
-                .by_resource_type(&window.resource_type)
-                .by_created_after(after)
-                .max_results(PAGE)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|err| classify(operation, &err))?;
-            jobs.extend(
-                page.restore_jobs
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(listed),
-            );
-            token = page.next_token;
-            if token.is_none() {
-                return Ok(jobs);
-            }
-        }
+    async fn jobs_page(
+        &self,
+        query: &JobQuery,
+        token: Option<String>,
+    ) -> Result<(Vec<Job>, Option<String>), ApiError> {
+        let at = |time: Timestamp| DateTime::from_secs(time.as_second());
+        let operation = self.count("ListRestoreJobs");
+        let page = self
+            .backup
+            .list_restore_jobs()
+            .by_account_id(&query.account)
+            .set_by_resource_type(query.resource_type.clone())
+            .set_by_created_after(query.created_after.map(at))
+            .set_by_complete_after(query.completed_after.map(at))
+            .max_results(PAGE)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        let jobs = page.restore_jobs.unwrap_or_default();
+        Ok((jobs.into_iter().map(listed).collect(), page.next_token))
     }
 
     async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {

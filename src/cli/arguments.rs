@@ -218,6 +218,18 @@ pub(super) struct Run {
     /// Give every failed restore another attempt
     #[arg(long)]
     pub(super) retry_failed: bool,
+    /// Take a job for this restore's that asks for the same and was not started by this run
+    #[arg(long, conflicts_with = "start_anyway")]
+    pub(super) adopt: bool,
+    /// Start a restore although a job asks for the same that was not started by this run
+    #[arg(long)]
+    pub(super) start_anyway: bool,
+    /// Take the run from a runner that is stuck: it sends and writes nothing more
+    #[arg(long)]
+    pub(super) take_over: bool,
+    /// Ask AWS as fast as it answers, not as fast as it publishes
+    #[arg(long)]
+    pub(super) no_rate_limit: bool,
     #[command(flatten)]
     pub(super) report: ReportOptions,
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::diagnostic::Finding;
 use crate::diff::ApiError;
-use crate::execute::Stopped;
+use crate::execute::{JournalError, Stopped};
 use crate::journal;
 
 /// How redrill ends.
@@ -118,7 +118,9 @@ impl Failure {
         match self {
             Self::Findings(_) | Self::Conflict(_) => Exit::Invalid,
             Self::Usage(_) => Exit::Usage,
-            Self::Journal(journal::Error::Held { .. }) => Exit::Held,
+            Self::Journal(journal::Error::Held { .. })
+            | Self::Stopped(Stopped::Journal(JournalError::TakenOver)) => Exit::Held,
+            Self::Stopped(Stopped::Ambiguous { .. } | Stopped::Twin { .. }) => Exit::Unfinished,
             Self::Io { .. }
             | Self::Aws(_)
             | Self::Account(_)
@@ -139,7 +141,8 @@ impl Failure {
                     .to_owned()
             }
             Self::Journal(journal::Error::Held { .. }) => {
-                "wait for it, or stop it; `redrill status` shows what it does".to_owned()
+                "wait for it, or stop it; `redrill status` shows what it does; --take-over takes the run from a runner that is stuck"
+                    .to_owned()
             }
             Self::Journal(journal::Error::Io { .. }) => {
                 "nothing was sent; make room, or give another directory with --state".to_owned()
@@ -154,7 +157,15 @@ impl Failure {
             Self::Stopped(Stopped::Ambiguous { .. }) => {
                 "nothing was sent again; look at these jobs in AWS Backup".to_owned()
             }
-            Self::Stopped(Stopped::Journal(_)) => {
+            Self::Stopped(Stopped::Twin { .. }) => {
+                "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore, or with --start-anyway to start another"
+                    .to_owned()
+            }
+            Self::Stopped(Stopped::Journal(JournalError::TakenOver)) => {
+                "this process sends and writes nothing more; `redrill status` shows what the other does"
+                    .to_owned()
+            }
+            Self::Stopped(Stopped::Journal(JournalError::Disk(_))) => {
                 "nothing further was sent; make room and run the same command again: it finds what was started"
                     .to_owned()
             }

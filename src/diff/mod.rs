@@ -4,7 +4,7 @@ mod observed;
 mod read;
 
 pub use observed::{Observed, Past, Stage};
-pub use read::{ApiError, Fault, Job, JobStatus, JobWindow, Reader, Sources};
+pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
 
 use std::collections::BTreeSet;
 

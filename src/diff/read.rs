@@ -24,8 +24,12 @@ pub trait Reader: Sources {
     /// One restore job.
     fn job(&self, job_id: &str) -> impl Future<Output = Result<Job, ApiError>> + Send;
 
-    /// All restore jobs of a window of time.
-    fn jobs(&self, window: &JobWindow) -> impl Future<Output = Result<Vec<Job>, ApiError>> + Send;
+    /// A page of restore jobs, and the token of the next.
+    fn jobs_page(
+        &self,
+        query: &JobQuery,
+        token: Option<String>,
+    ) -> impl Future<Output = Result<(Vec<Job>, Option<String>), ApiError>> + Send;
 
     /// The metadata that a job was started with.
     fn job_metadata(
@@ -35,14 +39,16 @@ pub trait Reader: Sources {
 }
 
 /// Which jobs to list.
-#[derive(Clone, Debug)]
-pub struct JobWindow {
+#[derive(Clone, Debug, Default)]
+pub struct JobQuery {
     /// The account whose jobs they are.
     pub account: String,
-    /// AWS's name of the resource type.
-    pub resource_type: String,
+    /// AWS's name of the resource type; all where it is absent.
+    pub resource_type: Option<String>,
     /// Created at this time or later.
-    pub created_after: Timestamp,
+    pub created_after: Option<Timestamp>,
+    /// Ended at this time or later.
+    pub completed_after: Option<Timestamp>,
 }
 
 /// A restore job as AWS describes it.

@@ -1,9 +1,7 @@
 //! From a job to its end.
 
-use jiff::{SignedDuration, Timestamp};
-
-use super::calls::{Due, interval};
-use super::engine::{Followed, Run, Stopped};
+use super::calls::Due;
+use super::engine::{Run, Stopped};
 use super::settle::TOKEN_IS_SAFE;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Action, Diff, Job, JobStatus, Reader, Stage};
@@ -32,17 +30,14 @@ where
             self.schedule.running(step);
             match &past.stage {
                 Stage::Running { job_id } => {
-                    let job_id = job_id.clone();
-                    let since = past.intended_at;
-                    self.follow(step, job_id, since, now);
+                    self.watching
+                        .follow(step, job_id.clone(), past.intended_at, now);
                 }
                 _ => {
-                    let intended_at = past.intended_at;
-                    let token = past.token.clone();
-                    let request = self.engine.plan.steps[step].draft.request.clone();
-                    self.requests.insert(step, request.with_token(&token));
+                    let draft = &self.engine.plan.steps[step].draft;
+                    self.requests.insert(step, draft.sent_with(&past.token));
                     self.perhaps_sent.insert(step);
-                    let due = if now.duration_since(intended_at) < TOKEN_IS_SAFE {
+                    let due = if now.duration_since(past.intended_at) < TOKEN_IS_SAFE {
                         Due::Start
                     } else {
                         Due::Settle
@@ -54,6 +49,7 @@ where
         Ok(())
     }
 
+    /// A restore has its job.
     pub(super) fn begin_following(
         &mut self,
         step: usize,
@@ -64,35 +60,18 @@ where
         self.requests.remove(&step);
         self.tries.remove(&step);
         let now = self.engine.clock.now();
-        self.follow(step, job_id, now, now + interval(SignedDuration::ZERO));
+        self.watching.follow(step, job_id, now, now);
         Ok(())
     }
 
-    pub(super) fn follow(
-        &mut self,
-        step: usize,
-        job_id: String,
-        since: Timestamp,
-        first: Timestamp,
-    ) {
-        self.jobs.insert(
-            step,
-            Followed {
-                job_id,
-                since,
-                status: None,
-            },
-        );
-        self.calls.at(first, step, Due::Poll);
-    }
-
+    /// What AWS says of a job.
     pub(super) fn polled(&mut self, step: usize, job: Job) -> Result<(), Stopped> {
         let restore = self.name(step);
-        let Some(followed) = self.jobs.get_mut(&step) else {
-            return Ok(());
-        };
         match job.status {
             JobStatus::Completed => {
+                if !self.watching.forget(step) {
+                    return Ok(());
+                }
                 if let Some(arn) = &job.created_resource_arn {
                     self.known.created.insert(
                         restore.clone(),
@@ -102,7 +81,6 @@ where
                         },
                     );
                 }
-                self.jobs.remove(&step);
                 self.emit(vec![Event::Completed {
                     restore,
                     created_resource_arn: job.created_resource_arn,
@@ -115,7 +93,9 @@ where
                 Ok(())
             }
             JobStatus::Failed | JobStatus::Aborted => {
-                self.jobs.remove(&step);
+                if !self.watching.forget(step) {
+                    return Ok(());
+                }
                 self.emit(vec![Event::Failed {
                     restore,
                     status: job.status.to_string(),
@@ -128,13 +108,9 @@ where
                 self.fail(step)
             }
             status => {
-                let now = self.engine.clock.now();
-                let again = now + interval(now.duration_since(followed.since));
-                let changed = followed.status.as_ref() != Some(&status);
-                followed.status = Some(status.clone());
                 self.tries.remove(&step);
-                self.calls.at(again, step, Due::Poll);
-                if changed {
+                let now = self.engine.clock.now();
+                if self.watching.still(step, &status, now) {
                     let status = status.to_string();
                     self.emit(vec![Event::Seen { restore, status }])?;
                 }

@@ -10,14 +10,16 @@ mod clock;
 mod engine;
 mod event;
 mod following;
+mod rates;
 mod schedule;
 mod settle;
 mod starting;
 mod state;
+mod watching;
 mod write;
 
 pub use clock::{Clock, SystemClock};
-pub use engine::{Control, Ended, Engine, Observer, Stopped};
+pub use engine::{Control, Ended, Engine, Observer, Policy, Stopped, Twins};
 pub use event::{Event, Recorded};
 pub use state::{Illegal, next, replay};
 pub use write::{Journal, JournalError, Writer};

@@ -1,13 +1,25 @@
 //! Which restore may start: dependencies, limits, failures. Pure: no time, no network.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diff::{Action, Diff};
 use crate::parse::OnFailure;
 use crate::plan::Plan;
 
-/// Restores at once where the plan does not say.
-pub(super) const DEFAULT_CONCURRENT: u32 = 50;
+/// Restores of a type at once where the plan does not say: what AWS documents for restores on demand
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html>), and for DynamoDB
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>. A backup gateway takes four
+/// at once, and a plan does not say which gateways there are. Nothing is published for other types.
+const DOCUMENTED: [(&str, u32); 4] = [
+    ("DynamoDB", 50),
+    ("EKS", 5),
+    ("Timestream", 1),
+    ("VirtualMachine", 4),
+];
+
+/// Which of those that are ready goes first: the longest way still to go, then the plan's order.
+type Ready = BTreeSet<(Reverse<u32>, usize)>;
 
 /// The order of starting.
 #[derive(Debug)]
@@ -15,16 +27,23 @@ pub(super) struct Schedule {
     /// Restores that each step still waits for.
     waits: Vec<usize>,
     dependents: Vec<Vec<usize>>,
-    /// May start now, in the plan's order.
-    ready: BTreeSet<usize>,
+    /// How many restores the longest chain that begins with a step has.
+    chain: Vec<u32>,
     /// Not started, not given up.
     waiting: BTreeSet<usize>,
-    types: Vec<String>,
+    of_type: Vec<usize>,
+    types: Vec<Type>,
     in_flight: u32,
-    in_flight_by_type: BTreeMap<String, u32>,
     concurrent: u32,
-    by_type: BTreeMap<String, u32>,
     on_failure: OnFailure,
+}
+
+/// One resource type and what of it may start.
+#[derive(Debug)]
+struct Type {
+    limit: u32,
+    in_flight: u32,
+    ready: Ready,
 }
 
 /// A restore that will not start, and because of which.
@@ -36,20 +55,29 @@ pub(super) struct Skip {
 
 impl Schedule {
     pub(super) fn new(plan: &Plan, diff: &Diff) -> Self {
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut types = Vec::new();
+        let mut of_type = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
+            let name = step.draft.request.resource_type.as_str();
+            of_type.push(*names.entry(name).or_insert_with(|| {
+                types.push(Type {
+                    limit: limit(plan, name),
+                    in_flight: 0,
+                    ready: Ready::new(),
+                });
+                types.len() - 1
+            }));
+        }
         let mut schedule = Self {
             waits: vec![0; plan.steps.len()],
             dependents: vec![Vec::new(); plan.steps.len()],
-            ready: BTreeSet::new(),
+            chain: vec![1; plan.steps.len()],
             waiting: BTreeSet::new(),
-            types: plan
-                .steps
-                .iter()
-                .map(|step| step.draft.request.resource_type.clone())
-                .collect(),
+            of_type,
+            types,
             in_flight: 0,
-            in_flight_by_type: BTreeMap::new(),
-            concurrent: plan.limits.concurrent.unwrap_or(DEFAULT_CONCURRENT),
-            by_type: plan.limits.by_type.clone(),
+            concurrent: plan.limits.concurrent.unwrap_or(u32::MAX),
             on_failure: plan.on_failure,
         };
         // Only what this run starts or follows can be waited for; the rest has ended, or blocks for good.
@@ -71,12 +99,41 @@ impl Schedule {
             }
             if change.action == Action::Start {
                 schedule.waiting.insert(at);
-                if schedule.waits[at] == 0 {
-                    schedule.ready.insert(at);
-                }
             }
         }
+        schedule.measure(plan.order.iter().rev().copied());
         schedule
+    }
+
+    /// Finds the longest chain behind each step, which come last first, and what may start at once.
+    fn measure(&mut self, backwards: impl Iterator<Item = usize>) {
+        for at in backwards {
+            let behind = self.dependents[at].iter().map(|d| self.chain[*d]).max();
+            self.chain[at] = 1 + behind.unwrap_or(0);
+        }
+        let ready: Vec<usize> = self
+            .waiting
+            .iter()
+            .copied()
+            .filter(|at| self.waits[*at] == 0)
+            .collect();
+        for at in ready {
+            self.set_ready(at);
+        }
+    }
+
+    fn key(&self, at: usize) -> (Reverse<u32>, usize) {
+        (Reverse(self.chain[at]), at)
+    }
+
+    fn set_ready(&mut self, at: usize) {
+        let key = self.key(at);
+        self.types[self.of_type[at]].ready.insert(key);
+    }
+
+    /// Whether something could start within the limits.
+    pub(super) fn has_next(&self) -> bool {
+        self.in_flight < self.concurrent && self.types.iter().any(Type::has_next)
     }
 
     /// The next restore to start, within the limits; it counts as running from here on.
@@ -84,18 +141,15 @@ impl Schedule {
         if self.in_flight >= self.concurrent {
             return None;
         }
-        let at = self.ready.iter().copied().find(|at| {
-            let resource_type = &self.types[*at];
-            let running = self
-                .in_flight_by_type
-                .get(resource_type)
-                .copied()
-                .unwrap_or(0);
-            self.by_type
-                .get(resource_type)
-                .is_none_or(|limit| running < *limit)
-        })?;
-        self.ready.remove(&at);
+        let next = self
+            .types
+            .iter()
+            .filter(|t| t.has_next())
+            .filter_map(|t| t.ready.first())
+            .min();
+        let (_, at) = *next?;
+        let key = self.key(at);
+        self.types[self.of_type[at]].ready.remove(&key);
         self.waiting.remove(&at);
         self.running(at);
         Some(at)
@@ -104,17 +158,13 @@ impl Schedule {
     /// A restore runs that was started before.
     pub(super) fn running(&mut self, at: usize) {
         self.in_flight += 1;
-        *self
-            .in_flight_by_type
-            .entry(self.types[at].clone())
-            .or_default() += 1;
+        self.types[self.of_type[at]].in_flight += 1;
     }
 
     fn ended(&mut self, at: usize) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let Some(count) = self.in_flight_by_type.get_mut(&self.types[at]) {
-            *count = count.saturating_sub(1);
-        }
+        let of_type = &mut self.types[self.of_type[at]];
+        of_type.in_flight = of_type.in_flight.saturating_sub(1);
     }
 
     /// A restore has completed: those that waited for it alone may start.
@@ -123,7 +173,7 @@ impl Schedule {
         for dependent in std::mem::take(&mut self.dependents[at]) {
             self.waits[dependent] -= 1;
             if self.waits[dependent] == 0 && self.waiting.contains(&dependent) {
-                self.ready.insert(dependent);
+                self.set_ready(dependent);
             }
         }
     }
@@ -135,14 +185,15 @@ impl Schedule {
         let mut stack = std::mem::take(&mut self.dependents[at]);
         while let Some(step) = stack.pop() {
             if self.waiting.remove(&step) {
-                self.ready.remove(&step);
+                let key = self.key(step);
+                self.types[self.of_type[step]].ready.remove(&key);
                 skips.push(Skip { step, because: at });
             }
             stack.append(&mut self.dependents[step]);
         }
         if self.on_failure == OnFailure::Stop {
             let rest = std::mem::take(&mut self.waiting);
-            self.ready.clear();
+            self.drain();
             skips.extend(rest.into_iter().map(|step| Skip { step, because: at }));
         }
         skips.sort_by_key(|skip| skip.step);
@@ -151,37 +202,65 @@ impl Schedule {
 
     /// Starts nothing from here on; what was not started stays that way without being given up.
     pub(super) fn drain(&mut self) {
-        self.ready.clear();
         self.waiting.clear();
+        for of_type in &mut self.types {
+            of_type.ready.clear();
+        }
     }
+}
+
+impl Type {
+    fn has_next(&self) -> bool {
+        self.in_flight < self.limit && !self.ready.is_empty()
+    }
+}
+
+fn limit(plan: &Plan, resource_type: &str) -> u32 {
+    let documented = DOCUMENTED.iter().find(|(name, _)| *name == resource_type);
+    let by_plan = plan.limits.by_type.get(resource_type).copied();
+    by_plan
+        .or(documented.map(|(_, limit)| *limit))
+        .unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A schedule over `needs`, every restore of type `T` unless named otherwise.
-    fn schedule(needs: &[&[usize]], concurrent: u32, on_failure: OnFailure) -> Schedule {
+    /// A schedule over `needs`, whose restores have the types and limits given.
+    fn schedule(
+        needs: &[&[usize]],
+        of_type: &[usize],
+        limits: &[u32],
+        concurrent: u32,
+        on_failure: OnFailure,
+    ) -> Schedule {
         let mut dependents = vec![Vec::new(); needs.len()];
         for (at, needs) in needs.iter().enumerate() {
             for need in *needs {
                 dependents[*need].push(at);
             }
         }
-        Schedule {
+        let mut schedule = Schedule {
             waits: needs.iter().map(|needs| needs.len()).collect(),
             dependents,
-            ready: (0..needs.len())
-                .filter(|at| needs[*at].is_empty())
-                .collect(),
+            chain: vec![1; needs.len()],
             waiting: (0..needs.len()).collect(),
-            types: vec!["T".to_owned(); needs.len()],
+            of_type: of_type.to_vec(),
+            types: limits
+                .iter()
+                .map(|limit| Type {
+                    limit: *limit,
+                    in_flight: 0,
+                    ready: Ready::new(),
+                })
+                .collect(),
             in_flight: 0,
-            in_flight_by_type: BTreeMap::new(),
             concurrent,
-            by_type: BTreeMap::new(),
             on_failure,
-        }
+        };
+        schedule.measure((0..needs.len()).rev());
+        schedule
     }
 
     fn started(schedule: &mut Schedule) -> Vec<usize> {
@@ -190,7 +269,13 @@ mod tests {
 
     #[test]
     fn a_restore_starts_when_all_it_needs_has_completed() {
-        let mut s = schedule(&[&[], &[], &[0, 1], &[2]], 50, OnFailure::Continue);
+        let mut s = schedule(
+            &[&[], &[], &[0, 1], &[2]],
+            &[0; 4],
+            &[9],
+            50,
+            OnFailure::Continue,
+        );
         assert_eq!(started(&mut s), [0, 1]);
         s.completed(0);
         assert!(started(&mut s).is_empty());
@@ -202,10 +287,13 @@ mod tests {
 
     #[test]
     fn limits_hold_in_all_and_by_type() {
-        let mut s = schedule(&[&[], &[], &[], &[]], 3, OnFailure::Continue);
-        s.types[1] = "EKS".to_owned();
-        s.types[2] = "EKS".to_owned();
-        s.by_type.insert("EKS".to_owned(), 1);
+        let mut s = schedule(
+            &[&[], &[], &[], &[]],
+            &[0, 1, 1, 0],
+            &[9, 1],
+            3,
+            OnFailure::Continue,
+        );
         assert_eq!(started(&mut s), [0, 1, 3]);
         s.completed(0);
         assert!(started(&mut s).is_empty());
@@ -215,7 +303,13 @@ mod tests {
 
     #[test]
     fn a_failure_skips_all_that_hangs_on_it_and_nothing_else() {
-        let mut s = schedule(&[&[], &[0], &[1], &[]], 1, OnFailure::Continue);
+        let mut s = schedule(
+            &[&[], &[0], &[1], &[]],
+            &[0; 4],
+            &[9],
+            1,
+            OnFailure::Continue,
+        );
         assert_eq!(started(&mut s), [0]);
         let skips = s.failed(0);
         assert_eq!(
@@ -236,7 +330,7 @@ mod tests {
 
     #[test]
     fn on_failure_stop_skips_everything_that_has_not_started() {
-        let mut s = schedule(&[&[], &[], &[]], 2, OnFailure::Stop);
+        let mut s = schedule(&[&[], &[], &[]], &[0; 3], &[9], 2, OnFailure::Stop);
         assert_eq!(started(&mut s), [0, 1]);
         assert_eq!(
             s.failed(0),
@@ -247,5 +341,15 @@ mod tests {
         );
         assert!(started(&mut s).is_empty());
         s.completed(1);
+    }
+
+    #[test]
+    fn the_longest_chain_goes_first() {
+        // 3 begins a chain of three, 1 one of two, 0 and 2 stand alone.
+        let needs: &[&[usize]] = &[&[], &[], &[], &[], &[1], &[3], &[5]];
+        let mut s = schedule(needs, &[0; 7], &[9], 2, OnFailure::Continue);
+        assert_eq!(started(&mut s), [3, 1]);
+        s.completed(1);
+        assert_eq!(started(&mut s), [0]);
     }
 }

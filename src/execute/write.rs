@@ -22,5 +22,11 @@ pub trait Journal {
 
 /// The journal could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the journal cannot be written: {0}")]
-pub struct JournalError(pub String);
+pub enum JournalError {
+    /// The disk, or whoever filled it.
+    #[error("the journal cannot be written: {0}")]
+    Disk(String),
+    /// Another runner, on purpose: it works on this run now.
+    #[error("another runner has taken this run over")]
+    TakenOver,
+}

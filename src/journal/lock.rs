@@ -81,6 +81,18 @@ impl Lock {
     }
 }
 
+/// Says who works on the run now, without the lock, which somebody holds that does not any more.
+pub(super) fn name(directory: &Path, owner: &Owner) -> Result<(), Error> {
+    let path = directory.join(FILE);
+    let text = serde_json::to_string(owner).unwrap_or_default();
+    let mut file = OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(&path)
+        .map_err(io(&path))?;
+    file.write_all(text.as_bytes()).map_err(io(&path))
+}
+
 /// Who holds the lock now. Looking takes a shared lock for an instant; a runner
 /// that meets it looks again.
 pub(super) fn holder(directory: &Path) -> Result<Option<Owner>, Error> {

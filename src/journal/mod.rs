@@ -1,13 +1,14 @@
-//! The durable record of a run: one file of JSON lines, one runner at a time.
+//! The durable record of a run: numbered segments of JSON lines, each created once, one runner at a time.
 //!
 //! `docs/journal.md` describes the format. A record is on disk before anything follows from it; a torn last record
-//! is what a crash leaves and is cut off; any other damage is an error that names the byte.
+//! is what a crash leaves and is cut off; any other damage is an error that names the byte. A segment is created and
+//! never written again: a runner whose run was taken over meets a segment that it did not write, and stops.
 
 mod lock;
 mod record;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 pub use lock::{Lock, Owner};
@@ -15,8 +16,8 @@ pub use lock::{Lock, Owner};
 use crate::execute::{Journal as Append, JournalError, Recorded};
 use record::Chain;
 
-/// The file in a run's directory.
-const FILE: &str = "journal.jsonl";
+/// The segments, in a run's directory.
+const FOLDER: &str = "journal";
 
 /// What can be wrong with a journal.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +39,9 @@ pub enum Error {
     /// Bytes that redrill did not write.
     #[error("{}: damaged at byte {offset} (record {record}): {why}", path.display())]
     Damaged {
-        /// The journal.
+        /// The segment.
         path: PathBuf,
-        /// From the beginning of the file.
+        /// From the beginning of the segment.
         offset: usize,
         /// From 1.
         record: usize,
@@ -71,62 +72,129 @@ pub fn directory(state: &Path, plan: &str, run: &str) -> PathBuf {
 /// The journal of a run that this process may write.
 #[derive(Debug)]
 pub struct Journal {
-    file: File,
-    path: PathBuf,
+    folder: PathBuf,
+    /// The number of the next segment.
+    next: u32,
     chain: Chain,
-    /// Released when the journal is dropped, or the process ends however it ends.
-    _lock: Lock,
+    /// Released when the journal is dropped, or the process ends however it ends; none where it was taken over.
+    _lock: Option<Lock>,
 }
 
 impl Journal {
     /// Takes the run's lock, reads what is there, and cuts off a torn last record.
     ///
+    /// With `take_over` a lock that somebody else holds is passed over: whoever holds it finds the next segment
+    /// written, and stops.
+    ///
     /// # Errors
     ///
     /// Where another runner holds the run, the disk refuses, or the journal is damaged.
-    pub fn open(directory: &Path, owner: &Owner) -> Result<(Self, Vec<Recorded>), Error> {
-        fs::create_dir_all(directory).map_err(io(directory))?;
-        let lock = Lock::take(directory, owner)?;
-        let path = directory.join(FILE);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(io(&path))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io(&path))?;
-        let (chain, records, whole) = record::read(&bytes, &path)?;
-        if whole < bytes.len() {
-            file.set_len(whole as u64).map_err(io(&path))?;
-            file.sync_all().map_err(io(&path))?;
+    pub fn open(
+        directory: &Path,
+        owner: &Owner,
+        take_over: bool,
+    ) -> Result<(Self, Vec<Recorded>), Error> {
+        let folder = directory.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(io(&folder))?;
+        let lock = match Lock::take(directory, owner) {
+            Ok(lock) => Some(lock),
+            Err(Error::Held { .. }) if take_over => {
+                lock::name(directory, owner)?;
+                None
+            }
+            Err(err) => return Err(err),
+        };
+        let whole = load(&folder)?;
+        if let Some((path, length)) = &whole.torn {
+            let file = OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map_err(io(path))?;
+            file.set_len(*length).map_err(io(path))?;
+            file.sync_all().map_err(io(path))?;
         }
-        file.seek(SeekFrom::End(0)).map_err(io(&path))?;
-        // The names of the new file and directories have to survive as well. Not every file system can be asked.
-        for directory in directory.ancestors().take(3) {
-            let _ = File::open(directory).and_then(|directory| directory.sync_all());
+        // The names of new directories have to survive as well. Not every file system can be asked.
+        for directory in folder.ancestors().take(4) {
+            sync(directory);
         }
         let journal = Self {
-            file,
-            path,
-            chain,
+            folder,
+            next: whole.segments + 1,
+            chain: whole.chain,
             _lock: lock,
         };
-        Ok((journal, records))
+        Ok((journal, whole.records))
     }
 }
 
 impl Append for Journal {
     fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
-        let fail = |why: String| JournalError(format!("{}: {why}", self.path.display()));
+        let path = segment(&self.folder, self.next);
+        let fail = |why: String| JournalError::Disk(format!("{}: {why}", path.display()));
         let lines = self
             .chain
             .lines(events)
             .map_err(|err| fail(err.to_string()))?;
-        self.file
-            .write_all(&lines)
-            .and_then(|()| self.file.sync_data())
-            .map_err(|err| fail(err.to_string()))
+        let mut file = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => file,
+            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(JournalError::TakenOver);
+            }
+            Err(err) => return Err(fail(err.to_string())),
+        };
+        file.write_all(&lines)
+            .and_then(|()| file.sync_data())
+            .map_err(|err| fail(err.to_string()))?;
+        sync(&self.folder);
+        self.next += 1;
+        Ok(())
+    }
+}
+
+fn segment(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("{number:08}.jsonl"))
+}
+
+/// Makes the names in a directory durable, where the system can.
+fn sync(directory: &Path) {
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+}
+
+/// A journal as it was read.
+struct Whole {
+    segments: u32,
+    chain: Chain,
+    records: Vec<Recorded>,
+    /// The last segment and the length of what is whole in it, where that is not all.
+    torn: Option<(PathBuf, u64)>,
+}
+
+fn load(folder: &Path) -> Result<Whole, Error> {
+    let mut whole = Whole {
+        segments: 0,
+        chain: Chain::default(),
+        records: Vec::new(),
+        torn: None,
+    };
+    loop {
+        let path = segment(folder, whole.segments + 1);
+        let mut bytes = Vec::new();
+        match File::open(&path) {
+            Ok(mut file) => file.read_to_end(&mut bytes).map_err(io(&path))?,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(whole),
+            Err(err) => return Err(io(&path)(err)),
+        };
+        if let Some((path, length)) = whole.torn {
+            return Err(Error::Damaged {
+                offset: usize::try_from(length).unwrap_or(usize::MAX),
+                path,
+                record: whole.records.len() + 1,
+                why: "it ends in the middle of a record, and is not the last segment".to_owned(),
+            });
+        }
+        let length = record::read(&bytes, &path, &mut whole.chain, &mut whole.records)?;
+        whole.torn = (length < bytes.len()).then_some((path, length as u64));
+        whole.segments += 1;
     }
 }
 
@@ -136,14 +204,7 @@ impl Append for Journal {
 ///
 /// Where the disk refuses or the journal is damaged.
 pub fn read(directory: &Path) -> Result<Vec<Recorded>, Error> {
-    let path = directory.join(FILE);
-    let mut bytes = Vec::new();
-    match File::open(&path) {
-        Ok(mut file) => file.read_to_end(&mut bytes).map_err(io(&path))?,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(err) => return Err(io(&path)(err)),
-    };
-    record::read(&bytes, &path).map(|(_, records, _)| records)
+    load(&directory.join(FOLDER)).map(|whole| whole.records)
 }
 
 /// The runs that a state directory knows, as plan and run id, sorted.
@@ -155,7 +216,7 @@ pub fn runs(state: &Path) -> Result<Vec<(String, String)>, Error> {
     let mut runs = Vec::new();
     for plan in names(state)? {
         for run in names(&state.join(&plan))? {
-            if directory(state, &plan, &run).join(FILE).exists() {
+            if directory(state, &plan, &run).join(FOLDER).exists() {
                 runs.push((plan.clone(), run));
             }
         }

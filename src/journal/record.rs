@@ -71,21 +71,18 @@ impl Chain {
     }
 }
 
-/// Reads all whole records; gives the chain to go on with, the records, and the length of what is whole.
-pub(super) fn read(bytes: &[u8], path: &Path) -> Result<(Chain, Vec<Recorded>, usize), Error> {
-    let mut chain = Chain::default();
-    let mut records = Vec::new();
+/// Reads all whole records of a segment, going on with the chain; gives the length of what is whole.
+pub(super) fn read(
+    bytes: &[u8],
+    path: &Path,
+    chain: &mut Chain,
+    records: &mut Vec<Recorded>,
+) -> Result<usize, Error> {
     let mut offset = 0;
     // A record without its end of line is one that a crash cut off: nothing has followed from it.
     while let Some(length) = bytes[offset..].iter().position(|byte| *byte == b'\n') {
         let line = &bytes[offset..offset + length];
-        let damaged = |why: String| Error::Damaged {
-            path: path.to_owned(),
-            offset,
-            record: chain.records + 1,
-            why,
-        };
-        let (next, recorded) = match one(&chain, line) {
+        let (next, recorded) = match one(chain, line) {
             Ok(Read::Record(next, recorded)) => (next, *recorded),
             Ok(Read::Newer(version)) => {
                 return Err(Error::Newer {
@@ -93,13 +90,20 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<(Chain, Vec<Recorded>, u
                     version,
                 });
             }
-            Err(why) => return Err(damaged(why)),
+            Err(why) => {
+                return Err(Error::Damaged {
+                    path: path.to_owned(),
+                    offset,
+                    record: chain.records + 1,
+                    why,
+                });
+            }
         };
-        chain = next;
+        *chain = next;
         records.push(recorded);
         offset += length + 1;
     }
-    Ok((chain, records, offset))
+    Ok(offset)
 }
 
 enum Read {

@@ -3,7 +3,7 @@
 mod request;
 mod token;
 
-pub use request::{Request, digest};
+pub use request::{MARK, Request, digest, mark};
 pub use token::{Identity, token};
 
 use std::collections::{BTreeSet, HashMap};
@@ -61,6 +61,21 @@ pub struct Draft {
     pub request: Request,
     /// What is known later only; the request holds placeholders until then, and is not sent.
     pub pending: BTreeSet<String>,
+    /// Whether AWS documents the key of redrill's mark for this type.
+    pub takes_mark: bool,
+}
+
+impl Draft {
+    /// The request as it is sent with a token.
+    #[must_use]
+    pub fn sent_with(&self, token: &str) -> Request {
+        let request = self.request.clone().with_token(token);
+        if self.takes_mark {
+            request.with_mark(token)
+        } else {
+            request
+        }
+    }
 }
 
 impl Planner {
@@ -154,6 +169,7 @@ impl Planner {
                 resource_type: checked.resource_type,
             },
             pending: rendered.pending,
+            takes_mark: checked.takes_mark,
         })
     }
 }

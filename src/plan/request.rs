@@ -46,6 +46,15 @@ impl Request {
         self.idempotency_token = Some(token.to_owned());
         self
     }
+
+    /// The same request with redrill's mark, made from the token, unless the plan has a value of its own there.
+    #[must_use]
+    pub fn with_mark(mut self, token: &str) -> Self {
+        self.metadata
+            .entry(MARK.to_owned())
+            .or_insert_with(|| mark(token));
+        self
+    }
 }
 
 impl Request {
@@ -59,6 +68,20 @@ impl Request {
         }
         request
     }
+}
+
+/// The metadata key that AWS Backup keeps with a job and that changes nothing about the restore; any UUID
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-dynamodb.html> and the pages of seven types more).
+pub const MARK: &str = "aws:backup:request-id";
+
+/// The UUID that marks the job of a token: version 5, of the name `urn:redrill:token:<token>` in the URL namespace.
+#[must_use]
+pub fn mark(token: &str) -> String {
+    uuid::Uuid::new_v5(
+        &uuid::Uuid::NAMESPACE_URL,
+        format!("urn:redrill:token:{token}").as_bytes(),
+    )
+    .to_string()
 }
 
 /// What tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal.

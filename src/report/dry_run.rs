@@ -40,14 +40,16 @@ pub fn dry_run_json(plan: &Plan, diff: &Diff, secrets: &Secrets) -> String {
         .iter()
         .map(|change| {
             let step = &plan.steps[change.step];
-            let mut request = step.draft.request.redacted(secrets);
-            request.idempotency_token.clone_from(&change.token);
+            let request = match &change.token {
+                Some(token) => step.draft.sent_with(token),
+                None => step.draft.request.clone(),
+            };
             Row {
                 restore: &step.name,
                 action: change.action,
                 attempt: change.attempt,
                 token: change.token.as_deref(),
-                request,
+                request: request.redacted(secrets),
                 pending: step.draft.pending.iter().map(String::as_str).collect(),
                 reason: change.reason.as_deref(),
             }

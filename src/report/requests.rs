@@ -30,8 +30,11 @@ pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &S
         if !only.is_empty() && !only.iter().any(|name| **name == *step.name) {
             continue;
         }
-        let mut request = step.draft.request.redacted(secrets);
-        request.idempotency_token = plan.token(step, 1);
+        let request = match plan.token(step, 1) {
+            Some(token) => step.draft.sent_with(&token),
+            None => step.draft.request.clone(),
+        };
+        let request = request.redacted(secrets);
         let line = match format {
             RequestFormat::CliJson => request.canonical(),
             RequestFormat::Lines => serde_json::to_string(&Line {

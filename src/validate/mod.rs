@@ -28,6 +28,8 @@ pub struct Checked {
     pub metadata: BTreeMap<String, String>,
     /// Whether AWS copies the source's tags.
     pub copy_source_tags: Option<bool>,
+    /// Whether AWS documents `aws:backup:request-id` for the type.
+    pub takes_mark: bool,
 }
 
 /// Checks what belongs to no single restore: the target, and the types whose rules are not known.
@@ -83,6 +85,7 @@ pub fn restore(
         resource_type: resource_type.value.clone(),
         metadata: metadata?,
         copy_source_tags: written.copy_source_tags,
+        takes_mark: schema.is_some_and(|schema| schema.keys.contains_key("aws:backup:request-id")),
     })
 }
 

@@ -165,7 +165,7 @@ async fn a_second_runner_is_told_who_holds_the_run() {
             .assert()
             .code(10)
             .stderr_eq(format!(
-                "...\nerror: [..]@[..] (process {pid}) holds this run since [..]\nhelp: wait for it, or stop it; `redrill status` shows what it does\n"
+                "...\nerror: [..]@[..] (process {pid}) holds this run since [..]\nhelp: wait for it, or stop it; `redrill status` shows what it does; --take-over [..]\n"
             ));
         redrill(&path)
             .args(["status"])
@@ -179,4 +179,116 @@ async fn a_second_runner_is_told_who_holds_the_run() {
     first.wait().unwrap();
     assert_eq!(emulator.jobs().len(), 2);
     emulator.shutdown().await;
+}
+
+/// A runner that is frozen, robbed of its run on purpose, and woken: it sends and writes nothing more.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_whose_run_was_taken_over_stops() {
+    let emulator = emulator(redrill::emulator::Options {
+        speed: redrill::emulator::Speed::Times(300.0),
+        ..Default::default()
+    })
+    .await;
+    let folder = folder();
+    write(folder.path(), "plan.yaml", &crate::support::many(4, 1));
+    let url = emulator.url();
+    let first = process(folder.path())
+        .args(["run", "plan.yaml", "--yes", "-q", "--endpoint-url", &url])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while emulator.jobs().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let signal = |name: &str| {
+        let pid = first.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([name, &pid])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    let path = folder.path().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let run = |more: &[&str]| {
+            redrill(&path)
+                .args(["run", "plan.yaml", "--yes", "-q", "--endpoint-url", &url])
+                .args(more)
+                .assert()
+        };
+        run(&[]).code(10);
+        run(&["--take-over"]).success();
+    })
+    .await
+    .unwrap();
+    assert_eq!(emulator.jobs().len(), 4);
+    let before = crate::support::files(folder.path());
+    signal("-CONT");
+    let first = tokio::task::spawn_blocking(|| first.wait_with_output().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(first.status.code(), Some(10));
+    let said = String::from_utf8(first.stderr).unwrap();
+    assert!(
+        said.contains("another runner has taken this run over"),
+        "{said}"
+    );
+    assert_eq!(emulator.jobs().len(), 4);
+    assert_eq!(crate::support::files(folder.path()), before);
+    emulator.shutdown().await;
+}
+
+/// Another machine, long after: no journal, and AWS has forgotten the tokens. The mark tells whose job it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_journal_marked_jobs_are_adopted_and_twins_are_asked_about() {
+    let emulator = emulator(redrill::emulator::Options {
+        tokens: redrill::emulator::TokenSemantics::recorded(),
+        ..at_once()
+    })
+    .await;
+    let folder = folder();
+    let plan = crate::support::many(2, 0);
+    write(folder.path(), "plan.yaml", &plan);
+    // The same two, started by somebody else: the mark is theirs.
+    let marked = plan.replace("      Encrypted: true\n", "      Encrypted: true\n      aws:backup:request-id: 3d86b624-cb6c-436f-bf72-2938f50e1954\n");
+    write(
+        folder.path(),
+        "theirs.yaml",
+        &marked.replace("plan: many", "plan: theirs"),
+    );
+    let (path, url, clock) = (folder.path().to_owned(), emulator.url(), emulator.clock());
+    let jobs = tokio::task::spawn_blocking(move || {
+        let run = |plan: &str, state: &str, more: &[&str]| {
+            redrill(&path)
+                .args(["run", plan, "--yes", "-q", "--endpoint-url", &url, "--state", state])
+                .args(more)
+                .assert()
+        };
+        let later = || clock.advance_to(clock.now() + jiff::SignedDuration::from_hours(5));
+        run("plan.yaml", "a", &[]).success();
+        later();
+        run("plan.yaml", "b", &[]).success();
+        let ours = emulator.jobs().len();
+        run("plan.yaml", "c", &["--run-id", "another"]).success();
+        let another = emulator.jobs().len();
+        run("theirs.yaml", "d", &["--run-id", "x"]).success();
+        later();
+        let theirs = emulator.jobs().len();
+        // Their jobs are twins of ours under a new run id.
+        let asked = run("plan.yaml", "e", &["--run-id", "x"]);
+        asked.code(5).stderr_eq(
+            "error: `r0` has not been started by this run, but a job asks for the same: [..]\nhelp: nothing was sent for it; [..] --adopt [..] --start-anyway [..]\n",
+        );
+        let asked = emulator.jobs().len();
+        run("plan.yaml", "e", &["--run-id", "x", "--adopt"]).success();
+        let adopted = emulator.jobs().len();
+        run("plan.yaml", "f", &["--run-id", "x", "--start-anyway"]).success();
+        [ours, another, theirs, asked, adopted, emulator.jobs().len()]
+    })
+    .await
+    .unwrap();
+    assert_eq!(jobs, [2, 4, 6, 6, 6, 8]);
 }

@@ -12,7 +12,7 @@ use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Wanted;
 use crate::emulator::{self, Emulator, Speed};
-use crate::execute::{Clock, SystemClock};
+use crate::execute::{Clock, Policy, SystemClock, Twins};
 
 pub(super) async fn rehearse(
     arguments: &Rehearse,
@@ -59,6 +59,12 @@ pub(super) async fn rehearse(
         },
         report: &arguments.report,
         confirmed: true,
+        take_over: false,
+        // The emulator has no rates to keep, and time that nobody spends is not waited for.
+        policy: Policy {
+            no_rate_limit: true,
+            twins: Twins::Ask,
+        },
         again: String::new(),
     };
     let clock = RehearsalClock {

@@ -13,7 +13,9 @@ use crate::cli::files;
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::diff::{Action, Diff, Wanted};
-use crate::execute::{Clock, Ended, Engine, Event, Observer, Recorded, Stopped, SystemClock};
+use crate::execute::{
+    Clock, Ended, Engine, Event, Observer, Policy, Recorded, Stopped, SystemClock, Twins,
+};
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
@@ -47,6 +49,15 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         },
         report: &arguments.report,
         confirmed: arguments.yes,
+        take_over: arguments.take_over,
+        policy: Policy {
+            no_rate_limit: arguments.no_rate_limit,
+            twins: match (arguments.adopt, arguments.start_anyway) {
+                (true, _) => Twins::Adopt,
+                (_, true) => Twins::StartAnyway,
+                _ => Twins::Ask,
+            },
+        },
         again: again(context),
     };
     let world = match &inventory {
@@ -60,7 +71,9 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
 fn again(context: &Context<'_>) -> String {
     let words: Vec<String> = std::iter::once(context.environment.program.clone())
         .chain(context.environment.typed())
-        .filter(|word| word != "--retry-failed")
+        .filter(|word| {
+            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word.as_str())
+        })
         .map(|word| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
             if !word.is_empty() && word.chars().all(plain) {
@@ -81,6 +94,8 @@ pub(super) struct Execution<'a> {
     pub(super) wanted: Wanted,
     pub(super) report: &'a ReportOptions,
     pub(super) confirmed: bool,
+    pub(super) take_over: bool,
+    pub(super) policy: Policy,
     pub(super) again: String,
 }
 
@@ -141,7 +156,7 @@ pub(super) async fn execute<C: Clock>(
         user: context.environment.user.clone(),
         since: clock.now(),
     };
-    let (journal, mut events) = Journal::open(&directory, &owner)?;
+    let (journal, mut events) = Journal::open(&directory, &owner, execution.take_over)?;
     let (observed, mut known_now) = pipeline::history(&events).map_err(Stopped::from)?;
     known_now.sources = known.sources;
     // Another runner may have worked between the question and the lock.
@@ -180,6 +195,7 @@ pub(super) async fn execute<C: Clock>(
         clock,
         observer: &mut watch,
         control: signals.control,
+        policy: execution.policy,
     };
     let ended = engine.run(opening, observed, known_now, &diff).await;
     watch.screen.finish();

@@ -1,0 +1,259 @@
+//! Watching jobs with few calls.
+//!
+//! A handful is described one by one. More are watched by listing what has ended since the last look, a thousand a
+//! page; every so often everything since the oldest job is listed, for what such a listing may have left out.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::engine::{Run, Stopped};
+use super::settle::CLOCK_SKEW;
+use super::{Clock, Journal, Observer, Writer};
+use crate::diff::{Job, JobQuery, JobStatus, Reader};
+
+/// Jobs that are described one by one; a page of a listing costs as much as one of these.
+const HANDFUL: usize = 5;
+/// How far listings overlap: AWS does not say how soon an end shows in one.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+/// Each of so many sweeps lists everything since the oldest job.
+const WIDE_EVERY: u32 = 20;
+
+/// How long to wait before a job is looked at again: an eighth of its age, from 1 s up to 30 s.
+fn interval(age: SignedDuration) -> SignedDuration {
+    let eighth = i64::try_from(age.as_millis() / 8).unwrap_or(i64::MAX);
+    SignedDuration::from_millis(eighth.clamp(1_000, 30_000))
+}
+
+/// A job that is followed.
+#[derive(Debug)]
+struct Followed {
+    job_id: String,
+    since: Timestamp,
+    look_at: Timestamp,
+    is_asked: bool,
+    status: Option<JobStatus>,
+    /// The last sweep that it showed in.
+    sweep: u32,
+}
+
+/// The jobs that are followed, and when to look next.
+#[derive(Debug, Default)]
+pub(super) struct Watching {
+    jobs: BTreeMap<usize, Followed>,
+    by_id: HashMap<String, usize>,
+    sweep: Option<Sweep>,
+    sweep_at: Option<Timestamp>,
+    sweeps: u32,
+    /// When the last whole sweep began.
+    swept: Option<Timestamp>,
+    /// AWS refuses to list; every job is described.
+    cannot_list: bool,
+}
+
+/// A listing under way.
+#[derive(Debug)]
+struct Sweep {
+    query: JobQuery,
+    began: Timestamp,
+    is_wide: bool,
+    token: Option<String>,
+    is_asked: bool,
+}
+
+impl Watching {
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    fn one_by_one(&self) -> bool {
+        self.cannot_list || self.jobs.len() <= HANDFUL
+    }
+
+    /// A job to follow from now on; `since` is when it may have begun.
+    pub(super) fn follow(&mut self, step: usize, job_id: String, since: Timestamp, now: Timestamp) {
+        self.by_id.insert(job_id.clone(), step);
+        // One that has just begun has nothing to tell yet; one from an earlier runner may have ended long ago.
+        let look_at = if since == now {
+            now + interval(SignedDuration::ZERO)
+        } else {
+            now
+        };
+        self.sweep_at = Some(self.sweep_at.map_or(look_at, |at| at.min(look_at.max(now))));
+        self.jobs.insert(
+            step,
+            Followed {
+                job_id,
+                since,
+                look_at,
+                is_asked: false,
+                status: None,
+                sweep: self.sweeps,
+            },
+        );
+    }
+
+    /// A job has ended; whether it was followed.
+    pub(super) fn forget(&mut self, step: usize) -> bool {
+        match self.jobs.remove(&step) {
+            Some(job) => self.by_id.remove(&job.job_id).is_some(),
+            None => false,
+        }
+    }
+
+    /// A job goes on; whether its status is a new one.
+    pub(super) fn still(&mut self, step: usize, status: &JobStatus, now: Timestamp) -> bool {
+        let Some(job) = self.jobs.get_mut(&step) else {
+            return false;
+        };
+        job.is_asked = false;
+        job.look_at = now + interval(now.duration_since(job.since));
+        let is_new = job.status.as_ref() != Some(status);
+        job.status = Some(status.clone());
+        is_new
+    }
+
+    /// A question about a job got no answer.
+    pub(super) fn look_again(&mut self, step: usize, at: Timestamp) {
+        if let Some(job) = self.jobs.get_mut(&step) {
+            job.is_asked = false;
+            job.look_at = at;
+        }
+    }
+
+    /// A page of a listing did not come.
+    pub(super) fn sweep_again(&mut self, at: Timestamp) {
+        self.sweep = None;
+        self.sweep_at = Some(at);
+    }
+
+    /// AWS does not let the caller list jobs.
+    pub(super) fn no_sweeps(&mut self) {
+        self.cannot_list = true;
+    }
+
+    /// When something is to be looked at.
+    pub(super) fn next_at(&self) -> Option<Timestamp> {
+        if self.one_by_one() {
+            let jobs = self.jobs.values().filter(|job| !job.is_asked);
+            return jobs.map(|job| job.look_at).min();
+        }
+        match &self.sweep {
+            // Its next page waits for the rates alone.
+            Some(_) => None,
+            None => self.sweep_at,
+        }
+    }
+
+    fn begin_sweep(&mut self, account: &str, now: Timestamp) {
+        self.sweeps += 1;
+        let oldest = self.jobs.values().map(|job| job.since).min().unwrap_or(now);
+        let oldest = oldest.saturating_sub(CLOCK_SKEW).unwrap_or(oldest);
+        let is_wide = self.swept.is_none() || self.sweeps.is_multiple_of(WIDE_EVERY);
+        let mut query = JobQuery {
+            account: account.to_owned(),
+            ..JobQuery::default()
+        };
+        match self.swept.filter(|_| !is_wide) {
+            Some(swept) => query.completed_after = Some(swept - OVERLAP),
+            None => query.created_after = Some(oldest),
+        }
+        self.sweep = Some(Sweep {
+            query,
+            began: now,
+            is_wide,
+            token: None,
+            is_asked: false,
+        });
+    }
+
+    fn end_sweep(&mut self, now: Timestamp) {
+        let Some(sweep) = self.sweep.take() else {
+            return;
+        };
+        self.swept = Some(sweep.began);
+        let ages: i64 = self
+            .jobs
+            .values()
+            .map(|job| now.duration_since(job.since).as_secs())
+            .sum();
+        let mean = ages / i64::try_from(self.jobs.len().max(1)).unwrap_or(1);
+        self.sweep_at = Some(now + interval(SignedDuration::from_secs(mean)));
+        if sweep.is_wide {
+            // What a listing of everything does not show is asked about by itself.
+            for job in self.jobs.values_mut() {
+                if job.since < sweep.began && job.sweep != self.sweeps {
+                    job.look_at = now;
+                }
+            }
+        }
+    }
+}
+
+impl<A, J, C, O> Run<'_, A, J, C, O>
+where
+    A: Reader + Writer + 'static,
+    J: Journal,
+    C: Clock,
+    O: Observer,
+{
+    /// Asks about what is due, as far as the rates let it.
+    pub(super) fn look(&mut self) {
+        let now = self.engine.clock.now();
+        if self.watching.one_by_one() {
+            self.watching.sweep = None;
+            let due: Vec<(usize, String)> = self
+                .watching
+                .jobs
+                .iter()
+                .filter(|(_, job)| !job.is_asked && job.look_at <= now)
+                .map(|(step, job)| (*step, job.job_id.clone()))
+                .collect();
+            for (step, job_id) in due {
+                if !self.calls.may("DescribeRestoreJob", now) {
+                    return;
+                }
+                if let Some(job) = self.watching.jobs.get_mut(&step) {
+                    job.is_asked = true;
+                }
+                self.calls.poll(step, job_id);
+            }
+            return;
+        }
+        if self.watching.sweep.is_none() && self.watching.sweep_at.is_none_or(|at| at <= now) {
+            self.watching
+                .begin_sweep(&self.engine.plan.target.account, now);
+        }
+        if let Some(sweep) = &mut self.watching.sweep
+            && !sweep.is_asked
+            && self.calls.may("ListRestoreJobs", now)
+        {
+            sweep.is_asked = true;
+            self.calls.list(sweep.query.clone(), sweep.token.take());
+        }
+    }
+
+    /// A page of a listing has come.
+    pub(super) fn listed(&mut self, jobs: Vec<Job>, next: Option<String>) -> Result<(), Stopped> {
+        self.tries.remove(&usize::MAX);
+        let sweeps = self.watching.sweeps;
+        for job in jobs {
+            let Some(step) = self.watching.by_id.get(&job.id).copied() else {
+                continue;
+            };
+            if let Some(followed) = self.watching.jobs.get_mut(&step) {
+                followed.sweep = sweeps;
+            }
+            self.polled(step, job)?;
+        }
+        let now = self.engine.clock.now();
+        match (&mut self.watching.sweep, next) {
+            (Some(sweep), Some(token)) => {
+                sweep.token = Some(token);
+                sweep.is_asked = false;
+            }
+            _ => self.watching.end_sweep(now),
+        }
+        Ok(())
+    }
+}
