@@ -26,6 +26,7 @@ mod clock;
 mod concurrency;
 mod course;
 mod error;
+mod estimate;
 mod faults;
 mod files;
 mod handle;
@@ -52,6 +53,7 @@ mod validation;
 
 pub use clock::{Clock, Speed, SpeedError};
 pub use course::JobFault;
+pub use estimate::Estimate;
 pub use faults::{Fault, FaultError, FaultKind, Faults};
 pub use inventory::{
     AccountInventory, DeniedBy, Deny, Hang, Inventory, InventoryError, RecoveryPoint,

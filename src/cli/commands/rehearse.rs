@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::emulator::{faults, quotas, refused};
 use super::run::{Execution, execute};
 use super::{Context, World};
 use crate::aws::{Aws, Settings};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Wanted;
-use crate::emulator::{self, Emulator, Speed};
+use crate::emulator::{self, Emulator, Estimate, Speed};
 use crate::execute::{Clock, SystemClock};
 
 pub(super) async fn rehearse(
@@ -30,12 +31,12 @@ pub(super) async fn rehearse(
         driven: true,
         account: Some(target.account.clone()),
         region: Some(target.region.clone()),
+        quotas: quotas(&arguments.trouble)?,
+        faults: faults(&arguments.trouble)?,
         ..emulator::Options::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let emulator = Emulator::start(address, options)
-        .await
-        .map_err(|err| Failure::System(err.to_string()))?;
+    let emulator = Emulator::start(address, options).await.map_err(refused)?;
     let settings = Settings {
         account: target.account.clone(),
         region: target.region.clone(),
@@ -65,6 +66,9 @@ pub(super) async fn rehearse(
         emulator: emulator.clock(),
     };
     let exit = execute(&loaded, &World::Aws(&aws), &aws, &clock, execution, context).await;
+    if let Some(estimate) = Estimate::of(&emulator.jobs()) {
+        context.output.note(&estimate.to_string());
+    }
     emulator.shutdown().await;
     exit
 }
