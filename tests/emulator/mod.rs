@@ -6,6 +6,7 @@ mod contract;
 mod fault_kinds;
 mod faults;
 mod jobs;
+mod judgement;
 mod listing;
 mod options;
 mod raw;
