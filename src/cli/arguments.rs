@@ -272,6 +272,23 @@ pub(super) struct Rehearse {
     /// How many times faster than the clock, or `max`: from one event to the next
     #[arg(long, value_name = "N|max", default_value = "max")]
     pub(super) speed: crate::emulator::Speed,
+    #[command(flatten)]
+    pub(super) trouble: Trouble,
+}
+
+/// What an emulator makes difficult.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Trouble")]
+pub(super) struct Trouble {
+    /// How often AWS Backup may be called: at the rates that AWS publishes, at any, or as a file says
+    #[arg(long, value_name = "aws|none|FILE", default_value = "none")]
+    pub(super) quotas: PathBuf,
+    /// A script of faults
+    #[arg(long, value_name = "FILE")]
+    pub(super) faults: Option<PathBuf>,
+    /// A fault, such as `throttle,operation=StartRestoreJob,times=2`; may be given again. docs/emulator.md lists them
+    #[arg(long = "fault", value_name = "KIND[,KEY=VALUE]…")]
+    pub(super) fault: Vec<crate::emulator::Fault>,
 }
 
 #[derive(Args, Debug)]
@@ -285,6 +302,21 @@ pub(super) struct Emulator {
     /// The vaults and recovery points it has; without it, any well-formed recovery point exists
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
+    /// The account of callers whose access key id is not itself an account id
+    #[arg(long, value_name = "ID")]
+    pub(super) account: Option<String>,
+    #[command(flatten)]
+    pub(super) trouble: Trouble,
+    /// Add a line of JSON for each request
+    #[arg(long, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// Keep jobs and tokens over restarts
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+    /// Listen on an address that is not loopback. Dangerous: no signature is checked, so everyone who reaches it can see
+    /// what is restored, start and fail jobs, and fill the memory
+    #[arg(long)]
+    pub(super) expose_without_authentication: bool,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

@@ -3,7 +3,6 @@
 use std::io;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
@@ -89,6 +88,33 @@ impl Answer {
         }
     }
 
+    /// A status, and nothing else.
+    pub(super) fn bare(status: u16) -> Answer {
+        Answer {
+            status,
+            ..Answer::no_content()
+        }
+    }
+
+    /// A page for people.
+    pub(super) fn html(status: u16, page: &str) -> Answer {
+        Answer {
+            status,
+            content_type: "text/html",
+            error_type: None,
+            body: page.as_bytes().to_vec(),
+        }
+    }
+
+    /// Says that it is JSON, and is none.
+    pub(super) fn garbage() -> Answer {
+        Answer {
+            status: 200,
+            body: b"{\"RestoreJobId\": \x00\xff".to_vec(),
+            ..Answer::no_content()
+        }
+    }
+
     pub(super) fn xml(status: u16, body: String) -> Answer {
         Answer {
             status,
@@ -98,8 +124,8 @@ impl Answer {
         }
     }
 
-    pub(super) fn into_response(self, request_id: &str) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+    pub(super) fn into_response(self, request_id: &str) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(self.body));
         *response.status_mut() =
             hyper::StatusCode::from_u16(self.status).unwrap_or(hyper::StatusCode::OK);
         let headers = response.headers_mut();

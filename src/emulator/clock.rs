@@ -43,7 +43,8 @@ impl std::fmt::Display for Speed {
     }
 }
 
-/// Virtual time. Clones share it; it starts at the real time of the start and never runs backwards.
+/// Virtual time. Clones share it; it starts at the real time of the start (or where an earlier emulator ended
+/// whose jobs it has) and never runs backwards.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Inner>);
 
@@ -61,9 +62,9 @@ impl Clock {
         clippy::disallowed_methods,
         reason = "the emulator has a clock of its own, and this is it"
     )]
-    pub(super) fn start(speed: Speed) -> Clock {
+    pub(super) fn start(speed: Speed, not_before: Timestamp) -> Clock {
         Clock(Arc::new(Inner {
-            start: to_millisecond(Timestamp::now()),
+            start: to_millisecond(Timestamp::now().max(not_before)),
             origin: Instant::now(),
             speed,
             added: AtomicI64::new(0),
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn max_stands_still_and_is_moved_forwards_only() {
-        let clock = Clock::start(Speed::Max);
+        let clock = Clock::start(Speed::Max, Timestamp::MIN);
         let start = clock.now();
         assert_eq!(clock.now(), start);
         let later = add(start, SignedDuration::from_hours(6));
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn running_clocks_can_be_moved_too() {
-        let clock = Clock::start(Speed::Times(1.0));
+        let clock = Clock::start(Speed::Times(1.0), Timestamp::MIN);
         let later = add(clock.now(), SignedDuration::from_hours(6));
         clock.advance_to(later);
         assert!(clock.now() >= later);

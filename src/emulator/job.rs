@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::catalog::Located;
+use super::faults::FaultKind;
 use super::validation::{ValidationResult, ValidationStatus};
 
 /// `RestoreJobStatus` of the API model.
@@ -218,18 +219,18 @@ impl Job {
             backup_vault_arn: &self.point.vault_arn,
             creation_date: Epoch(self.created_at),
             completion_date: self.ended_at(now).map(Epoch),
-            status,
+            status: status.name(),
             status_message: self.status_message(now),
             // The two values that captures of restore jobs show; it is no sign of progress. Backup jobs write "100.0".
-            percent_done: match status {
+            percent_done: Some(match status {
                 JobStatus::Completed => "100.00%",
                 _ => "0.00%",
-            },
+            }),
             // 0 in the one public capture of a running job.
-            backup_size_in_bytes: match status {
+            backup_size_in_bytes: Some(match status {
                 JobStatus::Pending | JobStatus::Running => 0,
                 _ => point.size_bytes,
-            },
+            }),
             iam_role_arn: self.iam_role_arn.as_deref(),
             expected_completion_time_minutes: None,
             created_resource_arn: self.created_arn(now),
@@ -280,10 +281,10 @@ pub(super) struct JobView<'a> {
     backup_vault_arn: &'a str,
     creation_date: Epoch,
     completion_date: Option<Epoch>,
-    status: JobStatus,
+    status: &'static str,
     status_message: Option<&'a str>,
-    percent_done: &'static str,
-    backup_size_in_bytes: u64,
+    percent_done: Option<&'static str>,
+    backup_size_in_bytes: Option<u64>,
     iam_role_arn: Option<&'a str>,
     expected_completion_time_minutes: Option<u64>,
     created_resource_arn: Option<&'a str>,
@@ -296,4 +297,21 @@ pub(super) struct JobView<'a> {
     deletion_status_message: Option<&'a str>,
     is_parent: bool,
     parent_job_id: Option<JobId>,
+}
+
+impl JobView<'_> {
+    /// The same, as a fault has it.
+    pub(super) fn distorted(mut self, fault: Option<&FaultKind>) -> Self {
+        match fault {
+            // A name of our own: whatever AWS adds to the model next.
+            Some(FaultKind::UnknownStatus) => self.status = "SUSPENDED",
+            Some(FaultKind::Sparse) => {
+                self.percent_done = None;
+                self.backup_size_in_bytes = None;
+                self.created_resource_arn = None;
+            }
+            _ => {}
+        }
+        self
+    }
 }

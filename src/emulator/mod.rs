@@ -26,7 +26,9 @@ mod clock;
 mod concurrency;
 mod course;
 mod error;
+mod estimate;
 mod faults;
+mod files;
 mod handle;
 mod inventory;
 mod job;
@@ -36,7 +38,9 @@ mod operation;
 mod paging;
 mod permissions;
 mod query;
+mod quotas;
 mod refusals;
+mod reply;
 mod resource_types;
 mod running;
 mod server;
@@ -49,12 +53,14 @@ mod validation;
 
 pub use clock::{Clock, Speed, SpeedError};
 pub use course::JobFault;
-pub use faults::{Fault, FaultKind, Faults};
+pub use estimate::Estimate;
+pub use faults::{Fault, FaultError, FaultKind, Faults};
 pub use inventory::{
     AccountInventory, DeniedBy, Deny, Hang, Inventory, InventoryError, RecoveryPoint,
     RecoveryPointStatus, RestoreBehaviour, StorageClass, Vault, VaultType,
 };
 pub use job::{JobSnapshot, JobStatus};
 pub use operation::Operation;
+pub use quotas::{Quotas, QuotasError};
 pub use running::{Emulator, Options, StartError};
 pub use tokens::{AfterFinish, Mismatch, TokenSemantics};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
@@ -14,11 +15,13 @@ use super::arn::is_account_id;
 use super::catalog::Catalog;
 use super::clock::{Clock, Speed};
 use super::faults::{Fault, FaultScript, Faults};
+use super::files::{self, Lines, Record};
 use super::handle::Backend;
 use super::inventory::Inventory;
 use super::job::JobSnapshot;
 use super::operation::Operation;
 use super::paging::Pager;
+use super::quotas::{Meter, Quotas};
 use super::server::Server;
 use super::service::Service;
 use super::tokens::TokenSemantics;
@@ -44,6 +47,16 @@ pub struct Options {
     pub account: Option<String>,
     /// The region where neither the signature nor an ARN names one. Without one: the first of the inventory, or us-east-1.
     pub region: Option<String>,
+    /// How often may be called; as often as one likes by default.
+    pub quotas: Quotas,
+    /// A file that each request is added to, as a line of JSON.
+    pub log: Option<PathBuf>,
+    /// A file that keeps the jobs over a restart: with the same inventory and token semantics they come back as they were,
+    /// and the clock goes on where it ended.
+    pub state: Option<PathBuf>,
+    /// Listen on an address that is not loopback. It is dangerous: no signature is checked, so that everyone who reaches
+    /// it can see what is restored, start and fail jobs, and fill the memory.
+    pub exposed: bool,
 }
 
 impl Default for Options {
@@ -56,6 +69,10 @@ impl Default for Options {
             faults: Faults::default(),
             account: None,
             region: None,
+            quotas: Quotas::none(),
+            log: None,
+            state: None,
+            exposed: false,
         }
     }
 }
@@ -74,6 +91,15 @@ pub enum StartError {
     Listen {
         /// Where.
         addr: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log or the state, which cannot be opened or read.
+    #[error("cannot use {path}")]
+    File {
+        /// Which.
+        path: PathBuf,
         /// Why not.
         #[source]
         source: std::io::Error,
@@ -99,7 +125,7 @@ impl Emulator {
     ///
     /// [`StartError`]: the address is not loopback or not free, or the account is none.
     pub async fn start(addr: SocketAddr, options: Options) -> Result<Emulator, StartError> {
-        if !addr.ip().is_loopback() {
+        if !addr.ip().is_loopback() && !options.exposed {
             return Err(StartError::NotLoopback(addr));
         }
         let first = options
@@ -124,26 +150,44 @@ impl Emulator {
             Ok((Err(source), _)) | Err(source) => return Err(StartError::Listen { addr, source }),
         };
 
-        let clock = Clock::start(options.speed);
+        let log = match &options.log {
+            Some(path) => Some(Lines::append(path).map_err(|error| unusable(path, error))?),
+            None => None,
+        };
+        let (state, records) = match &options.state {
+            Some(path) => {
+                let opened = files::open_state(path).map_err(|error| unusable(path, error))?;
+                (Some(opened.0), opened.1)
+            }
+            None => (None, Vec::new()),
+        };
+        let last = records.iter().filter_map(Record::at).max();
+        let clock = Clock::start(options.speed, last.unwrap_or(Timestamp::MIN));
         let started = clock.now();
         let catalog = Catalog::new(options.inventory, started);
         let salt = fastrand::u64(..);
+        let service = Service::new(catalog, options.tokens, default_region.clone());
+        let backend = Backend {
+            clock,
+            driven: options.driven,
+            started,
+            pager: Pager::new(salt),
+            service: Mutex::new(service),
+            default_region,
+            state,
+        };
+        if let (Err(error), Some(path)) = (backend.replay(records), &options.state) {
+            // Another inventory, most likely.
+            return Err(unusable(path, std::io::Error::other(error.message)));
+        }
         let server = Arc::new(Server {
-            backend: Backend {
-                clock,
-                driven: options.driven,
-                started,
-                pager: Pager::new(salt),
-                service: Mutex::new(Service::new(
-                    catalog,
-                    options.tokens,
-                    default_region.clone(),
-                )),
-                default_region,
-            },
+            backend,
             faults: FaultScript::new(options.faults),
+            meter: Meter::new(options.quotas),
+            log,
+            restart: watch::Sender::new(()),
             account,
-            calls: Mutex::new(BTreeMap::new()),
+            calls: Operation::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             requests: AtomicU64::new(0),
             salt,
         });
@@ -187,8 +231,9 @@ impl Emulator {
 
     /// How often each operation was asked for, faults included.
     pub fn calls(&self) -> BTreeMap<Operation, u64> {
-        let calls = self.server.calls.lock();
-        calls.unwrap_or_else(PoisonError::into_inner).clone()
+        let counts = self.server.calls.iter().map(|n| n.load(Ordering::Relaxed));
+        let all = Operation::ALL.iter().copied();
+        all.zip(counts).filter(|(_, count)| *count > 0).collect()
     }
 
     /// Adds a fault, after those that are there.
@@ -201,12 +246,31 @@ impl Emulator {
         self.server.faults.clear();
     }
 
+    /// Resets every connection, as a restart of the service does. Jobs and tokens stay.
+    pub fn drop_connections(&self) {
+        self.server.restart.send_replace(());
+    }
+
     /// Stops listening, lets open requests end (two seconds at most), and closes every connection.
     pub async fn shutdown(mut self) {
         self.stop.send_replace(());
         if let Some(task) = self.task.take() {
             let _ = task.await;
         }
+        let backend = &self.server.backend;
+        if let Some(state) = &backend.state {
+            // The last record has a time too; this one is later.
+            let _ = state.add(&Record::Stopped {
+                at: backend.clock.now(),
+            });
+        }
+    }
+}
+
+fn unusable(path: &Path, source: std::io::Error) -> StartError {
+    StartError::File {
+        path: path.to_owned(),
+        source,
     }
 }
 

@@ -1,14 +1,14 @@
 //! HTTP/1.1 over loopback: accepts connections, reads requests whole, hands them on, writes answers.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -21,12 +21,15 @@ use uuid::Uuid;
 use super::answer::Answer;
 use super::arn::is_account_id;
 use super::catalog::Caller;
-use super::clock;
+use super::clock::{self, Speed};
 use super::error::{ApiError, ErrorCode};
 use super::faults::{FaultKind, FaultScript, Strike};
+use super::files::{Lines, Logged};
 use super::handle::{Backend, Call};
 use super::operation::{Operation, Route, route};
 use super::query::Query;
+use super::quotas::Meter;
+use super::reply::{Reply, respond, scripted, throttled};
 use super::stream::Stream;
 use super::sts;
 
@@ -47,7 +50,12 @@ pub(super) struct Server {
     pub(super) backend: Backend,
     pub(super) faults: FaultScript,
     pub(super) account: String,
-    pub(super) calls: Mutex<BTreeMap<Operation, u64>>,
+    pub(super) meter: Meter,
+    pub(super) log: Option<Lines>,
+    /// Changes when every connection is to be reset.
+    pub(super) restart: watch::Sender<()>,
+    /// By operation.
+    pub(super) calls: Vec<AtomicU64>,
     pub(super) requests: AtomicU64,
     pub(super) salt: u64,
 }
@@ -56,6 +64,22 @@ pub(super) struct Server {
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is reset, as scripted")]
 struct Reset;
+
+/// A request, read whole.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    route: &'a Route,
+    head: &'a Parts,
+    body: &'a [u8],
+    request_id: &'a str,
+}
+
+/// What became of a request, for the log.
+#[derive(Debug, Default)]
+struct Outcome {
+    operation: Option<Operation>,
+    fault: Option<FaultKind>,
+}
 
 impl Server {
     /// Serves until `stop` changes or its sender is gone.
@@ -93,6 +117,8 @@ impl Server {
         // Answers are small and clients wait for them.
         let _ = stream.set_nodelay(true);
         let (stream, reset) = Stream::new(stream);
+        let reset_now = Arc::clone(&reset);
+        let mut restart = self.restart.subscribe();
         let service = service_fn(move |request| {
             let server = Arc::clone(&self);
             let reset = Arc::clone(&reset);
@@ -108,6 +134,10 @@ impl Server {
         let ended = tokio::select! {
             _ = connection.as_mut() => true,
             _ = stop.changed() => false,
+            _ = restart.changed() => {
+                reset_now.store(true, Ordering::Release);
+                true
+            }
         };
         if !ended {
             connection.as_mut().graceful_shutdown();
@@ -119,72 +149,134 @@ impl Server {
         &self,
         request: Request<Incoming>,
         reset: &AtomicBool,
-    ) -> Result<Response<Full<Bytes>>, Reset> {
+    ) -> Result<Response<Reply>, Reset> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let request_id = Uuid::from_u64_pair(self.salt, number).to_string();
         let (head, body) = request.into_parts();
-        let route = match route(&head.method, head.uri.path()) {
-            Ok(route) => route,
-            Err(error) => return Ok(Answer::error(&error).into_response(&request_id)),
-        };
-        self.count(route.operation);
-        let strike = self.faults.strike(route.operation);
-        let early = match &strike.kind {
-            Some(FaultKind::ResetBefore) => {
-                reset.store(true, Ordering::Release);
-                return Err(Reset);
+        let mut outcome = Outcome::default();
+        let answer = match route(&head.method, head.uri.path()) {
+            Err(error) => Some(Answer::error(&error)),
+            Ok(route) => {
+                outcome.operation = Some(route.operation);
+                self.calls[route.operation as usize].fetch_add(1, Ordering::Relaxed);
+                // The body is read in any case, so that the connection can be used again.
+                match read_body(&head.method, &head.headers, body).await {
+                    Err(error) => Some(Answer::error(&error)),
+                    Ok(body) => {
+                        let asked = Asked {
+                            route: &route,
+                            head: &head,
+                            body: &body,
+                            request_id: &request_id,
+                        };
+                        self.struck(&asked, &mut outcome).await
+                    }
+                }
             }
-            Some(kind) => scripted_error(kind),
-            None => None,
         };
-        // The body is read in any case, so that the connection can be used again.
-        let body = match read_body(&head.method, &head.headers, body).await {
-            Ok(body) => body,
-            Err(error) => return Ok(Answer::error(&error).into_response(&request_id)),
-        };
-        let answer = match early {
-            Some((status, code, message)) => match route.operation {
-                Operation::GetCallerIdentity => sts::error(status, code, message, &request_id),
-                _ => Answer::error_of(status, code, message, None),
-            },
+        self.log(&head, &request_id, &outcome, answer.as_ref());
+        match answer {
+            Some(answer) => Ok(respond(answer, &request_id, outcome.fault.as_ref())),
             None => {
-                let query = Query::parse(head.uri.query());
-                let caller = self.caller(&head.headers);
-                self.perform(&route, &query, &caller, &body, &request_id)
+                let politely = matches!(
+                    outcome.fault,
+                    Some(FaultKind::CloseBefore | FaultKind::CloseAfter)
+                );
+                if !politely {
+                    reset.store(true, Ordering::Release);
+                }
+                Err(Reset)
             }
+        }
+    }
+
+    /// The answer, after what a script does to the request; none if the connection ends instead.
+    async fn struck(&self, asked: &Asked<'_>, outcome: &mut Outcome) -> Option<Answer> {
+        let operation = asked.route.operation;
+        let now = self.backend.clock.now();
+        let Strike { latency, kind } = self.faults.strike(operation, asked.body, now);
+        outcome.fault = kind;
+        match &outcome.fault {
+            Some(FaultKind::ResetBefore | FaultKind::CloseBefore) => return None,
+            Some(FaultKind::Restart) => {
+                self.restart.send_replace(());
+                return None;
+            }
+            Some(FaultKind::LateDeed(delay)) => clock::delay(*delay).await,
+            _ => {}
+        }
+        let in_xml = operation == Operation::GetCallerIdentity;
+        let scripted = outcome
+            .fault
+            .as_ref()
+            .and_then(|fault| scripted(fault, in_xml, asked.request_id));
+        let answer = match scripted {
+            Some(answer) => answer,
+            None => self.perform(asked, outcome.fault.as_ref()),
         };
-        let Strike { latency, kind } = strike;
         if !latency.is_zero() {
             clock::delay(latency).await;
         }
-        if kind == Some(FaultKind::ResetAfter) {
-            reset.store(true, Ordering::Release);
-            return Err(Reset);
+        match outcome.fault {
+            Some(FaultKind::ResetAfter | FaultKind::CloseAfter) => None,
+            Some(FaultKind::NoAnswer) => std::future::pending().await,
+            _ => Some(answer),
         }
-        Ok(answer.into_response(&request_id))
     }
 
-    fn perform(
-        &self,
-        route: &Route,
-        query: &Query,
-        caller: &Caller,
-        body: &[u8],
-        request_id: &str,
-    ) -> Answer {
+    fn perform(&self, asked: &Asked<'_>, fault: Option<&FaultKind>) -> Answer {
+        let Asked {
+            route,
+            head,
+            body,
+            request_id,
+        } = *asked;
+        let query = Query::parse(head.uri.query());
+        let caller = self.caller(&head.headers);
         if route.operation == Operation::GetCallerIdentity {
-            return sts::answer(query, body, &caller.account, request_id);
+            return sts::answer(&query, body, &caller.account, request_id);
+        }
+        let clock = &self.backend.clock;
+        let now = clock.now();
+        if let Err(wait) = self.meter.count(&caller, route.operation, now) {
+            // Whoever is throttled waits; at a standstill the jump is the wait.
+            if clock.speed() == Speed::Max && !self.backend.driven {
+                clock.advance_to(clock::add(now, wait));
+            }
+            return throttled(false, request_id);
         }
         let call = Call {
             route,
-            query,
-            caller,
+            query: &query,
+            caller: &caller,
             body,
+            fault,
         };
         match self.backend.perform(&call) {
             Ok(answer) => answer,
             Err(error) => Answer::error(&error),
         }
+    }
+
+    fn log(&self, head: &Parts, request_id: &str, outcome: &Outcome, answer: Option<&Answer>) {
+        let Some(log) = &self.log else {
+            return;
+        };
+        let caller = self.caller(&head.headers);
+        let line = Logged {
+            at: self.backend.clock.now(),
+            request_id,
+            operation: outcome.operation.map(Operation::name),
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            account: &caller.account,
+            region: caller.region.as_deref(),
+            status: answer.map(|answer| answer.status),
+            error: answer.and_then(|answer| answer.error_type.as_deref()),
+            fault: outcome.fault.as_ref().map(|fault| format!("{fault:?}")),
+        };
+        // A log that cannot be written any more is no reason not to answer.
+        let _ = log.add(&line);
     }
 
     /// The signature is not checked; its credential scope says the region, and an access key id of 12 digits says the
@@ -206,11 +298,6 @@ impl Server {
             region: region.map(str::to_owned),
         }
     }
-
-    fn count(&self, operation: Operation) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        *calls.entry(operation).or_default() += 1;
-    }
 }
 
 async fn accept(
@@ -220,23 +307,6 @@ async fn accept(
     let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     let (stream, _) = listener.accept().await.ok()?;
     Some((stream, permit))
-}
-
-/// Status, code and message of a scripted error.
-fn scripted_error(kind: &FaultKind) -> Option<(u16, &str, &str)> {
-    match kind {
-        FaultKind::Throttle => Some((
-            ErrorCode::Throttling.status(),
-            ErrorCode::Throttling.name(),
-            "Rate exceeded",
-        )),
-        FaultKind::Error {
-            status,
-            code,
-            message,
-        } => Some((*status, code, message)),
-        FaultKind::ResetBefore | FaultKind::ResetAfter | FaultKind::Latency(_) => None,
-    }
 }
 
 async fn read_body(

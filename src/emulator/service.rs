@@ -244,12 +244,7 @@ impl Service {
                 let job = &self.jobs[*index];
                 *job.account == *caller.account && sees(caller, &job.region)
             })
-            .ok_or_else(|| {
-                ApiError::new(
-                    ErrorCode::ResourceNotFound,
-                    format!("Restore job {id} does not exist."),
-                )
-            })
+            .ok_or_else(|| no_job(id))
     }
 
     /// PutRestoreValidationResult. Whether AWS takes it for jobs that no restore testing plan started, or that have not
@@ -311,6 +306,13 @@ impl Service {
             },
         }
     }
+}
+
+pub(super) fn no_job(id: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::ResourceNotFound,
+        format!("Restore job {id} does not exist."),
+    )
 }
 
 /// Documentation shows restore job ids as UUIDs in upper case, captures of recent years in lower case.

@@ -3,11 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod contract;
+mod fault_kinds;
 mod faults;
 mod jobs;
+mod judgement;
 mod listing;
+mod options;
 mod raw;
 mod recovery_points;
+mod state;
 mod tokens;
 mod wire;
 

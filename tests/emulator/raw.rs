@@ -24,12 +24,23 @@ impl Raw {
     }
 }
 
-/// Sends bytes, reads to the end; None if there was no answer.
+/// Sends bytes, says that there are no more, reads to the end; None if there was no answer.
 pub(crate) async fn send(emulator: &Emulator, bytes: &[u8]) -> Option<Raw> {
     let mut stream = TcpStream::connect(emulator.addr()).await.unwrap();
     // The emulator may answer and close before it has read everything.
     let _ = stream.write_all(bytes).await;
     let _ = stream.shutdown().await;
+    answer(stream).await
+}
+
+/// Sends bytes and leaves it open, as clients do: the emulator has to be the one that ends it.
+pub(crate) async fn exchange(emulator: &Emulator, bytes: &[u8]) -> Option<Raw> {
+    let mut stream = TcpStream::connect(emulator.addr()).await.unwrap();
+    let _ = stream.write_all(bytes).await;
+    answer(stream).await
+}
+
+async fn answer(mut stream: TcpStream) -> Option<Raw> {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     let answer = String::from_utf8_lossy(&answer).into_owned();
@@ -47,5 +58,5 @@ pub(crate) async fn request(emulator: &Emulator, line: &str, body: &str) -> Raw 
     let text = format!(
         "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     );
-    send(emulator, text.as_bytes()).await.unwrap()
+    exchange(emulator, text.as_bytes()).await.unwrap()
 }

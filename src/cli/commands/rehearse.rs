@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::emulator::{faults, quotas, refused};
 use super::run::{Execution, execute};
 use super::{Context, World};
 use crate::aws::{Aws, Settings};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Wanted;
-use crate::emulator::{self, Emulator, Speed};
+use crate::emulator::{self, Emulator, Estimate, Speed};
 use crate::execute::{Clock, Policy, SystemClock, Twins};
 
 pub(super) async fn rehearse(
@@ -30,12 +31,12 @@ pub(super) async fn rehearse(
         driven: true,
         account: Some(target.account.clone()),
         region: Some(target.region.clone()),
+        quotas: quotas(&arguments.trouble)?,
+        faults: faults(&arguments.trouble)?,
         ..emulator::Options::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let emulator = Emulator::start(address, options)
-        .await
-        .map_err(|err| Failure::System(err.to_string()))?;
+    let emulator = Emulator::start(address, options).await.map_err(refused)?;
     let settings = Settings {
         account: target.account.clone(),
         region: target.region.clone(),
@@ -60,9 +61,9 @@ pub(super) async fn rehearse(
         report: &arguments.report,
         confirmed: true,
         take_over: false,
-        // The emulator has no rates to keep, and time that nobody spends is not waited for.
+        // Without quotas there are no rates to keep.
         policy: Policy {
-            no_rate_limit: true,
+            no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",
             twins: Twins::Ask,
         },
         again: String::new(),
@@ -71,6 +72,9 @@ pub(super) async fn rehearse(
         emulator: emulator.clock(),
     };
     let exit = execute(&loaded, &World::Aws(&aws), &aws, &clock, execution, context).await;
+    if let Some(estimate) = Estimate::of(&emulator.jobs()) {
+        context.output.note(&estimate.to_string());
+    }
     emulator.shutdown().await;
     exit
 }

@@ -1,15 +1,19 @@
 //! Restore jobs: start, describe, list, metadata, validation result.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::super::answer::Answer;
 use super::super::arn::Arn;
+use super::super::clock::add;
 use super::super::error::ApiError;
-use super::super::job::{JobId, JobStatus, JobView};
+use super::super::faults::FaultKind;
+use super::super::files::Record;
+use super::super::job::{Job, JobId, JobStatus, JobView};
 use super::super::listing::JobFilter;
-use super::super::service::Twist;
+use super::super::service::{Twist, no_job};
 use super::super::start_request::StartRequest;
 use super::super::validation::ValidationResult;
 use super::{Backend, Call, SMALL, listing};
@@ -22,11 +26,32 @@ impl Backend {
             restore_job_id: JobId,
         }
         let request = StartRequest::parse(call.body)?;
+        let twist = match call.fault {
+            Some(FaultKind::Job(fault)) => Twist {
+                job: Some(fault),
+                ..Twist::default()
+            },
+            Some(FaultKind::ForgetToken) => Twist {
+                forget_token: true,
+                ..Twist::default()
+            },
+            _ => Twist::default(),
+        };
         let restore_job_id = {
-            // The time is read under the lock: jobs are created in its order.
+            // The time is read under the lock: jobs are created, and recorded, in its order.
             let mut service = self.service();
-            let started =
-                service.start(call.caller, &request, self.clock.now(), Twist::default())?;
+            let at = self.clock.now();
+            let started = service.start(call.caller, &request, at, twist)?;
+            if let (Some(region), true) = (started.made_in, self.state.is_some()) {
+                self.record(&Record::Started {
+                    at,
+                    account: call.caller.account.clone(),
+                    region,
+                    body: request.body,
+                    fault: twist.job.cloned(),
+                    forget_token: twist.forget_token,
+                })?;
+            }
             JobId(started.id)
         };
         Ok(Answer::json(&Started { restore_job_id }))
@@ -34,8 +59,8 @@ impl Backend {
 
     pub(super) fn describe_restore_job(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let now = self.clock.now();
-        let job = self.service().job(call.caller, call.label(0))?.clone();
-        let answer = Answer::json(&job.view(now));
+        let job = self.known_job(call)?;
+        let answer = Answer::json(&job.view(now).distorted(call.fault));
         self.looked_at(job.next_event(now));
         Ok(answer)
     }
@@ -88,16 +113,21 @@ impl Backend {
         }
         let max = call.query.max_results(SMALL.0)?;
         let listing = listing(call);
-        let older_than = match call.query.text(SMALL.1) {
-            Some(token) => Some(self.pager.position(&listing, token)?),
-            None => None,
-        };
+        let older_than = self.position(call, &listing, SMALL.1)?;
         let now = self.clock.now();
-        let page = self
+        let mut page = self
             .service()
             .list(call.caller, filter, older_than, max, now);
+        if let Some(FaultKind::ListLag(lag)) = call.fault {
+            let shown = add(now, -*lag);
+            page.jobs.retain(|job| job.created_at <= shown);
+        }
         let answer = Answer::json(&Page {
-            restore_jobs: page.jobs.iter().map(|job| job.view(now)).collect(),
+            restore_jobs: page
+                .jobs
+                .iter()
+                .map(|job| job.view(now).distorted(call.fault))
+                .collect(),
             next_token: page
                 .next
                 .map(|position| self.pager.token(&listing, position)),
@@ -113,7 +143,7 @@ impl Backend {
             restore_job_id: JobId,
             metadata: BTreeMap<String, String>,
         }
-        let job = self.service().job(call.caller, call.label(0))?.clone();
+        let job = self.known_job(call)?;
         Ok(Answer::json(&Found {
             restore_job_id: JobId(job.id),
             metadata: job.metadata(),
@@ -125,8 +155,24 @@ impl Backend {
         call: &Call<'_>,
     ) -> Result<Answer, ApiError> {
         let result = ValidationResult::parse(call.body)?;
-        self.service()
-            .validate(call.caller, call.label(0), result)?;
+        let mut service = self.service();
+        service.validate(call.caller, call.label(0), result.clone())?;
+        self.record(&Record::Validated {
+            at: self.clock.now(),
+            account: call.caller.account.clone(),
+            region: call.caller.region.clone(),
+            job: call.label(0).to_owned(),
+            result,
+        })?;
         Ok(Answer::no_content())
+    }
+
+    /// The job that the path names.
+    fn known_job(&self, call: &Call<'_>) -> Result<Arc<Job>, ApiError> {
+        let id = call.label(0);
+        match call.fault {
+            Some(FaultKind::NotYet) => Err(no_job(id)),
+            _ => Ok(Arc::clone(self.service().job(call.caller, id)?)),
+        }
     }
 }

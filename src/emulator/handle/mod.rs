@@ -15,13 +15,16 @@ use serde::Serialize;
 use super::answer::Answer;
 use super::catalog::{Caller, vault_arn};
 use super::clock::{Clock, Speed};
-use super::error::ApiError;
+use super::error::{ApiError, ErrorCode};
+use super::faults::FaultKind;
+use super::files::{Lines, Record};
 use super::operation::{Operation, Route};
 use super::paging::Pager;
 use super::permissions;
 use super::query::Query;
 use super::resource_types;
-use super::service::Service;
+use super::service::{Service, Twist};
+use super::start_request::StartRequest;
 
 pub(super) use vaults::no_vault;
 
@@ -35,6 +38,8 @@ pub(super) struct Backend {
     pub(super) default_region: String,
     pub(super) pager: Pager,
     pub(super) service: Mutex<Service>,
+    /// Where jobs are remembered.
+    pub(super) state: Option<Lines>,
 }
 
 /// A request that has arrived whole.
@@ -44,6 +49,8 @@ pub(super) struct Call<'a> {
     pub(super) query: &'a Query,
     pub(super) caller: &'a Caller,
     pub(super) body: &'a [u8],
+    /// What a script does to it.
+    pub(super) fault: Option<&'a FaultKind>,
 }
 
 impl Call<'_> {
@@ -138,13 +145,69 @@ impl Backend {
     ) -> Result<(Vec<T>, Option<String>), ApiError> {
         let max = call.query.max_results(max_results)?;
         let listing = listing(call);
-        let from = match call.query.text(next_token) {
-            Some(token) => self.pager.position(&listing, token)?,
-            None => 0,
-        };
+        let from = self.position(call, &listing, next_token)?.unwrap_or(0);
         let end = from.saturating_add(max);
         let more = (end < items.len()).then(|| self.pager.token(&listing, end));
         Ok((items.into_iter().skip(from).take(max).collect(), more))
+    }
+
+    /// Where the page begins that a token asks for.
+    fn position(
+        &self,
+        call: &Call<'_>,
+        listing: &str,
+        next_token: &str,
+    ) -> Result<Option<usize>, ApiError> {
+        match (call.query.text(next_token), call.fault) {
+            (None, _) => Ok(None),
+            (Some(_), Some(FaultKind::LostPage)) => {
+                Err(ApiError::invalid("NextToken", "Invalid NextToken."))
+            }
+            (Some(token), _) => self.pager.position(listing, token).map(Some),
+        }
+    }
+
+    /// Remembers what has been done, if it is to be.
+    fn record(&self, record: &Record) -> Result<(), ApiError> {
+        let Some(state) = &self.state else {
+            return Ok(());
+        };
+        state.add(record).map_err(|error| {
+            let words = format!("The emulator cannot write its state: {error}");
+            ApiError::new(ErrorCode::InternalFailure, words)
+        })
+    }
+
+    /// Does again what an earlier emulator recorded.
+    pub(super) fn replay(&self, records: Vec<Record>) -> Result<(), ApiError> {
+        let mut service = self.service();
+        for record in records {
+            match record {
+                Record::Format(_) | Record::Stopped { .. } => {}
+                Record::Started {
+                    at,
+                    account,
+                    region,
+                    body,
+                    fault,
+                    forget_token,
+                } => {
+                    let request = StartRequest::parse(body.as_bytes())?;
+                    let region = Some(region);
+                    let job = fault.as_ref();
+                    let twist = Twist { job, forget_token };
+                    service.start(&Caller { account, region }, &request, at, twist)?;
+                }
+                Record::Validated {
+                    account,
+                    region,
+                    job,
+                    result,
+                    ..
+                } => service.validate(&Caller { account, region }, &job, result)?,
+            }
+        }
+        Ok(())
     }
 
     /// A client that has looked will wait: a clock that stands still jumps to what it waits for, after the answer.

@@ -1,0 +1,176 @@
+//! The two files that an emulator writes when it is told to: the log of requests and the record of jobs. JSON lines.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::course::JobFault;
+use super::validation::ValidationResult;
+
+/// A file that lines are added to.
+#[derive(Debug)]
+pub(super) struct Lines(Mutex<File>);
+
+impl Lines {
+    /// Opens or makes the file; what is in it stays.
+    pub(super) fn append(path: &Path) -> io::Result<Lines> {
+        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        Ok(Lines(Mutex::new(file)))
+    }
+
+    /// Adds a line, whole or not at all as far as the system can.
+    pub(super) fn add(&self, line: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&text)
+    }
+}
+
+/// One request, in the log. Metadata may hold secrets, so that bodies are not logged.
+#[derive(Debug, Serialize)]
+pub(super) struct Logged<'a> {
+    /// In the emulator's time.
+    pub(super) at: Timestamp,
+    pub(super) request_id: &'a str,
+    pub(super) operation: Option<&'static str>,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) account: &'a str,
+    pub(super) region: Option<&'a str>,
+    /// None when no answer was sent.
+    pub(super) status: Option<u16>,
+    pub(super) error: Option<&'a str>,
+    /// What a script did to it.
+    pub(super) fault: Option<String>,
+}
+
+/// What is remembered over a restart: requests that made jobs, to be done again at their time. The first line is the
+/// format's version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Record {
+    Format(u32),
+    Started {
+        at: Timestamp,
+        account: String,
+        region: String,
+        body: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<JobFault>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        forget_token: bool,
+    },
+    Validated {
+        at: Timestamp,
+        account: String,
+        region: Option<String>,
+        job: String,
+        result: ValidationResult,
+    },
+    /// The clock at the end, which goes on from there.
+    Stopped {
+        at: Timestamp,
+    },
+}
+
+const FORMAT: u32 = 1;
+
+impl Record {
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        match self {
+            Record::Format(_) => None,
+            Record::Started { at, .. } | Record::Validated { at, .. } | Record::Stopped { at } => {
+                Some(*at)
+            }
+        }
+    }
+}
+
+/// Opens the record of an emulator, and reads what is in it. A last line that a crash tore is cut off; any other damage is
+/// an error that names the line.
+pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    if whole < text.len() {
+        file.set_len(whole as u64)?;
+        file.seek(SeekFrom::End(0))?;
+    }
+    let mut records = Vec::new();
+    for (index, line) in text[..whole].lines().enumerate() {
+        let damaged = |why: &dyn std::fmt::Display| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("line {}: {why}", index + 1),
+            )
+        };
+        match serde_json::from_str(line).map_err(|error| damaged(&error))? {
+            Record::Format(FORMAT) if index == 0 => {}
+            Record::Format(other) => {
+                return Err(damaged(&format!("format {other} is not known here")));
+            }
+            _ if index == 0 => return Err(damaged(&"it does not say its format")),
+            record => records.push(record),
+        }
+    }
+    let lines = Lines(Mutex::new(file));
+    if whole == 0 {
+        lines.add(&Record::Format(FORMAT))?;
+    }
+    Ok((lines, records))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        (directory, path)
+    }
+
+    fn put(path: &Path, text: &str) {
+        let mut file = File::create(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_torn_line_is_cut_off_and_damage_is_named() {
+        let (_directory, path) = path("state.jsonl");
+        let record = Record::Stopped {
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let (lines, records) = open_state(&path).unwrap();
+        assert!(records.is_empty());
+        lines.add(&record).unwrap();
+        let whole = std::io::read_to_string(File::open(&path).unwrap()).unwrap();
+        put(&path, &format!("{whole}{{\"stopp"));
+        let (lines, records) = open_state(&path).unwrap();
+        assert_eq!(records, std::slice::from_ref(&record));
+        lines.add(&record).unwrap();
+        assert_eq!(open_state(&path).unwrap().1.len(), 2);
+        for (text, words) in [
+            ("{\"format\":1}\n{}\n{\"stopped\":{}}\n", "line 2: "),
+            ("{\"format\":2}\n", "line 1: format 2"),
+            (
+                "{\"stopped\":{\"at\":\"2026-01-01T00:00:00Z\"}}\n",
+                "line 1: it does not say",
+            ),
+        ] {
+            put(&path, text);
+            let error = open_state(&path).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What the emulator refuses and fails, line by line, and whether the rules agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redrill::emulator::JobStatus;
+use serde::Deserialize;
+
+use super::*;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/restore";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    #[serde(rename = "type")]
+    resource_type: String,
+    recovery_point: String,
+    metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    point_metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    surroundings: BTreeMap<String, String>,
+    status: Option<String>,
+    #[serde(default)]
+    copy_tags: bool,
+    refusal: Option<String>,
+    expect: Expect,
+    message: Option<String>,
+    source: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Expect {
+    Accepted,
+    Refused,
+    Fails,
+}
+
+fn cases() -> Vec<Case> {
+    serde_yaml::from_str(include_str!("judgements.yaml")).unwrap()
+}
+
+/// The recovery point of a case alone, in the account that its ARN names.
+fn world(case: &Case) -> (Inventory, String, String) {
+    let parts: Vec<&str> = case.recovery_point.split(':').collect();
+    let account = if parts[4].is_empty() {
+        "123456789012"
+    } else {
+        parts[4]
+    };
+    let region = parts[3].to_owned();
+    let entry = serde_json::json!({
+        "account": account,
+        "region": region,
+        "surroundings": case.surroundings,
+        "vaults": { "primary": { "recovery_points": [{
+            "arn": case.recovery_point,
+            "resource_arn": format!("arn:aws:backup:{region}:{account}:resource:source"),
+            "resource_type": case.resource_type,
+            "created_at": "2026-11-20T03:00:00Z",
+            "restore_metadata": case.point_metadata,
+            "status": case.status.as_deref().unwrap_or("COMPLETED"),
+        }] } },
+    });
+    let inventory = Inventory::parse(&entry.to_string()).unwrap();
+    (inventory, account.to_owned(), region)
+}
+
+/// What the emulator does with it, and says.
+async fn judge(case: &Case) -> (Expect, Option<String>) {
+    let (inventory, account, region) = world(case);
+    let emulator = start(Options {
+        inventory: Some(inventory),
+        ..standing()
+    })
+    .await;
+    let client = sdk_with(&emulator, &region, &account, 1);
+    let request = client
+        .start_restore_job()
+        .recovery_point_arn(&case.recovery_point)
+        .set_metadata(Some(case.metadata.clone().into_iter().collect()))
+        .copy_source_tags_to_restored_resource(case.copy_tags)
+        .iam_role_arn(ROLE);
+    let answer = request.send().await;
+    if answer.is_err() {
+        return (Expect::Refused, Some(refusal(answer).1));
+    }
+    while advance(&emulator) {}
+    let job = emulator.jobs().remove(0);
+    match job.status {
+        JobStatus::Completed => (Expect::Accepted, job.status_message),
+        JobStatus::Failed => (Expect::Fails, job.status_message),
+        other => panic!("{}: {other:?}", case.name),
+    }
+}
+
+#[tokio::test]
+async fn every_recorded_answer_is_given() {
+    let mut names = BTreeSet::new();
+    for case in cases() {
+        assert!(
+            names.insert(case.name.clone()),
+            "{} is there twice",
+            case.name
+        );
+        let (found, said) = judge(&case).await;
+        assert_eq!(found, case.expect, "{}: {said:?}", case.name);
+        assert_eq!(said, case.message, "{}", case.name);
+        let sourced = case.refusal.is_some() || case.source.is_some();
+        assert!(sourced, "{} has no source", case.name);
+    }
+}
+
+#[derive(Deserialize)]
+struct Line {
+    id: String,
+    source: String,
+    words: String,
+}
+
+fn lines() -> Vec<Line> {
+    serde_yaml::from_str(include_str!("../../src/emulator/refusals.yaml")).unwrap()
+}
+
+#[test]
+fn every_line_is_provoked_and_has_a_source() {
+    let provoked: BTreeSet<String> = cases()
+        .into_iter()
+        .filter_map(|case| case.refusal)
+        .collect();
+    let lines = lines();
+    for line in &lines {
+        assert!(
+            provoked.contains(&line.id),
+            "no judgement provokes {}",
+            line.id
+        );
+        let public = ["https://", "a public ", "the refusal ", "an answer "];
+        let named = public.iter().any(|start| line.source.starts_with(start));
+        assert!(named && !line.words.is_empty(), "{}", line.id);
+    }
+    for id in provoked {
+        assert!(lines.iter().any(|line| line.id == id), "{id} is no line");
+    }
+}
+
+/// A plan with that one restore, as a person would write it.
+fn rules_reject(case: &Case) -> bool {
+    let account = case
+        .recovery_point
+        .split(':')
+        .nth(4)
+        .filter(|a| !a.is_empty());
+    let region = case.recovery_point.split(':').nth(3).unwrap();
+    let mut restore = serde_json::json!({
+        "type": case.resource_type,
+        "recovery_point": case.recovery_point,
+        "metadata": case.metadata,
+    });
+    if case.copy_tags {
+        restore["copy_source_tags_to_restored_resource"] = true.into();
+    }
+    let plan = serde_json::json!({
+        "plan": "judgement",
+        "target": {
+            "region": region,
+            "account": account.unwrap_or("123456789012"),
+            "iam_role_arn": ROLE,
+        },
+        "restores": { "one": restore },
+    });
+    crate::cases::check(&case.name, &plan.to_string()).1
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Disagreement {
+    name: String,
+    rules: String,
+    why: String,
+}
+
+/// The rules see the request alone: what lies around, and the state of the recovery point, are beyond them.
+#[tokio::test]
+async fn rules_and_emulator_agree_or_say_why_not() {
+    let listed: Vec<Disagreement> =
+        serde_yaml::from_str(include_str!("disagreements.yaml")).unwrap();
+    let mut known: BTreeMap<&str, &Disagreement> =
+        listed.iter().map(|d| (d.name.as_str(), d)).collect();
+    let mut report = String::new();
+    let types = types_with_rules();
+    assert!(types.contains("EFS"), "{types:?}");
+    for case in cases() {
+        let beyond = !case.surroundings.is_empty() || case.status.is_some();
+        if beyond || !types.contains(&case.resource_type) {
+            continue;
+        }
+        let rejected = rules_reject(&case);
+        let refused = judge(&case).await.0 != Expect::Accepted;
+        let says = if rejected { "rejected" } else { "accepted" };
+        match known.remove(case.name.as_str()) {
+            None if rejected == refused => {}
+            Some(d) if d.rules == says && rejected != refused && !d.why.is_empty() => {}
+            listed => report.push_str(&format!(
+                "{}: the rules say {says}, the emulator {:?}; listed: {listed:?}\n",
+                case.name, case.expect
+            )),
+        }
+    }
+    for name in known.keys() {
+        report.push_str(&format!(
+            "{name}: listed, and they agree, or there is none\n"
+        ));
+    }
+    assert!(
+        report.is_empty(),
+        "tests/emulator/disagreements.yaml:\n{report}"
+    );
+}
+
+/// Those of `schemas/`.
+fn types_with_rules() -> BTreeSet<String> {
+    let rules = redrill::validate::Rules::embedded();
+    rules.compile_all().unwrap().into_iter().collect()
+}
