@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::coerce::{boolean, coerce};
 use super::problem::Checker;
-use super::rules::Schema;
+use super::rules::{Schema, escaped, note};
 use crate::diagnostic::{Finding, Severity};
 use crate::parse::{Document, Entry, Restore, error, warning};
-use crate::render::{Rendered, RenderedEntry};
+use crate::render::{Rendered, RenderedEntry, wire};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
 pub(super) fn metadata(
@@ -46,7 +46,16 @@ pub(super) fn metadata(
         findings.extend(boolean_case(&checker, &key, entry, &value));
         instance.insert(key.clone(), value);
         match &entry.wire {
-            Some(wire) => drop(sent.insert(key, wire.clone())),
+            Some(wire) => {
+                let place = format!("/properties/{}", escaped(&key));
+                let wire = match &entry.value {
+                    Value::Object(maps) if note(&schema.text, &place).holds_metadata => {
+                        metadata_maps(maps)
+                    }
+                    _ => wire.clone(),
+                };
+                sent.insert(key, wire);
+            }
             None => complete = false,
         }
     }
@@ -74,6 +83,25 @@ pub(super) fn metadata(
     size(&checker, &sent, findings);
     once_a_value(findings, before);
     complete.then_some(sent)
+}
+
+/// Maps of metadata by the ARN of a recovery point: each a map of strings, as JSON in a string of its own.
+fn metadata_maps(maps: &Map<String, Value>) -> String {
+    let strings = |value: &Value| match value {
+        Value::Object(map) => {
+            let map: Map<String, Value> = map
+                .iter()
+                .map(|(key, value)| (key.clone(), wire(value).into()))
+                .collect();
+            Value::String(Value::Object(map).to_string())
+        }
+        other => other.clone(),
+    };
+    let maps: Map<String, Value> = maps
+        .iter()
+        .map(|(arn, metadata)| (arn.clone(), strings(metadata)))
+        .collect();
+    Value::Object(maps).to_string()
 }
 
 /// A boolean that AWS's pages write in another case: it is sent as it is, and nobody has recorded what AWS makes of it.
@@ -105,19 +133,28 @@ fn boolean_case(
     )
 }
 
-/// Of two findings about the value of a key, the one that names a rule says more than the one about its form.
+/// Of two findings about a key, an error about its value says more than a warning, and a rule that names the key more
+/// than that no page lists it.
 fn once_a_value(findings: &mut Vec<Finding>, from: usize) {
     let told: Vec<_> = findings[from..]
         .iter()
         .filter(|f| f.severity == Severity::Error)
         .map(|f| (f.key.clone(), f.span))
         .collect();
+    let is_unknown = |finding: &Finding| finding.rule.ends_with("/unknown-key");
+    let named: BTreeSet<_> = findings[from..]
+        .iter()
+        .filter(|f| !is_unknown(f))
+        .filter_map(|f| f.key.clone())
+        .collect();
     let mut at = 0;
     findings.retain(|finding| {
         at += 1;
-        at <= from
-            || finding.severity == Severity::Error
-            || !told.contains(&(finding.key.clone(), finding.span))
+        let again = match is_unknown(finding) {
+            true => finding.key.as_ref().is_some_and(|key| named.contains(key)),
+            false => told.contains(&(finding.key.clone(), finding.span)),
+        };
+        at <= from || finding.severity == Severity::Error || !again
     });
 }
 
@@ -216,6 +253,22 @@ fn size(checker: &Checker<'_>, sent: &BTreeMap<String, String>, findings: &mut V
                 "restore fewer items at once, or the directory that holds them",
             )
             .documented_at(Some(&notes.url)),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::metadata_maps;
+
+    #[test]
+    fn metadata_within_metadata_is_a_string_of_strings() {
+        let maps = json!({"arn:a": {"volumeSize": 8, "encrypted": true}, "arn:b": "{\"x\":\"y\"}"});
+        assert_eq!(
+            metadata_maps(maps.as_object().unwrap()),
+            r#"{"arn:a":"{\"volumeSize\":\"8\",\"encrypted\":\"true\"}","arn:b":"{\"x\":\"y\"}"}"#
         );
     }
 }

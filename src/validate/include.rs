@@ -41,20 +41,32 @@ fn included(name: &str, depth: usize) -> Result<Map<String, Value>, String> {
         .ok_or_else(|| format!("`x-include: {name}` includes itself"))?;
     let unknown = || format!("`x-include: {name}` names nothing");
     let (stem, place) = match name.split_once(['#', '/']) {
-        Some((stem, rest)) if name[stem.len()..].starts_with('#') => (stem, format!("/$defs/{rest}")),
+        Some((stem, rest)) if name[stem.len()..].starts_with('#') => {
+            (stem, format!("/$defs/{rest}"))
+        }
         Some((stem, rest)) => (stem, format!("/{rest}")),
         None => (name, String::new()),
     };
     let text = file(stem).ok_or_else(unknown)?;
     let mut whole: Value = serde_yaml::from_str(text).map_err(|err| err.to_string())?;
-    let mut part = whole.pointer_mut(&place).map(Value::take).ok_or_else(unknown)?;
+    let mut part = whole
+        .pointer_mut(&place)
+        .map(Value::take)
+        .ok_or_else(unknown)?;
     walk(&mut part, depth)?;
     let Value::Object(mut part) = part else {
         return Err(unknown());
     };
     if place.is_empty() {
         // What is said of the file, not of the metadata.
-        for member in ["$schema", "$id", "title", "description", "x-redrill", "$defs"] {
+        for member in [
+            "$schema",
+            "$id",
+            "title",
+            "description",
+            "x-redrill",
+            "$defs",
+        ] {
             part.shift_remove(member);
         }
     }
@@ -90,7 +102,10 @@ mod tests {
     #[test]
     fn an_include_of_nothing_is_an_error() {
         for name in ["common#nothing", "nothing"] {
-            assert!(resolve(&mut json!({"a": [{"x-include": name}]})).is_err(), "{name}");
+            assert!(
+                resolve(&mut json!({"a": [{"x-include": name}]})).is_err(),
+                "{name}"
+            );
         }
     }
 }

@@ -93,8 +93,8 @@ impl Checker<'_> {
             None => self.message(problem, &note, missing.as_deref(), top.as_deref(), &place),
         };
         let help = self.help(&note, key.as_deref(), missing.as_deref(), &place);
-        let mut finding = error(&self.document.source, span, &rule, words, help)
-            .documented_at(Some(url));
+        let mut finding =
+            error(&self.document.source, span, &rule, words, help).documented_at(Some(url));
         finding.severity = severity(note.severity);
         finding.key = key;
         findings.push(finding);
@@ -160,7 +160,11 @@ impl Checker<'_> {
             .and_then(|(of, _)| self.schema.text.pointer(of))
             .and_then(|of| of.get("properties"))
             .and_then(Value::as_object);
-        let known: Vec<&str> = of.into_iter().flat_map(|p| p.keys()).map(String::as_str).collect();
+        let known: Vec<&str> = of
+            .into_iter()
+            .flat_map(|p| p.keys())
+            .map(String::as_str)
+            .collect();
         let note = note(&self.schema.text, place);
         warning(
             &self.document.source,
@@ -185,20 +189,16 @@ impl Checker<'_> {
         match self.entries.get(top) {
             // A member that is missing is missing in a value; a key that is missing, in the map.
             Some(entry) => {
-                let node = rest.iter().fold(&entry.value, descend);
+                let node = rest
+                    .iter()
+                    .fold(&entry.value, |node, segment| descend(node, segment));
                 node.span.on_one_line(entry.key.span)
             }
             None => self.written.metadata_span,
         }
     }
 
-    fn help(
-        &self,
-        note: &Note,
-        key: Option<&str>,
-        missing: Option<&str>,
-        place: &str,
-    ) -> String {
+    fn help(&self, note: &Note, key: Option<&str>, missing: Option<&str>, place: &str) -> String {
         if let Some(help) = &note.help {
             return help.clone();
         }
@@ -268,7 +268,7 @@ fn nearest_example(schema: &Value, place: &str) -> Option<Value> {
 }
 
 /// One step of a JSON pointer into what was written; where that is a template, the template.
-fn descend<'a>(node: &'a Node, segment: &String) -> &'a Node {
+fn descend<'a>(node: &'a Node, segment: &str) -> &'a Node {
     let inner = match &node.kind {
         Kind::Sequence(items) => segment.parse::<usize>().ok().and_then(|at| items.get(at)),
         Kind::Mapping(entries) => entries

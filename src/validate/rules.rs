@@ -95,6 +95,9 @@ pub(super) struct Note {
     /// False where a request must not hold the key, although AWS returns it.
     #[serde(default, rename = "send")]
     _send: Option<bool>,
+    /// Whether each member is a metadata map of its own, which AWS wants as JSON in a string once more.
+    #[serde(default)]
+    pub(super) holds_metadata: bool,
     /// Other spellings of the key in AWS's own pages.
     #[serde(default)]
     also: Vec<String>,
@@ -272,7 +275,7 @@ fn properties(schema: &Value) -> impl Iterator<Item = &String> {
 }
 
 /// A key as a step of a JSON pointer.
-fn escaped(key: &str) -> String {
+pub(super) fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 

@@ -14,12 +14,7 @@ pub(super) struct Slip {
 pub(super) fn of(schema: &Value, text: &str) -> Option<Slip> {
     let wanted = schema.get("type").and_then(Value::as_str)?;
     let trimmed = text.trim();
-    let (noun, article) = match wanted {
-        "array" => ("array", "an"),
-        "object" => ("object", "an"),
-        _ => return None,
-    };
-    if trimmed.is_empty() {
+    if !matches!(wanted, "array" | "object") || trimmed.is_empty() {
         return None;
     }
     if trimmed.starts_with(['[', '{']) {
@@ -53,7 +48,7 @@ pub(super) fn of(schema: &Value, text: &str) -> Option<Slip> {
     Some(Slip {
         rule,
         message: format!(
-            "`{}` {what}; AWS wants {article} JSON {noun} in a string, also for one item",
+            "`{}` {what}; AWS wants a JSON array in a string, also for one item",
             cut(text)
         ),
         instead: written(&json),
@@ -82,8 +77,13 @@ pub(super) fn written(value: &Value) -> String {
 
 fn text(string: &str) -> String {
     let plain = !string.is_empty()
-        && string.chars().all(|c| c.is_alphanumeric() || "-_./: ".contains(c))
-        && string.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '/')
+        && string
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_./: ".contains(c))
+        && string
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_alphanumeric() || c == '/')
         && !string.contains(": ")
         && !string.ends_with([':', ' '])
         && string.parse::<f64>().is_err()
@@ -123,7 +123,11 @@ mod tests {
             ("object", "{a:1}", "metadata/broken-json", "{  }"),
         ] {
             let slip = of(&json!({"type": schema}), text).unwrap();
-            assert_eq!((slip.rule, slip.instead.as_str()), (rule, instead), "{text}");
+            assert_eq!(
+                (slip.rule, slip.instead.as_str()),
+                (rule, instead),
+                "{text}"
+            );
         }
         assert!(of(&json!({"type": "array"}), "").is_none());
         assert!(of(&json!({"type": "string"}), "a,b").is_none());
