@@ -1,5 +1,11 @@
 //! The rules of every resource type against what is known of AWS: samples, refusals, and cases of our own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests, which read fixtures and fail by panicking"
+)]
+
 mod complete;
 mod corpus;
 mod files;
