@@ -2,8 +2,8 @@
 //!
 //! `schemas/common.yaml` is no type: it holds what several types share.
 
-use std::sync::OnceLock;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use jsonschema::Validator;
 use regex::Regex;

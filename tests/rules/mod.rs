@@ -1,11 +1,5 @@
 //! The rules of every resource type against what is known of AWS: samples, refusals, and cases of our own.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "helpers of tests, which read fixtures and fail by panicking"
-)]
-
 mod complete;
 mod corpus;
 mod files;
@@ -14,6 +8,7 @@ mod plans;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Findings, Severity, Source};
 use redrill::pipeline;
@@ -29,6 +24,9 @@ target:
   account: \"123456789012\"
   iam_role_arn: arn:aws:iam::123456789012:role/restore
 ";
+
+/// Compiled once for every test of a process.
+static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -53,7 +51,7 @@ fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
 /// Everything that is said of a plan, in its order.
 fn check(name: &str, text: &str) -> Vec<Finding> {
     let source = Source::new(name, text);
-    let front = pipeline::read(&source, "main", &Inputs::default());
+    let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
     let mut findings = front.findings;
     if let Some(planner) = &front.planner {
         let _ = pipeline::requests(planner, &Known::default(), &mut findings);
