@@ -14,6 +14,7 @@ mod crash;
 mod emulator;
 mod layers;
 mod python;
+mod rules;
 mod support;
 mod tokens;
 mod wire;

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jsonschema::ValidationError;
-use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
-use super::coerce::coerce;
-use super::rules::{Level, Note, Schema, note};
-use crate::diagnostic::{Finding, Severity, Span, suggest};
-use crate::parse::{Document, Entry, Kind, Node, Restore, error, warning};
-use crate::render::{Rendered, wire};
+use super::coerce::{boolean, coerce};
+use super::problem::Checker;
+use super::rules::{Schema, escaped, note};
+use crate::diagnostic::{Finding, Severity};
+use crate::parse::{Document, Entry, Restore, error, warning};
+use crate::render::{Rendered, RenderedEntry, wire};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
 pub(super) fn metadata(
@@ -20,52 +19,143 @@ pub(super) fn metadata(
     schema: &Schema,
     findings: &mut Vec<Finding>,
 ) -> Option<BTreeMap<String, String>> {
-    let checker = Checker {
+    let mut checker = Checker {
         document,
         written,
         schema,
         entries: spelled(document, written, schema, findings),
+        unknown: BTreeSet::new(),
     };
+    let before = findings.len();
     let mut instance = Map::new();
     let mut sent = BTreeMap::new();
-    // Keys whose value is not known yet, or could not be rendered: they are there, and that is all one can say.
-    let mut unknown = BTreeSet::new();
     let mut complete = true;
     for entry in &rendered.metadata {
         let typed = &written.metadata[entry.index].key.value;
         let Some((key, _)) = checker.entries.iter().find(|(_, e)| e.key.value == *typed) else {
             continue;
         };
+        let key = key.clone();
         if entry.pending || entry.wire.is_none() {
-            unknown.insert(key.clone());
+            checker.unknown.insert(key.clone());
         }
-        let value = match schema.text.pointer("/properties").and_then(|p| p.get(key)) {
+        let value = match schema.text.pointer("/properties").and_then(|p| p.get(&key)) {
             Some(of) => coerce(of, entry.value.clone()),
             None => entry.value.clone(),
         };
+        findings.extend(boolean_case(&checker, &key, entry, &value));
         instance.insert(key.clone(), value);
         match &entry.wire {
-            Some(wire) => drop(sent.insert(key.clone(), wire.clone())),
+            Some(wire) => {
+                let place = format!("/properties/{}", escaped(&key));
+                let wire = match &entry.value {
+                    Value::Object(maps) if note(&schema.text, &place).holds_metadata => {
+                        metadata_maps(maps)
+                    }
+                    _ => wire.clone(),
+                };
+                sent.insert(key, wire);
+            }
             None => complete = false,
         }
     }
     let instance = Value::Object(instance);
     for problem in schema.metadata.iter_errors(&instance) {
-        checker.report(&problem, "", &unknown, findings);
+        checker.report(&problem, "", findings);
     }
     if let Some(validator) = &schema.request {
         let mut request = Map::new();
+        if let (Some(arn), false) = (
+            &rendered.recovery_point,
+            rendered.pending.contains("recovery_point"),
+        ) {
+            request.insert("RecoveryPointArn".to_owned(), arn.as_str().into());
+        }
         if let Some(copy) = written.copy_source_tags {
             request.insert("CopySourceTagsToRestoredResource".to_owned(), copy.into());
         }
         request.insert("Metadata".to_owned(), instance);
         let request = Value::Object(request);
         for problem in validator.iter_errors(&request) {
-            checker.report(&problem, "/$defs/request", &unknown, findings);
+            checker.report(&problem, "/$defs/request", findings);
         }
     }
-    checker.size(&sent, findings);
+    size(&checker, &sent, findings);
+    once_a_value(findings, before);
     complete.then_some(sent)
+}
+
+/// Maps of metadata by the ARN of a recovery point: each a map of strings, as JSON in a string of its own.
+fn metadata_maps(maps: &Map<String, Value>) -> String {
+    let strings = |value: &Value| match value {
+        Value::Object(map) => {
+            let map: Map<String, Value> = map
+                .iter()
+                .map(|(key, value)| (key.clone(), wire(value).into()))
+                .collect();
+            Value::String(Value::Object(map).to_string())
+        }
+        other => other.clone(),
+    };
+    let maps: Map<String, Value> = maps
+        .iter()
+        .map(|(arn, metadata)| (arn.clone(), strings(metadata)))
+        .collect();
+    Value::Object(maps).to_string()
+}
+
+/// A boolean that AWS's pages write in another case: it is sent as it is, and nobody has recorded what AWS makes of it.
+fn boolean_case(
+    checker: &Checker<'_>,
+    key: &str,
+    entry: &RenderedEntry,
+    typed: &Value,
+) -> Option<Finding> {
+    let (Value::String(text), Value::Bool(value)) = (&entry.value, typed) else {
+        return None;
+    };
+    let usual = text == "true" || text == "false";
+    if usual || checker.schema.notes.upper_case_booleans || boolean(text).is_none() {
+        return None;
+    }
+    let place = checker.entries.get(key)?;
+    let finding = warning(
+        &checker.document.source,
+        place.value.span,
+        "metadata/boolean-case",
+        format!("AWS writes this value as `{value}`; whether it takes `{text}` is not known"),
+        format!("write `{key}: {value}`"),
+    );
+    Some(
+        finding
+            .of_key(key)
+            .documented_at(Some(&checker.schema.notes.url)),
+    )
+}
+
+/// Of two findings about a key, an error about its value says more than a warning, and a rule that names the key more
+/// than that no page lists it.
+fn once_a_value(findings: &mut Vec<Finding>, from: usize) {
+    let told: Vec<_> = findings[from..]
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .map(|f| (f.key.clone(), f.span))
+        .collect();
+    let is_unknown = |finding: &Finding| finding.rule.ends_with("/unknown-key");
+    let named: BTreeSet<_> = findings[from..]
+        .iter()
+        .filter(|f| !is_unknown(f))
+        .filter_map(|f| f.key.clone())
+        .collect();
+    let mut at = 0;
+    findings.retain(|finding| {
+        at += 1;
+        let again = match is_unknown(finding) {
+            true => finding.key.as_ref().is_some_and(|key| named.contains(key)),
+            false => told.contains(&(finding.key.clone(), finding.span)),
+        };
+        at <= from || finding.severity == Severity::Error || !again
+    });
 }
 
 /// The metadata of a type without rules: as it is written.
@@ -107,18 +197,24 @@ fn spelled<'a>(
             continue;
         }
         let key = schema.keys.get(&typed.to_lowercase()).unwrap_or(typed);
-        if key != typed {
-            findings.push(
-                warning(
-                    &document.source,
-                    entry.key.span,
-                    &format!("{}/key-case", schema.title),
-                    format!("AWS writes this key as `{key}`, and so does the request"),
-                    format!("write `{key}`"),
-                )
-                .of_key(key)
-                .documented_at(Some(&schema.notes.url)),
-            );
+        if key != typed && !schema.also.contains(typed) {
+            let (lenient, url) = match &schema.notes.lenient_case {
+                Some(url) => (true, url),
+                None => (false, &schema.notes.url),
+            };
+            let mut finding = warning(
+                &document.source,
+                entry.key.span,
+                &format!("{}/key-case", schema.title),
+                format!("AWS writes this key as `{key}`, and so does the request"),
+                format!("write `{key}`"),
+            )
+            .of_key(key)
+            .documented_at(Some(url));
+            if lenient {
+                finding.severity = Severity::Note;
+            }
+            findings.push(finding);
         }
         entries.insert(key.clone(), entry);
     }
@@ -139,213 +235,40 @@ fn differs_by_case(document: &Document, first: &Entry, second: &Entry) -> Findin
     .of_key(&second.key.value)
 }
 
-struct Checker<'a> {
-    document: &'a Document,
-    written: &'a Restore,
-    schema: &'a Schema,
-    /// By AWS's spelling.
-    entries: BTreeMap<String, &'a Entry>,
-}
-
-impl Checker<'_> {
-    fn report(
-        &self,
-        problem: &ValidationError<'_>,
-        root: &str,
-        unknown: &BTreeSet<String>,
-        findings: &mut Vec<Finding>,
-    ) {
-        if let ValidationErrorKind::AdditionalProperties { unexpected } = problem.kind() {
-            findings.extend(unexpected.iter().map(|key| self.unknown_key(key)));
-            return;
-        }
-        let path = problem.instance_path().as_str();
-        let path = path.strip_prefix("/Metadata").unwrap_or(path);
-        let mut segments = path.split('/').skip(1).map(unescaped);
-        let top = segments.next();
-        if top.as_ref().is_some_and(|top| unknown.contains(top)) {
-            return;
-        }
-        let schema_path = format!("{root}{}", problem.schema_path().as_str());
-        let note = note(&self.schema.text, &schema_path);
-        let missing = match problem.kind() {
-            ValidationErrorKind::Required { property } => property.as_str().map(str::to_owned),
-            _ => None,
-        };
-        let key = note
-            .key
-            .clone()
-            .or(missing.clone())
-            .or(top.clone())
-            .or(note.at.clone());
-        let span = self.span(&note, top.as_deref(), segments, missing.is_some());
-        let rule = match (&note.rule, &key) {
-            (Some(rule), _) => rule.clone(),
-            (None, Some(key)) => format!("{}/{key}", self.schema.title),
-            (None, None) => format!("{}/metadata", self.schema.title),
-        };
-        let mut finding = error(
-            &self.document.source,
-            span,
-            &rule,
-            note.message
-                .clone()
-                .unwrap_or_else(|| message(problem, &note, missing.as_deref())),
-            self.help(&note, key.as_deref(), &schema_path),
-        )
-        .documented_at(Some(note.url.as_deref().unwrap_or(&self.schema.notes.url)));
-        finding.severity = severity(note.severity);
-        finding.key = key;
-        findings.push(finding);
-    }
-
-    fn unknown_key(&self, key: &str) -> Finding {
-        let note = self.schema.notes.unknown_key.clone().unwrap_or_default();
-        let span = self
-            .entries
-            .get(key)
-            .map_or(self.written.metadata_span, |e| e.key.span);
-        let what = format!("`{key}` is no metadata key of {}", self.schema.title);
-        let mut finding = error(
-            &self.document.source,
-            span,
-            &note
-                .rule
-                .unwrap_or_else(|| format!("{}/unknown-key", self.schema.title)),
-            match note.message {
-                Some(why) => format!("{what}; {why}"),
-                None => what,
-            },
-            suggest(key, self.schema.keys.values().map(String::as_str)),
-        )
-        .of_key(key)
-        .documented_at(Some(note.url.as_deref().unwrap_or(&self.schema.notes.url)));
-        finding.severity = severity(note.severity);
-        finding
-    }
-
-    /// The key that a rule points at, the value that is wrong, or the map where something is missing.
-    fn span(
-        &self,
-        note: &Note,
-        top: Option<&str>,
-        rest: impl Iterator<Item = String>,
-        missing: bool,
-    ) -> Span {
-        let pointed = note.at.as_deref().and_then(|at| self.entries.get(at));
-        if let Some(entry) = pointed {
-            return entry.value.span.on_one_line(entry.key.span);
-        }
-        match top.and_then(|top| self.entries.get(top)) {
-            Some(entry) if !missing => {
-                let node = rest.fold(&entry.value, descend);
-                node.span.on_one_line(entry.key.span)
-            }
-            _ => self.written.metadata_span,
-        }
-    }
-
-    fn help(&self, note: &Note, key: Option<&str>, schema_path: &str) -> String {
-        if let Some(help) = &note.help {
-            return help.clone();
-        }
-        let example = nearest_example(&self.schema.text, schema_path).map(|e| wire(&e));
-        match (key, example) {
-            // A template wants quotes, or YAML takes its braces for a map.
-            (Some(key), Some(example)) if example.contains("{{") => {
-                format!("write it as in `{key}: \"{example}\"`")
-            }
-            (Some(key), Some(example)) => format!("write it as in `{key}: {example}`"),
-            _ => format!("see {}", self.schema.notes.url),
-        }
-    }
-
-    fn size(&self, sent: &BTreeMap<String, String>, findings: &mut Vec<Finding>) {
-        let bytes: usize = sent
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
-        if let Some(limit) = self.schema.notes.max_bytes
-            && bytes > limit
-        {
-            findings.push(
-                error(
-                    &self.document.source,
-                    self.written.metadata_span,
-                    &format!("{}/size", self.schema.title),
-                    format!("the metadata is {bytes} bytes long; AWS Backup takes {limit}"),
-                    "restore fewer items at once, or the directory that holds them",
-                )
-                .documented_at(Some(&self.schema.notes.url)),
-            );
-        }
+fn size(checker: &Checker<'_>, sent: &BTreeMap<String, String>, findings: &mut Vec<Finding>) {
+    let bytes: usize = sent
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    let notes = &checker.schema.notes;
+    if let Some(limit) = notes.max_bytes
+        && bytes > limit
+    {
+        findings.push(
+            error(
+                &checker.document.source,
+                checker.written.metadata_span,
+                &format!("{}/size", checker.schema.title),
+                format!("the metadata is {bytes} bytes long; AWS Backup takes {limit}"),
+                "restore fewer items at once, or the directory that holds them",
+            )
+            .documented_at(Some(&notes.url)),
+        );
     }
 }
 
-fn severity(level: Option<Level>) -> Severity {
-    match level {
-        Some(Level::Warning) => Severity::Warning,
-        Some(Level::Error) | None => Severity::Error,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-fn message(problem: &ValidationError<'_>, note: &Note, missing: Option<&str>) -> String {
-    if let Some(missing) = missing {
-        return format!("`{missing}` is missing");
-    }
-    let shown = match problem.instance().as_ref() {
-        Value::Array(items) => format!("a list of {}", items.len()),
-        other => {
-            let text = wire(other);
-            let cut: String = text.chars().take(60).collect();
-            let dots = if cut.len() < text.len() { "…" } else { "" };
-            format!("`{cut}{dots}`")
-        }
-    };
-    match &note.expected {
-        Some(expected) => format!("{shown} is not {expected}"),
-        None => format!("{shown} is not what AWS takes here: {problem}"),
-    }
-}
+    use super::metadata_maps;
 
-/// The first example on the way up from a place of the schema.
-fn nearest_example(schema: &Value, path: &str) -> Option<Value> {
-    let mut path = path;
-    loop {
-        if let Some(example) = schema
-            .pointer(path)
-            .and_then(|at| at.pointer("/examples/0"))
-        {
-            return Some(example.clone());
-        }
-        path = &path[..path.rfind('/')?];
-    }
-}
-
-/// One step of a JSON pointer into what was written; where that is a template, the template.
-fn descend(node: &Node, segment: String) -> &Node {
-    let inner = match &node.kind {
-        Kind::Sequence(items) => segment.parse::<usize>().ok().and_then(|at| items.get(at)),
-        Kind::Mapping(entries) => entries
-            .iter()
-            .find(|e| e.key.value == segment)
-            .map(|e| &e.value),
-        _ => None,
-    };
-    inner.unwrap_or(node)
-}
-
-fn unescaped(segment: &str) -> String {
-    segment.replace("~1", "/").replace("~0", "~")
-}
-
-impl Span {
-    /// Itself where it fits a line, else the key that it belongs to.
-    fn on_one_line(self, key: Self) -> Self {
-        if self.start.line == self.end.line {
-            self
-        } else {
-            key
-        }
+    #[test]
+    fn metadata_within_metadata_is_a_string_of_strings() {
+        let maps = json!({"arn:a": {"volumeSize": 8, "encrypted": true}, "arn:b": "{\"x\":\"y\"}"});
+        assert_eq!(
+            metadata_maps(maps.as_object().unwrap()),
+            r#"{"arn:a":"{\"volumeSize\":\"8\",\"encrypted\":\"true\"}","arn:b":"{\"x\":\"y\"}"}"#
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! The typed form of a value: `"true"` and `true`, `"[…]"` and a list mean the same to AWS.
 
-use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use regex::Regex;
+use serde_json::{Map, Value};
 
 /// `value` as the type that `schema` asks for, where it can be read as that; else as it is, for the schema to refuse.
 pub(super) fn coerce(schema: &Value, value: Value) -> Value {
@@ -9,10 +13,9 @@ pub(super) fn coerce(schema: &Value, value: Value) -> Value {
         .and_then(Value::as_str)
         .unwrap_or_default();
     match (wanted, value) {
-        ("boolean", Value::String(text)) => match text.as_str() {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            _ => Value::String(text),
+        ("boolean", Value::String(text)) => match boolean(&text) {
+            Some(value) => Value::Bool(value),
+            None => Value::String(text),
         },
         ("integer", Value::String(text)) => match text.parse::<i64>() {
             Ok(number) => number.into(),
@@ -35,20 +38,68 @@ pub(super) fn coerce(schema: &Value, value: Value) -> Value {
             Some(of) => items.into_iter().map(|item| coerce(of, item)).collect(),
             None => Value::Array(items),
         },
-        ("object", Value::Object(map)) => Value::Object(
-            map.into_iter()
-                .map(|(key, value)| {
-                    let of = schema.get("properties").and_then(|p| p.get(&key));
-                    let value = match of {
-                        Some(of) => coerce(of, value),
-                        None => value,
-                    };
-                    (key, value)
-                })
-                .collect(),
-        ),
+        ("object", Value::Object(map)) => Value::Object(members(schema, map)),
         (_, value) => value,
     }
+}
+
+/// A boolean in any case: languages write `True`, AWS's pages write `TRUE` here and there.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// The members of a map, with AWS's spelling of their keys. A null is a member left out: AWS's own samples have some.
+fn members(schema: &Value, map: Map<String, Value>) -> Map<String, Value> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let mut typed = Map::new();
+    for (key, value) in map {
+        if value.is_null() {
+            continue;
+        }
+        let spelled = properties.and_then(|properties| {
+            if properties.contains_key(&key) {
+                return Some(&key);
+            }
+            properties.keys().find(|k| k.eq_ignore_ascii_case(&key))
+        });
+        let of = match spelled {
+            Some(spelled) => properties.and_then(|properties| properties.get(spelled)),
+            None => by_pattern(schema, &key),
+        };
+        let value = match of {
+            Some(of) => coerce(of, value),
+            None => value,
+        };
+        // Of two spellings the first one counts; the other stays what it is.
+        let name = match spelled {
+            Some(spelled) if !typed.contains_key(spelled) => spelled.clone(),
+            _ => key,
+        };
+        typed.insert(name, value);
+    }
+    typed
+}
+
+/// The schema of a member whose key has a pattern, such as an ARN.
+fn by_pattern<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
+    thread_local! {
+        static PATTERNS: RefCell<HashMap<String, Option<Regex>>> = RefCell::default();
+    }
+    let patterns = schema.get("patternProperties")?.as_object()?;
+    PATTERNS.with_borrow_mut(|compiled| {
+        patterns.iter().find_map(|(pattern, of)| {
+            let regex = compiled
+                .entry(pattern.clone())
+                .or_insert_with(|| Regex::new(pattern).ok());
+            regex.as_ref()?.is_match(key).then_some(of)
+        })
+    })
 }
 
 #[cfg(test)]
@@ -81,10 +132,27 @@ mod tests {
     }
 
     #[test]
+    fn members_are_met_in_any_case_and_nulls_are_left_out() {
+        let schema = json!({
+            "type": "object",
+            "properties": {"availabilityZone": {"type": "string"}},
+            "patternProperties": {"^arn:": {"type": "object"}},
+        });
+        assert_eq!(
+            coerce(&schema, json!({"AvailabilityZone": "a", "x": null})),
+            json!({"availabilityZone": "a"})
+        );
+        assert_eq!(
+            coerce(&schema, json!({"arn:x": "{\"a\":1}"})),
+            json!({"arn:x": {"a": 1}})
+        );
+    }
+
+    #[test]
     fn what_cannot_be_read_stays_for_the_schema_to_refuse() {
         assert_eq!(
-            coerce(&json!({"type": "boolean"}), json!("True")),
-            json!("True")
+            coerce(&json!({"type": "boolean"}), json!("yes")),
+            json!("yes")
         );
         assert_eq!(
             coerce(&json!({"type": "array"}), json!("sg-1,sg-2")),

@@ -4,11 +4,15 @@ mod arn;
 mod check;
 mod coerce;
 mod graph;
+mod include;
+mod problem;
 mod rules;
-mod types;
+mod slips;
+mod wording;
 
 pub use graph::order;
 pub use rules::{Rules, RulesError};
+pub use wording::{example, expected};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,30 +112,22 @@ fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>
             1 => "its metadata is sent unchecked".to_owned(),
             n => format!("the metadata of {n} restores is sent unchecked"),
         };
-        let finding = if types::KNOWN.contains(&name) {
-            warning(
-                source,
-                span,
-                "type/no-rules",
-                format!("redrill has no rules for `{name}` yet; {count}"),
-                "compare the keys with the type's page in the AWS Backup developer guide",
-            )
-        } else if let Some(known) = types::KNOWN.iter().find(|k| k.eq_ignore_ascii_case(name)) {
-            error(
+        let known = rules.types();
+        let finding = match known.clone().find(|k| k.eq_ignore_ascii_case(name)) {
+            Some(known) => error(
                 source,
                 span,
                 "type/case",
                 format!("AWS writes this type as `{known}`"),
                 format!("write `type: {known}`"),
-            )
-        } else {
-            warning(
+            ),
+            None => warning(
                 source,
                 span,
                 "type/unknown",
                 format!("`{name}` is no resource type that redrill knows; {count}"),
-                suggest(name, types::KNOWN.iter().copied()),
-            )
+                suggest(name, known),
+            ),
         };
         findings.push(finding.of_restore(&restores[0].name.value));
     }

@@ -1,12 +1,16 @@
 //! What AWS asks of each resource type: `schemas/*.yaml`, embedded, compiled when first used.
+//!
+//! `schemas/common.yaml` is no type: it holds what several types share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use jsonschema::Validator;
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::include;
 
 /// Every schema file: its stem and its text.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
@@ -15,6 +19,8 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/schemas.rs"))
 #[derive(Default)]
 pub struct Rules {
     types: BTreeMap<&'static str, (&'static str, OnceLock<Schema>)>,
+    /// Other names that AWS's own pages give a type, to its title.
+    also: BTreeMap<&'static str, &'static str>,
 }
 
 /// A schema file that cannot be used: a mistake of ours, found by the tests.
@@ -37,6 +43,10 @@ pub(super) struct Schema {
     pub(super) recovery_point: Option<Regex>,
     /// AWS's spelling of each key, by the key in lower case.
     pub(super) keys: BTreeMap<String, String>,
+    /// Other spellings that AWS's own pages use: nothing to say about.
+    pub(super) also: BTreeSet<String>,
+    /// Keys that people write for another one, in lower case.
+    pub(super) mistaken: BTreeMap<String, String>,
 }
 
 /// `x-redrill` at the root of a file.
@@ -51,6 +61,17 @@ pub(super) struct TypeNotes {
     pub(super) max_bytes: Option<usize>,
     /// What a key that the file does not know means.
     pub(super) unknown_key: Option<Note>,
+    /// Where it is known that the case of keys does not matter to AWS.
+    pub(super) lenient_case: Option<String>,
+    /// Whether AWS's page writes booleans in upper case too.
+    #[serde(default)]
+    pub(super) upper_case_booleans: bool,
+    /// What else there is to know before a restore; for those who ask.
+    #[serde(default, rename = "notes")]
+    _notes: Vec<String>,
+    /// Other names that AWS's own pages give the type.
+    #[serde(default, rename = "also")]
+    _also: Vec<String>,
 }
 
 /// `x-redrill` beside a rule or a key.
@@ -69,12 +90,20 @@ pub(super) struct Note {
     /// What the value should have been.
     pub(super) expected: Option<String>,
     /// Whether GetRecoveryPointRestoreMetadata returns the key.
+    #[serde(default, rename = "returned")]
+    _returned: bool,
+    /// False where a request must not hold the key, although AWS returns it.
+    #[serde(default, rename = "send")]
+    _send: Option<bool>,
+    /// Whether each member is a metadata map of its own, which AWS wants as JSON in a string once more.
     #[serde(default)]
-    #[expect(
-        dead_code,
-        reason = "read by those who write a plan from recovery points"
-    )]
-    returned: bool,
+    pub(super) holds_metadata: bool,
+    /// Other spellings of the key in AWS's own pages.
+    #[serde(default)]
+    also: Vec<String>,
+    /// Other keys that people write for this one.
+    #[serde(default)]
+    mistaken: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -88,12 +117,27 @@ impl Rules {
     /// All embedded rules; none is compiled yet.
     #[must_use]
     pub fn embedded() -> Self {
-        Self {
-            types: FILES
-                .iter()
-                .map(|(stem, text)| (*stem, (*text, OnceLock::new())))
-                .collect(),
-        }
+        let types = FILES
+            .iter()
+            .filter(|(stem, _)| *stem != include::COMMON)
+            .map(|(_, text)| (title(text), (*text, OnceLock::new())))
+            .collect();
+        let also = FILES
+            .iter()
+            .flat_map(|(_, text)| also(text).map(|name| (name, title(text))))
+            .collect();
+        Self { types, also }
+    }
+
+    /// AWS's names of the types that have rules.
+    pub fn types(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.types.keys().copied()
+    }
+
+    /// The JSON Schema of a type's metadata, with everything included that it shares with others.
+    #[must_use]
+    pub fn schema(&self, resource_type: &str) -> Option<&Value> {
+        self.of(resource_type).map(|schema| &schema.text)
     }
 
     /// Compiles every file.
@@ -102,17 +146,24 @@ impl Rules {
     ///
     /// The first file that is no YAML, no JSON Schema or has notes that mean nothing.
     pub fn compile_all(&self) -> Result<Vec<String>, RulesError> {
+        let fail = |file: &str, message: String| RulesError {
+            file: file.to_owned(),
+            message,
+        };
         FILES
             .iter()
+            .filter(|(stem, _)| *stem != include::COMMON)
             .map(|(stem, text)| {
                 let schema = Schema::compile(stem, text)?;
-                if slug(&schema.title) == *stem {
-                    Ok(schema.title)
+                check_notes(&schema.text).map_err(|message| fail(stem, message))?;
+                let named = schema.title.to_lowercase().replace(' ', "-");
+                if schema.title != title(text) {
+                    Err(fail(stem, "has its title in another line".to_owned()))
+                } else if named != *stem {
+                    let message = format!("is named after another type than `{}`", schema.title);
+                    Err(fail(stem, message))
                 } else {
-                    Err(RulesError {
-                        file: (*stem).to_owned(),
-                        message: format!("is named after another type than `{}`", schema.title),
-                    })
+                    Ok(schema.title)
                 }
             })
             .collect()
@@ -120,20 +171,51 @@ impl Rules {
 
     /// The rules of a type, by AWS's name.
     pub(super) fn of(&self, resource_type: &str) -> Option<&Schema> {
-        let (stem, (text, cell)) = self.types.get_key_value(slug(resource_type).as_str())?;
+        let name = self.also.get(resource_type).copied();
+        let (text, cell) = self.types.get(name.unwrap_or(resource_type))?;
         if cell.get().is_none() {
             // Embedded and compiled in tests, so it compiles here; were it not so, the type has no rules, which
             // is said to the user as such.
-            let schema = Schema::compile(stem, text).ok()?;
+            let schema = Schema::compile(resource_type, text).ok()?;
             let _ = cell.set(schema);
         }
-        cell.get().filter(|schema| schema.title == resource_type)
+        cell.get()
     }
 }
 
-/// The stem of a type's file: `Storage Gateway` is in `storage-gateway.yaml`.
-fn slug(title: &str) -> String {
-    title.to_lowercase().replace(' ', "-")
+/// The title of a file, without reading it as YAML: starting up has to be quick.
+fn title(text: &'static str) -> &'static str {
+    text.lines()
+        .find_map(|line| line.strip_prefix("title: "))
+        .unwrap_or_default()
+}
+
+/// The other names of a file's type, likewise.
+fn also(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("  also: [")?.strip_suffix(']'))
+        .into_iter()
+        .flat_map(|names| names.split(", "))
+}
+
+/// Reads every note, so that one with a slip of the pen is found before it is needed.
+fn check_notes(value: &Value) -> Result<(), String> {
+    let Value::Object(map) = value else {
+        return match value {
+            Value::Array(items) => items.iter().try_for_each(check_notes),
+            _ => Ok(()),
+        };
+    };
+    let is_root = map.contains_key("$schema");
+    if let (Some(note), false) = (map.get("x-redrill"), is_root) {
+        serde_json::from_value::<Note>(note.clone()).map_err(|err| format!("{err}, in {note}"))?;
+    }
+    map.values().try_for_each(check_notes)
+}
+
+/// The text of a file, by its stem.
+pub(super) fn file(stem: &str) -> Option<&'static str> {
+    FILES.iter().find(|(s, _)| *s == stem).map(|(_, t)| *t)
 }
 
 impl Schema {
@@ -142,7 +224,9 @@ impl Schema {
             file: file.to_owned(),
             message,
         };
-        let text: Value = serde_yaml::from_str(text).map_err(|err| fail(err.to_string()))?;
+        let mut text: Value = serde_yaml::from_str(text).map_err(|err| fail(err.to_string()))?;
+        include::resolve(&mut text).map_err(fail)?;
+        let text = text;
         let notes: TypeNotes = match text.get("x-redrill") {
             Some(notes) => {
                 serde_json::from_value(notes.clone()).map_err(|e| fail(e.to_string()))?
@@ -158,16 +242,16 @@ impl Schema {
             Some(pattern) => Some(Regex::new(pattern).map_err(|err| fail(err.to_string()))?),
             None => None,
         };
-        let keys = text
-            .get("properties")
-            .and_then(Value::as_object)
-            .map(|properties| {
-                properties
-                    .keys()
-                    .map(|k| (k.to_lowercase(), k.clone()))
-                    .collect()
-            })
-            .unwrap_or_default();
+        let mut keys = BTreeMap::new();
+        let (mut also, mut mistaken) = (BTreeSet::new(), BTreeMap::new());
+        for key in properties(&text) {
+            let note = note(&text, &format!("/properties/{}", escaped(key)));
+            keys.insert(key.to_lowercase(), key.clone());
+            for other in note.mistaken {
+                mistaken.insert(other.to_lowercase(), key.clone());
+            }
+            also.extend(note.also);
+        }
         Ok(Self {
             title: text["title"].as_str().unwrap_or_default().to_owned(),
             metadata,
@@ -175,9 +259,24 @@ impl Schema {
             notes,
             recovery_point,
             keys,
+            also,
+            mistaken,
             text,
         })
     }
+}
+
+fn properties(schema: &Value) -> impl Iterator<Item = &String> {
+    schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(|properties| properties.keys())
+}
+
+/// A key as a step of a JSON pointer.
+pub(super) fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 fn compile(schema: &Value) -> Result<Validator, String> {
@@ -202,5 +301,16 @@ pub(super) fn note(schema: &Value, path: &str) -> Note {
             Some(at) => path = &path[..at],
             None => return Note::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rules;
+
+    #[test]
+    fn every_file_compiles() {
+        let types = Rules::embedded().compile_all().unwrap();
+        assert_eq!(types.len(), 19);
     }
 }

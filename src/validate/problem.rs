@@ -1,0 +1,296 @@
+//! What a JSON Schema validator finds, as findings that people can act on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::Value;
+
+use super::rules::{Level, Note, Schema, note};
+use super::slips::{self, Slip};
+use super::wording::{example, expected};
+use crate::diagnostic::{Finding, Severity, Span, suggest};
+use crate::parse::{Document, Entry, Kind, Node, Restore, error, warning};
+use crate::render::wire;
+
+/// One restore's metadata beside the rules of its type.
+pub(super) struct Checker<'a> {
+    pub(super) document: &'a Document,
+    pub(super) written: &'a Restore,
+    pub(super) schema: &'a Schema,
+    /// By AWS's spelling.
+    pub(super) entries: BTreeMap<String, &'a Entry>,
+    /// Keys whose value is not known yet, or could not be rendered: they are there, and that is all one can say.
+    pub(super) unknown: BTreeSet<String>,
+}
+
+impl Checker<'_> {
+    /// Turns what the validator found into findings that say where and what to write.
+    pub(super) fn report(
+        &self,
+        problem: &ValidationError<'_>,
+        root: &str,
+        findings: &mut Vec<Finding>,
+    ) {
+        let path = problem.instance_path().as_str();
+        let path = path.strip_prefix("/Metadata").unwrap_or(path);
+        let segments: Vec<String> = path.split('/').skip(1).map(unescaped).collect();
+        let top = segments.first().cloned();
+        if top.as_ref().is_some_and(|top| self.unknown.contains(top)) {
+            return;
+        }
+        let place = format!("{root}{}", problem.schema_path().as_str());
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = problem.kind() {
+            let unknown = unexpected.iter().map(|key| match &top {
+                None => self.unknown_key(key),
+                Some(top) => self.unknown_member(key, top, &segments, &place),
+            });
+            findings.extend(unknown);
+            return;
+        }
+        let note = note(&self.schema.text, &place);
+        let named = [&note.at, &note.key];
+        if named
+            .into_iter()
+            .flatten()
+            .any(|key| self.unknown.contains(key))
+        {
+            return;
+        }
+        let missing = match problem.kind() {
+            ValidationErrorKind::Required { property } => property.as_str().map(str::to_owned),
+            _ => None,
+        };
+        let key = note
+            .key
+            .clone()
+            .or_else(|| missing.clone().filter(|_| top.is_none()))
+            .or(top.clone())
+            .or(note.at.clone());
+        let span = self.span(&note, &segments);
+        let url = note.url.as_deref().unwrap_or(&self.schema.notes.url);
+        if let (Some(slip), None, Some(key)) = (self.slip(problem, &place), &note.rule, &key) {
+            let mut finding = error(
+                &self.document.source,
+                span,
+                slip.rule,
+                slip.message,
+                format!("write `{key}: {}`{}", slip.instead, slip.because),
+            )
+            .of_key(key)
+            .documented_at(Some(url));
+            finding.severity = severity(note.severity);
+            findings.push(finding);
+            return;
+        }
+        let rule = match (&note.rule, &key) {
+            (Some(rule), _) => rule.clone(),
+            (None, Some(key)) => format!("{}/{key}", self.schema.title),
+            (None, None) => format!("{}/metadata", self.schema.title),
+        };
+        let words = match &note.message {
+            Some(words) => words.clone(),
+            None => self.message(problem, &note, missing.as_deref(), top.as_deref(), &place),
+        };
+        let help = self.help(&note, key.as_deref(), missing.as_deref(), &place);
+        let mut finding =
+            error(&self.document.source, span, &rule, words, help).documented_at(Some(url));
+        finding.severity = severity(note.severity);
+        finding.key = key;
+        findings.push(finding);
+    }
+
+    /// The slip of the pen that a value of the wrong type is, if it is a common one.
+    fn slip(&self, problem: &ValidationError<'_>, place: &str) -> Option<Slip> {
+        let ValidationErrorKind::Type { .. } = problem.kind() else {
+            return None;
+        };
+        let Value::String(text) = problem.instance().as_ref() else {
+            return None;
+        };
+        let of = place.rsplit_once('/').map(|(of, _)| of)?;
+        let of = self.schema.text.pointer(of)?;
+        slips::of(of, text)
+    }
+
+    fn unknown_key(&self, key: &str) -> Finding {
+        let note = self.schema.notes.unknown_key.clone().unwrap_or_default();
+        let span = self
+            .entries
+            .get(key)
+            .map_or(self.written.metadata_span, |e| e.key.span);
+        let what = format!("`{key}` is no metadata key of {}", self.schema.title);
+        let rule = format!("{}/unknown-key", self.schema.title);
+        let help = match self.schema.mistaken.get(&key.to_lowercase()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => suggest(key, self.sendable()),
+        };
+        let why = note
+            .message
+            .unwrap_or_else(|| "AWS's page does not list it".to_owned());
+        let mut finding = warning(
+            &self.document.source,
+            span,
+            &rule,
+            format!("{what}; {why}"),
+            help,
+        )
+        .of_key(key)
+        .documented_at(Some(note.url.as_deref().unwrap_or(&self.schema.notes.url)));
+        if note.severity == Some(Level::Error) {
+            finding.severity = Severity::Error;
+        }
+        finding
+    }
+
+    /// The keys that a request may hold, to choose from.
+    fn sendable(&self) -> impl Iterator<Item = &str> + Clone {
+        let properties = &self.schema.text["properties"];
+        self.schema
+            .keys
+            .values()
+            .filter(|key| properties[key.as_str()]["x-redrill"]["send"] != false)
+            .map(String::as_str)
+    }
+
+    /// A member that a map or an element of a list within a value does not have.
+    fn unknown_member(&self, key: &str, top: &str, segments: &[String], place: &str) -> Finding {
+        let of = place
+            .rsplit_once('/')
+            .and_then(|(of, _)| self.schema.text.pointer(of))
+            .and_then(|of| of.get("properties"))
+            .and_then(Value::as_object);
+        let known: Vec<&str> = of
+            .into_iter()
+            .flat_map(|p| p.keys())
+            .map(String::as_str)
+            .collect();
+        let note = note(&self.schema.text, place);
+        warning(
+            &self.document.source,
+            self.span(&note, segments),
+            &format!("{}/unknown-member", self.schema.title),
+            format!("`{key}` is nothing that `{top}` has; no page of AWS lists it"),
+            suggest(key, known),
+        )
+        .of_key(top)
+        .documented_at(Some(note.url.as_deref().unwrap_or(&self.schema.notes.url)))
+    }
+
+    /// The key that a rule points at, the value that is wrong, or the map where something is missing.
+    fn span(&self, note: &Note, segments: &[String]) -> Span {
+        let pointed = note.at.as_deref().and_then(|at| self.entries.get(at));
+        if let Some(entry) = pointed {
+            return entry.value.span.on_one_line(entry.key.span);
+        }
+        let Some((top, rest)) = segments.split_first() else {
+            return self.written.metadata_span;
+        };
+        match self.entries.get(top) {
+            // A member that is missing is missing in a value; a key that is missing, in the map.
+            Some(entry) => {
+                let node = rest
+                    .iter()
+                    .fold(&entry.value, |node, segment| descend(node, segment));
+                node.span.on_one_line(entry.key.span)
+            }
+            None => self.written.metadata_span,
+        }
+    }
+
+    fn help(&self, note: &Note, key: Option<&str>, missing: Option<&str>, place: &str) -> String {
+        if let Some(help) = &note.help {
+            return help.clone();
+        }
+        // The example of a key that is missing stands with the key, not with the rule that misses it.
+        let of_key = |key: &str| self.schema.text["properties"].get(key).and_then(example);
+        let example = match missing {
+            Some(missing) => of_key(missing),
+            None => nearest_example(&self.schema.text, place),
+        }
+        .or_else(|| key.and_then(of_key))
+        .map(|example| slips::written(&example));
+        match (key, example) {
+            (Some(key), Some(example)) => format!("write it as in `{key}: {example}`"),
+            _ => format!("see {}", self.schema.notes.url),
+        }
+    }
+
+    fn message(
+        &self,
+        problem: &ValidationError<'_>,
+        note: &Note,
+        missing: Option<&str>,
+        top: Option<&str>,
+        place: &str,
+    ) -> String {
+        if let Some(missing) = missing {
+            return match top {
+                Some(top) => format!("`{top}` has no `{missing}`"),
+                None => format!("`{missing}` is missing"),
+            };
+        }
+        let shown = match problem.instance().as_ref() {
+            Value::Array(items) => format!("a list of {}", items.len()),
+            other => {
+                let text = wire(other);
+                let cut: String = text.chars().take(60).collect();
+                let dots = if cut.len() < text.len() { "…" } else { "" };
+                format!("`{cut}{dots}`")
+            }
+        };
+        let of = place
+            .rsplit_once('/')
+            .and_then(|(of, _)| self.schema.text.pointer(of));
+        match note.expected.clone().or_else(|| of.and_then(expected)) {
+            Some(expected) => format!("{shown} is not {expected}"),
+            None => format!("{shown} is not what AWS takes here: {problem}"),
+        }
+    }
+}
+
+fn severity(level: Option<Level>) -> Severity {
+    match level {
+        Some(Level::Warning) => Severity::Warning,
+        Some(Level::Error) | None => Severity::Error,
+    }
+}
+
+/// The first example on the way up from a place of the schema.
+fn nearest_example(schema: &Value, place: &str) -> Option<Value> {
+    let mut place = place;
+    loop {
+        if let Some(example) = schema.pointer(place).and_then(example) {
+            return Some(example);
+        }
+        place = &place[..place.rfind('/')?];
+    }
+}
+
+/// One step of a JSON pointer into what was written; where that is a template, the template.
+fn descend<'a>(node: &'a Node, segment: &str) -> &'a Node {
+    let inner = match &node.kind {
+        Kind::Sequence(items) => segment.parse::<usize>().ok().and_then(|at| items.get(at)),
+        Kind::Mapping(entries) => entries
+            .iter()
+            .find(|e| e.key.value.eq_ignore_ascii_case(segment))
+            .map(|e| &e.value),
+        _ => None,
+    };
+    inner.unwrap_or(node)
+}
+
+fn unescaped(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
+}
+
+impl Span {
+    /// Itself where it fits a line, else the key that it belongs to.
+    fn on_one_line(self, key: Self) -> Self {
+        if self.start.line == self.end.line {
+            self
+        } else {
+            key
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Common slips with lists and maps, which AWS wants as JSON in a string: what was meant, written right.
+
+use serde_json::Value;
+
+/// A slip, and the line to write instead.
+pub(super) struct Slip {
+    pub(super) rule: &'static str,
+    pub(super) message: String,
+    pub(super) instead: String,
+    pub(super) because: String,
+}
+
+/// What went wrong where `schema` wants a list or a map and `text` is neither.
+pub(super) fn of(schema: &Value, text: &str) -> Option<Slip> {
+    let wanted = schema.get("type").and_then(Value::as_str)?;
+    let trimmed = text.trim();
+    if !matches!(wanted, "array" | "object") || trimmed.is_empty() {
+        return None;
+    }
+    if trimmed.starts_with(['[', '{']) {
+        let why = match serde_json::from_str::<Value>(trimmed) {
+            Err(err) => err.to_string(),
+            Ok(_) => return None,
+        };
+        return Some(Slip {
+            rule: "metadata/broken-json",
+            message: format!("`{}` begins like JSON and is none: {why}", cut(text)),
+            instead: written(&example_of(schema)),
+            because: "; redrill writes the JSON".to_owned(),
+        });
+    }
+    if wanted == "object" {
+        return None;
+    }
+    let items: Vec<&str> = trimmed
+        .split(',')
+        .map(|item| item.trim().trim_matches(['\'', '"']))
+        .filter(|item| !item.is_empty())
+        .collect();
+    let list: Vec<Value> = items.iter().map(|item| Value::from(*item)).collect();
+    let json = Value::Array(list);
+    let because = format!("; redrill sends `{json}`, the string that AWS wants");
+    let (rule, what) = if items.len() > 1 {
+        ("metadata/comma-list", "is one text with commas in it")
+    } else {
+        ("metadata/bare-item", "is a single text")
+    };
+    Some(Slip {
+        rule,
+        message: format!(
+            "`{}` {what}; AWS wants a JSON array in a string, also for one item",
+            cut(text)
+        ),
+        instead: written(&json),
+        because,
+    })
+}
+
+/// A value as one writes it in a plan: YAML's flow style, quoted where YAML needs it.
+pub(super) fn written(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(written).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(map) => {
+            let members: Vec<String> = map
+                .iter()
+                .map(|(key, value)| format!("{}: {}", text(key), written(value)))
+                .collect();
+            format!("{{ {} }}", members.join(", "))
+        }
+        Value::String(string) => text(string),
+        other => other.to_string(),
+    }
+}
+
+fn text(string: &str) -> String {
+    let plain = !string.is_empty()
+        && string
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_./: ".contains(c))
+        && string
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_alphanumeric() || c == '/')
+        && !string.contains(": ")
+        && !string.ends_with([':', ' '])
+        && string.parse::<f64>().is_err()
+        && !matches!(string, "true" | "false" | "null");
+    if plain {
+        string.to_owned()
+    } else {
+        Value::from(string).to_string()
+    }
+}
+
+fn example_of(schema: &Value) -> Value {
+    super::wording::example(schema).unwrap_or_else(|| match schema["type"].as_str() {
+        Some("object") => Value::Object(serde_json::Map::new()),
+        _ => Value::Array(Vec::new()),
+    })
+}
+
+fn cut(text: &str) -> String {
+    let cut: String = text.chars().take(60).collect();
+    let dots = if cut.len() < text.len() { "…" } else { "" };
+    format!("{cut}{dots}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{of, written};
+
+    #[test]
+    fn a_slip_comes_with_the_line_to_write() {
+        for (schema, text, rule, instead) in [
+            ("array", "sg-1, sg-2", "metadata/comma-list", "[sg-1, sg-2]"),
+            ("array", "sg-1", "metadata/bare-item", "[sg-1]"),
+            ("array", "[\"sg-1\"", "metadata/broken-json", "[]"),
+            ("object", "{a:1}", "metadata/broken-json", "{  }"),
+        ] {
+            let slip = of(&json!({"type": schema}), text).unwrap();
+            assert_eq!(
+                (slip.rule, slip.instead.as_str()),
+                (rule, instead),
+                "{text}"
+            );
+        }
+        assert!(of(&json!({"type": "array"}), "").is_none());
+        assert!(of(&json!({"type": "string"}), "a,b").is_none());
+        assert!(of(&json!({"type": "object"}), "default").is_none());
+    }
+
+    #[test]
+    fn examples_are_written_as_in_a_plan() {
+        assert_eq!(
+            written(&json!({"a": ["arn:aws:x", "true", 1, ""], "b": "{{ c }}"})),
+            r#"{ a: [arn:aws:x, "true", 1, ""], b: "{{ c }}" }"#
+        );
+    }
+}
