@@ -1,134 +1,17 @@
 //! Whatever moment redrill dies at: as many jobs as restores, and every one followed to its end.
 
-use std::path::Path;
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use redrill::aws::{Aws, Settings};
-use redrill::diagnostic::Source;
-use redrill::diff::{Action, Stage, Wanted};
-use redrill::emulator::{
-    AfterFinish, Emulator, Fault, FaultKind, Operation, Options, Speed, TokenSemantics,
-};
-use redrill::execute::{Ended, Engine, Event, Observer, Policy, Recorded, Stopped};
-use redrill::journal::{self, Journal, Owner};
-use redrill::pipeline;
-use redrill::render::Inputs;
-use redrill::validate::Rules;
+use redrill::emulator::{AfterFinish, Fault, FaultKind, Operation, Options, Speed, TokenSemantics};
+use redrill::execute::Ended;
+use redrill::journal;
 
-use crate::support::{Virtual, emulator, folder, many, process, redrill, write};
-
-const FOLDER: &str = "journal";
+use crate::harness::{completed, driven, journal_bytes, run, set_journal};
+use crate::support::{emulator, folder, many, process, redrill, write};
 
 /// Five restores in three levels.
 fn plan() -> String {
     many(5, 2)
-}
-
-fn driven(tokens: TokenSemantics) -> Options {
-    Options {
-        speed: Speed::Max,
-        driven: true,
-        tokens,
-        ..Options::default()
-    }
-}
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn observe(&mut self, _: &Recorded) {}
-}
-
-/// What `redrill run` does, in this process, with the emulator's time.
-async fn run(state: &Path, text: &str, emulator: &Emulator) -> Result<Ended, Stopped> {
-    static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
-    let source = Source::new("plan.yaml", text);
-    let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
-    let planner = front.planner.unwrap();
-    let owner = Owner {
-        pid: 1,
-        host: "test".to_owned(),
-        user: "test".to_owned(),
-        since: jiff::Timestamp::UNIX_EPOCH,
-    };
-    let directory = journal::directory(state, "many", "main");
-    let (journal, events) = Journal::open(&directory, &owner, false).unwrap();
-    let (observed, known) = pipeline::history(&events).unwrap();
-    let mut findings = front.findings;
-    let plan = pipeline::requests(&planner, &known, &mut findings).unwrap();
-    let diff = pipeline::changes(&plan, &observed, &Wanted::default());
-    assert!(!diff.has_conflict(), "{diff:?}");
-    if diff.count(Action::Start) + diff.count(Action::Resume) == 0 {
-        return Ok(Ended::Finished);
-    }
-    let settings = Settings {
-        account: plan.target.account.clone(),
-        region: plan.target.region.clone(),
-        endpoint_url: Some(emulator.url()),
-        without_credentials: true,
-        ..Settings::default()
-    };
-    let (_sender, control) = tokio::sync::mpsc::unbounded_channel();
-    let opening = Event::RunOpened {
-        plan: plan.name.clone(),
-        run: plan.run_id.clone(),
-        redrill: "test".to_owned(),
-        target: plan.target.clone(),
-        file: "plan.yaml".to_owned(),
-    };
-    let opening = match events.is_empty() {
-        true => opening,
-        false => Event::RunResumed {
-            redrill: "test".to_owned(),
-        },
-    };
-    let clock = Virtual(emulator.clock());
-    let engine = Engine {
-        planner: &planner,
-        plan: &plan,
-        api: Arc::new(Aws::connect(&settings).await),
-        journal,
-        clock: &clock,
-        observer: Nobody,
-        control,
-        policy: Policy {
-            no_rate_limit: true,
-            ..Policy::default()
-        },
-    };
-    engine.run(opening, observed, known, &diff).await
-}
-
-fn completed(state: &Path) -> usize {
-    let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
-    let (observed, _) = pipeline::history(&events).unwrap();
-    observed
-        .restores
-        .values()
-        .filter(|past| matches!(past.stage, Stage::Completed { .. }))
-        .count()
-}
-
-fn journal_bytes(state: &Path) -> Vec<u8> {
-    let folder = journal::directory(state, "many", "main").join(FOLDER);
-    let mut segments: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    segments.sort();
-    segments
-        .iter()
-        .flat_map(|path| std::fs::read(path).unwrap())
-        .collect()
-}
-
-/// A journal of one segment.
-fn set_journal(state: &Path, bytes: &[u8]) {
-    let folder = journal::directory(state, "many", "main").join(FOLDER);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("00000001.jsonl"), bytes).unwrap();
 }
 
 /// Where each record ends.

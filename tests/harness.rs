@@ -1,0 +1,176 @@
+//! `redrill run` in this process, on the emulator's time, with a journal that can be made to fail.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use redrill::aws::{Aws, Settings};
+use redrill::diagnostic::Source;
+use redrill::diff::{Action, Stage, Wanted};
+use redrill::emulator::{Emulator, Options, Speed, TokenSemantics};
+use redrill::execute::{
+    Ended, Engine, Event, Journal as Append, JournalError, Observer, Policy, Recorded, Stopped,
+};
+use redrill::journal::{self, Journal, Owner};
+use redrill::pipeline;
+use redrill::render::Inputs;
+use redrill::validate::Rules;
+
+use crate::support::Virtual;
+
+const FOLDER: &str = "journal";
+
+/// An emulator whose clock only the engine moves.
+pub(crate) fn driven(tokens: TokenSemantics) -> Options {
+    Options {
+        speed: Speed::Max,
+        driven: true,
+        tokens,
+        ..Options::default()
+    }
+}
+
+/// When the process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// Not at all.
+    Never,
+    /// Instead of writing a segment.
+    Before(u32),
+    /// With a segment on disk, and nothing done that follows from it.
+    After(u32),
+}
+
+/// A journal whose process dies.
+struct Mortal {
+    journal: Journal,
+    written: u32,
+    death: Death,
+}
+
+impl Append for Mortal {
+    fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
+        let dead = || JournalError::Disk("the process is dead".to_owned());
+        if self.death == Death::Before(self.written) {
+            return Err(dead());
+        }
+        self.journal.append(events)?;
+        if self.death == Death::After(self.written) {
+            return Err(dead());
+        }
+        self.written += 1;
+        Ok(())
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn observe(&mut self, _: &Recorded) {}
+}
+
+/// What `redrill run` does, in this process, with the emulator's time.
+pub(crate) async fn run(state: &Path, text: &str, emulator: &Emulator) -> Result<Ended, Stopped> {
+    run_until(state, text, emulator, Death::Never).await
+}
+
+/// The same, up to a death.
+pub(crate) async fn run_until(
+    state: &Path,
+    text: &str,
+    emulator: &Emulator,
+    death: Death,
+) -> Result<Ended, Stopped> {
+    static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
+    let source = Source::new("plan.yaml", text);
+    let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
+    let planner = front.planner.unwrap();
+    let owner = Owner {
+        pid: 1,
+        host: "test".to_owned(),
+        user: "test".to_owned(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let directory = journal::directory(state, "many", "main");
+    let (journal, events) = Journal::open(&directory, &owner, false).unwrap();
+    let (observed, known) = pipeline::history(&events).unwrap();
+    let mut findings = front.findings;
+    let plan = pipeline::requests(&planner, &known, &mut findings).unwrap();
+    let diff = pipeline::changes(&plan, &observed, &Wanted::default());
+    assert!(!diff.has_conflict(), "{diff:?}");
+    if diff.count(Action::Start) + diff.count(Action::Resume) == 0 {
+        return Ok(Ended::Finished);
+    }
+    let settings = Settings {
+        account: plan.target.account.clone(),
+        region: plan.target.region.clone(),
+        endpoint_url: Some(emulator.url()),
+        without_credentials: true,
+        ..Settings::default()
+    };
+    let (_sender, control) = tokio::sync::mpsc::unbounded_channel();
+    let opening = Event::RunOpened {
+        plan: plan.name.clone(),
+        run: plan.run_id.clone(),
+        redrill: "test".to_owned(),
+        target: plan.target.clone(),
+        file: "plan.yaml".to_owned(),
+    };
+    let opening = match events.is_empty() {
+        true => opening,
+        false => Event::RunResumed {
+            redrill: "test".to_owned(),
+        },
+    };
+    let clock = Virtual(emulator.clock());
+    let engine = Engine {
+        planner: &planner,
+        plan: &plan,
+        api: Arc::new(Aws::connect(&settings).await),
+        journal: Mortal {
+            journal,
+            written: 0,
+            death,
+        },
+        clock: &clock,
+        observer: Nobody,
+        control,
+        policy: Policy {
+            no_rate_limit: true,
+            ..Policy::default()
+        },
+    };
+    engine.run(opening, observed, known, &diff).await
+}
+
+/// How many restores have completed, by the journal.
+pub(crate) fn completed(state: &Path) -> usize {
+    let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
+    let (observed, _) = pipeline::history(&events).unwrap();
+    observed
+        .restores
+        .values()
+        .filter(|past| matches!(past.stage, Stage::Completed { .. }))
+        .count()
+}
+
+/// All segments, one behind the other.
+pub(crate) fn journal_bytes(state: &Path) -> Vec<u8> {
+    let folder = journal::directory(state, "many", "main").join(FOLDER);
+    let mut segments: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    segments.sort();
+    segments
+        .iter()
+        .flat_map(|path| std::fs::read(path).unwrap())
+        .collect()
+}
+
+/// A journal of one segment.
+pub(crate) fn set_journal(state: &Path, bytes: &[u8]) {
+    let folder = journal::directory(state, "many", "main").join(FOLDER);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("00000001.jsonl"), bytes).unwrap();
+}

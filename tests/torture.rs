@@ -1,0 +1,97 @@
+//! Everything at once, at random: deaths at every record, lost answers, forgotten and finished tokens, throttling,
+//! clock jumps, journals deleted between two runs. Jobs are as many as restores, and each is followed to its end.
+//!
+//! `cargo test torture` runs a few; `REDRILL_TORTURE=10000 cargo test --release torture -- --nocapture` runs for long.
+//! A failure prints its seed; `REDRILL_TORTURE_SEED=<seed>` repeats it.
+
+use jiff::SignedDuration;
+use redrill::emulator::{AfterFinish, Fault, FaultKind, Mismatch, Operation, TokenSemantics};
+use redrill::execute::Ended;
+
+use crate::harness::{Death, completed, driven, run_until};
+use crate::support::{emulator, folder, many};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[tokio::test]
+async fn torture() {
+    let mut deaths = 0;
+    let (first, last) = match number("REDRILL_TORTURE_SEED") {
+        Some(seed) => (seed, seed),
+        None => (0, number("REDRILL_TORTURE").unwrap_or(40) / 4),
+    };
+    for seed in first..=last {
+        deaths += one(seed).await;
+    }
+    println!("{deaths} deaths survived");
+}
+
+/// One run that dies again and again until it ends; how often it died.
+async fn one(seed: u64) -> u64 {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let tokens = TokenSemantics {
+        after_finish: if random.bool() {
+            AfterFinish::SameJob
+        } else {
+            AfterFinish::AlreadyFinished
+        },
+        lifetime: random.bool().then(|| SignedDuration::from_hours(1)),
+        mismatch: Mismatch::default(),
+    };
+    let emulator = emulator(driven(tokens)).await;
+    let restores = random.usize(1..12);
+    let plan = many(restores, random.usize(0..4));
+    let state = folder();
+    let mut deaths = 0;
+    loop {
+        emulator.clear_faults();
+        for _ in 0..random.usize(0..4) {
+            let operation = *random
+                .choice(&[
+                    Operation::StartRestoreJob,
+                    Operation::DescribeRestoreJob,
+                    Operation::ListRestoreJobs,
+                    Operation::GetRestoreJobMetadata,
+                ])
+                .unwrap();
+            let kind = match random.u8(0..5) {
+                0 => FaultKind::Throttle,
+                1 => FaultKind::ResetBefore,
+                2 => FaultKind::ResetAfter,
+                3 => FaultKind::internal_failure(),
+                _ => FaultKind::service_unavailable(),
+            };
+            emulator.inject(Fault::new(operation, kind).times(1).after(random.u64(0..6)));
+        }
+        let death = match random.u8(0..8) {
+            _ if deaths > 12 => Death::Never,
+            0 => Death::Never,
+            n if n % 2 == 0 => Death::Before(random.u32(0..8)),
+            _ => Death::After(random.u32(0..8)),
+        };
+        let ended = run_until(state.path(), &plan, &emulator, death).await;
+        assert!(
+            emulator.jobs().len() <= restores,
+            "seed {seed}: {} jobs of {restores} restores",
+            emulator.jobs().len()
+        );
+        if matches!(ended, Ok(Ended::Finished)) {
+            break;
+        }
+        deaths += 1;
+        if random.u8(0..6) == 0 {
+            // Another machine, or a lost disk.
+            std::fs::remove_dir_all(state.path().join("many")).unwrap();
+        }
+        if random.u8(0..4) == 0 {
+            let clock = emulator.clock();
+            clock.advance_to(clock.now() + SignedDuration::from_mins(random.i64(1..600)));
+        }
+    }
+    assert_eq!(emulator.jobs().len(), restores, "seed {seed}");
+    assert_eq!(completed(state.path()), restores, "seed {seed}");
+    emulator.shutdown().await;
+    deaths
+}
