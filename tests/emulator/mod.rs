@@ -5,6 +5,8 @@
 mod contract;
 mod fault_kinds;
 mod faults;
+mod hostility;
+mod inventories;
 mod jobs;
 mod judgement;
 mod listing;
