@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod contract;
+mod examples;
 mod fault_kinds;
 mod faults;
 mod hostility;
