@@ -29,6 +29,8 @@ mod error;
 mod estimate;
 mod faults;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod inventory;
 mod job;

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod contract;
+mod examples;
 mod fault_kinds;
 mod faults;
+mod hostility;
+mod inventories;
 mod jobs;
 mod judgement;
 mod listing;
