@@ -203,6 +203,10 @@ fn labels(completion: &Value) -> Vec<String> {
         .collect()
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that was skipped has to be heard of"
+)]
 #[test]
 fn an_editor_completes_hovers_and_underlines() {
     let program = match installed() {
