@@ -35,6 +35,10 @@ pub(super) enum Command {
     Rehearse(Rehearse),
     /// Serve a local AWS Backup for any client, on loopback
     Emulator(Emulator),
+    /// Tell what AWS asks of a resource type, or of one of its metadata keys
+    Explain(Explain),
+    /// Print the JSON Schema of the plan file for editors, or of a type's metadata
+    Schema(Schema),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -317,6 +321,20 @@ pub(super) struct Emulator {
     /// what is restored, start and fail jobs, and fill the memory
     #[arg(long)]
     pub(super) expose_without_authentication: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    /// A type, such as `EFS`, or a key of it, such as `EFS.KmsKeyId`
+    #[arg(value_name = "TYPE[.KEY]")]
+    pub(super) topic: String,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Schema {
+    /// `plan`, or a type, such as `EFS`
+    #[arg(value_name = "plan|TYPE", default_value = "plan")]
+    pub(super) of: String,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

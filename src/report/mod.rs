@@ -2,12 +2,16 @@
 
 mod columns;
 mod dry_run;
+mod explain;
+mod plan_schema;
 mod requests;
 mod run;
 mod run_human;
 mod status;
 
 pub use dry_run::{dry_run_human, dry_run_json};
+pub use explain::{Topic, explain, topic, topics};
+pub use plan_schema::{plan_schema, type_schema};
 pub use requests::{RequestFormat, requests};
 pub use run::{RestoreReport, RunReport, RunStatus, Verdict, run_report};
 pub use run_human::{duration, run_human};

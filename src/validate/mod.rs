@@ -12,6 +12,7 @@ mod wording;
 
 pub use graph::order;
 pub use rules::{Rules, RulesError};
+pub use slips::written;
 pub use wording::{example, expected};
 
 use std::collections::BTreeMap;

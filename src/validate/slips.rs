@@ -57,7 +57,8 @@ pub(super) fn of(schema: &Value, text: &str) -> Option<Slip> {
 }
 
 /// A value as one writes it in a plan: YAML's flow style, quoted where YAML needs it.
-pub(super) fn written(value: &Value) -> String {
+#[must_use]
+pub fn written(value: &Value) -> String {
     match value {
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(written).collect();

@@ -2,6 +2,8 @@
 
 mod complete;
 mod corpus;
+mod editor;
+mod explain;
 mod files;
 mod minimum;
 mod plans;

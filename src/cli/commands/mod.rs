@@ -1,10 +1,12 @@
 //! One file a command; what they share is here.
 
 mod emulator;
+mod explain;
 mod plan;
 mod rehearse;
 mod render;
 mod run;
+mod schema;
 mod status;
 mod validate;
 
@@ -58,6 +60,8 @@ pub(super) fn run(
         Command::Emulator(arguments) => {
             runtime()?.block_on(emulator::emulator(&arguments, &mut context))
         }
+        Command::Explain(arguments) => explain::explain(&arguments, &mut context),
+        Command::Schema(arguments) => schema::schema(&arguments, &mut context),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut super::command(), "redrill", &mut script);

@@ -1,0 +1,22 @@
+//! `redrill explain TYPE[.KEY]`
+
+use super::Context;
+use crate::cli::arguments::Explain;
+use crate::cli::exit::{Exit, Failure};
+use crate::diagnostic::suggest;
+use crate::report;
+use crate::validate::Rules;
+
+pub(super) fn explain(arguments: &Explain, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let rules = Rules::embedded();
+    let Some(topic) = report::topic(&rules, &arguments.topic) else {
+        let topics = report::topics(&rules, &arguments.topic);
+        return Err(Failure::Usage(format!(
+            "redrill has no rules of `{}`; {}",
+            arguments.topic,
+            suggest(&arguments.topic, topics.iter().map(String::as_str))
+        )));
+    };
+    context.output.result(&report::explain(&rules, &topic))?;
+    Ok(Exit::Done)
+}
