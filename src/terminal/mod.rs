@@ -3,6 +3,7 @@
 mod words;
 
 use std::io::Write;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -49,6 +50,10 @@ impl Screen {
             bar.set_style(look);
         }
         bar.set_position(completed as u64);
+        if style == Style::Bar {
+            // So that the time goes on while nothing happens.
+            bar.enable_steady_tick(Duration::from_millis(250));
+        }
         Self {
             style,
             verbose,

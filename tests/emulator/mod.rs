@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
-mod contract;
+pub(crate) mod contract;
 mod examples;
 mod fault_kinds;
 mod faults;
