@@ -78,7 +78,7 @@ impl Checker<'_> {
                 format!("write `{key}: {}`{}", slip.instead, slip.because),
             )
             .of_key(key)
-            .documented_at(Some(url));
+            .documented_at(Some(note.url.as_deref().unwrap_or(slips::LISTS)));
             finding.severity = severity(note.severity);
             findings.push(finding);
             return;

@@ -2,6 +2,10 @@
 
 use serde_json::Value;
 
+/// The page that says how lists are written, for every type.
+pub(super) const LISTS: &str =
+    "https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-metadata.html";
+
 /// A slip, and the line to write instead.
 pub(super) struct Slip {
     pub(super) rule: &'static str,
