@@ -110,7 +110,7 @@ impl redrill::execute::Clock for Virtual {
     }
 
     async fn idle_until(&self, at: jiff::Timestamp) {
-        self.0.advance_to(at);
+        self.0.advance_to(at + jiff::SignedDuration::from_millis(1));
     }
 }
 
