@@ -15,7 +15,6 @@ const ALL: [(&str, &str); 4] = [
 ];
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the list is that of the folder")]
 fn all_of_them_are_here() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/inventories");
     let files: BTreeSet<String> = std::fs::read_dir(folder)
