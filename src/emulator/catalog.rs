@@ -236,6 +236,12 @@ impl Catalog {
         self.sites(caller).flat_map(|(_, site)| site.deny.iter())
     }
 
+    /// Whether the inventory says anything of what lies around the backups.
+    pub(super) fn is_surrounded(&self, caller: &Caller) -> bool {
+        self.sites(caller)
+            .any(|(_, site)| !site.surroundings.is_empty())
+    }
+
     /// What the inventory says of a thing around the backups.
     pub(super) fn surrounding(&self, caller: &Caller, thing: &str) -> Option<&str> {
         self.sites(caller)

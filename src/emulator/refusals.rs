@@ -66,6 +66,8 @@ pub(super) struct Request<'a> {
     pub(super) point: &'a RecoveryPoint,
     /// What the inventory says of a thing around the backups.
     pub(super) around: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// Whether it says anything: most say nothing, and asking costs.
+    pub(super) surrounded: bool,
     /// Whether what it would create exists.
     pub(super) taken: &'a dyn Fn() -> bool,
 }
@@ -203,6 +205,9 @@ fn holds(test: &Test, request: &Request<'_>) -> Option<String> {
         return ((request.taken)() == wanted).then(String::new);
     }
     if let Some(thing) = &test.around {
+        if !request.surrounded {
+            return None;
+        }
         let found = around(thing, request)?;
         let fits = match (&test.equals, &test.differs) {
             (Some(wanted), _) => found == wanted,
@@ -278,6 +283,7 @@ mod tests {
             account: "123456789012",
             point,
             around: &|_| None,
+            surrounded: false,
             taken: &|| false,
         }
     }

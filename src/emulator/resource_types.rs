@@ -266,7 +266,9 @@ fn named(metadata: &BTreeMap<String, String>, key: &str, seed: &str) -> String {
 
 fn hex(kind: &str, seed: &str) -> String {
     let digest = Sha256::digest(format!("{kind} {seed}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or('0');
+    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(digit).collect()
 }
 
 #[cfg(test)]

@@ -171,6 +171,7 @@ impl Service {
             account: &caller.account,
             point: &point.point,
             around: &around,
+            surrounded: self.catalog.is_surrounded(caller),
             taken: &taken,
         };
         refusals::refuse(&judged)?;

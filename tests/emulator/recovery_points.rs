@@ -160,3 +160,21 @@ async fn vaults_by_region_and_page() {
         Some("elsewhere")
     );
 }
+
+#[tokio::test]
+async fn inferred_metadata_is_what_restore_testing_would_send() {
+    let emulator = listed().await;
+    let client = sdk(&emulator);
+    let infer = |arn: &str| {
+        let request = client.get_restore_testing_inferred_metadata();
+        request
+            .backup_vault_name("primary")
+            .recovery_point_arn(arn)
+            .send()
+    };
+    let files = infer(EFS).await.unwrap().inferred_metadata;
+    assert_eq!(files["file-system-id"], "fs-0a1b2c3d");
+    assert_eq!(files["newFileSystem"], "true");
+    let instance = infer(EC2).await.unwrap().inferred_metadata;
+    assert_eq!(instance["instanceType"], "t3.micro");
+}

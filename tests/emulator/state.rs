@@ -407,21 +407,3 @@ async fn what_is_listed_is_what_is_there() {
     let summary = &summaries.restore_job_summaries()[0];
     assert_eq!((summary.count(), summary.resource_type()), (1, Some("RDS")));
 }
-
-#[tokio::test]
-async fn inferred_metadata_is_what_restore_testing_would_send() {
-    let emulator = listed().await;
-    let client = sdk(&emulator);
-    let infer = |arn: &str| {
-        let request = client.get_restore_testing_inferred_metadata();
-        request
-            .backup_vault_name("primary")
-            .recovery_point_arn(arn)
-            .send()
-    };
-    let files = infer(EFS).await.unwrap().inferred_metadata;
-    assert_eq!(files["file-system-id"], "fs-0a1b2c3d");
-    assert_eq!(files["newFileSystem"], "true");
-    let instance = infer(EC2).await.unwrap().inferred_metadata;
-    assert_eq!(instance["instanceType"], "t3.micro");
-}
