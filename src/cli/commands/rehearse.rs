@@ -104,7 +104,9 @@ impl Clock for RehearsalClock {
     async fn idle_until(&self, at: Timestamp) {
         match self.emulator.speed() {
             // The emulator's time has milliseconds: one more, or it would stand just before `at` for ever.
-            Speed::Max => self.emulator.advance_to(at + SignedDuration::from_millis(1)),
+            Speed::Max => self
+                .emulator
+                .advance_to(at + SignedDuration::from_millis(1)),
             Speed::Times(_) => self.sleep_until(at).await,
         }
     }
