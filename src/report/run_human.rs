@@ -66,14 +66,29 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         "{} run {}: {verdict}; {completed} of {total} restored{took}",
         report.plan, report.run_id
     );
-    let going_on = report.count(RunStatus::Running) + report.count(RunStatus::Unanswered);
-    if going_on > 0 {
-        let jobs = if going_on == 1 {
-            "1 restore job goes"
-        } else {
-            &format!("{going_on} restore jobs go")
-        };
-        let _ = writeln!(text, "{jobs} on at AWS, which has no call to cancel one.");
+    match report.count(RunStatus::Running) {
+        0 => {}
+        1 => text.push_str("1 restore job goes on at AWS, which has no call to cancel one.\n"),
+        n => {
+            let _ = writeln!(
+                text,
+                "{n} restore jobs go on at AWS, which has no call to cancel one."
+            );
+        }
+    }
+    match report.count(RunStatus::Unanswered) {
+        0 => {}
+        n => {
+            let _ = writeln!(
+                text,
+                "{n} {} sent and not answered: a job may exist, and the next run finds out before it sends again.",
+                if n == 1 {
+                    "request was"
+                } else {
+                    "requests were"
+                }
+            );
+        }
     }
     match report.verdict {
         Verdict::Unfinished => {

@@ -56,7 +56,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
         } => format!("{restore}: {status}: {message}"),
         Event::Skipped { restore, because } => format!("{restore}: skipped, because {because}"),
         Event::Trouble { message } => {
-            format!("AWS does not answer as it should: {message}; trying again, jobs go on")
+            format!("AWS does not answer as it should: {message}; trying again")
         }
         Event::Recovered => "AWS answers again".to_owned(),
         Event::Draining => {
