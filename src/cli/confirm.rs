@@ -5,13 +5,18 @@ use std::io::{BufRead, Write};
 use super::exit::Failure;
 use super::output::Output;
 
-/// Asks; only `yes` is a yes. Refused where nobody is there to ask.
-pub(super) fn confirm(question: &str) -> Result<bool, Failure> {
-    if !Output::is_interactive() {
-        return Err(Failure::Usage(format!(
-            "{question}\nthere is no terminal to ask on: give --yes to start"
-        )));
+/// Refuses where nobody is there to ask.
+pub(super) fn can_ask() -> Result<(), Failure> {
+    if Output::is_interactive() {
+        return Ok(());
     }
+    Err(Failure::Usage(
+        "nothing was sent: there is no terminal to ask on; look at the dry run, then give --yes to start".to_owned(),
+    ))
+}
+
+/// Asks; only `yes` is a yes.
+pub(super) fn confirm(question: &str) -> Result<bool, Failure> {
     let fail = |source| Failure::Io {
         path: "the terminal".into(),
         source,

@@ -5,13 +5,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::exit::Failure;
-use crate::diagnostic::Source;
+use crate::diagnostic::{Position, Source, Span};
+use crate::parse::error;
 
 /// A plan of 100,000 restores is about 50 MB; more than this is not a plan.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// Reads a text file, or standard input for `-`.
 pub(super) fn text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(bytes(path)?).map_err(|err| Failure::Io {
+        path: path.to_owned(),
+        source: std::io::Error::other(format!(
+            "not UTF-8 from byte {} on",
+            err.utf8_error().valid_up_to()
+        )),
+    })
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let fail = |source| Failure::Io {
         path: path.to_owned(),
         source,
@@ -32,17 +43,34 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
             MAX_BYTES >> 20
         ))));
     }
-    String::from_utf8(bytes).map_err(|err| {
-        fail(std::io::Error::other(format!(
-            "not UTF-8 from byte {} on",
-            err.utf8_error().valid_up_to()
-        )))
-    })
+    Ok(bytes)
 }
 
-/// A text file that findings will point into.
+/// A text file that findings will point into; what is no text is a finding itself.
 pub(super) fn source(path: &Path) -> Result<Arc<Source>, Failure> {
-    Ok(Source::new(path.to_string_lossy(), text(path)?))
+    let name = path.to_string_lossy();
+    match String::from_utf8(bytes(path)?) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(err) => {
+            let whole = err.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(err.as_bytes()).into_owned();
+            let before = &text[..whole];
+            let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+            let start = Position {
+                line: count(before.matches('\n').count()),
+                column: count(before[line_start..].chars().count()),
+            };
+            let span = Span { start, end: start };
+            Err(Failure::Findings(vec![error(
+                &Source::new(name, text),
+                span,
+                "yaml/encoding",
+                format!("this is not UTF-8, from byte {whole} on"),
+                "save the file as UTF-8; a plan is a text file",
+            )]))
+        }
+    }
 }
 
 /// Writes a file that a command was asked for.

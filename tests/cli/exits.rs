@@ -38,10 +38,46 @@ fn without_a_terminal_and_without_yes_nothing_starts() {
         ])
         .assert()
         .success();
+    redrill(folder.path())
+        .args([
+            "run",
+            "plan.yaml",
+            "--endpoint-url",
+            emulator_is_not_even_asked,
+        ])
+        .assert()
+        .code(64)
+        .stderr_eq("error: nothing was sent: there is no terminal to ask on; [..]--yes to start\n");
     assert!(
         !folder.path().join(".redrill").exists(),
         "a dry run writes nothing"
     );
+}
+
+#[test]
+fn a_file_that_is_no_text() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("binary.yaml"),
+        b"plan: x\nrestores: \xff\xfe\n",
+    )
+    .unwrap();
+    redrill(folder.path())
+        .args(["validate", "binary.yaml"])
+        .assert()
+        .code(4)
+        .stderr_eq(str![[r#"
+error[yaml/encoding]: this is not UTF-8, from byte 18 on
+ --> binary.yaml:2:11
+  |
+2 | restores: ��
+  |           ^
+  |
+  = help: save the file as UTF-8; a plan is a text file
+
+error: the plan is invalid
+
+"#]]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::{Context, Loaded, Shared, World, check_account, check_only};
 use crate::aws::Aws;
 use crate::cli::arguments::{DryRun, HumanOrJson, Progress, ReportOptions, Run};
-use crate::cli::confirm::confirm;
+use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::output::Output;
@@ -136,6 +136,9 @@ pub(super) async fn execute<C: Clock>(
             &execution,
             context,
         );
+    }
+    if starts > 0 && !execution.confirmed {
+        can_ask()?;
     }
     check_account(&**aws, planner.target()).await?;
     if starts > 0 && !execution.confirmed {
