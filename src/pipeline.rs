@@ -9,7 +9,7 @@ use crate::diagnostic::{Finding, Severity, Source};
 use crate::diff::{ApiError, Diff, Observed, Sources, Stage, Wanted, diff};
 use crate::execute::{Illegal, Recorded, replay};
 use crate::parse::{document, error};
-use crate::plan::{Plan, Planner};
+use crate::plan::{Plan, Planner, Step};
 use crate::render::{Created, Inputs, Known, Missing, Renderer};
 use crate::validate::Rules;
 
@@ -42,22 +42,60 @@ pub fn requests(planner: &Planner, known: &Known, findings: &mut Vec<Finding>) -
     (!failed).then_some(plan)
 }
 
+/// Whether a template of a step asks about its recovery point.
+fn asks(step: &Step) -> bool {
+    step.draft
+        .pending
+        .iter()
+        .any(|name| name.starts_with("source."))
+}
+
 /// The recovery points that templates ask about.
 #[must_use]
 pub fn sources_wanted(plan: &Plan) -> BTreeSet<String> {
+    arns(plan, asks)
+}
+
+/// The recovery points that rules ask about as well.
+#[must_use]
+pub fn sources_useful(plan: &Plan) -> BTreeSet<String> {
+    arns(plan, |step| asks(step) || step.draft.lacks_recovery_point)
+}
+
+fn arns(plan: &Plan, chosen: impl Fn(&Step) -> bool) -> BTreeSet<String> {
     plan.steps
         .iter()
-        .filter(|step| {
-            step.draft
-                .pending
-                .iter()
-                .any(|name| name.starts_with("source."))
-        })
+        .filter(|step| chosen(step))
         .map(|step| step.draft.request.recovery_point_arn.clone())
         .collect()
 }
 
-/// Looks recovery points up; those that no vault has become findings.
+/// What was not checked, because a recovery point is not at hand: one note a type.
+#[must_use]
+pub fn unchecked(planner: &Planner, plan: &Plan) -> Vec<Finding> {
+    let document = planner.document();
+    let mut seen = BTreeSet::new();
+    plan.steps
+        .iter()
+        .zip(&document.restores)
+        .filter(|(step, _)| step.draft.lacks_recovery_point)
+        .filter(|(step, _)| seen.insert(step.draft.request.resource_type.clone()))
+        .map(|(step, restore)| {
+            let of_type = &step.draft.request.resource_type;
+            let mut finding = error(
+                &document.source,
+                restore.recovery_point.as_ref().map_or(restore.name.span, |node| node.span),
+                &format!("{of_type}/recovery-point-unchecked"),
+                format!("rules of {of_type} that need the recovery point itself were not checked"),
+                "give an inventory that has it with --inventory; `redrill run` asks AWS where they are few",
+            );
+            finding.severity = Severity::Note;
+            finding
+        })
+        .collect()
+}
+
+/// Looks recovery points up; those that a template asks about and no vault has become findings.
 ///
 /// # Errors
 ///
@@ -66,12 +104,13 @@ pub async fn sources<R: Sources>(
     reader: &R,
     planner: &Planner,
     plan: &Plan,
+    wanted: &BTreeSet<String>,
     known: &mut Known,
     findings: &mut Vec<Finding>,
 ) -> Result<(), ApiError> {
-    for arn in sources_wanted(plan) {
-        if let Some(facts) = reader.source(&arn).await? {
-            known.sources.insert(arn, facts);
+    for arn in wanted {
+        if let Some(facts) = reader.source(arn).await? {
+            known.sources.insert(arn.clone(), facts);
             continue;
         }
         let document = planner.document();
@@ -79,7 +118,7 @@ pub async fn sources<R: Sources>(
             .steps
             .iter()
             .zip(&document.restores)
-            .filter(|(step, _)| step.draft.request.recovery_point_arn == arn);
+            .filter(|(step, _)| asks(step) && step.draft.request.recovery_point_arn == *arn);
         for (_, restore) in asks {
             let span = restore
                 .recovery_point

@@ -157,6 +157,8 @@ impl Aws {
             resource_arn: point.resource_arn.unwrap_or_default(),
             size_bytes: point.backup_size_in_bytes.unwrap_or_default(),
             metadata: sorted(metadata.restore_metadata),
+            storage_class: point.storage_class.map(|class| class.as_str().to_owned()),
+            is_parent: point.is_parent,
         })
     }
 }

@@ -1,9 +1,9 @@
 //! An inventory file as a world without credentials: recovery points as they were recorded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::diff::{ApiError, Sources};
-use crate::emulator::{Inventory, InventoryError};
+use crate::emulator::{Inventory, InventoryError, StorageClass};
 use crate::render::SourceFacts;
 
 /// The recovery points of an inventory file, by ARN.
@@ -25,6 +25,10 @@ impl Recorded {
     /// The recovery points of an inventory.
     #[must_use]
     pub fn new(inventory: &Inventory) -> Self {
+        let parents: HashSet<&str> = inventory
+            .recovery_points()
+            .filter_map(|(_, _, point)| point.parent.as_deref())
+            .collect();
         let points = inventory
             .recovery_points()
             .map(|(_, _, point)| {
@@ -33,11 +37,31 @@ impl Recorded {
                     resource_arn: point.resource_arn.clone(),
                     size_bytes: i64::try_from(point.size_bytes).unwrap_or(i64::MAX),
                     metadata: point.restore_metadata.clone(),
+                    storage_class: Some(
+                        match point.storage_class {
+                            StorageClass::Warm => "WARM",
+                            StorageClass::Cold => "COLD",
+                            StorageClass::Deleted => "DELETED",
+                        }
+                        .to_owned(),
+                    ),
+                    is_parent: parents.contains(point.arn.as_str()),
                 };
                 (point.arn.clone(), facts)
             })
             .collect();
         Self { points }
+    }
+}
+
+impl Recorded {
+    /// Everything there is, by ARN.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<String, SourceFacts> {
+        self.points
+            .iter()
+            .map(|(arn, facts)| (arn.clone(), facts.clone()))
+            .collect()
     }
 }
 

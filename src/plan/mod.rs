@@ -63,6 +63,8 @@ pub struct Draft {
     pub pending: BTreeSet<String>,
     /// Whether AWS documents the key of redrill's mark for this type.
     pub takes_mark: bool,
+    /// Whether rules of the type ask about the recovery point, and were not checked.
+    pub lacks_recovery_point: bool,
 }
 
 impl Draft {
@@ -155,7 +157,18 @@ impl Planner {
             .iter()
             .any(|finding| finding.severity == crate::diagnostic::Severity::Error);
         let target = self.renderer.target();
-        let checked = validate::restore(self.document(), &rendered, target, &self.rules, findings)?;
+        let source = rendered
+            .recovery_point
+            .as_ref()
+            .and_then(|arn| known.sources.get(arn));
+        let checked = validate::restore(
+            self.document(),
+            &rendered,
+            target,
+            source,
+            &self.rules,
+            findings,
+        )?;
         if refused {
             return None;
         }
@@ -170,6 +183,7 @@ impl Planner {
             },
             pending: rendered.pending,
             takes_mark: checked.takes_mark,
+            lacks_recovery_point: checked.lacks_recovery_point,
         })
     }
 }

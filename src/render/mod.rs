@@ -35,6 +35,10 @@ pub struct SourceFacts {
     pub size_bytes: i64,
     /// What GetRecoveryPointRestoreMetadata returns.
     pub metadata: BTreeMap<String, String>,
+    /// WARM, COLD or DELETED; AWS does not say it of every point.
+    pub storage_class: Option<String>,
+    /// Whether other recovery points belong to it.
+    pub is_parent: bool,
 }
 
 /// What a completed restore left for the templates of those that need it.

@@ -9,13 +9,14 @@ use super::problem::Checker;
 use super::rules::{Schema, escaped, note};
 use crate::diagnostic::{Finding, Severity};
 use crate::parse::{Document, Entry, Restore, error, warning};
-use crate::render::{Rendered, RenderedEntry, wire};
+use crate::render::{Rendered, RenderedEntry, SourceFacts, wire};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
 pub(super) fn metadata(
     document: &Document,
     written: &Restore,
     rendered: &Rendered,
+    source: Option<&SourceFacts>,
     schema: &Schema,
     findings: &mut Vec<Finding>,
 ) -> Option<BTreeMap<String, String>> {
@@ -73,6 +74,14 @@ pub(super) fn metadata(
         }
         if let Some(copy) = written.copy_source_tags {
             request.insert("CopySourceTagsToRestoredResource".to_owned(), copy.into());
+        }
+        if let Some(source) = source {
+            let mut point = Map::new();
+            point.insert("IsParent".to_owned(), source.is_parent.into());
+            if let Some(class) = &source.storage_class {
+                point.insert("StorageClass".to_owned(), class.as_str().into());
+            }
+            request.insert("RecoveryPoint".to_owned(), Value::Object(point));
         }
         request.insert("Metadata".to_owned(), instance);
         let request = Value::Object(request);

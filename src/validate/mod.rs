@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Finding, Severity, suggest};
 use crate::parse::{Document, Restore, error, warning};
-use crate::render::{Rendered, Target};
+use crate::render::{Rendered, SourceFacts, Target};
 
 /// The wire form of one restore: what the plan says, with AWS's spelling of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Checked {
     pub copy_source_tags: Option<bool>,
     /// Whether AWS documents `aws:backup:request-id` for the type.
     pub takes_mark: bool,
+    /// Whether rules of the type ask about the recovery point, which is not at hand.
+    pub lacks_recovery_point: bool,
 }
 
 /// Checks what belongs to no single restore: the target, and the types whose rules are not known.
@@ -59,6 +61,7 @@ pub fn restore(
     document: &Document,
     rendered: &Rendered,
     target: &Target,
+    source: Option<&SourceFacts>,
     rules: &Rules,
     findings: &mut Vec<Finding>,
 ) -> Option<Checked> {
@@ -73,7 +76,7 @@ pub fn restore(
         arn::recovery_point(arn, node.span, target, schema, &document.source, findings);
     }
     let metadata = match schema {
-        Some(schema) => check::metadata(document, written, rendered, schema, findings),
+        Some(schema) => check::metadata(document, written, rendered, source, schema, findings),
         None => check::unchecked(document, written, rendered, findings),
     };
     for finding in &mut findings[before..] {
@@ -90,6 +93,8 @@ pub fn restore(
         resource_type: resource_type.value.clone(),
         metadata: metadata?,
         copy_source_tags: written.copy_source_tags,
+        lacks_recovery_point: source.is_none()
+            && schema.is_some_and(|schema| schema.asks_recovery_point),
         takes_mark: schema.is_some_and(|schema| schema.keys.contains_key("aws:backup:request-id")),
     })
 }

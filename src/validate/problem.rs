@@ -65,9 +65,12 @@ impl Checker<'_> {
             .key
             .clone()
             .or_else(|| missing.clone().filter(|_| top.is_none()))
-            .or(top.clone())
+            .or(top.clone().filter(|top| top != "RecoveryPoint"))
             .or(note.at.clone());
-        let span = self.span(&note, &segments);
+        // What is wrong with the recovery point itself stands where it is named.
+        let about_point = top.as_deref() == Some("RecoveryPoint");
+        let named_at = self.written.recovery_point.as_ref().filter(|_| about_point);
+        let span = named_at.map_or_else(|| self.span(&note, &segments), |node| node.span);
         let url = note.url.as_deref().unwrap_or(&self.schema.notes.url);
         if let (Some(slip), None, Some(key)) = (self.slip(problem, &place), &note.rule, &key) {
             let mut finding = error(

@@ -41,6 +41,8 @@ pub(super) struct Schema {
     pub(super) request: Option<Validator>,
     pub(super) notes: TypeNotes,
     pub(super) recovery_point: Option<Regex>,
+    /// Whether a rule asks about the recovery point itself, beyond its ARN.
+    pub(super) asks_recovery_point: bool,
     /// AWS's spelling of each key, by the key in lower case.
     pub(super) keys: BTreeMap<String, String>,
     /// Other spellings that AWS's own pages use: nothing to say about.
@@ -252,12 +254,16 @@ impl Schema {
             }
             also.extend(note.also);
         }
+        let asks_recovery_point = text
+            .pointer("/$defs/request")
+            .is_some_and(|request| request.to_string().contains("\"RecoveryPoint\""));
         Ok(Self {
             title: text["title"].as_str().unwrap_or_default().to_owned(),
             metadata,
             request,
             notes,
             recovery_point,
+            asks_recovery_point,
             keys,
             also,
             mistaken,

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Findings, Severity, Source};
+use redrill::inventory::Recorded;
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
 use redrill::validate::Rules;
@@ -29,6 +30,10 @@ target:
 
 /// Compiled once for every test of a process.
 static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
+
+/// The recovery points that are at hand.
+static INVENTORY: LazyLock<Recorded> =
+    LazyLock::new(|| Recorded::parse(include_str!("inventory.yaml")).unwrap());
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -56,7 +61,11 @@ fn check(name: &str, text: &str) -> Vec<Finding> {
     let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
     let mut findings = front.findings;
     if let Some(planner) = &front.planner {
-        let _ = pipeline::requests(planner, &Known::default(), &mut findings);
+        let known = Known {
+            sources: INVENTORY.all(),
+            ..Known::default()
+        };
+        let _ = pipeline::requests(planner, &known, &mut findings);
     }
     let mut all = Findings::default();
     all.extend(findings);

@@ -143,19 +143,27 @@ impl Context<'_> {
             Some(plan) => plan,
             None => return Err(Failure::Findings(self.shown(loaded, findings))),
         };
-        if !pipeline::sources_wanted(&plan).is_empty() {
+        // A file is asked about everything; AWS, two calls a point, about more than templates need where it is few.
+        let useful = pipeline::sources_useful(&plan);
+        let wanted = match world {
+            World::Inventory(_) => useful,
+            _ if useful.len() <= POINTS_FOR_RULES => useful,
+            _ => pipeline::sources_wanted(&plan),
+        };
+        if !wanted.is_empty() && world.is_at_hand(&plan) {
             findings.clone_from(&loaded.findings);
             let planner = &loaded.planner;
             match world {
                 World::Inventory(inventory) => {
-                    pipeline::sources(*inventory, planner, &plan, known, &mut findings).await
+                    pipeline::sources(*inventory, planner, &plan, &wanted, known, &mut findings)
+                        .await
                 }
                 World::Aws(aws) => {
-                    pipeline::sources(*aws, planner, &plan, known, &mut findings).await
+                    pipeline::sources(&**aws, planner, &plan, &wanted, known, &mut findings).await
                 }
                 World::Elsewhere(settings) => {
                     let aws = Aws::connect(settings).await;
-                    pipeline::sources(&aws, planner, &plan, known, &mut findings).await
+                    pipeline::sources(&aws, planner, &plan, &wanted, known, &mut findings).await
                 }
             }
             .map_err(Failure::Aws)?;
@@ -164,6 +172,7 @@ impl Context<'_> {
                 None => return Err(Failure::Findings(self.shown(loaded, findings))),
             };
         }
+        findings.extend(pipeline::unchecked(&loaded.planner, &plan));
         if !findings.is_empty() {
             let findings = self.shown(loaded, findings);
             self.output.findings(&findings);
@@ -225,6 +234,19 @@ enum World<'a> {
     /// To AWS, if there is a question at all.
     Elsewhere(&'a Settings),
 }
+
+impl World<'_> {
+    /// Whether it is asked at all: `render` and `plan` connect to AWS where a template needs it, not for rules alone.
+    fn is_at_hand(&self, plan: &Plan) -> bool {
+        match self {
+            World::Inventory(_) | World::Aws(_) => true,
+            World::Elsewhere(_) => !pipeline::sources_wanted(plan).is_empty(),
+        }
+    }
+}
+
+/// Recovery points that AWS is asked about for the rules' sake: more would hold a run up.
+const POINTS_FOR_RULES: usize = 50;
 
 fn is_loopback(url: &str) -> bool {
     let host = url

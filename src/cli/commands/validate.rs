@@ -31,20 +31,29 @@ pub(super) async fn validate(
             restores = planner.document().restores.len();
             let mut known = Known::default();
             let base = findings.clone();
-            let plan = pipeline::requests(planner, &known, &mut findings);
-            if let Some(plan) = plan
-                && !pipeline::sources_wanted(&plan).is_empty()
-            {
-                match &inventory {
-                    Some(inventory) => {
-                        findings = base;
-                        pipeline::sources(inventory, planner, &plan, &mut known, &mut findings)
-                            .await
-                            .map_err(Failure::Aws)?;
-                        let _ = pipeline::requests(planner, &known, &mut findings);
-                    }
-                    None => findings.push(unchecked(planner)),
+            let mut plan = pipeline::requests(planner, &known, &mut findings);
+            if let (Some(first), Some(inventory)) = (&plan, &inventory) {
+                let wanted = pipeline::sources_useful(first);
+                if !wanted.is_empty() {
+                    findings = base;
+                    pipeline::sources(
+                        inventory,
+                        planner,
+                        first,
+                        &wanted,
+                        &mut known,
+                        &mut findings,
+                    )
+                    .await
+                    .map_err(Failure::Aws)?;
+                    plan = pipeline::requests(planner, &known, &mut findings);
                 }
+            }
+            if let Some(plan) = &plan {
+                if inventory.is_none() && !pipeline::sources_wanted(plan).is_empty() {
+                    findings.push(unchecked(planner));
+                }
+                findings.extend(pipeline::unchecked(planner, plan));
             }
             for finding in &mut findings {
                 planner.secrets().redact_in(&mut finding.message);
