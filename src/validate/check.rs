@@ -81,6 +81,20 @@ pub(super) fn metadata(
             if let Some(class) = &source.storage_class {
                 point.insert("StorageClass".to_owned(), class.as_str().into());
             }
+            // Two values cannot be compared in a schema; that they differ can be asked about.
+            let differs: Vec<&str> = sent
+                .iter()
+                .filter(|(key, _)| !checker.unknown.contains(*key))
+                .filter(|(key, value)| {
+                    let of_source = source
+                        .metadata
+                        .iter()
+                        .find(|(k, _)| k.eq_ignore_ascii_case(key));
+                    of_source.is_some_and(|(_, of_source)| of_source != *value)
+                })
+                .map(|(key, _)| key.as_str())
+                .collect();
+            point.insert("Differs".to_owned(), differs.into());
             request.insert("RecoveryPoint".to_owned(), Value::Object(point));
         }
         request.insert("Metadata".to_owned(), instance);

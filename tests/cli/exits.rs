@@ -290,3 +290,38 @@ vaults:
         .code(4)
         .stderr_eq("error[source/not-found]: r0: no vault has the recovery point[..]\n...\n");
 }
+
+#[test]
+fn rules_that_need_the_recovery_point_run_with_an_inventory_and_are_said_to_be_skipped_without() {
+    let folder = folder();
+    let plan = r#"plan: volumes
+target: { region: us-west-2, account: "123456789012", iam_role_arn: "arn:aws:iam::123456789012:role/restore" }
+restores:
+  data:
+    type: EBS
+    recovery_point: arn:aws:ec2:us-west-2::snapshot/snap-0c01dc01dc01dc01d
+    metadata: { availabilityZone: us-west-2a }
+"#;
+    write(folder.path(), "plan.yaml", plan);
+    write(
+        folder.path(),
+        "inventory.yaml",
+        &repository_file("tests/rules/inventory.yaml"),
+    );
+    redrill(folder.path())
+        .args(["validate", "plan.yaml"])
+        .assert()
+        .success()
+        .stdout_eq("note[EBS/recovery-point-unchecked]: rules of EBS that need the recovery point itself were not checked\n...\nplan.yaml: valid; 1 restore, 0 errors, 0 warnings\n");
+    for command in ["validate", "plan", "render"] {
+        redrill(folder.path())
+            .args([command, "plan.yaml", "--inventory", "inventory.yaml"])
+            .assert()
+            .code(4);
+    }
+    redrill(folder.path())
+        .args(["validate", "plan.yaml", "--inventory", "inventory.yaml"])
+        .assert()
+        .code(4)
+        .stdout_eq("error[EBS/archived-needs-days]: data: temporaryRestoreDays: [..]\n...\n");
+}
