@@ -81,7 +81,15 @@ pub(super) fn metadata(
             if let Some(class) = &source.storage_class {
                 point.insert("StorageClass".to_owned(), class.as_str().into());
             }
-            // Two values cannot be compared in a schema; that they differ can be asked about.
+            // Two values cannot be compared in a schema; what came of comparing them can be asked about.
+            let gibibytes = source.size_bytes.unsigned_abs().div_ceil(1 << 30);
+            let below: Vec<&str> = sent
+                .iter()
+                .filter(|(key, _)| !checker.unknown.contains(*key))
+                .filter(|(_, value)| value.parse::<u64>().is_ok_and(|value| value < gibibytes))
+                .map(|(key, _)| key.as_str())
+                .collect();
+            point.insert("Exceeds".to_owned(), below.into());
             let differs: Vec<&str> = sent
                 .iter()
                 .filter(|(key, _)| !checker.unknown.contains(*key))
