@@ -37,20 +37,30 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The modules of ours that each top-level module names, with the file that does.
-fn imports() -> BTreeMap<String, BTreeMap<String, String>> {
+/// Every source file: its path below `src`, and its text.
+fn texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
+    let relative = |file: PathBuf| {
+        let below = file.strip_prefix(&root).unwrap();
+        below.to_string_lossy().replace('\\', "/")
+    };
+    files
+        .into_iter()
+        .map(relative)
+        .map(|name| {
+            let text = crate::support::repository_file(&format!("src/{name}"));
+            (name, text)
+        })
+        .collect()
+}
+
+/// The modules of ours that each top-level module names, with the file that does.
+fn imports() -> BTreeMap<String, BTreeMap<String, String>> {
     let mut imports: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for file in files {
-        let relative = file
-            .strip_prefix(&root)
-            .unwrap()
-            .to_string_lossy()
-            .replace('\\', "/");
+    for (relative, text) in texts() {
         let module = relative.split(['/', '.']).next().unwrap().to_owned();
-        let text = crate::support::repository_file(&format!("src/{relative}"));
         for (at, _) in text.match_indices("crate::") {
             let rest = &text[at + "crate::".len()..];
             let name: String = rest
@@ -116,16 +126,7 @@ fn every_module_has_its_place() {
 /// The SDK stays behind one door, and so does the environment (clippy.toml keeps the latter).
 #[test]
 fn only_the_aws_edge_names_the_sdk() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    for file in files {
-        let relative = file
-            .strip_prefix(&root)
-            .unwrap()
-            .to_string_lossy()
-            .replace('\\', "/");
-        let text = crate::support::repository_file(&format!("src/{relative}"));
+    for (relative, text) in texts() {
         assert!(
             relative.starts_with("aws/") || !text.contains("aws_sdk_"),
             "src/{relative} names the AWS SDK"
@@ -135,16 +136,7 @@ fn only_the_aws_edge_names_the_sdk() {
 
 #[test]
 fn no_file_has_grown_past_four_hundred_lines_of_code() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    for file in files {
-        let relative = file
-            .strip_prefix(&root)
-            .unwrap()
-            .to_string_lossy()
-            .replace('\\', "/");
-        let text = crate::support::repository_file(&format!("src/{relative}"));
+    for (relative, text) in texts() {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         let lines = code
             .lines()

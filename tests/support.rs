@@ -7,40 +7,39 @@ use std::path::{Path, PathBuf};
 use redrill::emulator::{Emulator, Options, Speed};
 use snapbox::cmd::{Command, cargo_bin};
 
-/// The binary, which sees nothing of this machine's AWS configuration.
-pub(crate) fn redrill(directory: &Path) -> Command {
-    clean(Command::new(cargo_bin!("redrill")), directory)
+/// What a command must not see of this machine.
+fn hidden() -> impl Iterator<Item = std::ffi::OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("AWS_") || name.starts_with("REDRILL_") || name == "NO_COLOR"
+    })
 }
 
-fn clean(mut command: Command, directory: &Path) -> Command {
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("AWS_") || name.starts_with("REDRILL_") || name == "NO_COLOR" {
-            command = command.env_remove(name);
-        }
-    }
-    command
-        .current_dir(directory)
-        .env("AWS_CONFIG_FILE", "none")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "none")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("COLUMNS", "100")
+/// What it sees instead.
+const SHOWN: [(&str, &str); 4] = [
+    ("AWS_CONFIG_FILE", "none"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "none"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("COLUMNS", "100"),
+];
+
+/// The binary, which sees nothing of this machine's AWS configuration.
+pub(crate) fn redrill(directory: &Path) -> Command {
+    let command = Command::new(cargo_bin!("redrill")).current_dir(directory);
+    hidden()
+        .fold(command, |command, name| command.env_remove(name))
+        .envs(SHOWN)
 }
 
 /// The same as a process that can be killed.
 pub(crate) fn process(directory: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(cargo_bin!("redrill"));
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("AWS_") || name.starts_with("REDRILL_") {
-            command.env_remove(name);
-        }
+    for name in hidden() {
+        command.env_remove(name);
     }
     command
         .current_dir(directory)
-        .env("AWS_CONFIG_FILE", "none")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "none")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(SHOWN)
         .stdin(std::process::Stdio::null());
     command
 }

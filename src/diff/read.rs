@@ -60,8 +60,6 @@ pub struct Job {
     pub status: JobStatus,
     /// AWS's words, mostly of a failure.
     pub message: Option<String>,
-    /// For the eye: AWS's number is no progress (a completed job has been seen at 0.00%).
-    pub percent_done: Option<String>,
     /// What it made; may come early, late or never.
     pub created_resource_arn: Option<String>,
     /// When it was created.
@@ -131,15 +129,4 @@ pub enum Fault {
     Denied,
     /// AWS has judged the request and refused it: not carried out.
     Refused,
-}
-
-impl ApiError {
-    /// Whether the same call may succeed later without anybody's doing.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        matches!(
-            self.fault,
-            Fault::Throttled | Fault::Unreachable | Fault::Service
-        )
-    }
 }

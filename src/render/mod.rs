@@ -20,7 +20,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Spanned};
-use crate::parse::{Document, Entry, Kind, Node, Restore, error};
+use crate::parse::{Document, Entry, Kind, Node, error};
 use scope::{Cell, Scope, Shared};
 use template::Templates;
 
@@ -355,11 +355,5 @@ impl Renderer {
                 "write the key out, and put the template into its value",
             ));
         }
-    }
-
-    /// The restore at an index.
-    #[must_use]
-    pub fn source_restore(&self, index: usize) -> &Restore {
-        &self.document.restores[index]
     }
 }

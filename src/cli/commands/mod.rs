@@ -186,12 +186,8 @@ impl Context<'_> {
 
     /// Findings in order, without secrets.
     fn shown(&self, loaded: &Loaded, findings: Vec<Finding>) -> Vec<Finding> {
-        let secrets = loaded.planner.secrets();
         let mut findings = sorted(findings);
-        for finding in &mut findings {
-            secrets.redact_in(&mut finding.message);
-            secrets.redact_in(&mut finding.help);
-        }
+        redact(&loaded.planner, &mut findings);
         findings
     }
 
@@ -273,6 +269,14 @@ fn sorted(findings: Vec<Finding>) -> Vec<Finding> {
     let mut all = Findings::default();
     all.extend(findings);
     all.into_sorted()
+}
+
+/// Takes the secrets of a plan out of what is said of it.
+fn redact(planner: &Planner, findings: &mut [Finding]) {
+    for finding in findings {
+        planner.secrets().redact_in(&mut finding.message);
+        planner.secrets().redact_in(&mut finding.help);
+    }
 }
 
 /// Ends the command where there are errors.

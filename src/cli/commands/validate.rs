@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Context;
+use super::{Context, redact};
 use crate::cli::arguments::{HumanOrJson, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
@@ -55,10 +55,7 @@ pub(super) async fn validate(
                 }
                 findings.extend(pipeline::unchecked(planner, plan));
             }
-            for finding in &mut findings {
-                planner.secrets().redact_in(&mut finding.message);
-                planner.secrets().redact_in(&mut finding.help);
-            }
+            redact(planner, &mut findings);
         }
         summaries.push(summary(&source.name, restores, &findings));
         all.extend(findings);
