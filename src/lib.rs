@@ -13,7 +13,7 @@
 //! 8. [`report`]: records to bytes.
 //!
 //! Nouns are the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
-//! [`inventory`], [`terminal`], and [`emulator`], which knows nothing of the rest.
+//! [`inventory`], [`process`], [`terminal`], and [`emulator`], which knows nothing of the rest.
 //!
 //! [`pipeline`] is the program on one page; [`cli`] is what was typed.
 
@@ -30,6 +30,7 @@ pub mod aws;
 pub mod emulator;
 pub mod inventory;
 pub mod journal;
+pub mod process;
 pub mod terminal;
 
 pub mod cli;

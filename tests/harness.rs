@@ -12,6 +12,7 @@ use redrill::execute::{
 };
 use redrill::journal::{self, Journal, Owner};
 use redrill::pipeline;
+use redrill::process::Processes;
 use redrill::render::Inputs;
 use redrill::validate::Rules;
 
@@ -131,6 +132,7 @@ pub(crate) async fn run_until(
             written: 0,
             death,
         },
+        commands: Arc::new(Processes::new(state, Vec::new())),
         clock: &clock,
         observer: Nobody,
         control,
@@ -139,7 +141,7 @@ pub(crate) async fn run_until(
             ..Policy::default()
         },
     };
-    engine.run(opening, observed, known, &diff).await
+    engine.run(vec![opening], observed, known, &diff).await
 }
 
 /// How many restores have completed, by the journal.

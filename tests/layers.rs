@@ -18,11 +18,12 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Edges and what of ours they may import.
-const EDGES: [(&str, &[&str]); 5] = [
+const EDGES: [(&str, &[&str]); 6] = [
     ("aws", &["diff", "execute", "plan", "render"]),
     ("emulator", &[]),
     ("inventory", &["diff", "emulator", "render"]),
     ("journal", &["execute"]),
+    ("process", &["execute"]),
     ("terminal", &["execute"]),
 ];
 

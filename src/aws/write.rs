@@ -1,6 +1,9 @@
-//! The call that writes.
+//! The calls that write.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_backup::config::retry::RetryConfig;
+use aws_sdk_backup::types::RestoreValidationStatus;
 
 use super::Aws;
 use super::error::classify;
@@ -51,5 +54,26 @@ impl Writer for Aws {
             code: None,
             message: "the answer names no job".to_owned(),
         })
+    }
+
+    async fn publish(&self, job_id: &str, failure: Option<&str>) -> Result<(), ApiError> {
+        let operation = self.count("PutRestoreValidationResult");
+        let status = match failure {
+            None => RestoreValidationStatus::Successful,
+            Some(_) => RestoreValidationStatus::Failed,
+        };
+        self.backup
+            .put_restore_validation_result()
+            .restore_job_id(job_id)
+            .validation_status(status)
+            .set_validation_status_message(failure.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        Ok(())
+    }
+
+    fn calls(&self) -> BTreeMap<&'static str, u64> {
+        Aws::calls(self)
     }
 }

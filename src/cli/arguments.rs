@@ -31,6 +31,8 @@ pub(super) enum Command {
     Run(Run),
     /// Show the runs known here and where each restore stands
     Status(Status),
+    /// Write reports of a run, finished or not, from its journal alone
+    Report(Report),
     /// Run a plan against the embedded emulator: the real engine over real HTTP, in fast time
     Rehearse(Rehearse),
     /// Serve a local AWS Backup for any client, on loopback
@@ -234,6 +236,9 @@ pub(super) struct Run {
     /// Ask AWS as fast as it answers, not as fast as it publishes
     #[arg(long)]
     pub(super) no_rate_limit: bool,
+    /// Run the steps of the plan's `cutover` once everything is back and good
+    #[arg(long)]
+    pub(super) cutover: bool,
     #[command(flatten)]
     pub(super) report: ReportOptions,
 }
@@ -241,9 +246,9 @@ pub(super) struct Run {
 /// What is written about a run.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ReportOptions {
-    /// Write a report, such as `json=report.json`; may be given again
+    /// Write a report, such as `html=drill.html`: json, junit, html or markdown; may be given again
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report)]
-    pub(super) reports: Vec<PathBuf>,
+    pub(super) reports: Vec<(crate::report::Format, PathBuf)>,
     /// The report on standard output
     #[arg(long, default_value = "human")]
     pub(super) format: HumanOrJson,
@@ -263,6 +268,23 @@ pub(super) struct Status {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct Report {
+    /// The plan file
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    /// The run
+    #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id)]
+    pub(super) run_id: String,
+    /// Compare it with this run
+    #[arg(long, value_name = "RUN", value_parser = run_id)]
+    pub(super) compare: Option<String>,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    #[command(flatten)]
+    pub(super) report: ReportOptions,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct Rehearse {
     /// The plan file
     #[arg(value_name = "PLAN")]
@@ -273,6 +295,9 @@ pub(super) struct Rehearse {
     pub(super) only: OnlyOption,
     #[command(flatten)]
     pub(super) report: ReportOptions,
+    /// Run the steps of the plan's `cutover` too; what they do is real
+    #[arg(long)]
+    pub(super) cutover: bool,
     /// How many times faster than the clock, or `max`: from one event to the next
     #[arg(long, value_name = "N|max", default_value = "max")]
     pub(super) speed: crate::emulator::Speed,
@@ -358,12 +383,14 @@ fn run_id(text: &str) -> Result<String, String> {
     }
 }
 
-fn report(text: &str) -> Result<PathBuf, String> {
+fn report(text: &str) -> Result<(crate::report::Format, PathBuf), String> {
     match text.split_once('=') {
-        Some(("json", file)) if !file.is_empty() => Ok(file.into()),
-        Some((format, file)) if !file.is_empty() => Err(format!(
-            "there is no report format `{format}`; there is `json`"
+        Some((format, file)) if !file.is_empty() => Ok((format.parse()?, file.into())),
+        _ => Err(format!(
+            "write it as FORMAT=FILE, with one of {}",
+            crate::report::Format::names()
+                .collect::<Vec<_>>()
+                .join(", ")
         )),
-        _ => Err("write it as json=FILE".to_owned()),
     }
 }

@@ -1,9 +1,11 @@
 //! A plan and what has been observed to changes: what a run would do, restore by restore.
 
+mod judged;
 mod observed;
 mod read;
 
-pub use observed::{Observed, Past, Stage};
+pub use judged::{Judged, due_after, judged};
+pub use observed::{Check, Checked, Deletion, Observed, Past, Stage};
 pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
 
 use std::collections::BTreeSet;
@@ -154,18 +156,39 @@ fn change(
         );
         return make(action, attempt, Some(reason));
     }
+    let cleaned = past.is_some_and(|past| past.deletion.is_some());
     match started {
+        // What it made is gone, or about to be: nothing can be judged any more.
+        Some(past) if cleaned && now.as_ref() == Some(&past.digest) => {
+            make(Action::Done, attempt, Some("cleaned up".to_owned()))
+        }
         Some(past) if !matches!(past.stage, Stage::Failed { .. }) => {
             if now.as_ref() != Some(&past.digest) {
                 let reason = "the request has changed since this run sent it: \
                      undo the change, or give the new request a run of its own with `--run-id`";
                 return make(Action::Conflict, attempt, Some(reason.to_owned()));
             }
-            let action = match past.stage {
-                Stage::Completed { .. } => Action::Done,
-                _ => Action::Resume,
-            };
-            make(action, attempt, None)
+            if !matches!(past.stage, Stage::Completed { .. }) {
+                return make(Action::Resume, attempt, None);
+            }
+            match judged(&step.checks, &past.checks) {
+                Judged::Failed(name) if !wanted.retry_failed => {
+                    let reason =
+                        format!("the check `{name}` has failed: `--retry-failed` runs it again");
+                    make(Action::Blocked, attempt, Some(reason))
+                }
+                Judged::Failed(_) | Judged::Open => make(
+                    Action::Resume,
+                    attempt,
+                    Some("it is back; its checks are not over".to_owned()),
+                ),
+                Judged::Good if step.publishes() && !past.published => make(
+                    Action::Resume,
+                    attempt,
+                    Some("AWS Backup is still to be told what its checks have come to".to_owned()),
+                ),
+                Judged::Good => make(Action::Done, attempt, None),
+            }
         }
         _ => {
             let attempt = match past.map(|past| &past.stage) {

@@ -9,6 +9,43 @@ use jiff::Timestamp;
 pub struct Observed {
     /// By the restore's name.
     pub restores: BTreeMap<String, Past>,
+    /// The checks of the plan as a whole, by name.
+    pub checks: BTreeMap<String, Checked>,
+    /// The steps of the cutover, by name.
+    pub cutover: BTreeMap<String, Checked>,
+}
+
+/// What has become of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// How often it was started.
+    pub starts: u32,
+    /// How far it is.
+    pub is: Check,
+}
+
+/// How far a check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// It was started, and nothing is known of its end.
+    Started,
+    /// It did not pass, and is to be tried again.
+    Again,
+    /// It has passed.
+    Passed,
+    /// It has failed.
+    Failed,
+}
+
+/// How far the deletion of what a restore has made is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It was asked for, and nothing is known of its end.
+    Asked,
+    /// It is gone, and was not found when it was looked for.
+    Gone,
+    /// It could not be deleted.
+    Left,
 }
 
 /// What has become of a restore.
@@ -24,6 +61,29 @@ pub struct Past {
     pub intended_at: Timestamp,
     /// How far it is.
     pub stage: Stage,
+    /// The checks of what it has made, by name.
+    pub checks: BTreeMap<String, Checked>,
+    /// Whether AWS Backup was told what they have come to, or has refused to hear it.
+    pub published: bool,
+    /// How far the deletion of what it has made is, where that was asked for.
+    pub deletion: Option<Deletion>,
+}
+
+impl Past {
+    /// A restore of which nothing was sent yet.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: Stage) -> Self {
+        Self {
+            attempt: 1,
+            token: String::new(),
+            digest: String::new(),
+            intended_at: at,
+            stage,
+            checks: BTreeMap::new(),
+            published: false,
+            deletion: None,
+        }
+    }
 }
 
 /// How far a restore is.

@@ -25,6 +25,8 @@ pub(super) enum Due {
     Start,
     /// Find out whether its job exists.
     Settle,
+    /// Tell what its checks have come to.
+    Publish,
 }
 
 /// What came back.
@@ -34,6 +36,7 @@ pub(super) enum Answer {
     Settled(usize, Result<Vec<Match>, ApiError>),
     Polled(usize, Result<Job, ApiError>),
     Listed(Result<(Vec<Job>, Option<String>), ApiError>),
+    Published(usize, Result<&'static str, ApiError>),
 }
 
 /// The calls under way and the calls to come.
@@ -119,6 +122,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             Due::Start => "StartRestoreJob",
             Due::Settle => "ListRestoreJobs",
             Due::Compare => "GetRestoreJobMetadata",
+            Due::Publish => "PutRestoreValidationResult",
         };
         if at > now || !self.may(operation, now) {
             return None;
@@ -145,6 +149,20 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         let api = Arc::clone(&self.api);
         self.tasks.spawn(async move {
             Answer::Compared(step, settle::matches(&*api, jobs, &request).await)
+        });
+    }
+
+    /// `failure` says why what came back is not good; it is where there is none.
+    pub(super) fn publish(&mut self, step: usize, job_id: String, failure: Option<String>) {
+        let api = Arc::clone(&self.api);
+        self.tasks.spawn(async move {
+            let told = api.publish(&job_id, failure.as_deref()).await;
+            let status = if failure.is_none() {
+                "SUCCESSFUL"
+            } else {
+                "FAILED"
+            };
+            Answer::Published(step, told.map(|()| status))
         });
     }
 

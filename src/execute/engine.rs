@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::calls::{Answer, Calls, Due, backoff};
+use super::checking::Checking;
 use super::rates::Rates;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Skip};
 use super::state::{self, Illegal};
 use super::watching::Watching;
-use super::{Clock, Event, Journal, JournalError, Recorded, Writer};
+use super::{Clock, Commands, Event, Journal, JournalError, Recorded, Writer};
 use crate::diff::{ApiError, Diff, Fault, Job, Observed, Reader};
 use crate::plan::{Plan, Planner, Request};
 use crate::render::Known;
@@ -89,6 +90,8 @@ pub struct Engine<'a, A, J, C, O> {
     pub plan: &'a Plan,
     /// AWS.
     pub api: Arc<A>,
+    /// Whoever runs the checks.
+    pub commands: Arc<dyn Commands>,
     /// The journal of this run.
     pub journal: J,
     /// Time.
@@ -108,6 +111,10 @@ pub struct Policy {
     pub no_rate_limit: bool,
     /// What a job means that asks for the same as a restore and was not started by this run.
     pub twins: Twins,
+    /// Run checks of the plan as a whole, and steps of the cutover, that have failed.
+    pub retry_failed: bool,
+    /// Switch over to what came back once it is good.
+    pub cutover: bool,
 }
 
 /// What to do about a job of somebody else that asks for the same.
@@ -129,14 +136,14 @@ where
     C: Clock,
     O: Observer,
 {
-    /// Carries out the changes; `opening` is the first event, `observed` and `known` are what came before it.
+    /// Carries out the changes; `opening` are the first events, `observed` and `known` are what came before it.
     ///
     /// # Errors
     ///
     /// Where it cannot go on. Everything that was started is in the journal.
     pub async fn run(
         self,
-        opening: Event,
+        opening: Vec<Event>,
         observed: Observed,
         known: Known,
         diff: &Diff,
@@ -146,6 +153,8 @@ where
         let mut run = Run {
             schedule: Schedule::new(self.plan, diff),
             calls: Calls::new(Arc::clone(&self.api), rates),
+            checking: Checking::new(Arc::clone(&self.commands)),
+            publishing: BTreeMap::new(),
             attempts: diff.changes.iter().map(|c| (c.step, c.attempt)).collect(),
             engine: self,
             observed,
@@ -163,7 +172,7 @@ where
             given_up: false,
         };
         run.look_elsewhere(diff).await?;
-        run.emit(vec![opening])?;
+        run.emit(opening)?;
         run.flush()?;
         run.resume(diff)?;
         run.go().await
@@ -174,6 +183,9 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) engine: Engine<'a, A, J, C, O>,
     pub(super) schedule: Schedule,
     pub(super) calls: Calls<A>,
+    pub(super) checking: Checking,
+    /// How often AWS Backup was told in vain what the checks of a restore have come to.
+    pub(super) publishing: BTreeMap<usize, u32>,
     pub(super) attempts: BTreeMap<usize, u32>,
     pub(super) observed: Observed,
     pub(super) known: Known,
@@ -246,22 +258,34 @@ where
                 self.start_ready()?;
                 self.make_due_calls();
                 self.look();
+                self.check()?;
             }
             if self.detaching && !self.calls.is_starting() {
-                self.emit(vec![Event::Detached])?;
+                let called = self.called();
+                self.emit(vec![called, Event::Detached])?;
                 self.flush()?;
                 return Ok(Ended::Detached);
             }
-            if self.calls.nothing_to_come() && self.watching.is_empty() {
+            if self.calls.nothing_to_come()
+                && self.watching.is_empty()
+                && self.checking.nothing_to_come()
+            {
+                if self.begin_after()? {
+                    continue;
+                }
                 break;
             }
             self.flush()?;
             let now = self.engine.clock.now();
-            let next = [self.calls.next_at(), self.watching.next_at()];
+            let next = [
+                self.calls.next_at(),
+                self.watching.next_at(),
+                self.checking.next_at(),
+            ];
             let next = next.into_iter().flatten().min();
             let wake = next.filter(|_| !self.calls.is_full() && !self.detaching);
             let wake = wake.unwrap_or(now + SignedDuration::from_hours(1));
-            let idle = self.calls.is_idle();
+            let idle = self.calls.is_idle() && self.checking.is_idle();
             let clock = self.engine.clock;
             tokio::select! {
                 Some(control) = self.engine.control.recv() => {
@@ -280,12 +304,15 @@ where
                         self.take(answer)?;
                     }
                 }
+                (task, ran) = self.checking.ended() => self.checked(task, ran)?,
                 () = wait(clock, wake, idle) => {}
             }
             if self.given_up {
                 break;
             }
         }
+        let called = self.called();
+        self.emit(vec![called])?;
         if self.stopped.is_none() {
             self.emit(vec![Event::RunEnded])?;
         }
@@ -293,6 +320,17 @@ where
         match self.stopped {
             Some(stopped) => Err(stopped),
             None => Ok(Ended::Finished),
+        }
+    }
+
+    /// How often this runner has called AWS.
+    fn called(&self) -> Event {
+        let calls = self.engine.api.calls();
+        Event::Called {
+            calls: calls
+                .into_iter()
+                .map(|(name, n)| (name.to_owned(), n))
+                .collect(),
         }
     }
 
@@ -333,6 +371,7 @@ where
                 self.watching.look_again(step, at);
                 Ok(())
             }
+            Answer::Published(step, answer) => self.published(step, answer),
             Answer::Listed(Ok((jobs, next))) => {
                 self.well("ListRestoreJobs")?;
                 self.listed(jobs, next)
@@ -351,6 +390,10 @@ where
     pub(super) fn make_due_calls(&mut self) {
         let now = self.engine.clock.now();
         while let Some((step, due)) = self.calls.pop_due(now) {
+            if due == Due::Publish {
+                self.publish(step);
+                continue;
+            }
             let Some(request) = self.requests.get(&step).cloned() else {
                 continue;
             };
@@ -364,6 +407,7 @@ where
                     let jobs = self.elsewhere.get(&request.recovery_point_arn).cloned();
                     self.calls.compare(step, jobs.unwrap_or_default(), request);
                 }
+                Due::Publish => {}
             }
         }
     }
@@ -371,7 +415,11 @@ where
     /// A restore has failed: so have those that hang on it.
     pub(super) fn fail(&mut self, step: usize) -> Result<(), Stopped> {
         let skips = self.schedule.failed(step);
-        let because = format!("`{}` failed", self.name(step));
+        self.skip(skips, &format!("`{}` failed", self.name(step)))
+    }
+
+    /// What will not start, and because of what.
+    pub(super) fn skip(&mut self, skips: Vec<Skip>, because: &str) -> Result<(), Stopped> {
         let events = skips
             .into_iter()
             .filter(|skip| {
@@ -382,7 +430,7 @@ where
             })
             .map(|skip| Event::Skipped {
                 restore: self.name(skip.step),
-                because: because.clone(),
+                because: because.to_owned(),
             })
             .collect();
         self.emit(events)

@@ -1,8 +1,11 @@
 //! What happens in a run. The journal is made of these, and so are the screen and the report.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::outline::Outline;
 use crate::plan::Request;
 use crate::render::{Secrets, Target};
 
@@ -37,6 +40,11 @@ pub enum Event {
     RunResumed {
         /// The version of redrill.
         redrill: String,
+    },
+    /// What this runner was given: the plan, its restores and what they have to meet.
+    Planned {
+        /// All of it.
+        outline: Box<Outline>,
     },
     /// A request is about to be sent; on disk before it leaves.
     Intended {
@@ -134,6 +142,87 @@ pub enum Event {
         /// What stands in the way.
         because: String,
     },
+    /// A command that judges what came back begins.
+    CheckStarted {
+        /// The restore; none for a command of the plan as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restore: Option<String>,
+        /// Its name.
+        check: String,
+        /// Whether it is a step of the cutover.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cutover: bool,
+        /// How often it has been started by now, from 1.
+        nth: u32,
+        /// The command, secrets redacted.
+        run: Vec<String>,
+    },
+    /// That command has ended.
+    CheckEnded {
+        /// The restore; none for a command of the plan as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restore: Option<String>,
+        /// Its name.
+        check: String,
+        /// Whether it is a step of the cutover.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cutover: bool,
+        /// Which start it was.
+        nth: u32,
+        /// What it has come to.
+        verdict: CheckVerdict,
+        /// Its exit code; none where it was killed or could not be started.
+        exit: Option<i32>,
+        /// Why it has not passed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        /// The end of what it wrote, secrets redacted.
+        output: String,
+    },
+    /// AWS Backup was told what the checks of a restore have come to.
+    Published {
+        /// The restore.
+        restore: String,
+        /// AWS's word for it.
+        status: String,
+    },
+    /// AWS Backup did not take it.
+    NotPublished {
+        /// The restore.
+        restore: String,
+        /// AWS's words.
+        message: String,
+    },
+    /// What a restore has made is about to be deleted; on disk before the request leaves.
+    Deleting {
+        /// The restore.
+        restore: String,
+        /// What is deleted.
+        arn: String,
+        /// The client token of the request.
+        token: String,
+    },
+    /// What a restore has made is gone: it was read back, and was not there.
+    Deleted {
+        /// The restore.
+        restore: String,
+        /// What is gone.
+        arn: String,
+    },
+    /// What a restore has made could not be deleted, and is still there.
+    Left {
+        /// The restore.
+        restore: String,
+        /// What is left.
+        arn: String,
+        /// Why.
+        message: String,
+    },
+    /// How often this runner has called AWS, by operation; the last thing that it says before it leaves.
+    Called {
+        /// By AWS's name of the call.
+        calls: BTreeMap<String, u64>,
+    },
     /// AWS does not answer, or answers that it cannot; said once.
     Trouble {
         /// What it says.
@@ -147,6 +236,18 @@ pub enum Event {
     Detached,
     /// Everything has ended.
     RunEnded,
+}
+
+/// What a command that judges has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckVerdict {
+    /// It ended as expected.
+    Passed,
+    /// It did not, and it is tried again.
+    Again,
+    /// It did not, and that is that.
+    Failed,
 }
 
 impl Event {
@@ -172,8 +273,18 @@ impl Event {
             | Self::Seen { restore, .. }
             | Self::Completed { restore, .. }
             | Self::Failed { restore, .. }
-            | Self::Skipped { restore, .. } => Some(restore),
+            | Self::Skipped { restore, .. }
+            | Self::Published { restore, .. }
+            | Self::NotPublished { restore, .. }
+            | Self::Deleting { restore, .. }
+            | Self::Deleted { restore, .. }
+            | Self::Left { restore, .. } => Some(restore),
+            Self::CheckStarted { restore, .. } | Self::CheckEnded { restore, .. } => {
+                restore.as_deref()
+            }
             Self::RunOpened { .. }
+            | Self::Planned { .. }
+            | Self::Called { .. }
             | Self::RunResumed { .. }
             | Self::Trouble { .. }
             | Self::Recovered
@@ -187,7 +298,7 @@ impl Event {
 impl Event {
     /// The event as it may be shown and kept: every text that a plan or AWS can put a secret into is cleaned.
     #[must_use]
-    pub(super) fn redacted(mut self, secrets: &Secrets) -> Self {
+    pub fn redacted(mut self, secrets: &Secrets) -> Self {
         if secrets.is_empty() {
             return self;
         }
@@ -197,7 +308,22 @@ impl Event {
             | Self::Refused { message, .. }
             | Self::Rejected { message, .. }
             | Self::Failed { message, .. }
+            | Self::NotPublished { message, .. }
+            | Self::Left { message, .. }
             | Self::Trouble { message } => secrets.redact_in(message),
+            Self::CheckStarted { run, .. } => {
+                for word in run {
+                    secrets.redact_in(word);
+                }
+            }
+            Self::CheckEnded {
+                message, output, ..
+            } => {
+                secrets.redact_in(output);
+                if let Some(message) = message {
+                    secrets.redact_in(message);
+                }
+            }
             Self::Completed {
                 message: Some(message),
                 ..

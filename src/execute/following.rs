@@ -27,6 +27,10 @@ where
             else {
                 continue;
             };
+            if matches!(past.stage, Stage::Completed { .. }) {
+                self.begin_checks(step)?;
+                continue;
+            }
             self.schedule.running(step);
             match &past.stage {
                 Stage::Running { job_id } => {
@@ -89,8 +93,7 @@ where
                     recovery_point_created_at: job.recovery_point_created_at,
                     message: job.message,
                 }])?;
-                self.schedule.completed(step);
-                Ok(())
+                self.restored(step)
             }
             JobStatus::Failed | JobStatus::Aborted => {
                 if !self.watching.forget(step) {

@@ -6,10 +6,13 @@
 //! new run resumes an empty journal.
 
 mod calls;
+mod checking;
 mod clock;
+mod command;
 mod engine;
 mod event;
 mod following;
+mod outline;
 mod rates;
 mod schedule;
 mod settle;
@@ -19,7 +22,9 @@ mod watching;
 mod write;
 
 pub use clock::{Clock, SystemClock};
+pub use command::{Command, Commands, Exited, Ran};
 pub use engine::{Control, Ended, Engine, Observer, Policy, Stopped, Twins};
-pub use event::{Event, Recorded};
+pub use event::{CheckVerdict, Event, Recorded};
+pub use outline::{Goals, Origin, Outline, OutlinedRestore};
 pub use state::{Illegal, next, replay};
 pub use write::{Journal, JournalError, Writer};

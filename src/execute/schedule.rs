@@ -161,15 +161,15 @@ impl Schedule {
         self.types[self.of_type[at]].in_flight += 1;
     }
 
-    fn ended(&mut self, at: usize) {
+    /// A restore has ended: its place is free, and nothing follows from it yet.
+    pub(super) fn ended(&mut self, at: usize) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let of_type = &mut self.types[self.of_type[at]];
         of_type.in_flight = of_type.in_flight.saturating_sub(1);
     }
 
-    /// A restore has completed: those that waited for it alone may start.
-    pub(super) fn completed(&mut self, at: usize) {
-        self.ended(at);
+    /// A restore that has ended is good: those that waited for it alone may start.
+    pub(super) fn found_good(&mut self, at: usize) {
         for dependent in std::mem::take(&mut self.dependents[at]) {
             self.waits[dependent] -= 1;
             if self.waits[dependent] == 0 && self.waiting.contains(&dependent) {
@@ -181,6 +181,11 @@ impl Schedule {
     /// A restore has failed: what will not start because of it.
     pub(super) fn failed(&mut self, at: usize) -> Vec<Skip> {
         self.ended(at);
+        self.found_bad(at)
+    }
+
+    /// A restore that has ended is not good: what will not start because of it.
+    pub(super) fn found_bad(&mut self, at: usize) -> Vec<Skip> {
         let mut skips = Vec::new();
         let mut stack = std::mem::take(&mut self.dependents[at]);
         while let Some(step) = stack.pop() {
@@ -226,6 +231,13 @@ fn limit(plan: &Plan, resource_type: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Schedule {
+        fn completed(&mut self, at: usize) {
+            self.ended(at);
+            self.found_good(at);
+        }
+    }
 
     /// A schedule over `needs`, whose restores have the types and limits given.
     fn schedule(

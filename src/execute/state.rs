@@ -1,7 +1,7 @@
 //! The one table of what may follow what in the life of a restore.
 
-use super::{Event, Recorded};
-use crate::diff::{Observed, Past, Stage};
+use super::{CheckVerdict, Event, Recorded};
+use crate::diff::{Check, Checked, Deletion, Observed, Past, Stage};
 
 /// An event that cannot have happened: the journal is not one that redrill wrote.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,12 +32,93 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Obse
 /// Where it cannot follow what was.
 pub(super) fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), Illegal> {
     let Some(restore) = recorded.event.restore() else {
-        return Ok(());
+        return of_the_whole(observed, &recorded.event);
     };
     let past = observed.restores.remove(restore);
     let past = next(past, recorded)?;
     observed.restores.insert(restore.to_owned(), past);
     Ok(())
+}
+
+/// Takes in an event that belongs to no restore: the checks of the plan as a whole, and the cutover.
+fn of_the_whole(observed: &mut Observed, event: &Event) -> Result<(), Illegal> {
+    let (Event::CheckStarted { check, cutover, .. } | Event::CheckEnded { check, cutover, .. }) =
+        event
+    else {
+        return Ok(());
+    };
+    let checks = if *cutover {
+        &mut observed.cutover
+    } else {
+        &mut observed.checks
+    };
+    let was = checks.get(check).copied();
+    let is = next_check(was, event).ok_or_else(|| Illegal {
+        restore: check.clone(),
+        was: format!("{was:?}"),
+        event: format!("{event:?}"),
+    })?;
+    checks.insert(check.clone(), is);
+    Ok(())
+}
+
+/// What a check is after an event; none where the event cannot follow. One that has passed is never run again.
+fn next_check(was: Option<Checked>, event: &Event) -> Option<Checked> {
+    let starts = was.map_or(0, |was| was.starts);
+    match event {
+        Event::CheckStarted { nth, .. }
+            if *nth == starts + 1 && was.is_none_or(|was| was.is != Check::Passed) =>
+        {
+            Some(Checked {
+                starts: *nth,
+                is: Check::Started,
+            })
+        }
+        Event::CheckEnded { nth, verdict, .. }
+            if *nth == starts && was.is_some_and(|was| was.is == Check::Started) =>
+        {
+            let is = match verdict {
+                CheckVerdict::Passed => Check::Passed,
+                CheckVerdict::Again => Check::Again,
+                CheckVerdict::Failed => Check::Failed,
+            };
+            Some(Checked { starts, is })
+        }
+        _ => None,
+    }
+}
+
+/// What becomes of a restore that has completed: it is checked, AWS Backup is told, what it made is deleted.
+fn after_completion(past: &Past, event: &Event) -> Option<Past> {
+    let mut past = past.clone();
+    match (event, &past.deletion) {
+        (
+            Event::CheckStarted {
+                check,
+                cutover: false,
+                ..
+            }
+            | Event::CheckEnded {
+                check,
+                cutover: false,
+                ..
+            },
+            None,
+        ) => {
+            let is = next_check(past.checks.get(check).copied(), event)?;
+            past.checks.insert(check.clone(), is);
+        }
+        (Event::Published { .. } | Event::NotPublished { .. }, None) if !past.checks.is_empty() => {
+            past.published = true;
+        }
+        (Event::Deleting { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {
+            past.deletion = Some(Deletion::Asked);
+        }
+        (Event::Deleted { .. }, Some(Deletion::Asked)) => past.deletion = Some(Deletion::Gone),
+        (Event::Left { .. }, Some(Deletion::Asked)) => past.deletion = Some(Deletion::Left),
+        _ => return None,
+    }
+    Some(past)
 }
 
 /// What a restore is after an event.
@@ -110,6 +191,12 @@ pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
         },
         (None | Some(Skipped | Withdrawn), Event::Skipped { .. }) => Skipped,
         _ => {
+            let completed = past
+                .as_ref()
+                .filter(|past| matches!(past.stage, Completed { .. }));
+            if let Some(past) = completed.and_then(|past| after_completion(past, event)) {
+                return Ok(past);
+            }
             return Err(Illegal {
                 restore: event.restore().unwrap_or_default().to_owned(),
                 was: past.map_or_else(|| "untouched".to_owned(), |p| format!("{:?}", p.stage)),
@@ -119,13 +206,7 @@ pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
     };
     Ok(match past {
         Some(past) => Past { stage, ..past },
-        None => Past {
-            attempt: 1,
-            token: String::new(),
-            digest: String::new(),
-            intended_at: recorded.at,
-            stage,
-        },
+        None => Past::new(recorded.at, stage),
     })
 }
 
@@ -143,20 +224,17 @@ fn intended(recorded: &Recorded) -> Past {
         attempt,
         token,
         digest,
-        intended_at: recorded.at,
-        stage: Stage::Intended,
+        ..Past::new(recorded.at, Stage::Intended)
     }
 }
 
 fn rejected(recorded: &Recorded, attempt: u32, message: &str) -> Past {
+    let stage = Stage::Failed {
+        job_id: None,
+        message: message.to_owned(),
+    };
     Past {
         attempt,
-        token: String::new(),
-        digest: String::new(),
-        intended_at: recorded.at,
-        stage: Stage::Failed {
-            job_id: None,
-            message: message.to_owned(),
-        },
+        ..Past::new(recorded.at, stage)
     }
 }

@@ -1,13 +1,14 @@
 //! The plan file as it was written: names and structure checked, templates untouched.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
-
+use super::checks::{Check, checks};
 use super::fields::{Fields, Reader};
+use super::settings::{
+    Limits, Objectives, OnFailure, limits, objectives, on_failure, protect, publish,
+};
 use super::{Entry, Kind, Node, Variable, variables, yaml};
-use crate::diagnostic::{Finding, Source, Span, Spanned, suggest};
+use crate::diagnostic::{Finding, Source, Span, Spanned};
 
 /// A plan file.
 #[derive(Debug)]
@@ -30,6 +31,12 @@ pub struct Document {
     pub target: Option<Target>,
     /// What comes back.
     pub restores: Vec<Restore>,
+    /// Commands that judge the whole, once everything is back.
+    pub checks: Arc<Vec<Check>>,
+    /// Commands that switch over to what came back, in their order.
+    pub cutover: Arc<Vec<Check>>,
+    /// ARNs, ids and patterns of what no request may write to; each may hold a template.
+    pub protect: Vec<Node>,
 }
 
 /// Where a restore runs. Each part may hold a template.
@@ -43,34 +50,6 @@ pub struct Target {
     pub iam_role_arn: Option<Node>,
     /// Where the target stands.
     pub span: Span,
-}
-
-/// Times that have to be met.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Objectives {
-    /// From the start of the run until the restore has ended.
-    pub rto: Option<SignedDuration>,
-    /// From the recovery point's creation until the start of the run.
-    pub rpo: Option<SignedDuration>,
-}
-
-/// How many restores may run at once.
-#[derive(Clone, Debug, Default)]
-pub struct Limits {
-    /// In all.
-    pub concurrent: Option<u32>,
-    /// Of one resource type.
-    pub by_type: BTreeMap<String, u32>,
-}
-
-/// What a failed restore does to the rest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFailure {
-    /// Dependents are skipped, everything else goes on.
-    #[default]
-    Continue,
-    /// Nothing new is started.
-    Stop,
 }
 
 /// One entry of `restores`.
@@ -92,6 +71,10 @@ pub struct Restore {
     pub copy_source_tags: Option<bool>,
     /// What this restore has to meet.
     pub objectives: Objectives,
+    /// Commands that judge what came back.
+    pub checks: Arc<Vec<Check>>,
+    /// Whether AWS Backup is told what they have come to.
+    pub publish_validation: bool,
 }
 
 /// Reads a plan; as much of it as can be read, so that later stages report their findings too.
@@ -116,6 +99,10 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
     let objectives = objectives(fields.get("objectives"), reader);
     let limits = limits(fields.get("limits"), reader);
     let on_failure = on_failure(fields.get("on_failure"), reader);
+    let judged = checks(fields.get("checks"), "`checks`", reader);
+    let cutover = checks(fields.get("cutover"), "`cutover`", reader);
+    let publish = publish(&mut fields, reader).unwrap_or(false);
+    let protect = protect(fields.get("protect"), reader);
     let target = fields
         .require(
             "target",
@@ -129,7 +116,7 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
             "restores: { files: { type: EFS, recovery_point: arn:… } }",
             reader,
         )
-        .map(|node| restores(node, reader))
+        .map(|node| restores(node, publish, reader))
         .unwrap_or_default();
     fields.finish(reader);
     Some(Document {
@@ -145,6 +132,9 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
         on_failure,
         target,
         restores,
+        checks: judged,
+        cutover,
+        protect,
     })
 }
 
@@ -166,7 +156,7 @@ fn target(node: &Node, reader: &mut Reader<'_>) -> Option<Target> {
     })
 }
 
-fn restores(node: &Node, reader: &mut Reader<'_>) -> Vec<Restore> {
+fn restores(node: &Node, publish: bool, reader: &mut Reader<'_>) -> Vec<Restore> {
     if Fields::of(
         node,
         "`restores`",
@@ -190,7 +180,7 @@ fn restores(node: &Node, reader: &mut Reader<'_>) -> Vec<Restore> {
         .filter_map(|entry| {
             reader.name(&entry.key, "a restore");
             let before = reader.findings.len();
-            let restore = restore(entry, reader);
+            let restore = restore(entry, publish, reader);
             for finding in &mut reader.findings[before..] {
                 finding.restore = Some(entry.key.value.clone());
             }
@@ -199,7 +189,7 @@ fn restores(node: &Node, reader: &mut Reader<'_>) -> Vec<Restore> {
         .collect()
 }
 
-fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
+fn restore(entry: &Entry, publishes: bool, reader: &mut Reader<'_>) -> Option<Restore> {
     let mut fields = Fields::of(
         &entry.value,
         "a restore",
@@ -239,10 +229,10 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
         .get("copy_source_tags_to_restored_resource")
         .and_then(|node| reader.flag(node, "`copy_source_tags_to_restored_resource`"));
     let objectives = objectives(fields.get("objectives"), reader);
-    for name in ["for_each", "checks"] {
-        if let Some(entry) = fields.entry(name) {
-            not_supported(entry.key.span, &format!("`{name}`"), reader);
-        }
+    let checks = checks(fields.get("checks"), "`checks`", reader);
+    let publish_validation = publish(&mut fields, reader).unwrap_or(publishes);
+    if let Some(entry) = fields.entry("for_each") {
+        not_supported(entry.key.span, "`for_each`", reader);
     }
     fields.finish(reader);
     Some(Restore {
@@ -254,6 +244,8 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
         metadata_span,
         copy_source_tags,
         objectives,
+        checks,
+        publish_validation,
     })
 }
 
@@ -279,7 +271,6 @@ fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Node> {
 fn not_supported(span: Span, what: &str, reader: &mut Reader<'_>) {
     let help = match what {
         "`for_each`" => "write one restore for each of them",
-        "`checks`" => "remove it, and check what came back after the run",
         _ => {
             "write the ARN of one recovery point; `aws backup list-recovery-points-by-backup-vault` lists them"
         }
@@ -311,97 +302,4 @@ fn needs(node: &Node, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {
         .iter()
         .filter_map(|item| reader.text(item, "an entry of `needs`", "needs: [db]"))
         .collect()
-}
-
-fn objectives(node: Option<&Node>, reader: &mut Reader<'_>) -> Objectives {
-    let Some(mut fields) = node.and_then(|node| {
-        Fields::of(
-            node,
-            "`objectives`",
-            "objectives: { rto: 4h, rpo: 24h }",
-            reader,
-        )
-    }) else {
-        return Objectives::default();
-    };
-    let rto = fields
-        .get("rto")
-        .and_then(|node| duration(node, "`rto`", reader));
-    let rpo = fields
-        .get("rpo")
-        .and_then(|node| duration(node, "`rpo`", reader));
-    fields.finish(reader);
-    Objectives { rto, rpo }
-}
-
-fn duration(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<SignedDuration> {
-    let text = match &node.kind {
-        Kind::String(text) => text.as_str(),
-        Kind::Number(number) => number.text.as_str(),
-        _ => "",
-    };
-    let parsed = text
-        .parse::<JiffSpan>()
-        .ok()
-        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
-        .filter(|duration| duration.is_positive());
-    if parsed.is_none() {
-        reader.error(
-            node.span,
-            "plan/duration",
-            format!("{what} is not a duration"),
-            "write a number with its unit, such as `30m`, `4h`, `1h30m` or `2d`",
-        );
-    }
-    parsed
-}
-
-fn limits(node: Option<&Node>, reader: &mut Reader<'_>) -> Limits {
-    let Some(mut fields) =
-        node.and_then(|node| Fields::of(node, "`limits`", "limits: { concurrent: 50 }", reader))
-    else {
-        return Limits::default();
-    };
-    let concurrent = fields
-        .get("concurrent")
-        .and_then(|node| reader.whole(node, "`concurrent`"));
-    let by_type = fields
-        .get("by_type")
-        .filter(|node| Fields::of(node, "`by_type`", "by_type: { EKS: 1 }", reader).is_some())
-        .map(|node| {
-            node.entries()
-                .iter()
-                .filter_map(|entry| {
-                    let limit = reader.whole(&entry.value, "the limit of a type")?;
-                    Some((entry.key.value.clone(), limit))
-                })
-                .collect()
-        })
-        .unwrap_or_default();
-    fields.finish(reader);
-    Limits {
-        concurrent,
-        by_type,
-    }
-}
-
-fn on_failure(node: Option<&Node>, reader: &mut Reader<'_>) -> OnFailure {
-    let Some(text) =
-        node.and_then(|node| reader.text(node, "`on_failure`", "on_failure: continue"))
-    else {
-        return OnFailure::default();
-    };
-    match text.value.as_str() {
-        "continue" => OnFailure::Continue,
-        "stop" => OnFailure::Stop,
-        other => {
-            reader.error(
-                text.span,
-                "plan/on-failure",
-                format!("`on_failure` knows no `{other}`"),
-                suggest(other, ["continue", "stop"]),
-            );
-            OnFailure::default()
-        }
-    }
 }

@@ -3,14 +3,18 @@
 //! Templates are not looked at here: they are evaluated inside scalars later, so a variable cannot change the
 //! structure that this stage has seen.
 
+mod checks;
 mod document;
 mod fields;
 mod number;
+mod settings;
 mod variables;
 mod yaml;
 
-pub use document::{Document, Limits, Objectives, OnFailure, Restore, Target, document};
+pub use checks::{Check, Expect};
+pub use document::{Document, Restore, Target, document};
 pub use number::Number;
+pub use settings::{Limits, Objectives, OnFailure};
 pub use variables::{Given, Variable, given};
 pub use yaml::{Entry, Kind, Node, yaml};
 

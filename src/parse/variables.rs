@@ -119,7 +119,7 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
     variable
 }
 
-fn last_line(text: &str) -> &str {
+pub(super) fn last_line(text: &str) -> &str {
     text.lines()
         .last()
         .unwrap_or(text)

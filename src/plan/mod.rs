@@ -9,8 +9,8 @@ pub use token::{Identity, token};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::diagnostic::Finding;
-use crate::parse::{Document, Limits, Objectives, OnFailure};
+use crate::diagnostic::{Finding, Severity};
+use crate::parse::{Check, Document, Limits, Objectives, OnFailure};
 use crate::render::{Known, Renderer, Secrets, Target};
 use crate::validate::{self, Rules};
 
@@ -39,6 +39,12 @@ pub struct Plan {
     pub on_failure: OnFailure,
     /// What the whole run has to meet.
     pub objectives: Objectives,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Commands that judge the whole, once everything is back.
+    pub checks: Arc<Vec<Check>>,
+    /// Commands that switch over to what came back.
+    pub cutover: Arc<Vec<Check>>,
 }
 
 /// One restore of a plan.
@@ -52,6 +58,18 @@ pub struct Step {
     pub draft: Draft,
     /// What it has to meet.
     pub objectives: Objectives,
+    /// Commands that judge what came back.
+    pub checks: Arc<Vec<Check>>,
+    /// Whether the plan wants AWS Backup to be told what they have come to.
+    pub publish_validation: bool,
+}
+
+impl Step {
+    /// Whether AWS Backup is told: without a check there is nothing to tell.
+    #[must_use]
+    pub fn publishes(&self) -> bool {
+        self.publish_validation && !self.checks.is_empty()
+    }
 }
 
 /// A request and what it still lacks.
@@ -132,8 +150,16 @@ impl Planner {
                         .collect(),
                     draft,
                     objectives: restore.objectives,
+                    checks: Arc::clone(&restore.checks),
+                    publish_validation: restore.publish_validation,
                 });
             }
+            for check in restore.checks.iter() {
+                self.renderer.words(Some(at), check, known, findings);
+            }
+        }
+        for check in document.checks.iter().chain(document.cutover.iter()) {
+            self.renderer.words(None, check, known, findings);
         }
         let order = validate::order(document);
         let complete = steps.len() == document.restores.len() && order.len() == steps.len();
@@ -146,7 +172,37 @@ impl Planner {
             limits: document.limits.clone(),
             on_failure: document.on_failure,
             objectives: document.objectives,
+            description: document.description.clone(),
+            checks: Arc::clone(&document.checks),
+            cutover: Arc::clone(&document.cutover),
         })
+    }
+
+    /// The words of a check with what is known now, of a restore or of the plan as a whole.
+    ///
+    /// # Errors
+    ///
+    /// What stands in the way, in words.
+    pub fn words(
+        &self,
+        restore: Option<usize>,
+        check: &Check,
+        known: &Known,
+    ) -> Result<Vec<String>, String> {
+        let mut findings = Vec::new();
+        let words = self.renderer.words(restore, check, known, &mut findings);
+        let error = findings
+            .iter()
+            .find(|finding| finding.severity == Severity::Error);
+        match (error, words) {
+            (Some(finding), _) => Err(format!("{} ({})", finding.message, finding.rule)),
+            (None, Some(words)) if words.pending.is_empty() => Ok(words.words),
+            (None, Some(words)) => {
+                let names: Vec<String> = words.pending.into_iter().collect();
+                Err(format!("AWS has not said what {} is", names.join(", ")))
+            }
+            (None, None) => Err("the command could not be completed".to_owned()),
+        }
     }
 
     /// The request of one restore with what is known now; `None` where an error stands in the way.
@@ -155,7 +211,7 @@ impl Planner {
         let rendered = self.renderer.restore(index, known, findings);
         let refused = findings[before..]
             .iter()
-            .any(|finding| finding.severity == crate::diagnostic::Severity::Error);
+            .any(|finding| finding.severity == Severity::Error);
         let target = self.renderer.target();
         let source = rendered
             .recovery_point

@@ -9,10 +9,12 @@ mod secret;
 mod template;
 mod variables;
 mod wire;
+mod words;
 
 pub use secret::Secrets;
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::wire;
+pub use words::Words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -127,26 +127,24 @@ impl Object for Restores {
             return None;
         }
         let path = join("restores", name);
-        let created = match self.created.get(name) {
-            Some(created) => created_slots(created),
-            None => BTreeMap::from([
-                (
-                    "resource_arn".to_owned(),
-                    Slot::Pending(Value::from(PLACEHOLDER_ARN)),
-                ),
-                ("job_id".to_owned(), Slot::Pending(Value::from("job-id"))),
-            ]),
-        };
+        let created = created_or_pending(self.created.get(name));
         let created = names(&join(&path, "created"), created, &self.cell);
         let slots = BTreeMap::from([("created".to_owned(), Slot::Known(created))]);
         Some(names(&path, slots, &self.cell))
     }
 }
 
-fn created_slots(created: &Created) -> BTreeMap<String, Slot> {
+fn created_or_pending(created: Option<&Created>) -> BTreeMap<String, Slot> {
+    let (resource_arn, job_id) = match created {
+        Some(created) => (known(&created.resource_arn), known(&created.job_id)),
+        None => (
+            Slot::Pending(Value::from(PLACEHOLDER_ARN)),
+            Slot::Pending(Value::from("job-id")),
+        ),
+    };
     BTreeMap::from([
-        ("resource_arn".to_owned(), known(&created.resource_arn)),
-        ("job_id".to_owned(), known(&created.job_id)),
+        ("resource_arn".to_owned(), resource_arn),
+        ("job_id".to_owned(), job_id),
     ])
 }
 
@@ -222,6 +220,48 @@ impl Shared {
         recovery_point: Option<&str>,
         known_facts: &Known,
     ) -> Scope {
+        names(
+            "",
+            self.slots_of(restore, recovery_point, known_facts),
+            &self.cell,
+        )
+    }
+
+    /// For a check of a restore: what it has made is known by then.
+    pub(super) fn judging(
+        &self,
+        restore: &Restore,
+        recovery_point: Option<&str>,
+        known_facts: &Known,
+    ) -> Scope {
+        let mut slots = self.slots_of(restore, recovery_point, known_facts);
+        let created = known_facts.created.get(&restore.name.value);
+        let created = names("created", created_or_pending(created), &self.cell);
+        slots.insert("created".to_owned(), Slot::Known(created));
+        names("", slots, &self.cell)
+    }
+
+    /// For a command of the plan as a whole: everything that any restore has made.
+    pub(super) fn whole(&self, known_facts: &Known) -> Scope {
+        let mut slots = self.slots.clone();
+        slots.insert(
+            "restores".to_owned(),
+            Slot::Known(Value::from_object(Restores {
+                all: Arc::clone(&self.all),
+                needs: self.all.iter().cloned().collect(),
+                created: known_facts.created.clone(),
+                cell: self.cell.clone(),
+            })),
+        );
+        names("", slots, &self.cell)
+    }
+
+    fn slots_of(
+        &self,
+        restore: &Restore,
+        recovery_point: Option<&str>,
+        known_facts: &Known,
+    ) -> BTreeMap<String, Slot> {
         let mut slots = self.slots.clone();
         slots.insert("restore".to_owned(), known(&restore.name.value));
         let needs: Vec<String> = restore
@@ -246,7 +286,7 @@ impl Shared {
             let source = source(arn, known_facts.sources.get(arn), &self.cell);
             slots.insert("source".to_owned(), Slot::Known(source));
         }
-        names("", slots, &self.cell)
+        slots
     }
 }
 

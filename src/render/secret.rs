@@ -44,6 +44,38 @@ impl Secrets {
         text
     }
 
+    /// Bytes of the longest of them.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.needles.first().map_or(0, String::len)
+    }
+
+    /// The last `limit` bytes of a text, or a little less, with every secret replaced: one that the cut would go
+    /// through is left out whole. What is longer than `limit` has to begin [`Secrets::longest`] bytes before the cut.
+    #[must_use]
+    pub fn tail(&self, text: &str, limit: usize) -> String {
+        let mut cut = text.len().saturating_sub(limit);
+        if cut == 0 {
+            return self.redact(text).into_owned();
+        }
+        loop {
+            cut = text.ceil_char_boundary(cut);
+            let around = text.floor_char_boundary(cut.saturating_sub(self.longest()))
+                ..text.ceil_char_boundary((cut + self.longest()).min(text.len()));
+            let from = around.start;
+            let spanning = self.needles.iter().find_map(|needle| {
+                text[around.clone()]
+                    .match_indices(needle.as_str())
+                    .map(|(at, _)| (from + at, from + at + needle.len()))
+                    .find(|(start, end)| *start < cut && cut < *end)
+            });
+            match spanning {
+                Some((_, end)) => cut = end,
+                None => return format!("…{}", self.redact(&text[cut..])),
+            }
+        }
+    }
+
     /// The text with every secret replaced, in place.
     pub fn redact_in(&self, text: &mut String) {
         if let Cow::Owned(redacted) = self.redact(text) {
@@ -66,5 +98,17 @@ mod tests {
         assert_eq!(secrets.redact("at p\"w0rd-long!"), "at «redacted»!");
         assert_eq!(secrets.redact(r#"["p\"w0rd"]"#), r#"["«redacted»"]"#);
         assert_eq!(secrets.redact("nothing here"), "nothing here");
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_left_where_a_text_is_cut() {
+        let secrets = Secrets::new(["hunter2hunter2".to_owned(), "tere".to_owned()]);
+        let text = format!("{}hunter2hunter2 and the rest", "x".repeat(30));
+        for limit in 1..text.len() + 3 {
+            let tail = secrets.tail(&text, limit);
+            assert!(!tail.contains("ter2"), "{limit}: {tail}");
+            assert!(tail.ends_with(&text[text.len() - limit.min(3)..]), "{tail}");
+        }
+        assert_eq!(secrets.tail("abc", 9), "abc");
     }
 }

@@ -1,20 +1,37 @@
 //! Records to bytes: one file a format, each a pure function.
 
 mod columns;
+mod compare;
 mod dry_run;
 mod explain;
+mod format;
 mod plan_schema;
+mod record;
+mod record_restore;
 mod requests;
 mod run;
+mod run_html;
 mod run_human;
+mod run_junit;
+mod run_markdown;
 mod status;
+mod timeline;
 
+pub use compare::{Comparison, Difference, compare};
 pub use dry_run::{dry_run_human, dry_run_json};
 pub use explain::{Topic, explain, topic, topics};
+pub use format::Format;
 pub use plan_schema::{plan_schema, type_schema};
+pub use record::run_report;
 pub use requests::{RequestFormat, requests};
-pub use run::{RestoreReport, RunReport, RunStatus, Verdict, run_report};
-pub use run_human::{duration, run_human};
+pub use run::{
+    CheckReport, CheckStatus, Cleanup, Objective, Objectives, RestoreReport, RunReport, RunStatus,
+    Runner, Try, Verdict,
+};
+pub use run_html::run_html;
+pub use run_human::{duration, run_human, signed};
+pub use run_junit::run_junit;
+pub use run_markdown::run_markdown;
 pub use status::{StatusRow, status_human, status_json};
 
 use serde::Serialize;

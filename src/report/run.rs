@@ -1,61 +1,170 @@
-//! What a run has come to, from its journal alone.
+//! What a run has come to: the values that every format is made from.
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::execute::{Event, Recorded};
-use crate::parse::Objectives;
-use crate::plan::Plan;
+use super::compare::Comparison;
+use crate::execute::{Goals, Origin};
+use crate::render::Target;
+
+/// What RTO means here; printed wherever the number is.
+pub(super) const RTO: &str = "from the start of the run, as the journal has it, until the last check has passed; without a check, until the job has ended, as AWS has it";
+/// What RPO means here; printed wherever the number is.
+pub(super) const RPO: &str = "from the creation of the recovery point, as AWS has it, to the start of the run, as the journal has it";
 
 /// `redrill.run/v1`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RunReport {
-    schema: &'static str,
+    pub(super) schema: &'static str,
     /// The plan's name.
     pub plan: String,
     /// The run id.
     pub run_id: String,
+    /// What the plan is for.
+    pub description: Option<String>,
     /// When the run was opened.
     pub start: Option<Timestamp>,
-    /// When its last restore ended; absent while it is unfinished.
+    /// When its last restore, check or step of the cutover ended; absent while it is unfinished.
     pub end: Option<Timestamp>,
     /// What it has come to.
     pub verdict: Verdict,
     /// Objectives that were missed, in words.
     pub missed: Vec<String>,
+    /// What the whole run had to meet, and what it did.
+    pub objectives: Objectives,
     /// In the plan's order.
     pub restores: Vec<RestoreReport>,
-    /// Calls to AWS of this process, by operation.
-    pub api_calls: BTreeMap<&'static str, u64>,
+    /// The checks of the plan as a whole.
+    pub checks: Vec<CheckReport>,
+    /// The steps of the cutover, where it was asked for.
+    pub cutover: Vec<CheckReport>,
+    /// How long the cutover took, seconds.
+    pub cutover_seconds: Option<i64>,
+    /// The restores that determined when the run ended, first to last.
+    pub critical_path: Vec<String>,
+    /// Where it ran.
+    pub target: Option<Target>,
+    /// The plan file as it was typed.
+    pub file: Option<String>,
+    /// Every runner that worked on it.
+    pub runners: Vec<Runner>,
+    /// Calls to AWS by operation, of every runner that said so before it left.
+    pub api_calls: BTreeMap<String, u64>,
+    /// How it differs from another run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Comparison>,
+}
+
+/// Who worked on a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Runner {
+    /// Since when.
+    pub at: Timestamp,
+    /// The version of redrill.
+    pub redrill: String,
+    /// Who, where, and with which version of the plan.
+    #[serde(flatten)]
+    pub origin: Option<Origin>,
+}
+
+/// Objectives and what became of them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Objectives {
+    /// The recovery time objective.
+    pub rto: Option<Objective>,
+    /// The recovery point objective.
+    pub rpo: Option<Objective>,
+}
+
+/// One objective.
+#[derive(Clone, Debug, Serialize)]
+pub struct Objective {
+    /// What was wanted, seconds.
+    pub wanted_seconds: i64,
+    /// What was reached, seconds; absent where it was not, or is not known.
+    pub seconds: Option<i64>,
+    /// Whether it was met; absent where that is not known. What was not reached in time is missed.
+    pub met: Option<bool>,
+    /// What the number means.
+    pub definition: &'static str,
+}
+
+impl Objectives {
+    /// Where the RTO was not reached, `waited` says for how long in vain.
+    pub(super) fn new(
+        goals: &Goals,
+        rto: Option<i64>,
+        waited: Option<i64>,
+        rpo: Option<i64>,
+    ) -> Self {
+        let objective = |wanted: Option<i64>, seconds: Option<i64>, waited, definition| {
+            wanted.map(|wanted_seconds| Objective {
+                wanted_seconds,
+                seconds,
+                met: match (seconds, waited) {
+                    (Some(seconds), _) => Some(seconds <= wanted_seconds),
+                    (None, Some(waited)) if waited > wanted_seconds => Some(false),
+                    (None, _) => None,
+                },
+                definition,
+            })
+        };
+        Self {
+            rto: objective(goals.rto_seconds, rto, waited, RTO),
+            rpo: objective(goals.rpo_seconds, rpo, None, RPO),
+        }
+    }
 }
 
 /// What a run has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Everything is back, in time.
+    /// Everything is back and good, in time.
     Passed,
-    /// Everything is back, too late or too old.
+    /// Everything is back and good, too late or too old.
     ObjectiveMissed,
-    /// Something is not back.
+    /// Something is not back, or not good.
     Failed,
     /// Something still runs, or was not started.
     Unfinished,
 }
 
+impl Verdict {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::ObjectiveMissed => "objective missed",
+            Self::Failed => "failed",
+            Self::Unfinished => "not finished",
+        }
+    }
+}
+
 /// One restore of a run.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RestoreReport {
     /// Its name.
     pub restore: String,
+    /// AWS's name of the resource type.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// The restores it waited for.
+    pub needs: Vec<String>,
     /// How far it is.
     pub status: RunStatus,
     /// The restore job of the latest attempt.
     pub job_id: Option<String>,
     /// The token of the latest attempt.
     pub token: Option<String>,
+    /// SHA-256 of its request without the token.
+    pub request_sha256: Option<String>,
+    /// The recovery point of its request.
+    pub recovery_point_arn: Option<String>,
     /// How often it was sent on purpose.
     pub attempts: u32,
     /// When the job was created.
@@ -67,11 +176,95 @@ pub struct RestoreReport {
     /// AWS's words, or ours where nothing was sent.
     pub message: Option<String>,
     /// Commands that judge what came back.
-    pub checks: [(); 0],
-    /// From the start of the run to the end of the restore, seconds.
+    pub checks: Vec<CheckReport>,
+    /// What AWS Backup was told of them, or its words where it did not take it.
+    pub validation: Option<String>,
+    /// What became of what it made, once that was to be deleted.
+    pub cleanup: Option<Cleanup>,
+    /// What it had to meet, and what it did.
+    pub objectives: Objectives,
+    /// From the start of the run until it was good, seconds.
     pub rto_seconds: Option<i64>,
     /// From the recovery point's creation to the start of the run, seconds.
     pub rpo_seconds: Option<i64>,
+}
+
+/// What became of something that was to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Cleanup {
+    /// It was asked for, and nothing is known of its end.
+    Asked,
+    /// It is gone; it was looked for and not found.
+    Gone,
+    /// It is still there: why.
+    Left(String),
+}
+
+/// One check of a restore, or of the plan.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CheckReport {
+    /// Its name.
+    pub name: String,
+    /// What it has come to.
+    pub status: CheckStatus,
+    /// The command.
+    pub run: Vec<String>,
+    /// How often it was started.
+    pub tries: u32,
+    /// When it was first started.
+    pub started_at: Option<Timestamp>,
+    /// When it last ended.
+    pub ended_at: Option<Timestamp>,
+    /// Its exit code.
+    pub exit: Option<i32>,
+    /// Why it did not pass.
+    pub message: Option<String>,
+    /// The end of what it wrote.
+    pub output: String,
+    /// Tries before the last one.
+    pub earlier: Vec<Try>,
+}
+
+/// A try of a check that was not its last.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Try {
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Its exit code.
+    pub exit: Option<i32>,
+    /// Why it did not pass.
+    pub message: Option<String>,
+    /// The end of what it wrote.
+    pub output: String,
+}
+
+/// What a check has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CheckStatus {
+    /// It was not started.
+    #[default]
+    NotRun,
+    /// It was started, and has not ended; or is to be tried again.
+    Running,
+    /// It has passed.
+    Passed,
+    /// It has failed.
+    Failed,
+}
+
+impl CheckStatus {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotRun => "NOT_RUN",
+            Self::Running => "RUNNING",
+            Self::Passed => "PASSED",
+            Self::Failed => "FAILED",
+        }
+    }
 }
 
 /// How far a restore is: AWS's word where it has a job.
@@ -84,8 +277,12 @@ pub enum RunStatus {
     Unanswered,
     /// A job exists and has not ended.
     Running,
-    /// It is back.
+    /// It is back, and its checks are not over.
+    Checking,
+    /// It is back, and good as far as it is checked.
     Completed,
+    /// It is back, and a check has failed.
+    CheckFailed,
     /// It was refused, or its job has failed.
     Failed,
     /// It will not start, because of another.
@@ -100,199 +297,33 @@ impl RunStatus {
             Self::NotStarted => "NOT_STARTED",
             Self::Unanswered => "UNANSWERED",
             Self::Running => "RUNNING",
+            Self::Checking => "CHECKING",
             Self::Completed => "COMPLETED",
+            Self::CheckFailed => "CHECK_FAILED",
             Self::Failed => "FAILED",
             Self::Skipped => "SKIPPED",
         }
     }
-}
 
-/// Reads a run's events into its report; restores that the plan names and no event does are not started.
-#[must_use]
-pub fn run_report(
-    plan: &Plan,
-    events: &[Recorded],
-    api_calls: BTreeMap<&'static str, u64>,
-) -> RunReport {
-    let start = events
-        .iter()
-        .find(|recorded| matches!(recorded.event, Event::RunOpened { .. }))
-        .map(|recorded| recorded.at);
-    let mut by_name: BTreeMap<String, RestoreReport> = BTreeMap::new();
-    for recorded in events {
-        if let Some(name) = recorded.event.restore() {
-            let restore = by_name
-                .entry(name.to_owned())
-                .or_insert_with(|| fresh(name));
-            restore.take(recorded, start);
-        }
+    /// Whether it is not what was wanted, and stays so.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::CheckFailed | Self::Failed | Self::Skipped)
     }
-    let mut missed = Vec::new();
-    let mut restores: Vec<RestoreReport> = Vec::with_capacity(plan.steps.len());
-    for step in &plan.steps {
-        let restore = by_name
-            .remove(&*step.name)
-            .unwrap_or_else(|| fresh(&step.name));
-        judge(
-            &restore.restore,
-            &step.objectives,
-            restore.rto_seconds,
-            restore.rpo_seconds,
-            &mut missed,
-        );
-        restores.push(restore);
-    }
-    // Started by this run, and since removed from the plan: they happened.
-    restores.extend(by_name.into_values());
-    let slowest = restores.iter().filter_map(|r| r.rto_seconds).max();
-    let oldest = restores.iter().filter_map(|r| r.rpo_seconds).max();
-    judge("the run", &plan.objectives, slowest, oldest, &mut missed);
-    let verdict = verdict(&restores, &missed);
-    let end = restores.iter().filter_map(|r| r.ended_at).max();
-    RunReport {
-        schema: "redrill.run/v1",
-        plan: plan.name.clone(),
-        run_id: plan.run_id.clone(),
-        start,
-        end: end.filter(|_| verdict != Verdict::Unfinished),
-        verdict,
-        missed,
-        restores,
-        api_calls,
-    }
-}
 
-fn verdict(restores: &[RestoreReport], missed: &[String]) -> Verdict {
-    let any = |status| restores.iter().any(|r| r.status == status);
-    if any(RunStatus::Running) || any(RunStatus::Unanswered) || any(RunStatus::NotStarted) {
-        Verdict::Unfinished
-    } else if any(RunStatus::Failed) || any(RunStatus::Skipped) {
-        Verdict::Failed
-    } else if missed.is_empty() {
-        Verdict::Passed
-    } else {
-        Verdict::ObjectiveMissed
+    /// Whether something is still to come of it.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(
+            self,
+            Self::NotStarted | Self::Unanswered | Self::Running | Self::Checking
+        )
     }
-}
 
-fn judge(
-    what: &str,
-    objectives: &Objectives,
-    rto: Option<i64>,
-    rpo: Option<i64>,
-    missed: &mut Vec<String>,
-) {
-    for (name, objective, seconds) in [("RTO", objectives.rto, rto), ("RPO", objectives.rpo, rpo)] {
-        if let (Some(objective), Some(seconds)) = (objective, seconds)
-            && SignedDuration::from_secs(seconds) > objective
-        {
-            missed.push(format!(
-                "{what}: {name} of {} missed by {}: it took {}",
-                super::duration(objective.as_secs()),
-                super::duration(seconds - objective.as_secs()),
-                super::duration(seconds),
-            ));
-        }
-    }
-}
-
-fn fresh(name: &str) -> RestoreReport {
-    RestoreReport {
-        restore: name.to_owned(),
-        status: RunStatus::NotStarted,
-        job_id: None,
-        token: None,
-        attempts: 0,
-        started_at: None,
-        ended_at: None,
-        created_resource_arn: None,
-        message: None,
-        checks: [],
-        rto_seconds: None,
-        rpo_seconds: None,
-    }
-}
-
-impl RestoreReport {
-    fn take(&mut self, recorded: &Recorded, run_start: Option<Timestamp>) {
-        match &recorded.event {
-            Event::Intended { attempt, token, .. } => {
-                *self = RestoreReport {
-                    attempts: *attempt,
-                    token: Some(token.clone()),
-                    status: RunStatus::Unanswered,
-                    ..fresh(&self.restore)
-                };
-            }
-            Event::Accepted { job_id, .. } => {
-                self.status = RunStatus::Running;
-                self.job_id = Some(job_id.clone());
-                self.started_at = Some(recorded.at);
-            }
-            Event::Adopted {
-                job_id, because, ..
-            } => {
-                self.status = RunStatus::Running;
-                self.job_id = Some(job_id.clone());
-                self.started_at = Some(recorded.at);
-                self.message = Some(format!("adopted: {because}"));
-            }
-            Event::Withdrawn { message, .. } => {
-                self.status = RunStatus::NotStarted;
-                self.message = Some(message.clone());
-            }
-            Event::Refused { message, .. } => {
-                self.status = RunStatus::Failed;
-                self.message = Some(message.clone());
-            }
-            Event::Rejected {
-                attempt, message, ..
-            } => {
-                *self = RestoreReport {
-                    attempts: *attempt,
-                    status: RunStatus::Failed,
-                    message: Some(message.clone()),
-                    ..fresh(&self.restore)
-                };
-            }
-            Event::Completed {
-                created_resource_arn,
-                started_at,
-                ended_at,
-                recovery_point_created_at,
-                message,
-                ..
-            } => {
-                self.status = RunStatus::Completed;
-                self.created_resource_arn = created_resource_arn.clone();
-                self.started_at = started_at.or(self.started_at);
-                let ended_at = ended_at.unwrap_or(recorded.at);
-                self.ended_at = Some(ended_at);
-                self.message = message.clone();
-                let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs();
-                self.rto_seconds = run_start.map(|start| seconds(start, ended_at));
-                self.rpo_seconds = run_start
-                    .zip(*recovery_point_created_at)
-                    .map(|(start, created)| seconds(created, start));
-            }
-            Event::Failed {
-                status,
-                message,
-                started_at,
-                ended_at,
-                ..
-            } => {
-                self.status = RunStatus::Failed;
-                self.started_at = started_at.or(self.started_at);
-                self.ended_at = Some(ended_at.unwrap_or(recorded.at));
-                self.message = Some(format!("{status}: {message}"));
-            }
-            Event::Skipped { because, .. } => {
-                self.status = RunStatus::Skipped;
-                self.message = Some(because.clone());
-            }
-            _ => {}
-        }
+    /// Whether AWS has brought it back, whatever its checks say.
+    #[must_use]
+    pub fn is_back(self) -> bool {
+        matches!(self, Self::Completed | Self::Checking | Self::CheckFailed)
     }
 }
 
@@ -307,5 +338,36 @@ impl RunReport {
     #[must_use]
     pub fn count(&self, status: RunStatus) -> usize {
         self.restores.iter().filter(|r| r.status == status).count()
+    }
+
+    /// How many restores AWS has brought back.
+    #[must_use]
+    pub fn back(&self) -> usize {
+        self.restores.iter().filter(|r| r.status.is_back()).count()
+    }
+
+    /// Every check of the run: of which restore it is, and itself.
+    pub fn all_checks(&self) -> impl Iterator<Item = (Option<&str>, &CheckReport)> {
+        let of_restores = self.restores.iter().flat_map(|restore| {
+            let name = Some(restore.restore.as_str());
+            restore.checks.iter().map(move |check| (name, check))
+        });
+        let of_plan = self.checks.iter().chain(&self.cutover);
+        of_restores.chain(of_plan.map(|check| (None, check)))
+    }
+
+    /// From its start to its end, seconds.
+    #[must_use]
+    pub fn took(&self) -> Option<i64> {
+        Some(self.end?.duration_since(self.start?).as_secs())
+    }
+}
+
+impl RestoreReport {
+    /// When it was good, or its last check had failed: the end of its bar.
+    #[must_use]
+    pub fn over_at(&self) -> Option<Timestamp> {
+        let checks = self.checks.iter().filter_map(|check| check.ended_at).max();
+        self.ended_at.max(checks)
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::columns::columns;
-use super::{RestoreReport, RunReport, RunStatus, Verdict};
+use super::run::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
 
 /// Restores in a table before it is cut; the JSON report has them all.
 const ROWS: usize = 200;
@@ -21,17 +21,26 @@ pub fn duration(seconds: i64) -> String {
     }
 }
 
+/// A difference: `+3m 20s`, `-12s`, `0s`.
+#[must_use]
+pub fn signed(seconds: i64) -> String {
+    let plus = if seconds > 0 { "+" } else { "" };
+    format!("{plus}{}", duration(seconds))
+}
+
 /// The table, what was missed, and what to do next.
 #[must_use]
 pub fn run_human(report: &RunReport, again: &str) -> String {
     let mut text = String::new();
     let order = |status| match status {
         RunStatus::Failed => 0,
-        RunStatus::Unanswered => 1,
-        RunStatus::Running => 2,
-        RunStatus::Skipped => 3,
-        RunStatus::NotStarted => 4,
-        RunStatus::Completed => 5,
+        RunStatus::CheckFailed => 1,
+        RunStatus::Unanswered => 2,
+        RunStatus::Running => 3,
+        RunStatus::Checking => 4,
+        RunStatus::Skipped => 5,
+        RunStatus::NotStarted => 6,
+        RunStatus::Completed => 7,
     };
     // What needs eyes comes first where the table is cut.
     let mut shown: Vec<&RestoreReport> = report.restores.iter().collect();
@@ -44,23 +53,22 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         let _ = writeln!(text, "… and {} more", shown.len() - ROWS);
     }
     text.push('\n');
+    checks(report, &mut text);
     for missed in &report.missed {
         let _ = writeln!(text, "missed: {missed}");
     }
-    let took = match (report.start, report.end) {
-        (Some(start), Some(end)) => {
-            format!(" in {}", duration(end.duration_since(start).as_secs()))
-        }
-        _ => String::new(),
-    };
+    if let Some(seconds) = report.cutover_seconds {
+        let _ = writeln!(text, "the cutover took {}", duration(seconds));
+    }
+    if let Some(compared) = &report.compared {
+        text.push_str(&compared.human());
+    }
+    let took = report
+        .took()
+        .map_or_else(String::new, |took| format!(" in {}", duration(took)));
     let total = report.restores.len();
-    let completed = report.count(RunStatus::Completed);
-    let verdict = match report.verdict {
-        Verdict::Passed => "passed",
-        Verdict::ObjectiveMissed => "objective missed",
-        Verdict::Failed => "failed",
-        Verdict::Unfinished => "not finished",
-    };
+    let completed = report.back();
+    let verdict = report.verdict.words();
     let _ = writeln!(
         text,
         "{} run {}: {verdict}; {completed} of {total} restored{took}",
@@ -91,6 +99,7 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         }
     }
     match report.verdict {
+        _ if again.is_empty() => {}
         Verdict::Unfinished => {
             let _ = writeln!(text, "go on with: {again}");
         }
@@ -100,6 +109,48 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         Verdict::Passed | Verdict::ObjectiveMissed => {}
     }
     text
+}
+
+/// How many checks have passed, and those that have not.
+fn checks(report: &RunReport, text: &mut String) {
+    let all: Vec<(Option<&str>, &CheckReport)> = report.all_checks().collect();
+    if all.is_empty() {
+        return;
+    }
+    for (restore, check) in &all {
+        let whose = restore.unwrap_or("the run");
+        match check.status {
+            CheckStatus::Failed => {
+                let why = check.message.as_deref().unwrap_or_default();
+                let _ = writeln!(text, "{whose}: check {} failed: {why}", check.name);
+                if let Some(last) = check
+                    .output
+                    .lines()
+                    .rev()
+                    .find(|line| !line.trim().is_empty())
+                {
+                    let _ = writeln!(text, "  its last words: {}", last.trim());
+                }
+            }
+            CheckStatus::Running => {
+                let _ = writeln!(text, "{whose}: check {} is not over", check.name);
+            }
+            CheckStatus::Passed | CheckStatus::NotRun => {}
+        }
+    }
+    let count = |status| {
+        all.iter()
+            .filter(|(_, check)| check.status == status)
+            .count()
+    };
+    let _ = writeln!(
+        text,
+        "{} of {} checks passed, {} failed, {} not run",
+        count(CheckStatus::Passed),
+        all.len(),
+        count(CheckStatus::Failed),
+        count(CheckStatus::NotRun),
+    );
 }
 
 fn row(restore: &RestoreReport) -> Vec<String> {
@@ -112,7 +163,7 @@ fn row(restore: &RestoreReport) -> Vec<String> {
         &restore.created_resource_arn,
         &restore.message,
     ) {
-        (RunStatus::Completed, Some(arn), _) => arn.clone(),
+        (status, Some(arn), _) if status.is_back() => arn.clone(),
         (_, _, Some(message)) => message.clone(),
         _ => restore
             .job_id

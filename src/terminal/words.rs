@@ -1,6 +1,6 @@
 //! Events in words.
 
-use crate::execute::Event;
+use crate::execute::{CheckVerdict, Event};
 
 /// One line for an event; none for what matters to the journal alone.
 pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
@@ -55,6 +55,41 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             ..
         } => format!("{restore}: {status}: {message}"),
         Event::Skipped { restore, because } => format!("{restore}: skipped, because {because}"),
+        Event::CheckStarted {
+            restore,
+            check,
+            cutover,
+            ..
+        } if verbose => format!("{}: running", subject(restore.as_deref(), check, *cutover)),
+        Event::CheckEnded {
+            restore,
+            check,
+            cutover,
+            verdict,
+            message,
+            ..
+        } => {
+            let subject = subject(restore.as_deref(), check, *cutover);
+            let why = message.as_deref().unwrap_or_default();
+            match verdict {
+                CheckVerdict::Passed => format!("{subject}: passed"),
+                CheckVerdict::Again => format!("{subject}: {why}; trying again"),
+                CheckVerdict::Failed => format!("{subject}: FAILED: {why}"),
+            }
+        }
+        Event::Published { restore, status } => {
+            format!("{restore}: AWS Backup was told that it is {status}")
+        }
+        Event::NotPublished { restore, message } => {
+            format!("{restore}: AWS Backup does not take what the checks have come to: {message}")
+        }
+        Event::Deleting { restore, arn, .. } => format!("{restore}: deleting {arn}"),
+        Event::Deleted { restore, arn } => format!("{restore}: {arn} is gone"),
+        Event::Left {
+            restore,
+            arn,
+            message,
+        } => format!("{restore}: {arn} is left: {message}"),
         Event::Trouble { message } => {
             format!("AWS does not answer as it should: {message}; trying again")
         }
@@ -64,6 +99,19 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
                 .to_owned()
         }
         Event::Detached => "left; the same command goes on from here".to_owned(),
-        Event::Seen { .. } | Event::RunEnded => return None,
+        Event::Seen { .. }
+        | Event::CheckStarted { .. }
+        | Event::Planned { .. }
+        | Event::Called { .. }
+        | Event::RunEnded => return None,
     })
+}
+
+/// What a check is called on a line.
+fn subject(restore: Option<&str>, check: &str, cutover: bool) -> String {
+    match restore {
+        Some(restore) => format!("{restore}: check {check}"),
+        None if cutover => format!("cutover {check}"),
+        None => format!("check {check}"),
+    }
 }

@@ -4,7 +4,7 @@
 //! skipped; with `CI=true` that is a failure.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -12,39 +12,6 @@ use serde_json::{Value, json};
 use super::root;
 
 const PACKAGE: &str = "yaml-language-server@1.25.0";
-
-/// The directory where cargo builds this; one that is not in the repository's history.
-fn target() -> PathBuf {
-    let exe = PathBuf::from(env!("CARGO_BIN_EXE_redrill"));
-    exe.ancestors().nth(2).unwrap().to_owned()
-}
-
-/// The server's program, installed if it is not there yet.
-fn installed() -> Result<PathBuf, String> {
-    let directory = target().join(PACKAGE.replace('@', "-"));
-    let program = directory.join("node_modules/yaml-language-server/bin/yaml-language-server");
-    if program.exists() {
-        return Ok(program);
-    }
-    std::fs::create_dir_all(&directory).map_err(|err| err.to_string())?;
-    let output = Command::new("npm")
-        .args([
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-            "--prefix",
-        ])
-        .arg(&directory)
-        .arg(PACKAGE)
-        .output()
-        .map_err(|err| format!("npm: {err}"))?;
-    if output.status.success() && program.exists() {
-        Ok(program)
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-}
 
 /// The language server protocol over the server's standard input and output.
 struct Server {
@@ -203,21 +170,13 @@ fn labels(completion: &Value) -> Vec<String> {
         .collect()
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "a test that was skipped has to be heard of"
-)]
 #[test]
 fn an_editor_completes_hovers_and_underlines() {
-    let program = match installed() {
+    let program = "yaml-language-server/bin/yaml-language-server";
+    let program = match crate::npm::installed(PACKAGE, program) {
         Ok(program) => program,
         Err(why) => {
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "the YAML language server is needed with CI=true: {why}"
-            );
-            eprintln!("SKIPPED: no YAML language server, so no editor was tried: {why}");
-            return;
+            return crate::npm::skip("no YAML language server, so no editor was tried", &why);
         }
     };
     let mut server = Server::start(&program);

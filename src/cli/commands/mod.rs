@@ -2,9 +2,11 @@
 
 mod emulator;
 mod explain;
+mod origin;
 mod plan;
 mod rehearse;
 mod render;
+mod report;
 mod run;
 mod schema;
 mod status;
@@ -54,6 +56,7 @@ pub(super) fn run(
         Command::Plan(arguments) => runtime()?.block_on(plan::plan(&arguments, &mut context)),
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, &mut context)),
         Command::Status(arguments) => runtime()?.block_on(status::status(&arguments, &mut context)),
+        Command::Report(arguments) => report::report(&arguments, &mut context),
         Command::Rehearse(arguments) => {
             runtime()?.block_on(rehearse::rehearse(&arguments, &mut context))
         }
@@ -288,6 +291,16 @@ fn refuse(findings: Vec<Finding>) -> Result<(), Failure> {
         return Err(Failure::Findings(sorted(findings)));
     }
     Ok(())
+}
+
+/// The name in a plan file, whatever else is wrong with it.
+fn plan_name(path: &Path) -> Result<String, Failure> {
+    let source = files::source(path)?;
+    let mut findings = Vec::new();
+    match crate::parse::document(&source, &mut findings) {
+        Some(document) if !document.plan.value.is_empty() => Ok(document.plan.value),
+        _ => Err(Failure::Findings(sorted(findings))),
+    }
 }
 
 /// The names of `--only` have to exist.

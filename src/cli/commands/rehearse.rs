@@ -65,8 +65,23 @@ pub(super) async fn rehearse(
         policy: Policy {
             no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",
             twins: Twins::Ask,
+            cutover: arguments.cutover,
+            ..Policy::default()
         },
         again: String::new(),
+        // A check that asks AWS asks the emulator, and cannot ask anybody else.
+        environment: [
+            ("AWS_REGION", target.region.as_str()),
+            ("AWS_DEFAULT_REGION", target.region.as_str()),
+            ("AWS_ENDPOINT_URL", emulator.url().as_str()),
+            ("AWS_ACCESS_KEY_ID", target.account.as_str()),
+            ("AWS_SECRET_ACCESS_KEY", "no-secret"),
+            ("AWS_SESSION_TOKEN", ""),
+            ("REDRILL_REHEARSAL", "true"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec(),
+        rehearsal: true,
     };
     let clock = RehearsalClock {
         emulator: emulator.clock(),

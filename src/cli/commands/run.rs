@@ -6,19 +6,20 @@ use std::sync::atomic::Ordering;
 
 use super::{Context, Loaded, Shared, World, check_account, check_only};
 use crate::aws::Aws;
-use crate::cli::arguments::{DryRun, HumanOrJson, Progress, ReportOptions, Run};
+use crate::cli::arguments::{AwsOptions, DryRun, HumanOrJson, Progress, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
-use crate::diff::{Action, Diff, Wanted};
+use crate::diff::{Action, Diff, Wanted, due_after};
 use crate::execute::{
-    Clock, Ended, Engine, Event, Observer, Policy, Recorded, Stopped, SystemClock, Twins,
+    Clock, Ended, Engine, Event, Observer, Outline, Policy, Recorded, Stopped, SystemClock, Twins,
 };
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
+use crate::process::Processes;
 use crate::report::{Verdict, dry_run_human, run_human, run_report};
 use crate::terminal::{Screen, Style};
 
@@ -57,7 +58,11 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
                 (_, true) => Twins::StartAnyway,
                 _ => Twins::Ask,
             },
+            retry_failed: arguments.retry_failed,
+            cutover: arguments.cutover,
         },
+        environment: check_environment(&arguments.aws, &settings.region),
+        rehearsal: false,
         again: again(context),
     };
     let world = match &inventory {
@@ -65,6 +70,20 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         None => World::Aws(&aws),
     };
     execute(&loaded, &world, &aws, &SystemClock, execution, context).await
+}
+
+/// What checks find of AWS: the same place that the restores run in.
+fn check_environment(options: &AwsOptions, region: &str) -> Vec<(String, String)> {
+    let regions = ["AWS_REGION", "AWS_DEFAULT_REGION"].map(|name| (name, Some(region)));
+    let others = [
+        ("AWS_PROFILE", options.profile.as_deref()),
+        ("AWS_ENDPOINT_URL", options.endpoint_url.as_deref()),
+    ];
+    regions
+        .into_iter()
+        .chain(others)
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect()
 }
 
 /// The command as it was typed, for the line that says how to go on.
@@ -97,6 +116,9 @@ pub(super) struct Execution<'a> {
     pub(super) take_over: bool,
     pub(super) policy: Policy,
     pub(super) again: String,
+    /// What checks find in their environment of AWS.
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) rehearsal: bool,
 }
 
 /// Compares, asks, executes and reports.
@@ -123,20 +145,21 @@ pub(super) async fn execute<C: Clock>(
     refuse_conflicts(&plan, &diff)?;
     check_opened(&before, &name, execution.run_id)?;
     let starts = diff.count(Action::Start);
-    if starts + diff.count(Action::Resume) == 0 {
+    let outline = outline(planner, &plan, &execution, context);
+    let policy = execution.policy;
+    let after = due_after(&plan, &observed, policy.retry_failed, policy.cutover);
+    if starts + diff.count(Action::Resume) == 0 && !after {
         context
             .output
             .note("nothing to start and nothing to follow");
-        return conclude(
-            &plan,
-            &diff,
-            &before,
-            Ended::Finished,
-            aws,
-            &execution,
-            context,
-        );
+        let mut events = before;
+        // What was not started is told apart from what is not there.
+        planned(&events, outline, clock, &mut Vec::new())
+            .into_iter()
+            .for_each(|recorded| events.push(recorded));
+        return conclude(&plan, &diff, &events, Ended::Finished, &execution, context);
     }
+    refuse_cleaned(&observed, starts)?;
     if starts > 0 && !execution.confirmed {
         can_ask()?;
     }
@@ -165,7 +188,7 @@ pub(super) async fn execute<C: Clock>(
     // Another runner may have worked between the question and the lock.
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
-    let opening = if events.is_empty() {
+    let mut opening = vec![if events.is_empty() {
         Event::RunOpened {
             plan: name,
             run: execution.run_id.to_owned(),
@@ -177,7 +200,8 @@ pub(super) async fn execute<C: Clock>(
         Event::RunResumed {
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
         }
-    };
+    }];
+    planned(&events, outline, clock, &mut opening);
     let signals = Signals::listen();
     let terminated = signals.terminated();
     let done = diff.count(Action::Done);
@@ -194,6 +218,10 @@ pub(super) async fn execute<C: Clock>(
         planner,
         plan: &plan,
         api: Arc::clone(aws),
+        commands: Arc::new(Processes::new(
+            execution.file.parent().unwrap_or(std::path::Path::new("")),
+            execution.environment.clone(),
+        )),
         journal,
         clock,
         observer: &mut watch,
@@ -208,12 +236,65 @@ pub(super) async fn execute<C: Clock>(
         Ok(ended) => (ended, None),
         Err(stopped) => (Ended::Detached, Some(stopped)),
     };
-    let exit = conclude(&plan, &diff, &events, ended, aws, &execution, context)?;
+    let exit = conclude(&plan, &diff, &events, ended, &execution, context)?;
     match stopped {
         Some(stopped) => Err(stopped.into()),
         None if exit == Exit::Interrupted && terminated => Ok(Exit::Terminated),
         None => Ok(exit),
     }
+}
+
+fn outline(
+    planner: &crate::plan::Planner,
+    plan: &Plan,
+    execution: &Execution<'_>,
+    context: &Context<'_>,
+) -> Outline {
+    let source = &planner.document().source;
+    let origin = super::origin::origin(execution.file, source, execution.rehearsal, context);
+    Outline::of(plan, origin, execution.policy.cutover)
+}
+
+/// Says what the plan is, unless the journal has it already.
+fn planned<C: Clock>(
+    events: &[Recorded],
+    outline: Outline,
+    clock: &C,
+    opening: &mut Vec<Event>,
+) -> Option<Recorded> {
+    let last = events
+        .iter()
+        .rev()
+        .find_map(|recorded| match &recorded.event {
+            Event::Planned { outline } => Some(&**outline),
+            _ => None,
+        });
+    if last == Some(&outline) {
+        return None;
+    }
+    let event = Event::Planned {
+        outline: Box::new(outline),
+    };
+    opening.push(event.clone());
+    Some(Recorded {
+        at: clock.now(),
+        event,
+    })
+}
+
+/// What was made is gone: nothing more can be built on it.
+fn refuse_cleaned(observed: &crate::diff::Observed, starts: usize) -> Result<(), Failure> {
+    let is_cleaned = observed
+        .restores
+        .values()
+        .any(|past| past.deletion.is_some());
+    if is_cleaned && starts > 0 {
+        return Err(Failure::Conflict(
+            "this run has been cleaned up, and it is over; start a new one with another --run-id"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// Reports, and says by the exit code what it has come to.
@@ -222,13 +303,12 @@ fn conclude(
     diff: &Diff,
     events: &[Recorded],
     ended: Ended,
-    aws: &Shared,
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let report = run_report(plan, events, aws.calls());
-    for file in &execution.report.reports {
-        files::write(file, &report.json())?;
+    let report = run_report(&plan.name, &plan.run_id, events);
+    for (format, file) in &execution.report.reports {
+        files::write(file, &format.write(&report))?;
     }
     let text = match execution.report.format {
         HumanOrJson::Json => report.json(),
@@ -249,13 +329,14 @@ fn conclude(
 }
 
 fn unfinished(diff: &Diff, report: &crate::report::RunReport) -> Exit {
-    use crate::report::RunStatus::{Failed, Skipped};
+    use crate::report::RunStatus::{CheckFailed, Failed, Skipped};
+    let failed = report.count(Failed) + report.count(CheckFailed);
     if diff.changes.len() < report.restores.len()
         && diff.count(Action::Blocked) == 0
-        && report.count(Failed) + report.count(Skipped) == 0
+        && failed + report.count(Skipped) == 0
     {
         Exit::Done
-    } else if report.count(Failed) > 0 {
+    } else if failed > 0 {
         Exit::Failed
     } else {
         Exit::Unfinished

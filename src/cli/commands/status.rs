@@ -4,7 +4,6 @@ use super::Context;
 use crate::aws::Aws;
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Status};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::files;
 use crate::diff::Reader;
 use crate::execute::{Event, Recorded, Stopped, replay};
 use crate::journal;
@@ -13,7 +12,7 @@ use crate::report::{StatusRow, status_human, status_json};
 pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let state = &arguments.state.state;
     let wanted = match &arguments.plan {
-        Some(path) => Some(plan_name(path)?),
+        Some(path) => Some(super::plan_name(path)?),
         None => None,
     };
     let mut asks = true;
@@ -69,14 +68,4 @@ async fn refresh(
         }
     }
     Ok(true)
-}
-
-/// The name in a plan file, whatever else is wrong with it.
-fn plan_name(path: &std::path::Path) -> Result<String, Failure> {
-    let source = files::source(path)?;
-    let mut findings = Vec::new();
-    match crate::parse::document(&source, &mut findings) {
-        Some(document) if !document.plan.value.is_empty() => Ok(document.plan.value),
-        _ => Err(Failure::Findings(super::sorted(findings))),
-    }
 }

@@ -1,0 +1,45 @@
+//! `redrill report PLAN`: from the journal alone.
+
+use super::Context;
+use crate::cli::arguments::{HumanOrJson, Report};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::files;
+use crate::execute::{Stopped, replay};
+use crate::journal;
+use crate::report::{RunReport, compare, run_human, run_report};
+
+pub(super) fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let plan = super::plan_name(&arguments.plan)?;
+    let read = |run_id: &str| -> Result<RunReport, Failure> {
+        let directory = journal::directory(&arguments.state.state, &plan, run_id);
+        let events = journal::read(&directory)?;
+        if events.is_empty() {
+            let known: Vec<String> = journal::runs(&arguments.state.state)?
+                .into_iter()
+                .filter(|(of, _)| *of == plan)
+                .map(|(_, run)| run)
+                .collect();
+            return Err(Failure::Usage(format!(
+                "{} has no run `{run_id}` of {plan}; {}",
+                arguments.state.state.display(),
+                crate::diagnostic::suggest(run_id, known.iter().map(String::as_str)),
+            )));
+        }
+        replay(&events).map_err(Stopped::from)?;
+        Ok(run_report(&plan, run_id, &events))
+    };
+    let mut report = read(&arguments.run_id)?;
+    if let Some(other) = &arguments.compare {
+        report.compared = Some(compare(&report, &read(other)?));
+    }
+    for (format, path) in &arguments.report.reports {
+        files::write(path, &format.write(&report))?;
+    }
+    let text = match arguments.report.format {
+        HumanOrJson::Json => report.json(),
+        HumanOrJson::Human => run_human(&report, ""),
+    };
+    context.output.result(&text)?;
+    // What was asked for is done, whatever the run has come to.
+    Ok(Exit::Done)
+}

@@ -1,0 +1,74 @@
+//! What the checks of a restore, or of the whole plan, have come to.
+
+use std::collections::BTreeMap;
+
+use super::{Check, Checked, Observed, Stage};
+use crate::parse::Check as Wanted;
+use crate::plan::Plan;
+
+/// What a list of checks has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// All have passed, or there are none.
+    Good,
+    /// One has not been run to its end.
+    Open,
+    /// All have ended, and this one has failed.
+    Failed(String),
+}
+
+/// Holds what a plan wants checked against what has been.
+#[must_use]
+pub fn judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
+    let mut failed = None;
+    for check in wanted {
+        match seen.get(&check.name.value).map(|seen| seen.is) {
+            Some(Check::Passed) => {}
+            Some(Check::Failed) => {
+                failed.get_or_insert_with(|| check.name.value.clone());
+            }
+            None | Some(Check::Started | Check::Again) => return Judged::Open,
+        }
+    }
+    failed.map_or(Judged::Good, Judged::Failed)
+}
+
+/// Whether a command of the plan as a whole is due: everything is back and good, and something is left to run.
+#[must_use]
+pub fn due_after(plan: &Plan, observed: &Observed, retry_failed: bool, cutover: bool) -> bool {
+    let is_good = |name: &str, checks: &[Wanted]| {
+        observed.restores.get(name).is_some_and(|past| {
+            matches!(past.stage, Stage::Completed { .. })
+                && past.deletion.is_none()
+                && judged(checks, &past.checks) == Judged::Good
+        })
+    };
+    if !plan
+        .steps
+        .iter()
+        .all(|step| is_good(&step.name, &step.checks))
+    {
+        return false;
+    }
+    let is_due = |judged: Judged| match judged {
+        Judged::Good => false,
+        Judged::Open => true,
+        Judged::Failed(_) => retry_failed,
+    };
+    match judged(&plan.checks, &observed.checks) {
+        Judged::Good => cutover && is_due(cutover_judged(&plan.cutover, &observed.cutover)),
+        judged => is_due(judged),
+    }
+}
+
+/// The steps of a cutover follow one another: one that failed ends it.
+fn cutover_judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
+    for step in wanted {
+        match seen.get(&step.name.value).map(|seen| seen.is) {
+            Some(Check::Passed) => {}
+            Some(Check::Failed) => return Judged::Failed(step.name.value.clone()),
+            None | Some(Check::Started | Check::Again) => return Judged::Open,
+        }
+    }
+    Judged::Good
+}

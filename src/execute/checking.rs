@@ -1,0 +1,449 @@
+//! From a restore that is back to one that is good: its checks, one after the other, beside everything else.
+//!
+//! A check that is under way when the run is left is killed with its children, and run anew by the next runner.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+
+use super::calls::Due;
+use super::command::{Command, Commands, Exited, Ran};
+use super::engine::{Run, Stopped};
+use super::{CheckVerdict, Clock, Event, Journal, Observer, Writer};
+use crate::diff::{ApiError, Check as Is, Fault, Judged, Reader, Stage, due_after, judged};
+use crate::parse::Check;
+
+/// Commands under way at once.
+const AT_ONCE: usize = 16;
+/// Bytes of a command's output that are kept.
+const KEPT: usize = 16 * 1024;
+/// The longest wait between two tries.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(10);
+/// How often AWS Backup is told before its silence is taken for a no.
+const TELLINGS: u32 = 4;
+
+/// Whose check it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Of {
+    /// A restore's, by its step.
+    Restore(usize),
+    /// The plan's.
+    Plan,
+    /// A step of the cutover.
+    Cutover,
+}
+
+/// One check, to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Task {
+    of: Of,
+    /// Which of them.
+    at: usize,
+    /// How often this runner has tried it.
+    tries: u32,
+}
+
+/// The checks under way and those to come.
+pub(super) struct Checking {
+    commands: Arc<dyn Commands>,
+    tasks: JoinSet<(Task, Ran)>,
+    ready: VecDeque<Task>,
+    later: BinaryHeap<Reverse<(Timestamp, Task)>>,
+    /// What belongs to the plan as a whole and was begun by this runner.
+    begun: BTreeSet<Of>,
+}
+
+impl Checking {
+    pub(super) fn new(commands: Arc<dyn Commands>) -> Self {
+        Self {
+            commands,
+            tasks: JoinSet::new(),
+            ready: VecDeque::new(),
+            later: BinaryHeap::new(),
+            begun: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub(super) fn nothing_to_come(&self) -> bool {
+        self.tasks.is_empty() && self.ready.is_empty() && self.later.is_empty()
+    }
+
+    /// When the next try is due.
+    pub(super) fn next_at(&self) -> Option<Timestamp> {
+        self.later.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn next(&mut self, now: Timestamp) -> Option<Task> {
+        while let Some(Reverse((at, task))) = self.later.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.later.pop();
+            self.ready.push_back(task);
+        }
+        if self.tasks.len() >= AT_ONCE {
+            return None;
+        }
+        self.ready.pop_front()
+    }
+
+    fn start(&mut self, task: Task, command: Command) {
+        let commands = Arc::clone(&self.commands);
+        self.tasks
+            .spawn(async move { (task, commands.run(command).await) });
+    }
+
+    /// The next command that has ended; never returns while none is under way.
+    pub(super) async fn ended(&mut self) -> (Task, Ran) {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok(ended)) => return ended,
+                // A task neither panics nor is cancelled while the engine runs.
+                Some(Err(_)) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl<A, J, C, O> Run<'_, A, J, C, O>
+where
+    A: Reader + Writer + 'static,
+    J: Journal,
+    C: Clock,
+    O: Observer,
+{
+    fn checks(&self, of: Of) -> Arc<Vec<Check>> {
+        let plan = self.engine.plan;
+        Arc::clone(match of {
+            Of::Restore(step) => &plan.steps[step].checks,
+            Of::Plan => &plan.checks,
+            Of::Cutover => &plan.cutover,
+        })
+    }
+
+    fn seen(&self, of: Of, name: &str) -> Option<crate::diff::Checked> {
+        let observed = &self.observed;
+        match of {
+            Of::Restore(step) => {
+                let past = observed.restores.get(&*self.engine.plan.steps[step].name);
+                past.and_then(|past| past.checks.get(name))
+            }
+            Of::Plan => observed.checks.get(name),
+            Of::Cutover => observed.cutover.get(name),
+        }
+        .copied()
+    }
+
+    /// A restore is back: its place is free, and it is checked before anything follows from it.
+    pub(super) fn restored(&mut self, step: usize) -> Result<(), Stopped> {
+        self.schedule.ended(step);
+        self.begin_checks(step)
+    }
+
+    /// Runs those checks of a restore that have not passed.
+    pub(super) fn begin_checks(&mut self, step: usize) -> Result<(), Stopped> {
+        self.go_on_checking(Of::Restore(step), 0)
+    }
+
+    /// The first check from `from` on that is to be run; the end of them where there is none.
+    fn go_on_checking(&mut self, of: Of, from: usize) -> Result<(), Stopped> {
+        let checks = self.checks(of);
+        let next = (from..checks.len()).find(|at| {
+            match self.seen(of, &checks[*at].name.value).map(|seen| seen.is) {
+                Some(Is::Passed) => false,
+                Some(Is::Failed) => self.engine.policy.retry_failed,
+                Some(Is::Started | Is::Again) | None => true,
+            }
+        });
+        match next {
+            Some(at) => {
+                let task = Task { of, at, tries: 0 };
+                self.checking.ready.push_back(task);
+                Ok(())
+            }
+            None => self.all_checked(of),
+        }
+    }
+
+    /// The last check of a restore, or of the plan, has ended.
+    fn all_checked(&mut self, of: Of) -> Result<(), Stopped> {
+        let Of::Restore(step) = of else {
+            return Ok(());
+        };
+        let checks = self.checks(of);
+        let name = self.name(step);
+        let past = self.observed.restores.get(&name);
+        let good = past.map_or(Judged::Good, |past| judged(&checks, &past.checks));
+        let is_told = past.is_some_and(|past| past.published);
+        if self.engine.plan.steps[step].publishes() && !is_told {
+            self.publishing.insert(step, 0);
+            let now = self.engine.clock.now();
+            self.calls.at(now, step, Due::Publish);
+        }
+        match good {
+            Judged::Failed(check) => {
+                let skips = self.schedule.found_bad(step);
+                self.skip(skips, &format!("the check `{check}` of `{name}` failed"))
+            }
+            _ => {
+                self.schedule.found_good(step);
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts what is due, as far as there is room.
+    pub(super) fn check(&mut self) -> Result<(), Stopped> {
+        let now = self.engine.clock.now();
+        let mut started = Vec::new();
+        while let Some(task) = self.checking.next(now) {
+            let checks = self.checks(task.of);
+            let check = &checks[task.at];
+            let restore = match task.of {
+                Of::Restore(step) => Some(step),
+                Of::Plan | Of::Cutover => None,
+            };
+            let words = self.engine.planner.words(restore, check, &self.known);
+            let name = check.name.value.clone();
+            let nth = self.seen(task.of, &name).map_or(0, |seen| seen.starts) + 1;
+            self.emit(vec![Event::CheckStarted {
+                restore: restore.map(|step| self.name(step)),
+                check: name,
+                cutover: task.of == Of::Cutover,
+                nth,
+                run: words.clone().unwrap_or_default(),
+            }])?;
+            match words {
+                Ok(words) => {
+                    let command = Command {
+                        environment: self.environment(task, check, nth),
+                        words,
+                        timeout: check.timeout,
+                        keep: KEPT + self.engine.planner.secrets().longest(),
+                    };
+                    started.push((task, command));
+                }
+                Err(why) => {
+                    let ran = Ran {
+                        exited: Exited::NotStarted(why),
+                        output: String::new(),
+                    };
+                    // What cannot be written cannot be written the next time either.
+                    let tries = check.retries;
+                    self.checked(Task { tries, ..task }, ran)?;
+                }
+            }
+        }
+        self.flush()?;
+        for (task, command) in started {
+            self.checking.start(task, command);
+        }
+        Ok(())
+    }
+
+    /// What a command finds in its environment: `docs/plan.md` has the list.
+    fn environment(&self, task: Task, check: &Check, nth: u32) -> Vec<(String, String)> {
+        let plan = self.engine.plan;
+        let mut all = vec![
+            ("REDRILL_PLAN", plan.name.clone()),
+            ("REDRILL_RUN_ID", plan.run_id.clone()),
+            ("REDRILL_CHECK", check.name.value.clone()),
+            ("REDRILL_TRY", nth.to_string()),
+            ("REDRILL_ACCOUNT", plan.target.account.clone()),
+            ("REDRILL_REGION", plan.target.region.clone()),
+        ];
+        match task.of {
+            Of::Restore(step) => {
+                let step = &plan.steps[step];
+                let request = &step.draft.request;
+                let created = self.known.created.get(&*step.name).cloned();
+                let created = created.unwrap_or_default();
+                all.extend([
+                    ("REDRILL_RESTORE", step.name.to_string()),
+                    ("REDRILL_RESOURCE_TYPE", request.resource_type.clone()),
+                    (
+                        "REDRILL_RECOVERY_POINT_ARN",
+                        request.recovery_point_arn.clone(),
+                    ),
+                    ("REDRILL_CREATED_ARN", created.resource_arn),
+                    ("REDRILL_JOB_ID", created.job_id),
+                ]);
+            }
+            Of::Plan | Of::Cutover => {
+                let created: serde_json::Map<String, serde_json::Value> = self
+                    .known
+                    .created
+                    .iter()
+                    .map(|(name, created)| (name.clone(), created.resource_arn.clone().into()))
+                    .collect();
+                let created = serde_json::Value::Object(created).to_string();
+                all.push(("REDRILL_CREATED_ARNS", created));
+            }
+        }
+        all.into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    /// A command has ended.
+    pub(super) fn checked(&mut self, task: Task, ran: Ran) -> Result<(), Stopped> {
+        let checks = self.checks(task.of);
+        let check = &checks[task.at];
+        let output = self.engine.planner.secrets().tail(&ran.output, KEPT);
+        let failure = failure(check, &ran.exited, &output);
+        let again = failure.is_some() && task.tries < check.retries;
+        let verdict = match (&failure, again) {
+            (None, _) => CheckVerdict::Passed,
+            (Some(_), true) => CheckVerdict::Again,
+            (Some(_), false) => CheckVerdict::Failed,
+        };
+        let nth = self
+            .seen(task.of, &check.name.value)
+            .map_or(1, |seen| seen.starts);
+        let restore = match task.of {
+            Of::Restore(step) => Some(self.name(step)),
+            Of::Plan | Of::Cutover => None,
+        };
+        self.emit(vec![Event::CheckEnded {
+            restore,
+            check: check.name.value.clone(),
+            cutover: task.of == Of::Cutover,
+            nth,
+            verdict,
+            exit: match ran.exited {
+                Exited::Code(code) => Some(code),
+                _ => None,
+            },
+            message: failure,
+            output,
+        }])?;
+        if again {
+            let wait = check
+                .backoff
+                .checked_mul(1 << task.tries.min(16))
+                .map_or(LONGEST_WAIT, |wait| {
+                    wait.min(LONGEST_WAIT.max(check.backoff))
+                });
+            let at = self.engine.clock.now() + wait;
+            let tries = task.tries + 1;
+            self.checking
+                .later
+                .push(Reverse((at, Task { tries, ..task })));
+            return Ok(());
+        }
+        if task.of == Of::Cutover && verdict == CheckVerdict::Failed {
+            // What comes behind it builds on it.
+            return Ok(());
+        }
+        self.go_on_checking(task.of, task.at + 1)
+    }
+
+    /// Begins what comes when everything is back and good; whether there is something.
+    pub(super) fn begin_after(&mut self) -> Result<bool, Stopped> {
+        let policy = self.engine.policy;
+        let stays = self.detaching || self.stopped.is_some();
+        if stays
+            || !due_after(
+                self.engine.plan,
+                &self.observed,
+                policy.retry_failed,
+                policy.cutover,
+            )
+        {
+            return Ok(false);
+        }
+        let plan = judged(&self.engine.plan.checks, &self.observed.checks);
+        let of = if plan == Judged::Good {
+            Of::Cutover
+        } else {
+            Of::Plan
+        };
+        if !self.checking.begun.insert(of) {
+            return Ok(false);
+        }
+        self.go_on_checking(of, 0)?;
+        Ok(true)
+    }
+
+    /// AWS Backup has answered to what the checks of a restore have come to, or has not.
+    pub(super) fn published(
+        &mut self,
+        step: usize,
+        answer: Result<&'static str, ApiError>,
+    ) -> Result<(), Stopped> {
+        let restore = self.name(step);
+        let event = match answer {
+            Ok(status) => {
+                self.well("PutRestoreValidationResult")?;
+                Event::Published {
+                    restore,
+                    status: status.to_owned(),
+                }
+            }
+            Err(error) => {
+                let tries = self.publishing.entry(step).or_default();
+                *tries += 1;
+                let is_final = matches!(error.fault, Fault::Refused | Fault::Denied);
+                if !is_final && *tries < TELLINGS {
+                    let at = self.engine.clock.now() + super::calls::backoff(*tries);
+                    self.calls.at(at, step, Due::Publish);
+                    return Ok(());
+                }
+                Event::NotPublished {
+                    restore,
+                    message: error.message,
+                }
+            }
+        };
+        self.publishing.remove(&step);
+        self.emit(vec![event])
+    }
+
+    /// Tells AWS Backup what the checks of a restore have come to.
+    pub(super) fn publish(&mut self, step: usize) {
+        let name = &*self.engine.plan.steps[step].name;
+        let Some(past) = self.observed.restores.get(name) else {
+            return;
+        };
+        let Stage::Completed { job_id, .. } = &past.stage else {
+            return;
+        };
+        let judged = judged(&self.engine.plan.steps[step].checks, &past.checks);
+        let message = match &judged {
+            Judged::Failed(check) => Some(format!("check {check} failed")),
+            _ => None,
+        };
+        let job_id = job_id.clone();
+        self.calls.publish(step, job_id, message);
+    }
+}
+
+/// Why a command has not passed; none where it has.
+fn failure(check: &Check, exited: &Exited, output: &str) -> Option<String> {
+    match exited {
+        Exited::NotStarted(why) => Some(format!("it could not be run: {why}")),
+        Exited::TimedOut => Some(format!(
+            "it took longer than {:#}, and was killed with its children",
+            check.timeout
+        )),
+        Exited::Signal(signal) => Some(format!("it was ended by signal {signal}")),
+        Exited::Code(code) if *code != check.expect.exit => Some(match check.expect.exit {
+            0 => format!("it ended with exit code {code}"),
+            wanted => format!("it ended with exit code {code}, not {wanted}"),
+        }),
+        Exited::Code(_) => check
+            .expect
+            .output
+            .as_ref()
+            .filter(|pattern| !pattern.is_match(output))
+            .map(|pattern| format!("its output does not match `{pattern}`")),
+    }
+}

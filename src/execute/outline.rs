@@ -1,0 +1,131 @@
+//! What a run was given, as far as a report needs it: so that one can be written from the journal alone.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::parse::{Check, Objectives};
+use crate::plan::{Plan, Step};
+
+/// A plan as a runner took it up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    /// What the plan is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where it was read, by whom, and in which version.
+    #[serde(default)]
+    pub origin: Origin,
+    /// What the whole run has to meet.
+    #[serde(default, skip_serializing_if = "Goals::is_empty")]
+    pub objectives: Goals,
+    /// In the plan's order.
+    pub restores: Vec<OutlinedRestore>,
+    /// The names of the checks of the plan as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+    /// The names of the steps of the cutover, where it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cutover: Vec<String>,
+}
+
+/// Who runs it, where, and which version of the plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// SHA-256 of the plan file, in hexadecimal.
+    pub plan_sha256: String,
+    /// The commit that is checked out where the plan lies; with `-dirty` where the plan differs from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The account on that machine.
+    pub user: String,
+    /// The machine.
+    pub host: String,
+    /// Its operating system and processor.
+    pub system: String,
+    /// Whether it is a rehearsal: nothing of it was asked of AWS.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
+}
+
+/// One restore of an outline.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutlinedRestore {
+    /// Its name.
+    pub name: String,
+    /// AWS's name of the resource type.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// The restores that it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// What it has to meet.
+    #[serde(default, skip_serializing_if = "Goals::is_empty")]
+    pub objectives: Goals,
+    /// The names of its checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+}
+
+/// Objectives in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goals {
+    /// The recovery time objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto_seconds: Option<i64>,
+    /// The recovery point objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_seconds: Option<i64>,
+}
+
+impl Goals {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<Objectives> for Goals {
+    fn from(objectives: Objectives) -> Self {
+        let seconds = |duration: SignedDuration| duration.as_secs();
+        Self {
+            rto_seconds: objectives.rto.map(seconds),
+            rpo_seconds: objectives.rpo.map(seconds),
+        }
+    }
+}
+
+impl Outline {
+    /// The outline of a plan.
+    #[must_use]
+    pub fn of(plan: &Plan, origin: Origin, cutover: bool) -> Self {
+        let restore = |step: &Step| OutlinedRestore {
+            name: step.name.to_string(),
+            resource_type: step.draft.request.resource_type.clone(),
+            needs: step
+                .needs
+                .iter()
+                .map(|need| plan.steps[*need].name.to_string())
+                .collect(),
+            objectives: step.objectives.into(),
+            checks: names(&step.checks),
+        };
+        Self {
+            description: plan.description.clone(),
+            origin,
+            objectives: plan.objectives.into(),
+            restores: plan.steps.iter().map(restore).collect(),
+            checks: names(&plan.checks),
+            cutover: if cutover {
+                names(&plan.cutover)
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
+fn names(checks: &[Check]) -> Vec<String> {
+    checks
+        .iter()
+        .map(|check| check.name.value.clone())
+        .collect()
+}

@@ -1,0 +1,238 @@
+//! `checks:` and `cutover:`: commands that judge what came back, and those that switch over to it.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use regex::Regex;
+
+use super::fields::{Fields, Reader};
+use super::settings::duration;
+use super::{Kind, Node};
+use crate::diagnostic::Spanned;
+
+/// How long a command may take where the plan does not say.
+const TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
+/// How long to wait before the second try where the plan does not say; it doubles from there.
+const BACKOFF: SignedDuration = SignedDuration::from_secs(5);
+/// The longest name.
+const NAME: usize = 100;
+const EXAMPLE: &str =
+    "checks: [{ name: answers, run: [./checks/answers.sh, \"{{ created.resource_arn }}\"] }]";
+
+/// A command of a plan.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// What it is called in reports.
+    pub name: Spanned<String>,
+    /// The program and its arguments; each may hold a template.
+    pub run: Vec<Node>,
+    /// How long it may take.
+    pub timeout: SignedDuration,
+    /// How often it is tried again.
+    pub retries: u32,
+    /// How long to wait before the second try; twice as long before the third, and so on.
+    pub backoff: SignedDuration,
+    /// What is a pass.
+    pub expect: Expect,
+}
+
+/// What is a pass.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// The exit code.
+    pub exit: i32,
+    /// What the output has to match.
+    pub output: Option<Regex>,
+}
+
+/// Reads a list of commands.
+pub(super) fn checks(
+    node: Option<&Node>,
+    what: &'static str,
+    reader: &mut Reader<'_>,
+) -> Arc<Vec<Check>> {
+    let Some(node) = node else {
+        return Arc::default();
+    };
+    let Kind::Sequence(items) = &node.kind else {
+        reader.error(
+            node.span,
+            "plan/type",
+            format!("{what} is {}, not a list of commands", node.describe()),
+            format!("write `{EXAMPLE}`"),
+        );
+        return Arc::default();
+    };
+    let mut checks: Vec<Check> = Vec::new();
+    for item in items {
+        let Some(check) = check(item, reader) else {
+            continue;
+        };
+        if checks.iter().any(|c| c.name.value == check.name.value) {
+            reader.error(
+                check.name.span,
+                "checks/duplicate-name",
+                format!("{what} has `{}` twice", check.name.value),
+                "give each a name of its own: reports and the journal tell them apart by it",
+            );
+        }
+        checks.push(check);
+    }
+    Arc::new(checks)
+}
+
+fn check(node: &Node, reader: &mut Reader<'_>) -> Option<Check> {
+    let mut fields = Fields::of(
+        node,
+        "a check",
+        "{ name: answers, run: [./checks/answers.sh] }",
+        reader,
+    )?;
+    let name = fields
+        .require("name", "name: answers", reader)
+        .and_then(|node| reader.text(node, "`name`", "name: answers"));
+    if let Some(name) = &name
+        && (name.value.chars().count() > NAME || name.value.contains(char::is_control))
+    {
+        reader.error(
+            name.span,
+            "plan/name",
+            "this is no name for a check",
+            format!("use up to {NAME} characters on one line"),
+        );
+    }
+    let run = fields
+        .require("run", "run: [./checks/answers.sh]", reader)
+        .and_then(|node| words(node, reader));
+    let timeout = fields
+        .get("timeout")
+        .and_then(|node| duration(node, "`timeout`", reader))
+        .unwrap_or(TIMEOUT);
+    let retries = fields
+        .get("retries")
+        .and_then(|node| small(node, "`retries`", 0, 100, reader))
+        .unwrap_or(0);
+    let backoff = fields
+        .get("backoff")
+        .and_then(|node| duration(node, "`backoff`", reader))
+        .unwrap_or(BACKOFF);
+    let expect = expect(fields.get("expect"), reader);
+    fields.finish(reader);
+    Some(Check {
+        name: name?,
+        run: run?,
+        timeout,
+        retries,
+        backoff,
+        expect,
+    })
+}
+
+fn words(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
+    let items = match &node.kind {
+        Kind::Sequence(items) => items,
+        Kind::String(_) => {
+            reader.error(
+                node.span,
+                "checks/shell",
+                "`run` is a string, and no shell reads it",
+                "write the program and each argument as an item, `run: [./check.sh, \"--fast\"]`, or name the shell: `run: [sh, -c, \"…\"]`",
+            );
+            return None;
+        }
+        _ => {
+            reader.error(
+                node.span,
+                "plan/type",
+                format!("`run` is {}, not a list of words", node.describe()),
+                "write `run: [./check.sh, \"--fast\"]`",
+            );
+            return None;
+        }
+    };
+    let first_is_empty = match items.first().map(|item| &item.kind) {
+        None => true,
+        Some(Kind::String(text)) => text.trim().is_empty(),
+        Some(_) => false,
+    };
+    if first_is_empty {
+        reader.error(
+            node.span,
+            "checks/empty",
+            "`run` names no program",
+            "write `run: [./check.sh, \"--fast\"]`",
+        );
+        return None;
+    }
+    let mut all_are_words = true;
+    for item in items {
+        let is_word = matches!(item.kind, Kind::String(_) | Kind::Number(_) | Kind::Bool(_));
+        if !is_word {
+            all_are_words = false;
+            reader.error(
+                item.span,
+                "plan/type",
+                format!("a word of `run` is {}", item.describe()),
+                "write a text, in quotes where YAML would read something else",
+            );
+        }
+    }
+    all_are_words.then(|| items.clone())
+}
+
+fn expect(node: Option<&Node>, reader: &mut Reader<'_>) -> Expect {
+    let mut expect = Expect {
+        exit: 0,
+        output: None,
+    };
+    let Some(mut fields) = node.and_then(|node| {
+        Fields::of(
+            node,
+            "`expect`",
+            "expect: { exit: 0, output: \"^ok\" }",
+            reader,
+        )
+    }) else {
+        return expect;
+    };
+    if let Some(node) = fields.get("exit")
+        && let Some(exit) = small(node, "`exit`", 0, 255, reader)
+    {
+        expect.exit = i32::try_from(exit).unwrap_or_default();
+    }
+    if let Some(node) = fields.get("output")
+        && let Some(text) = reader.text(node, "`output`", "output: '^ok'")
+    {
+        match Regex::new(&text.value) {
+            Ok(regex) => expect.output = Some(regex),
+            Err(err) => {
+                let message = super::variables::last_line(&err.to_string()).to_owned();
+                reader.error(
+                    text.span,
+                    "checks/pattern",
+                    format!("this is no regular expression: {message}"),
+                    "write it as in the `regex` crate, in single quotes: `'^[0-9]+ rows$'`",
+                );
+            }
+        }
+    }
+    fields.finish(reader);
+    expect
+}
+
+fn small(node: &Node, what: &str, from: u32, to: u32, reader: &mut Reader<'_>) -> Option<u32> {
+    let value = match &node.kind {
+        Kind::Number(number) => number.value.as_u64().and_then(|n| u32::try_from(n).ok()),
+        _ => None,
+    };
+    let value = value.filter(|value| (from..=to).contains(value));
+    if value.is_none() {
+        reader.error(
+            node.span,
+            "plan/type",
+            format!("{what} is not a whole number from {from} to {to}"),
+            format!("write a number, such as `{from}`"),
+        );
+    }
+    value
+}

@@ -1,0 +1,157 @@
+//! What a plan says of the run as a whole: objectives, limits, what a failure does, what is protected.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
+
+use super::fields::{Fields, Reader};
+use super::{Kind, Node};
+use crate::diagnostic::suggest;
+
+/// Times that have to be met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Objectives {
+    /// From the start of the run until the restore has ended.
+    pub rto: Option<SignedDuration>,
+    /// From the recovery point's creation until the start of the run.
+    pub rpo: Option<SignedDuration>,
+}
+
+/// How many restores may run at once.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// In all.
+    pub concurrent: Option<u32>,
+    /// Of one resource type.
+    pub by_type: BTreeMap<String, u32>,
+}
+
+/// What a failed restore does to the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Dependents are skipped, everything else goes on.
+    #[default]
+    Continue,
+    /// Nothing new is started.
+    Stop,
+}
+
+pub(super) fn objectives(node: Option<&Node>, reader: &mut Reader<'_>) -> Objectives {
+    let Some(mut fields) = node.and_then(|node| {
+        Fields::of(
+            node,
+            "`objectives`",
+            "objectives: { rto: 4h, rpo: 24h }",
+            reader,
+        )
+    }) else {
+        return Objectives::default();
+    };
+    let rto = fields
+        .get("rto")
+        .and_then(|node| duration(node, "`rto`", reader));
+    let rpo = fields
+        .get("rpo")
+        .and_then(|node| duration(node, "`rpo`", reader));
+    fields.finish(reader);
+    Objectives { rto, rpo }
+}
+
+pub(super) fn duration(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<SignedDuration> {
+    let text = match &node.kind {
+        Kind::String(text) => text.as_str(),
+        Kind::Number(number) => number.text.as_str(),
+        _ => "",
+    };
+    let parsed = text
+        .parse::<JiffSpan>()
+        .ok()
+        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
+        .filter(|duration| duration.is_positive());
+    if parsed.is_none() {
+        reader.error(
+            node.span,
+            "plan/duration",
+            format!("{what} is not a duration"),
+            "write a number with its unit, such as `30m`, `4h`, `1h30m` or `2d`",
+        );
+    }
+    parsed
+}
+
+pub(super) fn publish(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<bool> {
+    let node = fields.get("publish_validation")?;
+    reader.flag(node, "`publish_validation`")
+}
+
+pub(super) fn protect(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<Node> {
+    const EXAMPLE: &str = "protect: [\"arn:aws:rds:*:*:cluster:prod-*\", fs-0a1b2c3d]";
+    let Some(node) = node else {
+        return Vec::new();
+    };
+    let Kind::Sequence(items) = &node.kind else {
+        reader.error(
+            node.span,
+            "plan/type",
+            format!("`protect` is {}, not a list", node.describe()),
+            format!("write `{EXAMPLE}`"),
+        );
+        return Vec::new();
+    };
+    let texts = items.iter().filter(|item| {
+        reader
+            .text(item, "an entry of `protect`", EXAMPLE)
+            .is_some()
+    });
+    texts.cloned().collect()
+}
+
+pub(super) fn limits(node: Option<&Node>, reader: &mut Reader<'_>) -> Limits {
+    let Some(mut fields) =
+        node.and_then(|node| Fields::of(node, "`limits`", "limits: { concurrent: 50 }", reader))
+    else {
+        return Limits::default();
+    };
+    let concurrent = fields
+        .get("concurrent")
+        .and_then(|node| reader.whole(node, "`concurrent`"));
+    let by_type = fields
+        .get("by_type")
+        .filter(|node| Fields::of(node, "`by_type`", "by_type: { EKS: 1 }", reader).is_some())
+        .map(|node| {
+            node.entries()
+                .iter()
+                .filter_map(|entry| {
+                    let limit = reader.whole(&entry.value, "the limit of a type")?;
+                    Some((entry.key.value.clone(), limit))
+                })
+                .collect()
+        })
+        .unwrap_or_default();
+    fields.finish(reader);
+    Limits {
+        concurrent,
+        by_type,
+    }
+}
+
+pub(super) fn on_failure(node: Option<&Node>, reader: &mut Reader<'_>) -> OnFailure {
+    let Some(text) =
+        node.and_then(|node| reader.text(node, "`on_failure`", "on_failure: continue"))
+    else {
+        return OnFailure::default();
+    };
+    match text.value.as_str() {
+        "continue" => OnFailure::Continue,
+        "stop" => OnFailure::Stop,
+        other => {
+            reader.error(
+                text.span,
+                "plan/on-failure",
+                format!("`on_failure` knows no `{other}`"),
+                suggest(other, ["continue", "stop"]),
+            );
+            OnFailure::default()
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! From the events of one restore, and of one check, to their part of the report.
+
+use jiff::Timestamp;
+
+use super::run::{CheckReport, CheckStatus, Cleanup, RestoreReport, RunStatus, Try};
+use crate::execute::{CheckVerdict, Event, Recorded};
+
+pub(super) fn not_run(name: &str) -> CheckReport {
+    CheckReport {
+        name: name.to_owned(),
+        ..CheckReport::default()
+    }
+}
+
+pub(super) fn take_check(checks: &mut Vec<CheckReport>, recorded: &Recorded) {
+    let (Event::CheckStarted { check: name, .. } | Event::CheckEnded { check: name, .. }) =
+        &recorded.event
+    else {
+        return;
+    };
+    let at = match checks.iter().position(|check| check.name == *name) {
+        Some(at) => at,
+        None => {
+            checks.push(not_run(name));
+            checks.len() - 1
+        }
+    };
+    let check = &mut checks[at];
+    match &recorded.event {
+        Event::CheckStarted { run, nth, .. } => {
+            if check.ended_at.is_some() || check.status == CheckStatus::Running {
+                check.earlier.push(Try {
+                    ended_at: check.ended_at.take(),
+                    exit: check.exit.take(),
+                    message: check.message.take(),
+                    output: std::mem::take(&mut check.output),
+                });
+            }
+            check.status = CheckStatus::Running;
+            check.tries = *nth;
+            check.run.clone_from(run);
+            check.started_at.get_or_insert(recorded.at);
+        }
+        Event::CheckEnded {
+            verdict,
+            exit,
+            message,
+            output,
+            ..
+        } => {
+            check.status = match verdict {
+                CheckVerdict::Passed => CheckStatus::Passed,
+                CheckVerdict::Again => CheckStatus::Running,
+                CheckVerdict::Failed => CheckStatus::Failed,
+            };
+            check.ended_at = Some(recorded.at);
+            check.exit = *exit;
+            check.message.clone_from(message);
+            check.output.clone_from(output);
+        }
+        _ => {}
+    }
+}
+
+impl RestoreReport {
+    /// As it was before anything was sent, for another attempt.
+    fn afresh(&mut self, attempt: u32) {
+        let checks = self.checks.iter().map(|check| not_run(&check.name));
+        *self = Self {
+            status: RunStatus::Unanswered,
+            attempts: attempt,
+            job_id: None,
+            token: None,
+            request_sha256: None,
+            started_at: None,
+            ended_at: None,
+            created_resource_arn: None,
+            message: None,
+            checks: checks.collect(),
+            validation: None,
+            cleanup: None,
+            rpo_seconds: None,
+            ..self.clone()
+        };
+    }
+
+    pub(super) fn take(&mut self, recorded: &Recorded, run_start: Option<Timestamp>) {
+        match &recorded.event {
+            Event::Intended {
+                attempt,
+                token,
+                digest,
+                request,
+                ..
+            } => {
+                self.afresh(*attempt);
+                self.token = Some(token.clone());
+                self.request_sha256 = Some(digest.clone());
+                self.recovery_point_arn = Some(request.recovery_point_arn.clone());
+                self.resource_type.clone_from(&request.resource_type);
+            }
+            Event::Accepted { job_id, .. } => {
+                self.status = RunStatus::Running;
+                self.job_id = Some(job_id.clone());
+                self.started_at = Some(recorded.at);
+            }
+            Event::Adopted {
+                job_id, because, ..
+            } => {
+                self.status = RunStatus::Running;
+                self.job_id = Some(job_id.clone());
+                self.started_at = Some(recorded.at);
+                self.message = Some(format!("adopted: {because}"));
+            }
+            Event::Withdrawn { message, .. } => {
+                self.status = RunStatus::NotStarted;
+                self.message = Some(message.clone());
+            }
+            Event::Refused { message, .. } => {
+                self.status = RunStatus::Failed;
+                self.message = Some(message.clone());
+            }
+            Event::Rejected {
+                attempt, message, ..
+            } => {
+                self.afresh(*attempt);
+                self.status = RunStatus::Failed;
+                self.message = Some(message.clone());
+            }
+            Event::Completed {
+                created_resource_arn,
+                started_at,
+                ended_at,
+                recovery_point_created_at,
+                message,
+                ..
+            } => {
+                self.status = RunStatus::Completed;
+                self.created_resource_arn.clone_from(created_resource_arn);
+                self.started_at = started_at.or(self.started_at);
+                self.ended_at = Some(ended_at.unwrap_or(recorded.at));
+                self.message.clone_from(message);
+                self.rpo_seconds = run_start
+                    .zip(*recovery_point_created_at)
+                    .map(|(start, created)| start.duration_since(created).as_secs());
+            }
+            Event::Failed {
+                status,
+                message,
+                started_at,
+                ended_at,
+                ..
+            } => {
+                self.status = RunStatus::Failed;
+                self.started_at = started_at.or(self.started_at);
+                self.ended_at = Some(ended_at.unwrap_or(recorded.at));
+                self.message = Some(format!("{status}: {message}"));
+            }
+            Event::Skipped { because, .. } => {
+                self.status = RunStatus::Skipped;
+                self.message = Some(because.clone());
+            }
+            Event::CheckStarted { .. } | Event::CheckEnded { .. } => {
+                take_check(&mut self.checks, recorded);
+            }
+            Event::Published { status, .. } => self.validation = Some(status.clone()),
+            Event::NotPublished { message, .. } => {
+                self.validation = Some(format!("not published: {message}"));
+            }
+            Event::Deleting { .. } => self.cleanup = Some(Cleanup::Asked),
+            Event::Deleted { .. } => self.cleanup = Some(Cleanup::Gone),
+            Event::Left { message, .. } => self.cleanup = Some(Cleanup::Left(message.clone())),
+            _ => {}
+        }
+    }
+}

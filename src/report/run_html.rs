@@ -1,0 +1,354 @@
+//! A run as one page: everything in one file, nothing fetched, no script; light and dark, on a phone and on paper.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use minijinja::Environment;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::run::{
+    CheckReport, CheckStatus, Cleanup, Objective, Objectives, RPO, RTO, RestoreReport, RunReport,
+    RunStatus, Verdict,
+};
+use super::timeline::{DENSE, Timeline};
+use super::{duration, signed};
+
+/// The page. Everything that goes into it is escaped: its name says that it is HTML.
+const TEMPLATE: (&str, &str) = ("run.html", include_str!("run.html"));
+/// Lines of a list that stand open; the rest is folded.
+const LINES: usize = 15;
+/// Restores up to which the details of all stand open.
+const OPEN: usize = 12;
+
+/// As HTML.
+#[must_use]
+pub fn run_html(report: &RunReport) -> String {
+    let mut environment = Environment::new();
+    let (name, template) = TEMPLATE;
+    let rendered = environment
+        .add_template(name, template)
+        .and_then(|()| environment.get_template(name))
+        .and_then(|template| template.render(minijinja::value::Serde(page(report))));
+    // The template is ours and a test renders it: it does not fail.
+    let mut page = rendered.unwrap_or_else(|err| err.to_string());
+    page.retain(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+    page.push('\n');
+    page
+}
+
+fn page(report: &RunReport) -> Value {
+    let count = |status| {
+        let all = report.all_checks();
+        all.filter(|(_, check)| check.status == status).count()
+    };
+    let is_small = report.restores.len() <= OPEN;
+    let timeline = Timeline::of(report);
+    let rows = timeline
+        .as_ref()
+        .map(|t| t.rows(report))
+        .unwrap_or_default();
+    let dense = rows.len() > DENSE;
+    json!({
+        "r": report,
+        "verdict": report.verdict.words(),
+        "tone": match report.verdict {
+            Verdict::Passed => "good",
+            Verdict::ObjectiveMissed => "late",
+            Verdict::Failed => "bad",
+            Verdict::Unfinished => "open",
+        },
+        "rehearsal": report.runners.iter().any(|r| r.origin.as_ref().is_some_and(|o| o.rehearsal)),
+        "back": report.back(),
+        "bad": report.restores.iter().filter(|r| r.status.is_bad()).count(),
+        "checks_total": report.all_checks().count(),
+        "checks_passed": count(CheckStatus::Passed),
+        "checks_failed": count(CheckStatus::Failed),
+        "took": report.took().map_or_else(|| "not finished".to_owned(), duration),
+        "started": report.start.map_or_else(|| "not started".to_owned(), time),
+        "cards": objectives_of("the run", &report.objectives),
+        "eyes": parts(eyes(report)),
+        "objectives": parts(all_objectives(report)),
+        "rto": RTO,
+        "rpo": RPO,
+        "ticks": timeline.as_ref().map(Timeline::ticks).unwrap_or_default(),
+        "dense": dense,
+        "gantt": rows,
+        "restores": report.restores.iter().map(|r| restore(r, is_small)).collect::<Vec<_>>(),
+        "plan_checks": report.checks.iter().map(check).collect::<Vec<_>>(),
+        "cutover": report.cutover.iter().map(check).collect::<Vec<_>>(),
+        "cutover_took": report.cutover_seconds.map(duration),
+        "compared": report.compared.as_ref().map(|compared| json!({
+            "sentence": compared.sentence(),
+            "rows": compared.restores.iter().map(super::Difference::cells).collect::<Vec<_>>(),
+        })),
+        "environment": facts_of_environment(report),
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// A list, and what of it is folded away.
+fn parts<T>(mut all: Vec<T>) -> Vec<Vec<T>> {
+    if all.is_empty() {
+        return Vec::new();
+    }
+    // A fold for one or two would be longer than they are.
+    if all.len() <= LINES + 2 {
+        return vec![all];
+    }
+    let rest = all.split_off(LINES);
+    vec![all, rest]
+}
+
+pub(super) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+pub(super) fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
+    from.zip(to).map_or_else(String::new, |(from, to)| {
+        duration(to.duration_since(from).as_secs())
+    })
+}
+
+/// A name and its value.
+#[derive(Serialize)]
+struct Fact {
+    name: &'static str,
+    value: String,
+    mono: bool,
+}
+
+#[derive(Default)]
+struct Facts(Vec<Fact>);
+
+impl Facts {
+    fn text(&mut self, name: &'static str, value: Option<String>) {
+        self.add(name, value, false);
+    }
+
+    fn code(&mut self, name: &'static str, value: Option<&String>) {
+        self.add(name, value.cloned(), true);
+    }
+
+    fn add(&mut self, name: &'static str, value: Option<String>, mono: bool) {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            self.0.push(Fact { name, value, mono });
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ObjectiveRow {
+    whose: String,
+    name: &'static str,
+    wanted: String,
+    reached: String,
+    words: &'static str,
+    tone: &'static str,
+}
+
+fn objectives_of(whose: &str, of: &Objectives) -> Vec<ObjectiveRow> {
+    let row = |name, objective: &Objective| {
+        let (words, tone) = match objective.met {
+            Some(true) => ("met", "good"),
+            Some(false) => ("missed", "late"),
+            None => ("not reached", "soft"),
+        };
+        ObjectiveRow {
+            whose: whose.to_owned(),
+            name,
+            wanted: duration(objective.wanted_seconds),
+            reached: objective.seconds.map_or_else(|| "-".to_owned(), duration),
+            words,
+            tone,
+        }
+    };
+    let rto = of.rto.as_ref().map(|objective| row("RTO", objective));
+    let rpo = of.rpo.as_ref().map(|objective| row("RPO", objective));
+    rto.into_iter().chain(rpo).collect()
+}
+
+fn all_objectives(report: &RunReport) -> Vec<ObjectiveRow> {
+    let mut all = objectives_of("the run", &report.objectives);
+    for restore in &report.restores {
+        all.extend(objectives_of(&restore.restore, &restore.objectives));
+    }
+    // The run's own come first, then what was missed.
+    all.sort_by_key(|row| (row.whose != "the run", row.words == "met"));
+    all
+}
+
+#[derive(Serialize)]
+struct Eye {
+    whose: String,
+    words: String,
+    tone: &'static str,
+}
+
+/// What is not as it was wanted, worst first.
+fn eyes(report: &RunReport) -> Vec<Eye> {
+    let mut eyes = Vec::new();
+    let mut add = |whose: &str, words: String, tone| {
+        let whose = whose.to_owned();
+        eyes.push(Eye { whose, words, tone });
+    };
+    for restore in &report.restores {
+        let message = restore.message.as_deref().unwrap_or_default();
+        match restore.status {
+            RunStatus::Failed => add(&restore.restore, message.to_owned(), "bad"),
+            RunStatus::Skipped => add(&restore.restore, format!("skipped: {message}"), "bad"),
+            status if status.is_open() => {
+                add(
+                    &restore.restore,
+                    format!("{} {message}", status.word()),
+                    "open",
+                );
+            }
+            _ => {}
+        }
+        if let Some(Cleanup::Left(why)) = &restore.cleanup {
+            let arn = restore.created_resource_arn.as_deref().unwrap_or_default();
+            add(
+                &restore.restore,
+                format!("left behind: {arn}: {why}"),
+                "bad",
+            );
+        }
+    }
+    for (restore, check) in report.all_checks() {
+        if check.status == CheckStatus::Failed {
+            let why = check.message.as_deref().unwrap_or_default();
+            let whose = restore.unwrap_or("the run");
+            add(whose, format!("check {} failed: {why}", check.name), "bad");
+        }
+    }
+    for missed in &report.missed {
+        let (whose, words) = missed.split_once(": ").unwrap_or(("", missed));
+        add(whose, words.to_owned(), "late");
+    }
+    eyes
+}
+
+#[derive(Serialize)]
+struct Restore {
+    name: String,
+    #[serde(rename = "type")]
+    resource_type: String,
+    status: &'static str,
+    tone: &'static str,
+    took: String,
+    is_open: bool,
+    facts: Vec<Fact>,
+    checks: Vec<Check>,
+}
+
+fn restore(restore: &RestoreReport, is_small: bool) -> Restore {
+    let mut facts = Facts::default();
+    facts.text("message", restore.message.clone());
+    facts.code("made", restore.created_resource_arn.as_ref());
+    facts.code("recovery point", restore.recovery_point_arn.as_ref());
+    facts.text("waited for", Some(restore.needs.join(", ")));
+    facts.code("job", restore.job_id.as_ref());
+    facts.text("job created", restore.started_at.map(time));
+    facts.text("job ended", restore.ended_at.map(time));
+    facts.text("RTO", restore.rto_seconds.map(duration));
+    facts.text("RPO", restore.rpo_seconds.map(duration));
+    if restore.attempts > 1 {
+        facts.text("attempts", Some(restore.attempts.to_string()));
+    }
+    facts.text("validation in AWS Backup", restore.validation.clone());
+    facts.text(
+        "cleanup",
+        restore.cleanup.as_ref().map(|cleanup| match cleanup {
+            Cleanup::Asked => "not finished".to_owned(),
+            Cleanup::Gone => "gone, and not found when it was looked for".to_owned(),
+            Cleanup::Left(why) => format!("left behind: {why}"),
+        }),
+    );
+    facts.code("token", restore.token.as_ref());
+    facts.code("request SHA-256", restore.request_sha256.as_ref());
+    let tone = match restore.status {
+        RunStatus::Completed => "good",
+        status if status.is_bad() => "bad",
+        _ => "open",
+    };
+    Restore {
+        name: restore.restore.clone(),
+        resource_type: restore.resource_type.clone(),
+        status: restore.status.word(),
+        tone,
+        took: between(restore.started_at, restore.over_at()),
+        is_open: is_small || tone == "bad",
+        facts: facts.0,
+        checks: restore.checks.iter().map(check).collect(),
+    }
+}
+
+#[derive(Serialize)]
+struct Check {
+    name: String,
+    status: &'static str,
+    tone: &'static str,
+    tries: u32,
+    took: String,
+    run: String,
+    message: Option<String>,
+    output: String,
+    earlier: Vec<super::run::Try>,
+}
+
+fn check(check: &CheckReport) -> Check {
+    Check {
+        name: check.name.clone(),
+        status: check.status.word(),
+        tone: match check.status {
+            CheckStatus::Passed => "good",
+            CheckStatus::Failed => "bad",
+            CheckStatus::Running => "open",
+            CheckStatus::NotRun => "soft",
+        },
+        tries: check.tries,
+        took: between(check.started_at, check.ended_at),
+        run: check.run.join(" "),
+        message: check.message.clone(),
+        output: check.output.clone(),
+        earlier: check.earlier.clone(),
+    }
+}
+
+fn facts_of_environment(report: &RunReport) -> Vec<Fact> {
+    let mut facts = Facts::default();
+    if let Some(target) = &report.target {
+        facts.text("account", Some(target.account.clone()));
+        facts.text("Region", Some(target.region.clone()));
+        facts.code("role", target.iam_role_arn.as_ref());
+    }
+    facts.code("plan file", report.file.as_ref());
+    facts.text("run opened", report.start.map(time));
+    facts.text("run ended", report.end.map(time));
+    for runner in &report.runners {
+        let mut words = format!("{}, redrill {}", time(runner.at), runner.redrill);
+        if let Some(origin) = &runner.origin {
+            let _ = write!(
+                words,
+                ", {}@{}, {}",
+                origin.user, origin.host, origin.system
+            );
+        }
+        facts.text("runner", Some(words));
+        if let Some(origin) = &runner.origin {
+            facts.code("plan SHA-256", Some(&origin.plan_sha256));
+            facts.code("git commit", origin.commit.as_ref());
+        }
+    }
+    let calls: Vec<String> = report
+        .api_calls
+        .iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    facts.text("calls to AWS", Some(calls.join(", ")));
+    if let Some(longer) = report.compared.as_ref().and_then(|c| c.longer_seconds) {
+        facts.text("against the other run", Some(signed(longer)));
+    }
+    facts.0
+}

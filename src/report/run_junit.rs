@@ -1,0 +1,179 @@
+//! A run for CI systems: restores, checks and objectives as test cases. It fails where the verdict does.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use quick_junit::{
+    NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite,
+};
+
+use super::duration;
+use super::run::{
+    CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, RunStatus,
+};
+
+/// As JUnit XML.
+#[must_use]
+pub fn run_junit(report: &RunReport) -> String {
+    let mut junit = Report::new(format!("{} run {}", report.plan, report.run_id));
+    if let Some(took) = report.took() {
+        junit.set_time(seconds(took));
+    }
+    let mut restores = suite("restores", report);
+    restores.add_test_cases(
+        report
+            .restores
+            .iter()
+            .map(|restore| of_restore(report, restore)),
+    );
+    let mut checks = suite("checks", report);
+    checks.add_test_cases(report.all_checks().map(|(restore, check)| {
+        let whose = restore.unwrap_or(report.plan.as_str());
+        of_check(whose, check)
+    }));
+    let mut objectives = suite("objectives", report);
+    let of_restores = report
+        .restores
+        .iter()
+        .map(|restore| (restore.restore.as_str(), &restore.objectives));
+    for (whose, of) in of_restores.chain([("the run", &report.objectives)]) {
+        for (name, objective) in [("RTO", &of.rto), ("RPO", &of.rpo)] {
+            if let Some(objective) = objective {
+                objectives.add_test_case(of_objective(whose, name, objective));
+            }
+        }
+    }
+    let mut cleanup = suite("cleanup", report);
+    cleanup.add_test_cases(report.restores.iter().filter_map(of_cleanup));
+    let all = [restores, checks, objectives, cleanup];
+    junit.add_test_suites(all.into_iter().filter(|suite| !suite.test_cases.is_empty()));
+    // A writer into memory: it does not fail.
+    junit.to_string().unwrap_or_default()
+}
+
+fn suite(name: &str, report: &RunReport) -> TestSuite {
+    let mut suite = TestSuite::new(name);
+    if let Some(start) = report.start {
+        suite.extra.insert("timestamp".into(), time(start).into());
+    }
+    suite.add_property(Property::new("verdict", report.verdict.words()));
+    suite
+}
+
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+fn took(from: Option<Timestamp>, to: Option<Timestamp>) -> Duration {
+    let took = from.zip(to).map(|(from, to)| to.duration_since(from));
+    took.and_then(|took| Duration::try_from(took).ok())
+        .unwrap_or_default()
+}
+
+fn not_passed(kind: NonSuccessKind, of_type: &str, message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(of_type).set_message(message);
+    status
+}
+
+fn skipped(message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(message);
+    status
+}
+
+fn of_restore(report: &RunReport, restore: &RestoreReport) -> TestCase {
+    let word = restore.status.word();
+    let message = restore.message.as_deref().unwrap_or(word);
+    let status = match restore.status {
+        // Its checks are test cases of their own.
+        RunStatus::Completed | RunStatus::CheckFailed => TestCaseStatus::success(),
+        RunStatus::Failed => not_passed(NonSuccessKind::Failure, word, message),
+        RunStatus::Skipped => skipped(message),
+        RunStatus::NotStarted
+        | RunStatus::Unanswered
+        | RunStatus::Running
+        | RunStatus::Checking => not_passed(NonSuccessKind::Error, word, "it is not finished"),
+    };
+    let mut case = TestCase::new(restore.restore.as_str(), status);
+    case.set_classname(report.plan.as_str());
+    case.set_time(took(restore.started_at, restore.ended_at));
+    for (name, value) in [
+        ("type", Some(&restore.resource_type)),
+        ("job_id", restore.job_id.as_ref()),
+        (
+            "created_resource_arn",
+            restore.created_resource_arn.as_ref(),
+        ),
+    ] {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            case.add_property(Property::new(name, value.as_str()));
+        }
+    }
+    case
+}
+
+fn of_check(whose: &str, check: &CheckReport) -> TestCase {
+    let message = check.message.as_deref().unwrap_or_default();
+    let mut status = match check.status {
+        CheckStatus::Passed => TestCaseStatus::success(),
+        CheckStatus::Failed => not_passed(NonSuccessKind::Failure, "check", message),
+        CheckStatus::NotRun => skipped("it was not run"),
+        CheckStatus::Running => not_passed(NonSuccessKind::Error, "check", "it is not finished"),
+    };
+    if matches!(check.status, CheckStatus::Passed | CheckStatus::Failed) {
+        for earlier in &check.earlier {
+            let mut rerun = TestRerun::new(NonSuccessKind::Failure);
+            rerun.set_type("check");
+            rerun.set_message(earlier.message.as_deref().unwrap_or("it was interrupted"));
+            rerun.set_system_out(earlier.output.as_str());
+            status.add_rerun(rerun);
+        }
+    }
+    let mut case = TestCase::new(check.name.as_str(), status);
+    case.set_classname(whose);
+    case.set_time(took(check.started_at, check.ended_at));
+    if !check.output.is_empty() {
+        case.set_system_out(check.output.as_str());
+    }
+    case
+}
+
+fn of_objective(whose: &str, name: &str, objective: &Objective) -> TestCase {
+    let wanted = duration(objective.wanted_seconds);
+    let status = match (objective.met, objective.seconds) {
+        (Some(true), _) => TestCaseStatus::success(),
+        (Some(false), reached) => {
+            let reached = reached.map_or_else(
+                || "it was not reached".to_owned(),
+                |reached| format!("it took {}", duration(reached)),
+            );
+            let message = format!("{name} of {wanted} missed: {reached}");
+            not_passed(NonSuccessKind::Failure, "objective", &message)
+        }
+        _ => skipped("the number is not known"),
+    };
+    let mut case = TestCase::new(format!("{name} of {wanted}"), status);
+    case.set_classname(whose);
+    if let Some(reached) = objective.seconds {
+        case.set_time(seconds(reached));
+    }
+    case.add_property(Property::new("definition", objective.definition));
+    case
+}
+
+fn of_cleanup(restore: &RestoreReport) -> Option<TestCase> {
+    let status = match restore.cleanup.as_ref()? {
+        Cleanup::Gone => TestCaseStatus::success(),
+        Cleanup::Asked => not_passed(NonSuccessKind::Error, "cleanup", "it is not finished"),
+        Cleanup::Left(why) => not_passed(NonSuccessKind::Failure, "cleanup", why),
+    };
+    let arn = restore.created_resource_arn.as_deref().unwrap_or_default();
+    let mut case = TestCase::new(arn, status);
+    case.set_classname(restore.restore.as_str());
+    Some(case)
+}

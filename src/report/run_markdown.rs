@@ -1,0 +1,214 @@
+//! A run as Markdown: the summary of a CI job, or a comment.
+
+use std::fmt::Write as _;
+
+use super::run::{CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, Verdict};
+use super::{duration, signed};
+
+/// Rows of a table before it is cut. GitHub takes a megabyte of job summary, and 65,535 characters of comment.
+const ROWS: usize = 200;
+/// Lines of output that are shown of a check that has failed.
+const LINES: usize = 20;
+
+/// As Markdown.
+#[must_use]
+pub fn run_markdown(report: &RunReport) -> String {
+    let mut text = String::new();
+    let mark = match report.verdict {
+        Verdict::Passed => "✅",
+        Verdict::ObjectiveMissed => "⏱️",
+        Verdict::Failed => "❌",
+        Verdict::Unfinished => "⏳",
+    };
+    let took = report
+        .took()
+        .map_or_else(String::new, |took| format!(" in {}", duration(took)));
+    let _ = writeln!(
+        text,
+        "## {mark} {} run {}: {}\n\n{} of {} restored{took}.",
+        escaped(&report.plan),
+        escaped(&report.run_id),
+        report.verdict.words(),
+        report.back(),
+        report.restores.len(),
+    );
+    if let Some(compared) = &report.compared {
+        let _ = writeln!(text, "\nCompared with {}.", escaped(&compared.sentence()));
+    }
+    objectives(report, &mut text);
+    restores(report, &mut text);
+    checks(report, &mut text);
+    let left: Vec<&RestoreReport> = report
+        .restores
+        .iter()
+        .filter(|restore| matches!(restore.cleanup, Some(Cleanup::Left(_))))
+        .collect();
+    if !left.is_empty() {
+        text.push_str("\n### Left behind\n\n");
+        for restore in left {
+            let arn = restore.created_resource_arn.as_deref().unwrap_or_default();
+            let _ = writeln!(text, "- {}", code(arn));
+        }
+    }
+    text
+}
+
+fn objectives(report: &RunReport, text: &mut String) {
+    let of_restores = report
+        .restores
+        .iter()
+        .map(|restore| (restore.restore.as_str(), &restore.objectives));
+    let rows: Vec<(&str, &str, &Objective)> = [("the run", &report.objectives)]
+        .into_iter()
+        .chain(of_restores)
+        .flat_map(|(whose, of)| {
+            let both = [("RTO", &of.rto), ("RPO", &of.rpo)];
+            both.into_iter()
+                .filter_map(move |(name, of)| Some((whose, name, of.as_ref()?)))
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    text.push_str("\n### Objectives\n\n| | | wanted | reached | |\n|---|---|---|---|---|\n");
+    for (whose, name, objective) in rows.iter().take(ROWS) {
+        let _ = writeln!(
+            text,
+            "| {} | {name} | {} | {} | {} |",
+            escaped(whose),
+            duration(objective.wanted_seconds),
+            objective
+                .seconds
+                .map_or_else(|| "not reached".to_owned(), duration),
+            match objective.met {
+                Some(true) => "met",
+                Some(false) => "**missed**",
+                None => "",
+            },
+        );
+    }
+    more(rows.len(), text);
+    let _ = writeln!(
+        text,
+        "\nRTO: {}. RPO: {}.",
+        super::run::RTO,
+        super::run::RPO
+    );
+}
+
+fn restores(report: &RunReport, text: &mut String) {
+    text.push_str("\n### Restores\n\n| | | took | |\n|---|---|---|---|\n");
+    // What needs eyes comes first.
+    let mut shown: Vec<&RestoreReport> = report.restores.iter().collect();
+    shown.sort_by_key(|restore| !(restore.status.is_bad() || restore.status.is_open()));
+    for restore in shown.iter().take(ROWS) {
+        let took = restore.started_at.zip(restore.ended_at).map_or_else(
+            || "-".to_owned(),
+            |(from, to)| duration(to.duration_since(from).as_secs()),
+        );
+        let longer = report
+            .compared
+            .as_ref()
+            .and_then(|compared| {
+                let of = compared
+                    .restores
+                    .iter()
+                    .find(|d| d.restore == restore.restore)?;
+                of.longer_seconds
+            })
+            .map_or_else(String::new, |longer| format!(" ({})", signed(longer)));
+        let what = match (&restore.created_resource_arn, &restore.message) {
+            (Some(arn), _) => code(arn),
+            (None, Some(message)) => escaped(message),
+            (None, None) => String::new(),
+        };
+        let status = restore.status.word();
+        let status = if restore.status.is_bad() {
+            format!("**{status}**")
+        } else {
+            status.to_owned()
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {status} | {took}{longer} | {what} |",
+            escaped(&restore.restore)
+        );
+    }
+    more(shown.len(), text);
+}
+
+fn checks(report: &RunReport, text: &mut String) {
+    let all: Vec<(Option<&str>, &CheckReport)> = report.all_checks().collect();
+    if all.is_empty() {
+        return;
+    }
+    let passed = all
+        .iter()
+        .filter(|(_, check)| check.status == CheckStatus::Passed)
+        .count();
+    let _ = writeln!(text, "\n### Checks\n\n{passed} of {} passed.", all.len());
+    let bad = all
+        .iter()
+        .filter(|(_, check)| check.status == CheckStatus::Failed);
+    for (restore, check) in bad.take(ROWS) {
+        let whose = restore.unwrap_or("the run");
+        let _ = writeln!(
+            text,
+            "\n**{}: {}**: {}",
+            escaped(whose),
+            escaped(&check.name),
+            escaped(check.message.as_deref().unwrap_or_default())
+        );
+        let lines: Vec<&str> = check.output.lines().collect();
+        let from = lines.len().saturating_sub(LINES);
+        if !lines.is_empty() {
+            let fence = fence(&check.output);
+            let _ = writeln!(text, "\n{fence}text\n{}\n{fence}", lines[from..].join("\n"));
+        }
+    }
+}
+
+fn more(rows: usize, text: &mut String) {
+    if rows > ROWS {
+        let _ = writeln!(text, "\n… and {} more.", rows - ROWS);
+    }
+}
+
+/// A fence that nothing in the text closes.
+fn fence(text: &str) -> String {
+    let longest = text
+        .split(|c| c != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or_default();
+    "`".repeat(longest.max(2) + 1)
+}
+
+/// Text on one line of a table, with nothing in it that Markdown or HTML would obey.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '\n' | '\r' | '\t' => safe.push(' '),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' | '~' | '@' | '!' => {
+                safe.push('\\');
+                safe.push(c);
+            }
+            c if c.is_control() => {}
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// A name of AWS's as code.
+fn code(text: &str) -> String {
+    if text.contains(['`', '|', '\n']) {
+        escaped(text)
+    } else {
+        format!("`{text}`")
+    }
+}
