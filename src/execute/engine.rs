@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::calls::{Answer, Calls, Due, backoff};
 use super::checking::Checking;
 use super::rates::Rates;
-use super::schedule::{Schedule, Skip};
+use super::schedule::Schedule;
 use super::state::{self, Illegal};
 use super::watching::Watching;
 use super::{Clock, Commands, Event, Journal, JournalError, Recorded, Writer};
@@ -323,17 +323,6 @@ where
         }
     }
 
-    /// How often this runner has called AWS.
-    fn called(&self) -> Event {
-        let calls = self.engine.api.calls();
-        Event::Called {
-            calls: calls
-                .into_iter()
-                .map(|(name, n)| (name.to_owned(), n))
-                .collect(),
-        }
-    }
-
     pub(super) fn take(&mut self, answer: Answer) -> Result<(), Stopped> {
         match answer {
             Answer::Compared(step, Ok(matches)) => {
@@ -410,30 +399,6 @@ where
                 Due::Publish => {}
             }
         }
-    }
-
-    /// A restore has failed: so have those that hang on it.
-    pub(super) fn fail(&mut self, step: usize) -> Result<(), Stopped> {
-        let skips = self.schedule.failed(step);
-        self.skip(skips, &format!("`{}` failed", self.name(step)))
-    }
-
-    /// What will not start, and because of what.
-    pub(super) fn skip(&mut self, skips: Vec<Skip>, because: &str) -> Result<(), Stopped> {
-        let events = skips
-            .into_iter()
-            .filter(|skip| {
-                // A failed restore that would have been tried again keeps its failure.
-                let name = &*self.engine.plan.steps[skip.step].name;
-                let past = self.observed.restores.get(name);
-                !past.is_some_and(|past| past.stage.has_ended())
-            })
-            .map(|skip| Event::Skipped {
-                restore: self.name(skip.step),
-                because: because.to_owned(),
-            })
-            .collect();
-        self.emit(events)
     }
 
     /// A question about a restore that got no good answer.

@@ -9,6 +9,7 @@ mod calls;
 mod checking;
 mod clock;
 mod command;
+mod ending;
 mod engine;
 mod event;
 mod following;

@@ -117,6 +117,12 @@ impl Planner {
         self.renderer.secrets()
     }
 
+    /// What no request may write to, and nothing may delete.
+    pub fn protect(&self) -> impl Iterator<Item = &str> {
+        let entries = self.renderer.protect().iter();
+        entries.map(|entry| entry.value.as_str())
+    }
+
     /// Where everything runs.
     #[must_use]
     pub fn target(&self) -> &Target {
@@ -130,6 +136,7 @@ impl Planner {
             document,
             self.renderer.target(),
             self.renderer.target_pending(),
+            self.renderer.protect(),
             &self.rules,
         ));
         let index: HashMap<&str, usize> = document
@@ -222,6 +229,7 @@ impl Planner {
             &rendered,
             target,
             source,
+            self.renderer.protect(),
             &self.rules,
             findings,
         )?;

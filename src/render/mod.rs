@@ -109,6 +109,7 @@ pub struct Renderer {
     run_id: String,
     target: Target,
     target_pending: bool,
+    protect: Vec<Spanned<String>>,
     secrets: Secrets,
 }
 
@@ -130,9 +131,11 @@ impl Renderer {
             run_id: run_id.to_owned(),
             target: Target::default(),
             target_pending: false,
+            protect: Vec::new(),
             secrets,
         };
         renderer.render_target(findings);
+        renderer.render_protect(findings);
         renderer
     }
 
@@ -160,10 +163,30 @@ impl Renderer {
         self.target_pending
     }
 
+    /// What no request may write to, and nothing may delete; without what depends on an input that has no value.
+    #[must_use]
+    pub fn protect(&self) -> &[Spanned<String>] {
+        &self.protect
+    }
+
     /// The values that must not show.
     #[must_use]
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    fn render_protect(&mut self, findings: &mut Vec<Finding>) {
+        let document = Arc::clone(&self.document);
+        let scope = self.shared.plain();
+        for node in &document.protect {
+            match self.text(node, &scope, "protect", findings) {
+                Some((value, pending)) if pending.is_empty() => {
+                    let span = node.span;
+                    self.protect.push(Spanned { value, span });
+                }
+                _ => {}
+            }
+        }
     }
 
     fn render_target(&mut self, findings: &mut Vec<Finding>) {

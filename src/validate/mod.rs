@@ -6,11 +6,13 @@ mod coerce;
 mod graph;
 mod include;
 mod problem;
+mod protect;
 mod rules;
 mod slips;
 mod wording;
 
 pub use graph::order;
+pub use protect::protects;
 pub use rules::{Rules, RulesError};
 pub use slips::written;
 pub use wording::{example, expected};
@@ -18,7 +20,7 @@ pub use wording::{example, expected};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostic::{Finding, Severity, suggest};
+use crate::diagnostic::{Finding, Severity, Spanned, suggest};
 use crate::parse::{Document, Restore, error, warning};
 use crate::render::{Rendered, SourceFacts, Target};
 
@@ -44,9 +46,11 @@ pub fn plan(
     document: &Document,
     target: &Target,
     target_pending: bool,
+    protect: &[Spanned<String>],
     rules: &Rules,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
+    protect::entries(protect, &document.source, &mut findings);
     if let (Some(written), false) = (&document.target, target_pending) {
         arn::target(written, target, &document.source, &mut findings);
     }
@@ -62,6 +66,7 @@ pub fn restore(
     rendered: &Rendered,
     target: &Target,
     source: Option<&SourceFacts>,
+    protect: &[Spanned<String>],
     rules: &Rules,
     findings: &mut Vec<Finding>,
 ) -> Option<Checked> {
@@ -75,6 +80,14 @@ pub fn restore(
     {
         arn::recovery_point(arn, node.span, target, schema, &document.source, findings);
     }
+    protect::check(
+        protect,
+        written,
+        rendered,
+        target,
+        &document.source,
+        findings,
+    );
     let metadata = match schema {
         Some(schema) => check::metadata(document, written, rendered, source, schema, findings),
         None => check::unchecked(document, written, rendered, findings),

@@ -1,6 +1,7 @@
 //! The drill: checks, objectives, reports, what is protected, cleanup and evidence.
 
 mod checks;
+mod protect;
 mod reports;
 mod whole;
 

@@ -1,0 +1,365 @@
+//! `protect`: what no request may write to, and nothing may delete.
+//!
+//! An entry is an ARN, an id or a name, or a pattern of one with `*`. It is looked for in every value of the metadata, and
+//! inside lists, maps and JSON in strings: nearly all of them name what is written to, replaced or attached. What only
+//! says where a backup came from is left out: the recovery point, and the keys of [`OF_THE_SOURCE`].
+
+use serde_json::Value;
+
+use super::Text;
+use crate::diagnostic::{Finding, Spanned};
+use crate::parse::{Restore, error};
+use crate::render::{Rendered, Target};
+
+/// Keys that name what was backed up and have no effect, as the pages that `schemas/` cites for each say.
+const OF_THE_SOURCE: [(&str, &str); 3] = [
+    ("DynamoDB", "originaltablename"),
+    ("EBS", "volumeid"),
+    ("FSx", "filesystemid"),
+];
+
+/// The services in whose ARNs the resources of a type stand; of other types, any service may be meant.
+const SERVICES: [(&str, &[&str]); 19] = [
+    ("Aurora", &["rds"]),
+    ("Aurora DSQL", &["dsql"]),
+    ("CloudFormation", &["cloudformation"]),
+    ("DocumentDB", &["rds"]),
+    ("DynamoDB", &["dynamodb"]),
+    ("EBS", &["ec2", "s3"]),
+    ("EC2", &["ec2"]),
+    ("EFS", &["elasticfilesystem"]),
+    ("EKS", &["eks"]),
+    ("FSx", &["fsx"]),
+    ("Neptune", &["rds"]),
+    ("RDS", &["rds"]),
+    ("Redshift", &["redshift"]),
+    ("Redshift Serverless", &["redshift-serverless"]),
+    ("S3", &["s3"]),
+    ("SAP HANA on Amazon EC2", &["ssm-sap", "ec2"]),
+    ("Storage Gateway", &["storagegateway", "ec2"]),
+    ("Timestream", &["timestream"]),
+    ("VirtualMachine", &["backup-gateway", "ec2"]),
+];
+
+/// Where a value stands: what a bare name in it would be the name of.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    resource_type: &'a str,
+    target: &'a Target,
+}
+
+/// Checks one restore against what is protected.
+pub(super) fn check(
+    protect: &[Spanned<String>],
+    written: &Restore,
+    rendered: &Rendered,
+    target: &Target,
+    source: &Text,
+    findings: &mut Vec<Finding>,
+) {
+    if protect.is_empty() {
+        return;
+    }
+    let resource_type = written
+        .resource_type
+        .as_ref()
+        .map_or("", |t| t.value.as_str());
+    let place = Place {
+        resource_type,
+        target,
+    };
+    let makes_new = rendered.metadata.iter().any(|entry| {
+        let key = &written.metadata[entry.index].key.value;
+        key.eq_ignore_ascii_case("newFileSystem") && entry.wire.as_deref() == Some("true")
+    });
+    for entry in rendered.metadata.iter().filter(|entry| !entry.pending) {
+        let Some(value) = &entry.wire else {
+            continue;
+        };
+        let of_plan = &written.metadata[entry.index];
+        let key = of_plan.key.value.to_lowercase();
+        let names_source = OF_THE_SOURCE.contains(&(resource_type, key.as_str()))
+            || (resource_type == "EFS" && key == "file-system-id" && makes_new);
+        if names_source {
+            continue;
+        }
+        if let Some(by) = protect.iter().find(|by| is_in(&by.value, value, place)) {
+            findings.push(
+                error(
+                    source,
+                    of_plan.value.span,
+                    "protect/written",
+                    format!("this is protected: `protect` has `{}`", by.value),
+                    "write to something else; or take it off `protect`, if it is meant",
+                )
+                .of_key(&of_plan.key.value),
+            );
+        }
+    }
+}
+
+/// Entries that would protect everything, and so nothing in particular.
+pub(super) fn entries(protect: &[Spanned<String>], source: &Text, findings: &mut Vec<Finding>) {
+    for entry in protect {
+        let is_bare = entry.value.chars().all(|c| matches!(c, '*' | ':' | '/'));
+        if entry.value.trim().is_empty() || is_bare {
+            findings.push(error(
+                source,
+                entry.span,
+                "protect/everything",
+                format!("`{}` protects everything there is", entry.value),
+                "write an ARN, an id, or a pattern such as `prod-*`",
+            ));
+        }
+    }
+}
+
+/// The entry that protects the resource of an ARN; none where nothing does.
+#[must_use]
+pub fn protects<'a>(
+    protect: impl IntoIterator<Item = &'a str>,
+    arn: &str,
+    resource_type: &str,
+    target: &Target,
+) -> Option<&'a str> {
+    let place = Place {
+        resource_type,
+        target,
+    };
+    protect.into_iter().find(|entry| is_in(entry, arn, place))
+}
+
+/// Whether a value names what an entry protects, at whatever depth.
+fn is_in(entry: &str, value: &str, place: Place<'_>) -> bool {
+    // What is JSON is looked at inside; what only looks like it is a text.
+    let inside = value.trim_start().starts_with(['[', '{', '"']);
+    match inside.then(|| serde_json::from_str::<Value>(value)) {
+        Some(Ok(json)) => is_in_json(entry, &json, place),
+        _ => is_in_text(entry, value, place),
+    }
+}
+
+fn is_in_json(entry: &str, value: &Value, place: Place<'_>) -> bool {
+    match value {
+        Value::String(text) => is_in(entry, text, place),
+        Value::Array(items) => items.iter().any(|item| is_in_json(entry, item, place)),
+        Value::Object(map) => map
+            .iter()
+            .any(|(key, value)| is_in(entry, key, place) || is_in_json(entry, value, place)),
+        Value::Number(number) => is_in_text(entry, &number.to_string(), place),
+        Value::Null | Value::Bool(_) => false,
+    }
+}
+
+/// AWS keeps names of databases without their case, and names of buckets have none: no case is told apart.
+fn is_in_text(entry: &str, text: &str, place: Place<'_>) -> bool {
+    let (entry, text) = (entry.trim().to_lowercase(), text.to_lowercase());
+    // A path inside a file system is not the name of anything.
+    let is_path = text.starts_with('/') && !entry.starts_with('/');
+    if matches(&entry, text.trim()) {
+        return true;
+    }
+    if let Some(arn) = Arn::of(&entry) {
+        return words(&text).any(|word| match Arn::of(word) {
+            Some(other) => matches(&entry, word) || arn.is_part_of(&other),
+            None => !is_path && arn.is_named(word, place),
+        });
+    }
+    !is_path
+        && words(&text)
+            .any(|word| matches(&entry, word) || names(word).any(|name| matches(&entry, name)))
+}
+
+/// The parts of a text that could each be an ARN, an id or a name.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_whitespace() || ",;|\"'()[]{}<>=".contains(c))
+        .filter(|word| !word.is_empty())
+}
+
+/// The names in a word: all of it, and what stands between slashes and colons.
+fn names(word: &str) -> impl Iterator<Item = &str> {
+    let tails = word
+        .match_indices([':', '/'])
+        .map(|(at, _)| &word[at + 1..]);
+    let parts = word.split([':', '/', '@', '?']);
+    tails.chain(parts).filter(|name| !name.is_empty())
+}
+
+/// Whether a text is what a pattern says, in which `*` is any text.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let mut rest = rest;
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.len() >= last.len() && rest.ends_with(last)
+}
+
+struct Arn<'a> {
+    service: &'a str,
+    region: &'a str,
+    account: &'a str,
+    resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        (parts.next()? == "arn").then_some(())?;
+        let _partition = parts.next()?;
+        Some(Self {
+            service: parts.next()?,
+            region: parts.next()?,
+            account: parts.next()?,
+            resource: parts.next()?,
+        })
+    }
+
+    /// Whether another ARN names a part of this one: an object of a bucket, a table of a database.
+    fn is_part_of(&self, other: &Arn<'_>) -> bool {
+        let of_same = matches(self.service, other.service)
+            && (self.region.is_empty() || matches(self.region, other.region))
+            && (self.account.is_empty() || matches(self.account, other.account));
+        of_same
+            && other
+                .resource
+                .match_indices('/')
+                .any(|(at, _)| matches(self.resource, &other.resource[..at]))
+    }
+
+    /// Whether a bare word at a place is the name of the resource. An id that is unique by itself is, wherever it stands; a
+    /// name is where it would name a thing of the same service, account and Region.
+    fn is_named(&self, word: &str, place: Place<'_>) -> bool {
+        let tails = self
+            .resource
+            .match_indices([':', '/'])
+            .map(|(at, _)| &self.resource[at + 1..]);
+        let is_it = tails
+            .chain([self.resource])
+            .filter(|name| !name.is_empty() && !name.chars().all(|c| c == '*'))
+            .any(|name| matches(name, word) || names(word).any(|part| matches(name, part)));
+        if !is_it {
+            return false;
+        }
+        if is_unique(word) || names(word).any(is_unique) {
+            return true;
+        }
+        let services = SERVICES
+            .iter()
+            .find(|(of, _)| *of == place.resource_type)
+            .map(|(_, services)| *services);
+        let here =
+            |part: &str, there: &str| part.is_empty() || there.is_empty() || matches(part, there);
+        services.is_none_or(|all| all.iter().any(|service| matches(self.service, service)))
+            && here(self.region, &place.target.region.to_lowercase())
+            && here(self.account, &place.target.account)
+    }
+}
+
+/// Ids that AWS makes are not given twice: a prefix and 8 or 17 hexadecimal digits, or a UUID.
+fn is_unique(word: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+    let made = word
+        .rsplit_once('-')
+        .is_some_and(|(_, digits)| matches!(digits.len(), 8 | 17) && is_hex(digits));
+    made || uuid::Uuid::try_parse(word).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(entry: &str, value: &str, resource_type: &str) -> bool {
+        let target = Target {
+            account: "123456789012".to_owned(),
+            iam_role_arn: None,
+            region: "us-west-2".to_owned(),
+        };
+        let place = Place {
+            resource_type,
+            target: &target,
+        };
+        is_in(entry, value, place)
+    }
+
+    #[test]
+    fn what_is_protected_is_found_wherever_it_stands() {
+        for (entry, value) in [
+            ("fs-0a1b2c3d", "fs-0a1b2c3d"),
+            ("fs-0a1b2c3d", "FS-0A1B2C3D"),
+            ("fs-0a1b2c3d", r#"["fs-1","fs-0a1b2c3d"]"#),
+            ("fs-0a1b2c3d", r#"[{"a":{"fs-0a1b2c3d":1}}]"#),
+            ("fs-0a1b2c3d", r#"{"a":"{\"b\":[\"fs-0a1b2c3d\"]}"}"#),
+            ("fs-0a1b2c3d", r#"["fs\u002d0a1b2c3d"]"#),
+            ("fs-0a1b2c3d", "fs-1,fs-0a1b2c3d"),
+            (
+                "fs-0a1b2c3d",
+                "arn:aws:elasticfilesystem:us-west-2:1:file-system/fs-0a1b2c3d",
+            ),
+            (
+                "fs-0a1b2c3d",
+                "fs-0a1b2c3d.efs.us-west-2.amazonaws.com:/fs-0a1b2c3d",
+            ),
+            (
+                "arn:aws:elasticfilesystem:eu-west-1:1:file-system/fs-0a1b2c3d",
+                "fs-0a1b2c3d",
+            ),
+            ("arn:aws:s3:::prod", "s3://prod/x"),
+            ("arn:aws:s3:::prod", "arn:aws:s3:::prod/x/y"),
+            ("prod-*", "prod-orders"),
+            ("*-prod", r#"["x","orders-prod"]"#),
+            (
+                "arn:aws:*:*:*:*prod*",
+                "arn:aws:rds:us-west-2:1:cluster:my-prod-1",
+            ),
+            ("123456789012", "[123456789012]"),
+        ] {
+            assert!(is(entry, value, "S3"), "{entry} in {value}");
+        }
+        assert!(is(
+            "arn:aws:rds:us-west-2:123456789012:cluster:orders",
+            "Orders",
+            "Aurora"
+        ));
+        assert!(is(
+            "arn:aws:rds:*:*:cluster:prod-*",
+            "prod-orders",
+            "Aurora"
+        ));
+    }
+
+    #[test]
+    fn what_only_resembles_it_is_not() {
+        for (entry, value) in [
+            ("orders", "orders-2026-Q4"),
+            ("orders", "my-orders"),
+            ("orders", r#"["/srv/orders"]"#),
+            ("orders", "/srv/orders"),
+            ("fs-0a1b2c3d", "fs-0a1b2c3d4"),
+            ("fs-0a1b2c3d", r#"["xfs-0a1b2c3d"]"#),
+            ("prod-*", "my-prod-orders"),
+            ("arn:aws:s3:::prod", "s3://production/x"),
+            ("arn:aws:s3:::prod", "arn:aws:s3:::prod-2/x"),
+        ] {
+            assert!(!is(entry, value, "S3"), "{entry} in {value}");
+        }
+        // The same name in another Region, of another service, of another account.
+        for arn in [
+            "arn:aws:rds:us-east-1:123456789012:cluster:orders",
+            "arn:aws:dynamodb:us-west-2:123456789012:table/orders",
+            "arn:aws:rds:us-west-2:999999999999:cluster:orders",
+        ] {
+            assert!(!is(arn, "orders", "Aurora"), "{arn}");
+        }
+    }
+}
