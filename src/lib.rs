@@ -10,15 +10,19 @@
 //! 5. [`plan`]: steps in order of dependency, requests, tokens.
 //! 6. [`diff`]: a plan and what has been observed to changes; owns the trait that only reads.
 //! 7. [`execute`]: changes to events; owns the traits that write, keep time and keep the journal.
-//! 8. [`report`]: records to bytes.
+//! 8. [`cleanup`]: what a run has made to nothing; owns the trait that deletes.
+//! 9. [`report`]: records to bytes.
+//! 10. [`evidence`]: a run to a bundle that can be checked without it.
 //!
 //! Nouns are the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`], [`terminal`], and [`emulator`], which knows nothing of the rest.
 //!
 //! [`pipeline`] is the program on one page; [`cli`] is what was typed.
 
+pub mod cleanup;
 pub mod diagnostic;
 pub mod diff;
+pub mod evidence;
 pub mod execute;
 pub mod parse;
 pub mod plan;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 8] = [
+const STAGES: [&str; 10] = [
     "diagnostic",
     "parse",
     "render",
@@ -14,12 +14,14 @@ const STAGES: [&str; 8] = [
     "plan",
     "diff",
     "execute",
+    "cleanup",
     "report",
+    "evidence",
 ];
 
 /// Edges and what of ours they may import.
 const EDGES: [(&str, &[&str]); 6] = [
-    ("aws", &["diff", "execute", "plan", "render"]),
+    ("aws", &["cleanup", "diff", "execute", "plan", "render"]),
     ("emulator", &[]),
     ("inventory", &["diff", "emulator", "render"]),
     ("journal", &["execute"]),

@@ -24,11 +24,12 @@ pub struct Settings {
     pub without_credentials: bool,
 }
 
-/// AWS Backup and STS, as one target sees them.
+/// AWS Backup, Cloud Control API and STS, as one target sees them.
 #[derive(Debug)]
 pub struct Aws {
     pub(super) backup: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
+    pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,
     pub(super) vaults: tokio::sync::OnceCell<Vec<String>>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -63,6 +64,7 @@ impl Aws {
         Self {
             backup: aws_sdk_backup::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
+            cloudcontrol: aws_sdk_cloudcontrol::Client::new(&config),
             vaults: tokio::sync::OnceCell::new(),
             calls: Mutex::default(),
         }

@@ -1,4 +1,4 @@
-//! AWS Backup and STS: the only place that names the SDK.
+//! AWS Backup, Cloud Control API and STS: the only place that names the SDK.
 //!
 //! Region, endpoint, profile and credentials come from the SDK's own configuration, so that everything AWS documents
 //! for its tools works here unchanged.
@@ -6,6 +6,7 @@
 mod client;
 mod error;
 mod read;
+mod resources;
 mod write;
 
 pub use client::{Aws, Settings};

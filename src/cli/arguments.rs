@@ -33,6 +33,8 @@ pub(super) enum Command {
     Status(Status),
     /// Write reports of a run, finished or not, from its journal alone
     Report(Report),
+    /// Delete what a run has created, and nothing else, and prove it gone; shows first what it would do
+    Cleanup(Cleanup),
     /// Run a plan against the embedded emulator: the real engine over real HTTP, in fast time
     Rehearse(Rehearse),
     /// Serve a local AWS Backup for any client, on loopback
@@ -282,6 +284,28 @@ pub(super) struct Report {
     pub(super) state: StateOption,
     #[command(flatten)]
     pub(super) report: ReportOptions,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Cleanup {
+    /// The plan file, for what it protects
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    /// Show what would be deleted, and delete nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Delete without asking
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// The account, typed out: asked for, beside --yes, where something looks like production
+    #[arg(long, value_name = "ID")]
+    pub(super) confirm_account: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -17,14 +17,19 @@ pub(super) fn can_ask() -> Result<(), Failure> {
 
 /// Asks; only `yes` is a yes.
 pub(super) fn confirm(question: &str) -> Result<bool, Failure> {
+    typed(question, "yes", "start")
+}
+
+/// Asks for a word to be typed out.
+pub(super) fn typed(question: &str, word: &str, purpose: &str) -> Result<bool, Failure> {
     let fail = |source| Failure::Io {
         path: "the terminal".into(),
         source,
     };
     let mut stderr = std::io::stderr().lock();
-    write!(stderr, "{question}\nType yes to start: ").map_err(fail)?;
+    write!(stderr, "{question}\nType {word} to {purpose}: ").map_err(fail)?;
     stderr.flush().map_err(fail)?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(fail)?;
-    Ok(line.trim() == "yes")
+    Ok(line.trim() == word)
 }

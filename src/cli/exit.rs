@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::cleanup;
 use crate::diagnostic::Finding;
 use crate::diff::ApiError;
 use crate::execute::{JournalError, Stopped};
@@ -108,6 +109,9 @@ pub(super) enum Failure {
     /// The run could not go on.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    /// A cleanup could not go on.
+    #[error(transparent)]
+    Cleanup(#[from] cleanup::Stopped),
     /// The machine: no runtime, no socket.
     #[error("{0}")]
     System(String),
@@ -119,13 +123,15 @@ impl Failure {
             Self::Findings(_) | Self::Conflict(_) => Exit::Invalid,
             Self::Usage(_) => Exit::Usage,
             Self::Journal(journal::Error::Held { .. })
-            | Self::Stopped(Stopped::Journal(JournalError::TakenOver)) => Exit::Held,
+            | Self::Stopped(Stopped::Journal(JournalError::TakenOver))
+            | Self::Cleanup(cleanup::Stopped::Journal(JournalError::TakenOver)) => Exit::Held,
             Self::Stopped(Stopped::Ambiguous { .. } | Stopped::Twin { .. }) => Exit::Unfinished,
             Self::Io { .. }
             | Self::Aws(_)
             | Self::Account(_)
             | Self::Journal(_)
             | Self::Stopped(_)
+            | Self::Cleanup(_)
             | Self::System(_) => Exit::Unexpected,
         }
     }
@@ -134,6 +140,10 @@ impl Failure {
     pub(super) fn help(&self) -> Option<String> {
         Some(match self {
             Self::Findings(_) | Self::Conflict(_) | Self::Usage(_) | Self::System(_) => return None,
+            Self::Cleanup(_) => {
+                "what was asked for goes on at AWS; run the same command again: it looks at what is left"
+                    .to_owned()
+            }
             Self::Io { .. } => "check the path and its permissions".to_owned(),
             Self::Aws(_) => "nothing was sent; run the same command again".to_owned(),
             Self::Account(_) => {

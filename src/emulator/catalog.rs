@@ -249,6 +249,22 @@ impl Catalog {
             .map(String::as_str)
     }
 
+    /// The resources that the inventory says exist, with their types as AWS Backup names them: what was backed up, and
+    /// what lies around the backups.
+    pub(super) fn resources(&self, caller: &Caller) -> Vec<(String, String)> {
+        let backed_up = self.points(caller).into_iter().map(|located| {
+            let point = &located.point;
+            (point.resource_arn.clone(), point.resource_type.clone())
+        });
+        let around = self.sites(caller).flat_map(|(_, site)| {
+            site.surroundings.iter().filter_map(|(thing, is)| {
+                let arn = thing.strip_prefix("resource ")?;
+                (is == "exists").then(|| (arn.to_owned(), String::new()))
+            })
+        });
+        backed_up.chain(around).collect()
+    }
+
     /// The accounts and regions that the caller sees: its own; every region of it when the request is not signed.
     fn sites(&self, caller: &Caller) -> impl Iterator<Item = (&(String, String), &Site)> {
         let sites = match self {

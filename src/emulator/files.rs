@@ -72,6 +72,12 @@ pub(super) enum Record {
         job: String,
         result: ValidationResult,
     },
+    /// A resource was asked to be deleted.
+    Deleted {
+        at: Timestamp,
+        account: String,
+        arn: String,
+    },
     /// The clock at the end, which goes on from there.
     Stopped {
         at: Timestamp,
@@ -84,9 +90,10 @@ impl Record {
     pub(super) fn at(&self) -> Option<Timestamp> {
         match self {
             Record::Format(_) => None,
-            Record::Started { at, .. } | Record::Validated { at, .. } | Record::Stopped { at } => {
-                Some(*at)
-            }
+            Record::Started { at, .. }
+            | Record::Validated { at, .. }
+            | Record::Deleted { at, .. }
+            | Record::Stopped { at } => Some(*at),
         }
     }
 }

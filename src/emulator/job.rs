@@ -160,6 +160,12 @@ impl Job {
         self.created_arn.as_deref().filter(|_| told)
     }
 
+    /// What it has made by now.
+    pub(super) fn made(&self, now: Timestamp) -> Option<&str> {
+        let is_made = self.status(now) == JobStatus::Completed;
+        self.created_arn.as_deref().filter(|_| is_made)
+    }
+
     fn status_message(&self, now: Timestamp) -> Option<&str> {
         match &self.outcome {
             Outcome::Completed => None,

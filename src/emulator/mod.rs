@@ -23,10 +23,12 @@ mod answer;
 mod arn;
 mod catalog;
 mod clock;
+mod cloud_control;
 mod concurrency;
 mod course;
 mod error;
 mod estimate;
+mod existing;
 mod faults;
 mod files;
 #[doc(hidden)]

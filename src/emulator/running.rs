@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::arn::is_account_id;
-use super::catalog::Catalog;
+use super::catalog::{Caller, Catalog};
 use super::clock::{Clock, Speed};
 use super::faults::{Fault, FaultScript, Faults};
 use super::files::{self, Lines, Record};
@@ -221,6 +221,18 @@ impl Emulator {
         let now = self.server.backend.clock.now();
         let jobs = self.server.backend.service().all().to_vec();
         jobs.iter().map(|job| job.snapshot(now)).collect()
+    }
+
+    /// The ARNs of everything that exists now in an account: what the inventory has, and what jobs have made there,
+    /// without what was deleted.
+    pub fn resources(&self, account: &str) -> Vec<String> {
+        let now = self.server.backend.clock.now();
+        let caller = Caller {
+            account: account.to_owned(),
+            region: None,
+        };
+        let arns = self.server.backend.service().arns(&caller, now);
+        arns.into_iter().map(|(arn, _)| arn).collect()
     }
 
     /// When the status of any job changes next; none when all have ended.

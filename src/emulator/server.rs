@@ -22,6 +22,7 @@ use super::answer::Answer;
 use super::arn::is_account_id;
 use super::catalog::Caller;
 use super::clock::{self, Speed};
+use super::cloud_control;
 use super::error::{ApiError, ErrorCode};
 use super::faults::{FaultKind, FaultScript, Strike};
 use super::files::{Lines, Logged};
@@ -154,6 +155,21 @@ impl Server {
         let request_id = Uuid::from_u64_pair(self.salt, number).to_string();
         let (head, body) = request.into_parts();
         let mut outcome = Outcome::default();
+        let cloud_control = head
+            .headers
+            .get("x-amz-target")
+            .and_then(|value| cloud_control::target(value.to_str().ok()?));
+        if let Some(operation) = cloud_control {
+            let answer = match read_body(&head.method, &head.headers, body).await {
+                Err(error) => Answer::error(&error),
+                Ok(body) => {
+                    let caller = self.caller(&head.headers);
+                    cloud_control::answer(&self.backend, &caller, operation, &body)
+                }
+            };
+            self.log(&head, &request_id, &outcome, Some(&answer));
+            return Ok(respond(answer, &request_id, None));
+        }
         let answer = match route(&head.method, head.uri.path()) {
             Err(error) => Some(Answer::error(&error)),
             Ok(route) => {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::arn::Arn;
 use super::catalog::{Caller, Catalog, Located};
+use super::cloud_control::CloudControl;
 use super::concurrency::Places;
 use super::course::{self, JobFault, Order};
 use super::error::{ApiError, ErrorCode};
@@ -36,6 +37,8 @@ pub(super) struct Service {
     places: Places,
     /// What jobs created under a name of the request's own choice, by ARN.
     created: HashMap<Box<str>, usize>,
+    /// What was asked of Cloud Control API.
+    pub(super) cloud: CloudControl,
     /// When a recovery point was last restored from.
     restored: BTreeMap<Arc<str>, Timestamp>,
     /// When jobs change; what has passed is dropped when somebody looks.
@@ -73,6 +76,7 @@ impl Service {
             tokens: Tokens::default(),
             places: Places::default(),
             created: HashMap::new(),
+            cloud: CloudControl::default(),
             restored: BTreeMap::new(),
             events: BinaryHeap::new(),
         }
@@ -160,8 +164,10 @@ impl Service {
         let taken = || {
             let jobs = &self.jobs;
             let job = self.created.get(&*created_arn).map(|index| &jobs[*index]);
-            job.is_some_and(|job| matches!(job.outcome, Outcome::Completed | Outcome::Issues(_)))
-                || around(&format!("resource {created_arn}")) == Some("exists")
+            let is_there = |job: &Arc<Job>| !self.cloud.is_gone(&created_arn, job.ends_at, now);
+            job.is_some_and(|job| {
+                matches!(job.outcome, Outcome::Completed | Outcome::Issues(_)) && is_there(job)
+            }) || around(&format!("resource {created_arn}")) == Some("exists")
         };
         let judged = refusals::Request {
             resource_type: &point.point.resource_type,

@@ -115,7 +115,9 @@ fn after_completion(past: &Past, event: &Event) -> Option<Past> {
             past.deletion = Some(Deletion::Asked);
         }
         (Event::Deleted { .. }, Some(Deletion::Asked)) => past.deletion = Some(Deletion::Gone),
-        (Event::Left { .. }, Some(Deletion::Asked)) => past.deletion = Some(Deletion::Left),
+        (Event::Left { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {
+            past.deletion = Some(Deletion::Left)
+        }
         _ => return None,
     }
     Some(past)

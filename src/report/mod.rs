@@ -1,5 +1,6 @@
 //! Records to bytes: one file a format, each a pure function.
 
+mod cleanup_human;
 mod columns;
 mod compare;
 mod dry_run;
@@ -17,6 +18,7 @@ mod run_markdown;
 mod status;
 mod timeline;
 
+pub use cleanup_human::cleanup_human;
 pub use compare::{Comparison, Difference, compare};
 pub use dry_run::{dry_run_human, dry_run_json};
 pub use explain::{Topic, explain, topic, topics};

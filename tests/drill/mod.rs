@@ -1,6 +1,7 @@
 //! The drill: checks, objectives, reports, what is protected, cleanup and evidence.
 
 mod checks;
+mod cleanup;
 mod protect;
 mod reports;
 mod whole;

@@ -99,8 +99,11 @@ fn boto3() {
     };
     let (_emulator, url) = program(&["--speed", "max"]);
     let mut python = client(venv.join("bin/python"), &url);
-    python.args(["-c", block("python", "boto3")]);
+    python.args(["-c", block("python", "start_restore_job")]);
     assert!(said(&mut python).contains("COMPLETED"));
+    let mut python = client(venv.join("bin/python"), &url);
+    python.args(["-c", block("python", "delete_resource")]);
+    assert_eq!(said(&mut python), "gone: ResourceNotFoundException\n");
 }
 
 /// The Rust example is this, with what it leaves out.

@@ -1,5 +1,6 @@
 //! One file a command; what they share is here.
 
+mod cleanup;
 mod emulator;
 mod explain;
 mod origin;
@@ -57,6 +58,9 @@ pub(super) fn run(
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, &mut context)),
         Command::Status(arguments) => runtime()?.block_on(status::status(&arguments, &mut context)),
         Command::Report(arguments) => report::report(&arguments, &mut context),
+        Command::Cleanup(arguments) => {
+            runtime()?.block_on(cleanup::cleanup(&arguments, &mut context))
+        }
         Command::Rehearse(arguments) => {
             runtime()?.block_on(rehearse::rehearse(&arguments, &mut context))
         }
@@ -301,6 +305,24 @@ fn plan_name(path: &Path) -> Result<String, Failure> {
         Some(document) if !document.plan.value.is_empty() => Ok(document.plan.value),
         _ => Err(Failure::Findings(sorted(findings))),
     }
+}
+
+/// There is no journal of a run.
+fn no_such_run(state: &Path, plan: &str, run_id: &str) -> Failure {
+    let runs = match crate::journal::runs(state) {
+        Ok(runs) => runs,
+        Err(error) => return error.into(),
+    };
+    let known: Vec<&str> = runs
+        .iter()
+        .filter(|(of, _)| of == plan)
+        .map(|(_, run)| run.as_str())
+        .collect();
+    Failure::Usage(format!(
+        "{} has no run `{run_id}` of {plan}; {}",
+        state.display(),
+        crate::diagnostic::suggest(run_id, known),
+    ))
 }
 
 /// The names of `--only` have to exist.

@@ -14,16 +14,7 @@ pub(super) fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Ex
         let directory = journal::directory(&arguments.state.state, &plan, run_id);
         let events = journal::read(&directory)?;
         if events.is_empty() {
-            let known: Vec<String> = journal::runs(&arguments.state.state)?
-                .into_iter()
-                .filter(|(of, _)| *of == plan)
-                .map(|(_, run)| run)
-                .collect();
-            return Err(Failure::Usage(format!(
-                "{} has no run `{run_id}` of {plan}; {}",
-                arguments.state.state.display(),
-                crate::diagnostic::suggest(run_id, known.iter().map(String::as_str)),
-            )));
+            return Err(super::no_such_run(&arguments.state.state, &plan, run_id));
         }
         replay(&events).map_err(Stopped::from)?;
         Ok(run_report(&plan, run_id, &events))

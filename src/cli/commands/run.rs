@@ -366,7 +366,7 @@ fn refuse_conflicts(plan: &Plan, diff: &Diff) -> Result<(), Failure> {
     )))
 }
 
-fn style(context: &Context<'_>) -> Style {
+pub(super) fn style(context: &Context<'_>) -> Style {
     match context.display.progress {
         _ if context.display.quiet => Style::None,
         Progress::None => Style::None,

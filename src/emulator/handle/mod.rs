@@ -205,6 +205,7 @@ impl Backend {
                     result,
                     ..
                 } => service.validate(&Caller { account, region }, &job, result)?,
+                Record::Deleted { at, arn, .. } => service.cloud.replay(arn, at),
             }
         }
         Ok(())

@@ -1,0 +1,220 @@
+//! `redrill cleanup PLAN --run-id ID`: what the run has made is deleted, and proven gone.
+
+use std::sync::Arc;
+
+use super::{Context, check_account};
+use crate::aws::Aws;
+use crate::cleanup::{Deletions, Fate, Item, cleanup as plan_cleanup};
+use crate::cli::arguments::Cleanup;
+use crate::cli::confirm::typed;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::Output;
+use crate::execute::{Clock, Event, Observer, Recorded, Stopped, SystemClock, replay};
+use crate::journal::{self, Journal, Owner};
+use crate::render::Target;
+use crate::report::cleanup_human;
+use crate::terminal::{Screen, Style};
+
+pub(super) async fn cleanup(
+    arguments: &Cleanup,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    super::refuse(loaded.findings.clone())?;
+    let planner = &loaded.planner;
+    let protect: Vec<&str> = planner.protect().collect();
+    let name = planner.document().plan.value.clone();
+    let run_id = arguments.inputs.run_id.as_str();
+    let directory = journal::directory(&arguments.state.state, &name, run_id);
+    let events = journal::read(&directory)?;
+    let target = opened(&events)
+        .cloned()
+        .ok_or_else(|| super::no_such_run(&arguments.state.state, &name, run_id))?;
+    let levels = plan(&events, &protect, &target)?;
+    let deletions = count(&levels, |fate| matches!(fate, Fate::Delete { .. }));
+    if arguments.dry_run {
+        context.output.result(&cleanup_human(&levels))?;
+        return Ok(exit(&levels));
+    }
+    if deletions == 0 {
+        context.output.result(&cleanup_human(&levels))?;
+        context.output.note("nothing to delete");
+        return Ok(exit(&levels));
+    }
+    let settings = context.settings(&arguments.aws, &target)?;
+    let aws = Arc::new(Aws::connect(&settings).await);
+    let production = production(&name, run_id, &target, arguments, &levels);
+    if !confirmed(
+        arguments,
+        &target,
+        production.as_deref(),
+        &levels,
+        deletions,
+    )? {
+        context.output.note("nothing was deleted");
+        return Ok(Exit::Unfinished);
+    }
+    check_account(&*aws, &target).await?;
+
+    let owner = Owner {
+        pid: std::process::id(),
+        host: gethostname::gethostname().to_string_lossy().into_owned(),
+        user: context.environment.user.clone(),
+        since: SystemClock.now(),
+    };
+    let (journal, events) = Journal::open(&directory, &owner, false)?;
+    // Another cleanup may have worked between the question and the lock.
+    let levels = plan(&events, &protect, &target)?;
+    // A bar counts restores; there are none here.
+    let style = match super::run::style(context) {
+        Style::None => Style::None,
+        Style::Bar | Style::Lines => Style::Lines,
+    };
+    let mut screen = Screen::new(style, context.display.verbose, 0, 0);
+    let cleaned = Deletions {
+        resources: &*aws,
+        journal,
+        clock: &SystemClock,
+        observer: &mut |recorded: &Recorded| screen.observe(recorded),
+    }
+    .carry_out(&levels)
+    .await;
+    screen.finish();
+    let cleaned = cleaned?;
+    let mut text = format!(
+        "{name} run {run_id}: {} deleted and not found any more, {} left\n",
+        cleaned.gone,
+        cleaned.left.len()
+    );
+    for (item, why) in &cleaned.left {
+        let arn = item.arn.as_deref().unwrap_or("-");
+        text.push_str(&format!("left: {}  {arn}  {why}\n", item.restore));
+    }
+    context.output.result(&text)?;
+    Ok(if cleaned.left.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Unfinished
+    })
+}
+
+fn plan(events: &[Recorded], protect: &[&str], target: &Target) -> Result<Vec<Vec<Item>>, Failure> {
+    let observed = replay(events).map_err(Stopped::from)?;
+    Ok(plan_cleanup(events, &observed, protect, target))
+}
+
+fn count(levels: &[Vec<Item>], is: impl Fn(&Fate) -> bool) -> usize {
+    levels
+        .iter()
+        .flatten()
+        .filter(|item| is(&item.fate))
+        .count()
+}
+
+/// What is said without deleting anything: whether something is there that should not be.
+fn exit(levels: &[Vec<Item>]) -> Exit {
+    match count(levels, |fate| matches!(fate, Fate::Left(_))) {
+        0 => Exit::Done,
+        _ => Exit::Unfinished,
+    }
+}
+
+fn confirmed(
+    arguments: &Cleanup,
+    target: &Target,
+    production: Option<&str>,
+    levels: &[Vec<Item>],
+    deletions: usize,
+) -> Result<bool, Failure> {
+    let account = target.account.as_str();
+    match (&arguments.confirm_account, production) {
+        (Some(typed), _) if typed != account => {
+            return Err(Failure::Usage(format!(
+                "--confirm-account says {typed}, and the run's account is {account}; nothing was deleted"
+            )));
+        }
+        (Some(_), _) if arguments.yes => return Ok(true),
+        (_, None) if arguments.yes => return Ok(true),
+        _ => {}
+    }
+    if !Output::is_interactive() {
+        let how = match production {
+            Some(name) => format!(
+                "`{name}` looks like production: look at --dry-run, then give --yes --confirm-account {account}"
+            ),
+            None => "there is no terminal to ask on; look at --dry-run, then give --yes".to_owned(),
+        };
+        return Err(Failure::Usage(format!("nothing was deleted: {how}")));
+    }
+    let question = format!(
+        "{}This deletes {deletions} resource{} in account {account}. It cannot be undone.",
+        cleanup_human(levels),
+        if deletions == 1 { "" } else { "s" }
+    );
+    match production {
+        Some(name) => {
+            let question = format!("{question}\n`{name}` looks like production.");
+            typed(&question, account, "delete")
+        }
+        None => typed(&question, "yes", "delete"),
+    }
+}
+
+/// The first name that has production in it.
+fn production(
+    plan: &str,
+    run_id: &str,
+    target: &Target,
+    arguments: &Cleanup,
+    levels: &[Vec<Item>],
+) -> Option<String> {
+    let arns = levels
+        .iter()
+        .flatten()
+        .filter_map(|item| item.arn.as_deref());
+    let names = [
+        Some(plan),
+        Some(run_id),
+        target.iam_role_arn.as_deref(),
+        arguments.aws.profile.as_deref(),
+    ];
+    names
+        .into_iter()
+        .flatten()
+        .chain(arns)
+        .find(|name| looks_like_production(name))
+        .map(str::to_owned)
+}
+
+fn looks_like_production(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.split(|c: char| !c.is_ascii_alphabetic())
+        .any(|word| matches!(word, "prod" | "prd" | "production" | "live"))
+}
+
+/// Where a run was opened.
+pub(super) fn opened(events: &[Recorded]) -> Option<&Target> {
+    events.iter().find_map(|recorded| match &recorded.event {
+        Event::RunOpened { target, .. } => Some(target),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks_like_production;
+
+    #[test]
+    fn production_is_a_word() {
+        for (name, is) in [
+            ("orders-prod", true),
+            ("arn:aws:iam::1:role/PRODUCTION/x", true),
+            ("prod1", true),
+            ("products", false),
+            ("reproduce", false),
+            ("alive", false),
+        ] {
+            assert_eq!(looks_like_production(name), is, "{name}");
+        }
+    }
+}

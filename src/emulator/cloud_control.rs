@@ -1,0 +1,354 @@
+//! AWS Cloud Control API, for what the emulator's jobs have made and its inventory says exists: read it, list it, delete it.
+//!
+//! The operations, members and errors are those of the API's model
+//! (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/Welcome.html>); which type a resource has, and what
+//! identifies it, is in the CloudFormation reference of the type. The words of a missing resource were recorded in
+//! <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2090>.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::answer::Answer;
+use super::catalog::Caller;
+use super::clock::{Speed, add};
+use super::existing::{Description, Resource, TYPES, UNSUPPORTED};
+use super::files::Record;
+use super::handle::Backend;
+use super::job::Epoch;
+use super::service::Service;
+
+/// How long a deletion takes: an assumption. AWS says that it is done in the background, and no more.
+const DELETION: SignedDuration = SignedDuration::from_secs(30);
+/// How often a client token is remembered (the API's reference of DeleteResource).
+const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(36);
+const PAGE: usize = 100;
+
+/// What was asked of it.
+#[derive(Debug, Default)]
+pub(super) struct CloudControl {
+    requests: Vec<Deletion>,
+    by_client_token: HashMap<(String, String), usize>,
+    /// When a resource is gone, by ARN; a job that ends later makes it anew.
+    gone: BTreeMap<String, Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+struct Deletion {
+    token: Uuid,
+    account: String,
+    type_name: String,
+    identifier: String,
+    arn: String,
+    asked_at: Timestamp,
+    done_at: Timestamp,
+}
+
+struct Refusal {
+    code: &'static str,
+    message: String,
+}
+
+fn refuse(code: &'static str, message: impl Into<String>) -> Refusal {
+    let message = message.into();
+    Refusal { code, message }
+}
+
+impl Refusal {
+    /// The JSON protocol has the code in the body, and SDKs read it there.
+    fn answer(&self) -> Answer {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            __type: String,
+            #[serde(rename = "Message")]
+            message: &'a str,
+        }
+        let body = Body {
+            __type: format!("com.amazon.cloudapiservice#{}", self.code),
+            message: &self.message,
+        };
+        Answer {
+            status: match self.code {
+                "UnknownOperationException" => 404,
+                "ServiceInternalErrorException" => 500,
+                _ => 400,
+            },
+            error_type: Some(self.code.to_owned()),
+            ..Answer::json(&body)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Asked {
+    type_name: Option<String>,
+    identifier: Option<String>,
+    client_token: Option<String>,
+    request_token: Option<String>,
+    max_results: Option<usize>,
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Progress<'a> {
+    progress_event: Event<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event<'a> {
+    type_name: &'a str,
+    identifier: &'a str,
+    request_token: String,
+    operation: &'static str,
+    operation_status: &'static str,
+    event_time: Epoch,
+}
+
+/// The operation that the header `X-Amz-Target` names; none where it is of another service.
+pub(super) fn target(header: &str) -> Option<&str> {
+    header.strip_prefix("CloudApiService.")
+}
+
+/// Answers one call.
+pub(super) fn answer(backend: &Backend, caller: &Caller, operation: &str, body: &[u8]) -> Answer {
+    let answer = match serde_json::from_slice::<Asked>(body) {
+        Err(error) => Err(refuse("SerializationException", error.to_string())),
+        Ok(asked) => match operation {
+            "DeleteResource" => delete(backend, caller, &asked),
+            "GetResource" => get(backend, caller, &asked),
+            "GetResourceRequestStatus" => status(backend, caller, &asked),
+            "ListResources" => list(backend, caller, &asked),
+            other => Err(refuse(
+                "UnknownOperationException",
+                format!("The emulator does not serve {other} of Cloud Control API."),
+            )),
+        },
+    };
+    let answer = answer.unwrap_or_else(|refusal| refusal.answer());
+    Answer {
+        content_type: "application/x-amz-json-1.0",
+        ..answer
+    }
+}
+
+fn required<'a>(value: Option<&'a String>, name: &str) -> Result<&'a str, Refusal> {
+    let value = value.filter(|value| !value.is_empty());
+    value.map(String::as_str).ok_or_else(|| {
+        refuse(
+            "ValidationException",
+            format!("1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must not be null"),
+        )
+    })
+}
+
+/// The type of a call, which has to be one that there is.
+fn known_type(asked: &Asked) -> Result<&str, Refusal> {
+    let name = required(asked.type_name.as_ref(), "typeName")?;
+    if UNSUPPORTED.contains(&name) {
+        return Err(refuse(
+            "UnsupportedActionException",
+            format!("Resource type {name} does not support this action"),
+        ));
+    }
+    if !TYPES.iter().any(|(known, _, _, _)| *known == name) {
+        return Err(refuse(
+            "TypeNotFoundException",
+            format!("The type '{name}' cannot be found."),
+        ));
+    }
+    Ok(name)
+}
+
+fn found(
+    service: &Service,
+    caller: &Caller,
+    asked: &Asked,
+    now: Timestamp,
+) -> Result<Resource, Refusal> {
+    let type_name = known_type(asked)?;
+    let identifier = required(asked.identifier.as_ref(), "identifier")?;
+    service
+        .resources(caller, now)
+        .into_iter()
+        .find(|resource| resource.type_name == type_name && resource.identifier == identifier)
+        .ok_or_else(|| {
+            let token = Uuid::new_v5(&Uuid::NAMESPACE_URL, identifier.as_bytes());
+            refuse(
+                "ResourceNotFoundException",
+                format!("{type_name} Handler returned status FAILED: null (HandlerErrorCode: NotFound, RequestToken: {token})"),
+            )
+        })
+}
+
+fn get(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Refusal> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Found<'a> {
+        type_name: &'a str,
+        resource_description: Description,
+    }
+    let now = backend.clock.now();
+    let resource = found(&backend.service(), caller, asked, now)?;
+    Ok(Answer::json(&Found {
+        type_name: resource.type_name,
+        resource_description: resource.described(),
+    }))
+}
+
+fn list(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Refusal> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Page<'a> {
+        type_name: &'a str,
+        resource_descriptions: Vec<Description>,
+        next_token: Option<String>,
+    }
+    let type_name = known_type(asked)?;
+    let from = match &asked.next_token {
+        None => 0,
+        Some(token) => token
+            .parse()
+            .map_err(|_| refuse("InvalidRequestException", "Invalid NextToken."))?,
+    };
+    let now = backend.clock.now();
+    let mut all = backend.service().resources(caller, now);
+    all.retain(|resource| resource.type_name == type_name);
+    let max = asked.max_results.unwrap_or(PAGE).clamp(1, PAGE);
+    let end = usize::saturating_add(from, max);
+    let next_token = (end < all.len()).then(|| end.to_string());
+    let page = all.into_iter().skip(from).take(max);
+    Ok(Answer::json(&Page {
+        type_name,
+        resource_descriptions: page.map(Resource::described).collect(),
+        next_token,
+    }))
+}
+
+fn delete(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Refusal> {
+    // The time is read under the lock: what is recorded is in its order.
+    let mut service = backend.service();
+    let now = backend.clock.now();
+    let type_name = known_type(asked)?.to_owned();
+    let identifier = required(asked.identifier.as_ref(), "identifier")?.to_owned();
+    let key = asked
+        .client_token
+        .as_ref()
+        .map(|token| (caller.account.clone(), token.clone()));
+    let known = key
+        .as_ref()
+        .and_then(|key| service.cloud.by_client_token.get(key));
+    if let Some(known) = known.map(|index| service.cloud.requests[*index].clone())
+        && now.duration_since(known.asked_at) < TOKEN_LIFETIME
+    {
+        if known.type_name != type_name || known.identifier != identifier {
+            return Err(refuse(
+                "ClientTokenConflictException",
+                "The specified client token has already been used in another resource request.",
+            ));
+        }
+        return Ok(progress(&known, now));
+    }
+    let resource = found(&service, caller, asked, now)?;
+    let is_under_way = |deletion: &Deletion| deletion.arn == resource.arn && now < deletion.done_at;
+    if service.cloud.requests.iter().any(is_under_way) {
+        return Err(refuse(
+            "ConcurrentOperationException",
+            format!("A deletion of {identifier} is currently in progress."),
+        ));
+    }
+    if let Some(state) = &backend.state {
+        let record = Record::Deleted {
+            at: now,
+            account: caller.account.clone(),
+            arn: resource.arn.clone(),
+        };
+        if let Err(error) = state.add(&record) {
+            return Err(refuse(
+                "ServiceInternalErrorException",
+                format!("The emulator cannot write its state: {error}"),
+            ));
+        }
+    }
+    let cloud = &mut service.cloud;
+    let index = cloud.requests.len();
+    let deletion = Deletion {
+        token: Uuid::new_v5(
+            &Uuid::NAMESPACE_URL,
+            format!("{index} {}", resource.arn).as_bytes(),
+        ),
+        account: caller.account.clone(),
+        type_name,
+        identifier,
+        arn: resource.arn,
+        asked_at: now,
+        done_at: add(now, DELETION),
+    };
+    cloud.gone.insert(deletion.arn.clone(), deletion.done_at);
+    if let Some(key) = key {
+        cloud.by_client_token.insert(key, index);
+    }
+    let answer = progress(&deletion, now);
+    cloud.requests.push(deletion);
+    Ok(answer)
+}
+
+fn status(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Refusal> {
+    let token = required(asked.request_token.as_ref(), "requestToken")?;
+    let now = backend.clock.now();
+    let deletion = {
+        let service = backend.service();
+        let mut all = service.cloud.requests.iter();
+        all.find(|deletion| {
+            deletion.account == caller.account && deletion.token.to_string() == token
+        })
+        .cloned()
+    };
+    let deletion = deletion.ok_or_else(|| {
+        refuse(
+            "RequestTokenNotFoundException",
+            format!("Request with token {token} was not found"),
+        )
+    })?;
+    let answer = progress(&deletion, now);
+    // A client that has looked will wait: a clock that stands still jumps to the end.
+    if backend.clock.speed() == Speed::Max && !backend.driven && now < deletion.done_at {
+        backend.clock.advance_to(deletion.done_at);
+    }
+    Ok(answer)
+}
+
+fn progress(deletion: &Deletion, now: Timestamp) -> Answer {
+    let is_done = now >= deletion.done_at;
+    Answer::json(&Progress {
+        progress_event: Event {
+            type_name: &deletion.type_name,
+            identifier: &deletion.identifier,
+            request_token: deletion.token.to_string(),
+            operation: "DELETE",
+            operation_status: if is_done { "SUCCESS" } else { "IN_PROGRESS" },
+            event_time: Epoch(if is_done {
+                deletion.done_at
+            } else {
+                deletion.asked_at
+            }),
+        },
+    })
+}
+
+impl CloudControl {
+    /// Whether what existed since a time is gone by now.
+    pub(super) fn is_gone(&self, arn: &str, since: Timestamp, now: Timestamp) -> bool {
+        let gone = self.gone.get(arn);
+        gone.is_some_and(|at| since <= *at && *at <= now)
+    }
+
+    /// Does again what an earlier emulator recorded.
+    pub(super) fn replay(&mut self, arn: String, at: Timestamp) {
+        self.gone.insert(arn, add(at, DELETION));
+    }
+}

@@ -1,0 +1,1 @@
+//! A run to a bundle that can be checked without it.
