@@ -35,6 +35,8 @@ pub(super) enum Command {
     Report(Report),
     /// Delete what a run has created, and nothing else, and prove it gone; shows first what it would do
     Cleanup(Cleanup),
+    /// Bundle a run so that it can be checked offline, or check such a bundle
+    Evidence(Evidence),
     /// Run a plan against the embedded emulator: the real engine over real HTTP, in fast time
     Rehearse(Rehearse),
     /// Serve a local AWS Backup for any client, on loopback
@@ -306,6 +308,33 @@ pub(super) struct Cleanup {
     /// The account, typed out: asked for, beside --yes, where something looks like production
     #[arg(long, value_name = "ID")]
     pub(super) confirm_account: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Evidence {
+    #[command(subcommand)]
+    pub(super) command: Option<EvidenceCommand>,
+    /// The plan file
+    #[arg(value_name = "PLAN", required = true)]
+    pub(super) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    /// Where the bundle goes: a directory, or a file that ends with .zip
+    #[arg(long, short, value_name = "DIR|ZIP", required = true)]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EvidenceCommand {
+    /// Check a bundle offline; names the first thing that does not match
+    Verify {
+        /// The directory, or the ZIP
+        #[arg(value_name = "DIR|ZIP")]
+        bundle: PathBuf,
+    },
 }
 
 #[derive(Args, Debug)]

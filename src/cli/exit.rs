@@ -109,6 +109,9 @@ pub(super) enum Failure {
     /// The run could not go on.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    /// Whoever changed a bundle of evidence.
+    #[error("{0}")]
+    Mismatch(String),
     /// A cleanup could not go on.
     #[error(transparent)]
     Cleanup(#[from] cleanup::Stopped),
@@ -122,6 +125,7 @@ impl Failure {
         match self {
             Self::Findings(_) | Self::Conflict(_) => Exit::Invalid,
             Self::Usage(_) => Exit::Usage,
+            Self::Mismatch(_) => Exit::Failed,
             Self::Journal(journal::Error::Held { .. })
             | Self::Stopped(Stopped::Journal(JournalError::TakenOver))
             | Self::Cleanup(cleanup::Stopped::Journal(JournalError::TakenOver)) => Exit::Held,
@@ -140,6 +144,9 @@ impl Failure {
     pub(super) fn help(&self) -> Option<String> {
         Some(match self {
             Self::Findings(_) | Self::Conflict(_) | Self::Usage(_) | Self::System(_) => return None,
+            Self::Mismatch(_) => {
+                "this is not the bundle that redrill has made: get it again from where it came from".to_owned()
+            }
             Self::Cleanup(_) => {
                 "what was asked for goes on at AWS; run the same command again: it looks at what is left"
                     .to_owned()

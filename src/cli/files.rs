@@ -22,7 +22,7 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
     })
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let fail = |source| Failure::Io {
         path: path.to_owned(),
         source,
@@ -73,13 +73,56 @@ pub(super) fn source(path: &Path) -> Result<Arc<Source>, Failure> {
     }
 }
 
+/// Every file under a directory, by its path from there with `/` between.
+pub(super) fn tree(
+    directory: &Path,
+) -> Result<std::collections::BTreeMap<String, Vec<u8>>, Failure> {
+    let mut files = std::collections::BTreeMap::new();
+    let mut folders = vec![directory.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let fail = |source| Failure::Io {
+            path: folder.clone(),
+            source,
+        };
+        for entry in std::fs::read_dir(&folder).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let below = path.strip_prefix(directory).unwrap_or(&path);
+            let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+            files.insert(parts.join("/"), bytes(&path)?);
+        }
+    }
+    Ok(files)
+}
+
+/// Writes files below a directory that is not there yet, or empty.
+pub(super) fn write_tree(
+    directory: &Path,
+    files: &std::collections::BTreeMap<String, Vec<u8>>,
+) -> Result<(), Failure> {
+    for (name, content) in files {
+        let path = directory.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|source| Failure::Io {
+                path: parent.to_owned(),
+                source,
+            })?;
+        }
+        write(&path, content)?;
+    }
+    Ok(())
+}
+
 /// Writes a file that a command was asked for.
 #[expect(
     clippy::disallowed_methods,
     reason = "the files that a command was asked to write"
 )]
-pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|source| Failure::Io {
+pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failure> {
+    std::fs::write(path, content).map_err(|source| Failure::Io {
         path: path.to_owned(),
         source,
     })

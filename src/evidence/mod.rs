@@ -1,1 +1,252 @@
-//! A run to a bundle that can be checked without it.
+//! A run to a bundle that can be checked without it: its plan, requests, journal and reports, and a statement of digests.
+//!
+//! The statement is an [in-toto](https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md) one, and a pure
+//! function of the other files: to check it is to make it again. It says that nothing was changed since it was made, not
+//! by whom it was made: sign it for that.
+
+mod archive;
+
+pub use archive::{is_packed, pack, unpack};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::execute::{Event, Recorded};
+use crate::report::{Format, RunReport};
+
+/// The file with the digests.
+pub const STATEMENT: &str = "statement.json";
+/// The file that says what the bundle is of.
+const ABOUT: &str = "about.json";
+/// What kind of statement it is.
+const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+/// What it states.
+const PREDICATE_TYPE: &str = "urn:redrill:evidence:v1";
+
+/// Files by their path in the bundle, with `/` between.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What a bundle is made from.
+pub struct Parts<'a> {
+    /// The text of the plan.
+    pub plan: &'a str,
+    /// The text of its lock file.
+    pub lock: Option<&'a str>,
+    /// The events of the run.
+    pub events: &'a [Recorded],
+    /// The journal as it lies on the disk, by the names of its segments.
+    pub journal: Files,
+    /// What the run has come to.
+    pub report: &'a RunReport,
+}
+
+/// What a bundle is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// `redrill.evidence/v1`.
+    pub schema: String,
+    /// The plan's name.
+    pub plan: String,
+    /// The run id.
+    pub run_id: String,
+    /// What the run has come to.
+    pub verdict: String,
+    /// The version of redrill that made the bundle.
+    pub redrill: String,
+    /// The versions of redrill that worked on the run.
+    pub run_by: Vec<String>,
+    /// The commit that was checked out where the plan lay when the run was last taken up.
+    pub git_commit: Option<String>,
+    /// SHA-256 of the plan file that the run was last taken up with.
+    pub plan_sha256: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Statement {
+    #[serde(rename = "_type")]
+    type_: String,
+    subject: Vec<Subject>,
+    predicate_type: String,
+    predicate: About,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subject {
+    name: String,
+    digest: BTreeMap<String, String>,
+}
+
+/// Why a bundle is not what it says it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {why}")]
+pub struct Mismatch {
+    /// The first file that does not match.
+    pub file: String,
+    /// In which way.
+    pub why: String,
+}
+
+fn mismatch(file: &str, why: impl Into<String>) -> Mismatch {
+    Mismatch {
+        file: file.to_owned(),
+        why: why.into(),
+    }
+}
+
+/// The files of a bundle, statement included.
+#[must_use]
+pub fn bundle(parts: Parts<'_>) -> Files {
+    let mut files = parts.journal;
+    let mut add = |name: &str, text: String| {
+        files.insert(name.to_owned(), text.into_bytes());
+    };
+    add("plan.yaml", parts.plan.to_owned());
+    if let Some(lock) = parts.lock {
+        add("plan.lock.yaml", lock.to_owned());
+    }
+    add("requests.jsonl", requests(parts.events));
+    for (format, name) in [
+        (Format::Json, "report.json"),
+        (Format::Junit, "report.xml"),
+        (Format::Html, "report.html"),
+        (Format::Markdown, "report.md"),
+    ] {
+        add(&format!("reports/{name}"), format.write(parts.report));
+    }
+    let report = parts.report;
+    let last = report
+        .runners
+        .iter()
+        .rev()
+        .find_map(|runner| runner.origin.as_ref());
+    let about = About {
+        schema: "redrill.evidence/v1".to_owned(),
+        plan: report.plan.clone(),
+        run_id: report.run_id.clone(),
+        verdict: report.verdict.words().to_owned(),
+        redrill: env!("CARGO_PKG_VERSION").to_owned(),
+        run_by: report
+            .runners
+            .iter()
+            .map(|runner| runner.redrill.clone())
+            .collect(),
+        git_commit: last.and_then(|origin| origin.commit.clone()),
+        plan_sha256: last.map(|origin| origin.plan_sha256.clone()),
+    };
+    add(ABOUT, pretty(&about));
+    let statement = statement(&files, about);
+    files.insert(STATEMENT.to_owned(), statement);
+    files
+}
+
+/// Every request that was about to leave, in order, as the journal has it.
+fn requests(events: &[Recorded]) -> String {
+    let mut text = String::new();
+    for recorded in events {
+        if let Event::Intended { .. } = recorded.event {
+            // Strings and numbers: serde_json cannot fail on them.
+            text.push_str(&serde_json::to_string(recorded).unwrap_or_default());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// The statement of some files, in its one form.
+fn statement(files: &Files, predicate: About) -> Vec<u8> {
+    let subject = files
+        .iter()
+        .filter(|(name, _)| *name != STATEMENT)
+        .map(|(name, bytes)| Subject {
+            name: name.clone(),
+            digest: [("sha256".to_owned(), sha256(bytes))].into(),
+        })
+        .collect();
+    pretty(&Statement {
+        type_: STATEMENT_TYPE.to_owned(),
+        subject,
+        predicate_type: PREDICATE_TYPE.to_owned(),
+        predicate,
+    })
+    .into_bytes()
+}
+
+/// Checks the files of a bundle against its statement, and that against them.
+///
+/// # Errors
+///
+/// The first thing that does not match.
+pub fn check(files: &Files) -> Result<About, Mismatch> {
+    let written = files
+        .get(STATEMENT)
+        .ok_or_else(|| mismatch(STATEMENT, "it is missing: this is no evidence of redrill"))?;
+    let said: Statement = serde_json::from_slice(written)
+        .map_err(|err| mismatch(STATEMENT, format!("it is no statement: {err}")))?;
+    if said.type_ != STATEMENT_TYPE || said.predicate_type != PREDICATE_TYPE {
+        return Err(mismatch(
+            STATEMENT,
+            "it states something else than evidence of redrill",
+        ));
+    }
+    for subject in &said.subject {
+        let bytes = files
+            .get(&subject.name)
+            .ok_or_else(|| mismatch(&subject.name, "it is missing"))?;
+        let is = sha256(bytes);
+        let wanted = subject.digest.get("sha256").map_or("", String::as_str);
+        if is != wanted {
+            let why = format!("its SHA-256 is {is}, and the statement says {wanted}");
+            return Err(mismatch(&subject.name, why));
+        }
+    }
+    let is_stated = |name: &str| name == STATEMENT || said.subject.iter().any(|s| s.name == name);
+    if let Some(name) = files.keys().find(|name| !is_stated(name)) {
+        return Err(mismatch(name, "the statement does not name it"));
+    }
+    let about = files.get(ABOUT).map(Vec::as_slice).unwrap_or_default();
+    let about: About = serde_json::from_slice(about)
+        .map_err(|err| mismatch(ABOUT, format!("it says nothing: {err}")))?;
+    if said.predicate != about {
+        return Err(mismatch(
+            STATEMENT,
+            format!("it says something else than {ABOUT}"),
+        ));
+    }
+    let again = statement(files, about.clone());
+    if again != *written {
+        let at = first_difference(&again, written);
+        return Err(mismatch(
+            STATEMENT,
+            format!("it is not as redrill writes it, from byte {at} on"),
+        ));
+    }
+    Ok(about)
+}
+
+/// Where two byte strings part.
+#[must_use]
+pub fn first_difference(a: &[u8], b: &[u8]) -> usize {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b);
+    same.count()
+}

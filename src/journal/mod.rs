@@ -207,6 +207,63 @@ pub fn read(directory: &Path) -> Result<Vec<Recorded>, Error> {
     load(&directory.join(FOLDER)).map(|whole| whole.records)
 }
 
+/// The segments of a run's journal as they lie on the disk, by their names, after they were read whole.
+///
+/// # Errors
+///
+/// Where the disk refuses or the journal is damaged.
+pub fn segments(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let folder = directory.join(FOLDER);
+    let whole = load(&folder)?;
+    (1..=whole.segments)
+        .map(|number| {
+            let path = segment(&folder, number);
+            let mut bytes = Vec::new();
+            File::open(&path)
+                .and_then(|mut file| file.read_to_end(&mut bytes))
+                .map_err(io(&path))?;
+            if let Some((torn, length)) = &whole.torn
+                && *torn == path
+            {
+                bytes.truncate(usize::try_from(*length).unwrap_or(usize::MAX));
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Ok((format!("{FOLDER}/{name}"), bytes))
+        })
+        .collect()
+}
+
+/// Reads segments that lie elsewhere, in their order: the chain of sums has to hold from the first record to the last.
+///
+/// # Errors
+///
+/// Where it does not.
+pub fn parse<'a>(
+    segments: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Vec<Recorded>, Error> {
+    let mut chain = Chain::default();
+    let mut records = Vec::new();
+    for (at, (name, bytes)) in segments.into_iter().enumerate() {
+        let path = PathBuf::from(name);
+        let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
+        let length = record::read(bytes, &path, &mut chain, &mut records)?;
+        let is_next = path.file_name() == segment(Path::new(""), number).file_name();
+        if !is_next || length < bytes.len() {
+            return Err(Error::Damaged {
+                path,
+                offset: length,
+                record: records.len() + 1,
+                why: if is_next {
+                    "it ends in the middle of a record".to_owned()
+                } else {
+                    format!("it is not segment {number}")
+                },
+            });
+        }
+    }
+    Ok(records)
+}
+
 /// The runs that a state directory knows, as plan and run id, sorted.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 
 mod checks;
 mod cleanup;
+mod evidence;
+mod page;
 mod protect;
 mod reports;
 mod whole;

@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod emulator;
+mod evidence;
 mod explain;
 mod origin;
 mod plan;
@@ -61,6 +62,7 @@ pub(super) fn run(
         Command::Cleanup(arguments) => {
             runtime()?.block_on(cleanup::cleanup(&arguments, &mut context))
         }
+        Command::Evidence(arguments) => evidence::evidence(&arguments, &mut context),
         Command::Rehearse(arguments) => {
             runtime()?.block_on(rehearse::rehearse(&arguments, &mut context))
         }

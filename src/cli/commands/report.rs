@@ -24,7 +24,7 @@ pub(super) fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Ex
         report.compared = Some(compare(&report, &read(other)?));
     }
     for (format, path) in &arguments.report.reports {
-        files::write(path, &format.write(&report))?;
+        files::write(path, format.write(&report))?;
     }
     let text = match arguments.report.format {
         HumanOrJson::Json => report.json(),

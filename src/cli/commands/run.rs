@@ -308,7 +308,7 @@ fn conclude(
 ) -> Result<Exit, Failure> {
     let report = run_report(&plan.name, &plan.run_id, events);
     for (format, file) in &execution.report.reports {
-        files::write(file, &format.write(&report))?;
+        files::write(file, format.write(&report))?;
     }
     let text = match execution.report.format {
         HumanOrJson::Json => report.json(),

@@ -1,0 +1,166 @@
+//! `redrill evidence PLAN -o DIR|ZIP`, and `redrill evidence verify DIR|ZIP`: all of it offline.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Context;
+use crate::cli::arguments::{Evidence, EvidenceCommand};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::files;
+use crate::evidence::{Files, Parts, bundle, check, is_packed, pack, unpack};
+use crate::execute::{Stopped, replay};
+use crate::journal;
+use crate::pipeline;
+use crate::render::Secrets;
+use crate::report::run_report;
+use crate::validate::Rules;
+
+pub(super) fn evidence(arguments: &Evidence, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    match (&arguments.command, &arguments.plan, &arguments.output) {
+        (Some(EvidenceCommand::Verify { bundle }), _, _) => verify(bundle, context),
+        (None, Some(plan), Some(output)) => make(arguments, plan, output, context),
+        (None, _, _) => Err(Failure::Usage(
+            "write it as `redrill evidence PLAN -o DIR|ZIP`, or `redrill evidence verify DIR|ZIP`"
+                .to_owned(),
+        )),
+    }
+}
+
+fn is_zip(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
+}
+
+fn make(
+    arguments: &Evidence,
+    plan: &Path,
+    output: &Path,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let is_empty = |path: &Path| {
+        path.read_dir()
+            .is_ok_and(|mut entries| entries.next().is_none())
+    };
+    if output.exists() && (is_zip(output) || !is_empty(output)) {
+        return Err(Failure::Usage(format!(
+            "{} is there already: evidence is not written over",
+            output.display()
+        )));
+    }
+    let source = files::source(plan)?;
+    let run_id = arguments.inputs.run_id.as_str();
+    // Secrets that are given here are looked for; none has to be.
+    let inputs = pipeline::for_checking(context.inputs(&arguments.inputs)?);
+    let front = pipeline::read(&source, run_id, &inputs, &Arc::new(Rules::embedded()));
+    let Some(planner) = front.planner else {
+        return Err(Failure::Findings(super::sorted(front.findings)));
+    };
+    let name = planner.document().plan.value.clone();
+    let directory = journal::directory(&arguments.state.state, &name, run_id);
+    let segments = journal::segments(&directory)?;
+    let parts = segments
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    let events = journal::parse(parts)?;
+    if events.is_empty() {
+        return Err(super::no_such_run(&arguments.state.state, &name, run_id));
+    }
+    replay(&events).map_err(Stopped::from)?;
+    let report = run_report(&name, run_id, &events);
+    let last = report
+        .runners
+        .iter()
+        .rev()
+        .find_map(|runner| runner.origin.as_ref());
+    let digest = super::origin::sha256(source.text.as_bytes());
+    if let Some(origin) = last.filter(|origin| origin.plan_sha256 != digest) {
+        let commit = origin
+            .commit
+            .as_ref()
+            .map_or_else(String::new, |commit| format!(", of commit {commit}"));
+        return Err(Failure::Conflict(format!(
+            "{} is not the plan that this run was taken up with (SHA-256 {}{commit}): check that out first",
+            plan.display(),
+            origin.plan_sha256,
+        )));
+    }
+    let secrets = planner.secrets();
+    let lock = lock_of(plan)?;
+    let bundle = bundle(Parts {
+        plan: &secrets.redact(&source.text),
+        lock: lock.as_deref().map(|text| secrets.redact(text)).as_deref(),
+        events: &events,
+        journal: segments.into_iter().collect(),
+        report: &report,
+    });
+    refuse_secrets(&bundle, secrets)?;
+    if is_zip(output) {
+        let bytes = pack(&bundle).map_err(|source| Failure::Io {
+            path: output.to_owned(),
+            source,
+        })?;
+        files::write(output, bytes)?;
+    } else {
+        files::write_tree(output, &bundle)?;
+    }
+    context.output.result(&format!(
+        "{}: evidence of {name} run {run_id}: {}, {} files\n",
+        output.display(),
+        report.verdict.words(),
+        bundle.len()
+    ))?;
+    Ok(Exit::Done)
+}
+
+/// What was redacted before the journal was written stays so; what was not is not handed over.
+fn refuse_secrets(files: &Files, secrets: &Secrets) -> Result<(), Failure> {
+    for (name, bytes) in files {
+        let text = String::from_utf8_lossy(bytes);
+        if matches!(secrets.redact(&text), std::borrow::Cow::Owned(_)) {
+            return Err(Failure::Conflict(format!(
+                "{name} holds a secret; nothing was written: change the secret, and do not hand over this run"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The lock file beside a plan, where there is one.
+fn lock_of(plan: &Path) -> Result<Option<String>, Failure> {
+    let lock = plan.with_extension("lock.yaml");
+    match lock.exists() {
+        true => files::text(&lock).map(Some),
+        false => Ok(None),
+    }
+}
+
+fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let name = path.display().to_string();
+    let mismatch = |why: &dyn std::fmt::Display| Failure::Mismatch(why.to_string());
+    let files = if path.is_dir() {
+        files::tree(path)?
+    } else {
+        let bytes = files::bytes(path)?;
+        let files = unpack(&name, &bytes).map_err(|err| mismatch(&err))?;
+        // What is wrong inside says more than where the archive differs.
+        check(&files).map_err(|err| mismatch(&err))?;
+        is_packed(&name, &bytes, &files).map_err(|err| mismatch(&err))?;
+        files
+    };
+    let about = check(&files).map_err(|err| mismatch(&err))?;
+    let segments = files
+        .iter()
+        .filter(|(name, _)| name.starts_with("journal/"))
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    let events = journal::parse(segments).map_err(|err| mismatch(&err))?;
+    replay(&events).map_err(|err| mismatch(&err))?;
+    context.output.result(&format!(
+        "{name}: {} files as redrill {} has made them; evidence of {} run {}: {}\n",
+        files.len(),
+        about.redrill,
+        about.plan,
+        about.run_id,
+        about.verdict
+    ))?;
+    Ok(Exit::Done)
+}
