@@ -19,7 +19,7 @@ use crate::execute::{
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
-use crate::report::{Verdict, dry_run_human, run_human, run_report};
+use crate::report::{Record, Verdict, dry_run_human, run_human, run_report};
 use crate::terminal::{Screen, Style};
 
 pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -130,7 +130,7 @@ pub(super) async fn execute<C: Clock>(
         return conclude(
             &plan,
             &diff,
-            &before,
+            before.iter().collect(),
             Ended::Finished,
             aws,
             &execution,
@@ -159,7 +159,7 @@ pub(super) async fn execute<C: Clock>(
         user: context.environment.user.clone(),
         since: clock.now(),
     };
-    let (journal, mut events) = Journal::open(&directory, &owner, execution.take_over)?;
+    let (journal, events) = Journal::open(&directory, &owner, execution.take_over)?;
     let (observed, mut known_now) = pipeline::history(&events).map_err(Stopped::from)?;
     known_now.sources = known.sources;
     // Another runner may have worked between the question and the lock.
@@ -188,8 +188,9 @@ pub(super) async fn execute<C: Clock>(
             plan.steps.len(),
             done,
         ),
-        events: &mut events,
+        record: events.iter().collect(),
     };
+    drop(events);
     let engine = Engine {
         planner,
         plan: &plan,
@@ -208,7 +209,7 @@ pub(super) async fn execute<C: Clock>(
         Ok(ended) => (ended, None),
         Err(stopped) => (Ended::Detached, Some(stopped)),
     };
-    let exit = conclude(&plan, &diff, &events, ended, aws, &execution, context)?;
+    let exit = conclude(&plan, &diff, watch.record, ended, aws, &execution, context)?;
     match stopped {
         Some(stopped) => Err(stopped.into()),
         None if exit == Exit::Interrupted && terminated => Ok(Exit::Terminated),
@@ -220,13 +221,13 @@ pub(super) async fn execute<C: Clock>(
 fn conclude(
     plan: &Plan,
     diff: &Diff,
-    events: &[Recorded],
+    record: Record,
     ended: Ended,
     aws: &Shared,
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let report = run_report(plan, events, aws.calls());
+    let report = run_report(plan, record, aws.calls());
     for file in &execution.report.reports {
         files::write(file, &report.json())?;
     }
@@ -296,17 +297,15 @@ fn style(context: &Context<'_>) -> Style {
     }
 }
 
-/// The screen, and the events for the report.
-struct Watch<'a> {
+/// The screen, and the record for the report.
+struct Watch {
     screen: Screen,
-    events: &'a mut Vec<Recorded>,
+    record: Record,
 }
 
-impl Observer for &mut Watch<'_> {
+impl Observer for &mut Watch {
     fn observe(&mut self, recorded: &Recorded) {
         self.screen.observe(recorded);
-        if recorded.event.is_durable() {
-            self.events.push(recorded.clone());
-        }
+        self.record.take(recorded);
     }
 }
