@@ -28,6 +28,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Aws {
     pub(super) backup: aws_sdk_backup::Client,
+    /// The same, without tries of the SDK's own: the engine has to know of each attempt, and paces them itself.
+    pub(super) backup_once: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) vaults: tokio::sync::OnceCell<Vec<String>>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
@@ -60,8 +62,12 @@ impl Aws {
             ));
         }
         let config = loader.load().await;
+        let once = aws_sdk_backup::config::Builder::from(&config)
+            .retry_config(RetryConfig::disabled())
+            .build();
         Self {
             backup: aws_sdk_backup::Client::new(&config),
+            backup_once: aws_sdk_backup::Client::from_conf(once),
             sts: aws_sdk_sts::Client::new(&config),
             vaults: tokio::sync::OnceCell::new(),
             calls: Mutex::default(),
@@ -75,7 +81,8 @@ impl Aws {
         operation
     }
 
-    /// How many calls were made, by operation; the SDK's own retries of a call are not counted.
+    /// How many calls were made, by operation. Those that the engine makes are counted one by one; of a question that is
+    /// asked before it begins, the SDK's own further tries are not.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.calls

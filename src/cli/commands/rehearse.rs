@@ -61,6 +61,7 @@ pub(super) async fn rehearse(
         report: &arguments.report,
         confirmed: true,
         take_over: false,
+        in_passing: true,
         // Without quotas there are no rates to keep.
         policy: Policy {
             no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",

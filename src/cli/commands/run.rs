@@ -50,6 +50,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         report: &arguments.report,
         confirmed: arguments.yes,
         take_over: arguments.take_over,
+        in_passing: false,
         policy: Policy {
             no_rate_limit: arguments.no_rate_limit,
             twins: match (arguments.adopt, arguments.start_anyway) {
@@ -95,6 +96,8 @@ pub(super) struct Execution<'a> {
     pub(super) report: &'a ReportOptions,
     pub(super) confirmed: bool,
     pub(super) take_over: bool,
+    /// Whether nobody will take this run up again.
+    pub(super) in_passing: bool,
     pub(super) policy: Policy,
     pub(super) again: String,
 }
@@ -160,6 +163,11 @@ pub(super) async fn execute<C: Clock>(
         since: clock.now(),
     };
     let (journal, events) = Journal::open(&directory, &owner, execution.take_over)?;
+    let journal = if execution.in_passing {
+        journal.in_passing()
+    } else {
+        journal
+    };
     let (observed, mut known_now) = pipeline::history(&events).map_err(Stopped::from)?;
     known_now.sources = known.sources;
     // Another runner may have worked between the question and the lock.
