@@ -101,8 +101,8 @@ pub(crate) async fn run_until(
         return Ok(Ended::Finished);
     }
     let settings = Settings {
-        account: plan.target.account.clone(),
-        region: plan.target.region.clone(),
+        account: plan.targets[0].account.clone(),
+        region: plan.targets[0].region.clone(),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
         ..Settings::default()
@@ -112,7 +112,7 @@ pub(crate) async fn run_until(
         plan: plan.name.clone(),
         run: plan.run_id.clone(),
         redrill: "test".to_owned(),
-        target: plan.target.clone(),
+        target: plan.targets[0].clone(),
         file: "plan.yaml".to_owned(),
     };
     let opening = match events.is_empty() {
@@ -125,7 +125,7 @@ pub(crate) async fn run_until(
     let engine = Engine {
         planner: &planner,
         plan: &plan,
-        api: Arc::new(Aws::connect(&settings).await),
+        api: vec![Arc::new(Aws::connect(&settings).await)],
         journal: Mortal {
             journal,
             written: 0,

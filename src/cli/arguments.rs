@@ -222,9 +222,17 @@ pub(super) struct Run {
     /// Give every failed restore another attempt
     #[arg(long)]
     pub(super) retry_failed: bool,
-    /// Take a job for this restore's that asks for the same and was not started by this run
-    #[arg(long, conflicts_with = "start_anyway")]
-    pub(super) adopt: bool,
+    /// Take a job for this restore's that asks for the same and was not started by this run; of several, the one
+    /// named. May be given again
+    #[arg(
+        long,
+        value_name = "JOB",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        conflicts_with = "start_anyway"
+    )]
+    pub(super) adopt: Vec<String>,
     /// Start a restore although a job asks for the same that was not started by this run
     #[arg(long)]
     pub(super) start_anyway: bool,

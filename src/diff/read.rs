@@ -125,6 +125,8 @@ pub enum Fault {
     Unreachable,
     /// AWS's own failure: perhaps carried out; later.
     Service,
+    /// The caller's session has run out: not carried out; after logging in again.
+    Expired,
     /// The caller may not, or is not known: not carried out; after something has been done about it.
     Denied,
     /// AWS has judged the request and refused it: not carried out.

@@ -127,6 +127,11 @@ pub enum Event {
         /// By AWS's clock.
         ended_at: Option<Timestamp>,
     },
+    /// The job goes on for longer than the plan's `timeout`: it is not followed any more in this run of redrill.
+    Overdue {
+        /// The restore.
+        restore: String,
+    },
     /// It is not started in this run of redrill.
     Skipped {
         /// The restore.
@@ -172,6 +177,7 @@ impl Event {
             | Self::Seen { restore, .. }
             | Self::Completed { restore, .. }
             | Self::Failed { restore, .. }
+            | Self::Overdue { restore }
             | Self::Skipped { restore, .. } => Some(restore),
             Self::RunOpened { .. }
             | Self::RunResumed { .. }

@@ -7,10 +7,12 @@
 
 mod calls;
 mod clock;
+mod elsewhere;
 mod engine;
 mod event;
 mod following;
 mod rates;
+mod run;
 mod schedule;
 mod settle;
 mod starting;

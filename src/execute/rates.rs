@@ -67,18 +67,23 @@ impl Rates {
         }
     }
 
+    /// When a call may leave, at the earliest.
+    pub(super) fn free_at(&self, operation: &str, now: Timestamp) -> Timestamp {
+        let bucket = self.by_operation.get(operation);
+        bucket
+            .map_or(now, |bucket| bucket.next)
+            .max(self.sum.next)
+            .max(now)
+    }
+
     /// Whether a call may leave now, which it then does; else when to ask again.
     pub(super) fn take(&mut self, operation: &str, now: Timestamp) -> Result<(), Timestamp> {
-        let bucket = self.by_operation.get_mut(operation);
-        let at = bucket
-            .as_ref()
-            .map_or(now, |bucket| bucket.next)
-            .max(self.sum.next);
+        let at = self.free_at(operation, now);
         if at > now {
             return Err(at);
         }
         self.sum.leave(now);
-        if let Some(bucket) = bucket {
+        if let Some(bucket) = self.by_operation.get_mut(operation) {
             bucket.leave(now);
         }
         Ok(())

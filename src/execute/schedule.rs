@@ -38,9 +38,10 @@ pub(super) struct Schedule {
     on_failure: OnFailure,
 }
 
-/// One resource type and what of it may start.
+/// One resource type in one target, and what of it may start.
 #[derive(Debug)]
 struct Type {
+    target: usize,
     limit: u32,
     in_flight: u32,
     ready: Ready,
@@ -55,13 +56,14 @@ pub(super) struct Skip {
 
 impl Schedule {
     pub(super) fn new(plan: &Plan, diff: &Diff) -> Self {
-        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut names: BTreeMap<(usize, &str), usize> = BTreeMap::new();
         let mut types = Vec::new();
         let mut of_type = Vec::with_capacity(plan.steps.len());
         for step in &plan.steps {
             let name = step.draft.request.resource_type.as_str();
-            of_type.push(*names.entry(name).or_insert_with(|| {
+            of_type.push(*names.entry((step.target, name)).or_insert_with(|| {
                 types.push(Type {
+                    target: step.target,
                     limit: limit(plan, name),
                     in_flight: 0,
                     ready: Ready::new(),
@@ -131,20 +133,29 @@ impl Schedule {
         self.types[self.of_type[at]].ready.insert(key);
     }
 
-    /// Whether something could start within the limits.
-    pub(super) fn has_next(&self) -> bool {
-        self.in_flight < self.concurrent && self.types.iter().any(Type::has_next)
+    /// Whether something could start in a target within the limits.
+    pub(super) fn has_next(&self, target: usize) -> bool {
+        self.in_flight < self.concurrent
+            && self
+                .types
+                .iter()
+                .any(|t| t.target == target && t.has_next())
     }
 
-    /// The next restore to start, within the limits; it counts as running from here on.
-    pub(super) fn start_next(&mut self) -> Option<usize> {
+    /// Whether something waits for a restore.
+    pub(super) fn is_needed(&self, at: usize) -> bool {
+        !self.dependents[at].is_empty()
+    }
+
+    /// The next restore to start in one of some targets, within the limits; it counts as running from here on.
+    pub(super) fn start_next(&mut self, targets: &[usize]) -> Option<usize> {
         if self.in_flight >= self.concurrent {
             return None;
         }
         let next = self
             .types
             .iter()
-            .filter(|t| t.has_next())
+            .filter(|t| targets.contains(&t.target) && t.has_next())
             .filter_map(|t| t.ready.first())
             .min();
         let (_, at) = *next?;
@@ -250,6 +261,7 @@ mod tests {
             types: limits
                 .iter()
                 .map(|limit| Type {
+                    target: 0,
                     limit: *limit,
                     in_flight: 0,
                     ready: Ready::new(),
@@ -264,7 +276,7 @@ mod tests {
     }
 
     fn started(schedule: &mut Schedule) -> Vec<usize> {
-        std::iter::from_fn(|| schedule.start_next()).collect()
+        std::iter::from_fn(|| schedule.start_next(&[0])).collect()
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub struct Restore {
     pub copy_source_tags: Option<bool>,
     /// What this restore has to meet.
     pub objectives: Objectives,
+    /// How long its job is followed.
+    pub timeout: Option<SignedDuration>,
 }
 
 /// Reads a plan; as much of it as can be read, so that later stages report their findings too.
@@ -239,6 +241,9 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
         .get("copy_source_tags_to_restored_resource")
         .and_then(|node| reader.flag(node, "`copy_source_tags_to_restored_resource`"));
     let objectives = objectives(fields.get("objectives"), reader);
+    let timeout = fields
+        .get("timeout")
+        .and_then(|node| duration(node, "`timeout`", reader));
     for name in ["for_each", "checks"] {
         if let Some(entry) = fields.entry(name) {
             not_supported(entry.key.span, &format!("`{name}`"), reader);
@@ -254,6 +259,7 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
         metadata_span,
         copy_source_tags,
         objectives,
+        timeout,
     })
 }
 

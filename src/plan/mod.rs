@@ -9,6 +9,8 @@ pub use token::{Identity, token};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use crate::diagnostic::Finding;
 use crate::parse::{Document, Limits, Objectives, OnFailure};
 use crate::render::{Known, Renderer, Secrets, Target};
@@ -27,8 +29,8 @@ pub struct Plan {
     pub name: String,
     /// The run.
     pub run_id: String,
-    /// Where everything runs.
-    pub target: Target,
+    /// Where restores run.
+    pub targets: Vec<Target>,
     /// One a restore, in the plan's order.
     pub steps: Vec<Step>,
     /// Indices into `steps`, each behind all it needs.
@@ -46,8 +48,12 @@ pub struct Plan {
 pub struct Step {
     /// Its name in the plan.
     pub name: Arc<str>,
+    /// The index of the target that it runs in.
+    pub target: usize,
     /// Indices of the steps it waits for.
     pub needs: Vec<usize>,
+    /// How long its job is followed.
+    pub timeout: Option<SignedDuration>,
     /// What is to be sent, as far as it is known.
     pub draft: Draft,
     /// What it has to meet.
@@ -131,6 +137,8 @@ impl Planner {
                         .filter_map(|need| index.get(need.value.as_str()).copied())
                         .collect(),
                     draft,
+                    target: 0,
+                    timeout: restore.timeout,
                     objectives: restore.objectives,
                 });
             }
@@ -140,7 +148,7 @@ impl Planner {
         complete.then(|| Plan {
             name: document.plan.value.clone(),
             run_id: self.renderer.run_id().to_owned(),
-            target: self.renderer.target().clone(),
+            targets: vec![self.renderer.target().clone()],
             steps,
             order,
             limits: document.limits.clone(),
@@ -191,22 +199,41 @@ impl Planner {
 impl Plan {
     /// The token of a step's request in an attempt; none while a part of it is pending.
     #[must_use]
-    pub fn token(&self, step: &Step, attempt: u32) -> Option<String> {
-        step.draft
+    pub fn token(&self, step: usize, attempt: u32) -> Option<String> {
+        let request = &self.steps[step].draft;
+        request
             .pending
             .is_empty()
-            .then(|| token(&self.identity(&step.name, attempt), &step.draft.request))
+            .then(|| token(&self.identity(step, attempt), &request.request))
     }
 
     /// Who asks: everything of a token but the request.
     #[must_use]
-    pub fn identity<'a>(&'a self, restore: &'a str, attempt: u32) -> Identity<'a> {
+    pub fn identity(&self, step: usize, attempt: u32) -> Identity<'_> {
+        let step = &self.steps[step];
         Identity {
             plan: &self.name,
             run: &self.run_id,
-            restore,
+            restore: &step.name,
             attempt,
-            target: &self.target,
+            target: &self.targets[step.target],
         }
+    }
+
+    /// Account and Region of every target, for people.
+    #[must_use]
+    pub fn places(&self) -> String {
+        let places: Vec<String> = self
+            .targets
+            .iter()
+            .map(|target| format!("{} {}", target.account, target.region))
+            .collect();
+        places.join(", ")
+    }
+
+    /// Where a step runs.
+    #[must_use]
+    pub fn target_of(&self, step: &Step) -> &Target {
+        &self.targets[step.target]
     }
 }

@@ -54,6 +54,9 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             message,
             ..
         } => format!("{restore}: {status}: {message}"),
+        Event::Overdue { restore } => format!(
+            "{restore}: not back within its timeout; it goes on at AWS and is not followed any more"
+        ),
         Event::Skipped { restore, because } => format!("{restore}: skipped, because {because}"),
         Event::Trouble { message } => {
             format!("AWS does not answer as it should: {message}; trying again")

@@ -1,5 +1,6 @@
 //! `redrill rehearse PLAN`: the real engine against the embedded emulator, over real HTTP.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -66,6 +67,7 @@ pub(super) async fn rehearse(
         policy: Policy {
             no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",
             twins: Twins::Ask,
+            chosen: BTreeSet::new(),
         },
         again: String::new(),
     };

@@ -53,11 +53,17 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         in_passing: false,
         policy: Policy {
             no_rate_limit: arguments.no_rate_limit,
-            twins: match (arguments.adopt, arguments.start_anyway) {
+            twins: match (!arguments.adopt.is_empty(), arguments.start_anyway) {
                 (true, _) => Twins::Adopt,
                 (_, true) => Twins::StartAnyway,
                 _ => Twins::Ask,
             },
+            chosen: arguments
+                .adopt
+                .iter()
+                .filter(|job| !job.is_empty())
+                .cloned()
+                .collect(),
         },
         again: again(context),
     };
@@ -73,7 +79,8 @@ fn again(context: &Context<'_>) -> String {
     let words: Vec<String> = std::iter::once(context.environment.program.clone())
         .chain(context.environment.typed())
         .filter(|word| {
-            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word.as_str())
+            let word = word.split('=').next().unwrap_or(word);
+            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word)
         })
         .map(|word| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
@@ -178,7 +185,7 @@ pub(super) async fn execute<C: Clock>(
             plan: name,
             run: execution.run_id.to_owned(),
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
-            target: plan.target.clone(),
+            target: plan.targets[0].clone(),
             file: execution.file.to_string_lossy().into_owned(),
         }
     } else {
@@ -202,12 +209,12 @@ pub(super) async fn execute<C: Clock>(
     let engine = Engine {
         planner,
         plan: &plan,
-        api: Arc::clone(aws),
+        api: vec![Arc::clone(aws)],
         journal,
         clock,
         observer: &mut watch,
         control: signals.control,
-        policy: execution.policy,
+        policy: execution.policy.clone(),
     };
     let ended = engine.run(opening, observed, known_now, &diff).await;
     watch.screen.finish();
