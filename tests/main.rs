@@ -12,6 +12,7 @@ mod cli;
 mod complete;
 mod crash;
 mod emulator;
+mod engine;
 mod harness;
 mod layers;
 mod python;
