@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use crate::diagnostic::{Finding, Severity, Source};
 use crate::diff::{ApiError, Diff, Observed, Sources, Stage, Wanted, diff};
-use crate::execute::{Illegal, Recorded, replay};
+use crate::execute::{Event, Illegal, Recorded, replay};
 use crate::parse::{document, error};
 use crate::plan::{Plan, Planner, Step};
 use crate::render::{Created, Inputs, Known, Missing, Renderer};
@@ -168,6 +170,27 @@ pub fn history(events: &[Recorded]) -> Result<(Observed, Known), Illegal> {
         ..Known::default()
     };
     Ok((observed, known))
+}
+
+/// Takes over how long restores took in an earlier run: a better estimate than one from type and size.
+pub fn learn(plan: &mut Plan, earlier: &[Recorded]) {
+    let took: BTreeMap<&str, SignedDuration> = earlier
+        .iter()
+        .filter_map(|recorded| match &recorded.event {
+            Event::Completed {
+                restore,
+                started_at: Some(started),
+                ended_at: Some(ended),
+                ..
+            } => Some((restore.as_str(), ended.duration_since(*started))),
+            _ => None,
+        })
+        .collect();
+    for step in &mut plan.steps {
+        if let Some(took) = took.get(&*step.name) {
+            step.draft.expected = *took;
+        }
+    }
 }
 
 /// What a run would do.

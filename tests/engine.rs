@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use redrill::aws::{Aws, Settings};
+use redrill::diff::{Observed, Wanted};
 use redrill::emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins, Writer};
+use redrill::pipeline;
 use redrill::plan::Request;
+use redrill::render::{Inputs, Known};
 
 use crate::harness::{Death, Going, completed, driven, fast, run, run_going, run_until};
 use crate::support::{at_once, emulator, folder, many, redrill, write};
@@ -219,4 +222,33 @@ async fn a_timeout_ends_following_and_nothing_else() {
     .unwrap();
     assert_eq!(emulator.jobs().len(), 1);
     emulator.shutdown().await;
+}
+
+/// What a restore took in an earlier run says more than its type and size.
+#[test]
+fn an_earlier_run_is_learned_from() {
+    let source = redrill::diagnostic::Source::new("plan.yaml", &many(2, 0));
+    let rules = std::sync::Arc::new(redrill::validate::Rules::embedded());
+    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
+    let planner = front.planner.unwrap();
+    let mut plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new()).unwrap();
+    let by_type = plan.steps[0].draft.expected;
+    let start: jiff::Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
+    let took = SignedDuration::from_hours(3);
+    let earlier = Recorded {
+        at: start,
+        event: Event::Completed {
+            restore: "r1".to_owned(),
+            created_resource_arn: None,
+            started_at: Some(start),
+            ended_at: Some(start + took),
+            recovery_point_created_at: None,
+            message: None,
+        },
+    };
+    pipeline::learn(&mut plan, &[earlier]);
+    let expected: Vec<SignedDuration> = plan.steps.iter().map(|s| s.draft.expected).collect();
+    assert_eq!(expected, [by_type, took]);
+    let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+    assert_eq!(redrill::execute::forecast(&plan, &diff), took);
 }

@@ -18,8 +18,8 @@ const DOCUMENTED: [(&str, u32); 4] = [
     ("VirtualMachine", 4),
 ];
 
-/// Which of those that are ready goes first: the longest way still to go, then the plan's order.
-type Ready = BTreeSet<(Reverse<u32>, usize)>;
+/// Which of those that are ready goes first: the longest way still to go, in seconds, then the plan's order.
+type Ready = BTreeSet<(Reverse<u64>, usize)>;
 
 /// The order of starting.
 #[derive(Debug)]
@@ -27,15 +27,23 @@ pub(super) struct Schedule {
     /// Restores that each step still waits for.
     waits: Vec<usize>,
     dependents: Vec<Vec<usize>>,
-    /// How many restores the longest chain that begins with a step has.
-    chain: Vec<u32>,
+    /// How long the longest chain that begins with a step is likely to take, in seconds.
+    chain: Vec<u64>,
     /// Not started, not given up.
     waiting: BTreeSet<usize>,
     of_type: Vec<usize>,
     types: Vec<Type>,
+    targets: Vec<Place>,
     in_flight: u32,
     concurrent: u32,
     on_failure: OnFailure,
+}
+
+/// One target and how much of it may start.
+#[derive(Debug)]
+struct Place {
+    limit: u32,
+    in_flight: u32,
 }
 
 /// One resource type in one target, and what of it may start.
@@ -74,10 +82,22 @@ impl Schedule {
         let mut schedule = Self {
             waits: vec![0; plan.steps.len()],
             dependents: vec![Vec::new(); plan.steps.len()],
-            chain: vec![1; plan.steps.len()],
+            chain: plan
+                .steps
+                .iter()
+                .map(|step| step.draft.expected.as_secs().unsigned_abs().max(1))
+                .collect(),
             waiting: BTreeSet::new(),
             of_type,
             types,
+            targets: plan
+                .targets
+                .iter()
+                .map(|_| Place {
+                    limit: u32::MAX,
+                    in_flight: 0,
+                })
+                .collect(),
             in_flight: 0,
             concurrent: plan.limits.concurrent.unwrap_or(u32::MAX),
             on_failure: plan.on_failure,
@@ -111,7 +131,7 @@ impl Schedule {
     fn measure(&mut self, backwards: impl Iterator<Item = usize>) {
         for at in backwards {
             let behind = self.dependents[at].iter().map(|d| self.chain[*d]).max();
-            self.chain[at] = 1 + behind.unwrap_or(0);
+            self.chain[at] += behind.unwrap_or(0);
         }
         let ready: Vec<usize> = self
             .waiting
@@ -124,7 +144,7 @@ impl Schedule {
         }
     }
 
-    fn key(&self, at: usize) -> (Reverse<u32>, usize) {
+    fn key(&self, at: usize) -> (Reverse<u64>, usize) {
         (Reverse(self.chain[at]), at)
     }
 
@@ -135,7 +155,9 @@ impl Schedule {
 
     /// Whether something could start in a target within the limits.
     pub(super) fn has_next(&self, target: usize) -> bool {
+        let place = &self.targets[target];
         self.in_flight < self.concurrent
+            && place.in_flight < place.limit
             && self
                 .types
                 .iter()
@@ -156,6 +178,7 @@ impl Schedule {
             .types
             .iter()
             .filter(|t| targets.contains(&t.target) && t.has_next())
+            .filter(|t| self.targets[t.target].in_flight < self.targets[t.target].limit)
             .filter_map(|t| t.ready.first())
             .min();
         let (_, at) = *next?;
@@ -169,13 +192,17 @@ impl Schedule {
     /// A restore runs that was started before.
     pub(super) fn running(&mut self, at: usize) {
         self.in_flight += 1;
-        self.types[self.of_type[at]].in_flight += 1;
+        let of_type = &mut self.types[self.of_type[at]];
+        of_type.in_flight += 1;
+        self.targets[of_type.target].in_flight += 1;
     }
 
     fn ended(&mut self, at: usize) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let of_type = &mut self.types[self.of_type[at]];
         of_type.in_flight = of_type.in_flight.saturating_sub(1);
+        let place = &mut self.targets[of_type.target];
+        place.in_flight = place.in_flight.saturating_sub(1);
     }
 
     /// A restore has completed: those that waited for it alone may start.
@@ -267,6 +294,10 @@ mod tests {
                     ready: Ready::new(),
                 })
                 .collect(),
+            targets: vec![Place {
+                limit: u32::MAX,
+                in_flight: 0,
+            }],
             in_flight: 0,
             concurrent,
             on_failure,

@@ -238,6 +238,22 @@ pub fn runs(state: &Path) -> Result<Vec<(String, String)>, Error> {
     Ok(runs)
 }
 
+/// The run of a plan that was worked on last, but for one.
+#[must_use]
+pub fn latest_other(state: &Path, plan: &str, run: &str) -> Option<PathBuf> {
+    let others = names(&state.join(plan)).ok()?;
+    others
+        .iter()
+        .filter(|other| *other != run)
+        .map(|other| directory(state, plan, other))
+        .filter_map(|directory| {
+            let modified = fs::metadata(directory.join(FOLDER)).ok()?.modified().ok()?;
+            Some((modified, directory))
+        })
+        .max()
+        .map(|(_, directory)| directory)
+}
+
 /// Who works on a run now, if anybody does.
 ///
 /// # Errors

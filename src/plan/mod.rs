@@ -71,6 +71,8 @@ pub struct Draft {
     pub takes_mark: bool,
     /// Whether rules of the type ask about the recovery point, and were not checked.
     pub lacks_recovery_point: bool,
+    /// How long the restore is likely to take: an estimate from its type and size, or what it took before.
+    pub expected: SignedDuration,
 }
 
 impl Draft {
@@ -192,6 +194,7 @@ impl Planner {
             pending: rendered.pending,
             takes_mark: checked.takes_mark,
             lacks_recovery_point: checked.lacks_recovery_point,
+            expected: checked.expected,
         })
     }
 }

@@ -3,6 +3,7 @@
 mod arn;
 mod check;
 mod coerce;
+mod estimate;
 mod graph;
 mod include;
 mod problem;
@@ -17,6 +18,8 @@ pub use wording::{example, expected};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use jiff::SignedDuration;
 
 use crate::diagnostic::{Finding, Severity, suggest};
 use crate::parse::{Document, Restore, error, warning};
@@ -37,6 +40,8 @@ pub struct Checked {
     pub takes_mark: bool,
     /// Whether rules of the type ask about the recovery point, which is not at hand.
     pub lacks_recovery_point: bool,
+    /// How long it is likely to take.
+    pub expected: SignedDuration,
 }
 
 /// Checks what belongs to no single restore: the target, and the types whose rules are not known.
@@ -95,6 +100,7 @@ pub fn restore(
         copy_source_tags: written.copy_source_tags,
         lacks_recovery_point: source.is_none()
             && schema.is_some_and(|schema| schema.asks_recovery_point),
+        expected: schema.map_or(estimate::UNKNOWN, |schema| schema.notes.estimate.of(source)),
         takes_mark: schema.is_some_and(|schema| schema.keys.contains_key("aws:backup:request-id")),
     })
 }

@@ -10,6 +10,7 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::estimate::Estimate;
 use super::include;
 
 /// Every schema file: its stem and its text.
@@ -52,11 +53,13 @@ pub(super) struct Schema {
 }
 
 /// `x-redrill` at the root of a file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TypeNotes {
     /// The type's page.
     pub(super) url: String,
+    /// How long a restore takes.
+    pub(super) estimate: Estimate,
     /// What the ARN of a recovery point looks like.
     recovery_point: Option<String>,
     /// Bytes of all metadata together.

@@ -127,7 +127,12 @@ pub(super) async fn execute<C: Clock>(
     // What was before is read without the lock first: the question comes before anything is created.
     let before = journal::read(&directory)?;
     let (observed, mut known) = pipeline::history(&before).map_err(Stopped::from)?;
-    let plan = context.requests(loaded, &mut known, world).await?;
+    let mut plan = context.requests(loaded, &mut known, world).await?;
+    if let Some(earlier) = journal::latest_other(&execution.state, &name, execution.run_id) {
+        // A damaged journal of another run is no reason not to start this one.
+        pipeline::learn(&mut plan, &journal::read(&earlier).unwrap_or_default());
+    }
+    let plan = plan;
     check_only(&execution.wanted.only, &plan)?;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
