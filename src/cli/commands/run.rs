@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
-use crate::diff::{Action, Diff, Wanted};
+use crate::diff::{Action, Diff, Stage, Wanted};
 use crate::execute::{
     Clock, Ended, Engine, Event, Observer, Policy, Recorded, Stopped, SystemClock, Twins,
 };
@@ -20,7 +20,7 @@ use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::report::{Record, Verdict, dry_run_human, run_human, run_report};
-use crate::terminal::{Screen, Style};
+use crate::terminal::{Screen, Standing, Style};
 
 pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if arguments.dry_run {
@@ -200,14 +200,18 @@ pub(super) async fn execute<C: Clock>(
     };
     let signals = Signals::listen();
     let terminated = signals.terminated();
-    let done = diff.count(Action::Done);
+    let standing = Standing {
+        total: plan.steps.len(),
+        completed: diff.count(Action::Done),
+        running: observed
+            .restores
+            .iter()
+            .filter(|(_, past)| matches!(past.stage, Stage::Running { .. }))
+            .map(|(name, _)| name.clone())
+            .collect(),
+    };
     let mut watch = Watch {
-        screen: Screen::new(
-            style(context),
-            context.display.verbose,
-            plan.steps.len(),
-            done,
-        ),
+        screen: Screen::new(style(context), context.display.verbose, &standing),
         record: events.iter().collect(),
     };
     drop(events);
