@@ -15,6 +15,7 @@ mod emulator;
 mod harness;
 mod layers;
 mod python;
+mod reading;
 mod rules;
 mod state;
 mod support;

@@ -29,7 +29,7 @@ pub struct Settings {
 pub struct Aws {
     pub(super) backup: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
-    pub(super) vaults: tokio::sync::OnceCell<Vec<String>>,
+    pub(super) vaults: tokio::sync::OnceCell<Vec<crate::diff::Vault>>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
 }
 

@@ -5,6 +5,7 @@
 
 mod client;
 mod error;
+mod points;
 mod read;
 mod write;
 

@@ -1,9 +1,11 @@
 //! A plan and what has been observed to changes: what a run would do, restore by restore.
 
 mod observed;
+mod points;
 mod read;
 
 pub use observed::{Observed, Past, Stage};
+pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
 pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
 
 use std::collections::BTreeSet;
