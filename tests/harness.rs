@@ -139,7 +139,7 @@ pub(crate) async fn run_until(
             ..Policy::default()
         },
     };
-    engine.run(opening, observed, known, &diff).await
+    engine.run(vec![opening], observed, known, &diff).await
 }
 
 /// How many restores have completed, by the journal.

@@ -11,9 +11,7 @@ use aws_sdk_backup::types::{
 use super::Aws;
 use super::error::classify;
 use super::read::{PAGE, sorted, timestamp};
-use crate::diff::{
-    ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults,
-};
+use crate::diff::{ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults};
 use crate::render::SourceFacts;
 
 impl Sources for Aws {
@@ -26,7 +24,7 @@ impl Sources for Aws {
             };
             match self.restore_metadata(&vault.name, recovery_point_arn).await {
                 Ok(metadata) => return Ok(Some(facts(point, metadata))),
-                Err(err) if is_absent(&err) => {}
+                Err(err) if err.may_mean_absence() => {}
                 Err(err) => return Err(err),
             }
         }
@@ -116,7 +114,7 @@ impl Sources for Aws {
             .map_err(|err| classify(operation, &err));
         match answer {
             Ok(point) => Ok(Some(described(vault, recovery_point_arn, point))),
-            Err(err) if is_absent(&err) => Ok(None),
+            Err(err) if err.may_mean_absence() => Ok(None),
             Err(err) => Err(err),
         }
     }
@@ -158,16 +156,6 @@ impl Sources for Aws {
                 return Ok(tags);
             }
         }
-    }
-}
-
-/// AWS answers AccessDenied as well where a vault or recovery point does not exist. Credentials that have expired say
-/// nothing of either.
-fn is_absent(error: &ApiError) -> bool {
-    match error.fault {
-        Fault::Refused => true,
-        Fault::Denied => error.code.as_deref() == Some("AccessDeniedException"),
-        _ => false,
     }
 }
 

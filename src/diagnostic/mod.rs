@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 /// How certain it is that AWS, or redrill, will refuse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Documented by AWS, a recorded refusal, or a plan that means nothing: nothing is sent.

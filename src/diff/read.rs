@@ -152,6 +152,19 @@ pub struct ApiError {
     pub message: String,
 }
 
+impl ApiError {
+    /// Whether it may mean that there is no such thing: AWS answers AccessDenied as well where a vault or recovery point
+    /// does not exist. Credentials that have expired say nothing of either.
+    #[must_use]
+    pub fn may_mean_absence(&self) -> bool {
+        match self.fault {
+            Fault::Refused => true,
+            Fault::Denied => self.code.as_deref() == Some("AccessDeniedException"),
+            Fault::Throttled | Fault::Unreachable | Fault::Service => false,
+        }
+    }
+}
+
 /// Whose fault, and whether the request may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {

@@ -129,14 +129,14 @@ where
     C: Clock,
     O: Observer,
 {
-    /// Carries out the changes; `opening` is the first event, `observed` and `known` are what came before it.
+    /// Carries out the changes; `opening` are the first events, `observed` and `known` are what came before them.
     ///
     /// # Errors
     ///
     /// Where it cannot go on. Everything that was started is in the journal.
     pub async fn run(
         self,
-        opening: Event,
+        opening: Vec<Event>,
         observed: Observed,
         known: Known,
         diff: &Diff,
@@ -163,7 +163,7 @@ where
             given_up: false,
         };
         run.look_elsewhere(diff).await?;
-        run.emit(vec![opening])?;
+        run.emit(opening)?;
         run.flush()?;
         run.resume(diff)?;
         run.go().await

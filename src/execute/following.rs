@@ -1,5 +1,7 @@
 //! From a job to its end.
 
+use std::sync::Arc;
+
 use super::calls::Due;
 use super::engine::{Run, Stopped};
 use super::settle::TOKEN_IS_SAFE;
@@ -73,7 +75,7 @@ where
                     return Ok(());
                 }
                 if let Some(arn) = &job.created_resource_arn {
-                    self.known.created.insert(
+                    Arc::make_mut(&mut self.known.created).insert(
                         restore.clone(),
                         Created {
                             job_id: job.id.clone(),

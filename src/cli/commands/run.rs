@@ -1,10 +1,14 @@
 //! `redrill run PLAN`
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Context, Loaded, Shared, World, check_account, check_only};
+use jiff::Timestamp;
+
+use super::world::World;
+use super::{Asked, Context, Loaded, Shared, check_account, unknown};
 use crate::aws::Aws;
 use crate::cli::arguments::{DryRun, HumanOrJson, Progress, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
@@ -19,6 +23,7 @@ use crate::execute::{
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
+use crate::render::{Known, Resolved};
 use crate::report::{Verdict, dry_run_human, run_human, run_report};
 use crate::terminal::{Screen, Style};
 
@@ -36,7 +41,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         return super::plan::plan(&dry, context).await;
     }
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let inventory = context.inventory(&arguments.inputs)?;
+    let inventory = context.inventory(&arguments.inputs, loaded.planner.target())?;
     let settings = context.settings(&arguments.aws, loaded.planner.target())?;
     let aws = Arc::new(Aws::connect(&settings).await);
     let execution = Execution {
@@ -44,7 +49,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         run_id: &arguments.inputs.run_id,
         state: arguments.state.state.clone(),
         wanted: Wanted {
-            only: arguments.only.only.clone(),
+            only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
             retry_failed: arguments.retry_failed,
         },
         report: &arguments.report,
@@ -117,8 +122,12 @@ pub(super) async fn execute<C: Clock>(
     // What was before is read without the lock first: the question comes before anything is created.
     let before = journal::read(&directory)?;
     let (observed, mut known) = pipeline::history(&before).map_err(Stopped::from)?;
-    let plan = context.requests(loaded, &mut known, world).await?;
-    check_only(&execution.wanted.only, &plan)?;
+    let start = pipeline::start(&before).unwrap_or_else(|| clock.now());
+    let asked = Asked {
+        only: &execution.wanted.only,
+        start,
+    };
+    let plan = context.requests(loaded, &mut known, world, &asked).await?;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
     check_opened(&before, &name, execution.run_id)?;
@@ -165,7 +174,8 @@ pub(super) async fn execute<C: Clock>(
     // Another runner may have worked between the question and the lock.
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
-    let opening = if events.is_empty() {
+    let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
+    let mut opening = vec![if events.is_empty() {
         Event::RunOpened {
             plan: name,
             run: execution.run_id.to_owned(),
@@ -177,7 +187,8 @@ pub(super) async fn execute<C: Clock>(
         Event::RunResumed {
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
         }
-    };
+    }];
+    opening.extend(resolved);
     let signals = Signals::listen();
     let terminated = signals.terminated();
     let done = diff.count(Action::Done);
@@ -214,6 +225,44 @@ pub(super) async fn execute<C: Clock>(
         None if exit == Exit::Interrupted && terminated => Ok(Exit::Terminated),
         None => Ok(exit),
     }
+}
+
+/// What the selectors of that which starts were resolved to, where the journal does not have it yet: the run keeps to it.
+fn resolved(
+    plan: &Plan,
+    diff: &Diff,
+    fresh: &BTreeMap<String, Arc<Resolved>>,
+    known: &mut Known,
+    start: Timestamp,
+) -> Result<Vec<Event>, Failure> {
+    let mut events = Vec::new();
+    let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
+    for step in starts.map(|change| &plan.steps[change.step]) {
+        let Some(point) = fresh.get(&*step.name) else {
+            continue;
+        };
+        match known.resolved.get(&*step.name) {
+            Some(recorded) if recorded == point => continue,
+            // The selector has changed since, and nothing hangs on what it was.
+            Some(recorded) if recorded.selector != point.selector => {}
+            Some(_) => {
+                return Err(Failure::Conflict(format!(
+                    "another runner has begun this run meanwhile and resolved `{}` to another recovery point; \
+                     run the same command again",
+                    step.name
+                )));
+            }
+            None => {}
+        }
+        events.push(Event::Resolved {
+            restore: step.name.to_string(),
+            measured_from: start,
+            point: Resolved::clone(point),
+        });
+        let name = step.name.to_string();
+        known.resolved.insert(name, Arc::clone(point));
+    }
+    Ok(events)
 }
 
 /// Reports, and says by the exit code what it has come to.

@@ -7,8 +7,11 @@ use crate::cli::arguments::{HumanOrJson, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::diagnostic::{Finding, Findings, Severity, json};
+use crate::execute::{Clock, SystemClock};
+use crate::inventory::Recorded;
 use crate::parse::error;
 use crate::pipeline;
+use crate::plan::Planner;
 use crate::render::Known;
 use crate::validate::Rules;
 
@@ -17,7 +20,6 @@ pub(super) async fn validate(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let inputs = pipeline::for_checking(context.inputs(&arguments.inputs)?);
-    let inventory = context.inventory(&arguments.inputs)?;
     // Compiled once, whatever number of plans is checked.
     let rules = Arc::new(Rules::embedded());
     let mut all = Findings::default();
@@ -28,33 +30,9 @@ pub(super) async fn validate(
         let mut findings = front.findings;
         let mut restores = 0;
         if let Some(planner) = &front.planner {
-            restores = planner.document().restores.len();
-            let mut known = Known::default();
-            let base = findings.clone();
-            let mut plan = pipeline::requests(planner, &known, &mut findings);
-            if let (Some(first), Some(inventory)) = (&plan, &inventory) {
-                let wanted = pipeline::sources_useful(first);
-                if !wanted.is_empty() {
-                    findings = base;
-                    pipeline::sources(
-                        inventory,
-                        planner,
-                        first,
-                        &wanted,
-                        &mut known,
-                        &mut findings,
-                    )
-                    .await
-                    .map_err(Failure::Aws)?;
-                    plan = pipeline::requests(planner, &known, &mut findings);
-                }
-            }
-            if let Some(plan) = &plan {
-                if inventory.is_none() && !pipeline::sources_wanted(plan).is_empty() {
-                    findings.push(unchecked(planner));
-                }
-                findings.extend(pipeline::unchecked(planner, plan));
-            }
+            restores = planner.instances().all().len();
+            let inventory = context.inventory(&arguments.inputs, planner.target())?;
+            check(planner, inventory.as_ref(), &mut findings).await?;
             redact(planner, &mut findings);
         }
         summaries.push(summary(&source.name, restores, &findings));
@@ -73,6 +51,51 @@ pub(super) async fn validate(
         }
     }
     Ok(if failed { Exit::Invalid } else { Exit::Done })
+}
+
+/// Everything that can be said of a plan with what is at hand.
+async fn check(
+    planner: &Planner,
+    inventory: Option<&Recorded>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    let mut known = Known::default();
+    let mut base = findings.clone();
+    let mut plan = pipeline::requests(planner, &known, findings);
+    let Some(inventory) = inventory else {
+        if let Some(plan) = &plan {
+            if !pipeline::sources_wanted(plan).is_empty() {
+                findings.push(unchecked(planner));
+            }
+            findings.extend(pipeline::unresolved_note(planner, plan));
+            findings.extend(pipeline::unchecked(planner, plan));
+        }
+        return Ok(());
+    };
+    if let Some(first) = &plan
+        && !pipeline::unresolved(first, &[]).is_empty()
+    {
+        let start = SystemClock.now();
+        pipeline::resolve(inventory, planner, first, &[], start, &mut known, &mut base)
+            .await
+            .map_err(Failure::Aws)?;
+        findings.clone_from(&base);
+        plan = pipeline::requests(planner, &known, findings);
+    }
+    if let Some(first) = &plan {
+        let wanted = pipeline::sources_useful(first);
+        if !wanted.is_empty() {
+            *findings = base;
+            pipeline::sources(inventory, planner, first, &wanted, &mut known, findings)
+                .await
+                .map_err(Failure::Aws)?;
+            plan = pipeline::requests(planner, &known, findings);
+        }
+    }
+    if let Some(plan) = &plan {
+        findings.extend(pipeline::unchecked(planner, plan));
+    }
+    Ok(())
 }
 
 fn unchecked(planner: &crate::plan::Planner) -> Finding {
