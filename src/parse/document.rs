@@ -219,9 +219,7 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
             reader,
         )
         .and_then(|node| recovery_point(node, reader));
-    let for_each = fields
-        .get("for_each")
-        .and_then(|node| for_each(node, reader));
+    let for_each = fields.get("for_each").map(|node| for_each(node, reader));
     let needs = fields
         .get("needs")
         .map(|node| needs(node, reader))

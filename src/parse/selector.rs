@@ -12,7 +12,7 @@ pub enum Point {
     /// An ARN, perhaps in a template.
     Arn(Node),
     /// What the recovery point has to be like.
-    Selector(Selector),
+    Selector(Box<Selector>),
 }
 
 impl Point {
@@ -50,7 +50,9 @@ const EXAMPLE: &str = "recovery_point: { vault: dr-vault, resource: arn:…, pic
 pub(super) fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Point> {
     match node.kind {
         Kind::String(_) => Some(Point::Arn(node.clone())),
-        Kind::Mapping(_) => selector(node, reader).map(Point::Selector),
+        Kind::Mapping(_) => {
+            selector(node, reader).map(|selector| Point::Selector(Box::new(selector)))
+        }
         _ => {
             reader.error(
                 node.span,
@@ -92,7 +94,7 @@ pub(super) fn selector(node: &Node, reader: &mut Reader<'_>) -> Option<Selector>
 }
 
 /// `for_each`: a list, a map, or one expression that makes one.
-pub(super) fn for_each(node: &Node, reader: &mut Reader<'_>) -> Option<Node> {
+pub(super) fn for_each(node: &Node, reader: &mut Reader<'_>) -> Node {
     let one_expression = |text: &str| {
         let text = text.trim();
         text.starts_with("{{") && text.ends_with("}}")
@@ -100,13 +102,13 @@ pub(super) fn for_each(node: &Node, reader: &mut Reader<'_>) -> Option<Node> {
     match &node.kind {
         Kind::Sequence(items) => {
             keys_in_list(items, reader);
-            return Some(node.clone());
+            return node.clone();
         }
         Kind::Mapping(_) => {
             keys_in_map(node, reader);
-            return Some(node.clone());
+            return node.clone();
         }
-        Kind::String(text) if one_expression(text) => return Some(node.clone()),
+        Kind::String(text) if one_expression(text) => return node.clone(),
         _ => {}
     }
     reader.error(
@@ -115,7 +117,7 @@ pub(super) fn for_each(node: &Node, reader: &mut Reader<'_>) -> Option<Node> {
         format!("`for_each` is {}, not a list or a map", node.describe()),
         "write `for_each: [a, b]`, `for_each: { a: …, b: … }`, or one expression that makes one: `for_each: \"{{ vars.tables }}\"`",
     );
-    None
+    node.clone()
 }
 
 /// The items of a list are keys as well: they name what is made of them.

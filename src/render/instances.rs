@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Renderer;
 use super::wire::describe;
-use crate::diagnostic::{Finding, Span};
+use crate::diagnostic::{Finding, Severity, Span};
 use crate::parse::{Document, Kind, Node, error, warning};
 
 /// The most characters of a key: an ARN fits in.
@@ -32,6 +32,24 @@ pub struct Each {
     pub key: Arc<str>,
     /// The value of a map, or the item of a list itself; nothing while the items are not known.
     pub value: Option<Value>,
+}
+
+impl Each {
+    /// Stands for items that are not known, so that what is made of them is checked as far as it can be.
+    fn unknown() -> Self {
+        Self {
+            key: Arc::from("…"),
+            value: None,
+        }
+    }
+}
+
+/// Whether there would be items, if what is wrong were mended.
+fn may_have_items(node: &Node, findings: &[Finding]) -> bool {
+    let is_list = matches!(node.kind, Kind::Sequence(_) | Kind::Mapping(_));
+    let is_template =
+        matches!(&node.kind, Kind::String(text) if super::template::is_template(text));
+    !(is_list || is_template) || findings.iter().any(|f| f.severity == Severity::Error)
 }
 
 /// All instances: those of a restore stand together, in the order of its list or map.
@@ -111,7 +129,11 @@ impl Renderer {
                 }),
                 Some(node) => {
                     let before = findings.len();
-                    for each in self.items(node, findings) {
+                    let mut items = self.items(node, findings);
+                    if items.is_empty() && may_have_items(node, &findings[before..]) {
+                        items.push(Each::unknown());
+                    }
+                    for each in items {
                         instances.push(Instance {
                             restore: at,
                             name: Arc::from(instance_name(name, &each.key)),
@@ -130,6 +152,12 @@ impl Renderer {
 
     /// The items of a `for_each`; those that are wrong are left out, and said to be.
     fn items(&self, node: &Node, findings: &mut Vec<Finding>) -> Vec<Each> {
+        let is_one_expression = match &node.kind {
+            Kind::Sequence(_) | Kind::Mapping(_) => false,
+            Kind::String(text) if super::template::is_template(text) => true,
+            // A finding says so already.
+            _ => return Vec::new(),
+        };
         let scope = self.shared.plain();
         let before = findings.len();
         let mut pending = BTreeSet::new();
@@ -150,10 +178,7 @@ impl Renderer {
         }
         if !pending.is_empty() {
             // An input has no value: what hangs on it is tried with a placeholder, and said to be unchecked.
-            return vec![Each {
-                key: Arc::from("…"),
-                value: None,
-            }];
+            return vec![Each::unknown()];
         }
         let Some(value) = value else {
             return Vec::new();
@@ -168,7 +193,7 @@ impl Renderer {
                 for (at, (item, span)) in items.into_iter().zip(spans).enumerate() {
                     match item {
                         Value::String(text) => keyed.push((text.clone(), text.into(), span)),
-                        other if matches!(node.kind, Kind::String(_)) => findings.push(error(
+                        other if is_one_expression => findings.push(error(
                             &self.document.source,
                             span,
                             "for_each/key",
