@@ -332,13 +332,13 @@ fn items_that_make_no_name_are_refused() {
         (
             "\"{{ restores.x.created }}\"",
             &[
-                "5:15 for_each/later t: what is restored has to be known before anything starts: `restores` is not defined",
+                "5:19 for_each/later t: what is restored has to be known before anything starts: `restores` is not defined",
             ],
         ),
         (
             "\"{{ source.metadata }}\"",
             &[
-                "5:15 for_each/later t: what is restored has to be known before anything starts: `source` is not defined",
+                "5:19 for_each/later t: what is restored has to be known before anything starts: `source` is not defined",
             ],
         ),
     ] {
