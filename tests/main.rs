@@ -12,6 +12,7 @@ mod cli;
 mod complete;
 mod crash;
 mod emulator;
+mod findings;
 mod for_each;
 mod harness;
 mod layers;

@@ -148,8 +148,17 @@ pub(super) struct Validate {
     pub(super) plans: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
+    /// `sarif` is SARIF 2.1.0, `github` annotations of a pull request
     #[arg(long, default_value = "human")]
-    pub(super) format: HumanOrJson,
+    pub(super) format: FindingsFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FindingsFormat {
+    Human,
+    Json,
+    Sarif,
+    Github,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
