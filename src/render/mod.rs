@@ -9,6 +9,7 @@ mod restores;
 mod scope;
 mod secret;
 mod selector;
+mod sensitive;
 mod template;
 mod variables;
 mod wire;
@@ -16,6 +17,7 @@ mod wire;
 pub use instances::{Each, Instance, Instances, instance_name, split_instance};
 pub use secret::Secrets;
 pub use selector::{Pick, Resolved, Selector};
+pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::wire;
 

@@ -3,15 +3,18 @@
 mod arn;
 mod check;
 mod coerce;
+mod draft;
 mod graph;
 mod include;
+mod init;
 mod problem;
 mod rules;
 mod slips;
 mod wording;
 
+pub use draft::{Drafter, Origin, Proposal, Proposed, Variables};
 pub use graph::{needed, order};
-pub use rules::{Rules, RulesError};
+pub use rules::{Composite, Rules, RulesError};
 pub use slips::written;
 pub use wording::{example, expected};
 
