@@ -7,6 +7,7 @@
     reason = "a test ends where something is not as it should be, and lays out files itself"
 )]
 
+mod authoring;
 mod cases;
 mod cli;
 mod complete;

@@ -21,5 +21,6 @@ mod write;
 pub use clock::{Clock, SystemClock};
 pub use engine::{Control, Ended, Engine, Observer, Policy, Stopped, Twins};
 pub use event::{Event, Recorded};
+pub use rates::Rates;
 pub use state::{Illegal, next, replay};
 pub use write::{Journal, JournalError, Writer};

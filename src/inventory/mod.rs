@@ -1,5 +1,9 @@
 //! An inventory file as a world without credentials: vaults and recovery points as they were recorded.
 
+mod collect;
+
+pub use collect::{Asked, Collected, Listed, Step, Wanted, ask, collect, list, text};
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::diff::{ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault};
@@ -59,6 +63,15 @@ impl Recorded {
             target: Some((account.to_owned(), region.to_owned())),
             ..self
         }
+    }
+
+    /// The accounts and Regions that the file has, in its order.
+    #[must_use]
+    pub fn places(&self) -> Vec<(String, String)> {
+        let accounts = self.inventory.accounts.iter();
+        accounts
+            .map(|written| (written.account.clone(), written.region.clone()))
+            .collect()
     }
 
     /// Everything there is, by ARN.

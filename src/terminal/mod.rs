@@ -1,6 +1,9 @@
 //! The screen: a consumer of events that knows nothing else.
 
+mod counter;
 mod words;
+
+pub use counter::Counter;
 
 use std::io::Write;
 use std::time::Duration;

@@ -2,7 +2,10 @@
 
 mod emulator;
 mod explain;
+mod init;
+mod inventory;
 mod plan;
+mod reading;
 mod rehearse;
 mod render;
 mod run;
@@ -14,7 +17,7 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::arguments::{AwsOptions, Command, Display, InputOptions};
+use super::arguments::{AwsOptions, Command, Display, InputOptions, Progress};
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::files;
@@ -27,6 +30,7 @@ use crate::parse::given;
 use crate::pipeline;
 use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Missing, Target};
+use crate::terminal::{Counter, Style};
 use crate::validate::Rules;
 use jiff::Timestamp;
 use world::World;
@@ -63,6 +67,10 @@ pub(super) fn run(
         Command::Emulator(arguments) => {
             runtime()?.block_on(emulator::emulator(&arguments, &mut context))
         }
+        Command::Inventory(arguments) => {
+            runtime()?.block_on(inventory::inventory(&arguments, &mut context))
+        }
+        Command::Init(arguments) => runtime()?.block_on(init::init(&arguments, &mut context)),
         Command::Explain(arguments) => explain::explain(&arguments, &mut context),
         Command::Schema(arguments) => schema::schema(&arguments, &mut context),
         Command::Completions { shell } => {
@@ -96,6 +104,23 @@ struct Loaded {
 }
 
 impl Context<'_> {
+    /// How progress is shown.
+    fn style(&self) -> Style {
+        match self.display.progress {
+            _ if self.display.quiet => Style::None,
+            Progress::None => Style::None,
+            Progress::Bar => Style::Bar,
+            Progress::Lines => Style::Lines,
+            Progress::Auto if Output::is_terminal() => Style::Bar,
+            Progress::Auto => Style::Lines,
+        }
+    }
+
+    /// Progress of what is counted.
+    fn counter(&self, what: &'static str) -> Counter {
+        Counter::new(self.style(), what)
+    }
+
     fn inputs(&self, options: &InputOptions) -> Result<Inputs, Failure> {
         let mut findings = Vec::new();
         let mut inputs = Inputs {

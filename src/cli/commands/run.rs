@@ -10,11 +10,10 @@ use jiff::Timestamp;
 use super::world::World;
 use super::{Asked, Context, Loaded, Shared, check_account, unknown};
 use crate::aws::Aws;
-use crate::cli::arguments::{DryRun, HumanOrJson, Progress, ReportOptions, Run};
+use crate::cli::arguments::{DryRun, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::diff::{Action, Diff, Wanted};
 use crate::execute::{
@@ -25,7 +24,7 @@ use crate::pipeline;
 use crate::plan::Plan;
 use crate::render::{Known, Resolved};
 use crate::report::{Verdict, dry_run_human, run_human, run_report};
-use crate::terminal::{Screen, Style};
+use crate::terminal::Screen;
 
 pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if arguments.dry_run {
@@ -194,7 +193,7 @@ pub(super) async fn execute<C: Clock>(
     let done = diff.count(Action::Done);
     let mut watch = Watch {
         screen: Screen::new(
-            style(context),
+            context.style(),
             context.display.verbose,
             plan.steps.len(),
             done,
@@ -332,17 +331,6 @@ fn refuse_conflicts(plan: &Plan, diff: &Diff) -> Result<(), Failure> {
         "the plan asks for something else than what this run has started; nothing was sent\n\n{}",
         dry_run_human(plan, diff)
     )))
-}
-
-fn style(context: &Context<'_>) -> Style {
-    match context.display.progress {
-        _ if context.display.quiet => Style::None,
-        Progress::None => Style::None,
-        Progress::Bar => Style::Bar,
-        Progress::Lines => Style::Lines,
-        Progress::Auto if Output::is_terminal() => Style::Bar,
-        Progress::Auto => Style::Lines,
-    }
 }
 
 /// The screen, and the events for the report.
