@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use redrill::emulator::Operation;
 use redrill::validate::Rules;
 
-use super::{account, returned, run};
-use crate::support::{folder, write};
+use super::{account, returned, run, serving};
+use crate::support::{at_once, folder, write};
 
 /// Read what this test wrote as if you had to answer for the plan (`SNAPSHOTS=overwrite`).
 #[test]
@@ -213,4 +214,61 @@ restores:
         checked.contains("1 restore, 0 errors, 1 warning"),
         "{checked}"
     );
+}
+
+/// What leaving out does not mend is said where it stands, and the plan is none the less valid.
+#[test]
+fn what_is_still_to_be_mended() {
+    let folder = folder();
+    let text = account(1).replace(
+        r#"[\"subnet-0e66e94eb43235351\",\"subnet-0e66e94eb43235352\"]"#,
+        r#"[\"subnet-0e66e94eb43235351\"]"#,
+    );
+    assert_ne!(text, account(1));
+    write(folder.path(), "account.yaml", &text);
+    let windows = "arn:aws:fsx:us-east-1:123456789012:file-system/fs-0b1b2c3d400000001";
+    let (plan, _) = run(
+        folder.path(),
+        &["init", "--inventory", "account.yaml", "--resource", windows],
+        0,
+    );
+    assert!(plan.contains("DeploymentType: MULTI_AZ_1"));
+    let words =
+        "# To be mended: MULTI_AZ_1 needs two subnets, and one of them as `PreferredSubnetId`";
+    assert!(plan.contains(words), "{plan}");
+    write(folder.path(), "plan.yaml", &plan);
+    let (checked, _) = run(folder.path(), &["validate", "plan.yaml"], 0);
+    assert!(checked.contains("1 restore, 0 errors, "), "{checked}");
+}
+
+/// The same plan, whether AWS is asked or a file of what it answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_what_aws_says() {
+    let folder = folder();
+    let text = account(1);
+    write(folder.path(), "account.yaml", &text);
+    let emulator = serving(&text, at_once()).await;
+    let (url, path) = (emulator.url(), folder.path().to_owned());
+    let (of_file, of_aws, said) = tokio::task::spawn_blocking(move || {
+        let (of_file, _) = run(&path, &["init", "--inventory", "account.yaml"], 0);
+        let aws = [
+            "init",
+            "--region",
+            "us-east-1",
+            "--endpoint-url",
+            &url,
+            "-v",
+        ];
+        let (of_aws, said) = run(&path, &aws, 0);
+        (of_file, of_aws, said)
+    })
+    .await
+    .unwrap();
+    assert_eq!(of_file, of_aws);
+    assert!(said.contains("which it belongs to"), "{said}");
+    // Only what a restore is written for is asked about: two points belong to another, which comes back with them.
+    let calls = emulator.calls();
+    let asked = calls[&Operation::GetRecoveryPointRestoreMetadata];
+    assert_eq!(asked, returned().len() as u64 - 2);
+    emulator.shutdown().await;
 }

@@ -131,6 +131,36 @@ async fn throttled_answers_are_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_region_is_a_document() {
+    let one = account(1);
+    let other = one.replace("us-east-1", "eu-central-1");
+    let text = format!("{one}---\n{other}");
+    let (recorded, said, _) = inventory(
+        &text,
+        at_once(),
+        &[
+            "--region",
+            "eu-central-1",
+            "--region",
+            "us-east-1",
+            "--type",
+            "EFS",
+        ],
+        0,
+    )
+    .await;
+    let recorded = Inventory::parse(&recorded).unwrap();
+    let regions: Vec<&str> = recorded
+        .accounts
+        .iter()
+        .map(|a| a.region.as_str())
+        .collect();
+    assert_eq!(regions, ["us-east-1", "eu-central-1"]);
+    assert_eq!(recorded.recovery_points().count(), 4);
+    assert!(said.contains("eu-central-1: vault vault-1: "), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_aws_does_not_answer_no_file_is_left() {
     let folder = folder();
     let path = folder.path().to_owned();
