@@ -133,8 +133,9 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
     let minutes = 1.0 + 10.0 * (-random.f64().max(1e-9).ln()).powf(1.5);
     Step {
         name: Arc::from(format!("r{at}")),
+        restore: at,
         target: 0,
-        needs,
+        needs: needs.into(),
         timeout: None,
         draft: Draft {
             request: Request {
@@ -148,6 +149,7 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
             pending: std::collections::BTreeSet::new(),
             takes_mark: false,
             lacks_recovery_point: false,
+            selector: None,
             expected: SignedDuration::from_secs((minutes * 60.0) as i64),
         },
         objectives: Objectives::default(),

@@ -169,7 +169,7 @@ pub(crate) async fn run_going(
         control,
         policy: going.policy,
     };
-    engine.run(opening, observed, known, &diff).await
+    engine.run(vec![opening], observed, known, &diff).await
 }
 
 /// How many restores have completed, by the journal.

@@ -14,7 +14,7 @@ use aws_sdk_backup::config::timeout::TimeoutConfig;
 pub struct Settings {
     /// The account of the target: the name under which an emulator is called that has no credentials to check.
     pub account: String,
-    /// The Region of the target.
+    /// The Region of the target; that of AWS's own configuration where it is empty.
     pub region: String,
     /// `--profile`.
     pub profile: Option<String>,
@@ -27,11 +27,12 @@ pub struct Settings {
 /// AWS Backup and STS, as one target sees them.
 #[derive(Debug)]
 pub struct Aws {
+    region: Option<String>,
     pub(super) backup: aws_sdk_backup::Client,
     /// The same, without tries of the SDK's own: the engine has to know of each attempt, and paces them itself.
     pub(super) backup_once: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
-    pub(super) vaults: tokio::sync::OnceCell<Vec<String>>,
+    pub(super) vaults: tokio::sync::OnceCell<Vec<crate::diff::Vault>>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -39,13 +40,15 @@ impl Aws {
     /// Clients with AWS's own configuration, as far as `settings` says nothing else.
     pub async fn connect(settings: &Settings) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(settings.region.clone()))
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_attempt_timeout(Duration::from_secs(30))
                     .build(),
             )
             .retry_config(RetryConfig::standard().with_max_backoff(Duration::from_secs(5)));
+        if !settings.region.is_empty() {
+            loader = loader.region(Region::new(settings.region.clone()));
+        }
         if let Some(profile) = &settings.profile {
             loader = loader.profile_name(profile);
         }
@@ -66,12 +69,19 @@ impl Aws {
             .retry_config(RetryConfig::disabled())
             .build();
         Self {
+            region: config.region().map(|region| region.as_ref().to_owned()),
             backup: aws_sdk_backup::Client::new(&config),
             backup_once: aws_sdk_backup::Client::from_conf(once),
             sts: aws_sdk_sts::Client::new(&config),
             vaults: tokio::sync::OnceCell::new(),
             calls: Mutex::default(),
         }
+    }
+
+    /// The Region that is asked, where one is known.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
     }
 
     /// Counts a call.

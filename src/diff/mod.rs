@@ -1,10 +1,16 @@
 //! A plan and what has been observed to changes: what a run would do, restore by restore.
 
+mod lookup;
 mod observed;
+mod points;
 mod read;
+mod select;
 
+pub use lookup::Shelves;
 pub use observed::{Observed, Past, Stage};
+pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
 pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
+pub use select::{Asked, PassedOver, Unselected, select};
 
 use std::collections::BTreeSet;
 

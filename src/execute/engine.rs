@@ -122,14 +122,14 @@ where
     C: Clock,
     O: Observer,
 {
-    /// Carries out the changes; `opening` is the first event, `observed` and `known` are what came before it.
+    /// Carries out the changes; `opening` are the first events, `observed` and `known` are what came before them.
     ///
     /// # Errors
     ///
     /// Where it cannot go on. Everything that was started is in the journal.
     pub async fn run(
         self,
-        opening: Event,
+        opening: Vec<Event>,
         observed: Observed,
         known: Known,
         diff: &Diff,

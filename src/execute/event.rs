@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Request;
-use crate::render::{Secrets, Target};
+use crate::render::{Resolved, Secrets, Target};
 
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,15 @@ pub enum Event {
     RunResumed {
         /// The version of redrill.
         redrill: String,
+    },
+    /// A selector means this recovery point, in this run for good; on disk before its request is meant to leave.
+    Resolved {
+        /// The restore.
+        restore: String,
+        /// When the run started, by which ages were measured.
+        measured_from: Timestamp,
+        /// What was asked for, and what it is.
+        point: Resolved,
     },
     /// A request is about to be sent; on disk before it leaves.
     Intended {
@@ -164,7 +173,7 @@ impl Event {
         )
     }
 
-    /// The restore it is about.
+    /// The restore in whose life it is a step; a selector that was resolved is not one yet.
     #[must_use]
     pub fn restore(&self) -> Option<&str> {
         match self {
@@ -181,6 +190,7 @@ impl Event {
             | Self::Skipped { restore, .. } => Some(restore),
             Self::RunOpened { .. }
             | Self::RunResumed { .. }
+            | Self::Resolved { .. }
             | Self::Trouble { .. }
             | Self::Recovered
             | Self::Draining

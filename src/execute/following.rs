@@ -82,7 +82,7 @@ where
                 }
                 let is_needed = self.schedule.is_needed(step);
                 if let Some(arn) = job.created_resource_arn.as_ref().filter(|_| is_needed) {
-                    self.known.created.insert(
+                    Arc::make_mut(&mut self.known.created).insert(
                         restore.clone(),
                         Created {
                             job_id: job.id.clone(),

@@ -25,5 +25,6 @@ pub use clock::{Clock, SystemClock};
 pub use engine::{Control, Ended, Engine, Observer, Policy, Stopped, Twins};
 pub use event::{Event, Recorded};
 pub use forecast::forecast;
+pub use rates::Rates;
 pub use state::{Illegal, next, replay};
 pub use write::{Journal, JournalError, Writer};

@@ -9,13 +9,16 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 /// Calls a second, by operation. Operations that are not listed count towards the sum only.
-const PUBLISHED: [(&str, f64); 6] = [
+const PUBLISHED: [(&str, f64); 9] = [
     ("StartRestoreJob", 5.0),
     ("DescribeRestoreJob", 15.0),
     ("DescribeRecoveryPoint", 15.0),
     ("GetRecoveryPointRestoreMetadata", 15.0),
     ("ListRestoreJobs", 20.0),
     ("ListBackupVaults", 20.0),
+    ("ListRecoveryPointsByBackupVault", 20.0),
+    ("ListRecoveryPointsByResource", 20.0),
+    ("ListTags", 20.0),
 ];
 /// Calls a second of all operations together.
 const PUBLISHED_SUM: f64 = 50.0;
@@ -39,7 +42,7 @@ const SQUARE: f64 = 0.000_002_2;
 
 /// The rates of one account and Region.
 #[derive(Debug)]
-pub(super) struct Rates {
+pub struct Rates {
     by_operation: BTreeMap<&'static str, Bucket>,
     sum: Bucket,
 }
@@ -57,7 +60,9 @@ struct Bucket {
 }
 
 impl Rates {
-    pub(super) fn published(now: Timestamp) -> Self {
+    /// As AWS publishes them.
+    #[must_use]
+    pub fn published(now: Timestamp) -> Self {
         Self {
             by_operation: PUBLISHED
                 .iter()
@@ -77,7 +82,11 @@ impl Rates {
     }
 
     /// Whether a call may leave now, which it then does; else when to ask again.
-    pub(super) fn take(&mut self, operation: &str, now: Timestamp) -> Result<(), Timestamp> {
+    ///
+    /// # Errors
+    ///
+    /// With the time before which it would be asked in vain.
+    pub fn take(&mut self, operation: &str, now: Timestamp) -> Result<(), Timestamp> {
         let at = self.free_at(operation, now);
         if at > now {
             return Err(at);
@@ -90,7 +99,7 @@ impl Rates {
     }
 
     /// AWS has throttled a call.
-    pub(super) fn throttled(&mut self, operation: &str, now: Timestamp) {
+    pub fn throttled(&mut self, operation: &str, now: Timestamp) {
         let bucket = match self.by_operation.get_mut(operation) {
             Some(bucket) => bucket,
             None => &mut self.sum,

@@ -106,11 +106,15 @@ where
     }
 
     /// Looks at what exists already, takes up what an earlier runner left, and goes on from there.
-    pub(super) async fn begin(mut self, opening: Event, diff: &Diff) -> Result<Ended, Stopped> {
+    pub(super) async fn begin(
+        mut self,
+        opening: Vec<Event>,
+        diff: &Diff,
+    ) -> Result<Ended, Stopped> {
         if let Some(ended) = self.look_elsewhere(diff).await? {
             return Ok(ended);
         }
-        self.emit(vec![opening])?;
+        self.emit(opening)?;
         self.flush()?;
         self.resume(diff)?;
         self.go().await

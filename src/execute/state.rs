@@ -1,7 +1,10 @@
 //! The one table of what may follow what in the life of a restore.
 
+use std::sync::Arc;
+
 use super::{Event, Recorded};
 use crate::diff::{Observed, Past, Stage};
+use crate::render::Resolved;
 
 /// An event that cannot have happened: the journal is not one that redrill wrote.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +34,9 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Obse
 ///
 /// Where it cannot follow what was.
 pub(super) fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), Illegal> {
+    if let Event::Resolved { restore, point, .. } = &recorded.event {
+        return resolve(observed, recorded, restore, point);
+    }
     let Some(restore) = recorded.event.restore() else {
         return Ok(());
     };
@@ -39,6 +45,30 @@ pub(super) fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), 
         None => (restore.to_owned(), None),
     };
     observed.restores.insert(name, next(past, recorded)?);
+    Ok(())
+}
+
+/// A selector may be resolved anew as long as no job hangs on what it was: before the first request, or for another
+/// attempt of one that has failed.
+fn resolve(
+    observed: &mut Observed,
+    recorded: &Recorded,
+    restore: &str,
+    point: &Resolved,
+) -> Result<(), Illegal> {
+    let past = observed.restores.get(restore);
+    if let Some(past) = past
+        && past.stage.was_sent()
+        && !matches!(past.stage, Stage::Failed { .. })
+    {
+        return Err(Illegal {
+            restore: restore.to_owned(),
+            was: format!("{:?}", past.stage),
+            event: format!("{:?}", recorded.event),
+        });
+    }
+    let point = Arc::new(point.clone());
+    observed.resolved.insert(restore.to_owned(), point);
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
+use jiff::SignedDuration;
 
 use super::fields::{Fields, Reader};
+use super::selector::{self, Point, for_each, recovery_point};
 use super::{Entry, Kind, Node, Variable, variables, yaml};
 use crate::diagnostic::{Finding, Source, Span, Spanned, suggest};
 
@@ -80,10 +81,12 @@ pub struct Restore {
     pub name: Spanned<String>,
     /// AWS's name of the resource type.
     pub resource_type: Option<Spanned<String>>,
+    /// One for each item of this, where it is there.
+    pub for_each: Option<Node>,
     /// The restores that have to be completed first.
     pub needs: Vec<Spanned<String>>,
-    /// An ARN, perhaps in a template.
-    pub recovery_point: Option<Node>,
+    /// What is restored.
+    pub recovery_point: Option<Point>,
     /// The metadata map; values may hold templates.
     pub metadata: Vec<Entry>,
     /// Where the metadata stands, or would.
@@ -218,6 +221,7 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
             reader,
         )
         .and_then(|node| recovery_point(node, reader));
+    let for_each = fields.get("for_each").map(|node| for_each(node, reader));
     let needs = fields
         .get("needs")
         .map(|node| needs(node, reader))
@@ -244,15 +248,14 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
     let timeout = fields
         .get("timeout")
         .and_then(|node| duration(node, "`timeout`", reader));
-    for name in ["for_each", "checks"] {
-        if let Some(entry) = fields.entry(name) {
-            not_supported(entry.key.span, &format!("`{name}`"), reader);
-        }
+    if let Some(entry) = fields.entry("checks") {
+        not_supported(entry.key.span, "`checks`", reader);
     }
     fields.finish(reader);
     Some(Restore {
         name: entry.key.clone(),
         resource_type,
+        for_each,
         needs,
         recovery_point,
         metadata,
@@ -263,38 +266,12 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
     })
 }
 
-fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Node> {
-    match node.kind {
-        Kind::String(_) => Some(node.clone()),
-        Kind::Mapping(_) => {
-            not_supported(node.span, "a selector as `recovery_point`", reader);
-            None
-        }
-        _ => {
-            reader.error(
-                node.span,
-                "plan/type",
-                format!("`recovery_point` is {}, not an ARN", node.describe()),
-                "write the ARN of the recovery point: `arn:aws:backup:us-west-2:123456789012:recovery-point:…`",
-            );
-            None
-        }
-    }
-}
-
 fn not_supported(span: Span, what: &str, reader: &mut Reader<'_>) {
-    let help = match what {
-        "`for_each`" => "write one restore for each of them",
-        "`checks`" => "remove it, and check what came back after the run",
-        _ => {
-            "write the ARN of one recovery point; `aws backup list-recovery-points-by-backup-vault` lists them"
-        }
-    };
     reader.error(
         span,
         "plan/not-supported-yet",
         format!("{what} is not supported yet"),
-        help,
+        "remove it, and check what came back after the run",
     );
 }
 
@@ -346,11 +323,7 @@ fn duration(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<SignedDu
         Kind::Number(number) => number.text.as_str(),
         _ => "",
     };
-    let parsed = text
-        .parse::<JiffSpan>()
-        .ok()
-        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
-        .filter(|duration| duration.is_positive());
+    let parsed = selector::duration(text);
     if parsed.is_none() {
         reader.error(
             node.span,

@@ -6,11 +6,15 @@
 mod document;
 mod fields;
 mod number;
+mod scalar;
+mod selector;
 mod variables;
 mod yaml;
 
 pub use document::{Document, Limits, Objectives, OnFailure, Restore, Target, document};
 pub use number::Number;
+pub(crate) use scalar::within;
+pub use selector::{Point, Selector, duration};
 pub use variables::{Given, Variable, given};
 pub use yaml::{Entry, Kind, Node, yaml};
 

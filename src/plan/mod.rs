@@ -1,19 +1,20 @@
 //! A valid plan to steps: dependency order, requests, tokens.
 
+mod repeated;
 mod request;
 mod token;
 
 pub use request::{MARK, Request, digest, mark};
 pub use token::{Identity, token};
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
 use crate::diagnostic::Finding;
-use crate::parse::{Document, Limits, Objectives, OnFailure};
-use crate::render::{Known, Renderer, Secrets, Target};
+use crate::parse::{Document, Limits, Objectives, OnFailure, Point};
+use crate::render::{Instances, Known, Renderer, Secrets, Selector, Target};
 use crate::validate::{self, Rules};
 
 /// Turns restores into requests; again, with what has become known, while a run goes on.
@@ -46,12 +47,14 @@ pub struct Plan {
 /// One restore of a plan.
 #[derive(Debug)]
 pub struct Step {
-    /// Its name in the plan.
+    /// Its name: with the key, where the restore has a `for_each`.
     pub name: Arc<str>,
+    /// Which of the document's restores it is of.
+    pub restore: usize,
     /// The index of the target that it runs in.
     pub target: usize,
-    /// Indices of the steps it waits for.
-    pub needs: Vec<usize>,
+    /// Indices of the steps it waits for; shared by all instances of a restore.
+    pub needs: Arc<[usize]>,
     /// How long its job is followed.
     pub timeout: Option<SignedDuration>,
     /// What is to be sent, as far as it is known.
@@ -73,6 +76,8 @@ pub struct Draft {
     pub lacks_recovery_point: bool,
     /// How long the restore is likely to take: an estimate from its type and size, or what it took before.
     pub expected: SignedDuration,
+    /// The selector that has to be resolved before anything is sent.
+    pub selector: Option<Selector>,
 }
 
 impl Draft {
@@ -107,6 +112,21 @@ impl Planner {
         self.renderer.secrets()
     }
 
+    /// What is restored, one by one: the steps of the plan, in their order.
+    #[must_use]
+    pub fn instances(&self) -> &Instances {
+        self.renderer.instances()
+    }
+
+    /// Whether any recovery point is named by a selector.
+    #[must_use]
+    pub fn selects(&self) -> bool {
+        let restores = &self.document().restores;
+        restores
+            .iter()
+            .any(|restore| matches!(restore.recovery_point, Some(Point::Selector(_))))
+    }
+
     /// Where everything runs.
     #[must_use]
     pub fn target(&self) -> &Target {
@@ -116,37 +136,36 @@ impl Planner {
     /// Checks everything and drafts every request; `None` where an error stands in the way.
     pub fn plan(&self, known: &Known, findings: &mut Vec<Finding>) -> Option<Plan> {
         let document = self.document();
+        let instances = self.renderer.instances();
         findings.extend(validate::plan(
             document,
             self.renderer.target(),
             self.renderer.target_pending(),
+            instances,
             &self.rules,
         ));
-        let index: HashMap<&str, usize> = document
-            .restores
-            .iter()
-            .enumerate()
-            .map(|(at, restore)| (restore.name.value.as_str(), at))
-            .collect();
-        let mut steps = Vec::with_capacity(document.restores.len());
-        for (at, restore) in document.restores.iter().enumerate() {
-            if let Some(draft) = self.draft(at, known, findings) {
+        let needed = validate::needed(document, instances);
+        let mut steps = Vec::with_capacity(instances.all().len());
+        let mut said = Vec::new();
+        for (at, instance) in instances.all().iter().enumerate() {
+            if let Some(draft) = self.draft(at, known, &mut said) {
                 steps.push(Step {
-                    name: Arc::from(restore.name.value.as_str()),
-                    needs: restore
-                        .needs
-                        .iter()
-                        .filter_map(|need| index.get(need.value.as_str()).copied())
-                        .collect(),
+                    name: Arc::clone(&instance.name),
+                    restore: instance.restore,
+                    needs: Arc::clone(&needed[instance.restore]),
                     draft,
                     target: 0,
-                    timeout: restore.timeout,
-                    objectives: restore.objectives,
+                    timeout: document.restores[instance.restore].timeout,
+                    objectives: document.restores[instance.restore].objectives,
                 });
             }
         }
-        let order = validate::order(document);
-        let complete = steps.len() == document.restores.len() && order.len() == steps.len();
+        findings.extend(self.once(said));
+        let order: Vec<usize> = validate::order(document)
+            .into_iter()
+            .flat_map(|restore| instances.of(restore))
+            .collect();
+        let complete = steps.len() == instances.all().len() && order.len() == steps.len();
         complete.then(|| Plan {
             name: document.plan.value.clone(),
             run_id: self.renderer.run_id().to_owned(),
@@ -159,7 +178,13 @@ impl Planner {
         })
     }
 
-    /// The request of one restore with what is known now; `None` where an error stands in the way.
+    /// Findings of steps, those that are the same for several instances of a restore as one with a count.
+    #[must_use]
+    pub fn once(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        repeated::once(findings, self.document(), self.instances())
+    }
+
+    /// The request of one step with what is known now; `None` where an error stands in the way.
     pub fn draft(&self, index: usize, known: &Known, findings: &mut Vec<Finding>) -> Option<Draft> {
         let before = findings.len();
         let rendered = self.renderer.restore(index, known, findings);
@@ -195,6 +220,7 @@ impl Planner {
             takes_mark: checked.takes_mark,
             lacks_recovery_point: checked.lacks_recovery_point,
             expected: checked.expected,
+            selector: rendered.selector,
         })
     }
 }

@@ -4,13 +4,20 @@
 //! known only after another restore, or only from AWS, is *pending*: the template is tried with a placeholder and
 //! the value is marked, so that nothing made of a placeholder is ever sent.
 
+mod instances;
+mod restores;
 mod scope;
 mod secret;
+mod selector;
+mod sensitive;
 mod template;
 mod variables;
 mod wire;
 
+pub use instances::{Each, Instance, Instances, instance_name, split_instance};
 pub use secret::Secrets;
+pub use selector::{Pick, Resolved, Selector};
+pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::wire;
 
@@ -20,9 +27,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Spanned};
-use crate::parse::{Document, Entry, Kind, Node, error};
-use scope::{Cell, Scope, Shared};
+use crate::parse::{Document, Entry, Kind, Node, Point, error};
+use scope::{Cell, PLACEHOLDER_ARN, RecoveryPoint, Scope, Shared};
 use template::Templates;
+
+/// What a request waits for whose selector was not resolved.
+pub const RECOVERY_POINT: &str = "recovery_point";
 
 /// What a template may ask of the recovery point.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,8 +65,10 @@ pub struct Created {
 pub struct Known {
     /// By the ARN of the recovery point.
     pub sources: BTreeMap<String, SourceFacts>,
-    /// By the name of the restore.
-    pub created: BTreeMap<String, Created>,
+    /// By the name of the restore; shared with every template that is being evaluated.
+    pub created: Arc<BTreeMap<String, Created>>,
+    /// What selectors were resolved to, by the name of the restore.
+    pub resolved: BTreeMap<String, Arc<Resolved>>,
 }
 
 /// The account, region and role that a restore runs in.
@@ -76,10 +88,14 @@ pub struct Target {
 /// One restore with its templates evaluated.
 #[derive(Debug)]
 pub struct Rendered {
-    /// Which of the document's restores this is.
+    /// Which of the document's restores this is of.
     pub index: usize,
-    /// The ARN of the recovery point; absent where a finding says why.
+    /// Its name: with the key, where there is a `for_each`.
+    pub name: Arc<str>,
+    /// The ARN of the recovery point, or a placeholder for it; absent where a finding says why.
     pub recovery_point: Option<String>,
+    /// The selector that has to be resolved first.
+    pub selector: Option<Selector>,
     /// The metadata in the plan's order.
     pub metadata: Vec<RenderedEntry>,
     /// What is known later only, such as `restores.db.created.resource_arn` or `source.metadata`.
@@ -108,6 +124,7 @@ pub struct Renderer {
     target: Target,
     target_pending: bool,
     secrets: Secrets,
+    instances: Arc<Instances>,
 }
 
 impl Renderer {
@@ -129,9 +146,19 @@ impl Renderer {
             target: Target::default(),
             target_pending: false,
             secrets,
+            instances: Arc::default(),
         };
         renderer.render_target(findings);
+        let instances = Arc::new(renderer.expand(document, findings));
+        renderer.shared.set_instances(document, &instances);
+        renderer.instances = instances;
         renderer
+    }
+
+    /// What is restored, one by one.
+    #[must_use]
+    pub fn instances(&self) -> &Instances {
+        &self.instances
     }
 
     /// The document that is rendered.
@@ -187,23 +214,45 @@ impl Renderer {
         self.shared.set_target(&self.target);
     }
 
-    /// Renders one restore with what is known by now.
-    pub fn restore(&self, index: usize, known: &Known, findings: &mut Vec<Finding>) -> Rendered {
-        let restore = &self.document.restores[index];
+    /// Renders one instance with what is known by now.
+    pub fn restore(&self, instance: usize, known: &Known, findings: &mut Vec<Finding>) -> Rendered {
+        let instance = &self.instances.all()[instance];
+        let restore = &self.document.restores[instance.restore];
         let before = findings.len();
         let mut pending = BTreeSet::new();
-        let scope = self.shared.restore(restore, None, known);
-        let recovery_point = restore
-            .recovery_point
-            .as_ref()
-            .and_then(|node| self.text(node, &scope, "recovery_point", findings))
-            .map(|(arn, of_arn)| {
-                pending.extend(of_arn);
-                arn
+        let mut selector = None;
+        let scope = self.shared.restore(instance, None, known);
+        let recovery_point = match &restore.recovery_point {
+            None => None,
+            Some(Point::Arn(node)) => {
+                self.text(node, &scope, "recovery_point", findings)
+                    .map(|(arn, of_arn)| {
+                        pending.extend(of_arn);
+                        arn
+                    })
+            }
+            Some(Point::Selector(written)) => {
+                self.selector(written, &scope, findings).map(|rendered| {
+                    let resolved = known.resolved.get(&*instance.name);
+                    match resolved.filter(|resolved| resolved.selector == rendered.selector) {
+                        Some(resolved) => resolved.recovery_point.clone(),
+                        None => {
+                            pending.insert(RECOVERY_POINT.to_owned());
+                            selector = rendered.pending.is_empty().then_some(rendered.selector);
+                            pending.extend(rendered.pending);
+                            PLACEHOLDER_ARN.to_owned()
+                        }
+                    }
+                })
+            }
+        };
+        let point = recovery_point
+            .as_deref()
+            .map(|arn| match pending.contains(RECOVERY_POINT) {
+                true => RecoveryPoint::Pending,
+                false => RecoveryPoint::Known(arn),
             });
-        let scope = self
-            .shared
-            .restore(restore, recovery_point.as_deref(), known);
+        let scope = self.shared.restore(instance, point, known);
         let metadata = restore
             .metadata
             .iter()
@@ -211,11 +260,13 @@ impl Renderer {
             .map(|(at, entry)| self.entry(at, entry, &scope, &mut pending, findings))
             .collect();
         for finding in &mut findings[before..] {
-            finding.restore = Some(restore.name.value.clone());
+            finding.restore = Some(instance.name.to_string());
         }
         Rendered {
-            index,
+            index: instance.restore,
+            name: Arc::clone(&instance.name),
             recovery_point,
+            selector,
             metadata,
             pending,
         }

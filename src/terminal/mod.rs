@@ -4,8 +4,11 @@
 //! the rows of a terminal, or in a line now and then where there is none.
 
 mod board;
+mod counter;
 mod tally;
 mod words;
+
+pub use counter::Counter;
 
 use std::io::Write;
 

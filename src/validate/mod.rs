@@ -3,16 +3,19 @@
 mod arn;
 mod check;
 mod coerce;
+mod draft;
 mod estimate;
 mod graph;
 mod include;
+mod init;
 mod problem;
 mod rules;
 mod slips;
 mod wording;
 
-pub use graph::order;
-pub use rules::{Rules, RulesError};
+pub use draft::{Drafter, Origin, Proposal, Proposed, Variables};
+pub use graph::{needed, order};
+pub use rules::{Composite, Rules, RulesError};
 pub use slips::written;
 pub use wording::{example, expected};
 
@@ -23,7 +26,7 @@ use jiff::SignedDuration;
 
 use crate::diagnostic::{Finding, Severity, suggest};
 use crate::parse::{Document, Restore, error, warning};
-use crate::render::{Rendered, SourceFacts, Target};
+use crate::render::{Instances, RECOVERY_POINT, Rendered, SourceFacts, Target};
 
 /// The wire form of one restore: what the plan says, with AWS's spelling of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,13 +52,14 @@ pub fn plan(
     document: &Document,
     target: &Target,
     target_pending: bool,
+    instances: &Instances,
     rules: &Rules,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let (Some(written), false) = (&document.target, target_pending) {
         arn::target(written, target, &document.source, &mut findings);
     }
-    graph::needs(document, &mut findings);
+    graph::needs(document, instances, &mut findings);
     limits(document, &mut findings);
     unknown_types(document, rules, &mut findings);
     findings
@@ -75,17 +79,24 @@ pub fn restore(
     let resource_type = written.resource_type.as_ref()?;
     let schema = rules.of(&resource_type.value);
     let is_pending = |name: &str| rendered.pending.contains(name);
-    if let (Some(arn), Some(node)) = (&rendered.recovery_point, &written.recovery_point)
-        && !is_pending("recovery_point")
+    if let (Some(arn), Some(point)) = (&rendered.recovery_point, &written.recovery_point)
+        && !is_pending(RECOVERY_POINT)
     {
-        arn::recovery_point(arn, node.span, target, schema, &document.source, findings);
+        arn::recovery_point(
+            arn,
+            point.span(),
+            target,
+            schema,
+            &document.source,
+            findings,
+        );
     }
     let metadata = match schema {
         Some(schema) => check::metadata(document, written, rendered, source, schema, findings),
         None => check::unchecked(document, written, rendered, findings),
     };
     for finding in &mut findings[before..] {
-        finding.restore = Some(written.name.value.clone());
+        finding.restore = Some(rendered.name.to_string());
     }
     let failed = findings[before..]
         .iter()

@@ -1,16 +1,19 @@
 //! `redrill run PLAN`
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Context, Loaded, Shared, World, check_account, check_only};
+use jiff::Timestamp;
+
+use super::world::World;
+use super::{Asked, Context, Loaded, Shared, check_account, unknown};
 use crate::aws::Aws;
-use crate::cli::arguments::{DryRun, HumanOrJson, Progress, ReportOptions, Run};
+use crate::cli::arguments::{DryRun, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::diff::{Action, Diff, Stage, Wanted};
 use crate::execute::{
@@ -19,8 +22,9 @@ use crate::execute::{
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
+use crate::render::{Known, Resolved};
 use crate::report::{Record, Verdict, dry_run_human, run_human, run_report};
-use crate::terminal::{Screen, Standing, Style};
+use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if arguments.dry_run {
@@ -36,7 +40,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         return super::plan::plan(&dry, context).await;
     }
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let inventory = context.inventory(&arguments.inputs)?;
+    let inventory = context.inventory(&arguments.inputs, loaded.planner.target())?;
     let settings = context.settings(&arguments.aws, loaded.planner.target())?;
     let aws = Arc::new(Aws::connect(&settings).await);
     let execution = Execution {
@@ -44,7 +48,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         run_id: &arguments.inputs.run_id,
         state: arguments.state.state.clone(),
         wanted: Wanted {
-            only: arguments.only.only.clone(),
+            only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
             retry_failed: arguments.retry_failed,
         },
         report: &arguments.report,
@@ -127,13 +131,17 @@ pub(super) async fn execute<C: Clock>(
     // What was before is read without the lock first: the question comes before anything is created.
     let before = journal::read(&directory)?;
     let (observed, mut known) = pipeline::history(&before).map_err(Stopped::from)?;
-    let mut plan = context.requests(loaded, &mut known, world).await?;
+    let start = pipeline::start(&before).unwrap_or_else(|| clock.now());
+    let asked = Asked {
+        only: &execution.wanted.only,
+        start,
+    };
+    let mut plan = context.requests(loaded, &mut known, world, &asked).await?;
     if let Some(earlier) = journal::latest_other(&execution.state, &name, execution.run_id) {
         // A damaged journal of another run is no reason not to start this one.
         pipeline::learn(&mut plan, &journal::read(&earlier).unwrap_or_default());
     }
     let plan = plan;
-    check_only(&execution.wanted.only, &plan)?;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
     check_opened(&before, &name, execution.run_id)?;
@@ -185,7 +193,8 @@ pub(super) async fn execute<C: Clock>(
     // Another runner may have worked between the question and the lock.
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
-    let opening = if events.is_empty() {
+    let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
+    let mut opening = vec![if events.is_empty() {
         Event::RunOpened {
             plan: name,
             run: execution.run_id.to_owned(),
@@ -197,7 +206,8 @@ pub(super) async fn execute<C: Clock>(
         Event::RunResumed {
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
         }
-    };
+    }];
+    opening.extend(resolved);
     let signals = Signals::listen();
     let terminated = signals.terminated();
     let standing = Standing {
@@ -211,7 +221,7 @@ pub(super) async fn execute<C: Clock>(
             .collect(),
     };
     let mut watch = Watch {
-        screen: Screen::new(style(context), context.display.verbose, &standing),
+        screen: Screen::new(context.style(), context.display.verbose, &standing),
         record: events.iter().collect(),
     };
     drop(events);
@@ -239,6 +249,44 @@ pub(super) async fn execute<C: Clock>(
         None if exit == Exit::Interrupted && terminated => Ok(Exit::Terminated),
         None => Ok(exit),
     }
+}
+
+/// What the selectors of that which starts were resolved to, where the journal does not have it yet: the run keeps to it.
+fn resolved(
+    plan: &Plan,
+    diff: &Diff,
+    fresh: &BTreeMap<String, Arc<Resolved>>,
+    known: &mut Known,
+    start: Timestamp,
+) -> Result<Vec<Event>, Failure> {
+    let mut events = Vec::new();
+    let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
+    for step in starts.map(|change| &plan.steps[change.step]) {
+        let Some(point) = fresh.get(&*step.name) else {
+            continue;
+        };
+        match known.resolved.get(&*step.name) {
+            Some(recorded) if recorded == point => continue,
+            // The selector has changed since, and nothing hangs on what it was.
+            Some(recorded) if recorded.selector != point.selector => {}
+            Some(_) => {
+                return Err(Failure::Conflict(format!(
+                    "another runner has begun this run meanwhile and resolved `{}` to another recovery point; \
+                     run the same command again",
+                    step.name
+                )));
+            }
+            None => {}
+        }
+        events.push(Event::Resolved {
+            restore: step.name.to_string(),
+            measured_from: start,
+            point: Resolved::clone(point),
+        });
+        let name = step.name.to_string();
+        known.resolved.insert(name, Arc::clone(point));
+    }
+    Ok(events)
 }
 
 /// Reports, and says by the exit code what it has come to.
@@ -308,17 +356,6 @@ fn refuse_conflicts(plan: &Plan, diff: &Diff) -> Result<(), Failure> {
         "the plan asks for something else than what this run has started; nothing was sent\n\n{}",
         dry_run_human(plan, diff)
     )))
-}
-
-fn style(context: &Context<'_>) -> Style {
-    match context.display.progress {
-        _ if context.display.quiet => Style::None,
-        Progress::None => Style::None,
-        Progress::Bar => Style::Bar,
-        Progress::Lines => Style::Lines,
-        Progress::Auto if Output::is_terminal() => Style::Bar,
-        Progress::Auto => Style::Lines,
-    }
 }
 
 /// The screen, and the record for the report.
