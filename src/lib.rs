@@ -13,12 +13,14 @@
 //! 8. [`cleanup`]: what a run has made to nothing; owns the trait that deletes.
 //! 9. [`report`]: records to bytes.
 //! 10. [`evidence`]: a run to a bundle that can be checked without it.
+//! 11. [`author`]: recovery points and rules to a plan to start from.
 //!
 //! Nouns are the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`], [`terminal`], and [`emulator`], which knows nothing of the rest.
 //!
 //! [`pipeline`] is the program on one page; [`cli`] is what was typed.
 
+pub mod author;
 pub mod cleanup;
 pub mod diagnostic;
 pub mod diff;

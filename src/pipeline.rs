@@ -5,12 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diagnostic::{Finding, Severity, Source};
-use crate::diff::{ApiError, Diff, Observed, Sources, Stage, Wanted, diff};
-use crate::execute::{Illegal, Recorded, replay};
-use crate::parse::{document, error};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
+use crate::diff::{ApiError, Asked, Diff, Observed, Shelves, Sources, Stage, Wanted, diff};
+use crate::execute::{Event, Illegal, Recorded, replay};
+use crate::parse::{Point, Restore, document, error};
 use crate::plan::{Plan, Planner, Step};
-use crate::render::{Created, Inputs, Known, Missing, Renderer};
+use crate::render::{
+    Created, Inputs, Known, Missing, RECOVERY_POINT, Renderer, Resolved, Selector, split_instance,
+};
 use crate::validate::Rules;
 
 /// What a plan file has come to so far, and everything found on the way.
@@ -50,7 +54,7 @@ fn asks(step: &Step) -> bool {
         .any(|name| name.starts_with("source."))
 }
 
-/// The recovery points that templates ask about.
+/// The recovery points that templates ask about, as far as it is known which they are.
 #[must_use]
 pub fn sources_wanted(plan: &Plan) -> BTreeSet<String> {
     arns(plan, asks)
@@ -62,10 +66,16 @@ pub fn sources_useful(plan: &Plan) -> BTreeSet<String> {
     arns(plan, |step| asks(step) || step.draft.lacks_recovery_point)
 }
 
+/// Where a restore says what it is made of.
+fn place(restore: &Restore) -> Span {
+    let point = restore.recovery_point.as_ref();
+    point.map_or(restore.name.span, Point::span)
+}
+
 fn arns(plan: &Plan, chosen: impl Fn(&Step) -> bool) -> BTreeSet<String> {
     plan.steps
         .iter()
-        .filter(|step| chosen(step))
+        .filter(|step| chosen(step) && !step.draft.pending.contains(RECOVERY_POINT))
         .map(|step| step.draft.request.recovery_point_arn.clone())
         .collect()
 }
@@ -77,14 +87,14 @@ pub fn unchecked(planner: &Planner, plan: &Plan) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     plan.steps
         .iter()
-        .zip(&document.restores)
+        .map(|step| (step, &document.restores[step.restore]))
         .filter(|(step, _)| step.draft.lacks_recovery_point)
         .filter(|(step, _)| seen.insert(step.draft.request.resource_type.clone()))
         .map(|(step, restore)| {
             let of_type = &step.draft.request.resource_type;
             let mut finding = error(
                 &document.source,
-                restore.recovery_point.as_ref().map_or(restore.name.span, |node| node.span),
+                place(restore),
                 &format!("{of_type}/recovery-point-unchecked"),
                 format!("rules of {of_type} that need the recovery point itself were not checked"),
                 "give an inventory that has it with --inventory; `redrill run` asks AWS where they are few",
@@ -93,6 +103,122 @@ pub fn unchecked(planner: &Planner, plan: &Plan) -> Vec<Finding> {
             finding
         })
         .collect()
+}
+
+/// The names of what is acted on: `files` stands for all its instances. Nothing where nothing was chosen.
+///
+/// # Errors
+///
+/// The first name that the plan does not have, and what it may have been meant to be.
+pub fn chosen(planner: &Planner, only: &[String]) -> Result<Vec<String>, (String, String)> {
+    let instances = planner.instances();
+    let restores = &planner.document().restores;
+    let mut names = Vec::new();
+    for name in only {
+        if instances.find(name).is_some() {
+            names.push(name.clone());
+            continue;
+        }
+        let Some(at) = restores.iter().position(|r| r.name.value == *name) else {
+            let known: Vec<&str> = match split_instance(name) {
+                Some(_) => instances.all().iter().map(|i| &*i.name).collect(),
+                None => restores.iter().map(|r| r.name.value.as_str()).collect(),
+            };
+            return Err((name.clone(), suggest(name, known)));
+        };
+        let all = &instances.all()[instances.of(at)];
+        names.extend(all.iter().map(|instance| instance.name.to_string()));
+    }
+    Ok(names)
+}
+
+/// The steps whose selectors have to be resolved first; of those that are acted on alone.
+#[must_use]
+pub fn unresolved<'p>(plan: &'p Plan, only: &[String]) -> Vec<(&'p Step, &'p Selector)> {
+    let only: BTreeSet<&str> = only.iter().map(String::as_str).collect();
+    plan.steps
+        .iter()
+        .filter(|step| only.is_empty() || only.contains(&*step.name))
+        .filter_map(|step| Some((step, step.draft.selector.as_ref()?)))
+        .collect()
+}
+
+/// What is said where selectors were not resolved.
+#[must_use]
+pub fn unresolved_note(planner: &Planner, plan: &Plan) -> Option<Finding> {
+    let wanted = unresolved(plan, &[]);
+    let (first, _) = wanted.first()?;
+    let count = match wanted.len() {
+        1 => "a selector was".to_owned(),
+        n => format!("{n} selectors were"),
+    };
+    let document = planner.document();
+    let mut finding = error(
+        &document.source,
+        place(&document.restores[first.restore]),
+        "selector/unresolved",
+        format!("{count} not resolved: the recovery points are not at hand"),
+        "give an inventory with --inventory, or use `redrill plan`, which asks AWS",
+    );
+    finding.severity = Severity::Note;
+    Some(finding)
+}
+
+/// Resolves selectors, by ages that are measured from `start`; those that mean no recovery point become findings.
+///
+/// # Errors
+///
+/// Where AWS does not answer.
+pub async fn resolve<R: Sources>(
+    reader: &R,
+    planner: &Planner,
+    plan: &Plan,
+    only: &[String],
+    start: Timestamp,
+    known: &mut Known,
+    findings: &mut Vec<Finding>,
+) -> Result<(), ApiError> {
+    let wanted = unresolved(plan, only);
+    let selectors: Vec<&Selector> = wanted.iter().map(|(_, selector)| *selector).collect();
+    let mut shelves = Shelves::prepare(reader, &selectors).await?;
+    let document = planner.document();
+    let mut said = Vec::new();
+    for (step, selector) in wanted {
+        let asked = Asked {
+            selector,
+            resource_type: &step.draft.request.resource_type,
+            start,
+            run: &plan.run_id,
+            restore: &step.name,
+        };
+        match shelves.choose(reader, &asked).await? {
+            Ok(point) => {
+                let resolved = Arc::new(Resolved {
+                    selector: selector.clone(),
+                    recovery_point: point.arn,
+                    vault: point.vault,
+                    created_at: point.created_at,
+                    size_bytes: point.size_bytes,
+                    expires_at: point.expires_at,
+                });
+                known.resolved.insert(step.name.to_string(), resolved);
+            }
+            Err(unselected) => {
+                let written = &document.restores[step.restore];
+                let mut finding = error(
+                    &document.source,
+                    unselected.place(written),
+                    unselected.rule(),
+                    unselected.to_string(),
+                    unselected.help(selector),
+                );
+                finding.restore = Some(step.name.to_string());
+                said.push(finding);
+            }
+        }
+    }
+    findings.extend(planner.once(said));
+    Ok(())
 }
 
 /// Looks recovery points up; those that a template asks about and no vault has become findings.
@@ -117,22 +243,17 @@ pub async fn sources<R: Sources>(
         let asks = plan
             .steps
             .iter()
-            .zip(&document.restores)
-            .filter(|(step, _)| asks(step) && step.draft.request.recovery_point_arn == *arn);
-        for (_, restore) in asks {
-            let span = restore
-                .recovery_point
-                .as_ref()
-                .map_or(restore.name.span, |n| n.span);
+            .filter(|step| asks(step) && step.draft.request.recovery_point_arn == *arn);
+        for step in asks {
             findings.push(
                 error(
                     &document.source,
-                    span,
+                    place(&document.restores[step.restore]),
                     "source/not-found",
                     format!("no vault has the recovery point {arn}, and a template asks for its `source`"),
                     "check the ARN, the account and the Region; or give an inventory that has it",
                 )
-                .of_restore(&restore.name.value),
+                .of_restore(&step.name),
             );
         }
     }
@@ -164,10 +285,41 @@ pub fn history(events: &[Recorded]) -> Result<(Observed, Known), Illegal> {
         })
         .collect();
     let known = Known {
-        created,
+        resolved: observed.resolved.clone(),
+        created: Arc::new(created),
         ..Known::default()
     };
     Ok((observed, known))
+}
+
+/// Takes over how long restores took in an earlier run: a better estimate than one from type and size.
+pub fn learn(plan: &mut Plan, earlier: &[Recorded]) {
+    let took: BTreeMap<&str, SignedDuration> = earlier
+        .iter()
+        .filter_map(|recorded| match &recorded.event {
+            Event::Completed {
+                restore,
+                started_at: Some(started),
+                ended_at: Some(ended),
+                ..
+            } => Some((restore.as_str(), ended.duration_since(*started))),
+            _ => None,
+        })
+        .collect();
+    for step in &mut plan.steps {
+        if let Some(took) = took.get(&*step.name) {
+            step.draft.expected = *took;
+        }
+    }
+}
+
+/// When a run was opened, where it was.
+#[must_use]
+pub fn start(events: &[Recorded]) -> Option<Timestamp> {
+    events
+        .iter()
+        .find(|recorded| matches!(recorded.event, Event::RunOpened { .. }))
+        .map(|recorded| recorded.at)
 }
 
 /// What a run would do.

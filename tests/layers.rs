@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 10] = [
+const STAGES: [&str; 11] = [
     "diagnostic",
     "parse",
     "render",
@@ -17,6 +17,7 @@ const STAGES: [&str; 10] = [
     "cleanup",
     "report",
     "evidence",
+    "author",
 ];
 
 /// Edges and what of ours they may import.

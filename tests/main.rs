@@ -7,17 +7,23 @@
     reason = "a test ends where something is not as it should be, and lays out files itself"
 )]
 
+mod authoring;
 mod cases;
 mod cli;
 mod complete;
 mod crash;
 mod drill;
 mod emulator;
+mod engine;
+mod findings;
+mod for_each;
 mod harness;
 mod layers;
 mod npm;
 mod python;
+mod reading;
 mod rules;
+mod selectors;
 mod state;
 mod support;
 mod tokens;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use redrill::diff::{Check, Deletion, Past, Stage};
-use redrill::execute::{CheckVerdict, Event, Recorded, next};
+use redrill::execute::{CheckVerdict, Event, Recorded, next, replay};
 use redrill::plan::Request;
 
 /// What a restore can be, without what it holds.
@@ -51,7 +51,9 @@ fn model(was: Is, attempt: u32, after: &After, event: &Event) -> Option<(Is, u32
         }
         Event::Withdrawn { .. } => (was == Is::Intended).then_some((Is::Withdrawn, attempt)),
         Event::Refused { .. } => (was == Is::Intended).then_some((Is::Failed, attempt)),
-        Event::Seen { .. } => (was == Is::Running).then_some((Is::Running, attempt)),
+        Event::Seen { .. } | Event::Overdue { .. } => {
+            (was == Is::Running).then_some((Is::Running, attempt))
+        }
         Event::Completed { .. } => (was == Is::Running).then_some((Is::Completed, attempt)),
         Event::Failed { .. } => (was == Is::Running).then_some((Is::Failed, attempt)),
         Event::Skipped { .. } => not_sent.then_some((Is::Skipped, attempt)),
@@ -166,6 +168,7 @@ fn event() -> impl Strategy<Value = Event> {
             started_at: None,
             ended_at: None,
         }),
+        1 => Just(Event::Overdue { restore: restore() }),
         1 => Just(Event::Skipped { restore: restore(), because: text() }),
         6 => (1u32..4).prop_map(move |nth| Event::CheckStarted {
             restore: Some(restore()),
@@ -192,7 +195,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn any_order_of_events_goes_as_the_model_says(events in prop::collection::vec(event(), 1..40)) {
         let mut past: Option<Past> = None;
@@ -215,6 +218,67 @@ proptest! {
                 (Err(_), None) => {}
                 (got, expected) => prop_assert!(false, "{was:?} and {recorded:?}: {got:?}, not {expected:?}"),
             }
+        }
+    }
+}
+
+/// A selector means what it was resolved to from the first request on; before that, and for another attempt, it may be
+/// resolved anew.
+#[test]
+fn a_selector_is_resolved_before_its_request_and_not_after() {
+    let resolved = || Event::Resolved {
+        restore: "r".to_owned(),
+        measured_from: Timestamp::UNIX_EPOCH,
+        point: serde_json::from_value(serde_json::json!({
+            "selector": { "vault": "dr" }, "recovery_point": "arn", "vault": "dr",
+        }))
+        .unwrap(),
+    };
+    let intended = |attempt| Event::Intended {
+        restore: "r".to_owned(),
+        attempt,
+        token: String::new(),
+        digest: String::new(),
+        request: Request {
+            copy_source_tags_to_restored_resource: None,
+            iam_role_arn: None,
+            idempotency_token: None,
+            metadata: std::collections::BTreeMap::new(),
+            recovery_point_arn: String::new(),
+            resource_type: String::new(),
+        },
+    };
+    let refused = || Event::Refused {
+        restore: "r".to_owned(),
+        code: None,
+        message: String::new(),
+    };
+    let skipped = || Event::Skipped {
+        restore: "r".to_owned(),
+        because: String::new(),
+    };
+    for (events, legal) in [
+        (vec![resolved(), resolved(), intended(1)], true),
+        (vec![skipped(), resolved(), intended(1)], true),
+        (
+            vec![resolved(), intended(1), refused(), resolved(), intended(2)],
+            true,
+        ),
+        (vec![resolved(), intended(1), resolved()], false),
+        (vec![intended(1), resolved()], false),
+    ] {
+        let recorded: Vec<Recorded> = events
+            .into_iter()
+            .map(|event| Recorded {
+                at: Timestamp::UNIX_EPOCH,
+                event,
+            })
+            .collect();
+        let observed = replay(&recorded);
+        assert_eq!(observed.is_ok(), legal, "{observed:?}");
+        // It is a part of the run, and no step in the life of a restore.
+        if let Ok(observed) = replay(&recorded[..1]) {
+            assert!(observed.restores.is_empty() || recorded[0].event.restore().is_some());
         }
     }
 }

@@ -5,8 +5,11 @@
 
 mod client;
 mod error;
+mod paced;
+mod points;
 mod read;
 mod resources;
 mod write;
 
 pub use client::{Aws, Settings};
+pub use paced::Paced;

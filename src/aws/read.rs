@@ -1,4 +1,4 @@
-//! The calls that only read.
+//! The calls that only read jobs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,11 +8,10 @@ use jiff::Timestamp;
 
 use super::Aws;
 use super::error::classify;
-use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
-use crate::render::SourceFacts;
+use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Reader};
 
-/// Jobs a page, the most that ListRestoreJobs gives.
-const PAGE: i32 = 1000;
+/// Items a page, the most that any listing gives.
+pub(super) const PAGE: i32 = 1000;
 
 impl Reader for Aws {
     async fn caller_account(&self) -> Result<String, ApiError> {
@@ -34,7 +33,7 @@ impl Reader for Aws {
     async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
         let operation = self.count("DescribeRestoreJob");
         let job = self
-            .backup
+            .backup_once
             .describe_restore_job()
             .restore_job_id(job_id)
             .send()
@@ -60,7 +59,7 @@ impl Reader for Aws {
         let at = |time: Timestamp| DateTime::from_secs(time.as_second());
         let operation = self.count("ListRestoreJobs");
         let page = self
-            .backup
+            .backup_once
             .list_restore_jobs()
             .by_account_id(&query.account)
             .set_by_resource_type(query.resource_type.clone())
@@ -78,87 +77,13 @@ impl Reader for Aws {
     async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
         let operation = self.count("GetRestoreJobMetadata");
         let answer = self
-            .backup
+            .backup_once
             .get_restore_job_metadata()
             .restore_job_id(job_id)
             .send()
             .await
             .map_err(|err| classify(operation, &err))?;
         Ok(sorted(answer.metadata))
-    }
-}
-
-impl Sources for Aws {
-    async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
-        // The ARN of a recovery point does not name its vault, and every call that describes it wants the vault.
-        let vaults = self.vaults.get_or_try_init(|| self.list_vaults()).await?;
-        for vault in vaults {
-            match self.source_in(vault, recovery_point_arn).await {
-                Ok(facts) => return Ok(Some(facts)),
-                // AWS answers AccessDenied as well where a vault or point does not exist.
-                Err(err) if matches!(err.fault, Fault::Refused | Fault::Denied) => {}
-                Err(err) => return Err(err),
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Aws {
-    async fn list_vaults(&self) -> Result<Vec<String>, ApiError> {
-        let mut names = Vec::new();
-        let mut token = None;
-        loop {
-            let operation = self.count("ListBackupVaults");
-            let page = self
-                .backup
-                .list_backup_vaults()
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|err| classify(operation, &err))?;
-            let vaults = page.backup_vault_list.unwrap_or_default();
-            names.extend(
-                vaults
-                    .into_iter()
-                    .filter_map(|vault| vault.backup_vault_name),
-            );
-            token = page.next_token;
-            if token.is_none() {
-                return Ok(names);
-            }
-        }
-    }
-
-    async fn source_in(&self, vault: &str, arn: &str) -> Result<SourceFacts, ApiError> {
-        let operation = self.count("DescribeRecoveryPoint");
-        let point = self
-            .backup
-            .describe_recovery_point()
-            .backup_vault_name(vault)
-            .recovery_point_arn(arn)
-            .send()
-            .await
-            .map_err(|err| classify(operation, &err))?;
-        let operation = self.count("GetRecoveryPointRestoreMetadata");
-        let metadata = self
-            .backup
-            .get_recovery_point_restore_metadata()
-            .backup_vault_name(vault)
-            .recovery_point_arn(arn)
-            .send()
-            .await
-            .map_err(|err| classify(operation, &err))?;
-        Ok(SourceFacts {
-            created_at: timestamp(point.creation_date)
-                .map(|at| at.to_string())
-                .unwrap_or_default(),
-            resource_arn: point.resource_arn.unwrap_or_default(),
-            size_bytes: point.backup_size_in_bytes.unwrap_or_default(),
-            metadata: sorted(metadata.restore_metadata),
-            storage_class: point.storage_class.map(|class| class.as_str().to_owned()),
-            is_parent: point.is_parent,
-        })
     }
 }
 
@@ -187,12 +112,12 @@ fn status(status: Option<RestoreJobStatus>) -> JobStatus {
     }
 }
 
-fn timestamp(time: Option<DateTime>) -> Option<Timestamp> {
+pub(super) fn timestamp(time: Option<DateTime>) -> Option<Timestamp> {
     let time = time?;
     let nanos = i32::try_from(time.subsec_nanos()).ok()?;
     Timestamp::new(time.secs(), nanos).ok()
 }
 
-fn sorted(map: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
+pub(super) fn sorted(map: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
     map.unwrap_or_default().into_iter().collect()
 }

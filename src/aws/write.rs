@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::types::RestoreValidationStatus;
 
 use super::Aws;
@@ -24,7 +23,7 @@ impl Writer for Aws {
             });
         };
         let answer = self
-            .backup
+            .backup_once
             .start_restore_job()
             .recovery_point_arn(&request.recovery_point_arn)
             .set_metadata(Some(
@@ -39,11 +38,6 @@ impl Writer for Aws {
             .resource_type(&request.resource_type)
             .set_copy_source_tags_to_restored_resource(
                 request.copy_source_tags_to_restored_resource,
-            )
-            .customize()
-            // The engine tries again itself: after an attempt without an answer it has to know that there was one.
-            .config_override(
-                aws_sdk_backup::Config::builder().retry_config(RetryConfig::disabled()),
             )
             .send()
             .await

@@ -1,12 +1,18 @@
 //! A plan and what has been observed to changes: what a run would do, restore by restore.
 
 mod judged;
+mod lookup;
 mod observed;
+mod points;
 mod read;
+mod select;
 
 pub use judged::{Judged, due_after, judged};
+pub use lookup::Shelves;
 pub use observed::{Check, Checked, Deletion, Observed, Past, Stage};
+pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
 pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
+pub use select::{Asked, PassedOver, Unselected, select};
 
 use std::collections::BTreeSet;
 
@@ -129,7 +135,7 @@ fn change(
         action,
         attempt,
         token: match (action, started) {
-            (Action::Start | Action::Blocked, _) | (_, None) => plan.token(step, attempt),
+            (Action::Start | Action::Blocked, _) | (_, None) => plan.token(at, attempt),
             (_, Some(past)) => Some(past.token.clone()),
         },
         reason,

@@ -1,14 +1,19 @@
 //! What a run has done so far, restore by restore.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+
+use crate::render::Resolved;
 
 /// Every restore that a run has touched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// By the restore's name.
     pub restores: BTreeMap<String, Past>,
+    /// What selectors were resolved to, by the restore's name.
+    pub resolved: BTreeMap<String, Arc<Resolved>>,
     /// The checks of the plan as a whole, by name.
     pub checks: BTreeMap<String, Checked>,
     /// The steps of the cutover, by name.

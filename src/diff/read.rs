@@ -5,15 +5,51 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::{PointQuery, RecoveryPoint, Vault};
 use crate::render::SourceFacts;
 
-/// Whoever knows recovery points: AWS, or a file that recorded them.
+/// Whoever knows vaults and recovery points: AWS, or a file that recorded them.
 pub trait Sources: Send + Sync {
     /// A recovery point and its restore metadata; `None` where no vault has it.
     fn source(
         &self,
         recovery_point_arn: &str,
     ) -> impl Future<Output = Result<Option<SourceFacts>, ApiError>> + Send;
+
+    /// A page of vaults, and the token of the next.
+    fn vaults_page(
+        &self,
+        token: Option<String>,
+    ) -> impl Future<Output = Result<(Vec<Vault>, Option<String>), ApiError>> + Send;
+
+    /// A page of recovery points, and the token of the next.
+    fn points_page(
+        &self,
+        query: &PointQuery,
+        token: Option<String>,
+    ) -> impl Future<Output = Result<(Vec<RecoveryPoint>, Option<String>), ApiError>> + Send;
+
+    /// A recovery point with what no listing says; `None` where the vault does not have it, or the caller may not see it:
+    /// AWS does not tell the two apart.
+    fn point(
+        &self,
+        vault: &str,
+        recovery_point_arn: &str,
+    ) -> impl Future<Output = Result<Option<RecoveryPoint>, ApiError>> + Send;
+
+    /// What GetRecoveryPointRestoreMetadata returns.
+    fn restore_metadata(
+        &self,
+        vault: &str,
+        recovery_point_arn: &str,
+    ) -> impl Future<Output = Result<BTreeMap<String, String>, ApiError>> + Send;
+
+    /// The tags of a recovery point. AWS Backup may refuse them of points whose ARN is another service's
+    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListTags.html>).
+    fn tags(
+        &self,
+        recovery_point_arn: &str,
+    ) -> impl Future<Output = Result<BTreeMap<String, String>, ApiError>> + Send;
 }
 
 /// What redrill reads from AWS.
@@ -116,6 +152,19 @@ pub struct ApiError {
     pub message: String,
 }
 
+impl ApiError {
+    /// Whether it may mean that there is no such thing: AWS answers AccessDenied as well where a vault or recovery point
+    /// does not exist. Credentials that have expired say nothing of either.
+    #[must_use]
+    pub fn may_mean_absence(&self) -> bool {
+        match self.fault {
+            Fault::Refused => true,
+            Fault::Denied => self.code.as_deref() == Some("AccessDeniedException"),
+            Fault::Throttled | Fault::Unreachable | Fault::Service | Fault::Expired => false,
+        }
+    }
+}
+
 /// Whose fault, and whether the request may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -125,6 +174,8 @@ pub enum Fault {
     Unreachable,
     /// AWS's own failure: perhaps carried out; later.
     Service,
+    /// The caller's session has run out: not carried out; after logging in again.
+    Expired,
     /// The caller may not, or is not known: not carried out; after something has been done about it.
     Denied,
     /// AWS has judged the request and refused it: not carried out.

@@ -11,9 +11,10 @@ use tokio::task::JoinSet;
 
 use super::calls::Due;
 use super::command::{Command, Commands, Exited, Ran};
-use super::engine::{Run, Stopped};
+use super::engine::Stopped;
+use super::run::Run;
 use super::{CheckVerdict, Clock, Event, Journal, Observer, Writer};
-use crate::diff::{ApiError, Check as Is, Fault, Judged, Reader, Stage, due_after, judged};
+use crate::diff::{Check as Is, Judged, Reader, due_after, judged};
 use crate::parse::Check;
 
 /// Commands under way at once.
@@ -22,8 +23,6 @@ const AT_ONCE: usize = 16;
 const KEPT: usize = 16 * 1024;
 /// The longest wait between two tries.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(10);
-/// How often AWS Backup is told before its silence is taken for a no.
-const TELLINGS: u32 = 4;
 
 /// Whose check it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +141,13 @@ where
         .copied()
     }
 
+    /// Whether a command will ask what a restore has made.
+    pub(super) fn is_judged(&self, step: usize) -> bool {
+        let plan = self.engine.plan;
+        let whole = !plan.checks.is_empty() || self.engine.policy.cutover;
+        whole || !plan.steps[step].checks.is_empty()
+    }
+
     /// A restore is back: its place is free, and it is checked before anything follows from it.
     pub(super) fn restored(&mut self, step: usize) -> Result<(), Stopped> {
         self.schedule.ended(step);
@@ -186,7 +192,8 @@ where
         if self.engine.plan.steps[step].publishes() && !is_told {
             self.publishing.insert(step, 0);
             let now = self.engine.clock.now();
-            self.calls.at(now, step, Due::Publish);
+            let place = self.place(step);
+            self.calls.at(place, now, step, Due::Publish);
         }
         match good {
             Judged::Failed(check) => {
@@ -252,13 +259,17 @@ where
     /// What a command finds in its environment: `docs/plan.md` has the list.
     fn environment(&self, task: Task, check: &Check, nth: u32) -> Vec<(String, String)> {
         let plan = self.engine.plan;
+        let target = match task.of {
+            Of::Restore(step) => &plan.targets[plan.steps[step].target],
+            Of::Plan | Of::Cutover => &plan.targets[0],
+        };
         let mut all = vec![
             ("REDRILL_PLAN", plan.name.clone()),
             ("REDRILL_RUN_ID", plan.run_id.clone()),
             ("REDRILL_CHECK", check.name.value.clone()),
             ("REDRILL_TRY", nth.to_string()),
-            ("REDRILL_ACCOUNT", plan.target.account.clone()),
-            ("REDRILL_REGION", plan.target.region.clone()),
+            ("REDRILL_ACCOUNT", target.account.clone()),
+            ("REDRILL_REGION", target.region.clone()),
         ];
         match task.of {
             Of::Restore(step) => {
@@ -348,7 +359,7 @@ where
 
     /// Begins what comes when everything is back and good; whether there is something.
     pub(super) fn begin_after(&mut self) -> Result<bool, Stopped> {
-        let policy = self.engine.policy;
+        let policy = &self.engine.policy;
         let stays = self.detaching || self.stopped.is_some();
         if stays
             || !due_after(
@@ -371,58 +382,6 @@ where
         }
         self.go_on_checking(of, 0)?;
         Ok(true)
-    }
-
-    /// AWS Backup has answered to what the checks of a restore have come to, or has not.
-    pub(super) fn published(
-        &mut self,
-        step: usize,
-        answer: Result<&'static str, ApiError>,
-    ) -> Result<(), Stopped> {
-        let restore = self.name(step);
-        let event = match answer {
-            Ok(status) => {
-                self.well("PutRestoreValidationResult")?;
-                Event::Published {
-                    restore,
-                    status: status.to_owned(),
-                }
-            }
-            Err(error) => {
-                let tries = self.publishing.entry(step).or_default();
-                *tries += 1;
-                let is_final = matches!(error.fault, Fault::Refused | Fault::Denied);
-                if !is_final && *tries < TELLINGS {
-                    let at = self.engine.clock.now() + super::calls::backoff(*tries);
-                    self.calls.at(at, step, Due::Publish);
-                    return Ok(());
-                }
-                Event::NotPublished {
-                    restore,
-                    message: error.message,
-                }
-            }
-        };
-        self.publishing.remove(&step);
-        self.emit(vec![event])
-    }
-
-    /// Tells AWS Backup what the checks of a restore have come to.
-    pub(super) fn publish(&mut self, step: usize) {
-        let name = &*self.engine.plan.steps[step].name;
-        let Some(past) = self.observed.restores.get(name) else {
-            return;
-        };
-        let Stage::Completed { job_id, .. } = &past.stage else {
-            return;
-        };
-        let judged = judged(&self.engine.plan.steps[step].checks, &past.checks);
-        let message = match &judged {
-            Judged::Failed(check) => Some(format!("check {check} failed")),
-            _ => None,
-        };
-        let job_id = job_id.clone();
-        self.calls.publish(step, job_id, message);
     }
 }
 

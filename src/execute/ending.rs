@@ -1,6 +1,9 @@
 //! What follows from an end: a failure passes on, and a runner says what it has done before it leaves.
 
-use super::engine::{Run, Stopped};
+use std::collections::BTreeMap;
+
+use super::engine::Stopped;
+use super::run::Run;
 use super::schedule::Skip;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::Reader;
@@ -14,19 +17,17 @@ where
 {
     /// How often this runner has called AWS.
     pub(super) fn called(&self) -> Event {
-        let calls = self.engine.api.calls();
-        Event::Called {
-            calls: calls
-                .into_iter()
-                .map(|(name, n)| (name.to_owned(), n))
-                .collect(),
+        let mut calls: BTreeMap<String, u64> = BTreeMap::new();
+        for (name, count) in self.calls.made() {
+            *calls.entry(name.to_owned()).or_default() += count;
         }
+        Event::Called { calls }
     }
 
-    /// A restore has failed: so have those that hang on it.
-    pub(super) fn fail(&mut self, step: usize) -> Result<(), Stopped> {
+    /// A restore has failed, or is not waited for any longer: nor are those that hang on it.
+    pub(super) fn fail(&mut self, step: usize, what: &str) -> Result<(), Stopped> {
         let skips = self.schedule.failed(step);
-        self.skip(skips, &format!("`{}` failed", self.name(step)))
+        self.skip(skips, &format!("`{}` {what}", self.name(step)))
     }
 
     /// What will not start, and because of what.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outline::Outline;
 use crate::plan::Request;
-use crate::render::{Secrets, Target};
+use crate::render::{Resolved, Secrets, Target};
 
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,15 @@ pub enum Event {
     Planned {
         /// All of it.
         outline: Box<Outline>,
+    },
+    /// A selector means this recovery point, in this run for good; on disk before its request is meant to leave.
+    Resolved {
+        /// The restore.
+        restore: String,
+        /// When the run started, by which ages were measured.
+        measured_from: Timestamp,
+        /// What was asked for, and what it is.
+        point: Resolved,
     },
     /// A request is about to be sent; on disk before it leaves.
     Intended {
@@ -134,6 +143,11 @@ pub enum Event {
         started_at: Option<Timestamp>,
         /// By AWS's clock.
         ended_at: Option<Timestamp>,
+    },
+    /// The job goes on for longer than the plan's `timeout`: it is not followed any more in this run of redrill.
+    Overdue {
+        /// The restore.
+        restore: String,
     },
     /// It is not started in this run of redrill.
     Skipped {
@@ -260,7 +274,7 @@ impl Event {
         )
     }
 
-    /// The restore it is about.
+    /// The restore in whose life it is a step; a selector that was resolved is not one yet.
     #[must_use]
     pub fn restore(&self) -> Option<&str> {
         match self {
@@ -273,6 +287,7 @@ impl Event {
             | Self::Seen { restore, .. }
             | Self::Completed { restore, .. }
             | Self::Failed { restore, .. }
+            | Self::Overdue { restore }
             | Self::Skipped { restore, .. }
             | Self::Published { restore, .. }
             | Self::NotPublished { restore, .. }
@@ -286,6 +301,7 @@ impl Event {
             | Self::Planned { .. }
             | Self::Called { .. }
             | Self::RunResumed { .. }
+            | Self::Resolved { .. }
             | Self::Trouble { .. }
             | Self::Recovered
             | Self::Draining

@@ -1,7 +1,10 @@
 //! The one table of what may follow what in the life of a restore.
 
+use std::sync::Arc;
+
 use super::{CheckVerdict, Event, Recorded};
 use crate::diff::{Check, Checked, Deletion, Observed, Past, Stage};
+use crate::render::Resolved;
 
 /// An event that cannot have happened: the journal is not one that redrill wrote.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,12 +34,41 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Obse
 ///
 /// Where it cannot follow what was.
 pub(super) fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), Illegal> {
+    if let Event::Resolved { restore, point, .. } = &recorded.event {
+        return resolve(observed, recorded, restore, point);
+    }
     let Some(restore) = recorded.event.restore() else {
         return of_the_whole(observed, &recorded.event);
     };
-    let past = observed.restores.remove(restore);
-    let past = next(past, recorded)?;
-    observed.restores.insert(restore.to_owned(), past);
+    let (name, past) = match observed.restores.remove_entry(restore) {
+        Some((name, past)) => (name, Some(past)),
+        None => (restore.to_owned(), None),
+    };
+    observed.restores.insert(name, next(past, recorded)?);
+    Ok(())
+}
+
+/// A selector may be resolved anew as long as no job hangs on what it was: before the first request, or for another
+/// attempt of one that has failed.
+fn resolve(
+    observed: &mut Observed,
+    recorded: &Recorded,
+    restore: &str,
+    point: &Resolved,
+) -> Result<(), Illegal> {
+    let past = observed.restores.get(restore);
+    if let Some(past) = past
+        && past.stage.was_sent()
+        && !matches!(past.stage, Stage::Failed { .. })
+    {
+        return Err(Illegal {
+            restore: restore.to_owned(),
+            was: format!("{:?}", past.stage),
+            event: format!("{:?}", recorded.event),
+        });
+    }
+    let point = Arc::new(point.clone());
+    observed.resolved.insert(restore.to_owned(), point);
     Ok(())
 }
 
@@ -171,7 +203,9 @@ pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
             job_id: None,
             message: message.clone(),
         },
-        (Some(running @ Running { .. }), Event::Seen { .. }) => running.clone(),
+        (Some(running @ Running { .. }), Event::Seen { .. } | Event::Overdue { .. }) => {
+            running.clone()
+        }
         (
             Some(Running { job_id }),
             Event::Completed {

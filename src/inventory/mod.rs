@@ -1,15 +1,28 @@
-//! An inventory file as a world without credentials: recovery points as they were recorded.
+//! An inventory file as a world without credentials: vaults and recovery points as they were recorded.
+
+mod collect;
+
+pub use collect::{Asked, Collected, Listed, Step, Wanted, ask, collect, list, text};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::diff::{ApiError, Sources};
-use crate::emulator::{Inventory, InventoryError, StorageClass};
+use crate::diff::{ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault};
+use crate::emulator::{
+    AccountInventory, Inventory, InventoryError, RecoveryPoint as Written, RecoveryPointStatus,
+    StorageClass, VaultType,
+};
 use crate::render::SourceFacts;
 
-/// The recovery points of an inventory file, by ARN.
+/// The vaults and recovery points of an inventory file.
 #[derive(Debug)]
 pub struct Recorded {
-    points: HashMap<String, SourceFacts>,
+    inventory: Inventory,
+    /// Where each recovery point stands: its account, vault and number.
+    places: HashMap<String, (usize, String, usize)>,
+    /// Recovery points to which others belong.
+    parents: HashSet<String>,
+    /// The account and Region whose vaults are listed; all where there is none.
+    target: Option<(String, String)>,
 }
 
 impl Recorded {
@@ -19,54 +32,245 @@ impl Recorded {
     ///
     /// Where the text is no inventory, with the place.
     pub fn parse(text: &str) -> Result<Self, InventoryError> {
-        Ok(Self::new(&Inventory::parse(text)?))
+        Ok(Self::new(Inventory::parse(text)?))
     }
 
-    /// The recovery points of an inventory.
+    /// The vaults and recovery points of an inventory.
     #[must_use]
-    pub fn new(inventory: &Inventory) -> Self {
-        let parents: HashSet<&str> = inventory
-            .recovery_points()
-            .filter_map(|(_, _, point)| point.parent.as_deref())
-            .collect();
-        let points = inventory
-            .recovery_points()
-            .map(|(_, _, point)| {
-                let facts = SourceFacts {
-                    created_at: point.created_at.to_string(),
-                    resource_arn: point.resource_arn.clone(),
-                    size_bytes: i64::try_from(point.size_bytes).unwrap_or(i64::MAX),
-                    metadata: point.restore_metadata.clone(),
-                    storage_class: Some(
-                        match point.storage_class {
-                            StorageClass::Warm => "WARM",
-                            StorageClass::Cold => "COLD",
-                            StorageClass::Deleted => "DELETED",
-                        }
-                        .to_owned(),
-                    ),
-                    is_parent: parents.contains(point.arn.as_str()),
-                };
-                (point.arn.clone(), facts)
-            })
-            .collect();
-        Self { points }
+    pub fn new(inventory: Inventory) -> Self {
+        let mut places = HashMap::new();
+        let mut parents = HashSet::new();
+        for (account, of_account) in inventory.accounts.iter().enumerate() {
+            for (name, vault) in &of_account.vaults {
+                for (at, point) in vault.recovery_points.iter().enumerate() {
+                    places.insert(point.arn.clone(), (account, name.clone(), at));
+                    parents.extend(point.parent.clone());
+                }
+            }
+        }
+        Self {
+            inventory,
+            places,
+            parents,
+            target: None,
+        }
     }
-}
 
-impl Recorded {
+    /// The same, as a caller of this account sees it in this Region: a file may hold several, and a listing shows one.
+    #[must_use]
+    pub fn seen_from(self, account: &str, region: &str) -> Self {
+        Self {
+            target: Some((account.to_owned(), region.to_owned())),
+            ..self
+        }
+    }
+
+    /// The accounts and Regions that the file has, in its order.
+    #[must_use]
+    pub fn places(&self) -> Vec<(String, String)> {
+        let accounts = self.inventory.accounts.iter();
+        accounts
+            .map(|written| (written.account.clone(), written.region.clone()))
+            .collect()
+    }
+
     /// Everything there is, by ARN.
     #[must_use]
     pub fn all(&self) -> BTreeMap<String, SourceFacts> {
-        self.points
-            .iter()
-            .map(|(arn, facts)| (arn.clone(), facts.clone()))
+        self.inventory
+            .recovery_points()
+            .map(|(_, _, point)| (point.arn.clone(), self.facts(point)))
             .collect()
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = &AccountInventory> {
+        self.inventory
+            .accounts
+            .iter()
+            .filter(|written| match &self.target {
+                Some((account, region)) => written.account == *account && written.region == *region,
+                None => true,
+            })
+    }
+
+    fn find(&self, arn: &str) -> Option<(&str, &Written)> {
+        let (account, vault, at) = self.places.get(arn)?;
+        let point = self.inventory.accounts[*account]
+            .vaults
+            .get(vault)?
+            .recovery_points
+            .get(*at)?;
+        Some((vault, point))
+    }
+
+    /// The form of the ARN is that of <https://docs.aws.amazon.com/aws-backup/latest/devguide/eks-backups.html>.
+    fn is_parent(&self, point: &Written) -> bool {
+        self.parents.contains(&point.arn) || point.arn.contains(":recovery-point:composite:")
+    }
+
+    fn facts(&self, point: &Written) -> SourceFacts {
+        SourceFacts {
+            created_at: point.created_at.to_string(),
+            resource_arn: point.resource_arn.clone(),
+            size_bytes: i64::try_from(point.size_bytes).unwrap_or(i64::MAX),
+            metadata: point.restore_metadata.clone(),
+            storage_class: Some(class(point.storage_class).to_owned()),
+            is_parent: self.is_parent(point),
+        }
+    }
+
+    fn point_of(&self, vault: &str, point: &Written) -> RecoveryPoint {
+        RecoveryPoint {
+            arn: point.arn.clone(),
+            vault: vault.to_owned(),
+            resource_arn: point.resource_arn.clone(),
+            resource_type: Some(point.resource_type.clone()),
+            status: status(point.status),
+            created_at: Some(point.created_at),
+            size_bytes: i64::try_from(point.size_bytes).ok(),
+            storage_class: Some(class(point.storage_class).to_owned()),
+            parent: point.parent.clone(),
+            is_parent: self.is_parent(point),
+            expires_at: point.expires_at,
+            deleted_after_copy: false,
+            encryption_key_arn: point.encryption_key_arn.clone(),
+        }
     }
 }
 
 impl Sources for Recorded {
     async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
-        Ok(self.points.get(recovery_point_arn).cloned())
+        Ok(self
+            .find(recovery_point_arn)
+            .map(|(_, point)| self.facts(point)))
+    }
+
+    async fn vaults_page(
+        &self,
+        _token: Option<String>,
+    ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
+        let vaults = self
+            .accounts()
+            .flat_map(|account| &account.vaults)
+            .map(|(name, vault)| Vault {
+                name: name.clone(),
+                kind: Some(
+                    match vault.kind {
+                        VaultType::BackupVault => "BACKUP_VAULT",
+                        VaultType::LogicallyAirGappedBackupVault => {
+                            "LOGICALLY_AIR_GAPPED_BACKUP_VAULT"
+                        }
+                        VaultType::RestoreAccessBackupVault => "RESTORE_ACCESS_BACKUP_VAULT",
+                    }
+                    .to_owned(),
+                ),
+                encryption_key_arn: vault.encryption_key_arn.clone(),
+                locked: vault.locked,
+                recovery_points: u64::try_from(vault.recovery_points.len()).ok(),
+            });
+        Ok((vaults.collect(), None))
+    }
+
+    async fn points_page(
+        &self,
+        query: &PointQuery,
+        _token: Option<String>,
+    ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
+        if let PointQuery::InVault { vault, .. } = query
+            && !self.accounts().any(|a| a.vaults.contains_key(vault))
+        {
+            return Err(absent(
+                "ListRecoveryPointsByBackupVault",
+                format!("the inventory has no vault `{vault}`"),
+            ));
+        }
+        let same = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|w| w == text);
+        let fits = |name: &str, point: &Written| match query {
+            PointQuery::InVault {
+                vault,
+                resource_arn,
+                resource_type,
+            } => {
+                name == vault
+                    && same(resource_arn, &point.resource_arn)
+                    && same(resource_type, &point.resource_type)
+            }
+            PointQuery::OfResource { resource_arn } => *resource_arn == point.resource_arn,
+        };
+        let points = self
+            .accounts()
+            .flat_map(|account| &account.vaults)
+            .flat_map(|(name, vault)| vault.recovery_points.iter().map(move |p| (name, p)))
+            .filter(|(name, point)| fits(name, point))
+            .map(|(name, point)| self.point_of(name, point));
+        Ok((points.collect(), None))
+    }
+
+    async fn point(
+        &self,
+        vault: &str,
+        recovery_point_arn: &str,
+    ) -> Result<Option<RecoveryPoint>, ApiError> {
+        Ok(self
+            .find(recovery_point_arn)
+            .filter(|(name, _)| *name == vault)
+            .map(|(name, point)| self.point_of(name, point)))
+    }
+
+    async fn restore_metadata(
+        &self,
+        vault: &str,
+        recovery_point_arn: &str,
+    ) -> Result<BTreeMap<String, String>, ApiError> {
+        self.find(recovery_point_arn)
+            .filter(|(name, _)| *name == vault)
+            .map(|(_, point)| point.restore_metadata.clone())
+            .ok_or_else(|| {
+                absent(
+                    "GetRecoveryPointRestoreMetadata",
+                    format!("the inventory has no {recovery_point_arn} in `{vault}`"),
+                )
+            })
+    }
+
+    async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
+        self.find(recovery_point_arn)
+            .map(|(_, point)| point.tags.clone())
+            .ok_or_else(|| {
+                absent(
+                    "ListTags",
+                    format!("the inventory has no {recovery_point_arn}"),
+                )
+            })
+    }
+}
+
+/// What AWS refuses where there is no such thing.
+fn absent(operation: &'static str, message: String) -> ApiError {
+    ApiError {
+        operation,
+        fault: Fault::Refused,
+        code: None,
+        message,
+    }
+}
+
+fn class(class: StorageClass) -> &'static str {
+    match class {
+        StorageClass::Warm => "WARM",
+        StorageClass::Cold => "COLD",
+        StorageClass::Deleted => "DELETED",
+    }
+}
+
+fn status(status: RecoveryPointStatus) -> PointStatus {
+    match status {
+        RecoveryPointStatus::Completed => PointStatus::Completed,
+        RecoveryPointStatus::Partial => PointStatus::Partial,
+        RecoveryPointStatus::Deleting => PointStatus::Deleting,
+        RecoveryPointStatus::Expired => PointStatus::Expired,
+        RecoveryPointStatus::Available => PointStatus::Available,
+        RecoveryPointStatus::Stopped => PointStatus::Stopped,
+        RecoveryPointStatus::Creating => PointStatus::Creating,
     }
 }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::checks::{Check, checks};
 use super::fields::{Fields, Reader};
+use super::selector::{Point, for_each, recovery_point};
 use super::settings::{
-    Limits, Objectives, OnFailure, limits, objectives, on_failure, protect, publish,
+    Limits, Objectives, OnFailure, duration, limits, objectives, on_failure, protect, publish,
 };
 use super::{Entry, Kind, Node, Variable, variables, yaml};
 use crate::diagnostic::{Finding, Source, Span, Spanned};
@@ -59,10 +62,12 @@ pub struct Restore {
     pub name: Spanned<String>,
     /// AWS's name of the resource type.
     pub resource_type: Option<Spanned<String>>,
+    /// One for each item of this, where it is there.
+    pub for_each: Option<Node>,
     /// The restores that have to be completed first.
     pub needs: Vec<Spanned<String>>,
-    /// An ARN, perhaps in a template.
-    pub recovery_point: Option<Node>,
+    /// What is restored.
+    pub recovery_point: Option<Point>,
     /// The metadata map; values may hold templates.
     pub metadata: Vec<Entry>,
     /// Where the metadata stands, or would.
@@ -75,6 +80,8 @@ pub struct Restore {
     pub checks: Arc<Vec<Check>>,
     /// Whether AWS Backup is told what they have come to.
     pub publish_validation: bool,
+    /// How long its job is followed.
+    pub timeout: Option<SignedDuration>,
 }
 
 /// Reads a plan; as much of it as can be read, so that later stages report their findings too.
@@ -206,6 +213,7 @@ fn restore(entry: &Entry, publishes: bool, reader: &mut Reader<'_>) -> Option<Re
             reader,
         )
         .and_then(|node| recovery_point(node, reader));
+    let for_each = fields.get("for_each").map(|node| for_each(node, reader));
     let needs = fields
         .get("needs")
         .map(|node| needs(node, reader))
@@ -231,13 +239,14 @@ fn restore(entry: &Entry, publishes: bool, reader: &mut Reader<'_>) -> Option<Re
     let objectives = objectives(fields.get("objectives"), reader);
     let checks = checks(fields.get("checks"), "`checks`", reader);
     let publish_validation = publish(&mut fields, reader).unwrap_or(publishes);
-    if let Some(entry) = fields.entry("for_each") {
-        not_supported(entry.key.span, "`for_each`", reader);
-    }
+    let timeout = fields
+        .get("timeout")
+        .and_then(|node| duration(node, "`timeout`", reader));
     fields.finish(reader);
     Some(Restore {
         name: entry.key.clone(),
         resource_type,
+        for_each,
         needs,
         recovery_point,
         metadata,
@@ -246,41 +255,8 @@ fn restore(entry: &Entry, publishes: bool, reader: &mut Reader<'_>) -> Option<Re
         objectives,
         checks,
         publish_validation,
+        timeout,
     })
-}
-
-fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Node> {
-    match node.kind {
-        Kind::String(_) => Some(node.clone()),
-        Kind::Mapping(_) => {
-            not_supported(node.span, "a selector as `recovery_point`", reader);
-            None
-        }
-        _ => {
-            reader.error(
-                node.span,
-                "plan/type",
-                format!("`recovery_point` is {}, not an ARN", node.describe()),
-                "write the ARN of the recovery point: `arn:aws:backup:us-west-2:123456789012:recovery-point:…`",
-            );
-            None
-        }
-    }
-}
-
-fn not_supported(span: Span, what: &str, reader: &mut Reader<'_>) {
-    let help = match what {
-        "`for_each`" => "write one restore for each of them",
-        _ => {
-            "write the ARN of one recovery point; `aws backup list-recovery-points-by-backup-vault` lists them"
-        }
-    };
-    reader.error(
-        span,
-        "plan/not-supported-yet",
-        format!("{what} is not supported yet"),
-        help,
-    );
 }
 
 fn needs(node: &Node, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {

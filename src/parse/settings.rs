@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
+use jiff::SignedDuration;
 
 use super::fields::{Fields, Reader};
 use super::{Kind, Node};
@@ -63,11 +63,7 @@ pub(super) fn duration(node: &Node, what: &str, reader: &mut Reader<'_>) -> Opti
         Kind::Number(number) => number.text.as_str(),
         _ => "",
     };
-    let parsed = text
-        .parse::<JiffSpan>()
-        .ok()
-        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
-        .filter(|duration| duration.is_positive());
+    let parsed = super::selector::duration(text);
     if parsed.is_none() {
         reader.error(
             node.span,

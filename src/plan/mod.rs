@@ -1,17 +1,20 @@
 //! A valid plan to steps: dependency order, requests, tokens.
 
+mod repeated;
 mod request;
 mod token;
 
 pub use request::{MARK, Request, digest, mark};
 pub use token::{Identity, token};
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use crate::diagnostic::{Finding, Severity};
-use crate::parse::{Check, Document, Limits, Objectives, OnFailure};
-use crate::render::{Known, Renderer, Secrets, Target};
+use crate::parse::{Check, Document, Limits, Objectives, OnFailure, Point};
+use crate::render::{Instances, Known, Renderer, Secrets, Selector, Target};
 use crate::validate::{self, Rules};
 
 /// Turns restores into requests; again, with what has become known, while a run goes on.
@@ -27,8 +30,8 @@ pub struct Plan {
     pub name: String,
     /// The run.
     pub run_id: String,
-    /// Where everything runs.
-    pub target: Target,
+    /// Where restores run.
+    pub targets: Vec<Target>,
     /// One a restore, in the plan's order.
     pub steps: Vec<Step>,
     /// Indices into `steps`, each behind all it needs.
@@ -50,10 +53,16 @@ pub struct Plan {
 /// One restore of a plan.
 #[derive(Debug)]
 pub struct Step {
-    /// Its name in the plan.
+    /// Its name: with the key, where the restore has a `for_each`.
     pub name: Arc<str>,
-    /// Indices of the steps it waits for.
-    pub needs: Vec<usize>,
+    /// Which of the document's restores it is of.
+    pub restore: usize,
+    /// The index of the target that it runs in.
+    pub target: usize,
+    /// Indices of the steps it waits for; shared by all instances of a restore.
+    pub needs: Arc<[usize]>,
+    /// How long its job is followed.
+    pub timeout: Option<SignedDuration>,
     /// What is to be sent, as far as it is known.
     pub draft: Draft,
     /// What it has to meet.
@@ -83,6 +92,10 @@ pub struct Draft {
     pub takes_mark: bool,
     /// Whether rules of the type ask about the recovery point, and were not checked.
     pub lacks_recovery_point: bool,
+    /// How long the restore is likely to take: an estimate from its type and size, or what it took before.
+    pub expected: SignedDuration,
+    /// The selector that has to be resolved before anything is sent.
+    pub selector: Option<Selector>,
 }
 
 impl Draft {
@@ -123,6 +136,21 @@ impl Planner {
         entries.map(|entry| entry.value.as_str())
     }
 
+    /// What is restored, one by one: the steps of the plan, in their order.
+    #[must_use]
+    pub fn instances(&self) -> &Instances {
+        self.renderer.instances()
+    }
+
+    /// Whether any recovery point is named by a selector.
+    #[must_use]
+    pub fn selects(&self) -> bool {
+        let restores = &self.document().restores;
+        restores
+            .iter()
+            .any(|restore| matches!(restore.recovery_point, Some(Point::Selector(_))))
+    }
+
     /// Where everything runs.
     #[must_use]
     pub fn target(&self) -> &Target {
@@ -132,48 +160,50 @@ impl Planner {
     /// Checks everything and drafts every request; `None` where an error stands in the way.
     pub fn plan(&self, known: &Known, findings: &mut Vec<Finding>) -> Option<Plan> {
         let document = self.document();
+        let instances = self.renderer.instances();
         findings.extend(validate::plan(
             document,
             self.renderer.target(),
             self.renderer.target_pending(),
             self.renderer.protect(),
+            instances,
             &self.rules,
         ));
-        let index: HashMap<&str, usize> = document
-            .restores
-            .iter()
-            .enumerate()
-            .map(|(at, restore)| (restore.name.value.as_str(), at))
-            .collect();
-        let mut steps = Vec::with_capacity(document.restores.len());
-        for (at, restore) in document.restores.iter().enumerate() {
-            if let Some(draft) = self.draft(at, known, findings) {
+        let needed = validate::needed(document, instances);
+        let mut steps = Vec::with_capacity(instances.all().len());
+        let mut said = Vec::new();
+        for (at, instance) in instances.all().iter().enumerate() {
+            let restore = &document.restores[instance.restore];
+            if let Some(draft) = self.draft(at, known, &mut said) {
                 steps.push(Step {
-                    name: Arc::from(restore.name.value.as_str()),
-                    needs: restore
-                        .needs
-                        .iter()
-                        .filter_map(|need| index.get(need.value.as_str()).copied())
-                        .collect(),
+                    name: Arc::clone(&instance.name),
+                    restore: instance.restore,
+                    needs: Arc::clone(&needed[instance.restore]),
                     draft,
+                    target: 0,
+                    timeout: restore.timeout,
                     objectives: restore.objectives,
                     checks: Arc::clone(&restore.checks),
                     publish_validation: restore.publish_validation,
                 });
             }
             for check in restore.checks.iter() {
-                self.renderer.words(Some(at), check, known, findings);
+                self.renderer.words(Some(at), check, known, &mut said);
             }
         }
         for check in document.checks.iter().chain(document.cutover.iter()) {
             self.renderer.words(None, check, known, findings);
         }
-        let order = validate::order(document);
-        let complete = steps.len() == document.restores.len() && order.len() == steps.len();
+        findings.extend(self.once(said));
+        let order: Vec<usize> = validate::order(document)
+            .into_iter()
+            .flat_map(|restore| instances.of(restore))
+            .collect();
+        let complete = steps.len() == instances.all().len() && order.len() == steps.len();
         complete.then(|| Plan {
             name: document.plan.value.clone(),
             run_id: self.renderer.run_id().to_owned(),
-            target: self.renderer.target().clone(),
+            targets: vec![self.renderer.target().clone()],
             steps,
             order,
             limits: document.limits.clone(),
@@ -212,7 +242,13 @@ impl Planner {
         }
     }
 
-    /// The request of one restore with what is known now; `None` where an error stands in the way.
+    /// Findings of steps, those that are the same for several instances of a restore as one with a count.
+    #[must_use]
+    pub fn once(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        repeated::once(findings, self.document(), self.instances())
+    }
+
+    /// The request of one step with what is known now; `None` where an error stands in the way.
     pub fn draft(&self, index: usize, known: &Known, findings: &mut Vec<Finding>) -> Option<Draft> {
         let before = findings.len();
         let rendered = self.renderer.restore(index, known, findings);
@@ -248,6 +284,8 @@ impl Planner {
             pending: rendered.pending,
             takes_mark: checked.takes_mark,
             lacks_recovery_point: checked.lacks_recovery_point,
+            expected: checked.expected,
+            selector: rendered.selector,
         })
     }
 }
@@ -255,22 +293,41 @@ impl Planner {
 impl Plan {
     /// The token of a step's request in an attempt; none while a part of it is pending.
     #[must_use]
-    pub fn token(&self, step: &Step, attempt: u32) -> Option<String> {
-        step.draft
+    pub fn token(&self, step: usize, attempt: u32) -> Option<String> {
+        let request = &self.steps[step].draft;
+        request
             .pending
             .is_empty()
-            .then(|| token(&self.identity(&step.name, attempt), &step.draft.request))
+            .then(|| token(&self.identity(step, attempt), &request.request))
     }
 
     /// Who asks: everything of a token but the request.
     #[must_use]
-    pub fn identity<'a>(&'a self, restore: &'a str, attempt: u32) -> Identity<'a> {
+    pub fn identity(&self, step: usize, attempt: u32) -> Identity<'_> {
+        let step = &self.steps[step];
         Identity {
             plan: &self.name,
             run: &self.run_id,
-            restore,
+            restore: &step.name,
             attempt,
-            target: &self.target,
+            target: &self.targets[step.target],
         }
+    }
+
+    /// Account and Region of every target, for people.
+    #[must_use]
+    pub fn places(&self) -> String {
+        let places: Vec<String> = self
+            .targets
+            .iter()
+            .map(|target| format!("{} {}", target.account, target.region))
+            .collect();
+        places.join(", ")
+    }
+
+    /// Where a step runs.
+    #[must_use]
+    pub fn target_of(&self, step: &Step) -> &Target {
+        &self.targets[step.target]
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Request;
-use super::request::hex;
+use super::request::{hex, without_token};
 use crate::render::Target;
 
 /// The version of the derivation, at the front of every token.
@@ -43,8 +43,7 @@ struct Preimage<'a> {
 /// The token of a request in an attempt: 44 characters of `[a-z0-9-]`.
 #[must_use]
 pub fn token(identity: &Identity<'_>, request: &Request) -> String {
-    let mut request = request.clone();
-    request.idempotency_token = None;
+    let request = without_token(request);
     let preimage = Preimage {
         attempt: identity.attempt,
         plan: identity.plan,

@@ -4,14 +4,21 @@
 //! known only after another restore, or only from AWS, is *pending*: the template is tried with a placeholder and
 //! the value is marked, so that nothing made of a placeholder is ever sent.
 
+mod instances;
+mod restores;
 mod scope;
 mod secret;
+mod selector;
+mod sensitive;
 mod template;
 mod variables;
 mod wire;
 mod words;
 
+pub use instances::{Each, Instance, Instances, instance_name, split_instance};
 pub use secret::Secrets;
+pub use selector::{Pick, Resolved, Selector};
+pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::wire;
 pub use words::Words;
@@ -22,9 +29,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Spanned};
-use crate::parse::{Document, Entry, Kind, Node, error};
-use scope::{Cell, Scope, Shared};
+use crate::parse::{Document, Entry, Kind, Node, Point, error};
+use scope::{Cell, PLACEHOLDER_ARN, RecoveryPoint, Scope, Shared};
 use template::Templates;
+
+/// What a request waits for whose selector was not resolved.
+pub const RECOVERY_POINT: &str = "recovery_point";
 
 /// What a template may ask of the recovery point.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,8 +67,10 @@ pub struct Created {
 pub struct Known {
     /// By the ARN of the recovery point.
     pub sources: BTreeMap<String, SourceFacts>,
-    /// By the name of the restore.
-    pub created: BTreeMap<String, Created>,
+    /// By the name of the restore; shared with every template that is being evaluated.
+    pub created: Arc<BTreeMap<String, Created>>,
+    /// What selectors were resolved to, by the name of the restore.
+    pub resolved: BTreeMap<String, Arc<Resolved>>,
 }
 
 /// The account, region and role that a restore runs in.
@@ -78,10 +90,14 @@ pub struct Target {
 /// One restore with its templates evaluated.
 #[derive(Debug)]
 pub struct Rendered {
-    /// Which of the document's restores this is.
+    /// Which of the document's restores this is of.
     pub index: usize,
-    /// The ARN of the recovery point; absent where a finding says why.
+    /// Its name: with the key, where there is a `for_each`.
+    pub name: Arc<str>,
+    /// The ARN of the recovery point, or a placeholder for it; absent where a finding says why.
     pub recovery_point: Option<String>,
+    /// The selector that has to be resolved first.
+    pub selector: Option<Selector>,
     /// The metadata in the plan's order.
     pub metadata: Vec<RenderedEntry>,
     /// What is known later only, such as `restores.db.created.resource_arn` or `source.metadata`.
@@ -111,6 +127,7 @@ pub struct Renderer {
     target_pending: bool,
     protect: Vec<Spanned<String>>,
     secrets: Secrets,
+    instances: Arc<Instances>,
 }
 
 impl Renderer {
@@ -133,10 +150,20 @@ impl Renderer {
             target_pending: false,
             protect: Vec::new(),
             secrets,
+            instances: Arc::default(),
         };
         renderer.render_target(findings);
         renderer.render_protect(findings);
+        let instances = Arc::new(renderer.expand(document, findings));
+        renderer.shared.set_instances(document, &instances);
+        renderer.instances = instances;
         renderer
+    }
+
+    /// What is restored, one by one.
+    #[must_use]
+    pub fn instances(&self) -> &Instances {
+        &self.instances
     }
 
     /// The document that is rendered.
@@ -212,23 +239,45 @@ impl Renderer {
         self.shared.set_target(&self.target);
     }
 
-    /// Renders one restore with what is known by now.
-    pub fn restore(&self, index: usize, known: &Known, findings: &mut Vec<Finding>) -> Rendered {
-        let restore = &self.document.restores[index];
+    /// Renders one instance with what is known by now.
+    pub fn restore(&self, instance: usize, known: &Known, findings: &mut Vec<Finding>) -> Rendered {
+        let instance = &self.instances.all()[instance];
+        let restore = &self.document.restores[instance.restore];
         let before = findings.len();
         let mut pending = BTreeSet::new();
-        let scope = self.shared.restore(restore, None, known);
-        let recovery_point = restore
-            .recovery_point
-            .as_ref()
-            .and_then(|node| self.text(node, &scope, "recovery_point", findings))
-            .map(|(arn, of_arn)| {
-                pending.extend(of_arn);
-                arn
+        let mut selector = None;
+        let scope = self.shared.restore(instance, None, known);
+        let recovery_point = match &restore.recovery_point {
+            None => None,
+            Some(Point::Arn(node)) => {
+                self.text(node, &scope, "recovery_point", findings)
+                    .map(|(arn, of_arn)| {
+                        pending.extend(of_arn);
+                        arn
+                    })
+            }
+            Some(Point::Selector(written)) => {
+                self.selector(written, &scope, findings).map(|rendered| {
+                    let resolved = known.resolved.get(&*instance.name);
+                    match resolved.filter(|resolved| resolved.selector == rendered.selector) {
+                        Some(resolved) => resolved.recovery_point.clone(),
+                        None => {
+                            pending.insert(RECOVERY_POINT.to_owned());
+                            selector = rendered.pending.is_empty().then_some(rendered.selector);
+                            pending.extend(rendered.pending);
+                            PLACEHOLDER_ARN.to_owned()
+                        }
+                    }
+                })
+            }
+        };
+        let point = recovery_point
+            .as_deref()
+            .map(|arn| match pending.contains(RECOVERY_POINT) {
+                true => RecoveryPoint::Pending,
+                false => RecoveryPoint::Known(arn),
             });
-        let scope = self
-            .shared
-            .restore(restore, recovery_point.as_deref(), known);
+        let scope = self.shared.restore(instance, point, known);
         let metadata = restore
             .metadata
             .iter()
@@ -236,11 +285,13 @@ impl Renderer {
             .map(|(at, entry)| self.entry(at, entry, &scope, &mut pending, findings))
             .collect();
         for finding in &mut findings[before..] {
-            finding.restore = Some(restore.name.value.clone());
+            finding.restore = Some(instance.name.to_string());
         }
         Rendered {
-            index,
+            index: instance.restore,
+            name: Arc::clone(&instance.name),
             recovery_point,
+            selector,
             metadata,
             pending,
         }

@@ -3,18 +3,21 @@
 //! Each look-up is answered by an object of ours that notes what was asked for and not there, and what is known
 //! later only: that is how a finding can say "did you mean", and how a value made of a placeholder is marked.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::Value;
-use minijinja::value::Object;
+use minijinja::value::{Object, Serde};
 
-use super::{Created, Known, SourceFacts, Target};
+use super::instances::{Each, Instance, Instances};
+use super::restores::{Neighbours, created_names};
+use super::{Known, Target};
 use crate::diagnostic::suggest;
-use crate::parse::{Document, Restore};
+use crate::parse::Document;
 
-/// Stands for a resource that does not exist yet while a template is tried.
-const PLACEHOLDER_ARN: &str = "arn:aws:service:us-east-1:123456789012:resource/known-after-restore";
+/// Stands for what is not known yet while a template is tried.
+pub(super) const PLACEHOLDER_ARN: &str =
+    "arn:aws:service:us-east-1:123456789012:resource/known-after-restore";
 
 /// What one evaluation came across.
 #[derive(Debug, Default)]
@@ -32,6 +35,11 @@ pub(super) struct Cell(Arc<Mutex<Seen>>);
 impl Cell {
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a name that is not there; the first one counts.
+    pub(super) fn misses(&self, message: String, help: String) {
+        self.lock().missing.get_or_insert((message, help));
     }
 
     /// Takes the notes, leaving none.
@@ -85,7 +93,7 @@ impl Object for Names {
     }
 }
 
-fn join(path: &str, name: &str) -> String {
+pub(super) fn join(path: &str, name: &str) -> String {
     let simple = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     match (path, simple) {
         ("", _) => name.to_owned(),
@@ -94,65 +102,11 @@ fn join(path: &str, name: &str) -> String {
     }
 }
 
-/// `restores`: looked up one by one, because a plan may have ten thousand.
-#[derive(Debug)]
-struct Restores {
-    all: Arc<HashSet<String>>,
-    needs: Vec<String>,
-    created: BTreeMap<String, Created>,
-    cell: Cell,
-}
-
-impl Object for Restores {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let name = key.as_str()?;
-        if !self.needs.iter().any(|need| need == name) {
-            let (message, help) = if self.all.contains(name) {
-                (
-                    format!(
-                        "`restores.{name}` is not needed by this restore, so nothing says that it has ended"
-                    ),
-                    format!("add `{name}` to `needs`"),
-                )
-            } else {
-                (
-                    format!("there is no restore `{name}`"),
-                    suggest(
-                        name,
-                        self.needs.iter().map(String::as_str).collect::<Vec<_>>(),
-                    ),
-                )
-            };
-            self.cell.lock().missing.get_or_insert((message, help));
-            return None;
-        }
-        let path = join("restores", name);
-        let created = created_or_pending(self.created.get(name));
-        let created = names(&join(&path, "created"), created, &self.cell);
-        let slots = BTreeMap::from([("created".to_owned(), Slot::Known(created))]);
-        Some(names(&path, slots, &self.cell))
-    }
-}
-
-fn created_or_pending(created: Option<&Created>) -> BTreeMap<String, Slot> {
-    let (resource_arn, job_id) = match created {
-        Some(created) => (known(&created.resource_arn), known(&created.job_id)),
-        None => (
-            Slot::Pending(Value::from(PLACEHOLDER_ARN)),
-            Slot::Pending(Value::from("job-id")),
-        ),
-    };
-    BTreeMap::from([
-        ("resource_arn".to_owned(), resource_arn),
-        ("job_id".to_owned(), job_id),
-    ])
-}
-
-fn known(text: &str) -> Slot {
+pub(super) fn known(text: &str) -> Slot {
     Slot::Known(Value::from(text))
 }
 
-fn names(path: &str, slots: BTreeMap<String, Slot>, cell: &Cell) -> Value {
+pub(super) fn names(path: &str, slots: BTreeMap<String, Slot>, cell: &Cell) -> Value {
     Value::from_object(Names {
         path: path.to_owned(),
         slots,
@@ -166,7 +120,7 @@ pub(super) type Scope = Value;
 /// The part of the scope that all restores share.
 pub(super) struct Shared {
     cell: Cell,
-    all: Arc<HashSet<String>>,
+    neighbours: Neighbours,
     slots: BTreeMap<String, Slot>,
 }
 
@@ -183,16 +137,16 @@ impl Shared {
             ("plan".to_owned(), known(&document.plan.value)),
             ("run".to_owned(), Slot::Known(names("run", run, cell))),
         ]);
-        let all = document
-            .restores
-            .iter()
-            .map(|restore| restore.name.value.clone())
-            .collect();
         Self {
             cell: cell.clone(),
-            all: Arc::new(all),
+            neighbours: Neighbours::default(),
             slots,
         }
+    }
+
+    /// Once it is known what there is.
+    pub(super) fn set_instances(&mut self, document: &Document, instances: &Arc<Instances>) {
+        self.neighbours = Neighbours::new(document, instances);
     }
 
     pub(super) fn set_target(&mut self, target: &Target) {
@@ -216,27 +170,24 @@ impl Shared {
     /// For one restore; `source` is there once the recovery point is.
     pub(super) fn restore(
         &self,
-        restore: &Restore,
-        recovery_point: Option<&str>,
+        instance: &Instance,
+        recovery_point: Option<RecoveryPoint<'_>>,
         known_facts: &Known,
     ) -> Scope {
-        names(
-            "",
-            self.slots_of(restore, recovery_point, known_facts),
-            &self.cell,
-        )
+        let slots = self.slots_of(instance, recovery_point, known_facts);
+        names("", slots, &self.cell)
     }
 
     /// For a check of a restore: what it has made is known by then.
     pub(super) fn judging(
         &self,
-        restore: &Restore,
-        recovery_point: Option<&str>,
+        instance: &Instance,
+        recovery_point: Option<RecoveryPoint<'_>>,
         known_facts: &Known,
     ) -> Scope {
-        let mut slots = self.slots_of(restore, recovery_point, known_facts);
-        let created = known_facts.created.get(&restore.name.value);
-        let created = names("created", created_or_pending(created), &self.cell);
+        let mut slots = self.slots_of(instance, recovery_point, known_facts);
+        let created = known_facts.created.get(&*instance.name);
+        let created = created_names("created", created, &self.cell);
         slots.insert("created".to_owned(), Slot::Known(created));
         names("", slots, &self.cell)
     }
@@ -244,54 +195,73 @@ impl Shared {
     /// For a command of the plan as a whole: everything that any restore has made.
     pub(super) fn whole(&self, known_facts: &Known) -> Scope {
         let mut slots = self.slots.clone();
-        slots.insert(
-            "restores".to_owned(),
-            Slot::Known(Value::from_object(Restores {
-                all: Arc::clone(&self.all),
-                needs: self.all.iter().cloned().collect(),
-                created: known_facts.created.clone(),
-                cell: self.cell.clone(),
-            })),
-        );
+        let restores = self.neighbours.whole(&known_facts.created, &self.cell);
+        slots.insert("restores".to_owned(), Slot::Known(restores));
         names("", slots, &self.cell)
     }
 
     fn slots_of(
         &self,
-        restore: &Restore,
-        recovery_point: Option<&str>,
+        instance: &Instance,
+        recovery_point: Option<RecoveryPoint<'_>>,
         known_facts: &Known,
     ) -> BTreeMap<String, Slot> {
         let mut slots = self.slots.clone();
-        slots.insert("restore".to_owned(), known(&restore.name.value));
-        let needs: Vec<String> = restore
-            .needs
-            .iter()
-            .map(|need| need.value.clone())
-            .collect();
-        let created = needs
-            .iter()
-            .filter_map(|name| Some((name.clone(), known_facts.created.get(name)?.clone())))
-            .collect();
-        slots.insert(
-            "restores".to_owned(),
-            Slot::Known(Value::from_object(Restores {
-                all: Arc::clone(&self.all),
-                needs,
-                created,
-                cell: self.cell.clone(),
-            })),
-        );
-        if let Some(arn) = recovery_point {
-            let source = source(arn, known_facts.sources.get(arn), &self.cell);
+        slots.insert("restore".to_owned(), known(&instance.name));
+        if let Some(each) = &instance.each {
+            slots.insert("each".to_owned(), Slot::Known(self.each(each)));
+        }
+        let restores = self
+            .neighbours
+            .of(instance.restore, &known_facts.created, &self.cell);
+        slots.insert("restores".to_owned(), Slot::Known(restores));
+        if let Some(point) = recovery_point {
+            let source = source(point, known_facts, &self.cell);
             slots.insert("source".to_owned(), Slot::Known(source));
         }
         slots
     }
+
+    fn each(&self, each: &Each) -> Value {
+        let (key, value) = match &each.value {
+            Some(value) => {
+                let value = match value {
+                    serde_json::Value::Object(map) => {
+                        let slots = map
+                            .iter()
+                            .map(|(key, value)| (key.clone(), Slot::Known(Serde(value).into())))
+                            .collect();
+                        names("each.value", slots, &self.cell)
+                    }
+                    other => Serde(other).into(),
+                };
+                (known(&each.key), Slot::Known(value))
+            }
+            None => (
+                Slot::Pending(Value::from("key")),
+                Slot::Pending(Value::from_object(AnyKey)),
+            ),
+        };
+        let slots = BTreeMap::from([("key".to_owned(), key), ("value".to_owned(), value)]);
+        names("each", slots, &self.cell)
+    }
 }
 
-fn source(arn: &str, facts: Option<&SourceFacts>, cell: &Cell) -> Value {
-    let mut slots = BTreeMap::from([("arn".to_owned(), known(arn))]);
+/// The recovery point of a restore, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RecoveryPoint<'a> {
+    /// Its ARN.
+    Known(&'a str),
+    /// A selector that was not resolved.
+    Pending,
+}
+
+fn source(point: RecoveryPoint<'_>, known_facts: &Known, cell: &Cell) -> Value {
+    let (arn, facts) = match point {
+        RecoveryPoint::Known(arn) => (known(arn), known_facts.sources.get(arn)),
+        RecoveryPoint::Pending => (Slot::Pending(Value::from(PLACEHOLDER_ARN)), None),
+    };
+    let mut slots = BTreeMap::from([("arn".to_owned(), arn)]);
     match facts {
         Some(facts) => {
             let metadata = facts
@@ -326,7 +296,7 @@ fn source(arn: &str, facts: Option<&SourceFacts>, cell: &Cell) -> Value {
     names("source", slots, cell)
 }
 
-/// The metadata of a recovery point that nobody has asked AWS about: any key may be there.
+/// What nobody has asked AWS about, or given: any key may be there.
 #[derive(Debug)]
 struct AnyKey;
 

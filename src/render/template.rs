@@ -8,8 +8,8 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::scope::{Cell, Scope};
 use super::wire::describe;
-use crate::diagnostic::{Finding, Position, Severity, Source, Span};
-use crate::parse::error;
+use crate::diagnostic::{Finding, Severity, Source, Span};
+use crate::parse::{error, within};
 
 /// Instructions that one template may take; a name in a plan takes about ten.
 const FUEL: u64 = 20_000;
@@ -21,6 +21,9 @@ const MAX_OUTPUT: usize = 256 * 1024;
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
+
+/// What an engine says went wrong, and where in the scalar's text.
+type Failed = (Error, Option<Range<usize>>);
 
 /// What came of a scalar.
 pub(super) struct Evaluated {
@@ -69,7 +72,10 @@ impl Templates {
                 .environment
                 .render_str(text, scope.clone())
                 .map(serde_json::Value::String)
-                .map_err(|err| (err, 0)),
+                .map_err(|err| {
+                    let range = err.range();
+                    (err, range)
+                }),
         };
         let seen = self.cell.take();
         let problem = match result {
@@ -85,7 +91,7 @@ impl Templates {
                     pending: seen.pending,
                 });
             }
-            Err((err, shift)) => Problem::of(&err, shift, seen.missing),
+            Err((err, range)) => Problem::of(&err, range, seen.missing),
         };
         // With a placeholder in it a template may fail that will not fail with the value.
         let waits = !seen.pending.is_empty() && problem.rule == "template/error";
@@ -93,7 +99,8 @@ impl Templates {
             source,
             problem
                 .range
-                .map_or(span, |range| inside(source, span, text, range)),
+                .and_then(|range| within(source, span, text, range))
+                .unwrap_or(span),
             problem.rule,
             problem.message,
             problem.help,
@@ -122,18 +129,23 @@ impl Templates {
         &self,
         text: &str,
         scope: &Scope,
-    ) -> Option<Result<serde_json::Value, (Error, usize)>> {
+    ) -> Option<Result<serde_json::Value, Failed>> {
         let trimmed = text.trim();
         let inner = trimmed.strip_prefix("{{")?.strip_suffix("}}")?;
         let inner = inner.strip_prefix('-').unwrap_or(inner);
         let inner = inner.strip_suffix('-').unwrap_or(inner);
+        let inner = inner.trim();
         let shift = inner.as_ptr() as usize - text.as_ptr() as usize;
         let expression = self.environment.compile_expression(inner).ok()?;
         Some(
             expression
                 .eval(scope.clone())
                 .and_then(|value| typed(&value))
-                .map_err(|err| (err, shift)),
+                .map_err(|err| {
+                    // What has no place of its own is about all of the expression.
+                    let range = err.range().unwrap_or(0..inner.len());
+                    (err, Some(range.start + shift..range.end + shift))
+                }),
         )
     }
 }
@@ -171,8 +183,7 @@ struct Problem {
 }
 
 impl Problem {
-    fn of(err: &Error, shift: usize, missing: Option<(String, String)>) -> Self {
-        let range = err.range().map(|r| r.start + shift..r.end + shift);
+    fn of(err: &Error, range: Option<Range<usize>>, missing: Option<(String, String)>) -> Self {
         let detail = || {
             err.detail()
                 .map_or_else(|| err.kind().to_string(), str::to_owned)
@@ -211,29 +222,5 @@ impl Problem {
             help,
             range,
         }
-    }
-}
-
-/// The place of `range` of a scalar's text, where the scalar stands in the source as it is; else the scalar's own.
-fn inside(source: &Source, span: Span, text: &str, range: Range<usize>) -> Span {
-    let written = source.slice(span);
-    let quote = usize::from(written.starts_with(['"', '\'']));
-    let verbatim = written
-        .get(quote..)
-        .is_some_and(|written| written.starts_with(text));
-    if !verbatim || text.contains('\n') || range.start > range.end || range.end > text.len() {
-        return span;
-    }
-    let column = |byte: usize| {
-        let chars = text.get(..byte).map_or(0, |before| before.chars().count());
-        span.start.column + u32::try_from(quote + chars).unwrap_or(0)
-    };
-    let at = |column| Position {
-        line: span.start.line,
-        column,
-    };
-    Span {
-        start: at(column(range.start)),
-        end: at(column(range.end)),
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Known, Renderer, wire};
+use super::scope::RecoveryPoint;
+use super::{Instance, Known, Renderer, wire};
 use crate::diagnostic::Finding;
-use crate::parse::{Check, Kind, error};
+use crate::parse::{Check, Kind, Point, error};
 
 /// A program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,17 +28,15 @@ impl Renderer {
         findings: &mut Vec<Finding>,
     ) -> Option<Words> {
         let before = findings.len();
-        let restore = restore.map(|index| &self.document.restores[index]);
-        let scope = match restore {
-            Some(restore) => {
-                // What is wrong with it is said where the restore itself is rendered.
-                let scope = self.shared.restore(restore, None, known);
-                let point = restore
-                    .recovery_point
-                    .as_ref()
-                    .and_then(|node| self.text(node, &scope, "recovery_point", &mut Vec::new()))
-                    .map(|(arn, _)| arn);
-                self.shared.judging(restore, point.as_deref(), known)
+        let instance = restore.map(|index| &self.instances.all()[index]);
+        let scope = match instance {
+            Some(instance) => {
+                let arn = self.recovery_point_of(instance, known);
+                let point = match &arn {
+                    Some(arn) => RecoveryPoint::Known(arn),
+                    None => RecoveryPoint::Pending,
+                };
+                self.shared.judging(instance, Some(point), known)
             }
             None => self.shared.whole(known),
         };
@@ -63,14 +62,33 @@ impl Renderer {
                 Some(wire(&value))
             })
             .collect();
-        if let Some(restore) = restore {
+        if let Some(instance) = instance {
             for finding in &mut findings[before..] {
-                finding.restore = Some(restore.name.value.clone());
+                finding.restore = Some(instance.name.to_string());
             }
         }
         Some(Words {
             words: words.into_iter().collect::<Option<_>>()?,
             pending,
         })
+    }
+
+    /// The recovery point of a restore, as far as it is known. What is wrong with it is said where the restore itself is
+    /// rendered.
+    fn recovery_point_of(&self, instance: &Instance, known: &Known) -> Option<String> {
+        match self.document.restores[instance.restore]
+            .recovery_point
+            .as_ref()?
+        {
+            Point::Arn(node) => {
+                let scope = self.shared.restore(instance, None, known);
+                let text = self.text(node, &scope, "recovery_point", &mut Vec::new());
+                text.map(|(arn, _)| arn)
+            }
+            Point::Selector(_) => {
+                let resolved = known.resolved.get(&*instance.name);
+                resolved.map(|resolved| resolved.recovery_point.clone())
+            }
+        }
     }
 }

@@ -24,7 +24,7 @@ pub use dry_run::{dry_run_human, dry_run_json};
 pub use explain::{Topic, explain, topic, topics};
 pub use format::Format;
 pub use plan_schema::{plan_schema, type_schema};
-pub use record::run_report;
+pub use record::{Record, run_report};
 pub use requests::{RequestFormat, requests};
 pub use run::{
     CheckReport, CheckStatus, Cleanup, Objective, Objectives, RestoreReport, RunReport, RunStatus,

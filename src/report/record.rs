@@ -8,117 +8,38 @@ use super::record_restore::{not_run, take_check};
 use super::run::{
     CheckReport, CheckStatus, Objectives, RestoreReport, RunReport, RunStatus, Runner, Verdict,
 };
-use crate::execute::{Event, Goals, Outline, OutlinedRestore, Recorded};
+use crate::execute::{Event, Goals, Outline, Recorded};
+use crate::render::Target;
 
-/// Reads a run's events into its report. Restores of the plan that no event names are not started.
-#[must_use]
-pub fn run_report(plan: &str, run_id: &str, events: &[Recorded]) -> RunReport {
-    let outline = events
-        .iter()
-        .rev()
-        .find_map(|recorded| match &recorded.event {
-            Event::Planned { outline } => Some(&**outline),
-            _ => None,
-        });
-    let mut record = Record::new(plan, run_id, outline);
-    for recorded in events {
-        record.take(recorded);
-    }
-    record.judged(
-        &outline
-            .map(|outline| outline.objectives)
-            .unwrap_or_default(),
-    )
-}
-
-/// A report that is being read.
-struct Record {
-    report: RunReport,
-    /// Where each restore stands in it.
-    index: HashMap<String, usize>,
-    goals: Vec<Goals>,
+/// What the events of a run have come to so far. Events are folded in one by one and not kept: a large run has
+/// hundreds of thousands.
+#[derive(Debug, Default)]
+pub struct Record {
+    start: Option<Timestamp>,
+    target: Option<Target>,
+    file: Option<String>,
+    /// The plan as the last runner took it up.
+    outline: Outline,
+    runners: Vec<Runner>,
+    by_name: BTreeMap<String, RestoreReport>,
+    checks: Vec<CheckReport>,
+    cutover: Vec<CheckReport>,
+    api_calls: BTreeMap<String, u64>,
 }
 
 impl Record {
-    fn new(plan: &str, run_id: &str, outline: Option<&Outline>) -> Self {
-        let empty = Outline::default();
-        let outline = outline.unwrap_or(&empty);
-        let not_run = |names: &[String]| names.iter().map(|name| not_run(name)).collect();
-        let report = RunReport {
-            schema: "redrill.run/v1",
-            plan: plan.to_owned(),
-            run_id: run_id.to_owned(),
-            description: outline.description.clone(),
-            start: None,
-            end: None,
-            verdict: Verdict::Unfinished,
-            missed: Vec::new(),
-            objectives: Objectives::default(),
-            restores: Vec::new(),
-            checks: not_run(&outline.checks),
-            cutover: not_run(&outline.cutover),
-            cutover_seconds: None,
-            critical_path: Vec::new(),
-            target: None,
-            file: None,
-            runners: Vec::new(),
-            api_calls: BTreeMap::new(),
-            compared: None,
-        };
-        let mut record = Self {
-            report,
-            index: HashMap::new(),
-            goals: Vec::new(),
-        };
-        for restore in &outline.restores {
-            record.add(restore);
-        }
-        record
-    }
-
-    fn add(&mut self, restore: &OutlinedRestore) -> usize {
-        let at = self.report.restores.len();
-        self.index.insert(restore.name.clone(), at);
-        self.goals.push(restore.objectives);
-        self.report.restores.push(RestoreReport {
-            restore: restore.name.clone(),
-            resource_type: restore.resource_type.clone(),
-            needs: restore.needs.clone(),
-            status: RunStatus::NotStarted,
-            job_id: None,
-            token: None,
-            request_sha256: None,
-            recovery_point_arn: None,
-            attempts: 0,
-            started_at: None,
-            ended_at: None,
-            created_resource_arn: None,
-            message: None,
-            checks: restore.checks.iter().map(|name| not_run(name)).collect(),
-            validation: None,
-            cleanup: None,
-            objectives: Objectives::default(),
-            rto_seconds: None,
-            rpo_seconds: None,
-        });
-        at
-    }
-
-    fn take(&mut self, recorded: &Recorded) {
+    /// Takes one event in; they come in the journal's order.
+    pub fn take(&mut self, recorded: &Recorded) {
         if let Some(name) = recorded.event.restore() {
-            let at = match self.index.get(name) {
-                Some(at) => *at,
-                // Started by this run, and since removed from the plan: it happened.
-                None => self.add(&OutlinedRestore {
-                    name: name.to_owned(),
-                    ..OutlinedRestore::default()
-                }),
-            };
-            let start = self.report.start;
-            self.report.restores[at].take(recorded, start);
+            if !self.by_name.contains_key(name) {
+                self.by_name
+                    .insert(name.to_owned(), RestoreReport::new(name));
+            }
+            if let Some(restore) = self.by_name.get_mut(name) {
+                restore.take(recorded, self.start);
+            }
             return;
         }
-        let report = &mut self.report;
         match &recorded.event {
             Event::RunOpened {
                 redrill,
@@ -126,88 +47,167 @@ impl Record {
                 file,
                 ..
             } => {
-                report.start = Some(recorded.at);
-                report.target = Some(target.clone());
-                report.file = Some(file.clone());
-                report.runners.push(runner(recorded.at, redrill));
+                self.start.get_or_insert(recorded.at);
+                self.target = Some(target.clone());
+                self.file = Some(file.clone());
+                self.runners.push(runner(recorded.at, redrill));
             }
-            Event::RunResumed { redrill } => report.runners.push(runner(recorded.at, redrill)),
+            Event::RunResumed { redrill } => self.runners.push(runner(recorded.at, redrill)),
             Event::Planned { outline } => {
-                if let Some(runner) = report.runners.last_mut() {
+                if let Some(runner) = self.runners.last_mut() {
                     runner.origin = Some(outline.origin.clone());
                 }
+                self.outline = Outline::clone(outline);
             }
             Event::Called { calls } => {
                 for (name, count) in calls {
-                    *report.api_calls.entry(name.clone()).or_default() += count;
+                    *self.api_calls.entry(name.clone()).or_default() += count;
                 }
             }
             Event::CheckStarted { cutover, .. } | Event::CheckEnded { cutover, .. } => {
                 let checks = if *cutover {
-                    &mut report.cutover
+                    &mut self.cutover
                 } else {
-                    &mut report.checks
+                    &mut self.checks
                 };
                 take_check(checks, recorded);
             }
             _ => {}
         }
     }
+}
 
-    /// Everything that follows from the whole.
-    fn judged(mut self, whole: &Goals) -> RunReport {
-        let report = &mut self.report;
-        let since_start = |at: Option<Timestamp>| {
-            let start = report.start?;
-            Some(at?.duration_since(start).as_secs())
-        };
-        let mut missed = Vec::new();
-        for (restore, goals) in report.restores.iter_mut().zip(&self.goals) {
-            restore.status = match restore.status {
-                RunStatus::Completed => checked(&restore.checks),
-                status => status,
-            };
-            if restore.status == RunStatus::Completed {
-                restore.rto_seconds = since_start(restore.over_at());
-            }
-            restore.objectives = Objectives::new(
-                goals,
-                restore.rto_seconds,
-                since_start(restore.over_at()),
-                restore.rpo_seconds,
-            );
-            name_missed(&restore.restore, &restore.objectives, &mut missed);
+impl<'a> FromIterator<&'a Recorded> for Record {
+    fn from_iter<I: IntoIterator<Item = &'a Recorded>>(events: I) -> Self {
+        let mut record = Self::default();
+        for recorded in events {
+            record.take(recorded);
         }
-        let all_good = report
-            .restores
-            .iter()
-            .all(|restore| restore.status == RunStatus::Completed)
-            && report
-                .checks
-                .iter()
-                .all(|check| check.status == CheckStatus::Passed);
-        let ends = |checks: &[CheckReport]| checks.iter().filter_map(|check| check.ended_at).max();
-        let restored = report.restores.iter().filter_map(RestoreReport::over_at);
-        let last = restored.max().max(ends(&report.checks));
-        let cut_over = ends(&report.cutover);
-        report.cutover_seconds = report
-            .cutover
-            .iter()
-            .filter_map(|step| step.started_at)
-            .min()
-            .zip(cut_over)
-            .map(|(from, to)| to.duration_since(from).as_secs());
-        let end = last.max(cut_over);
-        let rto = since_start(end).filter(|_| all_good);
-        let rpo = report.restores.iter().filter_map(|r| r.rpo_seconds).max();
-        report.objectives = Objectives::new(whole, rto, since_start(end), rpo);
-        name_missed("the run", &report.objectives, &mut missed);
-        report.missed = missed;
-        report.verdict = verdict(report, all_good);
-        report.end = end.filter(|_| report.verdict != Verdict::Unfinished);
-        report.critical_path = critical_path(report, &self.index);
-        self.report
+        record
     }
+}
+
+/// The report of a run. Restores of its plan that no event names are not started.
+#[must_use]
+pub fn run_report(plan: &str, run_id: &str, record: Record) -> RunReport {
+    let Record {
+        start,
+        target,
+        file,
+        outline,
+        runners,
+        mut by_name,
+        checks,
+        cutover,
+        api_calls,
+    } = record;
+    let mut goals = Vec::with_capacity(outline.restores.len());
+    let mut restores: Vec<RestoreReport> = Vec::with_capacity(outline.restores.len());
+    for outlined in outline.restores {
+        let mut restore = by_name
+            .remove(&outlined.name)
+            .unwrap_or_else(|| RestoreReport::new(&outlined.name));
+        restore.resource_type = outlined.resource_type;
+        restore.needs = outlined.needs;
+        restore.checks = in_order(restore.checks, &outlined.checks);
+        goals.push(outlined.objectives);
+        restores.push(restore);
+    }
+    // Started by this run, and since removed from the plan: they happened.
+    goals.resize(restores.len() + by_name.len(), Goals::default());
+    restores.extend(by_name.into_values());
+    let report = RunReport {
+        schema: "redrill.run/v1",
+        plan: plan.to_owned(),
+        run_id: run_id.to_owned(),
+        description: outline.description,
+        start,
+        end: None,
+        verdict: Verdict::Unfinished,
+        missed: Vec::new(),
+        objectives: Objectives::default(),
+        restores,
+        checks: in_order(checks, &outline.checks),
+        cutover: in_order(cutover, &outline.cutover),
+        cutover_seconds: None,
+        critical_path: Vec::new(),
+        target,
+        file,
+        runners,
+        api_calls,
+        compared: None,
+    };
+    judged(report, &goals, &outline.objectives)
+}
+
+/// The checks that there are, in the order of the plan; then those that it has lost since.
+fn in_order(mut seen: Vec<CheckReport>, names: &[String]) -> Vec<CheckReport> {
+    let mut checks: Vec<CheckReport> = names
+        .iter()
+        .map(
+            |name| match seen.iter().position(|check| check.name == *name) {
+                Some(at) => seen.remove(at),
+                None => not_run(name),
+            },
+        )
+        .collect();
+    checks.extend(seen);
+    checks
+}
+
+/// Everything that follows from the whole.
+fn judged(mut whole: RunReport, of_each: &[Goals], of_all: &Goals) -> RunReport {
+    let report = &mut whole;
+    let since_start = |at: Option<Timestamp>| {
+        let start = report.start?;
+        Some(at?.duration_since(start).as_secs())
+    };
+    let mut missed = Vec::new();
+    for (restore, goals) in report.restores.iter_mut().zip(of_each) {
+        restore.status = match restore.status {
+            RunStatus::Completed => checked(&restore.checks),
+            status => status,
+        };
+        if restore.status == RunStatus::Completed {
+            restore.rto_seconds = since_start(restore.over_at());
+        }
+        restore.objectives = Objectives::new(
+            goals,
+            restore.rto_seconds,
+            since_start(restore.over_at()),
+            restore.rpo_seconds,
+        );
+        name_missed(&restore.restore, &restore.objectives, &mut missed);
+    }
+    let all_good = report
+        .restores
+        .iter()
+        .all(|restore| restore.status == RunStatus::Completed)
+        && report
+            .checks
+            .iter()
+            .all(|check| check.status == CheckStatus::Passed);
+    let ends = |checks: &[CheckReport]| checks.iter().filter_map(|check| check.ended_at).max();
+    let restored = report.restores.iter().filter_map(RestoreReport::over_at);
+    let last = restored.max().max(ends(&report.checks));
+    let cut_over = ends(&report.cutover);
+    report.cutover_seconds = report
+        .cutover
+        .iter()
+        .filter_map(|step| step.started_at)
+        .min()
+        .zip(cut_over)
+        .map(|(from, to)| to.duration_since(from).as_secs());
+    let end = last.max(cut_over);
+    let rto = since_start(end).filter(|_| all_good);
+    let rpo = report.restores.iter().filter_map(|r| r.rpo_seconds).max();
+    report.objectives = Objectives::new(of_all, rto, since_start(end), rpo);
+    name_missed("the run", &report.objectives, &mut missed);
+    report.missed = missed;
+    report.verdict = verdict(report, all_good);
+    report.end = end.filter(|_| report.verdict != Verdict::Unfinished);
+    report.critical_path = critical_path(report);
+    whole
 }
 
 fn verdict(report: &RunReport, all_good: bool) -> Verdict {
@@ -257,8 +257,10 @@ fn name_missed(what: &str, objectives: &Objectives, missed: &mut Vec<String>) {
 }
 
 /// The restores that determined when the last one was over: each the latest of those that the next one waited for.
-fn critical_path(report: &RunReport, index: &HashMap<String, usize>) -> Vec<String> {
+fn critical_path(report: &RunReport) -> Vec<String> {
     let restores = &report.restores;
+    let names = restores.iter().map(|restore| restore.restore.as_str());
+    let index: HashMap<&str, usize> = names.enumerate().map(|(at, name)| (name, at)).collect();
     let over = |at: &usize| restores[*at].over_at();
     let mut path = Vec::new();
     let mut next = (0..restores.len())
@@ -266,7 +268,10 @@ fn critical_path(report: &RunReport, index: &HashMap<String, usize>) -> Vec<Stri
         .max_by_key(|at| over(at));
     while let Some(at) = next.filter(|_| path.len() <= restores.len()) {
         path.push(restores[at].restore.clone());
-        let needs = restores[at].needs.iter().filter_map(|need| index.get(need));
+        let needs = restores[at]
+            .needs
+            .iter()
+            .filter_map(|need| index.get(need.as_str()));
         next = needs
             .copied()
             .filter(|at| over(at).is_some())

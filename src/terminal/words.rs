@@ -9,6 +9,13 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             format!("{plan} run {run}, into {} {}", target.account, target.region)
         }
         Event::RunResumed { .. } => "the run goes on where it stopped".to_owned(),
+        Event::Resolved { restore, point, .. } => {
+            let made = match point.created_at {
+                Some(at) => format!(", made {at}"),
+                None => String::new(),
+            };
+            format!("{restore}: {} is {}{made}", point.selector, point.recovery_point)
+        }
         Event::Intended {
             restore, attempt, ..
         } => {
@@ -54,6 +61,9 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             message,
             ..
         } => format!("{restore}: {status}: {message}"),
+        Event::Overdue { restore } => format!(
+            "{restore}: not back within its timeout; it goes on at AWS and is not followed any more"
+        ),
         Event::Skipped { restore, because } => format!("{restore}: skipped, because {because}"),
         Event::CheckStarted {
             restore,

@@ -9,7 +9,7 @@ use super::problem::Checker;
 use super::rules::{Schema, escaped, note};
 use crate::diagnostic::{Finding, Severity};
 use crate::parse::{Document, Entry, Restore, error, warning};
-use crate::render::{Rendered, RenderedEntry, SourceFacts, wire};
+use crate::render::{RECOVERY_POINT, Rendered, RenderedEntry, SourceFacts, wire};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
 pub(super) fn metadata(
@@ -68,7 +68,7 @@ pub(super) fn metadata(
         let mut request = Map::new();
         if let (Some(arn), false) = (
             &rendered.recovery_point,
-            rendered.pending.contains("recovery_point"),
+            rendered.pending.contains(RECOVERY_POINT),
         ) {
             request.insert("RecoveryPointArn".to_owned(), arn.as_str().into());
         }

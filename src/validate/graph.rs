@@ -1,57 +1,151 @@
 //! `needs`: names that exist, and an order that has no cycle.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use crate::diagnostic::{Finding, suggest};
-use crate::parse::{Document, error, warning};
+use crate::diagnostic::{Finding, Severity, suggest};
+use crate::parse::{Document, error};
+use crate::render::{Instances, instance_name, split_instance};
+
+/// What a name in `needs` means.
+enum Need<'a> {
+    /// A restore, with all its instances.
+    Restore(usize),
+    /// One instance of a restore.
+    Instance(usize, &'a str),
+}
+
+impl Need<'_> {
+    fn restore(&self) -> usize {
+        match self {
+            Self::Restore(at) | Self::Instance(at, _) => *at,
+        }
+    }
+}
+
+type Index<'a> = HashMap<&'a str, usize>;
+
+fn need<'a>(name: &'a str, index: &Index<'_>) -> Option<Need<'a>> {
+    if let Some(at) = index.get(name) {
+        return Some(Need::Restore(*at));
+    }
+    let (base, key) = split_instance(name)?;
+    Some(Need::Instance(*index.get(base)?, key))
+}
 
 /// Checks every name in `needs` and refuses cycles.
-pub(super) fn needs(document: &Document, findings: &mut Vec<Finding>) {
+pub(super) fn needs(document: &Document, instances: &Instances, findings: &mut Vec<Finding>) {
     let index = index(document);
-    for restore in &document.restores {
-        let name = &restore.name.value;
-        for (at, need) in restore.needs.iter().enumerate() {
-            let finding = if need.value == *name {
-                error(
-                    &document.source,
-                    need.span,
-                    "needs/itself",
-                    "a restore cannot wait for itself",
-                    "remove it from `needs`",
-                )
-            } else if !index.contains_key(need.value.as_str()) {
-                error(
-                    &document.source,
-                    need.span,
-                    "needs/unknown",
-                    format!("there is no restore `{}`", need.value),
-                    suggest(
-                        &need.value,
-                        index
-                            .keys()
-                            .copied()
-                            .filter(|k| *k != name)
-                            .collect::<Vec<_>>(),
-                    ),
-                )
-            } else if restore.needs[..at].iter().any(|n| n.value == need.value) {
-                warning(
-                    &document.source,
-                    need.span,
-                    "needs/twice",
-                    format!("`{}` is needed twice", need.value),
-                    "remove one of the two",
-                )
-            } else {
-                continue;
-            };
-            findings.push(finding.of_restore(name));
+    for (at, restore) in document.restores.iter().enumerate() {
+        for (nth, written) in restore.needs.iter().enumerate() {
+            let wrong = wrong(document, instances, &index, at, nth);
+            findings.extend(wrong.map(|(severity, rule, message, help)| {
+                Finding {
+                    severity,
+                    ..error(&document.source, written.span, rule, message, help)
+                }
+                .of_restore(&restore.name.value)
+            }));
         }
     }
     cycles(document, &index, findings);
 }
 
-fn index(document: &Document) -> HashMap<&str, usize> {
+/// What is wrong with one name in `needs`.
+fn wrong(
+    document: &Document,
+    instances: &Instances,
+    index: &Index<'_>,
+    at: usize,
+    nth: usize,
+) -> Option<(Severity, &'static str, String, String)> {
+    let restore = &document.restores[at];
+    let name = restore.needs[nth].value.as_str();
+    let remove = || "remove one of the two".to_owned();
+    let found = need(name, index);
+    let Some(found) = found else {
+        let others = index.keys().copied();
+        let others: Vec<&str> = others.filter(|k| *k != restore.name.value).collect();
+        return Some((
+            Severity::Error,
+            "needs/unknown",
+            format!("there is no restore `{name}`"),
+            suggest(name, others),
+        ));
+    };
+    if found.restore() == at {
+        return Some((
+            Severity::Error,
+            "needs/itself",
+            "a restore cannot wait for itself".to_owned(),
+            "remove it from `needs`".to_owned(),
+        ));
+    }
+    if let Need::Instance(of, key) = found {
+        let base = &document.restores[of].name.value;
+        if document.restores[of].for_each.is_none() {
+            return Some((
+                Severity::Error,
+                "needs/unknown",
+                format!("`{base}` has no `for_each`, so there is one of it"),
+                format!("write `{base}`"),
+            ));
+        }
+        if !instances.is_unknown(of) && instances.find(name).is_none() {
+            let keys: Vec<String> = instances
+                .keys(of)
+                .map(|key| instance_name(base, key))
+                .collect();
+            return Some((
+                Severity::Error,
+                "needs/unknown",
+                format!("`for_each` of `{base}` has no `{key}`"),
+                suggest(name, keys.iter().map(String::as_str)),
+            ));
+        }
+    }
+    let before = restore.needs[..nth].iter().any(|other| {
+        let all =
+            |other| matches!(need(other, index), Some(Need::Restore(at)) if at == found.restore());
+        other.value == name || all(&other.value)
+    });
+    before.then(|| {
+        (
+            Severity::Warning,
+            "needs/twice",
+            format!("`{name}` is needed twice"),
+            remove(),
+        )
+    })
+}
+
+/// The instances that a restore waits for, each once.
+#[must_use]
+pub fn needed(document: &Document, instances: &Instances) -> Vec<Arc<[usize]>> {
+    let index = index(document);
+    let of = |name: &str| match need(name, &index) {
+        Some(Need::Restore(at)) => instances.of(at),
+        Some(Need::Instance(..)) => match instances.find(name) {
+            Some(at) => at..at + 1,
+            None => 0..0,
+        },
+        None => 0..0,
+    };
+    document
+        .restores
+        .iter()
+        .map(|restore| {
+            let needed: BTreeSet<usize> = restore
+                .needs
+                .iter()
+                .flat_map(|need| of(&need.value))
+                .collect();
+            needed.into_iter().collect()
+        })
+        .collect()
+}
+
+fn index(document: &Document) -> Index<'_> {
     document
         .restores
         .iter()
@@ -60,22 +154,34 @@ fn index(document: &Document) -> HashMap<&str, usize> {
         .collect()
 }
 
+/// The restores that each one waits for. The instances of a restore all need the same, so that restores on a cycle are
+/// the cycle of their instances.
+fn edges<'a>(
+    document: &'a Document,
+    index: &'a Index<'a>,
+) -> impl Iterator<Item = (usize, usize)> + 'a {
+    document
+        .restores
+        .iter()
+        .enumerate()
+        .flat_map(move |(at, restore)| {
+            let needs = restore.needs.iter();
+            let needs = needs.filter_map(|written| need(&written.value, index));
+            needs.map(move |need| (at, need.restore()))
+        })
+}
+
 /// The restores so that each stands behind all it needs, in the plan's order otherwise; those on a cycle are left out.
 #[must_use]
 pub fn order(document: &Document) -> Vec<usize> {
     let index = index(document);
     let mut waits = vec![0_usize; document.restores.len()];
     let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); document.restores.len()];
-    for (at, restore) in document.restores.iter().enumerate() {
-        for need in &restore.needs {
-            if let Some(needed) = index.get(need.value.as_str()) {
-                waits[at] += 1;
-                dependents[*needed].push(at);
-            }
-        }
+    for (at, needed) in edges(document, &index) {
+        waits[at] += 1;
+        dependents[needed].push(at);
     }
-    let mut ready: std::collections::BTreeSet<usize> =
-        (0..waits.len()).filter(|at| waits[*at] == 0).collect();
+    let mut ready: BTreeSet<usize> = (0..waits.len()).filter(|at| waits[*at] == 0).collect();
     let mut order = Vec::with_capacity(waits.len());
     while let Some(at) = ready.pop_first() {
         order.push(at);
@@ -90,7 +196,7 @@ pub fn order(document: &Document) -> Vec<usize> {
 }
 
 /// Reports each cycle once, at the `needs` that closes it.
-fn cycles(document: &Document, index: &HashMap<&str, usize>, findings: &mut Vec<Finding>) {
+fn cycles(document: &Document, index: &Index<'_>, findings: &mut Vec<Finding>) {
     let mut done = vec![false; document.restores.len()];
     for at in order(document) {
         done[at] = true;
@@ -101,10 +207,10 @@ fn cycles(document: &Document, index: &HashMap<&str, usize>, findings: &mut Vec<
         }
         // Everything left is on a cycle or behind one: following any need that is left ends in a cycle.
         let mut path = vec![start];
-        while let Some((need, next)) = document.restores[path[path.len() - 1]]
+        while let Some((closing, next)) = document.restores[path[path.len() - 1]]
             .needs
             .iter()
-            .filter_map(|need| Some((need, *index.get(need.value.as_str())?)))
+            .filter_map(|written| Some((written, need(&written.value, index)?.restore())))
             .find(|(_, next)| !done[*next])
         {
             let Some(from) = path.iter().position(|at| *at == next) else {
@@ -121,7 +227,7 @@ fn cycles(document: &Document, index: &HashMap<&str, usize>, findings: &mut Vec<
                 findings.push(
                     error(
                         &document.source,
-                        need.span,
+                        closing.span,
                         "needs/cycle",
                         format!("these restores wait for one another: {}", names.join(" → ")),
                         "remove one of the needs, so that one of them can start",

@@ -3,26 +3,32 @@
 mod arn;
 mod check;
 mod coerce;
+mod draft;
+mod estimate;
 mod graph;
 mod include;
+mod init;
 mod problem;
 mod protect;
 mod rules;
 mod slips;
 mod wording;
 
-pub use graph::order;
+pub use draft::{Drafter, Origin, Proposal, Proposed, Variables};
+pub use graph::{needed, order};
 pub use protect::protects;
-pub use rules::{Rules, RulesError};
+pub use rules::{Composite, Rules, RulesError};
 pub use slips::written;
 pub use wording::{example, expected};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use crate::diagnostic::{Finding, Severity, Spanned, suggest};
 use crate::parse::{Document, Restore, error, warning};
-use crate::render::{Rendered, SourceFacts, Target};
+use crate::render::{Instances, RECOVERY_POINT, Rendered, SourceFacts, Target};
 
 /// The wire form of one restore: what the plan says, with AWS's spelling of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub struct Checked {
     pub takes_mark: bool,
     /// Whether rules of the type ask about the recovery point, which is not at hand.
     pub lacks_recovery_point: bool,
+    /// How long it is likely to take.
+    pub expected: SignedDuration,
 }
 
 /// Checks what belongs to no single restore: the target, and the types whose rules are not known.
@@ -47,6 +55,7 @@ pub fn plan(
     target: &Target,
     target_pending: bool,
     protect: &[Spanned<String>],
+    instances: &Instances,
     rules: &Rules,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -54,7 +63,7 @@ pub fn plan(
     if let (Some(written), false) = (&document.target, target_pending) {
         arn::target(written, target, &document.source, &mut findings);
     }
-    graph::needs(document, &mut findings);
+    graph::needs(document, instances, &mut findings);
     limits(document, &mut findings);
     unknown_types(document, rules, &mut findings);
     findings
@@ -75,10 +84,17 @@ pub fn restore(
     let resource_type = written.resource_type.as_ref()?;
     let schema = rules.of(&resource_type.value);
     let is_pending = |name: &str| rendered.pending.contains(name);
-    if let (Some(arn), Some(node)) = (&rendered.recovery_point, &written.recovery_point)
-        && !is_pending("recovery_point")
+    if let (Some(arn), Some(point)) = (&rendered.recovery_point, &written.recovery_point)
+        && !is_pending(RECOVERY_POINT)
     {
-        arn::recovery_point(arn, node.span, target, schema, &document.source, findings);
+        arn::recovery_point(
+            arn,
+            point.span(),
+            target,
+            schema,
+            &document.source,
+            findings,
+        );
     }
     protect::check(
         protect,
@@ -93,7 +109,7 @@ pub fn restore(
         None => check::unchecked(document, written, rendered, findings),
     };
     for finding in &mut findings[before..] {
-        finding.restore = Some(written.name.value.clone());
+        finding.restore = Some(rendered.name.to_string());
     }
     let failed = findings[before..]
         .iter()
@@ -108,6 +124,7 @@ pub fn restore(
         copy_source_tags: written.copy_source_tags,
         lacks_recovery_point: source.is_none()
             && schema.is_some_and(|schema| schema.asks_recovery_point),
+        expected: schema.map_or(estimate::UNKNOWN, |schema| schema.notes.estimate.of(source)),
         takes_mark: schema.is_some_and(|schema| schema.keys.contains_key("aws:backup:request-id")),
     })
 }

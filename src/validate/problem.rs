@@ -10,7 +10,7 @@ use super::rules::{Level, Note, Schema, note};
 use super::slips::{self, Slip};
 use super::wording::{example, expected};
 use crate::diagnostic::{Finding, Severity, Span, suggest};
-use crate::parse::{Document, Entry, Kind, Node, Restore, error, warning};
+use crate::parse::{Document, Entry, Kind, Node, Point, Restore, error, warning};
 use crate::render::wire;
 
 /// One restore's metadata beside the rules of its type.
@@ -70,7 +70,7 @@ impl Checker<'_> {
         // What is wrong with the recovery point itself stands where it is named.
         let about_point = top.as_deref() == Some("RecoveryPoint");
         let named_at = self.written.recovery_point.as_ref().filter(|_| about_point);
-        let span = named_at.map_or_else(|| self.span(&note, &segments), |node| node.span);
+        let span = named_at.map_or_else(|| self.span(&note, &segments), Point::span);
         let url = note.url.as_deref().unwrap_or(&self.schema.notes.url);
         if let (Some(slip), None, Some(key)) = (self.slip(problem, &place), &note.rule, &key) {
             let mut finding = error(

@@ -3,4 +3,5 @@
 mod broken_world;
 mod exits;
 mod secrets;
+mod selectors;
 mod twice;

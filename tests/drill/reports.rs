@@ -5,7 +5,7 @@ use std::process::Command;
 use redrill::execute::{CheckVerdict, Event, Goals, Origin, Outline, OutlinedRestore, Recorded};
 use redrill::plan::Request;
 use redrill::render::Target;
-use redrill::report::{Format, RunReport, compare, run_report};
+use redrill::report::{Format, Record, RunReport, compare, run_report};
 use snapbox::assert_data_eq;
 
 use crate::support::{folder, write};
@@ -199,7 +199,7 @@ fn story() -> Vec<Recorded> {
 }
 
 fn report() -> RunReport {
-    run_report("orders", "2026-Q4", &story())
+    run_report("orders", "2026-Q4", story().iter().collect())
 }
 
 #[test]
@@ -222,7 +222,10 @@ fn a_comparison_says_what_became_worse() {
     let mut before = story();
     before.retain(|recorded| !matches!(&recorded.event, Event::CheckStarted { check, .. } | Event::CheckEnded { check, .. } if check == "mounts"));
     let mut report = report();
-    report.compared = Some(compare(&report, &run_report("orders", "2026-Q3", &before)));
+    report.compared = Some(compare(
+        &report,
+        &run_report("orders", "2026-Q3", before.iter().collect()),
+    ));
     assert_data_eq!(
         report.compared.as_ref().unwrap().human(),
         snapbox::str![[r#"
@@ -243,7 +246,7 @@ compared with run 2026-Q3: not finished
 /// Nothing that a plan, a command or AWS says becomes a part of the page; and the page fetches nothing.
 #[test]
 fn html_is_escaped_and_self_contained() {
-    let mut reports = vec![report(), run_report("empty", "main", &[])];
+    let mut reports = vec![report(), run_report("empty", "main", Record::default())];
     reports.push(many(300));
     for report in reports {
         let html = Format::Html.write(&report);
@@ -281,7 +284,7 @@ fn many(count: usize) -> RunReport {
     }
     let opened = self::story().remove(0);
     story.events.insert(0, opened);
-    run_report("orders", "2026-Q4", &story.events)
+    run_report("orders", "2026-Q4", story.events.iter().collect())
 }
 
 #[test]
@@ -297,7 +300,7 @@ fn html_is_valid_by_a_checker() {
     for (name, report) in [
         ("a", compared),
         ("b", many(50)),
-        ("c", run_report("empty", "main", &[])),
+        ("c", run_report("empty", "main", Record::default())),
     ] {
         write(
             folder.path(),

@@ -13,7 +13,7 @@ use crate::execute::{Clock, Event, Observer, Recorded, Stopped, SystemClock, rep
 use crate::journal::{self, Journal, Owner};
 use crate::render::Target;
 use crate::report::cleanup_human;
-use crate::terminal::{Screen, Style};
+use crate::terminal::{Screen, Standing, Style};
 
 pub(super) async fn cleanup(
     arguments: &Cleanup,
@@ -66,11 +66,16 @@ pub(super) async fn cleanup(
     // Another cleanup may have worked between the question and the lock.
     let levels = plan(&events, &protect, &target)?;
     // A bar counts restores; there are none here.
-    let style = match super::run::style(context) {
+    let style = match context.style() {
         Style::None => Style::None,
         Style::Bar | Style::Lines => Style::Lines,
     };
-    let mut screen = Screen::new(style, context.display.verbose, 0, 0);
+    let standing = Standing {
+        total: 0,
+        completed: 0,
+        running: Vec::new(),
+    };
+    let mut screen = Screen::new(style, context.display.verbose, &standing);
     let cleaned = Deletions {
         resources: &*aws,
         journal,

@@ -66,7 +66,7 @@ fn make(
         return Err(super::no_such_run(&arguments.state.state, &name, run_id));
     }
     replay(&events).map_err(Stopped::from)?;
-    let report = run_report(&name, run_id, &events);
+    let report = run_report(&name, run_id, events.iter().collect());
     let last = report
         .runners
         .iter()

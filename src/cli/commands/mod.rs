@@ -4,8 +4,12 @@ mod cleanup;
 mod emulator;
 mod evidence;
 mod explain;
+mod init;
+mod inventory;
+mod opening;
 mod origin;
 mod plan;
+mod reading;
 mod rehearse;
 mod render;
 mod report;
@@ -13,11 +17,12 @@ mod run;
 mod schema;
 mod status;
 mod validate;
+mod world;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use super::arguments::{AwsOptions, Command, Display, InputOptions};
+use super::arguments::{AwsOptions, Command, Display, InputOptions, Progress};
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::files;
@@ -30,7 +35,10 @@ use crate::parse::given;
 use crate::pipeline;
 use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Missing, Target};
+use crate::terminal::{Counter, Style};
 use crate::validate::Rules;
+use jiff::Timestamp;
+use world::World;
 
 /// What every command is handed.
 pub(super) struct Context<'a> {
@@ -69,6 +77,10 @@ pub(super) fn run(
         Command::Emulator(arguments) => {
             runtime()?.block_on(emulator::emulator(&arguments, &mut context))
         }
+        Command::Inventory(arguments) => {
+            runtime()?.block_on(inventory::inventory(&arguments, &mut context))
+        }
+        Command::Init(arguments) => runtime()?.block_on(init::init(&arguments, &mut context)),
         Command::Explain(arguments) => explain::explain(&arguments, &mut context),
         Command::Schema(arguments) => schema::schema(&arguments, &mut context),
         Command::Completions { shell } => {
@@ -102,6 +114,23 @@ struct Loaded {
 }
 
 impl Context<'_> {
+    /// How progress is shown.
+    fn style(&self) -> Style {
+        match self.display.progress {
+            _ if self.display.quiet => Style::None,
+            Progress::None => Style::None,
+            Progress::Bar => Style::Bar,
+            Progress::Lines => Style::Lines,
+            Progress::Auto if Output::is_terminal() => Style::Bar,
+            Progress::Auto => Style::Lines,
+        }
+    }
+
+    /// Progress of what is counted.
+    fn counter(&self, what: &'static str) -> Counter {
+        Counter::new(self.style(), what)
+    }
+
     fn inputs(&self, options: &InputOptions) -> Result<Inputs, Failure> {
         let mut findings = Vec::new();
         let mut inputs = Inputs {
@@ -139,19 +168,33 @@ impl Context<'_> {
         }
     }
 
-    /// Renders and validates, asking about recovery points where templates do; warnings are shown, errors end it.
+    /// Renders and validates, looking recovery points up where selectors and templates ask; warnings are shown, errors
+    /// end it.
     async fn requests(
         &mut self,
         loaded: &Loaded,
         known: &mut Known,
         world: &World<'_>,
+        asked: &Asked<'_>,
     ) -> Result<Plan, Failure> {
-        let mut findings = loaded.findings.clone();
-        let first = pipeline::requests(&loaded.planner, known, &mut findings);
-        let mut plan = match first {
-            Some(plan) => plan,
-            None => return Err(Failure::Findings(self.shown(loaded, findings))),
+        let planner = &loaded.planner;
+        let only = pipeline::chosen(planner, asked.only).map_err(unknown)?;
+        let mut base = loaded.findings.clone();
+        let mut findings = base.clone();
+        let first = pipeline::requests(planner, known, &mut findings);
+        let Some(mut plan) = first else {
+            return Err(Failure::Findings(self.shown(loaded, findings)));
         };
+        if !pipeline::unresolved(&plan, &only).is_empty() {
+            pipeline::resolve(world, planner, &plan, &only, asked.start, known, &mut base)
+                .await
+                .map_err(Failure::Aws)?;
+            findings.clone_from(&base);
+            plan = match pipeline::requests(planner, known, &mut findings) {
+                Some(plan) => plan,
+                None => return Err(Failure::Findings(self.shown(loaded, findings))),
+            };
+        }
         // A file is asked about everything; AWS, two calls a point, about more than templates need where it is few.
         let useful = pipeline::sources_useful(&plan);
         let wanted = match world {
@@ -159,25 +202,14 @@ impl Context<'_> {
             _ if useful.len() <= POINTS_FOR_RULES => useful,
             _ => pipeline::sources_wanted(&plan),
         };
-        if !wanted.is_empty() && world.is_at_hand(&plan) {
-            findings.clone_from(&loaded.findings);
-            let planner = &loaded.planner;
-            let asked = match world {
-                World::Inventory(inventory) => {
-                    pipeline::sources(*inventory, planner, &plan, &wanted, known, &mut findings)
-                        .await
-                }
-                World::Aws(aws) => {
-                    pipeline::sources(&**aws, planner, &plan, &wanted, known, &mut findings).await
-                }
-                World::Elsewhere(settings) => {
-                    let aws = Aws::connect(settings).await;
-                    pipeline::sources(&aws, planner, &plan, &wanted, known, &mut findings).await
-                }
-            };
-            match asked {
+        let needed = !pipeline::sources_wanted(&plan).is_empty();
+        // `render` and `plan` connect to AWS where a template needs it, not for rules alone.
+        let is_at_hand = needed || !matches!(world, World::Elsewhere(_));
+        if !wanted.is_empty() && is_at_hand {
+            findings = base;
+            match pipeline::sources(world, planner, &plan, &wanted, known, &mut findings).await {
                 // For the rules alone nothing is held up: they stay unchecked, and are said to be.
-                Err(_) if pipeline::sources_wanted(&plan).is_empty() => {}
+                Err(_) if !needed => {}
                 asked => asked.map_err(Failure::Aws)?,
             }
             plan = match pipeline::requests(planner, known, &mut findings) {
@@ -185,7 +217,7 @@ impl Context<'_> {
                 None => return Err(Failure::Findings(self.shown(loaded, findings))),
             };
         }
-        findings.extend(pipeline::unchecked(&loaded.planner, &plan));
+        findings.extend(pipeline::unchecked(planner, &plan));
         if !findings.is_empty() {
             let findings = self.shown(loaded, findings);
             self.output.findings(&findings);
@@ -223,35 +255,28 @@ impl Context<'_> {
         })
     }
 
-    fn inventory(&self, options: &InputOptions) -> Result<Option<Recorded>, Failure> {
+    /// The inventory that was given, as a caller of the target sees it.
+    fn inventory(
+        &self,
+        options: &InputOptions,
+        target: &Target,
+    ) -> Result<Option<Recorded>, Failure> {
         let Some(path) = &options.inventory else {
             return Ok(None);
         };
         let text = files::text(path)?;
         Recorded::parse(&text)
-            .map(Some)
+            .map(|recorded| Some(recorded.seen_from(&target.account, &target.region)))
             .map_err(|err| Failure::Usage(format!("{}:{err}", path.display())))
     }
 }
 
-/// Where questions about recovery points go.
-enum World<'a> {
-    /// To a file.
-    Inventory(&'a Recorded),
-    /// To AWS, connected already.
-    Aws(&'a Aws),
-    /// To AWS, if there is a question at all.
-    Elsewhere(&'a Settings),
-}
-
-impl World<'_> {
-    /// Whether it is asked at all: `render` and `plan` connect to AWS where a template needs it, not for rules alone.
-    fn is_at_hand(&self, plan: &Plan) -> bool {
-        match self {
-            World::Inventory(_) | World::Aws(_) => true,
-            World::Elsewhere(_) => !pipeline::sources_wanted(plan).is_empty(),
-        }
-    }
+/// Which restores are meant, and by what time their recovery points are judged.
+struct Asked<'a> {
+    /// As it was typed; all where it is empty.
+    only: &'a [String],
+    /// When the run started, or would.
+    start: Timestamp,
 }
 
 /// Recovery points that AWS is asked about for the rules' sake: more would hold a run up.
@@ -327,18 +352,11 @@ fn no_such_run(state: &Path, plan: &str, run_id: &str) -> Failure {
     ))
 }
 
-/// The names of `--only` have to exist.
-fn check_only(only: &[String], plan: &Plan) -> Result<(), Failure> {
-    let names: Vec<&str> = plan.steps.iter().map(|step| &*step.name).collect();
-    for name in only {
-        if !names.contains(&name.as_str()) {
-            return Err(Failure::Usage(format!(
-                "--only names `{name}`, and the plan has no such restore; {}",
-                crate::diagnostic::suggest(name, names.iter().copied())
-            )));
-        }
-    }
-    Ok(())
+/// A name that `--only` does not find.
+fn unknown((name, known): (String, String)) -> Failure {
+    Failure::Usage(format!(
+        "--only names `{name}`, and the plan has no such restore; {known}"
+    ))
 }
 
 /// The caller's account has to be the plan's, before anything is written.

@@ -1,30 +1,34 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
-use super::{Context, World, check_only};
+use super::world::World;
+use super::{Asked, Context, unknown};
 use crate::cli::arguments::{DryRun, HumanOrJson};
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Wanted;
-use crate::execute::Stopped;
+use crate::execute::{Clock, Stopped, SystemClock};
 use crate::journal;
 use crate::pipeline;
 use crate::report::{dry_run_human, dry_run_json};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let inventory = context.inventory(&arguments.inputs)?;
-    let settings = context.settings(&arguments.aws, loaded.planner.target())?;
-    let world = match &inventory {
-        Some(inventory) => World::Inventory(inventory),
-        None => World::Elsewhere(&settings),
-    };
+    let target = loaded.planner.target();
+    let inventory = context.inventory(&arguments.inputs, target)?;
+    let settings = context.settings(&arguments.aws, target)?;
+    let world = World::new(inventory.as_ref(), &settings);
     let name = &loaded.planner.document().plan.value;
     let directory = journal::directory(&arguments.state.state, name, &arguments.inputs.run_id);
     let events = journal::read(&directory)?;
     let (observed, mut known) = pipeline::history(&events).map_err(Stopped::from)?;
-    let plan = context.requests(&loaded, &mut known, &world).await?;
-    check_only(&arguments.only.only, &plan)?;
+    let asked = Asked {
+        only: &arguments.only.only,
+        start: pipeline::start(&events).unwrap_or_else(|| SystemClock.now()),
+    };
+    let plan = context
+        .requests(&loaded, &mut known, &world, &asked)
+        .await?;
     let wanted = Wanted {
-        only: arguments.only.only.clone(),
+        only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
         retry_failed: arguments.retry_failed,
     };
     let diff = pipeline::changes(&plan, &observed, &wanted);

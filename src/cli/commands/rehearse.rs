@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Context;
 use super::emulator::{faults, quotas, refused};
 use super::run::{Execution, execute};
-use super::{Context, World};
+use super::world::World;
 use crate::aws::{Aws, Settings};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
@@ -25,6 +26,11 @@ pub(super) async fn rehearse(
         Some(path) => Some(super::emulator::inventory(path)?),
         None => None,
     };
+    if inventory.is_none() && loaded.planner.selects() {
+        context.output.note(
+            "a selector finds nothing in a rehearsal without recovery points: give some with --inventory",
+        );
+    }
     let options = emulator::Options {
         inventory,
         speed: arguments.speed,
@@ -55,12 +61,14 @@ pub(super) async fn rehearse(
         run_id: &arguments.inputs.run_id,
         state: state.path().to_owned(),
         wanted: Wanted {
-            only: arguments.only.only.clone(),
+            only: crate::pipeline::chosen(&loaded.planner, &arguments.only.only)
+                .map_err(super::unknown)?,
             retry_failed: false,
         },
         report: &arguments.report,
         confirmed: true,
         take_over: false,
+        in_passing: true,
         // Without quotas there are no rates to keep.
         policy: Policy {
             no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",

@@ -1,37 +1,37 @@
 //! `redrill render PLAN`
 
-use super::{Context, World, check_only};
+use super::world::World;
+use super::{Asked, Context, unknown};
 use crate::cli::arguments::{Render, RenderFormat};
 use crate::cli::exit::{Exit, Failure};
+use crate::execute::{Clock, SystemClock};
+use crate::pipeline;
 use crate::plan::Plan;
 use crate::render::{Known, Secrets};
 use crate::report::{RequestFormat, requests};
 
 pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let inventory = context.inventory(&arguments.inputs)?;
-    let settings = context.settings(&arguments.aws, loaded.planner.target())?;
-    let world = match &inventory {
-        Some(inventory) => World::Inventory(inventory),
-        None => World::Elsewhere(&settings),
+    let target = loaded.planner.target();
+    let inventory = context.inventory(&arguments.inputs, target)?;
+    let settings = context.settings(&arguments.aws, target)?;
+    let world = World::new(inventory.as_ref(), &settings);
+    let asked = Asked {
+        only: &arguments.only.only,
+        start: SystemClock.now(),
     };
     let plan = context
-        .requests(&loaded, &mut Known::default(), &world)
+        .requests(&loaded, &mut Known::default(), &world, &asked)
         .await?;
-    check_only(&arguments.only.only, &plan)?;
+    let only = pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?;
     let format = match arguments.format {
         RenderFormat::Json => RequestFormat::Lines,
         RenderFormat::CliJson => RequestFormat::CliJson,
     };
     if format == RequestFormat::CliJson {
-        complete(&plan, &arguments.only.only, loaded.planner.secrets())?;
+        complete(&plan, &only, loaded.planner.secrets())?;
     }
-    let text = requests(
-        &plan,
-        &arguments.only.only,
-        format,
-        loaded.planner.secrets(),
-    );
+    let text = requests(&plan, &only, format, loaded.planner.secrets());
     context.output.result(&text)?;
     Ok(Exit::Done)
 }

@@ -17,7 +17,7 @@ pub(super) fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Ex
             return Err(super::no_such_run(&arguments.state.state, &plan, run_id));
         }
         replay(&events).map_err(Stopped::from)?;
-        Ok(run_report(&plan, run_id, &events))
+        Ok(run_report(&plan, run_id, events.iter().collect()))
     };
     let mut report = read(&arguments.run_id)?;
     if let Some(other) = &arguments.compare {

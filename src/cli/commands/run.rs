@@ -1,27 +1,32 @@
 //! `redrill run PLAN`
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Context, Loaded, Shared, World, check_account, check_only};
+use jiff::Timestamp;
+
+use super::opening::{outline, planned, refuse_cleaned};
+use super::world::World;
+use super::{Asked, Context, Loaded, Shared, check_account, unknown};
 use crate::aws::Aws;
-use crate::cli::arguments::{AwsOptions, DryRun, HumanOrJson, Progress, ReportOptions, Run};
+use crate::cli::arguments::{AwsOptions, DryRun, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::cli::output::Output;
 use crate::cli::signals::Signals;
-use crate::diff::{Action, Diff, Wanted, due_after};
+use crate::diff::{Action, Diff, Stage, Wanted, due_after};
 use crate::execute::{
-    Clock, Ended, Engine, Event, Observer, Outline, Policy, Recorded, Stopped, SystemClock, Twins,
+    Clock, Ended, Engine, Event, Observer, Policy, Recorded, Stopped, SystemClock, Twins,
 };
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::process::Processes;
-use crate::report::{Verdict, dry_run_human, run_human, run_report};
-use crate::terminal::{Screen, Style};
+use crate::render::{Known, Resolved};
+use crate::report::{Record, Verdict, dry_run_human, run_human, run_report};
+use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if arguments.dry_run {
@@ -37,7 +42,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         return super::plan::plan(&dry, context).await;
     }
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let inventory = context.inventory(&arguments.inputs)?;
+    let inventory = context.inventory(&arguments.inputs, loaded.planner.target())?;
     let settings = context.settings(&arguments.aws, loaded.planner.target())?;
     let aws = Arc::new(Aws::connect(&settings).await);
     let execution = Execution {
@@ -45,19 +50,26 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         run_id: &arguments.inputs.run_id,
         state: arguments.state.state.clone(),
         wanted: Wanted {
-            only: arguments.only.only.clone(),
+            only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
             retry_failed: arguments.retry_failed,
         },
         report: &arguments.report,
         confirmed: arguments.yes,
         take_over: arguments.take_over,
+        in_passing: false,
         policy: Policy {
             no_rate_limit: arguments.no_rate_limit,
-            twins: match (arguments.adopt, arguments.start_anyway) {
+            twins: match (!arguments.adopt.is_empty(), arguments.start_anyway) {
                 (true, _) => Twins::Adopt,
                 (_, true) => Twins::StartAnyway,
                 _ => Twins::Ask,
             },
+            chosen: arguments
+                .adopt
+                .iter()
+                .filter(|job| !job.is_empty())
+                .cloned()
+                .collect(),
             retry_failed: arguments.retry_failed,
             cutover: arguments.cutover,
         },
@@ -91,7 +103,8 @@ fn again(context: &Context<'_>) -> String {
     let words: Vec<String> = std::iter::once(context.environment.program.clone())
         .chain(context.environment.typed())
         .filter(|word| {
-            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word.as_str())
+            let word = word.split('=').next().unwrap_or(word);
+            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word)
         })
         .map(|word| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
@@ -114,6 +127,8 @@ pub(super) struct Execution<'a> {
     pub(super) report: &'a ReportOptions,
     pub(super) confirmed: bool,
     pub(super) take_over: bool,
+    /// Whether nobody will take this run up again.
+    pub(super) in_passing: bool,
     pub(super) policy: Policy,
     pub(super) again: String,
     /// What checks find in their environment of AWS.
@@ -139,25 +154,35 @@ pub(super) async fn execute<C: Clock>(
     // What was before is read without the lock first: the question comes before anything is created.
     let before = journal::read(&directory)?;
     let (observed, mut known) = pipeline::history(&before).map_err(Stopped::from)?;
-    let plan = context.requests(loaded, &mut known, world).await?;
-    check_only(&execution.wanted.only, &plan)?;
+    let start = pipeline::start(&before).unwrap_or_else(|| clock.now());
+    let asked = Asked {
+        only: &execution.wanted.only,
+        start,
+    };
+    let mut plan = context.requests(loaded, &mut known, world, &asked).await?;
+    if let Some(earlier) = journal::latest_other(&execution.state, &name, execution.run_id) {
+        // A damaged journal of another run is no reason not to start this one.
+        pipeline::learn(&mut plan, &journal::read(&earlier).unwrap_or_default());
+    }
+    let plan = plan;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
     check_opened(&before, &name, execution.run_id)?;
     let starts = diff.count(Action::Start);
     let outline = outline(planner, &plan, &execution, context);
-    let policy = execution.policy;
+    let policy = &execution.policy;
     let after = due_after(&plan, &observed, policy.retry_failed, policy.cutover);
     if starts + diff.count(Action::Resume) == 0 && !after {
         context
             .output
             .note("nothing to start and nothing to follow");
-        let mut events = before;
+        let mut record: Record = before.iter().collect();
         // What was not started is told apart from what is not there.
-        planned(&events, outline, clock, &mut Vec::new())
-            .into_iter()
-            .for_each(|recorded| events.push(recorded));
-        return conclude(&plan, &diff, &events, Ended::Finished, &execution, context);
+        if let Some(event) = planned(&before, outline) {
+            let at = clock.now();
+            record.take(&Recorded { at, event });
+        }
+        return conclude(&plan, &diff, record, Ended::Finished, &execution, context);
     }
     refuse_cleaned(&observed, starts)?;
     if starts > 0 && !execution.confirmed {
@@ -182,18 +207,24 @@ pub(super) async fn execute<C: Clock>(
         user: context.environment.user.clone(),
         since: clock.now(),
     };
-    let (journal, mut events) = Journal::open(&directory, &owner, execution.take_over)?;
+    let (journal, events) = Journal::open(&directory, &owner, execution.take_over)?;
+    let journal = if execution.in_passing {
+        journal.in_passing()
+    } else {
+        journal
+    };
     let (observed, mut known_now) = pipeline::history(&events).map_err(Stopped::from)?;
     known_now.sources = known.sources;
     // Another runner may have worked between the question and the lock.
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
+    let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
     let mut opening = vec![if events.is_empty() {
         Event::RunOpened {
             plan: name,
             run: execution.run_id.to_owned(),
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
-            target: plan.target.clone(),
+            target: plan.targets[0].clone(),
             file: execution.file.to_string_lossy().into_owned(),
         }
     } else {
@@ -201,23 +232,29 @@ pub(super) async fn execute<C: Clock>(
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }];
-    planned(&events, outline, clock, &mut opening);
+    opening.extend(planned(&events, outline));
+    opening.extend(resolved);
     let signals = Signals::listen();
     let terminated = signals.terminated();
-    let done = diff.count(Action::Done);
-    let mut watch = Watch {
-        screen: Screen::new(
-            style(context),
-            context.display.verbose,
-            plan.steps.len(),
-            done,
-        ),
-        events: &mut events,
+    let standing = Standing {
+        total: plan.steps.len(),
+        completed: diff.count(Action::Done),
+        running: observed
+            .restores
+            .iter()
+            .filter(|(_, past)| matches!(past.stage, Stage::Running { .. }))
+            .map(|(name, _)| name.clone())
+            .collect(),
     };
+    let mut watch = Watch {
+        screen: Screen::new(context.style(), context.display.verbose, &standing),
+        record: events.iter().collect(),
+    };
+    drop(events);
     let engine = Engine {
         planner,
         plan: &plan,
-        api: Arc::clone(aws),
+        api: vec![Arc::clone(aws)],
         commands: Arc::new(Processes::new(
             execution.file.parent().unwrap_or(std::path::Path::new("")),
             execution.environment.clone(),
@@ -226,7 +263,7 @@ pub(super) async fn execute<C: Clock>(
         clock,
         observer: &mut watch,
         control: signals.control,
-        policy: execution.policy,
+        policy: execution.policy.clone(),
     };
     let ended = engine.run(opening, observed, known_now, &diff).await;
     watch.screen.finish();
@@ -236,7 +273,7 @@ pub(super) async fn execute<C: Clock>(
         Ok(ended) => (ended, None),
         Err(stopped) => (Ended::Detached, Some(stopped)),
     };
-    let exit = conclude(&plan, &diff, &events, ended, &execution, context)?;
+    let exit = conclude(&plan, &diff, watch.record, ended, &execution, context)?;
     match stopped {
         Some(stopped) => Err(stopped.into()),
         None if exit == Exit::Interrupted && terminated => Ok(Exit::Terminated),
@@ -244,69 +281,54 @@ pub(super) async fn execute<C: Clock>(
     }
 }
 
-fn outline(
-    planner: &crate::plan::Planner,
+/// What the selectors of that which starts were resolved to, where the journal does not have it yet: the run keeps to it.
+fn resolved(
     plan: &Plan,
-    execution: &Execution<'_>,
-    context: &Context<'_>,
-) -> Outline {
-    let source = &planner.document().source;
-    let origin = super::origin::origin(execution.file, source, execution.rehearsal, context);
-    Outline::of(plan, origin, execution.policy.cutover)
-}
-
-/// Says what the plan is, unless the journal has it already.
-fn planned<C: Clock>(
-    events: &[Recorded],
-    outline: Outline,
-    clock: &C,
-    opening: &mut Vec<Event>,
-) -> Option<Recorded> {
-    let last = events
-        .iter()
-        .rev()
-        .find_map(|recorded| match &recorded.event {
-            Event::Planned { outline } => Some(&**outline),
-            _ => None,
+    diff: &Diff,
+    fresh: &BTreeMap<String, Arc<Resolved>>,
+    known: &mut Known,
+    start: Timestamp,
+) -> Result<Vec<Event>, Failure> {
+    let mut events = Vec::new();
+    let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
+    for step in starts.map(|change| &plan.steps[change.step]) {
+        let Some(point) = fresh.get(&*step.name) else {
+            continue;
+        };
+        match known.resolved.get(&*step.name) {
+            Some(recorded) if recorded == point => continue,
+            // The selector has changed since, and nothing hangs on what it was.
+            Some(recorded) if recorded.selector != point.selector => {}
+            Some(_) => {
+                return Err(Failure::Conflict(format!(
+                    "another runner has begun this run meanwhile and resolved `{}` to another recovery point; \
+                     run the same command again",
+                    step.name
+                )));
+            }
+            None => {}
+        }
+        events.push(Event::Resolved {
+            restore: step.name.to_string(),
+            measured_from: start,
+            point: Resolved::clone(point),
         });
-    if last == Some(&outline) {
-        return None;
+        let name = step.name.to_string();
+        known.resolved.insert(name, Arc::clone(point));
     }
-    let event = Event::Planned {
-        outline: Box::new(outline),
-    };
-    opening.push(event.clone());
-    Some(Recorded {
-        at: clock.now(),
-        event,
-    })
-}
-
-/// What was made is gone: nothing more can be built on it.
-fn refuse_cleaned(observed: &crate::diff::Observed, starts: usize) -> Result<(), Failure> {
-    let is_cleaned = observed
-        .restores
-        .values()
-        .any(|past| past.deletion.is_some());
-    if is_cleaned && starts > 0 {
-        return Err(Failure::Conflict(
-            "this run has been cleaned up, and it is over; start a new one with another --run-id"
-                .to_owned(),
-        ));
-    }
-    Ok(())
+    Ok(events)
 }
 
 /// Reports, and says by the exit code what it has come to.
 fn conclude(
     plan: &Plan,
     diff: &Diff,
-    events: &[Recorded],
+    record: Record,
     ended: Ended,
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let report = run_report(&plan.name, &plan.run_id, events);
+    let report = run_report(&plan.name, &plan.run_id, record);
     for (format, file) in &execution.report.reports {
         files::write(file, format.write(&report))?;
     }
@@ -366,28 +388,15 @@ fn refuse_conflicts(plan: &Plan, diff: &Diff) -> Result<(), Failure> {
     )))
 }
 
-pub(super) fn style(context: &Context<'_>) -> Style {
-    match context.display.progress {
-        _ if context.display.quiet => Style::None,
-        Progress::None => Style::None,
-        Progress::Bar => Style::Bar,
-        Progress::Lines => Style::Lines,
-        Progress::Auto if Output::is_terminal() => Style::Bar,
-        Progress::Auto => Style::Lines,
-    }
-}
-
-/// The screen, and the events for the report.
-struct Watch<'a> {
+/// The screen, and the record for the report.
+struct Watch {
     screen: Screen,
-    events: &'a mut Vec<Recorded>,
+    record: Record,
 }
 
-impl Observer for &mut Watch<'_> {
+impl Observer for &mut Watch {
     fn observe(&mut self, recorded: &Recorded) {
         self.screen.observe(recorded);
-        if recorded.event.is_durable() {
-            self.events.push(recorded.clone());
-        }
+        self.record.take(recorded);
     }
 }

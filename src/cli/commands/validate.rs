@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use super::{Context, redact};
-use crate::cli::arguments::{HumanOrJson, Validate};
+use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::diagnostic::{Finding, Findings, Severity, json};
+use crate::diagnostic::{Finding, Findings, Severity, github, json, sarif};
+use crate::execute::{Clock, SystemClock};
+use crate::inventory::Recorded;
 use crate::parse::error;
 use crate::pipeline;
+use crate::plan::Planner;
 use crate::render::Known;
 use crate::validate::Rules;
 
@@ -16,63 +19,116 @@ pub(super) async fn validate(
     arguments: &Validate,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let inputs = pipeline::for_checking(context.inputs(&arguments.inputs)?);
-    let inventory = context.inventory(&arguments.inputs)?;
-    // Compiled once, whatever number of plans is checked.
-    let rules = Arc::new(Rules::embedded());
     let mut all = Findings::default();
     let mut summaries = Vec::new();
+    let inputs = match context.inputs(&arguments.inputs) {
+        Ok(inputs) => pipeline::for_checking(inputs),
+        // What is wrong with a variables file is found as well as the rest, and said in the same form.
+        Err(Failure::Findings(findings)) => {
+            all.extend(findings);
+            return report(all, &[], arguments, context);
+        }
+        Err(other) => return Err(other),
+    };
+    // Compiled once, whatever number of plans is checked.
+    let rules = Arc::new(Rules::embedded());
     for path in &arguments.plans {
-        let source = files::source(path)?;
+        let source = match files::source(path) {
+            Ok(source) => source,
+            Err(Failure::Findings(findings)) => {
+                summaries.push(summary(&path.to_string_lossy(), 0, &findings));
+                all.extend(findings);
+                continue;
+            }
+            Err(other) => return Err(other),
+        };
         let front = pipeline::read(&source, &arguments.inputs.run_id, &inputs, &rules);
         let mut findings = front.findings;
         let mut restores = 0;
         if let Some(planner) = &front.planner {
-            restores = planner.document().restores.len();
-            let mut known = Known::default();
-            let base = findings.clone();
-            let mut plan = pipeline::requests(planner, &known, &mut findings);
-            if let (Some(first), Some(inventory)) = (&plan, &inventory) {
-                let wanted = pipeline::sources_useful(first);
-                if !wanted.is_empty() {
-                    findings = base;
-                    pipeline::sources(
-                        inventory,
-                        planner,
-                        first,
-                        &wanted,
-                        &mut known,
-                        &mut findings,
-                    )
-                    .await
-                    .map_err(Failure::Aws)?;
-                    plan = pipeline::requests(planner, &known, &mut findings);
-                }
-            }
-            if let Some(plan) = &plan {
-                if inventory.is_none() && !pipeline::sources_wanted(plan).is_empty() {
-                    findings.push(unchecked(planner));
-                }
-                findings.extend(pipeline::unchecked(planner, plan));
-            }
+            restores = planner.instances().all().len();
+            let inventory = context.inventory(&arguments.inputs, planner.target())?;
+            check(planner, inventory.as_ref(), &mut findings).await?;
             redact(planner, &mut findings);
         }
         summaries.push(summary(&source.name, restores, &findings));
         all.extend(findings);
     }
+    report(all, &summaries, arguments, context)
+}
+
+fn report(
+    all: Findings,
+    summaries: &[String],
+    arguments: &Validate,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
     let failed = all.has_errors();
     let findings = all.into_sorted();
-    match arguments.format {
-        HumanOrJson::Json => {
-            let text = json(&findings).map_err(|err| Failure::System(err.to_string()))?;
-            context.output.result(&text)?;
+    let no_json = |err: serde_json::Error| Failure::System(err.to_string());
+    let text = match arguments.format {
+        FindingsFormat::Json => json(&findings).map_err(no_json)?,
+        FindingsFormat::Github => github(&findings),
+        FindingsFormat::Sarif => {
+            let files: Vec<String> = arguments
+                .plans
+                .iter()
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect();
+            sarif(&findings, &files).map_err(no_json)?
         }
-        HumanOrJson::Human => {
+        FindingsFormat::Human => {
             context.output.findings_as_result(&findings)?;
-            context.output.result(&(summaries.join("\n") + "\n"))?;
+            summaries.iter().map(|line| format!("{line}\n")).collect()
+        }
+    };
+    context.output.result(&text)?;
+    Ok(if failed { Exit::Invalid } else { Exit::Done })
+}
+
+/// Everything that can be said of a plan with what is at hand.
+async fn check(
+    planner: &Planner,
+    inventory: Option<&Recorded>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    let mut known = Known::default();
+    let mut base = findings.clone();
+    let mut plan = pipeline::requests(planner, &known, findings);
+    let Some(inventory) = inventory else {
+        if let Some(plan) = &plan {
+            if !pipeline::sources_wanted(plan).is_empty() {
+                findings.push(unchecked(planner));
+            }
+            findings.extend(pipeline::unresolved_note(planner, plan));
+            findings.extend(pipeline::unchecked(planner, plan));
+        }
+        return Ok(());
+    };
+    if let Some(first) = &plan
+        && !pipeline::unresolved(first, &[]).is_empty()
+    {
+        let start = SystemClock.now();
+        pipeline::resolve(inventory, planner, first, &[], start, &mut known, &mut base)
+            .await
+            .map_err(Failure::Aws)?;
+        findings.clone_from(&base);
+        plan = pipeline::requests(planner, &known, findings);
+    }
+    if let Some(first) = &plan {
+        let wanted = pipeline::sources_useful(first);
+        if !wanted.is_empty() {
+            *findings = base;
+            pipeline::sources(inventory, planner, first, &wanted, &mut known, findings)
+                .await
+                .map_err(Failure::Aws)?;
+            plan = pipeline::requests(planner, &known, findings);
         }
     }
-    Ok(if failed { Exit::Invalid } else { Exit::Done })
+    if let Some(plan) = &plan {
+        findings.extend(pipeline::unchecked(planner, plan));
+    }
+    Ok(())
 }
 
 fn unchecked(planner: &crate::plan::Planner) -> Finding {

@@ -1,0 +1,256 @@
+//! The calls that read vaults and recovery points.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_backup::operation::describe_recovery_point::DescribeRecoveryPointOutput;
+use aws_sdk_backup::types::{
+    BackupVaultListMember, CalculatedLifecycle, Lifecycle, LifecycleDeleteAfterEvent,
+    RecoveryPointByBackupVault, RecoveryPointByResource, RecoveryPointStatus,
+};
+
+use super::Aws;
+use super::error::classify;
+use super::read::{PAGE, sorted, timestamp};
+use crate::diff::{ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults};
+use crate::render::SourceFacts;
+
+impl Sources for Aws {
+    async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
+        // The ARN of a recovery point does not name its vault, and every call that describes it wants the vault.
+        let vaults = self.vaults.get_or_try_init(|| all_vaults(self)).await?;
+        for vault in vaults {
+            let Some(point) = self.point(&vault.name, recovery_point_arn).await? else {
+                continue;
+            };
+            match self.restore_metadata(&vault.name, recovery_point_arn).await {
+                Ok(metadata) => return Ok(Some(facts(point, metadata))),
+                Err(err) if err.may_mean_absence() => {}
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn vaults_page(
+        &self,
+        token: Option<String>,
+    ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
+        let operation = self.count("ListBackupVaults");
+        let page = self
+            .backup
+            .list_backup_vaults()
+            .max_results(PAGE)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        let vaults = page.backup_vault_list.unwrap_or_default();
+        Ok((
+            vaults.into_iter().filter_map(vault).collect(),
+            page.next_token,
+        ))
+    }
+
+    async fn points_page(
+        &self,
+        query: &PointQuery,
+        token: Option<String>,
+    ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
+        match query {
+            PointQuery::InVault {
+                vault,
+                resource_arn,
+                resource_type,
+            } => {
+                let operation = self.count("ListRecoveryPointsByBackupVault");
+                let page = self
+                    .backup
+                    .list_recovery_points_by_backup_vault()
+                    .backup_vault_name(vault)
+                    .set_by_resource_arn(resource_arn.clone())
+                    .set_by_resource_type(resource_type.clone())
+                    .max_results(PAGE)
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|err| classify(operation, &err))?;
+                let points = page.recovery_points.unwrap_or_default();
+                let points = points.into_iter().map(|point| in_vault(vault, point));
+                Ok((points.collect(), page.next_token))
+            }
+            PointQuery::OfResource { resource_arn } => {
+                let operation = self.count("ListRecoveryPointsByResource");
+                let page = self
+                    .backup
+                    .list_recovery_points_by_resource()
+                    .resource_arn(resource_arn)
+                    .max_results(PAGE)
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|err| classify(operation, &err))?;
+                let points = page.recovery_points.unwrap_or_default();
+                let points = points
+                    .into_iter()
+                    .map(|point| of_resource(resource_arn, point));
+                Ok((points.collect(), page.next_token))
+            }
+        }
+    }
+
+    async fn point(
+        &self,
+        vault: &str,
+        recovery_point_arn: &str,
+    ) -> Result<Option<RecoveryPoint>, ApiError> {
+        let operation = self.count("DescribeRecoveryPoint");
+        let answer = self
+            .backup
+            .describe_recovery_point()
+            .backup_vault_name(vault)
+            .recovery_point_arn(recovery_point_arn)
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err));
+        match answer {
+            Ok(point) => Ok(Some(described(vault, recovery_point_arn, point))),
+            Err(err) if err.may_mean_absence() => Ok(None),
+            Err(err) => Err(err),
+        }
+    }
+
+    async fn restore_metadata(
+        &self,
+        vault: &str,
+        recovery_point_arn: &str,
+    ) -> Result<BTreeMap<String, String>, ApiError> {
+        let operation = self.count("GetRecoveryPointRestoreMetadata");
+        let answer = self
+            .backup
+            .get_recovery_point_restore_metadata()
+            .backup_vault_name(vault)
+            .recovery_point_arn(recovery_point_arn)
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        Ok(sorted(answer.restore_metadata))
+    }
+
+    async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
+        let mut tags = BTreeMap::new();
+        let mut token = None;
+        loop {
+            let operation = self.count("ListTags");
+            let page = self
+                .backup
+                .list_tags()
+                .resource_arn(recovery_point_arn)
+                .max_results(PAGE)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|err| classify(operation, &err))?;
+            tags.extend(page.tags.unwrap_or_default());
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(tags);
+            }
+        }
+    }
+}
+
+fn facts(point: RecoveryPoint, metadata: BTreeMap<String, String>) -> SourceFacts {
+    SourceFacts {
+        created_at: point
+            .created_at
+            .map(|at| at.to_string())
+            .unwrap_or_default(),
+        resource_arn: point.resource_arn,
+        size_bytes: point.size_bytes.unwrap_or_default(),
+        metadata,
+        storage_class: point.storage_class,
+        is_parent: point.is_parent,
+    }
+}
+
+fn vault(vault: BackupVaultListMember) -> Option<Vault> {
+    Some(Vault {
+        name: vault.backup_vault_name?,
+        kind: vault.vault_type.map(|kind| kind.as_str().to_owned()),
+        encryption_key_arn: vault.encryption_key_arn,
+        locked: vault.locked.unwrap_or_default(),
+        recovery_points: u64::try_from(vault.number_of_recovery_points).ok(),
+    })
+}
+
+fn in_vault(vault: &str, point: RecoveryPointByBackupVault) -> RecoveryPoint {
+    RecoveryPoint {
+        arn: point.recovery_point_arn.unwrap_or_default(),
+        vault: point.backup_vault_name.unwrap_or_else(|| vault.to_owned()),
+        resource_arn: point.resource_arn.unwrap_or_default(),
+        resource_type: point.resource_type,
+        status: status(point.status),
+        created_at: timestamp(point.creation_date),
+        size_bytes: point.backup_size_in_bytes,
+        storage_class: None,
+        parent: point.parent_recovery_point_arn,
+        is_parent: point.is_parent,
+        expires_at: expiry(point.calculated_lifecycle),
+        deleted_after_copy: is_temporary(point.lifecycle),
+        encryption_key_arn: point.encryption_key_arn,
+    }
+}
+
+fn of_resource(resource_arn: &str, point: RecoveryPointByResource) -> RecoveryPoint {
+    RecoveryPoint {
+        arn: point.recovery_point_arn.unwrap_or_default(),
+        vault: point.backup_vault_name.unwrap_or_default(),
+        resource_arn: resource_arn.to_owned(),
+        resource_type: None,
+        status: status(point.status),
+        created_at: timestamp(point.creation_date),
+        // The other listing and DescribeRecoveryPoint call it `BackupSizeInBytes`.
+        size_bytes: point.backup_size_bytes,
+        storage_class: None,
+        parent: point.parent_recovery_point_arn,
+        is_parent: point.is_parent,
+        expires_at: None,
+        deleted_after_copy: false,
+        encryption_key_arn: point.encryption_key_arn,
+    }
+}
+
+fn described(vault: &str, arn: &str, point: DescribeRecoveryPointOutput) -> RecoveryPoint {
+    RecoveryPoint {
+        arn: point.recovery_point_arn.unwrap_or_else(|| arn.to_owned()),
+        vault: point.backup_vault_name.unwrap_or_else(|| vault.to_owned()),
+        resource_arn: point.resource_arn.unwrap_or_default(),
+        resource_type: point.resource_type,
+        status: status(point.status),
+        created_at: timestamp(point.creation_date),
+        size_bytes: point.backup_size_in_bytes,
+        storage_class: point.storage_class.map(|class| class.as_str().to_owned()),
+        parent: point.parent_recovery_point_arn,
+        is_parent: point.is_parent,
+        expires_at: expiry(point.calculated_lifecycle),
+        deleted_after_copy: is_temporary(point.lifecycle),
+        encryption_key_arn: point.encryption_key_arn,
+    }
+}
+
+fn status(status: Option<RecoveryPointStatus>) -> PointStatus {
+    match status {
+        Some(status) => PointStatus::from(status.as_str()),
+        None => PointStatus::Unknown("without a status".to_owned()),
+    }
+}
+
+fn expiry(lifecycle: Option<CalculatedLifecycle>) -> Option<jiff::Timestamp> {
+    timestamp(lifecycle?.delete_at)
+}
+
+fn is_temporary(lifecycle: Option<Lifecycle>) -> bool {
+    lifecycle.is_some_and(|lifecycle| {
+        lifecycle.delete_after_event == Some(LifecycleDeleteAfterEvent::DeleteAfterCopy)
+    })
+}

@@ -1,0 +1,210 @@
+//! The recovery points that selectors choose from, with as few calls as there are pages to read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{
+    ApiError, Asked, PointQuery, RecoveryPoint, Sources, Unselected, Vault, all_points, all_vaults,
+    select,
+};
+use crate::render::Selector;
+
+/// Items a page of every listing, at most.
+const PAGE: u64 = 1000;
+
+/// Recovery points as they were listed, by what was asked.
+#[derive(Debug, Default)]
+pub struct Shelves {
+    /// By vault: everything in it.
+    whole: BTreeMap<String, HashMap<String, Vec<RecoveryPoint>>>,
+    /// By query: what it gave, or AWS's refusal.
+    asked: BTreeMap<PointQuery, Result<Vec<RecoveryPoint>, ApiError>>,
+    vaults: Vec<Vault>,
+}
+
+impl Shelves {
+    /// Decides what is listed whole: a vault of few pages out of which many are chosen.
+    ///
+    /// # Errors
+    ///
+    /// Where AWS does not answer.
+    pub async fn prepare<R: Sources>(
+        reader: &R,
+        selectors: &[&Selector],
+    ) -> Result<Self, ApiError> {
+        let mut shelves = Self::default();
+        if selectors.len() < 2 {
+            return Ok(shelves);
+        }
+        shelves.vaults = match all_vaults(reader).await {
+            Ok(vaults) => vaults,
+            // Whoever may not list vaults may still list what is in the one they know.
+            Err(err) if err.may_mean_absence() => return Ok(shelves),
+            Err(err) => return Err(err),
+        };
+        let mut single: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut anywhere: BTreeSet<&str> = BTreeSet::new();
+        for selector in selectors {
+            match (&selector.vault, &selector.resource) {
+                (Some(vault), Some(resource)) => {
+                    single.entry(vault).or_default().insert(resource);
+                }
+                (None, Some(resource)) => {
+                    anywhere.insert(resource);
+                }
+                _ => {}
+            }
+        }
+        let pages = |vault: &Vault| vault.recovery_points.map(|n| n.div_ceil(PAGE).max(1));
+        let all: Option<u64> = shelves.vaults.iter().map(pages).sum();
+        // Without a vault each resource costs a call for its vaults, and one for each of them.
+        let everything = all.is_some_and(|all| all < 2 * anywhere.len() as u64);
+        let whole: Vec<String> = shelves
+            .vaults
+            .iter()
+            .filter(|vault| {
+                let wanted = single.get(vault.name.as_str()).map_or(0, BTreeSet::len);
+                everything || pages(vault).is_some_and(|pages| pages < wanted as u64)
+            })
+            .map(|vault| vault.name.clone())
+            .collect();
+        for vault in whole {
+            let query = PointQuery::InVault {
+                vault: vault.clone(),
+                resource_arn: None,
+                resource_type: None,
+            };
+            let points = match all_points(reader, &query).await {
+                Ok(points) => points,
+                Err(err) if err.may_mean_absence() => continue,
+                Err(err) => return Err(err),
+            };
+            let mut by_resource: HashMap<String, Vec<RecoveryPoint>> = HashMap::new();
+            for point in points {
+                by_resource
+                    .entry(point.resource_arn.clone())
+                    .or_default()
+                    .push(point);
+            }
+            shelves.whole.insert(vault, by_resource);
+        }
+        Ok(shelves)
+    }
+
+    /// The recovery point that a selector means.
+    ///
+    /// # Errors
+    ///
+    /// Where AWS does not answer.
+    pub async fn choose<R: Sources>(
+        &mut self,
+        reader: &R,
+        asked: &Asked<'_>,
+    ) -> Result<Result<RecoveryPoint, Unselected>, ApiError> {
+        let selector = asked.selector;
+        let mut points = match self.offer(reader, selector).await? {
+            Ok(points) => points,
+            Err(refusal) => {
+                let vaults = self.names(reader).await;
+                return Ok(Err(Unselected::Refused(refusal.to_string(), vaults)));
+            }
+        };
+        let unselected = match select(&points, asked) {
+            Ok(point) => return Ok(Ok(point.clone())),
+            Err(unselected) => unselected,
+        };
+        let (Unselected::None(_), Some(_), Some(resource)) =
+            (&unselected, &selector.vault, &selector.resource)
+        else {
+            return Ok(Err(unselected));
+        };
+        // What lies in other vaults is no choice, and may be the reason.
+        let query = PointQuery::OfResource {
+            resource_arn: resource.clone(),
+        };
+        let elsewhere = self.ask(reader, query).await?.unwrap_or_default();
+        points.extend(
+            elsewhere
+                .into_iter()
+                .filter(|point| Some(&point.vault) != selector.vault.as_ref()),
+        );
+        Ok(select(&points, asked).cloned())
+    }
+
+    async fn offer<R: Sources>(
+        &mut self,
+        reader: &R,
+        selector: &Selector,
+    ) -> Result<Result<Vec<RecoveryPoint>, ApiError>, ApiError> {
+        let vaults = match (&selector.vault, &selector.resource) {
+            (Some(vault), _) => vec![vault.clone()],
+            (None, Some(resource)) => match self.vaults_of(reader, resource).await? {
+                Ok(vaults) => vaults,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+            (None, None) => Vec::new(),
+        };
+        let mut offer = Vec::new();
+        for vault in vaults {
+            if let Some(shelf) = self.whole.get(&vault) {
+                match &selector.resource {
+                    Some(resource) => {
+                        offer.extend(shelf.get(resource).into_iter().flatten().cloned())
+                    }
+                    None => offer.extend(shelf.values().flatten().cloned()),
+                }
+                continue;
+            }
+            let query = PointQuery::InVault {
+                vault,
+                resource_arn: selector.resource.clone(),
+                resource_type: None,
+            };
+            match self.ask(reader, query).await? {
+                Ok(points) => offer.extend(points),
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+        }
+        Ok(Ok(offer))
+    }
+
+    /// The names of all vaults, for what might have been meant.
+    async fn names<R: Sources>(&mut self, reader: &R) -> Vec<String> {
+        if self.vaults.is_empty() {
+            self.vaults = all_vaults(reader).await.unwrap_or_default();
+        }
+        self.vaults.iter().map(|vault| vault.name.clone()).collect()
+    }
+
+    async fn vaults_of<R: Sources>(
+        &mut self,
+        reader: &R,
+        resource: &str,
+    ) -> Result<Result<Vec<String>, ApiError>, ApiError> {
+        if !self.vaults.is_empty() && self.whole.len() == self.vaults.len() {
+            return Ok(Ok(self.whole.keys().cloned().collect()));
+        }
+        let query = PointQuery::OfResource {
+            resource_arn: resource.to_owned(),
+        };
+        Ok(self.ask(reader, query).await?.map(|points| {
+            let vaults: BTreeSet<String> = points.into_iter().map(|point| point.vault).collect();
+            vaults.into_iter().collect()
+        }))
+    }
+
+    async fn ask<R: Sources>(
+        &mut self,
+        reader: &R,
+        query: PointQuery,
+    ) -> Result<Result<Vec<RecoveryPoint>, ApiError>, ApiError> {
+        if let Some(answer) = self.asked.get(&query) {
+            return Ok(answer.clone());
+        }
+        let answer = match all_points(reader, &query).await {
+            Err(err) if !err.may_mean_absence() => return Err(err),
+            answer => answer,
+        };
+        self.asked.insert(query, answer.clone());
+        Ok(answer)
+    }
+}

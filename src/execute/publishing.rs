@@ -1,0 +1,72 @@
+//! AWS Backup is told what the checks of a restore have come to. A refusal is said, and fails nothing.
+
+use super::calls::{Due, backoff};
+use super::engine::Stopped;
+use super::run::Run;
+use super::{Clock, Event, Journal, Observer, Writer};
+use crate::diff::{ApiError, Fault, Judged, Reader, Stage, judged};
+
+/// How often AWS Backup is told before its silence is taken for a no.
+const TELLINGS: u32 = 4;
+
+impl<A, J, C, O> Run<'_, A, J, C, O>
+where
+    A: Reader + Writer + 'static,
+    J: Journal,
+    C: Clock,
+    O: Observer,
+{
+    /// AWS Backup has answered to what the checks of a restore have come to, or has not.
+    pub(super) fn published(
+        &mut self,
+        step: usize,
+        answer: Result<&'static str, ApiError>,
+    ) -> Result<(), Stopped> {
+        let restore = self.name(step);
+        let event = match answer {
+            Ok(status) => {
+                self.well(step, "PutRestoreValidationResult")?;
+                Event::Published {
+                    restore,
+                    status: status.to_owned(),
+                }
+            }
+            Err(error) => {
+                let tries = self.publishing.entry(step).or_default();
+                *tries += 1;
+                let is_final = matches!(error.fault, Fault::Refused | Fault::Denied);
+                if !is_final && *tries < TELLINGS {
+                    let at = self.engine.clock.now() + backoff(*tries);
+                    let place = self.place(step);
+                    self.calls.at(place, at, step, Due::Publish);
+                    return Ok(());
+                }
+                Event::NotPublished {
+                    restore,
+                    message: error.message,
+                }
+            }
+        };
+        self.publishing.remove(&step);
+        self.emit(vec![event])
+    }
+
+    /// Tells AWS Backup what the checks of a restore have come to.
+    pub(super) fn publish(&mut self, step: usize) {
+        let name = &*self.engine.plan.steps[step].name;
+        let Some(past) = self.observed.restores.get(name) else {
+            return;
+        };
+        let Stage::Completed { job_id, .. } = &past.stage else {
+            return;
+        };
+        let judged = judged(&self.engine.plan.steps[step].checks, &past.checks);
+        let message = match &judged {
+            Judged::Failed(check) => Some(format!("check {check} failed")),
+            _ => None,
+        };
+        let job_id = job_id.clone();
+        let place = self.place(step);
+        self.calls.publish(place, step, job_id, message);
+    }
+}

@@ -1,0 +1,171 @@
+//! `recovery_point` and `for_each`: what a restore is made of, and how often; templates untouched.
+
+use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
+
+use super::fields::{Fields, Reader};
+use super::{Kind, Node, number};
+use crate::diagnostic::Span;
+
+/// What `recovery_point` says.
+#[derive(Clone, Debug)]
+pub enum Point {
+    /// An ARN, perhaps in a template.
+    Arn(Node),
+    /// What the recovery point has to be like.
+    Selector(Box<Selector>),
+}
+
+impl Point {
+    /// Where it stands.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Arn(node) => node.span,
+            Self::Selector(selector) => selector.span,
+        }
+    }
+}
+
+/// What a recovery point has to be like. Each part may hold a template.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    /// The name of the vault.
+    pub vault: Option<Node>,
+    /// The ARN of what was backed up.
+    pub resource: Option<Node>,
+    /// Which of several.
+    pub pick: Option<Node>,
+    /// Made before this time.
+    pub created_before: Option<Node>,
+    /// Made after this time.
+    pub created_after: Option<Node>,
+    /// Not older than this when the run starts.
+    pub max_age: Option<Node>,
+    /// Where it begins.
+    pub span: Span,
+}
+
+const EXAMPLE: &str = "recovery_point: { vault: dr-vault, resource: arn:…, pick: latest }";
+
+pub(super) fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Point> {
+    match node.kind {
+        Kind::String(_) => Some(Point::Arn(node.clone())),
+        Kind::Mapping(_) => {
+            selector(node, reader).map(|selector| Point::Selector(Box::new(selector)))
+        }
+        _ => {
+            reader.error(
+                node.span,
+                "plan/type",
+                format!(
+                    "`recovery_point` is {}, neither an ARN nor a selector",
+                    node.describe()
+                ),
+                format!("write the ARN of the recovery point, or `{EXAMPLE}`"),
+            );
+            None
+        }
+    }
+}
+
+pub(super) fn selector(node: &Node, reader: &mut Reader<'_>) -> Option<Selector> {
+    let mut fields = Fields::of(node, "a selector", EXAMPLE, reader)?;
+    let mut part = |name| fields.get(name).cloned();
+    let selector = Selector {
+        vault: part("vault"),
+        resource: part("resource"),
+        pick: part("pick"),
+        created_before: part("created_before"),
+        created_after: part("created_after"),
+        max_age: part("max_age"),
+        span: node.span.first_character(),
+    };
+    fields.finish(reader);
+    if selector.vault.is_none() && selector.resource.is_none() {
+        reader.error(
+            selector.span,
+            "selector/empty",
+            "the selector names neither a vault nor a resource",
+            format!("write `{EXAMPLE}`"),
+        );
+        return None;
+    }
+    Some(selector)
+}
+
+/// `for_each`: a list, a map, or one expression that makes one.
+pub(super) fn for_each(node: &Node, reader: &mut Reader<'_>) -> Node {
+    let one_expression = |text: &str| {
+        let text = text.trim();
+        text.starts_with("{{") && text.ends_with("}}")
+    };
+    match &node.kind {
+        Kind::Sequence(items) => {
+            keys_in_list(items, reader);
+            return node.clone();
+        }
+        Kind::Mapping(_) => {
+            keys_in_map(node, reader);
+            return node.clone();
+        }
+        Kind::String(text) if one_expression(text) => return node.clone(),
+        _ => {}
+    }
+    reader.error(
+        node.span,
+        "for_each/type",
+        format!("`for_each` is {}, not a list or a map", node.describe()),
+        "write `for_each: [a, b]`, `for_each: { a: …, b: … }`, or one expression that makes one: `for_each: \"{{ vars.tables }}\"`",
+    );
+    node.clone()
+}
+
+/// The items of a list are keys as well: they name what is made of them.
+fn keys_in_list(items: &[Node], reader: &mut Reader<'_>) {
+    for item in items {
+        let help = match &item.kind {
+            Kind::String(_) => continue,
+            Kind::Number(_) | Kind::Bool(_) => "put it in quotes",
+            _ => "write a map instead: its keys are the names, and its values can be anything",
+        };
+        reader.error(
+            item.span,
+            "for_each/key",
+            format!(
+                "the items of this list name the restores that are made of them, and this is {}",
+                item.describe()
+            ),
+            help,
+        );
+    }
+}
+
+/// A key that YAML reads as something else than a text: `1` and `1.0` are two texts and one number.
+fn keys_in_map(node: &Node, reader: &mut Reader<'_>) {
+    for entry in node.entries() {
+        let is_plain = reader.source.slice(entry.key.span) == entry.key.value;
+        let describe = match number::plain(&entry.key.value) {
+            Kind::Number(_) => "a number",
+            Kind::Bool(_) => "a boolean",
+            Kind::Null => "nothing",
+            _ => continue,
+        };
+        if is_plain {
+            reader.error(
+                entry.key.span,
+                "for_each/key",
+                format!("the keys of this map are names, and this is {describe}"),
+                format!("put it in quotes: `\"{}\"`", entry.key.value),
+            );
+        }
+    }
+}
+
+/// `24h`, `1h 30m`, `2d`: days are 24 hours.
+#[must_use]
+pub fn duration(text: &str) -> Option<SignedDuration> {
+    text.parse::<JiffSpan>()
+        .ok()
+        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
+        .filter(SignedDuration::is_positive)
+}

@@ -1,0 +1,86 @@
+//! Findings of the instances of a `for_each`: what is the same for several is said once.
+
+use std::collections::HashMap;
+
+use crate::diagnostic::{Finding, Severity, Span};
+use crate::parse::Document;
+use crate::render::{Instances, split_instance};
+
+/// What tells one finding of a restore from another, but for the instance that it is about.
+#[derive(PartialEq, Eq, Hash)]
+struct Same {
+    restore: String,
+    rule: String,
+    severity: Severity,
+    message: String,
+    help: String,
+    span: Span,
+    key: Option<String>,
+}
+
+/// The findings, those that are the same for several instances as one with a count.
+pub(super) fn once(
+    findings: Vec<Finding>,
+    document: &Document,
+    instances: &Instances,
+) -> Vec<Finding> {
+    let repeated: HashMap<&str, usize> = document
+        .restores
+        .iter()
+        .enumerate()
+        .filter(|(_, restore)| restore.for_each.is_some())
+        .map(|(at, restore)| (restore.name.value.as_str(), instances.of(at).len()))
+        .collect();
+    let mut kept: Vec<(Finding, usize)> = Vec::with_capacity(findings.len());
+    let mut places: HashMap<Same, usize> = HashMap::new();
+    for finding in findings {
+        let restore = finding
+            .restore
+            .as_deref()
+            .and_then(split_instance)
+            .map(|(restore, _)| restore)
+            .filter(|restore| repeated.contains_key(restore));
+        let Some(restore) = restore else {
+            kept.push((finding, 1));
+            continue;
+        };
+        let same = Same {
+            restore: restore.to_owned(),
+            rule: finding.rule.clone(),
+            severity: finding.severity,
+            message: finding.message.clone(),
+            help: finding.help.clone(),
+            span: finding.span,
+            key: finding.key.clone(),
+        };
+        match places.get(&same) {
+            Some(at) => kept[*at].1 += 1,
+            None => {
+                places.insert(same, kept.len());
+                kept.push((finding, 1));
+            }
+        }
+    }
+    kept.into_iter()
+        .map(|(mut finding, count)| {
+            let name = finding.restore.clone().unwrap_or_default();
+            if let Some((restore, _)) = split_instance(&name)
+                && let Some(all) = repeated.get(restore)
+                && count > 1
+            {
+                if count == *all {
+                    finding.restore = Some(restore.to_owned());
+                    finding
+                        .message
+                        .push_str(&format!(" (the same for all {all})"));
+                } else {
+                    let more = count - 1;
+                    finding
+                        .message
+                        .push_str(&format!(" (the same for {more} more of {all})"));
+                }
+            }
+            finding
+        })
+        .collect()
+}

@@ -1,0 +1,308 @@
+//! What a plan restores, one by one: each restore once, or once for each item of its `for_each`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Renderer;
+use super::wire::describe;
+use crate::diagnostic::{Finding, Severity, Span};
+use crate::parse::{Document, Kind, Node, error, warning};
+
+/// The most characters of a key: an ARN fits in.
+const LONGEST_KEY: usize = 256;
+
+/// One restore as it is carried out: `db`, or `files[a]`.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Which of the document's restores it is of.
+    pub restore: usize,
+    /// Its name in journal, reports and tokens.
+    pub name: Arc<str>,
+    /// The item that it is made for.
+    pub each: Option<Each>,
+}
+
+/// The item of a `for_each`.
+#[derive(Clone, Debug)]
+pub struct Each {
+    /// The key of a map, or the item of a list itself.
+    pub key: Arc<str>,
+    /// The value of a map, or the item of a list itself; nothing while the items are not known.
+    pub value: Option<Value>,
+}
+
+impl Each {
+    /// Stands for items that are not known, so that what is made of them is checked as far as it can be.
+    fn unknown() -> Self {
+        Self {
+            key: Arc::from("…"),
+            value: None,
+        }
+    }
+}
+
+/// Whether there would be items, if what is wrong were mended.
+fn may_have_items(node: &Node, findings: &[Finding]) -> bool {
+    let is_list = matches!(node.kind, Kind::Sequence(_) | Kind::Mapping(_));
+    let is_template =
+        matches!(&node.kind, Kind::String(text) if super::template::is_template(text));
+    !(is_list || is_template) || findings.iter().any(|f| f.severity == Severity::Error)
+}
+
+/// All instances: those of a restore stand together, in the order of its list or map.
+#[derive(Debug, Default)]
+pub struct Instances {
+    all: Vec<Instance>,
+    of: Vec<Range<usize>>,
+    index: HashMap<Arc<str>, usize>,
+}
+
+impl Instances {
+    /// In the plan's order.
+    #[must_use]
+    pub fn all(&self) -> &[Instance] {
+        &self.all
+    }
+
+    /// Where those of a restore stand.
+    #[must_use]
+    pub fn of(&self, restore: usize) -> Range<usize> {
+        self.of.get(restore).cloned().unwrap_or_default()
+    }
+
+    /// The keys of a restore's instances; none where it has no `for_each`.
+    pub fn keys(&self, restore: usize) -> impl Iterator<Item = &Arc<str>> {
+        self.all[self.of(restore)]
+            .iter()
+            .filter_map(|instance| Some(&instance.each.as_ref()?.key))
+    }
+
+    /// The instance with this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    /// Whether the items of a restore's `for_each` are not known: one instance stands for all of them.
+    #[must_use]
+    pub fn is_unknown(&self, restore: usize) -> bool {
+        self.all[self.of(restore)]
+            .first()
+            .and_then(|instance| instance.each.as_ref())
+            .is_some_and(|each| each.value.is_none())
+    }
+
+    fn push(&mut self, instance: Instance) {
+        self.index
+            .insert(Arc::clone(&instance.name), self.all.len());
+        self.all.push(instance);
+    }
+}
+
+/// `files[a]`
+#[must_use]
+pub fn instance_name(restore: &str, key: &str) -> String {
+    format!("{restore}[{key}]")
+}
+
+/// The restore and the key of `files[a]`.
+#[must_use]
+pub fn split_instance(name: &str) -> Option<(&str, &str)> {
+    name.strip_suffix(']')?.split_once('[')
+}
+
+impl Renderer {
+    /// Takes every `for_each` apart.
+    pub(super) fn expand(&self, document: &Document, findings: &mut Vec<Finding>) -> Instances {
+        let mut instances = Instances::default();
+        for (at, restore) in document.restores.iter().enumerate() {
+            let name = restore.name.value.as_str();
+            let from = instances.all.len();
+            match &restore.for_each {
+                None => instances.push(Instance {
+                    restore: at,
+                    name: Arc::from(name),
+                    each: None,
+                }),
+                Some(node) => {
+                    let before = findings.len();
+                    let mut items = self.items(node, findings);
+                    if items.is_empty() && may_have_items(node, &findings[before..]) {
+                        items.push(Each::unknown());
+                    }
+                    for each in items {
+                        instances.push(Instance {
+                            restore: at,
+                            name: Arc::from(instance_name(name, &each.key)),
+                            each: Some(each),
+                        });
+                    }
+                    for finding in &mut findings[before..] {
+                        finding.restore = Some(name.to_owned());
+                    }
+                }
+            }
+            instances.of.push(from..instances.all.len());
+        }
+        instances
+    }
+
+    /// The items of a `for_each`; those that are wrong are left out, and said to be.
+    fn items(&self, node: &Node, findings: &mut Vec<Finding>) -> Vec<Each> {
+        let is_one_expression = match &node.kind {
+            Kind::Sequence(_) | Kind::Mapping(_) => false,
+            Kind::String(text) if super::template::is_template(text) => true,
+            // A finding says so already.
+            _ => return Vec::new(),
+        };
+        let scope = self.shared.plain();
+        let before = findings.len();
+        let mut pending = BTreeSet::new();
+        let value = self.value(node, &scope, &mut pending, findings);
+        // What `for_each` cannot know is not defined where it is read; say why.
+        for finding in &mut findings[before..] {
+            let later = ["source", "restores", "created"]
+                .iter()
+                .any(|name| finding.message.starts_with(&format!("`{name}`")));
+            if later && finding.rule == "template/undefined" {
+                finding.rule = "for_each/later".to_owned();
+                finding.message = format!(
+                    "what is restored has to be known before anything starts: {}",
+                    finding.message
+                );
+                finding.help = "use a variable, or write the items out".to_owned();
+            }
+        }
+        if !pending.is_empty() {
+            // An input has no value: what hangs on it is tried with a placeholder, and said to be unchecked.
+            return vec![Each::unknown()];
+        }
+        let Some(value) = value else {
+            return Vec::new();
+        };
+        let items: Vec<(String, Value, Span)> = match value {
+            Value::Array(items) => {
+                let spans = match &node.kind {
+                    Kind::Sequence(nodes) => nodes.iter().map(|node| node.span).collect(),
+                    _ => vec![node.span; items.len()],
+                };
+                let mut keyed = Vec::with_capacity(items.len());
+                for (at, (item, span)) in items.into_iter().zip(spans).enumerate() {
+                    match item {
+                        Value::String(text) => keyed.push((text.clone(), text.into(), span)),
+                        other if is_one_expression => findings.push(error(
+                            &self.document.source,
+                            span,
+                            "for_each/key",
+                            format!(
+                                "the items of a list name the restores that are made of them, and item {} is {}",
+                                at + 1,
+                                describe(&other)
+                            ),
+                            "use a list of strings, or a map: its keys are the names, and its values can be anything",
+                        )),
+                        // A finding at the item says so already.
+                        _ => {}
+                    }
+                }
+                keyed
+            }
+            Value::Object(map) => {
+                let spans: HashMap<&str, Span> = node
+                    .entries()
+                    .iter()
+                    .map(|entry| (entry.key.value.as_str(), entry.key.span))
+                    .collect();
+                map.into_iter()
+                    .map(|(key, value)| {
+                        let span = spans.get(key.as_str()).copied().unwrap_or(node.span);
+                        (key, value, span)
+                    })
+                    .collect()
+            }
+            other => {
+                findings.push(error(
+                    &self.document.source,
+                    node.span,
+                    "for_each/type",
+                    format!(
+                        "`for_each` comes out as {}, not a list or a map",
+                        describe(&other)
+                    ),
+                    "give a list of strings, or a map",
+                ));
+                return Vec::new();
+            }
+        };
+        if items.is_empty() && findings.len() == before {
+            findings.push(warning(
+                &self.document.source,
+                node.span,
+                "for_each/empty",
+                "there is nothing in `for_each`, so nothing is restored",
+                "give it items, or remove the restore",
+            ));
+        }
+        self.distinct(items, findings)
+    }
+
+    fn distinct(
+        &self,
+        items: Vec<(String, Value, Span)>,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<Each> {
+        let mut seen: HashMap<Arc<str>, Span> = HashMap::with_capacity(items.len());
+        let mut kept = Vec::with_capacity(items.len());
+        for (key, value, span) in items {
+            let mut wrong = |rule: &str, message: String, help: &str| {
+                findings.push(error(
+                    &self.document.source,
+                    span,
+                    &format!("for_each/{rule}"),
+                    message,
+                    help,
+                ));
+            };
+            if self.secrets.redact(&key) != key {
+                wrong(
+                    "secret",
+                    "a key of `for_each` holds a secret, and keys are names that show everywhere"
+                        .to_owned(),
+                    "use a map: its keys are the names, and its values may be secret",
+                );
+                continue;
+            }
+            let is_odd = |c: char| c.is_control() || matches!(c, '[' | ']' | ',');
+            if key.is_empty() || key.chars().count() > LONGEST_KEY || key.contains(is_odd) {
+                wrong(
+                    "key",
+                    format!("`{}` is no name for a restore", key.escape_debug()),
+                    "use 1 to 256 characters without brackets, commas and line breaks; the values of a map can be anything",
+                );
+                continue;
+            }
+            let key: Arc<str> = Arc::from(key);
+            if let Some(first) = seen.get(&key) {
+                let first = match *first == span {
+                    true => String::new(),
+                    false => format!("; the first is in line {}", first.start.line),
+                };
+                wrong(
+                    "duplicate",
+                    format!("`{key}` is there a second time{first}"),
+                    "remove one of the two: each names a restore of its own",
+                );
+                continue;
+            }
+            seen.insert(Arc::clone(&key), span);
+            kept.push(Each {
+                key,
+                value: Some(value),
+            });
+        }
+        kept
+    }
+}

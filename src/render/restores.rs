@@ -1,0 +1,243 @@
+//! `restores` in templates: what those that a restore needs have made. Looked up one by one, because a plan may have ten
+//! thousand.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object};
+
+use super::Created;
+use super::instances::{Instances, instance_name, split_instance};
+use super::scope::{Cell, PLACEHOLDER_ARN, Slot, join, known, names};
+use crate::diagnostic::suggest;
+use crate::parse::Document;
+
+/// What each restore may ask of others.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours {
+    plan: Arc<Names>,
+    /// By restore: what it needs.
+    needs: Vec<Arc<Needs>>,
+}
+
+/// Every restore of the plan, by name.
+#[derive(Debug, Default)]
+struct Names {
+    restores: HashMap<String, usize>,
+    instances: Arc<Instances>,
+    /// Those with a `for_each`.
+    repeated: BTreeSet<usize>,
+}
+
+/// By restore: the keys of the instances that are needed, or all.
+type Needs = BTreeMap<usize, Option<BTreeSet<String>>>;
+
+impl Neighbours {
+    pub(super) fn new(document: &Document, instances: &Arc<Instances>) -> Self {
+        let restores: HashMap<String, usize> = document
+            .restores
+            .iter()
+            .enumerate()
+            .map(|(at, restore)| (restore.name.value.clone(), at))
+            .collect();
+        let needs = document
+            .restores
+            .iter()
+            .map(|restore| {
+                let mut needs = Needs::new();
+                for need in &restore.needs {
+                    if let Some(at) = restores.get(&need.value) {
+                        needs.insert(*at, None);
+                    } else if let Some((base, key)) = split_instance(&need.value)
+                        && let Some(at) = restores.get(base)
+                        && let Some(keys) =
+                            needs.entry(*at).or_insert_with(|| Some(BTreeSet::new()))
+                    {
+                        keys.insert(key.to_owned());
+                    }
+                }
+                Arc::new(needs)
+            })
+            .collect();
+        let repeated = document
+            .restores
+            .iter()
+            .enumerate()
+            .filter(|(_, restore)| restore.for_each.is_some())
+            .map(|(at, _)| at)
+            .collect();
+        Self {
+            plan: Arc::new(Names {
+                restores,
+                instances: Arc::clone(instances),
+                repeated,
+            }),
+            needs,
+        }
+    }
+
+    /// `restores`, as one of them sees it.
+    pub(super) fn of(
+        &self,
+        restore: usize,
+        created: &Arc<BTreeMap<String, Created>>,
+        cell: &Cell,
+    ) -> Value {
+        Value::from_object(Restores {
+            plan: Arc::clone(&self.plan),
+            needs: self.needs.get(restore).cloned().unwrap_or_default(),
+            created: Arc::clone(created),
+            cell: cell.clone(),
+        })
+    }
+}
+
+impl Neighbours {
+    /// `restores`, as a command of the plan as a whole sees it: every one of them.
+    pub(super) fn whole(&self, created: &Arc<BTreeMap<String, Created>>, cell: &Cell) -> Value {
+        let all = self.plan.restores.values().map(|at| (*at, None));
+        Value::from_object(Restores {
+            plan: Arc::clone(&self.plan),
+            needs: Arc::new(all.collect()),
+            created: Arc::clone(created),
+            cell: cell.clone(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Restores {
+    plan: Arc<Names>,
+    needs: Arc<Needs>,
+    created: Arc<BTreeMap<String, Created>>,
+    cell: Cell,
+}
+
+impl Object for Restores {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        let Some(at) = self.plan.restores.get(name).copied() else {
+            let needed = self
+                .plan
+                .restores
+                .iter()
+                .filter(|(_, at)| self.needs.contains_key(at))
+                .map(|(name, _)| name.as_str());
+            let help = suggest(name, needed.collect::<BTreeSet<_>>());
+            self.cell
+                .misses(format!("there is no restore `{name}`"), help);
+            return None;
+        };
+        if !self.needs.contains_key(&at) {
+            self.cell.misses(
+                format!(
+                    "`{}` is not needed by this restore, so nothing says that it has ended",
+                    join("restores", name)
+                ),
+                format!("add `{name}` to `needs`"),
+            );
+            return None;
+        }
+        if self.plan.repeated.contains(&at) {
+            return Some(Value::from_object(Repeated {
+                name: name.to_owned(),
+                restore: at,
+                of: Arc::clone(self),
+            }));
+        }
+        let path = join("restores", name);
+        Some(made(&path, self.created.get(name), &self.cell))
+    }
+}
+
+/// The instances of one restore, by key.
+#[derive(Debug)]
+struct Repeated {
+    name: String,
+    restore: usize,
+    of: Arc<Restores>,
+}
+
+impl Repeated {
+    fn path(&self) -> String {
+        join("restores", &self.name)
+    }
+
+    fn is_needed(&self, key: &str) -> bool {
+        match self.of.needs.get(&self.restore) {
+            Some(Some(keys)) => keys.contains(key),
+            Some(None) => true,
+            None => false,
+        }
+    }
+}
+
+impl Object for Repeated {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let key = key.as_str()?;
+        let plan = &self.of.plan;
+        let name = instance_name(&self.name, key);
+        let path = format!("{}['{key}']", self.path());
+        let is_unknown = plan.instances.is_unknown(self.restore);
+        if !is_unknown && plan.instances.find(&name).is_none() {
+            let keys: Vec<&str> = plan.instances.keys(self.restore).map(|k| &**k).collect();
+            let example = keys.first().copied().unwrap_or("key");
+            let (message, help) = match key {
+                "created" => (
+                    format!(
+                        "`{}` has a `for_each`: there are {} of it",
+                        self.name,
+                        keys.len()
+                    ),
+                    format!("name one: `{}['{example}'].created`", self.path()),
+                ),
+                _ => (format!("`{path}` is not defined"), suggest(key, keys)),
+            };
+            self.of.cell.misses(message, help);
+            return None;
+        }
+        if !self.is_needed(key) {
+            self.of.cell.misses(
+                format!(
+                    "`{path}` is not needed by this restore, so nothing says that it has ended"
+                ),
+                format!(
+                    "add `\"{name}\"` to `needs`, or `{}` for all of them",
+                    self.name
+                ),
+            );
+            return None;
+        }
+        Some(made(&path, self.of.created.get(&name), &self.of.cell))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let keys = self.of.plan.instances.keys(self.restore);
+        let needed = keys.filter(|key| self.is_needed(key));
+        Enumerator::Values(needed.map(|key| Value::from(&**key)).collect())
+    }
+}
+
+/// `{created: {resource_arn, job_id}}`
+fn made(path: &str, created: Option<&Created>, cell: &Cell) -> Value {
+    let created = created_names(&format!("{path}.created"), created, cell);
+    let slots = BTreeMap::from([("created".to_owned(), Slot::Known(created))]);
+    names(path, slots, cell)
+}
+
+/// `{resource_arn, job_id}`
+pub(super) fn created_names(path: &str, created: Option<&Created>, cell: &Cell) -> Value {
+    let (resource_arn, job_id) = match created {
+        Some(created) => (known(&created.resource_arn), known(&created.job_id)),
+        None => (
+            Slot::Pending(Value::from(PLACEHOLDER_ARN)),
+            Slot::Pending(Value::from("job-id")),
+        ),
+    };
+    let slots = BTreeMap::from([
+        ("resource_arn".to_owned(), resource_arn),
+        ("job_id".to_owned(), job_id),
+    ]);
+    names(path, slots, cell)
+}

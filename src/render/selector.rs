@@ -1,0 +1,321 @@
+//! Selectors with their templates evaluated, and what they were resolved to.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Renderer;
+use super::scope::Scope;
+use crate::diagnostic::{Finding, suggest};
+use crate::parse::{self, Node, error};
+
+/// What a recovery point has to be like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selector {
+    /// The name of the vault that it lies in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<String>,
+    /// The ARN of what was backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// Which of several.
+    #[serde(default)]
+    pub pick: Pick,
+    /// Made before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_before: Option<Timestamp>,
+    /// Made after this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_after: Option<Timestamp>,
+    /// Not older than this when the run starts.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "write_duration",
+        deserialize_with = "read_duration"
+    )]
+    pub max_age: Option<SignedDuration>,
+}
+
+/// Which of several recovery points.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Pick {
+    /// The one that was made last.
+    #[default]
+    Latest,
+    /// The one that was made first.
+    Earliest,
+    /// Any, the same one for the same run.
+    Random,
+}
+
+impl Pick {
+    const WORDS: [(&'static str, Self); 3] = [
+        ("latest", Self::Latest),
+        ("earliest", Self::Earliest),
+        ("random", Self::Random),
+    ];
+}
+
+/// The recovery point that a selector was resolved to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// What was asked for.
+    pub selector: Selector,
+    /// The ARN of the recovery point.
+    pub recovery_point: String,
+    /// The vault that it lies in.
+    pub vault: String,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// The size of the backup, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<i64>,
+    /// When AWS Backup will delete it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+fn write_duration<S: Serializer>(
+    duration: &Option<SignedDuration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.collect_str(&format_args!("{duration:#}")),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn read_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SignedDuration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse::duration(&text)
+        .map(Some)
+        .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a duration")))
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pick = Pick::WORDS
+            .iter()
+            .find(|(_, pick)| *pick == self.pick)
+            .map_or("", |(word, _)| word);
+        write!(f, "the {pick}")?;
+        if let Some(resource) = &self.resource {
+            write!(f, " of {resource}")?;
+        }
+        if let Some(vault) = &self.vault {
+            write!(f, " in {vault}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A time: RFC 3339, or a date, which begins at midnight UTC.
+pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
+    text.parse::<Timestamp>().ok().or_else(|| {
+        let date: Date = text.parse().ok()?;
+        date.to_zoned(TimeZone::UTC)
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    })
+}
+
+/// A selector that was rendered.
+pub(super) struct RenderedSelector {
+    pub(super) selector: Selector,
+    /// Inputs that have no value yet.
+    pub(super) pending: BTreeSet<String>,
+}
+
+impl Renderer {
+    /// Renders every part, so that all that is wrong is said at once; `None` where something is.
+    pub(super) fn selector(
+        &self,
+        written: &parse::Selector,
+        scope: &Scope,
+        findings: &mut Vec<Finding>,
+    ) -> Option<RenderedSelector> {
+        let before = findings.len();
+        let mut pending = BTreeSet::new();
+        let mut selector = Selector::default();
+        if let Some((vault, node)) =
+            self.part(&written.vault, "vault", scope, &mut pending, findings)
+        {
+            if vault.starts_with("arn:") || vault.is_empty() {
+                let name = vault.rsplit(':').next().unwrap_or_default();
+                let help = match name {
+                    "" => "write the name of the vault, such as `vault: dr-vault`".to_owned(),
+                    name => format!("write its name: `vault: {name}`"),
+                };
+                self.wrong(
+                    node,
+                    "vault",
+                    "`vault` is the name of a vault",
+                    help,
+                    findings,
+                );
+            }
+            selector.vault = Some(vault);
+        }
+        if let Some((resource, node)) =
+            self.part(&written.resource, "resource", scope, &mut pending, findings)
+        {
+            let parts = resource.splitn(6, ':').count();
+            if !resource.starts_with("arn:") || parts < 6 {
+                self.wrong(
+                    node,
+                    "resource",
+                    &format!("`{resource}` is no ARN"),
+                    "write the ARN of what was backed up, such as `arn:aws:rds:us-east-1:123456789012:cluster:orders`".to_owned(),
+                    findings,
+                );
+            } else if resource.contains(":recovery-point:")
+                || resource.contains(":snapshot/")
+                || resource.contains(":image/")
+            {
+                self.wrong(
+                    node,
+                    "resource",
+                    "this is the ARN of a recovery point, and `resource` is what was backed up",
+                    format!("to restore this very one write `recovery_point: {resource}`"),
+                    findings,
+                );
+            }
+            selector.resource = Some(resource);
+        }
+        if let Some((word, node)) = self.part(&written.pick, "pick", scope, &mut pending, findings)
+        {
+            match Pick::WORDS.iter().find(|(known, _)| *known == word) {
+                Some((_, pick)) => selector.pick = *pick,
+                None => self.wrong(
+                    node,
+                    "pick",
+                    &format!("`pick` knows no `{word}`"),
+                    suggest(&word, Pick::WORDS.map(|(word, _)| word)),
+                    findings,
+                ),
+            }
+        }
+        let mut time = |node: &Option<Node>, what: &str, findings: &mut Vec<Finding>| {
+            let (text, node) = self.part(node, what, scope, &mut pending, findings)?;
+            let time = timestamp(&text);
+            if time.is_none() {
+                self.wrong(
+                    node,
+                    "time",
+                    &format!("`{text}` is no time"),
+                    "write a date, such as `2026-11-20`, or a time, such as `2026-11-20T03:00:00Z`"
+                        .to_owned(),
+                    findings,
+                );
+            }
+            time
+        };
+        selector.created_before = time(&written.created_before, "created_before", findings);
+        selector.created_after = time(&written.created_after, "created_after", findings);
+        if let Some((age, node)) =
+            self.part(&written.max_age, "max_age", scope, &mut pending, findings)
+        {
+            selector.max_age = parse::duration(&age);
+            if selector.max_age.is_none() {
+                self.wrong(
+                    node,
+                    "max-age",
+                    &format!("`{age}` is not a duration"),
+                    "write a number with its unit, such as `30m`, `4h`, `1h30m` or `2d`".to_owned(),
+                    findings,
+                );
+            }
+        }
+        if let (Some(after), Some(before), Some(node)) = (
+            selector.created_after,
+            selector.created_before,
+            &written.created_before,
+        ) && before <= after
+        {
+            self.wrong(
+                node,
+                "window",
+                &format!("nothing is made after {after} and before {before}"),
+                "let `created_before` be later than `created_after`".to_owned(),
+                findings,
+            );
+        }
+        let refused = findings[before..]
+            .iter()
+            .any(|finding| finding.severity == crate::diagnostic::Severity::Error);
+        (!refused).then_some(RenderedSelector { selector, pending })
+    }
+
+    /// One part as a text, with its place; `None` where it is absent, wrong, or hangs on an input without a value.
+    fn part<'n>(
+        &self,
+        node: &'n Option<Node>,
+        what: &str,
+        scope: &Scope,
+        pending: &mut BTreeSet<String>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<(String, &'n Node)> {
+        let node = node.as_ref()?;
+        let (text, waits) = self.text(node, scope, what, findings)?;
+        self.is_early(node, &waits, findings);
+        self.is_open(node, &text, findings);
+        let is_known = waits.is_empty();
+        pending.extend(waits);
+        is_known.then_some((text, node))
+    }
+
+    fn wrong(
+        &self,
+        node: &Node,
+        rule: &str,
+        message: &str,
+        help: String,
+        findings: &mut Vec<Finding>,
+    ) {
+        findings.push(error(
+            &self.document().source,
+            node.span,
+            &format!("selector/{rule}"),
+            message,
+            help,
+        ));
+    }
+
+    /// Recovery points are looked up once, before anything starts: what is known later comes too late.
+    fn is_early(&self, node: &Node, waits: &BTreeSet<String>, findings: &mut Vec<Finding>) {
+        if let Some(name) = waits.iter().find(|name| !name.starts_with("vars")) {
+            self.wrong(
+                node,
+                "later",
+                &format!("recovery points are looked up before anything starts, and `{name}` is known later"),
+                "name the vault and the resource with variables, or write them out".to_owned(),
+                findings,
+            );
+        }
+    }
+
+    /// What a selector asks for is recorded and shown, and compared with what was asked before.
+    fn is_open(&self, node: &Node, text: &str, findings: &mut Vec<Finding>) {
+        if self.secrets().redact(text) != text {
+            self.wrong(
+                node,
+                "secret",
+                "a selector holds a secret, and what it asks for is recorded and shown",
+                "use a variable that is no secret".to_owned(),
+                findings,
+            );
+        }
+    }
+}
