@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::columns::columns;
-use crate::diff::{Job, Observed, Stage};
+use crate::diff::{Check, Deletion, Job, Observed, Stage};
 
 /// One run and its restores.
 #[derive(Debug, Serialize)]
@@ -62,7 +62,16 @@ impl StatusRow {
                     } => {
                         row.job_id = Some(job_id.clone());
                         row.created_resource_arn.clone_from(created_resource_arn);
-                        "COMPLETED"
+                        let any = |is: &[Check]| past.checks.values().any(|c| is.contains(&c.is));
+                        if past.deletion == Some(Deletion::Gone) {
+                            "DELETED"
+                        } else if any(&[Check::Started, Check::Again]) {
+                            "CHECKING"
+                        } else if any(&[Check::Failed]) {
+                            "CHECK_FAILED"
+                        } else {
+                            "COMPLETED"
+                        }
                     }
                     Stage::Failed { job_id, message } => {
                         row.job_id.clone_from(job_id);
