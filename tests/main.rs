@@ -24,6 +24,7 @@ mod rules;
 mod selectors;
 mod state;
 mod support;
+mod targets;
 mod tokens;
 mod torture;
 mod wire;

@@ -8,13 +8,15 @@ mod fields;
 mod number;
 mod scalar;
 mod selector;
+mod target;
 mod variables;
 mod yaml;
 
-pub use document::{Document, Limits, Objectives, OnFailure, Restore, Target, document};
+pub use document::{Document, Limits, Objectives, OnFailure, Restore, document};
 pub use number::Number;
 pub(crate) use scalar::within;
 pub use selector::{Point, Selector, duration};
+pub use target::Target;
 pub use variables::{Given, Variable, given};
 pub use yaml::{Entry, Kind, Node, yaml};
 

@@ -127,10 +127,10 @@ impl Planner {
             .any(|restore| matches!(restore.recovery_point, Some(Point::Selector(_))))
     }
 
-    /// Where everything runs.
+    /// Where restores run. Never none.
     #[must_use]
-    pub fn target(&self) -> &Target {
-        self.renderer.target()
+    pub fn targets(&self) -> &[Target] {
+        self.renderer.targets()
     }
 
     /// Checks everything and drafts every request; `None` where an error stands in the way.
@@ -139,8 +139,8 @@ impl Planner {
         let instances = self.renderer.instances();
         findings.extend(validate::plan(
             document,
-            self.renderer.target(),
-            self.renderer.target_pending(),
+            self.renderer.targets(),
+            self.renderer.targets_pending(),
             instances,
             &self.rules,
         ));
@@ -154,7 +154,7 @@ impl Planner {
                     restore: instance.restore,
                     needs: Arc::clone(&needed[instance.restore]),
                     draft,
-                    target: 0,
+                    target: self.renderer.target_of(instance.restore),
                     timeout: document.restores[instance.restore].timeout,
                     objectives: document.restores[instance.restore].objectives,
                 });
@@ -169,7 +169,7 @@ impl Planner {
         complete.then(|| Plan {
             name: document.plan.value.clone(),
             run_id: self.renderer.run_id().to_owned(),
-            targets: vec![self.renderer.target().clone()],
+            targets: self.renderer.targets().to_vec(),
             steps,
             order,
             limits: document.limits.clone(),
@@ -191,7 +191,8 @@ impl Planner {
         let refused = findings[before..]
             .iter()
             .any(|finding| finding.severity == crate::diagnostic::Severity::Error);
-        let target = self.renderer.target();
+        let restore = self.renderer.instances().all()[index].restore;
+        let target = &self.renderer.targets()[self.renderer.target_of(restore)];
         let source = rendered
             .recovery_point
             .as_ref()

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::world::World;
-use super::{Asked, Context, Loaded, Shared, check_account, unknown};
+use super::{Asked, Context, Loaded, check_account, unknown};
 use crate::aws::Aws;
 use crate::cli::arguments::{DryRun, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
@@ -40,9 +40,12 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         return super::plan::plan(&dry, context).await;
     }
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let inventory = context.inventory(&arguments.inputs, loaded.planner.target())?;
-    let settings = context.settings(&arguments.aws, loaded.planner.target())?;
-    let aws = Arc::new(Aws::connect(&settings).await);
+    let targets = loaded.planner.targets();
+    let inventory = context.inventory(&arguments.inputs, targets)?;
+    let mut aws = Vec::with_capacity(targets.len());
+    for settings in context.all_settings(&arguments.aws, targets)? {
+        aws.push(Arc::new(Aws::connect(&settings).await));
+    }
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
@@ -71,9 +74,9 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         },
         again: again(context),
     };
-    let world = match &inventory {
+    let world = match inventory {
         Some(inventory) => World::Inventory(inventory),
-        None => World::Aws(&aws),
+        None => World::Aws(aws.clone()),
     };
     execute(&loaded, &world, &aws, &SystemClock, execution, context).await
 }
@@ -116,8 +119,8 @@ pub(super) struct Execution<'a> {
 /// Compares, asks, executes and reports.
 pub(super) async fn execute<C: Clock>(
     loaded: &Loaded,
-    world: &World<'_>,
-    aws: &Shared,
+    world: &World,
+    aws: &[Arc<Aws>],
     clock: &C,
     execution: Execution<'_>,
     context: &mut Context<'_>,
@@ -163,7 +166,9 @@ pub(super) async fn execute<C: Clock>(
     if starts > 0 && !execution.confirmed {
         can_ask()?;
     }
-    check_account(&**aws, planner.target()).await?;
+    for (aws, target) in aws.iter().zip(&plan.targets) {
+        check_account(&**aws, target).await?;
+    }
     if starts > 0 && !execution.confirmed {
         let question = format!(
             "{}This starts {starts} restore{}.",
@@ -200,6 +205,7 @@ pub(super) async fn execute<C: Clock>(
             run: execution.run_id.to_owned(),
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
             target: plan.targets[0].clone(),
+            others: plan.targets[1..].to_vec(),
             file: execution.file.to_string_lossy().into_owned(),
         }
     } else {
@@ -228,7 +234,7 @@ pub(super) async fn execute<C: Clock>(
     let engine = Engine {
         planner,
         plan: &plan,
-        api: vec![Arc::clone(aws)],
+        api: aws.to_vec(),
         journal,
         clock,
         observer: &mut watch,
@@ -295,11 +301,11 @@ fn conclude(
     diff: &Diff,
     record: Record,
     ended: Ended,
-    aws: &Shared,
+    aws: &[Arc<Aws>],
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let report = run_report(plan, record, aws.calls());
+    let report = run_report(plan, record, calls(aws));
     for file in &execution.report.reports {
         files::write(file, &report.json())?;
     }
@@ -319,6 +325,15 @@ fn conclude(
             Verdict::Unfinished => unfinished(diff, &report),
         },
     })
+}
+
+/// How many calls were made to all targets, by operation.
+fn calls(aws: &[Arc<Aws>]) -> BTreeMap<&'static str, u64> {
+    let mut all = BTreeMap::new();
+    for (operation, count) in aws.iter().flat_map(|aws| aws.calls()) {
+        *all.entry(operation).or_default() += count;
+    }
+    all
 }
 
 fn unfinished(diff: &Diff, report: &crate::report::RunReport) -> Exit {
