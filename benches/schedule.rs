@@ -122,6 +122,8 @@ fn plan(kind: &Kind, random: &mut fastrand::Rng) -> Plan {
         limits: Limits {
             concurrent: Some(random.u32(kind.concurrent.clone())),
             by_type,
+            by_target: BTreeMap::new(),
+            places: BTreeMap::new(),
         },
         on_failure: OnFailure::Continue,
         objectives: Objectives::default(),

@@ -227,7 +227,7 @@ async fn a_timeout_ends_following_and_nothing_else() {
 /// What a restore took in an earlier run says more than its type and size.
 #[test]
 fn an_earlier_run_is_learned_from() {
-    let source = redrill::diagnostic::Source::new("plan.yaml", &many(2, 0));
+    let source = redrill::diagnostic::Source::new("plan.yaml", many(2, 0));
     let rules = std::sync::Arc::new(redrill::validate::Rules::embedded());
     let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
     let planner = front.planner.unwrap();

@@ -147,6 +147,7 @@ pub(crate) async fn run_going(
         run: plan.run_id.clone(),
         redrill: "test".to_owned(),
         target: plan.targets[0].clone(),
+        others: Vec::new(),
         file: "plan.yaml".to_owned(),
     };
     let opening = match events.is_empty() {

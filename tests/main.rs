@@ -26,6 +26,7 @@ mod rules;
 mod selectors;
 mod state;
 mod support;
+mod targets;
 mod tokens;
 mod torture;
 mod wire;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_backup::config::Credentials;
 use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::config::timeout::TimeoutConfig;
@@ -16,6 +18,8 @@ pub struct Settings {
     pub account: String,
     /// The Region of the target; that of AWS's own configuration where it is empty.
     pub region: String,
+    /// The role to assume first, with the caller's own credentials.
+    pub assume_role_arn: Option<String>,
     /// `--profile`.
     pub profile: Option<String>,
     /// `--endpoint-url`, for all services.
@@ -65,7 +69,22 @@ impl Aws {
                 "redrill",
             ));
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
+        if let Some(role) = settings
+            .assume_role_arn
+            .as_ref()
+            .filter(|_| !settings.without_credentials)
+        {
+            let provider = AssumeRoleProvider::builder(role)
+                .session_name("redrill")
+                .configure(&config)
+                .build()
+                .await;
+            config = config
+                .into_builder()
+                .credentials_provider(SharedCredentialsProvider::new(provider))
+                .build();
+        }
         let once = aws_sdk_backup::config::Builder::from(&config)
             .retry_config(RetryConfig::disabled())
             .build();

@@ -54,7 +54,7 @@ impl Resources for Aws {
         }
     }
 
-    async fn progress(&self, request: &str) -> Result<Progress, ApiError> {
+    async fn progress(&self, _: &Named, request: &str) -> Result<Progress, ApiError> {
         let operation = self.count("GetResourceRequestStatus");
         let answer = self
             .cloudcontrol

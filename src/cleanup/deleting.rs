@@ -27,7 +27,11 @@ pub trait Resources: Send + Sync {
     ) -> impl Future<Output = Result<Option<String>, ApiError>> + Send;
 
     /// How far a request is (GetResourceRequestStatus).
-    fn progress(&self, request: &str) -> impl Future<Output = Result<Progress, ApiError>> + Send;
+    fn progress(
+        &self,
+        named: &Named,
+        request: &str,
+    ) -> impl Future<Output = Result<Progress, ApiError>> + Send;
 }
 
 /// How far a request is.
@@ -162,7 +166,8 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
     ) -> Result<(), Stopped> {
         let began = self.clock.now();
         while let Some(request) = request {
-            let progress = self.patiently(async |resources: &R| resources.progress(request).await);
+            let progress =
+                self.patiently(async |resources: &R| resources.progress(named, request).await);
             match progress.await {
                 Ok(Progress::UnderWay) => self.wait(began).await,
                 Ok(Progress::Done) => break,

@@ -56,7 +56,7 @@ pub fn cleanup<'a>(
     events: &[Recorded],
     observed: &Observed,
     protect: &'a [&'a str],
-    target: &Target,
+    targets: &[Target],
 ) -> Vec<Vec<Item>> {
     let types = Types::embedded();
     let record = Record::of(events);
@@ -75,8 +75,22 @@ pub fn cleanup<'a>(
                 ..
             } => {
                 let kind = types.kind(arn, &resource_type, &metadata);
-                let by = protects(protect.iter().copied(), arn, &resource_type, target);
+                let place = record.place(restore, arn, targets);
+                let target = place.and_then(|place| targets.get(place));
+                let by = target.and_then(|target| {
+                    protects(protect.iter().copied(), arn, &resource_type, target)
+                });
                 let fate = record.fate(restore, arn, past.deletion.as_ref(), kind, by);
+                let fate = match (fate, place) {
+                    (Fate::Delete { mut named, token }, Some(place)) => {
+                        named.place = place;
+                        Fate::Delete { named, token }
+                    }
+                    (Fate::Delete { .. }, None) => {
+                        Fate::Left("it is in no target of the run: delete it yourself".to_owned())
+                    }
+                    (fate, _) => fate,
+                };
                 item(Some(arn), fate)
             }
             Stage::Completed { job_id, .. } => {
@@ -103,6 +117,8 @@ struct Record {
     run: String,
     start: Timestamp,
     needs: HashMap<String, Vec<String>>,
+    /// The index of the target of each restore, where it is not the first.
+    targets: HashMap<String, usize>,
     /// Type and metadata of the last request of each restore.
     requests: BTreeMap<String, (String, BTreeMap<String, String>)>,
     /// When each job was created.
@@ -117,6 +133,7 @@ impl Record {
             run: String::new(),
             start: Timestamp::MAX,
             needs: HashMap::new(),
+            targets: HashMap::new(),
             requests: BTreeMap::new(),
             jobs: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -129,6 +146,10 @@ impl Record {
                 }
                 Event::Planned { outline } => {
                     let restores = outline.restores.iter();
+                    record.targets = restores
+                        .clone()
+                        .map(|r| (r.name.clone(), r.target))
+                        .collect();
                     record.needs = restores
                         .map(|r| (r.name.clone(), r.needs.clone()))
                         .collect();
@@ -153,6 +174,23 @@ impl Record {
             }
         }
         record
+    }
+
+    /// The index of the target that a resource is in: that of its ARN, which of some types names no account or Region.
+    fn place(&self, restore: &str, arn: &str, targets: &[Target]) -> Option<usize> {
+        let own = self.targets.get(restore).copied().unwrap_or(0);
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let [_, _, _, region, account, _] = parts.as_slice() else {
+            return None;
+        };
+        let is_there = |target: &Target| {
+            (region.is_empty() || target.region == *region)
+                && (account.is_empty() || target.account == *account)
+        };
+        if targets.get(own).is_some_and(is_there) {
+            return Some(own);
+        }
+        targets.iter().position(is_there)
     }
 
     fn fate(

@@ -38,6 +38,8 @@ pub struct Named {
     pub type_name: String,
     /// Its primary identifier.
     pub identifier: String,
+    /// The index of the target that it is in, among those of the run.
+    pub place: usize,
 }
 
 /// What can be done about a resource.
@@ -95,6 +97,7 @@ impl Types {
         Kind::Made(Named {
             type_name: row.r#type.clone(),
             identifier,
+            place: 0,
         })
     }
 }
@@ -115,6 +118,7 @@ mod tests {
         Kind::Made(Named {
             type_name: type_name.to_owned(),
             identifier: identifier.to_owned(),
+            place: 0,
         })
     }
 

@@ -270,6 +270,8 @@ where
             ("REDRILL_TRY", nth.to_string()),
             ("REDRILL_ACCOUNT", target.account.clone()),
             ("REDRILL_REGION", target.region.clone()),
+            ("AWS_REGION", target.region.clone()),
+            ("AWS_DEFAULT_REGION", target.region.clone()),
         ];
         match task.of {
             Of::Restore(step) => {

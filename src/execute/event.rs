@@ -31,8 +31,11 @@ pub enum Event {
         run: String,
         /// The version of redrill.
         redrill: String,
-        /// Where it runs.
+        /// Where it runs: the first target.
         target: Target,
+        /// The other targets, where there are any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<Target>,
         /// The plan file as it was typed.
         file: String,
     },

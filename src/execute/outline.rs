@@ -58,6 +58,9 @@ pub struct OutlinedRestore {
     /// The restores that it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
+    /// The index of its target among those that the run was opened with.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub target: usize,
     /// What it has to meet.
     #[serde(default, skip_serializing_if = "Goals::is_empty")]
     pub objectives: Goals,
@@ -75,6 +78,14 @@ pub struct Goals {
     /// The recovery point objective.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rpo_seconds: Option<i64>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_first(target: &usize) -> bool {
+    *target == 0
 }
 
 impl Goals {
@@ -105,6 +116,7 @@ impl Outline {
                 .iter()
                 .map(|need| plan.steps[*need].name.to_string())
                 .collect(),
+            target: step.target,
             objectives: step.objectives.into(),
             checks: names(&step.checks),
         };

@@ -93,8 +93,13 @@ impl Schedule {
             targets: plan
                 .targets
                 .iter()
-                .map(|_| Place {
-                    limit: u32::MAX,
+                .map(|target| Place {
+                    limit: target
+                        .name
+                        .as_ref()
+                        .and_then(|name| plan.limits.by_target.get(name))
+                        .copied()
+                        .unwrap_or(u32::MAX),
                     in_flight: 0,
                 })
                 .collect(),

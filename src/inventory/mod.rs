@@ -5,6 +5,7 @@ mod collect;
 pub use collect::{Asked, Collected, Listed, Step, Wanted, ask, collect, list, text};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::diff::{ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault};
 use crate::emulator::{
@@ -14,13 +15,13 @@ use crate::emulator::{
 use crate::render::SourceFacts;
 
 /// The vaults and recovery points of an inventory file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recorded {
-    inventory: Inventory,
+    inventory: Arc<Inventory>,
     /// Where each recovery point stands: its account, vault and number.
-    places: HashMap<String, (usize, String, usize)>,
+    places: Arc<HashMap<String, (usize, String, usize)>>,
     /// Recovery points to which others belong.
-    parents: HashSet<String>,
+    parents: Arc<HashSet<String>>,
     /// The account and Region whose vaults are listed; all where there is none.
     target: Option<(String, String)>,
 }
@@ -49,9 +50,9 @@ impl Recorded {
             }
         }
         Self {
-            inventory,
-            places,
-            parents,
+            inventory: Arc::new(inventory),
+            places: Arc::new(places),
+            parents: Arc::new(parents),
             target: None,
         }
     }

@@ -10,6 +10,7 @@ use super::selector::{Point, for_each, recovery_point};
 use super::settings::{
     Limits, Objectives, OnFailure, duration, limits, objectives, on_failure, protect, publish,
 };
+use super::target::{self, Target};
 use super::{Entry, Kind, Node, Variable, variables, yaml};
 use crate::diagnostic::{Finding, Source, Span, Spanned};
 
@@ -30,8 +31,8 @@ pub struct Document {
     pub limits: Limits,
     /// What a failed restore does to the rest.
     pub on_failure: OnFailure,
-    /// Where restores run; absent when the plan has none, which is a finding.
-    pub target: Option<Target>,
+    /// Where restores run; none where the plan has none, which is a finding.
+    pub targets: Vec<Target>,
     /// What comes back.
     pub restores: Vec<Restore>,
     /// Commands that judge the whole, once everything is back.
@@ -42,19 +43,6 @@ pub struct Document {
     pub protect: Vec<Node>,
 }
 
-/// Where a restore runs. Each part may hold a template.
-#[derive(Debug)]
-pub struct Target {
-    /// The AWS Region.
-    pub region: Option<Node>,
-    /// The account that the caller has to be in.
-    pub account: Option<Node>,
-    /// The role that AWS Backup assumes.
-    pub iam_role_arn: Option<Node>,
-    /// Where the target stands.
-    pub span: Span,
-}
-
 /// One entry of `restores`.
 #[derive(Debug)]
 pub struct Restore {
@@ -62,6 +50,8 @@ pub struct Restore {
     pub name: Spanned<String>,
     /// AWS's name of the resource type.
     pub resource_type: Option<Spanned<String>>,
+    /// The target it names.
+    pub target: Option<Spanned<String>>,
     /// One for each item of this, where it is there.
     pub for_each: Option<Node>,
     /// The restores that have to be completed first.
@@ -110,13 +100,7 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
     let cutover = checks(fields.get("cutover"), "`cutover`", reader);
     let publish = publish(&mut fields, reader).unwrap_or(false);
     let protect = protect(fields.get("protect"), reader);
-    let target = fields
-        .require(
-            "target",
-            "target: { region: us-west-2, account: \"123456789012\", iam_role_arn: arn:aws:iam::123456789012:role/restore }",
-            reader,
-        )
-        .and_then(|node| target(node, reader));
+    let targets = target::targets(&mut fields, reader);
     let restores = fields
         .require(
             "restores",
@@ -137,29 +121,11 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
         objectives,
         limits,
         on_failure,
-        target,
+        targets,
         restores,
         checks: judged,
         cutover,
         protect,
-    })
-}
-
-fn target(node: &Node, reader: &mut Reader<'_>) -> Option<Target> {
-    let mut fields = Fields::of(node, "`target`", "target: { region: us-west-2 }", reader)?;
-    let region = fields
-        .require("region", "region: us-west-2", reader)
-        .cloned();
-    let account = fields
-        .require("account", "account: \"123456789012\"", reader)
-        .cloned();
-    let iam_role_arn = fields.get("iam_role_arn").cloned();
-    fields.finish(reader);
-    Some(Target {
-        region,
-        account,
-        iam_role_arn,
-        span: node.span.first_character(),
     })
 }
 
@@ -236,6 +202,9 @@ fn restore(entry: &Entry, publishes: bool, reader: &mut Reader<'_>) -> Option<Re
     let copy_source_tags = fields
         .get("copy_source_tags_to_restored_resource")
         .and_then(|node| reader.flag(node, "`copy_source_tags_to_restored_resource`"));
+    let target = fields
+        .get("target")
+        .and_then(|node| reader.text(node, "`target` of a restore", "target: west"));
     let objectives = objectives(fields.get("objectives"), reader);
     let checks = checks(fields.get("checks"), "`checks`", reader);
     let publish_validation = publish(&mut fields, reader).unwrap_or(publishes);
@@ -246,6 +215,7 @@ fn restore(entry: &Entry, publishes: bool, reader: &mut Reader<'_>) -> Option<Re
     Some(Restore {
         name: entry.key.clone(),
         resource_type,
+        target,
         for_each,
         needs,
         recovery_point,

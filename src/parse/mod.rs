@@ -10,15 +10,17 @@ mod number;
 mod scalar;
 mod selector;
 mod settings;
+mod target;
 mod variables;
 mod yaml;
 
 pub use checks::{Check, Expect};
-pub use document::{Document, Restore, Target, document};
+pub use document::{Document, Restore, document};
 pub use number::Number;
 pub(crate) use scalar::within;
 pub use selector::{Point, Selector, duration};
 pub use settings::{Limits, Objectives, OnFailure};
+pub use target::Target;
 pub use variables::{Given, Variable, given};
 pub use yaml::{Entry, Kind, Node, yaml};
 

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::fields::{Fields, Reader};
 use super::{Kind, Node};
-use crate::diagnostic::suggest;
+use crate::diagnostic::{Span, suggest};
 
 /// Times that have to be met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,12 @@ pub struct Objectives {
 pub struct Limits {
     /// In all.
     pub concurrent: Option<u32>,
-    /// Of one resource type.
+    /// Of one resource type, in one target.
     pub by_type: BTreeMap<String, u32>,
+    /// In one target.
+    pub by_target: BTreeMap<String, u32>,
+    /// Where each type and target is named.
+    pub places: BTreeMap<String, Span>,
 }
 
 /// What a failed restore does to the rest.
@@ -111,23 +115,41 @@ pub(super) fn limits(node: Option<&Node>, reader: &mut Reader<'_>) -> Limits {
     let concurrent = fields
         .get("concurrent")
         .and_then(|node| reader.whole(node, "`concurrent`"));
-    let by_type = fields
-        .get("by_type")
-        .filter(|node| Fields::of(node, "`by_type`", "by_type: { EKS: 1 }", reader).is_some())
-        .map(|node| {
-            node.entries()
-                .iter()
-                .filter_map(|entry| {
-                    let limit = reader.whole(&entry.value, "the limit of a type")?;
-                    Some((entry.key.value.clone(), limit))
-                })
-                .collect()
-        })
-        .unwrap_or_default();
+    let mut places = BTreeMap::new();
+    let mut by_name = |name: &'static str, shown: &'static str, example, what: &str| {
+        fields
+            .get(name)
+            .filter(|node| Fields::of(node, shown, example, reader).is_some())
+            .map(|node| {
+                node.entries()
+                    .iter()
+                    .filter_map(|entry| {
+                        places.insert(entry.key.value.clone(), entry.key.span);
+                        let limit = reader.whole(&entry.value, what)?;
+                        Some((entry.key.value.clone(), limit))
+                    })
+                    .collect()
+            })
+            .unwrap_or_default()
+    };
+    let by_type = by_name(
+        "by_type",
+        "`by_type`",
+        "by_type: { EKS: 1 }",
+        "the limit of a type",
+    );
+    let by_target = by_name(
+        "by_target",
+        "`by_target`",
+        "by_target: { west: 10 }",
+        "the limit of a target",
+    );
     fields.finish(reader);
     Limits {
         concurrent,
         by_type,
+        by_target,
+        places,
     }
 }
 

@@ -151,10 +151,10 @@ impl Planner {
             .any(|restore| matches!(restore.recovery_point, Some(Point::Selector(_))))
     }
 
-    /// Where everything runs.
+    /// Where restores run. Never none.
     #[must_use]
-    pub fn target(&self) -> &Target {
-        self.renderer.target()
+    pub fn targets(&self) -> &[Target] {
+        self.renderer.targets()
     }
 
     /// Checks everything and drafts every request; `None` where an error stands in the way.
@@ -163,8 +163,8 @@ impl Planner {
         let instances = self.renderer.instances();
         findings.extend(validate::plan(
             document,
-            self.renderer.target(),
-            self.renderer.target_pending(),
+            self.renderer.targets(),
+            self.renderer.targets_pending(),
             self.renderer.protect(),
             instances,
             &self.rules,
@@ -180,7 +180,7 @@ impl Planner {
                     restore: instance.restore,
                     needs: Arc::clone(&needed[instance.restore]),
                     draft,
-                    target: 0,
+                    target: self.renderer.target_of(instance.restore),
                     timeout: restore.timeout,
                     objectives: restore.objectives,
                     checks: Arc::clone(&restore.checks),
@@ -203,7 +203,7 @@ impl Planner {
         complete.then(|| Plan {
             name: document.plan.value.clone(),
             run_id: self.renderer.run_id().to_owned(),
-            targets: vec![self.renderer.target().clone()],
+            targets: self.renderer.targets().to_vec(),
             steps,
             order,
             limits: document.limits.clone(),
@@ -255,7 +255,8 @@ impl Planner {
         let refused = findings[before..]
             .iter()
             .any(|finding| finding.severity == Severity::Error);
-        let target = self.renderer.target();
+        let restore = self.renderer.instances().all()[index].restore;
+        let target = &self.renderer.targets()[self.renderer.target_of(restore)];
         let source = rendered
             .recovery_point
             .as_ref()

@@ -37,7 +37,16 @@ struct Preimage<'a> {
     request: &'a Request,
     restore: &'a str,
     run: &'a str,
-    target: &'a Target,
+    target: Place<'a>,
+}
+
+/// Where it runs, without how redrill gets there or what the plan calls it.
+#[derive(Serialize)]
+struct Place<'a> {
+    account: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iam_role_arn: Option<&'a str>,
+    region: &'a str,
 }
 
 /// The token of a request in an attempt: 44 characters of `[a-z0-9-]`.
@@ -50,7 +59,11 @@ pub fn token(identity: &Identity<'_>, request: &Request) -> String {
         request: &request,
         restore: identity.restore,
         run: identity.run,
-        target: identity.target,
+        target: Place {
+            account: &identity.target.account,
+            iam_role_arn: identity.target.iam_role_arn.as_deref(),
+            region: &identity.target.region,
+        },
     };
     // Strings and a number: serde_json cannot fail on it.
     let text = serde_json::to_string(&preimage).unwrap_or_default();

@@ -122,6 +122,8 @@ pub(super) struct Shared {
     cell: Cell,
     neighbours: Neighbours,
     slots: BTreeMap<String, Slot>,
+    /// `target`, for each target.
+    targets: Vec<Slot>,
 }
 
 impl Shared {
@@ -141,6 +143,7 @@ impl Shared {
             cell: cell.clone(),
             neighbours: Neighbours::default(),
             slots,
+            targets: Vec::new(),
         }
     }
 
@@ -149,17 +152,32 @@ impl Shared {
         self.neighbours = Neighbours::new(document, instances);
     }
 
-    pub(super) fn set_target(&mut self, target: &Target) {
-        let slots = BTreeMap::from([
-            ("account".to_owned(), known(&target.account)),
-            ("region".to_owned(), known(&target.region)),
-            (
-                "iam_role_arn".to_owned(),
-                known(target.iam_role_arn.as_deref().unwrap_or_default()),
-            ),
-        ]);
-        let target = names("target", slots, &self.cell);
-        self.slots.insert("target".to_owned(), Slot::Known(target));
+    pub(super) fn set_targets(&mut self, targets: &[Target]) {
+        let slot = |target: &Target| {
+            let mut slots = BTreeMap::from([
+                ("account".to_owned(), known(&target.account)),
+                ("region".to_owned(), known(&target.region)),
+                (
+                    "iam_role_arn".to_owned(),
+                    known(target.iam_role_arn.as_deref().unwrap_or_default()),
+                ),
+            ]);
+            slots.extend(
+                target
+                    .name
+                    .as_deref()
+                    .map(|name| ("name".to_owned(), known(name))),
+            );
+            Slot::Known(names("target", slots, &self.cell))
+        };
+        self.targets = targets.iter().map(slot).collect();
+        // What belongs to no restore sees the plan's own target, or the only one there is.
+        if let (Some(first), true) = (
+            self.targets.first(),
+            targets.len() == 1 || targets.iter().any(|target| target.name.is_none()),
+        ) {
+            self.slots.insert("target".to_owned(), first.clone());
+        }
     }
 
     /// For what belongs to no restore.
@@ -171,10 +189,11 @@ impl Shared {
     pub(super) fn restore(
         &self,
         instance: &Instance,
+        target: usize,
         recovery_point: Option<RecoveryPoint<'_>>,
         known_facts: &Known,
     ) -> Scope {
-        let slots = self.slots_of(instance, recovery_point, known_facts);
+        let slots = self.slots_of(instance, target, recovery_point, known_facts);
         names("", slots, &self.cell)
     }
 
@@ -182,10 +201,11 @@ impl Shared {
     pub(super) fn judging(
         &self,
         instance: &Instance,
+        target: usize,
         recovery_point: Option<RecoveryPoint<'_>>,
         known_facts: &Known,
     ) -> Scope {
-        let mut slots = self.slots_of(instance, recovery_point, known_facts);
+        let mut slots = self.slots_of(instance, target, recovery_point, known_facts);
         let created = known_facts.created.get(&*instance.name);
         let created = created_names("created", created, &self.cell);
         slots.insert("created".to_owned(), Slot::Known(created));
@@ -195,6 +215,9 @@ impl Shared {
     /// For a command of the plan as a whole: everything that any restore has made.
     pub(super) fn whole(&self, known_facts: &Known) -> Scope {
         let mut slots = self.slots.clone();
+        if let Some(target) = self.targets.first() {
+            slots.insert("target".to_owned(), target.clone());
+        }
         let restores = self.neighbours.whole(&known_facts.created, &self.cell);
         slots.insert("restores".to_owned(), Slot::Known(restores));
         names("", slots, &self.cell)
@@ -203,11 +226,15 @@ impl Shared {
     fn slots_of(
         &self,
         instance: &Instance,
+        target: usize,
         recovery_point: Option<RecoveryPoint<'_>>,
         known_facts: &Known,
     ) -> BTreeMap<String, Slot> {
         let mut slots = self.slots.clone();
         slots.insert("restore".to_owned(), known(&instance.name));
+        if let Some(target) = self.targets.get(target) {
+            slots.insert("target".to_owned(), target.clone());
+        }
         if let Some(each) = &instance.each {
             slots.insert("each".to_owned(), Slot::Known(self.each(each)));
         }

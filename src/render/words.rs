@@ -36,7 +36,8 @@ impl Renderer {
                     Some(arn) => RecoveryPoint::Known(arn),
                     None => RecoveryPoint::Pending,
                 };
-                self.shared.judging(instance, Some(point), known)
+                let target = self.target_of(instance.restore);
+                self.shared.judging(instance, target, Some(point), known)
             }
             None => self.shared.whole(known),
         };
@@ -81,7 +82,8 @@ impl Renderer {
             .as_ref()?
         {
             Point::Arn(node) => {
-                let scope = self.shared.restore(instance, None, known);
+                let target = self.target_of(instance.restore);
+                let scope = self.shared.restore(instance, target, None, known);
                 let text = self.text(node, &scope, "recovery_point", &mut Vec::new());
                 text.map(|(arn, _)| arn)
             }

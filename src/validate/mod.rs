@@ -52,17 +52,21 @@ pub struct Checked {
 /// Checks what belongs to no single restore: the target, and the types whose rules are not known.
 pub fn plan(
     document: &Document,
-    target: &Target,
-    target_pending: bool,
+    targets: &[Target],
+    targets_pending: &[bool],
     protect: &[Spanned<String>],
     instances: &Instances,
     rules: &Rules,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     protect::entries(protect, &document.source, &mut findings);
-    if let (Some(written), false) = (&document.target, target_pending) {
-        arn::target(written, target, &document.source, &mut findings);
+    for ((written, target), is_pending) in document.targets.iter().zip(targets).zip(targets_pending)
+    {
+        if !is_pending {
+            arn::target(written, target, &document.source, &mut findings);
+        }
     }
+    named_targets(document, &mut findings);
     graph::needs(document, instances, &mut findings);
     limits(document, &mut findings);
     unknown_types(document, rules, &mut findings);
@@ -129,6 +133,46 @@ pub fn restore(
     })
 }
 
+fn target_names(document: &Document) -> impl Iterator<Item = &str> {
+    document
+        .targets
+        .iter()
+        .filter_map(|target| Some(target.name.as_ref()?.value.as_str()))
+}
+
+/// Every restore has to run somewhere.
+fn named_targets(document: &Document, findings: &mut Vec<Finding>) {
+    if document.targets.is_empty() {
+        return;
+    }
+    for restore in &document.restores {
+        if document.target_of(restore).is_some() {
+            continue;
+        }
+        let names: Vec<&str> = target_names(document).collect();
+        let finding = match &restore.target {
+            Some(name) => error(
+                &document.source,
+                name.span,
+                "target/unknown",
+                format!("there is no target `{}`", name.value),
+                suggest(&name.value, names),
+            ),
+            None => error(
+                &document.source,
+                restore.name.span,
+                "target/unnamed",
+                "the plan has several targets, and nothing says which of them this restore runs in",
+                format!(
+                    "add `target: {}`, or give the plan a `target` of its own",
+                    names.first().copied().unwrap_or_default()
+                ),
+            ),
+        };
+        findings.push(finding.of_restore(&restore.name.value));
+    }
+}
+
 /// One finding a type, at its first use: ten thousand restores of it are one thing to know.
 fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>) {
     let mut by_type: BTreeMap<&str, Vec<&Restore>> = BTreeMap::new();
@@ -170,13 +214,29 @@ fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>
 }
 
 fn limits(document: &Document, findings: &mut Vec<Finding>) {
+    let place = |name: &String| {
+        let places = &document.limits.places;
+        places.get(name).copied().unwrap_or(document.plan.span)
+    };
+    let targets: Vec<&str> = target_names(document).collect();
+    for name in document.limits.by_target.keys() {
+        if !targets.contains(&name.as_str()) {
+            findings.push(warning(
+                &document.source,
+                place(name),
+                "limits/unused",
+                format!("`limits.by_target` names `{name}`, and there is no such target"),
+                suggest(name, targets.iter().copied()),
+            ));
+        }
+    }
     for name in document.limits.by_type.keys() {
         if !document
             .restores
             .iter()
             .any(|r| r.resource_type.as_ref().is_some_and(|t| t.value == *name))
         {
-            let span = document.plan.span;
+            let span = place(name);
             let types: Vec<&str> = document
                 .restores
                 .iter()

@@ -282,8 +282,8 @@ mod tests {
     fn is(entry: &str, value: &str, resource_type: &str) -> bool {
         let target = Target {
             account: "123456789012".to_owned(),
-            iam_role_arn: None,
             region: "us-west-2".to_owned(),
+            ..Target::default()
         };
         let place = Place {
             resource_type,

@@ -115,6 +115,7 @@ fn story() -> Vec<Recorded> {
     let restore = |name: &str, needs: &[&str], rto, checks: &[&str]| OutlinedRestore {
         name: name.to_owned(),
         resource_type: "EFS".to_owned(),
+        target: 0,
         needs: needs.iter().map(|need| (*need).to_owned()).collect(),
         objectives: Goals {
             rto_seconds: rto,
@@ -157,7 +158,9 @@ fn story() -> Vec<Recorded> {
                     account: "123456789012".to_owned(),
                     iam_role_arn: Some("arn:aws:iam::123456789012:role/restore".to_owned()),
                     region: "us-west-2".to_owned(),
+                    ..Target::default()
                 },
+                others: Vec::new(),
                 file: "plans/orders.yaml".to_owned(),
             },
         )

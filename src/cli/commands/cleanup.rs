@@ -1,14 +1,13 @@
 //! `redrill cleanup PLAN --run-id ID`: what the run has made is deleted, and proven gone.
 
-use std::sync::Arc;
-
 use super::{Context, check_account};
 use crate::aws::Aws;
-use crate::cleanup::{Deletions, Fate, Item, cleanup as plan_cleanup};
+use crate::cleanup::{Deletions, Fate, Item, Named, Progress, Resources, cleanup as plan_cleanup};
 use crate::cli::arguments::Cleanup;
 use crate::cli::confirm::typed;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Output;
+use crate::diff::{ApiError, Fault};
 use crate::execute::{Clock, Event, Observer, Recorded, Stopped, SystemClock, replay};
 use crate::journal::{self, Journal, Owner};
 use crate::render::Target;
@@ -27,10 +26,9 @@ pub(super) async fn cleanup(
     let run_id = arguments.inputs.run_id.as_str();
     let directory = journal::directory(&arguments.state.state, &name, run_id);
     let events = journal::read(&directory)?;
-    let target = opened(&events)
-        .cloned()
-        .ok_or_else(|| super::no_such_run(&arguments.state.state, &name, run_id))?;
-    let levels = plan(&events, &protect, &target)?;
+    let targets =
+        opened(&events).ok_or_else(|| super::no_such_run(&arguments.state.state, &name, run_id))?;
+    let levels = plan(&events, &protect, &targets)?;
     let deletions = count(&levels, |fate| matches!(fate, Fate::Delete { .. }));
     if arguments.dry_run {
         context.output.result(&cleanup_human(&levels))?;
@@ -41,12 +39,14 @@ pub(super) async fn cleanup(
         context.output.note("nothing to delete");
         return Ok(exit(&levels));
     }
-    let settings = context.settings(&arguments.aws, &target)?;
-    let aws = Arc::new(Aws::connect(&settings).await);
-    let production = production(&name, run_id, &target, arguments, &levels);
+    let mut places = Vec::with_capacity(targets.len());
+    for settings in context.all_settings(&arguments.aws, &targets)? {
+        places.push(Aws::connect(&settings).await);
+    }
+    let production = production(&name, run_id, &targets, arguments, &levels);
     if !confirmed(
         arguments,
-        &target,
+        &targets,
         production.as_deref(),
         &levels,
         deletions,
@@ -54,7 +54,9 @@ pub(super) async fn cleanup(
         context.output.note("nothing was deleted");
         return Ok(Exit::Unfinished);
     }
-    check_account(&*aws, &target).await?;
+    for (aws, target) in places.iter().zip(&targets) {
+        check_account(aws, target).await?;
+    }
 
     let owner = Owner {
         pid: std::process::id(),
@@ -64,7 +66,7 @@ pub(super) async fn cleanup(
     };
     let (journal, events) = Journal::open(&directory, &owner, false)?;
     // Another cleanup may have worked between the question and the lock.
-    let levels = plan(&events, &protect, &target)?;
+    let levels = plan(&events, &protect, &targets)?;
     // A bar counts restores; there are none here.
     let style = match context.style() {
         Style::None => Style::None,
@@ -77,7 +79,7 @@ pub(super) async fn cleanup(
     };
     let mut screen = Screen::new(style, context.display.verbose, &standing);
     let cleaned = Deletions {
-        resources: &*aws,
+        resources: &Everywhere(places),
         journal,
         clock: &SystemClock,
         observer: &mut |recorded: &Recorded| screen.observe(recorded),
@@ -103,9 +105,13 @@ pub(super) async fn cleanup(
     })
 }
 
-fn plan(events: &[Recorded], protect: &[&str], target: &Target) -> Result<Vec<Vec<Item>>, Failure> {
+fn plan(
+    events: &[Recorded],
+    protect: &[&str],
+    targets: &[Target],
+) -> Result<Vec<Vec<Item>>, Failure> {
     let observed = replay(events).map_err(Stopped::from)?;
-    Ok(plan_cleanup(events, &observed, protect, target))
+    Ok(plan_cleanup(events, &observed, protect, targets))
 }
 
 fn count(levels: &[Vec<Item>], is: impl Fn(&Fate) -> bool) -> usize {
@@ -126,12 +132,12 @@ fn exit(levels: &[Vec<Item>]) -> Exit {
 
 fn confirmed(
     arguments: &Cleanup,
-    target: &Target,
+    targets: &[Target],
     production: Option<&str>,
     levels: &[Vec<Item>],
     deletions: usize,
 ) -> Result<bool, Failure> {
-    let account = target.account.as_str();
+    let account = targets.first().map_or("", |target| target.account.as_str());
     match (&arguments.confirm_account, production) {
         (Some(typed), _) if typed != account => {
             return Err(Failure::Usage(format!(
@@ -169,7 +175,7 @@ fn confirmed(
 fn production(
     plan: &str,
     run_id: &str,
-    target: &Target,
+    targets: &[Target],
     arguments: &Cleanup,
     levels: &[Vec<Item>],
 ) -> Option<String> {
@@ -177,15 +183,14 @@ fn production(
         .iter()
         .flatten()
         .filter_map(|item| item.arn.as_deref());
-    let names = [
-        Some(plan),
-        Some(run_id),
-        target.iam_role_arn.as_deref(),
-        arguments.aws.profile.as_deref(),
-    ];
+    let names = [Some(plan), Some(run_id), arguments.aws.profile.as_deref()];
+    let roles = targets
+        .iter()
+        .filter_map(|target| target.iam_role_arn.as_deref());
     names
         .into_iter()
         .flatten()
+        .chain(roles)
         .chain(arns)
         .find(|name| looks_like_production(name))
         .map(str::to_owned)
@@ -198,11 +203,41 @@ fn looks_like_production(name: &str) -> bool {
 }
 
 /// Where a run was opened.
-pub(super) fn opened(events: &[Recorded]) -> Option<&Target> {
+fn opened(events: &[Recorded]) -> Option<Vec<Target>> {
     events.iter().find_map(|recorded| match &recorded.event {
-        Event::RunOpened { target, .. } => Some(target),
+        Event::RunOpened { target, others, .. } => {
+            Some(std::iter::once(target).chain(others).cloned().collect())
+        }
         _ => None,
     })
+}
+
+/// A client for each target of the run.
+struct Everywhere(Vec<Aws>);
+
+impl Everywhere {
+    fn at(&self, named: &Named) -> Result<&Aws, ApiError> {
+        self.0.get(named.place).ok_or_else(|| ApiError {
+            operation: "DeleteResource",
+            fault: Fault::Refused,
+            code: None,
+            message: "it is in no target of the run".to_owned(),
+        })
+    }
+}
+
+impl Resources for Everywhere {
+    async fn exists(&self, named: &Named) -> Result<bool, ApiError> {
+        self.at(named)?.exists(named).await
+    }
+
+    async fn delete(&self, named: &Named, token: &str) -> Result<Option<String>, ApiError> {
+        self.at(named)?.delete(named, token).await
+    }
+
+    async fn progress(&self, named: &Named, request: &str) -> Result<Progress, ApiError> {
+        self.at(named)?.progress(named, request).await
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::files;
 use super::output::Output;
-use crate::aws::{Aws, Settings};
+use crate::aws::Settings;
 use crate::diagnostic::{Finding, Findings, Severity};
 use crate::diff::Reader;
 use crate::inventory::Recorded;
@@ -174,11 +174,12 @@ impl Context<'_> {
         &mut self,
         loaded: &Loaded,
         known: &mut Known,
-        world: &World<'_>,
+        world: &World,
         asked: &Asked<'_>,
     ) -> Result<Plan, Failure> {
         let planner = &loaded.planner;
         let only = pipeline::chosen(planner, asked.only).map_err(unknown)?;
+        let readers = world.readers();
         let mut base = loaded.findings.clone();
         let mut findings = base.clone();
         let first = pipeline::requests(planner, known, &mut findings);
@@ -186,9 +187,17 @@ impl Context<'_> {
             return Err(Failure::Findings(self.shown(loaded, findings)));
         };
         if !pipeline::unresolved(&plan, &only).is_empty() {
-            pipeline::resolve(world, planner, &plan, &only, asked.start, known, &mut base)
-                .await
-                .map_err(Failure::Aws)?;
+            pipeline::resolve(
+                &readers,
+                planner,
+                &plan,
+                &only,
+                asked.start,
+                known,
+                &mut base,
+            )
+            .await
+            .map_err(Failure::Aws)?;
             findings.clone_from(&base);
             plan = match pipeline::requests(planner, known, &mut findings) {
                 Some(plan) => plan,
@@ -207,7 +216,7 @@ impl Context<'_> {
         let is_at_hand = needed || !matches!(world, World::Elsewhere(_));
         if !wanted.is_empty() && is_at_hand {
             findings = base;
-            match pipeline::sources(world, planner, &plan, &wanted, known, &mut findings).await {
+            match pipeline::sources(&readers, planner, &plan, &wanted, known, &mut findings).await {
                 // For the rules alone nothing is held up: they stay unchecked, and are said to be.
                 Err(_) if !needed => {}
                 asked => asked.map_err(Failure::Aws)?,
@@ -232,6 +241,18 @@ impl Context<'_> {
         findings
     }
 
+    /// Where AWS is, for each target.
+    fn all_settings(
+        &self,
+        options: &AwsOptions,
+        targets: &[Target],
+    ) -> Result<Vec<Settings>, Failure> {
+        targets
+            .iter()
+            .map(|target| self.settings(options, target))
+            .collect()
+    }
+
     /// Where AWS is, for a target; made-up credentials for an emulator on this machine when there are no others.
     fn settings(&self, options: &AwsOptions, target: &Target) -> Result<Settings, Failure> {
         if let Some(region) = &options.region
@@ -247,6 +268,8 @@ impl Context<'_> {
         Ok(Settings {
             account: target.account.clone(),
             region: target.region.clone(),
+            // An emulator takes the account's own name for its credentials.
+            assume_role_arn: target.assume_role_arn.clone(),
             profile: options.profile.clone(),
             endpoint_url: options.endpoint_url.clone(),
             without_credentials: local
@@ -255,19 +278,22 @@ impl Context<'_> {
         })
     }
 
-    /// The inventory that was given, as a caller of the target sees it.
+    /// The inventory that was given, as a caller of each target sees it.
     fn inventory(
         &self,
         options: &InputOptions,
-        target: &Target,
-    ) -> Result<Option<Recorded>, Failure> {
+        targets: &[Target],
+    ) -> Result<Option<Vec<Recorded>>, Failure> {
         let Some(path) = &options.inventory else {
             return Ok(None);
         };
         let text = files::text(path)?;
-        Recorded::parse(&text)
-            .map(|recorded| Some(recorded.seen_from(&target.account, &target.region)))
-            .map_err(|err| Failure::Usage(format!("{}:{err}", path.display())))
+        let recorded = Recorded::parse(&text)
+            .map_err(|err| Failure::Usage(format!("{}:{err}", path.display())))?;
+        let views = targets
+            .iter()
+            .map(|target| recorded.clone().seen_from(&target.account, &target.region));
+        Ok(Some(views.collect()))
     }
 }
 
@@ -370,6 +396,3 @@ async fn check_account<R: Reader>(reader: &R, target: &Target) -> Result<(), Fai
         target.account
     )))
 }
-
-/// A reader shared by what plans and what executes.
-type Shared = Arc<Aws>;

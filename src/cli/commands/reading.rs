@@ -28,6 +28,7 @@ pub(super) fn settings(
     Settings {
         account: "redrill".to_owned(),
         region: region.unwrap_or_default().to_owned(),
+        assume_role_arn: None,
         profile: options.profile.clone(),
         endpoint_url: options.endpoint_url.clone(),
         without_credentials: local

@@ -21,7 +21,9 @@ pub(super) async fn rehearse(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let target = loaded.planner.target();
+    let targets = loaded.planner.targets();
+    // With several, each caller says its own.
+    let only = (targets.len() == 1).then(|| targets[0].clone());
     let inventory = match &arguments.inputs.inventory {
         Some(path) => Some(super::emulator::inventory(path)?),
         None => None,
@@ -35,22 +37,26 @@ pub(super) async fn rehearse(
         inventory,
         speed: arguments.speed,
         driven: true,
-        account: Some(target.account.clone()),
-        region: Some(target.region.clone()),
+        account: only.as_ref().map(|target| target.account.clone()),
+        region: only.map(|target| target.region),
         quotas: quotas(&arguments.trouble)?,
         faults: faults(&arguments.trouble)?,
         ..emulator::Options::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let emulator = Emulator::start(address, options).await.map_err(refused)?;
-    let settings = Settings {
-        account: target.account.clone(),
-        region: target.region.clone(),
-        profile: None,
-        endpoint_url: Some(emulator.url()),
-        without_credentials: true,
-    };
-    let aws = Arc::new(Aws::connect(&settings).await);
+    let mut aws = Vec::with_capacity(targets.len());
+    for target in targets {
+        let settings = Settings {
+            account: target.account.clone(),
+            region: target.region.clone(),
+            assume_role_arn: None,
+            profile: None,
+            endpoint_url: Some(emulator.url()),
+            without_credentials: true,
+        };
+        aws.push(Arc::new(Aws::connect(&settings).await));
+    }
     // A rehearsal leaves nothing behind, and touches no journal of a run.
     let state = tempfile::tempdir().map_err(|source| Failure::Io {
         path: "the directory for temporary files".into(),
@@ -79,10 +85,8 @@ pub(super) async fn rehearse(
         again: String::new(),
         // A check that asks AWS asks the emulator, and cannot ask anybody else.
         environment: [
-            ("AWS_REGION", target.region.as_str()),
-            ("AWS_DEFAULT_REGION", target.region.as_str()),
             ("AWS_ENDPOINT_URL", emulator.url().as_str()),
-            ("AWS_ACCESS_KEY_ID", target.account.as_str()),
+            ("AWS_ACCESS_KEY_ID", targets[0].account.as_str()),
             ("AWS_SECRET_ACCESS_KEY", "no-secret"),
             ("AWS_SESSION_TOKEN", ""),
             ("REDRILL_REHEARSAL", "true"),
@@ -94,7 +98,15 @@ pub(super) async fn rehearse(
     let clock = RehearsalClock {
         emulator: emulator.clock(),
     };
-    let exit = execute(&loaded, &World::Aws(&aws), &aws, &clock, execution, context).await;
+    let exit = execute(
+        &loaded,
+        &World::Aws(aws.clone()),
+        &aws,
+        &clock,
+        execution,
+        context,
+    )
+    .await;
     if let Some(estimate) = Estimate::of(&emulator.jobs()) {
         context.output.note(&estimate.to_string());
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::opening::{outline, planned, refuse_cleaned};
 use super::world::World;
-use super::{Asked, Context, Loaded, Shared, check_account, unknown};
+use super::{Asked, Context, Loaded, check_account, unknown};
 use crate::aws::Aws;
 use crate::cli::arguments::{AwsOptions, DryRun, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
@@ -42,9 +42,12 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         return super::plan::plan(&dry, context).await;
     }
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let inventory = context.inventory(&arguments.inputs, loaded.planner.target())?;
-    let settings = context.settings(&arguments.aws, loaded.planner.target())?;
-    let aws = Arc::new(Aws::connect(&settings).await);
+    let targets = loaded.planner.targets();
+    let inventory = context.inventory(&arguments.inputs, targets)?;
+    let mut aws = Vec::with_capacity(targets.len());
+    for settings in context.all_settings(&arguments.aws, targets)? {
+        aws.push(Arc::new(Aws::connect(&settings).await));
+    }
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
@@ -73,29 +76,26 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
             retry_failed: arguments.retry_failed,
             cutover: arguments.cutover,
         },
-        environment: check_environment(&arguments.aws, &settings.region),
+        environment: check_environment(&arguments.aws),
         rehearsal: false,
         again: again(context),
     };
-    let world = match &inventory {
+    let world = match inventory {
         Some(inventory) => World::Inventory(inventory),
-        None => World::Aws(&aws),
+        None => World::Aws(aws.clone()),
     };
     execute(&loaded, &world, &aws, &SystemClock, execution, context).await
 }
 
-/// What checks find of AWS: the same place that the restores run in.
-fn check_environment(options: &AwsOptions, region: &str) -> Vec<(String, String)> {
-    let regions = ["AWS_REGION", "AWS_DEFAULT_REGION"].map(|name| (name, Some(region)));
-    let others = [
-        ("AWS_PROFILE", options.profile.as_deref()),
-        ("AWS_ENDPOINT_URL", options.endpoint_url.as_deref()),
-    ];
-    regions
-        .into_iter()
-        .chain(others)
-        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
-        .collect()
+/// What checks find of AWS: the same that the restores are asked of.
+fn check_environment(options: &AwsOptions) -> Vec<(String, String)> {
+    [
+        ("AWS_PROFILE", &options.profile),
+        ("AWS_ENDPOINT_URL", &options.endpoint_url),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+    .collect()
 }
 
 /// The command as it was typed, for the line that says how to go on.
@@ -139,8 +139,8 @@ pub(super) struct Execution<'a> {
 /// Compares, asks, executes and reports.
 pub(super) async fn execute<C: Clock>(
     loaded: &Loaded,
-    world: &World<'_>,
-    aws: &Shared,
+    world: &World,
+    aws: &[Arc<Aws>],
     clock: &C,
     execution: Execution<'_>,
     context: &mut Context<'_>,
@@ -188,7 +188,9 @@ pub(super) async fn execute<C: Clock>(
     if starts > 0 && !execution.confirmed {
         can_ask()?;
     }
-    check_account(&**aws, planner.target()).await?;
+    for (aws, target) in aws.iter().zip(&plan.targets) {
+        check_account(&**aws, target).await?;
+    }
     if starts > 0 && !execution.confirmed {
         let question = format!(
             "{}This starts {starts} restore{}.",
@@ -225,6 +227,7 @@ pub(super) async fn execute<C: Clock>(
             run: execution.run_id.to_owned(),
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
             target: plan.targets[0].clone(),
+            others: plan.targets[1..].to_vec(),
             file: execution.file.to_string_lossy().into_owned(),
         }
     } else {
@@ -254,7 +257,7 @@ pub(super) async fn execute<C: Clock>(
     let engine = Engine {
         planner,
         plan: &plan,
-        api: vec![Arc::clone(aws)],
+        api: aws.to_vec(),
         commands: Arc::new(Processes::new(
             execution.file.parent().unwrap_or(std::path::Path::new("")),
             execution.environment.clone(),

@@ -47,8 +47,8 @@ pub(super) async fn validate(
         let mut restores = 0;
         if let Some(planner) = &front.planner {
             restores = planner.instances().all().len();
-            let inventory = context.inventory(&arguments.inputs, planner.target())?;
-            check(planner, inventory.as_ref(), &mut findings).await?;
+            let inventory = context.inventory(&arguments.inputs, planner.targets())?;
+            check(planner, inventory.as_deref(), &mut findings).await?;
             redact(planner, &mut findings);
         }
         summaries.push(summary(&source.name, restores, &findings));
@@ -89,7 +89,7 @@ fn report(
 /// Everything that can be said of a plan with what is at hand.
 async fn check(
     planner: &Planner,
-    inventory: Option<&Recorded>,
+    inventory: Option<&[Recorded]>,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
     let mut known = Known::default();
