@@ -313,3 +313,63 @@ async fn production_asks_for_more() {
     assert_eq!(emulator.resources(ACCOUNT).len(), 4);
     emulator.shutdown().await;
 }
+
+/// What was made in several Regions is looked for, and deleted, where it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_target_is_cleaned_up_where_it_is() {
+    let emulator = emulator(crate::support::at_once()).await;
+    let folder = folder();
+    let path = folder.path().to_owned();
+    let url = emulator.url();
+    let restore = |name: &str, region: &str| {
+        format!(
+            "  {name}:\n    type: EFS\n    target: {name}\n    recovery_point: arn:aws:backup:{region}:{ACCOUNT}:recovery-point:00000000-0000-0000-0000-000000000001\n    metadata: {{ file-system-id: fs-0a1b2c3d, newFileSystem: true, Encrypted: true, CreationToken: {name} }}\n"
+        )
+    };
+    let target = |name: &str, region: &str| {
+        format!(
+            "  {name}: {{ region: {region}, account: \"{ACCOUNT}\", iam_role_arn: \"arn:aws:iam::{ACCOUNT}:role/restore\" }}\n"
+        )
+    };
+    let text = format!(
+        "plan: drill\ntargets:\n{}{}restores:\n{}{}",
+        target("west", "us-west-2"),
+        target("east", "us-east-1"),
+        restore("west", "us-west-2"),
+        restore("east", "us-east-1"),
+    );
+    write(&path, "plan.yaml", &text);
+    let made = tokio::task::spawn_blocking({
+        let (path, url) = (path.clone(), url.clone());
+        move || {
+            run(
+                &path,
+                &["run", "plan.yaml", "--yes", "-q", "--endpoint-url", &url],
+            )
+        }
+    });
+    let (code, stdout, stderr) = made.await.unwrap();
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_eq!(emulator.resources(ACCOUNT).len(), 2);
+    let cleaned = tokio::task::spawn_blocking(move || {
+        run(
+            &path,
+            &[
+                "cleanup",
+                "plan.yaml",
+                "--yes",
+                "-q",
+                "--endpoint-url",
+                &url,
+            ],
+        )
+    });
+    let (code, stdout, stderr) = cleaned.await.unwrap();
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_eq!(
+        stdout,
+        "drill run main: 2 deleted and not found any more, 0 left\n"
+    );
+    assert_eq!(emulator.resources(ACCOUNT), Vec::<String>::new());
+    emulator.shutdown().await;
+}
