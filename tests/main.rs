@@ -21,6 +21,7 @@ mod rules;
 mod selectors;
 mod state;
 mod support;
+mod templates;
 mod tokens;
 mod torture;
 mod wire;

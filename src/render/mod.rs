@@ -4,7 +4,11 @@
 //! known only after another restore, or only from AWS, is *pending*: the template is tried with a placeholder and
 //! the value is marked, so that nothing made of a placeholder is ever sent.
 
+mod bounded;
+mod filters;
 mod instances;
+mod meter;
+mod operators;
 mod restores;
 mod scope;
 mod secret;
@@ -14,6 +18,7 @@ mod variables;
 mod wire;
 
 pub use instances::{Each, Instance, Instances, instance_name, split_instance};
+pub use operators::filter_names;
 pub use secret::Secrets;
 pub use selector::{Pick, Resolved, Selector};
 pub use variables::{Inputs, Missing, variable_name};

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
+use super::meter::{Meter, TOO_LARGE};
+use super::operators::filter_names;
 use super::scope::{Cell, Scope};
 use super::wire::describe;
-use crate::diagnostic::{Finding, Position, Severity, Source, Span};
+use super::{bounded, operators};
+use crate::diagnostic::{Finding, Position, Severity, Source, Span, suggest};
 use crate::parse::error;
 
 /// Instructions that one template may take; a name in a plan takes about ten.
@@ -32,25 +35,36 @@ pub(super) struct Evaluated {
 pub(super) struct Templates {
     environment: Environment<'static>,
     cell: Cell,
+    meter: Meter,
 }
 
 impl Templates {
     pub(super) fn new(cell: Cell) -> Self {
-        let mut environment = Environment::new();
+        let mut environment = Environment::empty();
+        let meter = Meter::default();
+        operators::equip(&mut environment, &meter);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(64);
-        environment.set_formatter(|out, _, value| {
+        let of_output = meter.clone();
+        environment.set_formatter(move |out, _, value| {
             use minijinja::value::ValueKind::{Bool, Number, String};
             match value.kind() {
-                Bool | Number | String => write!(out, "{value}").map_err(Error::from),
+                Bool | Number | String => {
+                    of_output.weigh(value)?;
+                    write!(out, "{}", operators::in_text(value)).map_err(Error::from)
+                }
                 kind => Err(Error::new(
                     ErrorKind::InvalidOperation,
                     format!("{kind} cannot stand inside a text; `| tojson` writes lists and maps"),
                 )),
             }
         });
-        Self { environment, cell }
+        Self {
+            environment,
+            cell,
+            meter,
+        }
     }
 
     /// Evaluates `text`, written at `span`; a scalar that is one expression keeps the expression's type.
@@ -63,11 +77,10 @@ impl Templates {
         findings: &mut Vec<Finding>,
     ) -> Option<Evaluated> {
         self.cell.take();
+        self.meter.refill();
         let result = match self.one_expression(text, scope) {
             Some(result) => result,
-            None => self
-                .environment
-                .render_str(text, scope.clone())
+            None => bounded::template(&self.environment, text, scope.clone())
                 .map(serde_json::Value::String)
                 .map_err(|err| (err, 0)),
         };
@@ -128,13 +141,19 @@ impl Templates {
         let inner = inner.strip_prefix('-').unwrap_or(inner);
         let inner = inner.strip_suffix('-').unwrap_or(inner);
         let shift = inner.as_ptr() as usize - text.as_ptr() as usize;
-        let expression = self.environment.compile_expression(inner).ok()?;
+        let value = bounded::expression(&self.environment, inner, scope.clone())?;
         Some(
-            expression
-                .eval(scope.clone())
-                .and_then(|value| typed(&value))
+            value
+                .and_then(|value| self.typed(&value))
                 .map_err(|err| (err, shift)),
         )
+    }
+}
+
+impl Templates {
+    fn typed(&self, value: &Value) -> Result<serde_json::Value, Error> {
+        self.meter.weigh(value)?;
+        typed(value)
     }
 }
 
@@ -183,9 +202,16 @@ impl Problem {
                 format!("this is no template: {}", detail()),
                 "write an expression between `{{` and `}}`, such as `{{ vars.name }}`".to_owned(),
             ),
+            (ErrorKind::OutOfFuel, _) if err.detail() == Some(TOO_LARGE) => (
+                "template/size",
+                TOO_LARGE.to_owned(),
+                "make less of it; AWS takes 200 KB of metadata in all".to_owned(),
+            ),
             (ErrorKind::OutOfFuel, _) => (
                 "template/fuel",
-                "the template takes too many steps".to_owned(),
+                err.detail()
+                    .unwrap_or("the template takes too many steps")
+                    .to_owned(),
                 "loop over less, or write the values out".to_owned(),
             ),
             (_, Some((message, help))) => ("template/undefined", message, help),
@@ -194,10 +220,19 @@ impl Problem {
                 "a part of this expression is not defined".to_owned(),
                 "templates know `vars`, `plan`, `restore`, `run.id`, `target`, `source` and `restores`".to_owned(),
             ),
-            (ErrorKind::UnknownFilter | ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod, None) => (
+            (ErrorKind::UnknownFilter, None) => {
+                let detail = detail();
+                let name = detail.split_whitespace().nth(1).unwrap_or_default();
+                let help = suggest(name, filter_names());
+                ("template/unknown", format!("there is no filter `{name}`"), help)
+            }
+            (
+                ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod,
+                None,
+            ) => (
                 "template/unknown",
                 detail(),
-                "use Jinja's own filters, such as `lower`, `replace` or `default`".to_owned(),
+                "use Jinja's filters, such as `lower`, `replace` or `split`, and its functions `range`, `dict` and `namespace`".to_owned(),
             ),
             (_, None) => (
                 "template/error",
