@@ -13,7 +13,7 @@ mod yaml;
 pub use document::{Document, Limits, Objectives, OnFailure, Restore, Target, document};
 pub use number::Number;
 pub use selector::{Point, Selector, duration};
-pub use variables::{Given, Variable, given};
+pub use variables::{Given, Variable, VariableKind, given};
 pub use yaml::{Entry, Kind, Node, yaml};
 
 use std::sync::Arc;

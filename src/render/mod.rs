@@ -26,6 +26,7 @@ pub use wire::wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -127,6 +128,8 @@ pub struct Renderer {
     target: Target,
     target_pending: bool,
     secrets: Secrets,
+    /// Whether a secret went into what is being rendered.
+    holds_secret: AtomicBool,
     instances: Arc<Instances>,
 }
 
@@ -149,6 +152,7 @@ impl Renderer {
             target: Target::default(),
             target_pending: false,
             secrets,
+            holds_secret: AtomicBool::new(false),
             instances: Arc::default(),
         };
         renderer.render_target(findings);
@@ -286,6 +290,7 @@ impl Renderer {
         let before = findings.len();
         self.no_template_in(&entry.key, findings);
         let mut waits = BTreeSet::new();
+        self.holds_secret.store(false, Ordering::Relaxed);
         let value = self.value(&entry.value, scope, &mut waits, findings);
         // A number goes as it was written; everything else by its value.
         let wire = match (&entry.value.kind, &value) {
@@ -303,6 +308,9 @@ impl Renderer {
             }
             (_, Some(value)) => Some(wire(value)),
         };
+        if let (true, Some(value)) = (self.holds_secret.load(Ordering::Relaxed), &value) {
+            self.secrets.made(value);
+        }
         for finding in &mut findings[before..] {
             finding.key = Some(entry.key.value.clone());
         }
@@ -337,6 +345,10 @@ impl Renderer {
                     findings,
                 )?;
                 pending.extend(evaluated.pending);
+                if evaluated.secret {
+                    self.holds_secret.store(true, Ordering::Relaxed);
+                    self.secrets.made(&evaluated.value);
+                }
                 Some(evaluated.value)
             }
             Kind::Sequence(items) => {

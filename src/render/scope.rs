@@ -27,6 +27,8 @@ const FUNCTIONS: [&str; 3] = ["dict", "namespace", "range"];
 pub(super) struct Seen {
     /// What is known later only.
     pub(super) pending: BTreeSet<String>,
+    /// Whether a secret was looked at.
+    pub(super) secret: bool,
     /// The first name that is not there: what to say, and what to write.
     pub(super) missing: Option<(String, String)>,
 }
@@ -55,6 +57,8 @@ impl Cell {
 #[derive(Clone, Debug)]
 pub(super) enum Slot {
     Known(Value),
+    /// Known, and not to be shown: what is made of it is marked.
+    Secret(Value),
     /// With the placeholder that a template is tried with.
     Pending(Value),
 }
@@ -71,7 +75,7 @@ impl Named {
     /// What there is, without a note that anybody has asked for it.
     pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
         self.slots.values().map(|slot| match slot {
-            Slot::Known(value) | Slot::Pending(value) => value,
+            Slot::Known(value) | Slot::Secret(value) | Slot::Pending(value) => value,
         })
     }
 }
@@ -81,6 +85,10 @@ impl Object for Named {
         let name = key.as_str()?;
         match self.slots.get(name) {
             Some(Slot::Known(value)) => Some(value.clone()),
+            Some(Slot::Secret(value)) => {
+                self.cell.lock().secret = true;
+                Some(value.clone())
+            }
             Some(Slot::Pending(placeholder)) => {
                 self.cell.lock().pending.insert(join(&self.path, name));
                 Some(placeholder.clone())

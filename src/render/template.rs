@@ -29,6 +29,8 @@ pub(super) fn is_template(text: &str) -> bool {
 pub(super) struct Evaluated {
     pub(super) value: serde_json::Value,
     pub(super) pending: BTreeSet<String>,
+    /// Whether a secret is in it, as it is or changed.
+    pub(super) secret: bool,
 }
 
 /// The template engine, set up once.
@@ -96,6 +98,7 @@ impl Templates {
                 return Some(Evaluated {
                     value,
                     pending: seen.pending,
+                    secret: seen.secret,
                 });
             }
             Err((err, shift)) => Problem::of(&err, shift, seen.missing),
@@ -127,6 +130,7 @@ impl Templates {
         Some(Evaluated {
             value: serde_json::Value::String(String::new()),
             pending: seen.pending,
+            secret: seen.secret,
         })
     }
 

@@ -1,15 +1,16 @@
 //! Inputs: what was declared, what was given, and which of it wins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use minijinja::Value;
 use minijinja::value::Serde;
+use serde_json::Value as Json;
 
 use super::scope::Slot;
 use super::{Secrets, template, wire};
 use crate::diagnostic::{Finding, Position, Severity, Source, Span, suggest};
-use crate::parse::{Document, Given, Kind, Node, Variable, error};
+use crate::parse::{Document, Given, Kind, Node, Variable, VariableKind, error, warning};
 
 /// What a declared input without a value means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,17 +54,26 @@ pub(super) fn resolve(
     findings: &mut Vec<Finding>,
 ) -> (BTreeMap<String, Slot>, Secrets) {
     undeclared(document, inputs, findings);
+    unused(document, findings);
     let mut slots = BTreeMap::new();
     let mut secrets = Vec::new();
     for variable in &document.vars {
         let name = variable.name.value.as_str();
         let slot = match chosen(document, variable, inputs, findings) {
-            Some(chosen) => {
+            Some(mut chosen) => {
+                if variable.secret {
+                    hide(&chosen.value, &mut secrets);
+                }
+                has_type(variable, &mut chosen, findings);
                 if variable.secret {
                     hide(&chosen.value, &mut secrets);
                 }
                 matches_pattern(variable, &chosen, findings);
-                Slot::Known(Serde(&chosen.value).into())
+                let value = Serde(&chosen.value).into();
+                match variable.secret {
+                    true => Slot::Secret(value),
+                    false => Slot::Known(value),
+                }
             }
             None => {
                 findings.push(missing(document, variable, inputs.missing));
@@ -182,6 +192,135 @@ fn plain(
                 })
                 .collect::<Option<_>>()?,
         ),
+    })
+}
+
+/// Reads the value as what the variable is: what is typed or in the environment is a text at first.
+fn has_type(variable: &Variable, chosen: &mut Chosen, findings: &mut Vec<Finding>) {
+    let Some(kind) = variable.kind else {
+        return;
+    };
+    let value = match (kind, &chosen.value) {
+        (VariableKind::String, value @ (Json::Number(_) | Json::Bool(_))) => {
+            Some(wire(value).into())
+        }
+        (VariableKind::String, Json::String(_))
+        | (VariableKind::Number, Json::Number(_))
+        | (VariableKind::Bool, Json::Bool(_))
+        | (VariableKind::List, Json::Array(_))
+        | (VariableKind::Map, Json::Object(_)) => return,
+        (VariableKind::String, _) => None,
+        (_, Json::String(text)) => read_as(kind, text),
+        _ => None,
+    };
+    if let Some(value) = value {
+        chosen.value = value;
+        return;
+    }
+    let example = match kind {
+        VariableKind::String => "dr-private",
+        VariableKind::Number => "5432",
+        VariableKind::Bool => "true",
+        VariableKind::List => "[a, b]",
+        VariableKind::Map => "{a: 1, b: 2}",
+    };
+    let finding = error(
+        &chosen.source,
+        chosen.span,
+        "vars/type",
+        format!(
+            "`{}` is a {}, and the value given is {}",
+            variable.name.value,
+            kind.word(),
+            match &chosen.value {
+                Json::String(_) => "a text that is none",
+                other => wire::describe(other),
+            }
+        ),
+        format!("write it as in `{example}`"),
+    );
+    findings.push(if variable.secret {
+        finding.concealing()
+    } else {
+        finding
+    });
+}
+
+/// A text as a number, a boolean, a list or a map, written as in YAML.
+fn read_as(kind: VariableKind, text: &str) -> Option<Json> {
+    let mut findings = Vec::new();
+    let source = Source::new("", text);
+    let node = crate::parse::yaml(&source, &mut findings)?;
+    let value = plain(&node, &source, &mut findings)?;
+    let fits = matches!(
+        (kind, &value),
+        (VariableKind::Number, Json::Number(_))
+            | (VariableKind::Bool, Json::Bool(_))
+            | (VariableKind::List, Json::Array(_))
+            | (VariableKind::Map, Json::Object(_))
+    );
+    (fits && findings.is_empty()).then_some(value)
+}
+
+/// A variable that no template names. Where a template takes them all, or by a name that it makes, all count as used.
+fn unused(document: &Document, findings: &mut Vec<Finding>) {
+    let mut used: BTreeSet<&str> = BTreeSet::new();
+    for template in templates(&document.source.text) {
+        for (at, _) in template.match_indices("vars") {
+            let behind = template[at + "vars".len()..].trim_start();
+            let is_whole =
+                template[..at].ends_with(is_of_a_name) || behind.starts_with(is_of_a_name);
+            let name = match (is_whole, behind.chars().next()) {
+                (true, _) => continue,
+                (_, Some('.')) => behind[1..].trim_start(),
+                (_, Some('[')) => {
+                    let inside = behind[1..].trim_start();
+                    match inside.strip_prefix(['\'', '"']) {
+                        Some(name) => name,
+                        None => return,
+                    }
+                }
+                _ => return,
+            };
+            let end = name.find(|c| !is_of_a_name(c) && c != '-');
+            let name = &name[..end.unwrap_or(name.len())];
+            used.insert(name);
+            // `vars.a-1` is a subtraction, and `vars['a-1']` a name.
+            used.insert(name.split('-').next().unwrap_or_default());
+        }
+    }
+    for variable in &document.vars {
+        let name = variable.name.value.as_str();
+        if !used.contains(name) {
+            findings.push(warning(
+                &document.source,
+                variable.name.span,
+                "vars/unused",
+                format!("no template uses `{name}`"),
+                format!("use it as `{{{{ vars.{name} }}}}`, or remove it"),
+            ));
+        }
+    }
+}
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// What stands between the braces of templates.
+fn templates(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (open, close) = match (rest.find("{{"), rest.find("{%")) {
+            (Some(a), Some(b)) if b < a => (b, "%}"),
+            (Some(a), _) => (a, "}}"),
+            (None, Some(b)) => (b, "%}"),
+            (None, None) => return None,
+        };
+        let inside = &rest[open + 2..];
+        let end = inside.find(close).unwrap_or(inside.len());
+        rest = &inside[end..];
+        Some(&inside[..end])
     })
 }
 

@@ -273,8 +273,8 @@ fn sorted(findings: Vec<Finding>) -> Vec<Finding> {
 /// Takes the secrets of a plan out of what is said of it.
 fn redact(planner: &Planner, findings: &mut [Finding]) {
     for finding in findings {
-        planner.secrets().redact_in(&mut finding.message);
-        planner.secrets().redact_in(&mut finding.help);
+        planner.secrets().redact_sentence(&mut finding.message);
+        planner.secrets().redact_sentence(&mut finding.help);
     }
 }
 

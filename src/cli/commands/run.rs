@@ -23,7 +23,7 @@ use crate::execute::{
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
-use crate::render::{Known, Resolved};
+use crate::render::{Known, Resolved, Secrets};
 use crate::report::{Verdict, dry_run_human, run_human, run_report};
 use crate::terminal::{Screen, Style};
 
@@ -63,7 +63,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
                 _ => Twins::Ask,
             },
         },
-        again: again(context),
+        again: again(context, loaded.planner.secrets()),
     };
     let world = match &inventory {
         Some(inventory) => World::Inventory(inventory),
@@ -73,12 +73,13 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
 }
 
 /// The command as it was typed, for the line that says how to go on.
-fn again(context: &Context<'_>) -> String {
+fn again(context: &Context<'_>, secrets: &Secrets) -> String {
     let words: Vec<String> = std::iter::once(context.environment.program.clone())
         .chain(context.environment.typed())
         .filter(|word| {
             !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word.as_str())
         })
+        .map(|word| secrets.redact(&word).into_owned())
         .map(|word| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
             if !word.is_empty() && word.chars().all(plain) {
