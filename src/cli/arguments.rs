@@ -27,6 +27,8 @@ pub(super) enum Command {
     Render(Render),
     /// The dry run: what a run would do, restore by restore. Only reads
     Plan(DryRun),
+    /// Write what the selectors of a plan mean into a lock file beside it. Only reads
+    Lock(Lock),
     /// Start the restores of a plan, follow them to the end, report; a re-run goes on where the last one stopped
     Run(Run),
     /// Show the runs known here and where each restore stands
@@ -108,6 +110,9 @@ pub(super) struct InputOptions {
     /// Look recovery points up in this file instead of asking AWS
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
+    /// Resolve selectors anew, whatever the lock file beside the plan says
+    #[arg(long)]
+    pub(super) no_lock: bool,
 }
 
 /// Which restores.
@@ -198,6 +203,20 @@ pub(super) struct DryRun {
     pub(super) retry_failed: bool,
     #[arg(long, default_value = "human")]
     pub(super) format: HumanOrJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Lock {
+    /// The plan file; `orders.yaml` is locked in `orders.lock.yaml`
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    /// Look anew for these restores, or for all; without it only what is not locked yet is looked up
+    #[arg(long, value_name = "NAME", num_args = 0.., value_delimiter = ',')]
+    pub(super) update: Option<Vec<String>>,
 }
 
 #[derive(Args, Debug)]

@@ -84,3 +84,25 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
         source,
     })
 }
+
+/// The same, so that whoever reads it meanwhile sees the old file or the new one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the files that a command was asked to write"
+)]
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let fail = |source| Failure::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(name);
+    let written = std::fs::write(&beside, text)
+        .and_then(|()| std::fs::File::open(&beside)?.sync_all())
+        .and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.map_err(fail)
+}

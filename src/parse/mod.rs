@@ -5,12 +5,14 @@
 
 mod document;
 mod fields;
+mod lock;
 mod number;
 mod selector;
 mod variables;
 mod yaml;
 
 pub use document::{Document, Limits, Objectives, OnFailure, Restore, Target, document};
+pub use lock::{LOCK_VERSION, LockEntry, LockFile, lock_file};
 pub use number::Number;
 pub use selector::{Point, Selector, duration};
 pub use variables::{Given, Variable, VariableKind, given};

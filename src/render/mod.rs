@@ -7,6 +7,7 @@
 mod bounded;
 mod filters;
 mod instances;
+mod lock;
 mod meter;
 mod operators;
 mod restores;
@@ -18,9 +19,10 @@ mod variables;
 mod wire;
 
 pub use instances::{Each, Instance, Instances, instance_name, split_instance};
+pub use lock::{Lock, Locked, locked};
 pub use operators::filter_names;
 pub use secret::Secrets;
-pub use selector::{Pick, Resolved, Selector};
+pub use selector::{Pick, Resolved, Selector, written};
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::wire;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Context;
 use super::emulator::{faults, quotas, refused};
 use super::run::{Execution, execute};
 use super::world::World;
+use super::{Context, chosen, lock};
 use crate::aws::{Aws, Settings};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
@@ -20,13 +20,14 @@ pub(super) async fn rehearse(
     arguments: &Rehearse,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let target = loaded.planner.target();
     let inventory = match &arguments.inputs.inventory {
         Some(path) => Some(super::emulator::inventory(path)?),
         None => None,
     };
-    if inventory.is_none() && loaded.planner.selects() {
+    if inventory.is_none() && lock.is_none() && loaded.planner.selects() {
         context.output.note(
             "a selector finds nothing in a rehearsal without recovery points: give some with --inventory",
         );
@@ -61,8 +62,7 @@ pub(super) async fn rehearse(
         run_id: &arguments.inputs.run_id,
         state: state.path().to_owned(),
         wanted: Wanted {
-            only: crate::pipeline::chosen(&loaded.planner, &arguments.only.only)
-                .map_err(super::unknown)?,
+            only: chosen(&loaded.planner, &arguments.only.only)?,
             retry_failed: false,
         },
         report: &arguments.report,
@@ -74,6 +74,9 @@ pub(super) async fn rehearse(
             twins: Twins::Ask,
         },
         again: String::new(),
+        lock,
+        // Without an inventory the emulator has no vault that a lock could name.
+        checks_lock: arguments.inputs.inventory.is_some(),
     };
     let clock = RehearsalClock {
         emulator: emulator.clock(),

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::world::World;
-use super::{Asked, Context, Loaded, Shared, check_account, unknown};
+use super::{Asked, Context, Loaded, Shared, check_account, chosen, lock};
 use crate::aws::Aws;
 use crate::cli::arguments::{DryRun, HumanOrJson, Progress, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
@@ -23,7 +23,7 @@ use crate::execute::{
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
-use crate::render::{Known, Resolved, Secrets};
+use crate::render::{Known, Lock, Resolved, Secrets};
 use crate::report::{Verdict, dry_run_human, run_human, run_report};
 use crate::terminal::{Screen, Style};
 
@@ -40,7 +40,8 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         };
         return super::plan::plan(&dry, context).await;
     }
-    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let inventory = context.inventory(&arguments.inputs, loaded.planner.target())?;
     let settings = context.settings(&arguments.aws, loaded.planner.target())?;
     let aws = Arc::new(Aws::connect(&settings).await);
@@ -49,7 +50,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         run_id: &arguments.inputs.run_id,
         state: arguments.state.state.clone(),
         wanted: Wanted {
-            only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
+            only: chosen(&loaded.planner, &arguments.only.only)?,
             retry_failed: arguments.retry_failed,
         },
         report: &arguments.report,
@@ -64,6 +65,8 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
             },
         },
         again: again(context, loaded.planner.secrets()),
+        lock,
+        checks_lock: true,
     };
     let world = match &inventory {
         Some(inventory) => World::Inventory(inventory),
@@ -103,6 +106,8 @@ pub(super) struct Execution<'a> {
     pub(super) take_over: bool,
     pub(super) policy: Policy,
     pub(super) again: String,
+    pub(super) lock: Option<Lock>,
+    pub(super) checks_lock: bool,
 }
 
 /// Compares, asks, executes and reports.
@@ -127,6 +132,8 @@ pub(super) async fn execute<C: Clock>(
     let asked = Asked {
         only: &execution.wanted.only,
         start,
+        lock: execution.lock.as_ref(),
+        checks_lock: execution.checks_lock,
     };
     let plan = context.requests(loaded, &mut known, world, &asked).await?;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
