@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::fields::{Fields, Reader};
 use super::{Entry, Kind, Node, error, yaml};
-use crate::diagnostic::{Finding, Source, Spanned, suggest};
+use crate::diagnostic::{Finding, Position, Source, Span, Spanned, suggest};
 
 /// A declared input.
 #[derive(Clone, Debug)]
@@ -73,10 +73,17 @@ pub type Given = BTreeMap<String, Node>;
 
 /// Reads a variables file, YAML or JSON.
 pub fn given(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Given> {
-    let node = yaml(source, findings)?;
+    let Some(node) = yaml(source, findings) else {
+        // What is no YAML cannot be told apart into secrets and the rest.
+        source.hide(vec![everything()]);
+        return None;
+    };
     let mut reader = Reader { source, findings };
     // The field list is open: which names are declared is checked against the plan.
-    Fields::of(&node, "a variables file", "name: value", &mut reader)?;
+    if Fields::of(&node, "a variables file", "name: value", &mut reader).is_none() {
+        source.hide(vec![everything()]);
+        return None;
+    }
     let Kind::Mapping(entries) = node.kind else {
         return None;
     };
@@ -86,6 +93,17 @@ pub fn given(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Given>
             .map(|entry| (entry.key.value, entry.value))
             .collect(),
     )
+}
+
+fn everything() -> Span {
+    let last = u32::MAX;
+    Span {
+        start: Position { line: 1, column: 1 },
+        end: Position {
+            line: last,
+            column: last,
+        },
+    }
 }
 
 pub(super) fn declared(node: &Node, reader: &mut Reader<'_>) -> Vec<Variable> {

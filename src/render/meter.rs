@@ -2,7 +2,7 @@
 //! everything that a template builds or walks through is counted as well.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
@@ -20,26 +20,37 @@ const DEEPEST: usize = 32;
 pub(super) const TOO_LARGE: &str = "the template builds too much";
 
 /// What is left for the evaluation that is going on.
-#[derive(Clone, Debug)]
-pub(super) struct Meter(Arc<AtomicUsize>);
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meter(Arc<Counts>);
 
-impl Default for Meter {
-    fn default() -> Self {
-        Self(Arc::new(AtomicUsize::new(BUDGET)))
-    }
+#[derive(Debug, Default)]
+struct Counts {
+    left: AtomicUsize,
+    computes: AtomicBool,
 }
 
 impl Meter {
     /// Before each evaluation.
     pub(super) fn refill(&self) {
-        self.0.store(BUDGET, Ordering::Relaxed);
+        self.0.left.store(BUDGET, Ordering::Relaxed);
+        self.0.computes.store(false, Ordering::Relaxed);
+    }
+
+    /// An operator or a filter makes something else of what it is given.
+    pub(super) fn computes(&self) {
+        self.0.computes.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything was made of what was looked up, or it stands as it was.
+    pub(super) fn has_computed(&self) -> bool {
+        self.0.computes.load(Ordering::Relaxed)
     }
 
     /// Takes so many bytes off.
     pub(super) fn charge(&self, bytes: usize) -> Result<(), Error> {
         // One evaluation runs at a time: nobody else writes between the two.
-        let left = self.0.load(Ordering::Relaxed).checked_sub(bytes);
-        self.0.store(left.unwrap_or(0), Ordering::Relaxed);
+        let left = self.0.left.load(Ordering::Relaxed).checked_sub(bytes);
+        self.0.left.store(left.unwrap_or(0), Ordering::Relaxed);
         match left {
             Some(_) => Ok(()),
             None => Err(too_large()),

@@ -130,8 +130,8 @@ pub struct Renderer {
     target: Target,
     target_pending: bool,
     secrets: Secrets,
-    /// Whether a secret went into what is being rendered.
-    holds_secret: AtomicBool,
+    /// Whether something was made of a secret in what is being rendered.
+    changes_secret: AtomicBool,
     instances: Arc<Instances>,
 }
 
@@ -154,7 +154,7 @@ impl Renderer {
             target: Target::default(),
             target_pending: false,
             secrets,
-            holds_secret: AtomicBool::new(false),
+            changes_secret: AtomicBool::new(false),
             instances: Arc::default(),
         };
         renderer.render_target(findings);
@@ -292,7 +292,7 @@ impl Renderer {
         let before = findings.len();
         self.no_template_in(&entry.key, findings);
         let mut waits = BTreeSet::new();
-        self.holds_secret.store(false, Ordering::Relaxed);
+        self.changes_secret.store(false, Ordering::Relaxed);
         let value = self.value(&entry.value, scope, &mut waits, findings);
         // A number goes as it was written; everything else by its value.
         let wire = match (&entry.value.kind, &value) {
@@ -310,7 +310,7 @@ impl Renderer {
             }
             (_, Some(value)) => Some(wire(value)),
         };
-        if let (true, Some(value)) = (self.holds_secret.load(Ordering::Relaxed), &value) {
+        if let (true, Some(value)) = (self.changes_secret.load(Ordering::Relaxed), &value) {
             self.secrets.made(value);
         }
         for finding in &mut findings[before..] {
@@ -347,8 +347,8 @@ impl Renderer {
                     findings,
                 )?;
                 pending.extend(evaluated.pending);
-                if evaluated.secret {
-                    self.holds_secret.store(true, Ordering::Relaxed);
+                if evaluated.changes_secret {
+                    self.changes_secret.store(true, Ordering::Relaxed);
                     self.secrets.made(&evaluated.value);
                 }
                 Some(evaluated.value)

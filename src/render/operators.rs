@@ -173,6 +173,7 @@ pub(super) fn equip(environment: &mut Environment<'static>, meter: &Meter) {
 }
 
 fn operator(meter: &Meter, sign: &'static str, operands: &[Value]) -> Result<Value, Error> {
+    meter.computes();
     operands.iter().try_for_each(|value| meter.weigh(value))?;
     if sign == "[]" {
         let list: Value = operands.iter().cloned().collect();
@@ -222,6 +223,7 @@ fn map(meter: &Meter, operands: &[Value]) -> Result<Value, Error> {
 }
 
 fn filter(meter: &Meter, name: &'static str, arguments: &[Value]) -> Result<Value, Error> {
+    meter.computes();
     arguments.iter().try_for_each(|value| meter.weigh(value))?;
     meter.charge(grows_by(name, arguments)?)?;
     let result = PRISTINE

@@ -29,8 +29,8 @@ pub(super) fn is_template(text: &str) -> bool {
 pub(super) struct Evaluated {
     pub(super) value: serde_json::Value,
     pub(super) pending: BTreeSet<String>,
-    /// Whether a secret is in it, as it is or changed.
-    pub(super) secret: bool,
+    /// Whether something was made of a secret: it may not be found in it as it was.
+    pub(super) changes_secret: bool,
 }
 
 /// The template engine, set up once.
@@ -87,6 +87,7 @@ impl Templates {
                 .map_err(|err| (err, 0)),
         };
         let seen = self.cell.take();
+        let changes = self.meter.has_computed() || text.contains("{%");
         let problem = match result {
             Ok(value) if size(&value) > MAX_OUTPUT => Problem {
                 rule: "template/size",
@@ -98,7 +99,7 @@ impl Templates {
                 return Some(Evaluated {
                     value,
                     pending: seen.pending,
-                    secret: seen.secret,
+                    changes_secret: seen.secret && changes,
                 });
             }
             Err((err, shift)) => Problem::of(&err, shift, seen.missing),
@@ -130,7 +131,7 @@ impl Templates {
         Some(Evaluated {
             value: serde_json::Value::String(String::new()),
             pending: seen.pending,
-            secret: seen.secret,
+            changes_secret: seen.secret && changes,
         })
     }
 

@@ -53,6 +53,7 @@ pub(super) fn resolve(
     inputs: &Inputs,
     findings: &mut Vec<Finding>,
 ) -> (BTreeMap<String, Slot>, Secrets) {
+    hide_values(document, inputs);
     undeclared(document, inputs, findings);
     unused(document, findings);
     let mut slots = BTreeMap::new();
@@ -193,6 +194,18 @@ fn plain(
                 .collect::<Option<_>>()?,
         ),
     })
+}
+
+/// What a file gives for secrets is not shown, nor what it gives for names that are not declared: a misspelt secret is one.
+fn hide_values(document: &Document, inputs: &Inputs) {
+    let is_open = |name: &str| {
+        let mut declared = document.vars.iter();
+        declared.any(|variable| variable.name.value == name && !variable.secret)
+    };
+    for (source, given) in &inputs.files {
+        let hidden = given.iter().filter(|(name, _)| !is_open(name));
+        source.hide(hidden.map(|(_, node)| node.span).collect());
+    }
 }
 
 /// Reads the value as what the variable is: what is typed or in the environment is a text at first.
