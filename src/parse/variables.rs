@@ -139,7 +139,9 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
                 .any(|(word, _)| matches!(&e.value.kind, Kind::String(text) if text == word))
     };
     let is_long = matches!(&entry.value.kind, Kind::Mapping(entries)
-        if entries.iter().any(|e| long.contains(&e.key.value.as_str()) || says_type(e)) || entries.is_empty());
+        if entries.iter().any(|e| long.contains(&e.key.value.as_str()) || says_type(e))
+            || entries.is_empty()
+            || matches!(entries.as_slice(), [only] if only.key.value == "type"));
     if !is_long {
         if !matches!(entry.value.kind, Kind::Null) {
             variable.default = Some(entry.value.clone());

@@ -134,13 +134,13 @@ impl fmt::Display for Selector {
     }
 }
 
-/// A time: RFC 3339, or a date, which begins at midnight UTC.
+/// A time: RFC 3339, or a date, which begins at midnight UTC. A time of day without its offset is neither.
 pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     text.parse::<Timestamp>().ok().or_else(|| {
         let date: Date = text.parse().ok()?;
-        date.to_zoned(TimeZone::UTC)
-            .ok()
-            .map(|zoned| zoned.timestamp())
+        let is_date_alone = date.to_string() == text;
+        let midnight = date.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        is_date_alone.then_some(midnight)
     })
 }
 

@@ -58,7 +58,7 @@ impl Templates {
                 }
                 kind => Err(Error::new(
                     ErrorKind::InvalidOperation,
-                    format!("{kind} cannot stand inside a text; `| tojson` writes lists and maps"),
+                    format!("{kind} cannot stand inside a text; `| json` writes lists and maps"),
                 )),
             }
         });

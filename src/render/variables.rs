@@ -324,16 +324,23 @@ fn is_of_a_name(c: char) -> bool {
 fn templates(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let (open, close) = match (rest.find("{{"), rest.find("{%")) {
-            (Some(a), Some(b)) if b < a => (b, "%}"),
-            (Some(a), _) => (a, "}}"),
-            (None, Some(b)) => (b, "%}"),
-            (None, None) => return None,
-        };
-        let inside = &rest[open + 2..];
-        let end = inside.find(close).unwrap_or(inside.len());
-        rest = &inside[end..];
-        Some(&inside[..end])
+        loop {
+            let (_, behind) = rest.split_once('{')?;
+            rest = behind;
+            let close = match behind.chars().next() {
+                Some('{') => "}}",
+                Some('%') => "%}",
+                _ => continue,
+            };
+            let inside = &behind[1..];
+            let end = inside.find(close);
+            let inside = &inside[..end.unwrap_or(inside.len())];
+            rest = match end {
+                Some(end) => &behind[1 + end..],
+                None => "",
+            };
+            return Some(inside);
+        }
     })
 }
 

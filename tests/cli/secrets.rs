@@ -184,7 +184,7 @@ async fn a_secret_shows_nowhere_whatever_way_it_came() {
                 "rehearse",
                 "plan.yaml",
                 "--fault",
-                "fail,operation=StartRestoreJob",
+                "validation,operation=StartRestoreJob",
             ],
             vec![
                 "run",
