@@ -11,12 +11,14 @@
 //! 6. [`diff`]: a plan and what has been observed to changes; owns the trait that only reads.
 //! 7. [`execute`]: changes to events; owns the traits that write, keep time and keep the journal.
 //! 8. [`report`]: records to bytes.
+//! 9. [`author`]: recovery points and rules to a plan to start from.
 //!
 //! Nouns are the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`terminal`], and [`emulator`], which knows nothing of the rest.
 //!
 //! [`pipeline`] is the program on one page; [`cli`] is what was typed.
 
+pub mod author;
 pub mod diagnostic;
 pub mod diff;
 pub mod execute;

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
 use crate::diff::{ApiError, Asked, Diff, Observed, Shelves, Sources, Stage, Wanted, diff};
 use crate::execute::{Event, Illegal, Recorded, replay};
@@ -14,7 +16,6 @@ use crate::render::{
     Created, Inputs, Known, Missing, RECOVERY_POINT, Renderer, Resolved, Selector, split_instance,
 };
 use crate::validate::Rules;
-use jiff::Timestamp;
 
 /// What a plan file has come to so far, and everything found on the way.
 pub struct Front {
@@ -55,13 +56,13 @@ fn asks(step: &Step) -> bool {
 
 /// The recovery points that templates ask about, as far as it is known which they are.
 #[must_use]
-pub fn sources_wanted(plan: &Plan) -> BTreeSet<String> {
+pub fn sources_wanted(plan: &Plan) -> BTreeSet<(usize, String)> {
     arns(plan, asks)
 }
 
 /// The recovery points that rules ask about as well.
 #[must_use]
-pub fn sources_useful(plan: &Plan) -> BTreeSet<String> {
+pub fn sources_useful(plan: &Plan) -> BTreeSet<(usize, String)> {
     arns(plan, |step| asks(step) || step.draft.lacks_recovery_point)
 }
 
@@ -71,11 +72,12 @@ fn place(restore: &Restore) -> Span {
     point.map_or(restore.name.span, Point::span)
 }
 
-fn arns(plan: &Plan, chosen: impl Fn(&Step) -> bool) -> BTreeSet<String> {
+/// By the index of the target in which they are looked for.
+fn arns(plan: &Plan, chosen: impl Fn(&Step) -> bool) -> BTreeSet<(usize, String)> {
     plan.steps
         .iter()
         .filter(|step| chosen(step) && !step.draft.pending.contains(RECOVERY_POINT))
-        .map(|step| step.draft.request.recovery_point_arn.clone())
+        .map(|step| (step.target, step.draft.request.recovery_point_arn.clone()))
         .collect()
 }
 
@@ -163,13 +165,14 @@ pub fn unresolved_note(planner: &Planner, plan: &Plan) -> Option<Finding> {
     Some(finding)
 }
 
-/// Resolves selectors, by ages that are measured from `start`; those that mean no recovery point become findings.
+/// Resolves selectors, by ages that are measured from `start`; those that mean no recovery point become findings. There
+/// is a reader for each target.
 ///
 /// # Errors
 ///
 /// Where AWS does not answer.
 pub async fn resolve<R: Sources>(
-    reader: &R,
+    readers: &[R],
     planner: &Planner,
     plan: &Plan,
     only: &[String],
@@ -178,11 +181,19 @@ pub async fn resolve<R: Sources>(
     findings: &mut Vec<Finding>,
 ) -> Result<(), ApiError> {
     let wanted = unresolved(plan, only);
-    let selectors: Vec<&Selector> = wanted.iter().map(|(_, selector)| *selector).collect();
-    let mut shelves = Shelves::prepare(reader, &selectors).await?;
+    let mut shelves = Vec::with_capacity(readers.len());
+    for (target, reader) in readers.iter().enumerate() {
+        let selectors: Vec<&Selector> = wanted
+            .iter()
+            .filter(|(step, _)| step.target == target)
+            .map(|(_, selector)| *selector)
+            .collect();
+        shelves.push(Shelves::prepare(reader, &selectors).await?);
+    }
     let document = planner.document();
     let mut said = Vec::new();
     for (step, selector) in wanted {
+        let (reader, shelves) = (&readers[step.target], &mut shelves[step.target]);
         let asked = Asked {
             selector,
             resource_type: &step.draft.request.resource_type,
@@ -220,21 +231,21 @@ pub async fn resolve<R: Sources>(
     Ok(())
 }
 
-/// Looks recovery points up; those that a template asks about and no vault has become findings.
+/// Looks recovery points up, each by the reader of its target; those that a template asks about and no vault has become findings.
 ///
 /// # Errors
 ///
 /// Where AWS does not answer.
 pub async fn sources<R: Sources>(
-    reader: &R,
+    readers: &[R],
     planner: &Planner,
     plan: &Plan,
-    wanted: &BTreeSet<String>,
+    wanted: &BTreeSet<(usize, String)>,
     known: &mut Known,
     findings: &mut Vec<Finding>,
 ) -> Result<(), ApiError> {
-    for arn in wanted {
-        if let Some(facts) = reader.source(arn).await? {
+    for (target, arn) in wanted {
+        if let Some(facts) = readers[*target].source(arn).await? {
             known.sources.insert(arn.clone(), facts);
             continue;
         }
@@ -289,6 +300,27 @@ pub fn history(events: &[Recorded]) -> Result<(Observed, Known), Illegal> {
         ..Known::default()
     };
     Ok((observed, known))
+}
+
+/// Takes over how long restores took in an earlier run: a better estimate than one from type and size.
+pub fn learn(plan: &mut Plan, earlier: &[Recorded]) {
+    let took: BTreeMap<&str, SignedDuration> = earlier
+        .iter()
+        .filter_map(|recorded| match &recorded.event {
+            Event::Completed {
+                restore,
+                started_at: Some(started),
+                ended_at: Some(ended),
+                ..
+            } => Some((restore.as_str(), ended.duration_since(*started))),
+            _ => None,
+        })
+        .collect();
+    for step in &mut plan.steps {
+        if let Some(took) = took.get(&*step.name) {
+            step.draft.expected = *took;
+        }
+    }
 }
 
 /// When a run was opened, where it was.

@@ -62,7 +62,8 @@ fn tables(names: &[String]) -> String {
 fn tokens(plan: &Plan) -> BTreeMap<String, String> {
     plan.steps
         .iter()
-        .map(|step| (step.name.to_string(), plan.token(step, 1).unwrap()))
+        .enumerate()
+        .map(|(at, step)| (step.name.to_string(), plan.token(at, 1).unwrap()))
         .collect()
 }
 
@@ -327,7 +328,7 @@ fn items_that_make_no_name_are_refused() {
         ),
         (
             "\"{{ vars.lists }}\"",
-            &["5:15 template/undefined t: `vars.lists` is not defined"],
+            &["5:19 template/undefined t: `vars.lists` is not defined"],
         ),
         (
             "\"{{ restores.x.created }}\"",

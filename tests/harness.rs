@@ -62,10 +62,28 @@ impl Append for Mortal {
     }
 }
 
-struct Nobody;
+/// Sees every event, and may do something about it.
+struct Onlooker<'a>(&'a mut dyn FnMut(&Recorded));
 
-impl Observer for Nobody {
-    fn observe(&mut self, _: &Recorded) {}
+impl Observer for Onlooker<'_> {
+    fn observe(&mut self, recorded: &Recorded) {
+        (self.0)(recorded);
+    }
+}
+
+/// How a run in this process goes, where that is not plain.
+pub(crate) struct Going<'a> {
+    pub(crate) death: Death,
+    pub(crate) policy: Policy,
+    pub(crate) onlooker: &'a mut dyn FnMut(&Recorded),
+}
+
+/// As fast as it goes.
+pub(crate) fn fast() -> Policy {
+    Policy {
+        no_rate_limit: true,
+        ..Policy::default()
+    }
 }
 
 /// What `redrill run` does, in this process, with the emulator's time.
@@ -79,6 +97,21 @@ pub(crate) async fn run_until(
     text: &str,
     emulator: &Emulator,
     death: Death,
+) -> Result<Ended, Stopped> {
+    let going = Going {
+        death,
+        policy: fast(),
+        onlooker: &mut |_| {},
+    };
+    run_going(state, text, emulator, going).await
+}
+
+/// The same, in any way.
+pub(crate) async fn run_going(
+    state: &Path,
+    text: &str,
+    emulator: &Emulator,
+    going: Going<'_>,
 ) -> Result<Ended, Stopped> {
     static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
     let source = Source::new("plan.yaml", text);
@@ -101,8 +134,8 @@ pub(crate) async fn run_until(
         return Ok(Ended::Finished);
     }
     let settings = Settings {
-        account: plan.target.account.clone(),
-        region: plan.target.region.clone(),
+        account: plan.targets[0].account.clone(),
+        region: plan.targets[0].region.clone(),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
         ..Settings::default()
@@ -112,7 +145,8 @@ pub(crate) async fn run_until(
         plan: plan.name.clone(),
         run: plan.run_id.clone(),
         redrill: "test".to_owned(),
-        target: plan.target.clone(),
+        target: plan.targets[0].clone(),
+        others: Vec::new(),
         file: "plan.yaml".to_owned(),
     };
     let opening = match events.is_empty() {
@@ -125,19 +159,16 @@ pub(crate) async fn run_until(
     let engine = Engine {
         planner: &planner,
         plan: &plan,
-        api: Arc::new(Aws::connect(&settings).await),
+        api: vec![Arc::new(Aws::connect(&settings).await)],
         journal: Mortal {
             journal,
             written: 0,
-            death,
+            death: going.death,
         },
         clock: &clock,
-        observer: Nobody,
+        observer: Onlooker(going.onlooker),
         control,
-        policy: Policy {
-            no_rate_limit: true,
-            ..Policy::default()
-        },
+        policy: going.policy,
     };
     engine.run(vec![opening], observed, known, &diff).await
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 8] = [
+const STAGES: [&str; 9] = [
     "diagnostic",
     "parse",
     "render",
@@ -15,6 +15,7 @@ const STAGES: [&str; 8] = [
     "diff",
     "execute",
     "report",
+    "author",
 ];
 
 /// Edges and what of ours they may import.

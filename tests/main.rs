@@ -7,11 +7,14 @@
     reason = "a test ends where something is not as it should be, and lays out files itself"
 )]
 
+mod authoring;
 mod cases;
 mod cli;
 mod complete;
 mod crash;
 mod emulator;
+mod engine;
+mod findings;
 mod for_each;
 mod harness;
 mod layers;
@@ -21,6 +24,7 @@ mod rules;
 mod selectors;
 mod state;
 mod support;
+mod targets;
 mod templates;
 mod tokens;
 mod torture;

@@ -51,7 +51,9 @@ fn model(was: Is, attempt: u32, event: &Event) -> Option<(Is, u32)> {
         }
         Event::Withdrawn { .. } => (was == Is::Intended).then_some((Is::Withdrawn, attempt)),
         Event::Refused { .. } => (was == Is::Intended).then_some((Is::Failed, attempt)),
-        Event::Seen { .. } => (was == Is::Running).then_some((Is::Running, attempt)),
+        Event::Seen { .. } | Event::Overdue { .. } => {
+            (was == Is::Running).then_some((Is::Running, attempt))
+        }
         Event::Completed { .. } => (was == Is::Running).then_some((Is::Completed, attempt)),
         Event::Failed { .. } => (was == Is::Running).then_some((Is::Failed, attempt)),
         Event::Skipped { .. } => not_sent.then_some((Is::Skipped, attempt)),
@@ -98,6 +100,7 @@ fn event() -> impl Strategy<Value = Event> {
             started_at: None,
             ended_at: None,
         }),
+        1 => Just(Event::Overdue { restore: restore() }),
         1 => Just(Event::Skipped { restore: restore(), because: text() }),
     ]
 }

@@ -104,6 +104,8 @@ fn everything_that_matters_is_in_the_token() {
         resource_type: "EFS".to_owned(),
     };
     let target = |account: &str, region: &str, role: Option<&str>| Target {
+        name: None,
+        assume_role_arn: None,
         account: account.to_owned(),
         region: region.to_owned(),
         iam_role_arn: role.map(str::to_owned),

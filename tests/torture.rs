@@ -1,14 +1,17 @@
-//! Everything at once, at random: deaths at every record, lost answers, forgotten and finished tokens, throttling,
-//! clock jumps, journals deleted between two runs. Jobs are as many as restores, and each is followed to its end.
+//! Everything at once, at random: deaths at every record, lost answers, forgotten and finished tokens, throttling storms,
+//! clock jumps between runs and within them, an AWS that restarts, journals deleted between two runs. Jobs are as many
+//! as restores, and each is followed to its end.
 //!
 //! `cargo test torture` runs a few; `REDRILL_TORTURE=10000 cargo test --release torture -- --nocapture` runs for long.
 //! A failure prints its seed; `REDRILL_TORTURE_SEED=<seed>` repeats it.
 
 use jiff::SignedDuration;
-use redrill::emulator::{AfterFinish, Fault, FaultKind, Mismatch, Operation, TokenSemantics};
-use redrill::execute::Ended;
+use redrill::emulator::{
+    AfterFinish, Fault, FaultKind, Mismatch, Operation, Options, TokenSemantics,
+};
+use redrill::execute::{Ended, Recorded};
 
-use crate::harness::{Death, completed, driven, run_until};
+use crate::harness::{Death, Going, completed, driven, fast, run_going};
 use crate::support::{emulator, folder, many};
 
 fn number(name: &str) -> Option<u64> {
@@ -40,10 +43,14 @@ async fn one(seed: u64) -> u64 {
         lifetime: random.bool().then(|| SignedDuration::from_hours(1)),
         mismatch: Mismatch::default(),
     };
-    let emulator = emulator(driven(tokens)).await;
+    let state = folder();
+    let options = || Options {
+        state: Some(state.path().join("aws.jsonl")),
+        ..driven(tokens)
+    };
+    let mut emulator = emulator(options()).await;
     let restores = random.usize(1..12);
     let plan = many(restores, random.usize(0..4));
-    let state = folder();
     let mut deaths = 0;
     loop {
         emulator.clear_faults();
@@ -56,8 +63,10 @@ async fn one(seed: u64) -> u64 {
                     Operation::GetRestoreJobMetadata,
                 ])
                 .unwrap();
-            let kind = match random.u8(0..5) {
+            let kind = match random.u8(0..7) {
                 0 => FaultKind::Throttle,
+                5 => FaultKind::Restart,
+                6 => FaultKind::Truncate,
                 1 => FaultKind::ResetBefore,
                 2 => FaultKind::ResetAfter,
                 3 => FaultKind::internal_failure(),
@@ -65,13 +74,31 @@ async fn one(seed: u64) -> u64 {
             };
             emulator.inject(Fault::new(operation, kind).times(1).after(random.u64(0..6)));
         }
+        if random.u8(0..5) == 0 {
+            emulator.inject(Fault::everywhere(FaultKind::Throttle).times(random.u64(5..40)));
+        }
         let death = match random.u8(0..8) {
             _ if deaths > 12 => Death::Never,
             0 => Death::Never,
             n if n % 2 == 0 => Death::Before(random.u32(0..8)),
             _ => Death::After(random.u32(0..8)),
         };
-        let ended = run_until(state.path(), &plan, &emulator, death).await;
+        let clock = emulator.clock();
+        let mut jumps = random.u8(0..3);
+        let mut chance = random.fork();
+        let mut onlooker = |_: &Recorded| {
+            // A laptop that sleeps in the middle of a run.
+            if jumps > 0 && chance.u8(0..10) == 0 {
+                jumps -= 1;
+                clock.advance_to(clock.now() + SignedDuration::from_mins(chance.i64(1..300)));
+            }
+        };
+        let going = Going {
+            death,
+            policy: fast(),
+            onlooker: &mut onlooker,
+        };
+        let ended = run_going(state.path(), &plan, &emulator, going).await;
         assert!(
             emulator.jobs().len() <= restores,
             "seed {seed}: {} jobs of {restores} restores",
@@ -88,6 +115,11 @@ async fn one(seed: u64) -> u64 {
         if random.u8(0..4) == 0 {
             let clock = emulator.clock();
             clock.advance_to(clock.now() + SignedDuration::from_mins(random.i64(1..600)));
+        }
+        if random.u8(0..6) == 0 {
+            // Another process, which has kept the jobs.
+            emulator.shutdown().await;
+            emulator = crate::support::emulator(options()).await;
         }
     }
     assert_eq!(emulator.jobs().len(), restores, "seed {seed}");

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_backup::config::Credentials;
 use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::config::timeout::TimeoutConfig;
@@ -14,8 +16,10 @@ use aws_sdk_backup::config::timeout::TimeoutConfig;
 pub struct Settings {
     /// The account of the target: the name under which an emulator is called that has no credentials to check.
     pub account: String,
-    /// The Region of the target.
+    /// The Region of the target; that of AWS's own configuration where it is empty.
     pub region: String,
+    /// The role to assume first, with the caller's own credentials.
+    pub assume_role_arn: Option<String>,
     /// `--profile`.
     pub profile: Option<String>,
     /// `--endpoint-url`, for all services.
@@ -27,7 +31,10 @@ pub struct Settings {
 /// AWS Backup and STS, as one target sees them.
 #[derive(Debug)]
 pub struct Aws {
+    region: Option<String>,
     pub(super) backup: aws_sdk_backup::Client,
+    /// The same, without tries of the SDK's own: the engine has to know of each attempt, and paces them itself.
+    pub(super) backup_once: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) vaults: tokio::sync::OnceCell<Vec<crate::diff::Vault>>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
@@ -37,13 +44,15 @@ impl Aws {
     /// Clients with AWS's own configuration, as far as `settings` says nothing else.
     pub async fn connect(settings: &Settings) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(settings.region.clone()))
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_attempt_timeout(Duration::from_secs(30))
                     .build(),
             )
             .retry_config(RetryConfig::standard().with_max_backoff(Duration::from_secs(5)));
+        if !settings.region.is_empty() {
+            loader = loader.region(Region::new(settings.region.clone()));
+        }
         if let Some(profile) = &settings.profile {
             loader = loader.profile_name(profile);
         }
@@ -59,13 +68,39 @@ impl Aws {
                 "redrill",
             ));
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
+        if let Some(role) = settings
+            .assume_role_arn
+            .as_ref()
+            .filter(|_| !settings.without_credentials)
+        {
+            let provider = AssumeRoleProvider::builder(role)
+                .session_name("redrill")
+                .configure(&config)
+                .build()
+                .await;
+            config = config
+                .into_builder()
+                .credentials_provider(SharedCredentialsProvider::new(provider))
+                .build();
+        }
+        let once = aws_sdk_backup::config::Builder::from(&config)
+            .retry_config(RetryConfig::disabled())
+            .build();
         Self {
+            region: config.region().map(|region| region.as_ref().to_owned()),
             backup: aws_sdk_backup::Client::new(&config),
+            backup_once: aws_sdk_backup::Client::from_conf(once),
             sts: aws_sdk_sts::Client::new(&config),
             vaults: tokio::sync::OnceCell::new(),
             calls: Mutex::default(),
         }
+    }
+
+    /// The Region that is asked, where one is known.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
     }
 
     /// Counts a call.
@@ -75,7 +110,8 @@ impl Aws {
         operation
     }
 
-    /// How many calls were made, by operation; the SDK's own retries of a call are not counted.
+    /// How many calls were made, by operation. Those that the engine makes are counted one by one; of a question that is
+    /// asked before it begins, the SDK's own further tries are not.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.calls

@@ -31,11 +31,9 @@ const THROTTLING: [&str; 14] = [
 
 /// The caller is unknown, too late, or not allowed
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html>).
-const DENIED: [&str; 15] = [
+const DENIED: [&str; 13] = [
     "AccessDenied",
     "AccessDeniedException",
-    "ExpiredToken",
-    "ExpiredTokenException",
     "IncompleteSignature",
     "InvalidClientTokenId",
     "InvalidSignatureException",
@@ -48,6 +46,9 @@ const DENIED: [&str; 15] = [
     "UnauthorizedOperation",
     "UnrecognizedClientException",
 ];
+
+/// The caller's session has run out.
+const EXPIRED: [&str; 2] = ["ExpiredToken", "ExpiredTokenException"];
 
 pub(super) fn classify<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> ApiError
 where
@@ -68,9 +69,16 @@ where
         SdkError::TimeoutError(_) => (Fault::Unreachable, None, "no answer in time".to_owned()),
         SdkError::ResponseError(_) => (Fault::Service, None, causes(error)),
         _ => match credentials(error) {
-            Some(message) => (Fault::Denied, None, message),
+            Some((fault, message)) => (fault, None, message),
             None => (Fault::Unreachable, None, causes(error)),
         },
+    };
+    let message = if fault == Fault::Expired {
+        format!(
+            "{message}; log in again, such as with `aws sso login`: it is looked for all the while"
+        )
+    } else {
+        message
     };
     ApiError {
         operation,
@@ -83,6 +91,7 @@ where
 fn of_answer(status: u16, code: Option<&str>) -> Fault {
     match code {
         Some(code) if THROTTLING.contains(&code) => Fault::Throttled,
+        Some(code) if EXPIRED.contains(&code) => Fault::Expired,
         Some(code) if DENIED.contains(&code) => Fault::Denied,
         Some("RequestTimeout" | "RequestTimeoutException") => Fault::Service,
         _ if status == 429 => Fault::Throttled,
@@ -109,15 +118,17 @@ fn causes(error: &dyn Error) -> String {
 }
 
 /// What is wrong with the credentials, where it is they.
-fn credentials(error: &(dyn Error + 'static)) -> Option<String> {
+fn credentials(error: &(dyn Error + 'static)) -> Option<(Fault, String)> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(credentials) = error.downcast_ref::<CredentialsError>() {
             return Some(match credentials {
-                CredentialsError::CredentialsNotLoaded(_) => {
-                    "no AWS credentials were found; set AWS_PROFILE or give --profile".to_owned()
-                }
-                other => causes(other),
+                CredentialsError::CredentialsNotLoaded(_) => (
+                    Fault::Denied,
+                    "no AWS credentials were found; set AWS_PROFILE or give --profile".to_owned(),
+                ),
+                // Whoever gives them out has none to give any more, such as IAM Identity Center after a day.
+                other => (Fault::Expired, causes(other)),
             });
         }
         next = error.source();

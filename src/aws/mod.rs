@@ -5,8 +5,10 @@
 
 mod client;
 mod error;
+mod paced;
 mod points;
 mod read;
 mod write;
 
 pub use client::{Aws, Settings};
+pub use paced::Paced;

@@ -33,7 +33,7 @@ impl Reader for Aws {
     async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
         let operation = self.count("DescribeRestoreJob");
         let job = self
-            .backup
+            .backup_once
             .describe_restore_job()
             .restore_job_id(job_id)
             .send()
@@ -59,7 +59,7 @@ impl Reader for Aws {
         let at = |time: Timestamp| DateTime::from_secs(time.as_second());
         let operation = self.count("ListRestoreJobs");
         let page = self
-            .backup
+            .backup_once
             .list_restore_jobs()
             .by_account_id(&query.account)
             .set_by_resource_type(query.resource_type.clone())
@@ -77,7 +77,7 @@ impl Reader for Aws {
     async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
         let operation = self.count("GetRestoreJobMetadata");
         let answer = self
-            .backup
+            .backup_once
             .get_restore_job_metadata()
             .restore_job_id(job_id)
             .send()

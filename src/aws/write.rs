@@ -1,7 +1,5 @@
 //! The call that writes.
 
-use aws_sdk_backup::config::retry::RetryConfig;
-
 use super::Aws;
 use super::error::classify;
 use crate::diff::{ApiError, Fault};
@@ -21,7 +19,7 @@ impl Writer for Aws {
             });
         };
         let answer = self
-            .backup
+            .backup_once
             .start_restore_job()
             .recovery_point_arn(&request.recovery_point_arn)
             .set_metadata(Some(
@@ -36,11 +34,6 @@ impl Writer for Aws {
             .resource_type(&request.resource_type)
             .set_copy_source_tags_to_restored_resource(
                 request.copy_source_tags_to_restored_resource,
-            )
-            .customize()
-            // The engine tries again itself: after an attempt without an answer it has to know that there was one.
-            .config_override(
-                aws_sdk_backup::Config::builder().retry_config(RetryConfig::disabled()),
             )
             .send()
             .await

@@ -37,6 +37,10 @@ pub(super) enum Command {
     Rehearse(Rehearse),
     /// Serve a local AWS Backup for any client, on loopback
     Emulator(Emulator),
+    /// Record vaults, recovery points and their restore metadata into a file. Only reads
+    Inventory(Inventory),
+    /// Write a plan from recovery points: the latest of each resource, each key explained. Only reads
+    Init(Init),
     /// Tell what AWS asks of a resource type, or of one of its metadata keys
     Explain(Explain),
     /// Print the JSON Schema of the plan file for editors, or of a type's metadata
@@ -138,6 +142,21 @@ pub(super) struct AwsOptions {
     pub(super) endpoint_url: Option<String>,
 }
 
+/// Where AWS is read, without a plan that says so.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "AWS")]
+pub(super) struct ReadOptions {
+    /// The profile in AWS's own configuration
+    #[arg(long)]
+    pub(super) profile: Option<String>,
+    /// Another endpoint for all of AWS, such as an emulator's
+    #[arg(long, value_name = "URL")]
+    pub(super) endpoint_url: Option<String>,
+    /// Ask AWS as fast as it answers, not as fast as it publishes
+    #[arg(long)]
+    pub(super) no_rate_limit: bool,
+}
+
 /// Where runs are recorded.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StateOption {
@@ -153,8 +172,17 @@ pub(super) struct Validate {
     pub(super) plans: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
+    /// `sarif` is SARIF 2.1.0, `github` annotations of a pull request
     #[arg(long, default_value = "human")]
-    pub(super) format: HumanOrJson,
+    pub(super) format: FindingsFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FindingsFormat {
+    Human,
+    Json,
+    Sarif,
+    Github,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -241,9 +269,17 @@ pub(super) struct Run {
     /// Give every failed restore another attempt
     #[arg(long)]
     pub(super) retry_failed: bool,
-    /// Take a job for this restore's that asks for the same and was not started by this run
-    #[arg(long, conflicts_with = "start_anyway")]
-    pub(super) adopt: bool,
+    /// Take a job for this restore's that asks for the same and was not started by this run; of several, the one
+    /// named. May be given again
+    #[arg(
+        long,
+        value_name = "JOB",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        conflicts_with = "start_anyway"
+    )]
+    pub(super) adopt: Vec<String>,
     /// Start a restore although a job asks for the same that was not started by this run
     #[arg(long)]
     pub(super) start_anyway: bool,
@@ -340,6 +376,54 @@ pub(super) struct Emulator {
     /// what is restored, start and fail jobs, and fill the memory
     #[arg(long)]
     pub(super) expose_without_authentication: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Inventory {
+    /// Record this vault alone; may be given again
+    #[arg(long = "vault", value_name = "NAME")]
+    pub(super) vaults: Vec<String>,
+    /// Record recovery points of this type alone, such as `EFS`; may be given again
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(super) types: Vec<String>,
+    /// Record recovery points of this resource alone, or this one recovery point; may be given again
+    #[arg(long = "resource", value_name = "ARN")]
+    pub(super) resources: Vec<String>,
+    /// Record values that look like secrets as well
+    #[arg(long)]
+    pub(super) include_secrets: bool,
+    /// Write into this file, whole or not at all; to standard output otherwise
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// The Region; given again, each is a document of the file. AWS's own configuration says it otherwise
+    #[arg(long = "region", value_name = "REGION", help_heading = "AWS")]
+    pub(super) regions: Vec<String>,
+    #[command(flatten)]
+    pub(super) aws: ReadOptions,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    /// Take the recovery points of this file instead of asking AWS
+    #[arg(long, value_name = "FILE")]
+    pub(super) inventory: Option<PathBuf>,
+    /// Take those of this vault alone; may be given again
+    #[arg(long = "vault", value_name = "NAME")]
+    pub(super) vaults: Vec<String>,
+    /// Take the latest of this resource, or this very recovery point; may be given again
+    #[arg(long = "resource", value_name = "ARN")]
+    pub(super) resources: Vec<String>,
+    /// Write into this file, which must not exist; to standard output otherwise
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Overwrite the file
+    #[arg(long, requires = "output")]
+    pub(super) force: bool,
+    /// The Region; that of the file, or of AWS's own configuration, otherwise
+    #[arg(long, help_heading = "AWS")]
+    pub(super) region: Option<String>,
+    #[command(flatten)]
+    pub(super) aws: ReadOptions,
 }
 
 #[derive(Args, Debug)]

@@ -155,7 +155,8 @@ impl Failure {
                 "nothing was sent; use the redrill that wrote it, or a later one".to_owned()
             }
             Self::Stopped(Stopped::Ambiguous { .. }) => {
-                "nothing was sent again; look at these jobs in AWS Backup".to_owned()
+                "nothing was sent again; look at these jobs in AWS Backup, then run again with --adopt=JOB to take one for this restore, or with --start-anyway if none is"
+                    .to_owned()
             }
             Self::Stopped(Stopped::Twin { .. }) => {
                 "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore, or with --start-anyway to start another"

@@ -1,6 +1,6 @@
 //! Files that a command names.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -85,24 +85,35 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-/// The same, so that whoever reads it meanwhile sees the old file or the new one.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the files that a command was asked to write"
-)]
-pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+/// Writes a file whole or not at all; one that is there is replaced only where `replace` says so.
+pub(super) fn write_whole(path: &Path, text: &str, replace: bool) -> Result<(), Failure> {
     let fail = |source| Failure::Io {
         path: path.to_owned(),
         source,
     };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = path.with_file_name(name);
-    let written = std::fs::write(&beside, text)
-        .and_then(|()| std::fs::File::open(&beside)?.sync_all())
-        .and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // As any other new file, whose readers the umask decides.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(fail)?;
+    file.write_all(text.as_bytes()).map_err(fail)?;
+    file.as_file().sync_all().map_err(fail)?;
+    let kept = match replace {
+        true => file.persist(path),
+        false => file.persist_noclobber(path),
+    };
+    match kept {
+        Ok(_) => Ok(()),
+        Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::Usage(format!(
+                "{} exists, and is not overwritten without --force",
+                path.display()
+            )))
+        }
+        Err(err) => Err(fail(err.error)),
     }
-    written.map_err(fail)
 }

@@ -39,24 +39,15 @@ fn one(finding: &Finding, concealed: &[(&Source, Range<usize>)], renderer: &Rend
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = match (&finding.restore, &finding.key) {
-        (Some(restore), Some(key)) => format!("{restore}: {key}: {}", finding.message),
-        (Some(restore), None) => format!("{restore}: {}", finding.message),
-        (None, _) => finding.message.clone(),
-    };
     // Only the first line of the place, and not all of a long one: the rest would bury the message.
     let start = finding.span.start;
-    let line_start = Position {
+    let place = |column| Position {
         line: start.line,
-        column: 1,
-    };
-    let line_end = Position {
-        line: start.line,
-        column: start.column.saturating_add(SHOWN_BEHIND),
+        column,
     };
     let shown = finding.source.range(Span {
-        start: line_start,
-        end: line_end,
+        start: place(1),
+        end: place(start.column.saturating_add(SHOWN_BEHIND)),
     });
     let marked = finding.source.range(finding.span);
     let from = marked.start.min(shown.end) - shown.start;
@@ -67,7 +58,7 @@ fn one(finding: &Finding, concealed: &[(&Source, Range<usize>)], renderer: &Rend
         .path(finding.source.name.as_str())
         .annotation(AnnotationKind::Primary.span(from..to));
     let mut group = level
-        .primary_title(title)
+        .primary_title(finding.title())
         .id(finding.rule.as_str())
         .element(snippet)
         .element(Level::HELP.message(finding.help.as_str()));

@@ -4,12 +4,16 @@
 //! [`Findings`] and go on, so that everything wrong is reported at once; the renderers beside this file turn the
 //! sorted result into bytes.
 
+mod github;
 mod human;
 mod json;
+mod sarif;
 mod source;
 
+pub use github::github;
 pub use human::human;
 pub use json::{FindingJson, json};
+pub use sarif::sarif;
 pub use source::{Position, Source, Span, Spanned};
 
 use std::sync::Arc;
@@ -54,6 +58,16 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The message, behind what it is about.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match (&self.restore, &self.key) {
+            (Some(restore), Some(key)) => format!("{restore}: {key}: {}", self.message),
+            (Some(restore), None) => format!("{restore}: {}", self.message),
+            (None, _) => self.message.clone(),
+        }
+    }
+
     /// A finding about a secret.
     #[must_use]
     pub fn concealing(mut self) -> Self {

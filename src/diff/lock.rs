@@ -162,22 +162,39 @@ fn difference(plan: &Selector, lock: &Selector) -> String {
     parts.join(", ")
 }
 
+/// An entry that is in use.
+pub struct Entry<'l> {
+    name: String,
+    locked: &'l Locked,
+    /// The index of the target whose vaults it is in.
+    target: usize,
+}
+
 /// The entries of these names.
 #[must_use]
-pub fn entries<'l>(lock: &'l Lock, names: &[String]) -> Vec<(String, &'l Locked)> {
-    names
+pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[String]) -> Vec<Entry<'l>> {
+    let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    plan.steps
         .iter()
-        .filter_map(|name| Some((name.clone(), lock.restores.get(name)?)))
+        .filter(|step| names.contains(&*step.name))
+        .filter_map(|step| {
+            Some(Entry {
+                name: step.name.to_string(),
+                locked: lock.restores.get(&*step.name)?,
+                target: step.target,
+            })
+        })
         .collect()
 }
 
 /// What expires soon, as far as the lock file itself says.
 #[must_use]
-pub fn expiring(lock: &Lock, entries: &[(String, &Locked)], now: Timestamp) -> Vec<Finding> {
-    let expires = |locked: &Locked| locked.resolved.expires_at;
+pub fn expiring(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Vec<Finding> {
     entries
         .iter()
-        .filter_map(|(name, locked)| expires_soon(lock, name, locked, expires(locked)?, now))
+        .filter_map(|Entry { name, locked, .. }| {
+            expires_soon(lock, name, locked, locked.resolved.expires_at?, now)
+        })
         .collect()
 }
 
@@ -226,13 +243,27 @@ fn words(left: SignedDuration) -> String {
 ///
 /// Where AWS does not answer.
 pub async fn look<R: Sources>(
+    readers: &[R],
+    lock: &Lock,
+    entries: &[Entry<'_>],
+    now: Timestamp,
+) -> Result<Vec<Finding>, ApiError> {
+    let mut findings = Vec::new();
+    for (target, reader) in readers.iter().enumerate() {
+        let own: Vec<&Entry<'_>> = entries.iter().filter(|e| e.target == target).collect();
+        findings.extend(look_in(reader, lock, &own, now).await?);
+    }
+    Ok(findings)
+}
+
+async fn look_in<R: Sources>(
     reader: &R,
     lock: &Lock,
-    entries: &[(String, &Locked)],
+    entries: &[&Entry<'_>],
     now: Timestamp,
 ) -> Result<Vec<Finding>, ApiError> {
     let mut by_vault: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, locked) in entries {
+    for Entry { locked, .. } in entries {
         *by_vault.entry(&locked.resolved.vault).or_default() += 1;
     }
     let mut whole: BTreeMap<&str, BTreeMap<String, RecoveryPoint>> = BTreeMap::new();
@@ -265,7 +296,7 @@ pub async fn look<R: Sources>(
         }
     }
     let mut findings = Vec::new();
-    for (name, locked) in entries {
+    for Entry { name, locked, .. } in entries {
         let resolved = &locked.resolved;
         let point = match whole.get(resolved.vault.as_str()) {
             Some(points) => points.get(&resolved.recovery_point).cloned(),

@@ -134,7 +134,7 @@ fn change(
         action,
         attempt,
         token: match (action, started) {
-            (Action::Start | Action::Blocked, _) | (_, None) => plan.token(step, attempt),
+            (Action::Start | Action::Blocked, _) | (_, None) => plan.token(at, attempt),
             (_, Some(past)) => Some(past.token.clone()),
         },
         reason,

@@ -160,7 +160,7 @@ impl ApiError {
         match self.fault {
             Fault::Refused => true,
             Fault::Denied => self.code.as_deref() == Some("AccessDeniedException"),
-            Fault::Throttled | Fault::Unreachable | Fault::Service => false,
+            Fault::Throttled | Fault::Unreachable | Fault::Service | Fault::Expired => false,
         }
     }
 }
@@ -174,6 +174,8 @@ pub enum Fault {
     Unreachable,
     /// AWS's own failure: perhaps carried out; later.
     Service,
+    /// The caller's session has run out: not carried out; after logging in again.
+    Expired,
     /// The caller may not, or is not known: not carried out; after something has been done about it.
     Denied,
     /// AWS has judged the request and refused it: not carried out.

@@ -1,7 +1,7 @@
 //! Calls to AWS that run beside the engine, and when the next ones are due.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,84 +9,165 @@ use tokio::task::JoinSet;
 
 use super::Writer;
 use super::rates::Rates;
-use super::settle::{self, Match};
 use crate::diff::{ApiError, Job, JobQuery, Reader};
 use crate::plan::Request;
+use crate::render::Target;
 
 /// Calls under way at once. AWS allows 50 a second in all, and a call takes well under a second.
 const AT_ONCE: usize = 32;
+/// The same where nobody counts the calls: enough that the disk's flush is shared by many.
+const AT_ONCE_WITHOUT_RATES: usize = 256;
 
 /// What is to be done about a restore, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
-    /// Compare it with the jobs of its recovery point, before it is sent for the first time.
-    Compare,
     /// Send its request.
     Start,
-    /// Find out whether its job exists.
-    Settle,
+    /// List jobs that may be its.
+    List,
+    /// Compare it with one of them.
+    Compare,
 }
+
+impl Due {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Start => "StartRestoreJob",
+            Self::List => "ListRestoreJobs",
+            Self::Compare => "GetRestoreJobMetadata",
+        }
+    }
+}
+
+/// A page of jobs, and the token of the next.
+pub(super) type Page = (Vec<Job>, Option<String>);
 
 /// What came back.
 pub(super) enum Answer {
-    Compared(usize, Result<Vec<Match>, ApiError>),
+    /// Of a request.
     Started(usize, Result<String, ApiError>),
-    Settled(usize, Result<Vec<Match>, ApiError>),
+    /// Of the jobs that may be a restore's.
+    Candidates(usize, Result<Page, ApiError>),
+    /// Of one of them.
+    Metadata(usize, Result<BTreeMap<String, String>, ApiError>),
+    /// Of a job that is followed.
     Polled(usize, Result<Job, ApiError>),
-    Listed(Result<(Vec<Job>, Option<String>), ApiError>),
+    /// Of the jobs of a target, by its index.
+    Listed(usize, Result<Page, ApiError>),
 }
 
 /// The calls under way and the calls to come.
 pub(super) struct Calls<A> {
-    api: Arc<A>,
+    /// One a target of the plan.
+    places: Vec<Place<A>>,
+    /// One an account and Region; none where they are not kept.
+    rates: Vec<Rates>,
     tasks: JoinSet<Answer>,
     starts_under_way: usize,
-    timers: BinaryHeap<Reverse<(Timestamp, usize, Due)>>,
-    rates: Option<Rates>,
     /// When the rates let the next call leave that was held back.
     held_until: Option<Timestamp>,
 }
 
+/// A target, as far as calls are concerned.
+struct Place<A> {
+    api: Arc<A>,
+    /// Which of the rates hold there: targets that differ by their role alone share an account's.
+    rates: usize,
+    timers: BinaryHeap<Reverse<(Timestamp, usize, Due)>>,
+}
+
 impl<A: Reader + Writer + 'static> Calls<A> {
-    pub(super) fn new(api: Arc<A>, rates: Option<Rates>) -> Self {
+    /// Calls to the targets, each with its client; at AWS's published rates, or at any.
+    pub(super) fn new(
+        targets: &[Target],
+        api: Vec<Arc<A>>,
+        keep_rates: bool,
+        now: Timestamp,
+    ) -> Self {
+        let mut accounts: Vec<(&str, &str)> = Vec::new();
+        let places = targets
+            .iter()
+            .zip(api)
+            .map(|(target, api)| {
+                let account = (target.account.as_str(), target.region.as_str());
+                let rates = accounts
+                    .iter()
+                    .position(|known| *known == account)
+                    .unwrap_or_else(|| {
+                        accounts.push(account);
+                        accounts.len() - 1
+                    });
+                Place {
+                    api,
+                    rates,
+                    timers: BinaryHeap::new(),
+                }
+            })
+            .collect();
+        let rates = accounts.iter().map(|_| Rates::published(now));
         Self {
-            api,
+            places,
+            rates: rates.filter(|_| keep_rates).collect(),
             tasks: JoinSet::new(),
             starts_under_way: 0,
-            timers: BinaryHeap::new(),
-            rates,
             held_until: None,
         }
     }
 
+    fn rates(&mut self, place: usize) -> Option<&mut Rates> {
+        self.rates.get_mut(self.places[place].rates)
+    }
+
     /// Whether a call may leave now. A yes has to be followed by the call; a no is remembered for the next waking.
-    pub(super) fn may(&mut self, operation: &str, now: Timestamp) -> bool {
-        if self.tasks.len() >= AT_ONCE {
+    pub(super) fn may(&mut self, place: usize, operation: &str, now: Timestamp) -> bool {
+        if self.is_full() {
             return false;
         }
-        match self.rates.as_mut().map(|rates| rates.take(operation, now)) {
+        let taken = self.rates(place).map(|rates| rates.take(operation, now));
+        match taken {
             None | Some(Ok(())) => true,
-            Some(Err(at)) => {
-                self.held_until = Some(self.held_until.map_or(at, |held| held.min(at)));
-                false
-            }
+            Some(Err(at)) => self.hold(at, now),
         }
     }
 
+    /// Whether a request may leave for a target now, as [`Calls::may`] would say, and remember; takes nothing.
+    pub(super) fn could_start(&mut self, place: usize, now: Timestamp) -> bool {
+        let free_at = self
+            .rates(place)
+            .map_or(now, |rates| rates.free_at("StartRestoreJob", now));
+        self.hold(free_at, now)
+    }
+
+    /// Whether a time has come; if not, it is a time to wake at.
+    fn hold(&mut self, at: Timestamp, now: Timestamp) -> bool {
+        if at > now {
+            self.held_until = Some(self.held_until.map_or(at, |held| held.min(at)));
+        }
+        at <= now
+    }
+
     /// AWS has throttled a call.
-    pub(super) fn throttled(&mut self, operation: &str, now: Timestamp) {
-        if let Some(rates) = &mut self.rates {
+    pub(super) fn throttled(&mut self, place: usize, operation: &str, now: Timestamp) {
+        if let Some(rates) = self.rates(place) {
             rates.throttled(operation, now);
+        }
+    }
+
+    fn at_once(&self) -> usize {
+        if self.rates.is_empty() {
+            AT_ONCE_WITHOUT_RATES
+        } else {
+            AT_ONCE
         }
     }
 
     /// How many more calls may be under way.
     pub(super) fn room(&self) -> usize {
-        AT_ONCE.saturating_sub(self.tasks.len())
+        self.at_once().saturating_sub(self.tasks.len())
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.tasks.len() >= AT_ONCE
+        self.room() == 0
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -94,7 +175,9 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     pub(super) fn nothing_to_come(&self) -> bool {
-        self.tasks.is_empty() && self.timers.is_empty() && self.held_until.is_none()
+        self.tasks.is_empty()
+            && self.places.iter().all(|place| place.timers.is_empty())
+            && self.held_until.is_none()
     }
 
     /// Whether a request is on its way whose answer is worth waiting for.
@@ -102,62 +185,90 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         self.starts_under_way > 0
     }
 
-    pub(super) fn at(&mut self, at: Timestamp, step: usize, due: Due) {
-        self.timers.push(Reverse((at, step, due)));
+    pub(super) fn at(&mut self, place: usize, at: Timestamp, step: usize, due: Due) {
+        self.places[place].timers.push(Reverse((at, step, due)));
     }
 
     /// When something is due or may leave; what was held back is asked about anew after this.
     pub(super) fn next_at(&mut self) -> Option<Timestamp> {
-        let due = self.timers.peek().map(|Reverse((at, _, _))| *at);
+        let due = self
+            .places
+            .iter()
+            .filter_map(|place| place.timers.peek())
+            .map(|Reverse((at, _, _))| *at)
+            .min();
         [due, self.held_until.take()].into_iter().flatten().min()
     }
 
-    /// The next thing that is due by now and may leave.
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(usize, Due)> {
-        let Reverse((at, _, due)) = *self.timers.peek()?;
-        let operation = match due {
-            Due::Start => "StartRestoreJob",
-            Due::Settle => "ListRestoreJobs",
-            Due::Compare => "GetRestoreJobMetadata",
-        };
-        if at > now || !self.may(operation, now) {
-            return None;
-        }
-        let Reverse((_, step, due)) = self.timers.pop()?;
-        Some((step, due))
+    /// The next thing about a target that is due by now.
+    pub(super) fn due(&self, place: usize, now: Timestamp) -> Option<(usize, Due)> {
+        let Reverse((at, step, due)) = *self.places[place].timers.peek()?;
+        (at <= now).then_some((step, due))
     }
 
-    pub(super) fn start(&mut self, step: usize, request: Request) {
-        let api = Arc::clone(&self.api);
+    /// Takes that thing off the list.
+    pub(super) fn take_due(&mut self, place: usize) {
+        self.places[place].timers.pop();
+    }
+
+    /// The same, as soon as its call may leave: a yes has to be followed by the call.
+    pub(super) fn take_due_if_it_may(&mut self, place: usize, due: Due, now: Timestamp) -> bool {
+        let may = self.may(place, due.operation(), now);
+        if may {
+            self.take_due(place);
+        }
+        may
+    }
+
+    fn api(&self, place: usize) -> Arc<A> {
+        Arc::clone(&self.places[place].api)
+    }
+
+    pub(super) fn start(&mut self, place: usize, step: usize, request: Arc<Request>) {
+        let api = self.api(place);
         self.starts_under_way += 1;
         self.tasks
             .spawn(async move { Answer::Started(step, api.start(&request).await) });
     }
 
-    pub(super) fn settle(&mut self, step: usize, query: JobQuery, request: Request) {
-        let api = Arc::clone(&self.api);
-        self.tasks.spawn(async move {
-            Answer::Settled(step, settle::candidates(&*api, &query, &request).await)
-        });
+    pub(super) fn candidates(
+        &mut self,
+        place: usize,
+        step: usize,
+        query: JobQuery,
+        token: Option<String>,
+    ) {
+        let api = self.api(place);
+        self.tasks
+            .spawn(async move { Answer::Candidates(step, api.jobs_page(&query, token).await) });
     }
 
-    pub(super) fn compare(&mut self, step: usize, jobs: Vec<Job>, request: Request) {
-        let api = Arc::clone(&self.api);
-        self.tasks.spawn(async move {
-            Answer::Compared(step, settle::matches(&*api, jobs, &request).await)
-        });
+    pub(super) fn metadata(&mut self, place: usize, step: usize, job_id: String) {
+        let api = self.api(place);
+        self.tasks
+            .spawn(async move { Answer::Metadata(step, api.job_metadata(&job_id).await) });
     }
 
-    pub(super) fn poll(&mut self, step: usize, job_id: String) {
-        let api = Arc::clone(&self.api);
+    pub(super) fn poll(&mut self, place: usize, step: usize, job_id: Arc<str>) {
+        let api = self.api(place);
         self.tasks
             .spawn(async move { Answer::Polled(step, api.job(&job_id).await) });
     }
 
-    pub(super) fn list(&mut self, query: JobQuery, token: Option<String>) {
-        let api = Arc::clone(&self.api);
+    pub(super) fn list(&mut self, place: usize, query: JobQuery, token: Option<String>) {
+        let api = self.api(place);
         self.tasks
-            .spawn(async move { Answer::Listed(api.jobs_page(&query, token).await) });
+            .spawn(async move { Answer::Listed(place, api.jobs_page(&query, token).await) });
+    }
+
+    /// A page of jobs, waited for: before a run, when there is nothing else to do.
+    pub(super) async fn page(
+        &self,
+        place: usize,
+        query: &JobQuery,
+        token: Option<String>,
+    ) -> Result<Page, ApiError> {
+        self.places[place].api.jobs_page(query, token).await
     }
 
     /// The next answer; never returns while nothing is under way.

@@ -28,8 +28,11 @@ pub enum Event {
         run: String,
         /// The version of redrill.
         redrill: String,
-        /// Where it runs.
+        /// Where it runs: the first target.
         target: Target,
+        /// The other targets, where there are any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<Target>,
         /// The plan file as it was typed.
         file: String,
     },
@@ -136,6 +139,11 @@ pub enum Event {
         /// By AWS's clock.
         ended_at: Option<Timestamp>,
     },
+    /// The job goes on for longer than the plan's `timeout`: it is not followed any more in this run of redrill.
+    Overdue {
+        /// The restore.
+        restore: String,
+    },
     /// It is not started in this run of redrill.
     Skipped {
         /// The restore.
@@ -181,6 +189,7 @@ impl Event {
             | Self::Seen { restore, .. }
             | Self::Completed { restore, .. }
             | Self::Failed { restore, .. }
+            | Self::Overdue { restore }
             | Self::Skipped { restore, .. } => Some(restore),
             Self::RunOpened { .. }
             | Self::RunResumed { .. }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::calls::Due;
-use super::engine::{Run, Stopped};
-use super::settle::TOKEN_IS_SAFE;
+use super::engine::Stopped;
+use super::run::Run;
+use super::settle::{CLOCK_SKEW, Question, Why};
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Action, Diff, Job, JobStatus, Reader, Stage};
 use crate::render::Created;
@@ -30,21 +30,23 @@ where
                 continue;
             };
             self.schedule.running(step);
+            let place = self.place(step);
+            let timeout = self.engine.plan.steps[step].timeout;
             match &past.stage {
                 Stage::Running { job_id } => {
-                    self.watching
-                        .follow(step, job_id.clone(), past.intended_at, now);
+                    self.watching[place].follow(step, job_id, past.intended_at, now, timeout);
                 }
                 _ => {
                     let draft = &self.engine.plan.steps[step].draft;
-                    self.requests.insert(step, draft.sent_with(&past.token));
-                    self.perhaps_sent.insert(step);
-                    let due = if now.duration_since(past.intended_at) < TOKEN_IS_SAFE {
-                        Due::Start
-                    } else {
-                        Due::Settle
-                    };
-                    self.calls.at(now, step, due);
+                    let request = Arc::new(draft.sent_with(&past.token));
+                    let since = past.intended_at.min(now);
+                    let since = since.saturating_sub(CLOCK_SKEW).unwrap_or(since);
+                    let jobs = self.found(place, &request.recovery_point_arn, since);
+                    self.requests.insert(step, request);
+                    // The earlier runner's clock is not asked how long ago it was: what exists is looked at first, and
+                    // the token takes care of what a listing does not show yet.
+                    self.perhaps_sent.insert(step, now);
+                    self.ask(step, Question::of(Why::Unanswered, jobs))?;
                 }
             }
         }
@@ -55,26 +57,31 @@ where
     pub(super) fn begin_following(
         &mut self,
         step: usize,
-        job_id: String,
+        job_id: &str,
         event: Event,
     ) -> Result<(), Stopped> {
         self.emit(vec![event])?;
         self.requests.remove(&step);
         self.tries.remove(&step);
+        self.perhaps_sent.remove(&step);
         let now = self.engine.clock.now();
-        self.watching.follow(step, job_id, now, now);
+        let place = self.place(step);
+        let timeout = self.engine.plan.steps[step].timeout;
+        self.watching[place].follow(step, job_id, now, now, timeout);
         Ok(())
     }
 
     /// What AWS says of a job.
     pub(super) fn polled(&mut self, step: usize, job: Job) -> Result<(), Stopped> {
         let restore = self.name(step);
+        let place = self.place(step);
         match job.status {
             JobStatus::Completed => {
-                if !self.watching.forget(step) {
+                if !self.watching[place].forget(step) {
                     return Ok(());
                 }
-                if let Some(arn) = &job.created_resource_arn {
+                let is_needed = self.schedule.is_needed(step);
+                if let Some(arn) = job.created_resource_arn.as_ref().filter(|_| is_needed) {
                     Arc::make_mut(&mut self.known.created).insert(
                         restore.clone(),
                         Created {
@@ -95,7 +102,7 @@ where
                 Ok(())
             }
             JobStatus::Failed | JobStatus::Aborted => {
-                if !self.watching.forget(step) {
+                if !self.watching[place].forget(step) {
                     return Ok(());
                 }
                 self.emit(vec![Event::Failed {
@@ -107,17 +114,30 @@ where
                     started_at: job.created_at,
                     ended_at: job.completed_at,
                 }])?;
-                self.fail(step)
+                self.fail(step, "failed")
             }
             status => {
                 self.tries.remove(&step);
                 let now = self.engine.clock.now();
-                if self.watching.still(step, &status, now) {
+                if self.watching[place].still(step, &status, now) {
                     let status = status.to_string();
                     self.emit(vec![Event::Seen { restore, status }])?;
+                }
+                if self.watching[place].is_overdue(step, now) {
+                    self.overdue(step)?;
                 }
                 Ok(())
             }
         }
+    }
+
+    /// A job goes on for longer than the plan wants: it is not followed any more, and nothing waits for it.
+    fn overdue(&mut self, step: usize) -> Result<(), Stopped> {
+        let place = self.place(step);
+        self.watching[place].forget(step);
+        self.emit(vec![Event::Overdue {
+            restore: self.name(step),
+        }])?;
+        self.fail(step, "was not back within its timeout")
     }
 }

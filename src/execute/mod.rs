@@ -7,10 +7,13 @@
 
 mod calls;
 mod clock;
+mod elsewhere;
 mod engine;
 mod event;
 mod following;
+mod forecast;
 mod rates;
+mod run;
 mod schedule;
 mod settle;
 mod starting;
@@ -21,5 +24,7 @@ mod write;
 pub use clock::{Clock, SystemClock};
 pub use engine::{Control, Ended, Engine, Observer, Policy, Stopped, Twins};
 pub use event::{Event, Recorded};
+pub use forecast::forecast;
+pub use rates::Rates;
 pub use state::{Illegal, next, replay};
 pub use write::{Journal, JournalError, Writer};

@@ -9,28 +9,40 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 /// Calls a second, by operation. Operations that are not listed count towards the sum only.
-const PUBLISHED: [(&str, f64); 6] = [
+const PUBLISHED: [(&str, f64); 9] = [
     ("StartRestoreJob", 5.0),
     ("DescribeRestoreJob", 15.0),
     ("DescribeRecoveryPoint", 15.0),
     ("GetRecoveryPointRestoreMetadata", 15.0),
     ("ListRestoreJobs", 20.0),
     ("ListBackupVaults", 20.0),
+    ("ListRecoveryPointsByBackupVault", 20.0),
+    ("ListRecoveryPointsByResource", 20.0),
+    ("ListTags", 20.0),
 ];
 /// Calls a second of all operations together.
 const PUBLISHED_SUM: f64 = 50.0;
 /// How much of a rate is used: clocks differ, and calls that leave evenly do not arrive so.
 const MARGIN: f64 = 0.99;
-/// What a throttled answer leaves of a rate.
-const DECREASE: f64 = 0.8;
-/// What a second without one gives back, as a part of the published rate.
-const INCREASE_A_SECOND: f64 = 0.001;
-/// Answers to calls that left before the last decrease say nothing about the new rate.
-const ONE_DECREASE_IN: SignedDuration = SignedDuration::from_secs(2);
+/// Calls a second that are made at the least: somebody has to notice when the others have gone.
+const SLOWEST: f64 = 0.1;
+/// What a throttled answer leaves of a rate that is far from where it was throttled last, or never was.
+const FIRST_DECREASE: f64 = 0.85;
+/// What it leaves of one that is near: most of what the others have left is being used.
+const DECREASE: f64 = 0.9;
+/// Near is above this part of the rate that was throttled last.
+const NEAR: f64 = 0.9;
+/// Calls, at the published rate, that are left out after a throttled one: AWS's allowance is empty then.
+const PAUSE: f64 = 5.0;
+/// A rate comes back slowly at first, to stay near what is left, and faster the longer nothing is throttled: after `t`
+/// seconds it has gained `t * LINEAR + t² * SQUARE` of what is published. Tuned on models of a second client in the
+/// account (the test below has them): at least 90 % of what it leaves, at most 1 % of calls throttled.
+const LINEAR: f64 = 0.0001;
+const SQUARE: f64 = 0.000_002_2;
 
 /// The rates of one account and Region.
 #[derive(Debug)]
-pub(super) struct Rates {
+pub struct Rates {
     by_operation: BTreeMap<&'static str, Bucket>,
     sum: Bucket,
 }
@@ -38,15 +50,19 @@ pub(super) struct Rates {
 #[derive(Debug)]
 struct Bucket {
     published: f64,
-    /// Calls a second, now.
+    /// Calls a second, when it last changed.
     rate: f64,
+    changed: Timestamp,
+    /// The rate that was throttled last.
+    throttled_at: Option<f64>,
     /// When the next call may leave.
     next: Timestamp,
-    changed: Timestamp,
 }
 
 impl Rates {
-    pub(super) fn published(now: Timestamp) -> Self {
+    /// As AWS publishes them.
+    #[must_use]
+    pub fn published(now: Timestamp) -> Self {
         Self {
             by_operation: PUBLISHED
                 .iter()
@@ -56,36 +72,39 @@ impl Rates {
         }
     }
 
-    /// Whether a call may leave now, which it then does; else when to ask again.
-    pub(super) fn take(&mut self, operation: &str, now: Timestamp) -> Result<(), Timestamp> {
-        let bucket = self.by_operation.get_mut(operation);
-        let at = bucket
-            .as_ref()
+    /// When a call may leave, at the earliest.
+    pub(super) fn free_at(&self, operation: &str, now: Timestamp) -> Timestamp {
+        let bucket = self.by_operation.get(operation);
+        bucket
             .map_or(now, |bucket| bucket.next)
-            .max(self.sum.next);
+            .max(self.sum.next)
+            .max(now)
+    }
+
+    /// Whether a call may leave now, which it then does; else when to ask again.
+    ///
+    /// # Errors
+    ///
+    /// With the time before which it would be asked in vain.
+    pub fn take(&mut self, operation: &str, now: Timestamp) -> Result<(), Timestamp> {
+        let at = self.free_at(operation, now);
         if at > now {
             return Err(at);
         }
         self.sum.leave(now);
-        if let Some(bucket) = bucket {
+        if let Some(bucket) = self.by_operation.get_mut(operation) {
             bucket.leave(now);
         }
         Ok(())
     }
 
     /// AWS has throttled a call.
-    pub(super) fn throttled(&mut self, operation: &str, now: Timestamp) {
+    pub fn throttled(&mut self, operation: &str, now: Timestamp) {
         let bucket = match self.by_operation.get_mut(operation) {
             Some(bucket) => bucket,
             None => &mut self.sum,
         };
-        bucket.recover(now);
-        if now.duration_since(bucket.changed) > ONE_DECREASE_IN
-            || bucket.rate >= bucket.published * MARGIN
-        {
-            bucket.rate = (bucket.rate * DECREASE).max(0.1);
-            bucket.changed = now;
-        }
+        bucket.throttled(now);
     }
 }
 
@@ -94,25 +113,48 @@ impl Bucket {
         Self {
             published,
             rate: published * MARGIN,
-            next: now,
             changed: now,
+            throttled_at: None,
+            next: now,
         }
     }
 
+    /// Calls a second, now.
+    fn rate(&self, now: Timestamp) -> f64 {
+        let most = self.published * MARGIN;
+        if self.throttled_at.is_none() {
+            return most;
+        }
+        let seconds = now.duration_since(self.changed).as_secs_f64().max(0.0);
+        let gained = self.published * seconds * (LINEAR + seconds * SQUARE);
+        (self.rate + gained).min(most)
+    }
+
+    fn pause(&self) -> SignedDuration {
+        SignedDuration::from_secs_f64(PAUSE / self.published)
+    }
+
     fn leave(&mut self, now: Timestamp) {
-        self.recover(now);
-        let apart = SignedDuration::from_secs_f64(1.0 / self.rate);
+        let apart = SignedDuration::from_secs_f64(1.0 / self.rate(now));
         // A short delay of ours is made up for; a long pause gives no right to a burst.
         self.next = self.next.max(now - apart) + apart;
     }
 
-    fn recover(&mut self, now: Timestamp) {
-        let seconds = now.duration_since(self.changed).as_secs_f64();
-        if self.rate < self.published * MARGIN && seconds > 1.0 {
-            let more = self.published * INCREASE_A_SECOND * seconds;
-            self.rate = (self.rate + more).min(self.published * MARGIN);
-            self.changed = now;
+    fn throttled(&mut self, now: Timestamp) {
+        let pause = self.pause();
+        // Answers to calls that left before the last decrease say nothing about the new rate.
+        if self.throttled_at.is_some() && now.duration_since(self.changed) < pause {
+            return;
         }
+        let rate = self.rate(now);
+        let decrease = match self.throttled_at {
+            Some(before) if rate > before * NEAR => DECREASE,
+            _ => FIRST_DECREASE,
+        };
+        self.throttled_at = Some(rate);
+        self.rate = (rate * decrease).max(SLOWEST);
+        self.changed = now;
+        self.next = self.next.max(now + pause);
     }
 }
 
@@ -157,12 +199,86 @@ mod tests {
         assert!(left <= 6, "{left}");
     }
 
+    /// An account's bucket at AWS, and somebody else who takes so many calls a second out of it, evenly.
+    struct Account {
+        rate: f64,
+        left: f64,
+        at: Timestamp,
+        others: f64,
+        next_other: Timestamp,
+    }
+
+    impl Account {
+        fn new(rate: f64, others: f64) -> Self {
+            Self {
+                rate,
+                left: rate,
+                at: START,
+                others,
+                next_other: START,
+            }
+        }
+
+        fn call(&mut self, now: Timestamp) -> bool {
+            while self.others > 0.0 && self.next_other <= now {
+                self.take(self.next_other);
+                self.next_other += SignedDuration::from_secs_f64(1.0 / self.others);
+            }
+            self.take(now)
+        }
+
+        fn take(&mut self, now: Timestamp) -> bool {
+            let passed = now.duration_since(self.at).as_secs_f64();
+            self.left = (self.left + passed * self.rate).min(self.rate);
+            self.at = now;
+            let granted = self.left >= 1.0;
+            self.left -= f64::from(u8::from(granted));
+            granted
+        }
+    }
+
+    /// Calls until a thousand were answered: calls a second, and the part that was throttled.
+    fn a_thousand(operation: &str, account: &mut Account) -> (f64, f64) {
+        let mut rates = Rates::published(START);
+        let (mut now, mut answered, mut throttled) = (START, 0.0, 0.0);
+        while answered < 1000.0 {
+            match rates.take(operation, now) {
+                Err(at) => now = at,
+                Ok(()) if account.call(now) => answered += 1.0,
+                Ok(()) => {
+                    throttled += 1.0;
+                    rates.throttled(operation, now);
+                }
+            }
+        }
+        let seconds = now.duration_since(START).as_secs_f64();
+        (answered / seconds, throttled / (answered + throttled))
+    }
+
+    #[test]
+    fn what_others_leave_is_used_and_hardly_passed() {
+        for (operation, published) in [("StartRestoreJob", 5.0), ("ListRestoreJobs", 20.0)] {
+            for share in [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] {
+                let others = published * share;
+                let (rate, throttled) = a_thousand(operation, &mut Account::new(published, others));
+                let used = rate / (published - others);
+                assert!(used >= 0.9, "{operation}, {share} taken: {used} used");
+                assert!(throttled <= 0.01, "{operation}, {share} taken: {throttled}");
+            }
+            let (rate, throttled) = a_thousand(operation, &mut Account::new(published, 0.0));
+            assert!(
+                rate >= published * 0.97 && throttled == 0.0,
+                "{rate}, {throttled}"
+            );
+        }
+    }
+
     #[test]
     fn throttling_makes_it_slower_and_quiet_makes_it_faster() {
         let mut rates = Rates::published(START);
         rates.throttled("StartRestoreJob", START);
         let slow = calls(&mut rates, "StartRestoreJob", START, 20);
-        assert!(slow <= 82, "{slow}");
+        assert!(slow <= 85, "{slow}");
         let later = START + SignedDuration::from_mins(10);
         let fast = calls(&mut rates, "StartRestoreJob", later, 20);
         assert!(fast >= 97, "{fast}");

@@ -18,8 +18,8 @@ const DOCUMENTED: [(&str, u32); 4] = [
     ("VirtualMachine", 4),
 ];
 
-/// Which of those that are ready goes first: the longest way still to go, then the plan's order.
-type Ready = BTreeSet<(Reverse<u32>, usize)>;
+/// Which of those that are ready goes first: the longest way still to go, in seconds, then the plan's order.
+type Ready = BTreeSet<(Reverse<u64>, usize)>;
 
 /// The order of starting.
 #[derive(Debug)]
@@ -27,20 +27,29 @@ pub(super) struct Schedule {
     /// Restores that each step still waits for.
     waits: Vec<usize>,
     dependents: Vec<Vec<usize>>,
-    /// How many restores the longest chain that begins with a step has.
-    chain: Vec<u32>,
+    /// How long the longest chain that begins with a step is likely to take, in seconds.
+    chain: Vec<u64>,
     /// Not started, not given up.
     waiting: BTreeSet<usize>,
     of_type: Vec<usize>,
     types: Vec<Type>,
+    targets: Vec<Place>,
     in_flight: u32,
     concurrent: u32,
     on_failure: OnFailure,
 }
 
-/// One resource type and what of it may start.
+/// One target and how much of it may start.
+#[derive(Debug)]
+struct Place {
+    limit: u32,
+    in_flight: u32,
+}
+
+/// One resource type in one target, and what of it may start.
 #[derive(Debug)]
 struct Type {
+    target: usize,
     limit: u32,
     in_flight: u32,
     ready: Ready,
@@ -55,13 +64,14 @@ pub(super) struct Skip {
 
 impl Schedule {
     pub(super) fn new(plan: &Plan, diff: &Diff) -> Self {
-        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut names: BTreeMap<(usize, &str), usize> = BTreeMap::new();
         let mut types = Vec::new();
         let mut of_type = Vec::with_capacity(plan.steps.len());
         for step in &plan.steps {
             let name = step.draft.request.resource_type.as_str();
-            of_type.push(*names.entry(name).or_insert_with(|| {
+            of_type.push(*names.entry((step.target, name)).or_insert_with(|| {
                 types.push(Type {
+                    target: step.target,
                     limit: limit(plan, name),
                     in_flight: 0,
                     ready: Ready::new(),
@@ -72,10 +82,27 @@ impl Schedule {
         let mut schedule = Self {
             waits: vec![0; plan.steps.len()],
             dependents: vec![Vec::new(); plan.steps.len()],
-            chain: vec![1; plan.steps.len()],
+            chain: plan
+                .steps
+                .iter()
+                .map(|step| step.draft.expected.as_secs().unsigned_abs().max(1))
+                .collect(),
             waiting: BTreeSet::new(),
             of_type,
             types,
+            targets: plan
+                .targets
+                .iter()
+                .map(|target| Place {
+                    limit: target
+                        .name
+                        .as_ref()
+                        .and_then(|name| plan.limits.by_target.get(name))
+                        .copied()
+                        .unwrap_or(u32::MAX),
+                    in_flight: 0,
+                })
+                .collect(),
             in_flight: 0,
             concurrent: plan.limits.concurrent.unwrap_or(u32::MAX),
             on_failure: plan.on_failure,
@@ -109,7 +136,7 @@ impl Schedule {
     fn measure(&mut self, backwards: impl Iterator<Item = usize>) {
         for at in backwards {
             let behind = self.dependents[at].iter().map(|d| self.chain[*d]).max();
-            self.chain[at] = 1 + behind.unwrap_or(0);
+            self.chain[at] += behind.unwrap_or(0);
         }
         let ready: Vec<usize> = self
             .waiting
@@ -122,7 +149,7 @@ impl Schedule {
         }
     }
 
-    fn key(&self, at: usize) -> (Reverse<u32>, usize) {
+    fn key(&self, at: usize) -> (Reverse<u64>, usize) {
         (Reverse(self.chain[at]), at)
     }
 
@@ -131,20 +158,32 @@ impl Schedule {
         self.types[self.of_type[at]].ready.insert(key);
     }
 
-    /// Whether something could start within the limits.
-    pub(super) fn has_next(&self) -> bool {
-        self.in_flight < self.concurrent && self.types.iter().any(Type::has_next)
+    /// Whether something could start in a target within the limits.
+    pub(super) fn has_next(&self, target: usize) -> bool {
+        let place = &self.targets[target];
+        self.in_flight < self.concurrent
+            && place.in_flight < place.limit
+            && self
+                .types
+                .iter()
+                .any(|t| t.target == target && t.has_next())
     }
 
-    /// The next restore to start, within the limits; it counts as running from here on.
-    pub(super) fn start_next(&mut self) -> Option<usize> {
+    /// Whether something waits for a restore.
+    pub(super) fn is_needed(&self, at: usize) -> bool {
+        !self.dependents[at].is_empty()
+    }
+
+    /// The next restore to start in one of some targets, within the limits; it counts as running from here on.
+    pub(super) fn start_next(&mut self, targets: &[usize]) -> Option<usize> {
         if self.in_flight >= self.concurrent {
             return None;
         }
         let next = self
             .types
             .iter()
-            .filter(|t| t.has_next())
+            .filter(|t| targets.contains(&t.target) && t.has_next())
+            .filter(|t| self.targets[t.target].in_flight < self.targets[t.target].limit)
             .filter_map(|t| t.ready.first())
             .min();
         let (_, at) = *next?;
@@ -158,13 +197,17 @@ impl Schedule {
     /// A restore runs that was started before.
     pub(super) fn running(&mut self, at: usize) {
         self.in_flight += 1;
-        self.types[self.of_type[at]].in_flight += 1;
+        let of_type = &mut self.types[self.of_type[at]];
+        of_type.in_flight += 1;
+        self.targets[of_type.target].in_flight += 1;
     }
 
     fn ended(&mut self, at: usize) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let of_type = &mut self.types[self.of_type[at]];
         of_type.in_flight = of_type.in_flight.saturating_sub(1);
+        let place = &mut self.targets[of_type.target];
+        place.in_flight = place.in_flight.saturating_sub(1);
     }
 
     /// A restore has completed: those that waited for it alone may start.
@@ -250,11 +293,16 @@ mod tests {
             types: limits
                 .iter()
                 .map(|limit| Type {
+                    target: 0,
                     limit: *limit,
                     in_flight: 0,
                     ready: Ready::new(),
                 })
                 .collect(),
+            targets: vec![Place {
+                limit: u32::MAX,
+                in_flight: 0,
+            }],
             in_flight: 0,
             concurrent,
             on_failure,
@@ -264,7 +312,7 @@ mod tests {
     }
 
     fn started(schedule: &mut Schedule) -> Vec<usize> {
-        std::iter::from_fn(|| schedule.start_next()).collect()
+        std::iter::from_fn(|| schedule.start_next(&[0])).collect()
     }
 
     #[test]

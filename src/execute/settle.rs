@@ -1,16 +1,16 @@
 //! Does the job of a request exist already?
 //!
-//! Asked in two cases. A request left, no answer came, and it is too long ago for its token to be trusted: AWS
+//! Asked in two cases. A request may have left without an answer, and its token cannot be trusted any more: AWS
 //! documents a token without a lifetime today and said «one hour» in 2019
 //! (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>). Or a run begins without a
 //! journal, and may have run before, elsewhere. `ListRestoreJobs` has no filter by recovery point or token: a window is
-//! listed, and the metadata of what is left is compared.
+//! listed, and the metadata of what is left is compared, a call each.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::diff::{ApiError, Job, JobQuery, Reader};
+use crate::diff::{Job, JobQuery};
 use crate::plan::{MARK, Request};
 
 /// How long a token is trusted to be remembered: under the hour that AWS once documented.
@@ -27,63 +27,80 @@ pub(super) struct Match {
     pub(super) created_at: Option<Timestamp>,
 }
 
-/// The jobs of a window that this request may have started.
-pub(super) async fn candidates<R: Reader>(
-    reader: &R,
-    query: &JobQuery,
-    request: &Request,
-) -> Result<Vec<Match>, ApiError> {
-    let jobs = all_jobs(reader, query).await?;
-    let jobs = jobs
-        .into_iter()
-        .filter(|job| {
-            job.recovery_point_arn.as_deref() == Some(request.recovery_point_arn.as_str())
-        })
-        .collect();
-    matches(reader, jobs, request).await
+/// Why it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Nothing has been sent by this run, as far as its journal knows.
+    First,
+    /// The request may have arrived.
+    Unanswered,
 }
 
-/// Every page of a window.
-pub(super) async fn all_jobs<R: Reader>(
-    reader: &R,
-    query: &JobQuery,
-) -> Result<Vec<Job>, ApiError> {
-    let (mut jobs, mut token) = reader.jobs_page(query, None).await?;
-    while token.is_some() {
-        let (more, next) = reader.jobs_page(query, token).await?;
-        jobs.extend(more);
-        token = next;
+/// The question about one request, and how far the answer is.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) why: Why,
+    /// What is still to be listed, and from which page on.
+    pub(super) listing: Option<(JobQuery, Option<String>)>,
+    /// Jobs of the recovery point that are still to be compared.
+    pub(super) jobs: Vec<Job>,
+    /// Those that ask for the same.
+    pub(super) matches: Vec<Match>,
+}
+
+impl Question {
+    /// About jobs that have been listed already.
+    pub(super) fn of(why: Why, jobs: Vec<Job>) -> Self {
+        Self {
+            why,
+            listing: None,
+            jobs,
+            matches: Vec::new(),
+        }
     }
-    Ok(jobs)
-}
 
-/// Those among the jobs of a recovery point that ask for the same as a request.
-pub(super) async fn matches<R: Reader>(
-    reader: &R,
-    jobs: Vec<Job>,
-    request: &Request,
-) -> Result<Vec<Match>, ApiError> {
-    let (wanted, mark) = folded(&request.metadata);
-    // A mark of redrill's own making that is another token's: another run asked for it, and said so.
-    let is_another_runs = |other: Option<&str>| {
-        other != mark
-            && other
-                .and_then(|other| uuid::Uuid::parse_str(other).ok())
-                .is_some_and(|other| other.get_version_num() == 5)
-    };
-    let mut found = Vec::new();
-    for job in jobs {
-        let metadata = reader.job_metadata(&job.id).await?;
-        let (metadata, other) = folded(&metadata);
-        if metadata == wanted && !is_another_runs(other) {
-            found.push(Match {
+    /// About jobs that have to be listed first.
+    pub(super) fn listing(why: Why, query: JobQuery) -> Self {
+        Self {
+            listing: Some((query, None)),
+            ..Self::of(why, Vec::new())
+        }
+    }
+
+    /// A page of the listing has come.
+    pub(super) fn listed(&mut self, jobs: Vec<Job>, next: Option<String>, request: &Request) {
+        self.jobs.extend(jobs.into_iter().filter(|job| {
+            job.recovery_point_arn.as_deref() == Some(request.recovery_point_arn.as_str())
+        }));
+        self.listing = self
+            .listing
+            .take()
+            .and_then(|(query, _)| next.map(|token| (query, Some(token))));
+    }
+
+    /// The metadata of the last of the jobs has come.
+    pub(super) fn compare(&mut self, metadata: &BTreeMap<String, String>, request: &Request) {
+        let Some(job) = self.jobs.pop() else {
+            return;
+        };
+        let (wanted, mark) = folded(&request.metadata);
+        let (found, other) = folded(metadata);
+        if found == wanted && !is_another_runs(other, mark) {
+            self.matches.push(Match {
                 job_id: job.id,
                 is_marked: mark.is_some() && other == mark,
                 created_at: job.created_at,
             });
         }
     }
-    Ok(found)
+}
+
+/// A mark of redrill's own making that is another token's: another run asked for it, and said so.
+fn is_another_runs(other: Option<&str>, mark: Option<&str>) -> bool {
+    other != mark
+        && other
+            .and_then(|other| uuid::Uuid::parse_str(other).ok())
+            .is_some_and(|other| other.get_version_num() == 5)
 }
 
 /// Keys without case, which AWS does not keep for every type; the mark apart.

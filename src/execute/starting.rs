@@ -1,89 +1,65 @@
 //! From a restore that may start to a job: intent, request, answer, and what to do without one.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::calls::Due;
-use super::engine::{Run, Stopped, Twins};
-use super::settle::{self, CLOCK_SKEW, Match, TOKEN_IS_SAFE};
+use super::engine::{Stopped, Twins};
+use super::run::Run;
+use super::settle::{CLOCK_SKEW, Match, Question, TOKEN_IS_SAFE, Why};
 use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{Action, ApiError, Diff, Fault, JobQuery, Reader};
+use crate::diff::{ApiError, Fault, JobQuery, Reader};
 use crate::plan::{Draft, Request, digest};
 
-/// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
-/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).
-const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-impl<A, J, C, O> Run<'_, A, J, C, O>
+impl<'a, A, J, C, O> Run<'a, A, J, C, O>
 where
     A: Reader + Writer + 'static,
     J: Journal,
     C: Clock,
     O: Observer,
 {
-    /// Lists the jobs of the recovery points of what would be started for the first time: it may have been started
-    /// before, on another machine, or by somebody else.
-    pub(super) async fn look_elsewhere(&mut self, diff: &Diff) -> Result<(), Stopped> {
-        let plan = self.engine.plan;
-        let now = self.engine.clock.now();
-        let first = || {
-            diff.changes
-                .iter()
-                .filter(|change| change.action == Action::Start && change.attempt == 1)
-                .map(|change| &plan.steps[change.step].draft.request)
-        };
-        let points: BTreeSet<&str> = first().map(|r| r.recovery_point_arn.as_str()).collect();
-        let types: BTreeSet<&str> = first().map(|r| r.resource_type.as_str()).collect();
-        for resource_type in types {
-            let query = JobQuery {
-                account: plan.target.account.clone(),
-                resource_type: Some(resource_type.to_owned()),
-                created_after: Some(now.saturating_sub(LOOK_BACK).unwrap_or(now)),
-                completed_after: None,
-            };
-            let jobs = settle::all_jobs(&*self.engine.api, &query)
-                .await
-                .map_err(Stopped::Aws)?;
-            for job in jobs {
-                let Some(arn) = job.recovery_point_arn.clone() else {
-                    continue;
-                };
-                if points.contains(arn.as_str()) {
-                    self.elsewhere.entry(arn).or_default().push(job);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Writes the intents of all that may start, in one go, then sends them.
     pub(super) fn start_ready(&mut self) -> Result<(), Stopped> {
         let now = self.engine.clock.now();
+        let places = self.watching.len();
         let mut failed = Vec::new();
         let mut sent = Vec::new();
-        while self.schedule.has_next() && !self.is_crowded(sent.len()) {
-            if !self.calls.may("StartRestoreJob", now) {
-                break;
-            }
-            let Some(step) = self.schedule.start_next() else {
+        // As many as there is room for calls.
+        while sent.len() < self.calls.room() {
+            let open: Vec<usize> = (0..places)
+                .filter(|place| {
+                    self.schedule.has_next(*place) && self.calls.could_start(*place, now)
+                })
+                .collect();
+            let Some(step) = self.schedule.start_next(&open) else {
                 break;
             };
             let restore = self.name(step);
-            let attempt = self.attempts.get(&step).copied().unwrap_or(1);
+            let attempt = self.attempt(step);
             match self.complete(step) {
                 Ok(draft) => {
-                    let identity = self.engine.plan.identity(&restore, attempt);
+                    let identity = self.engine.plan.identity(step, attempt);
                     let token = crate::plan::token(&identity, &draft.request);
-                    let request = draft.sent_with(&token);
-                    self.requests.insert(step, request.clone());
-                    if attempt == 1 && self.elsewhere.contains_key(&request.recovery_point_arn) {
-                        self.calls.at(now, step, Due::Compare);
+                    let request = Arc::new(draft.sent_with(&token));
+                    self.requests.insert(step, Arc::clone(&request));
+                    let place = self.place(step);
+                    let jobs = (attempt == 1)
+                        .then(|| {
+                            let key = (place, request.recovery_point_arn.clone());
+                            self.elsewhere.get(&key).cloned()
+                        })
+                        .flatten();
+                    if let Some(jobs) = jobs {
+                        self.ask(step, Question::of(Why::First, jobs))?;
                         continue;
                     }
                     let intended = self.intended(step, &draft, &request);
                     self.emit(vec![intended])?;
-                    sent.push((step, request));
+                    // There is room and time, as was found above.
+                    self.calls.may(place, "StartRestoreJob", now);
+                    sent.push((place, step, request));
                 }
                 Err(message) => {
                     self.emit(vec![Event::Rejected {
@@ -96,24 +72,19 @@ where
             }
         }
         self.flush()?;
-        for (step, request) in sent {
-            self.calls.start(step, request);
+        for (place, step, request) in sent {
+            self.calls.start(place, step, request);
         }
         for step in failed {
-            self.fail(step)?;
+            self.fail(step, "failed")?;
         }
         Ok(())
-    }
-
-    /// Whether as many requests are about to leave as there is room for calls.
-    fn is_crowded(&self, about_to_leave: usize) -> bool {
-        about_to_leave >= self.calls.room()
     }
 
     fn intended(&self, step: usize, draft: &Draft, request: &Request) -> Event {
         Event::Intended {
             restore: self.name(step),
-            attempt: self.attempts.get(&step).copied().unwrap_or(1),
+            attempt: self.attempt(step),
             token: request.idempotency_token.clone().unwrap_or_default(),
             digest: digest(&draft.request),
             request: request.clone(),
@@ -121,10 +92,10 @@ where
     }
 
     /// The whole request, with what has become known by now.
-    fn complete(&self, step: usize) -> Result<Draft, String> {
+    fn complete(&self, step: usize) -> Result<Cow<'a, Draft>, String> {
         let draft = &self.engine.plan.steps[step].draft;
         if draft.pending.is_empty() {
-            return Ok(draft.clone());
+            return Ok(Cow::Borrowed(draft));
         }
         let mut findings = Vec::new();
         let draft = self.engine.planner.draft(step, &self.known, &mut findings);
@@ -135,7 +106,7 @@ where
             return Err(format!("{} ({})", finding.message, finding.rule));
         }
         match draft {
-            Some(draft) if draft.pending.is_empty() => Ok(draft),
+            Some(draft) if draft.pending.is_empty() => Ok(Cow::Owned(draft)),
             Some(draft) => {
                 let names: Vec<String> = draft.pending.into_iter().collect();
                 Err(format!("AWS has not said what {} is", names.join(", ")))
@@ -144,8 +115,91 @@ where
         }
     }
 
+    /// Whether AWS may have forgotten the token of a request that may have arrived: sent again, it could be a second
+    /// job. A clock that went backwards says nothing about how long it is.
+    pub(super) fn is_forgotten(&self, step: usize, now: Timestamp) -> bool {
+        self.perhaps_sent
+            .get(&step)
+            .is_some_and(|since| *since > now || now.duration_since(*since) >= TOKEN_IS_SAFE)
+    }
+
+    /// Finds out whether a request that may have arrived has made a job.
+    pub(super) fn settle(&mut self, step: usize, now: Timestamp) -> Result<(), Stopped> {
+        let name = &*self.engine.plan.steps[step].name;
+        let past = self.observed.restores.get(name);
+        let since = past.map_or(now, |past| past.intended_at).min(now);
+        let request = self.requests.get(&step);
+        let query = JobQuery {
+            account: self.engine.plan.targets[self.place(step)].account.clone(),
+            resource_type: request.map(|request| request.resource_type.clone()),
+            created_after: Some(since.saturating_sub(CLOCK_SKEW).unwrap_or(since)),
+            completed_after: None,
+        };
+        self.ask(step, Question::listing(Why::Unanswered, query))
+    }
+
+    /// Finds out whether the job of a request exists.
+    pub(super) fn ask(&mut self, step: usize, question: Question) -> Result<(), Stopped> {
+        self.questions.insert(step, question);
+        self.go_on_asking(step)
+    }
+
+    /// The question about a restore, and its request.
+    pub(super) fn question(&mut self, step: usize) -> Option<(&mut Question, Arc<Request>)> {
+        let request = Arc::clone(self.requests.get(&step)?);
+        Some((self.questions.get_mut(&step)?, request))
+    }
+
+    /// Makes the next call of a question that is due.
+    pub(super) fn ask_next(&mut self, place: usize, step: usize) {
+        let Some(question) = self.questions.get(&step) else {
+            return;
+        };
+        match (&question.listing, question.jobs.last()) {
+            (Some((query, token)), _) => {
+                self.calls
+                    .candidates(place, step, query.clone(), token.clone());
+            }
+            (None, Some(job)) => self.calls.metadata(place, step, job.id.clone()),
+            (None, None) => {}
+        }
+    }
+
+    /// Asks on, or goes on with the answer.
+    pub(super) fn go_on_asking(&mut self, step: usize) -> Result<(), Stopped> {
+        let due = match self.questions.get(&step) {
+            None => return Ok(()),
+            Some(question) if question.listing.is_some() => Some(Due::List),
+            Some(question) if !question.jobs.is_empty() => Some(Due::Compare),
+            Some(_) => None,
+        };
+        let (place, now) = (self.place(step), self.engine.clock.now());
+        match due {
+            Some(due) => {
+                self.calls.at(place, now, step, due);
+                Ok(())
+            }
+            None => match self.questions.remove(&step) {
+                Some(question) if question.why == Why::First => {
+                    self.compared(step, question.matches)
+                }
+                Some(question) => self.settled(step, question.matches),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The one job that a person has chosen among several.
+    fn chosen(&self, matches: &[Match]) -> Option<Match> {
+        let mut chosen = matches
+            .iter()
+            .filter(|found| self.engine.policy.chosen.contains(&found.job_id));
+        let one = chosen.next()?;
+        chosen.next().is_none().then(|| one.clone())
+    }
+
     /// A restore of a new run was compared with the jobs of its recovery point.
-    pub(super) fn compared(&mut self, step: usize, matches: Vec<Match>) -> Result<(), Stopped> {
+    fn compared(&mut self, step: usize, matches: Vec<Match>) -> Result<(), Stopped> {
         let Some(request) = self.requests.get(&step).cloned() else {
             return Ok(());
         };
@@ -165,21 +219,26 @@ where
         let twins: Vec<&Match> = matches.iter().filter(|found| !is_young(found)).collect();
         let restore = self.name(step);
         let adopted = match (
+            self.chosen(&matches),
             marked.as_slice(),
             twins.as_slice(),
             self.engine.policy.twins,
         ) {
-            ([one], _, _) => Some((*one, "it has the mark of this restore's token")),
-            ([], [], _) | ([], _, Twins::StartAnyway) => None,
-            ([], [one], Twins::Adopt) => {
-                Some((*one, "it asks for the same, and --adopt was given"))
+            (Some(chosen), ..) => Some((chosen, CHOSEN)),
+            (None, [one], _, _) => {
+                Some(((*one).clone(), "it has the mark of this restore's token"))
             }
-            ([], twins, Twins::Ask) => {
+            (None, [], [], _) | (None, [], _, Twins::StartAnyway) => None,
+            (None, [], [one], Twins::Adopt) => Some((
+                (*one).clone(),
+                "it asks for the same, and --adopt was given",
+            )),
+            (None, [], twins, Twins::Ask) => {
                 let jobs = ids(twins);
                 self.stop(Stopped::Twin { restore, jobs });
                 return Ok(());
             }
-            (several, twins, _) => {
+            (None, several, twins, _) => {
                 let jobs = ids(if several.is_empty() { twins } else { several });
                 self.stop(Stopped::Ambiguous { restore, jobs });
                 return Ok(());
@@ -194,29 +253,13 @@ where
                     job_id: found.job_id.clone(),
                     because: because.to_owned(),
                 };
-                self.begin_following(step, found.job_id.clone(), event)
+                self.begin_following(step, &found.job_id, event)
             }
             None => {
                 self.flush()?;
-                self.calls.at(now, step, Due::Start);
+                self.calls.at(self.place(step), now, step, Due::Start);
                 Ok(())
             }
-        }
-    }
-
-    /// The jobs that an unanswered request may have made.
-    pub(super) fn since_intent(&self, step: usize, request: &Request, now: Timestamp) -> JobQuery {
-        let name = &*self.engine.plan.steps[step].name;
-        let since = self
-            .observed
-            .restores
-            .get(name)
-            .map_or(now, |p| p.intended_at);
-        JobQuery {
-            account: self.engine.plan.target.account.clone(),
-            resource_type: Some(request.resource_type.clone()),
-            created_after: Some(since.saturating_sub(CLOCK_SKEW).unwrap_or(since)),
-            completed_after: None,
         }
     }
 
@@ -227,24 +270,23 @@ where
                 job_id: job_id.clone(),
                 because: "AWS named it when it was asked again with the same token".to_owned(),
             };
-            return self.begin_following(step, job_id, event);
+            return self.begin_following(step, &job_id, event);
         }
+        let now = self.engine.clock.now();
         match error.fault {
-            Fault::Throttled => self.again(step, Due::Start, &error),
+            Fault::Throttled | Fault::Expired => self.again(step, Due::Start, &error),
             Fault::Unreachable | Fault::Service => {
-                self.perhaps_sent.insert(step);
+                self.perhaps_sent.entry(step).or_insert(now);
                 self.again(step, Due::Start, &error)
             }
-            Fault::Refused if self.perhaps_sent.contains(&step) => {
+            Fault::Refused if self.perhaps_sent.contains_key(&step) => {
                 // An earlier copy may have been taken; AWS refuses this one perhaps for that very reason.
                 self.refused.insert(step, error);
-                let now = self.engine.clock.now();
-                self.calls.at(now, step, Due::Settle);
-                Ok(())
+                self.settle(step, now)
             }
             Fault::Refused => self.refuse(step, error),
             Fault::Denied => {
-                if !self.perhaps_sent.contains(&step) {
+                if !self.perhaps_sent.contains_key(&step) {
                     let withdrawn = Event::Withdrawn {
                         restore: self.name(step),
                         message: error.message.clone(),
@@ -266,27 +308,38 @@ where
             message: error.message,
         };
         self.emit(vec![refused])?;
-        self.fail(step)
+        self.fail(step, "failed")
     }
 
     /// The jobs that fit an unanswered request: one is adopted, none means it is sent, several stop the run.
-    pub(super) fn settled(&mut self, step: usize, matches: Vec<Match>) -> Result<(), Stopped> {
+    fn settled(&mut self, step: usize, matches: Vec<Match>) -> Result<(), Stopped> {
+        let chosen = self.chosen(&matches);
+        let because = match chosen {
+            Some(_) => CHOSEN,
+            None => "it is the one job of this recovery point and metadata since the request left",
+        };
         let marked: Vec<Match> = matches.iter().filter(|m| m.is_marked).cloned().collect();
-        let fitting = if marked.is_empty() { matches } else { marked };
+        let fitting = match (chosen, marked.is_empty()) {
+            (Some(chosen), _) => vec![chosen],
+            (None, true) => matches,
+            (None, false) => marked,
+        };
+        let starts_anyway = self.engine.policy.twins == Twins::StartAnyway;
         match (fitting.as_slice(), self.refused.remove(&step)) {
             ([one], _) => {
                 let event = Event::Adopted {
                     restore: self.name(step),
                     job_id: one.job_id.clone(),
-                    because: "it is the one job of this recovery point and metadata since the request left"
-                        .to_owned(),
+                    because: because.to_owned(),
                 };
-                self.begin_following(step, one.job_id.clone(), event)
+                self.begin_following(step, &one.job_id, event)
             }
             ([], Some(refusal)) => self.refuse(step, refusal),
-            ([], None) => {
+            (several, None) if several.is_empty() || starts_anyway => {
                 let now = self.engine.clock.now();
-                self.calls.at(now, step, Due::Start);
+                // Nothing has arrived up to now: the token counts anew.
+                self.perhaps_sent.insert(step, now);
+                self.calls.at(self.place(step), now, step, Due::Start);
                 Ok(())
             }
             (several, _) => {
@@ -298,6 +351,9 @@ where
         }
     }
 }
+
+/// Why a job was adopted that a person has chosen.
+const CHOSEN: &str = "it was chosen with --adopt";
 
 /// The job in `Restore job <ID> already finished`, which AWS was seen to answer to a token whose job had ended
 /// (facts recorded in 2020; the documented answer is the job's id).

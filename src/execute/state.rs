@@ -40,9 +40,11 @@ pub(super) fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), 
     let Some(restore) = recorded.event.restore() else {
         return Ok(());
     };
-    let past = observed.restores.remove(restore);
-    let past = next(past, recorded)?;
-    observed.restores.insert(restore.to_owned(), past);
+    let (name, past) = match observed.restores.remove_entry(restore) {
+        Some((name, past)) => (name, Some(past)),
+        None => (restore.to_owned(), None),
+    };
+    observed.restores.insert(name, next(past, recorded)?);
     Ok(())
 }
 
@@ -118,7 +120,9 @@ pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
             job_id: None,
             message: message.clone(),
         },
-        (Some(running @ Running { .. }), Event::Seen { .. }) => running.clone(),
+        (Some(running @ Running { .. }), Event::Seen { .. } | Event::Overdue { .. }) => {
+            running.clone()
+        }
         (
             Some(Running { job_id }),
             Event::Completed {

@@ -3,11 +3,13 @@
 //! A handful is described one by one. More are watched by listing what has ended since the last look, a thousand a
 //! page; every so often everything since the oldest job is listed, for what such a listing may have left out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::engine::{Run, Stopped};
+use super::engine::Stopped;
+use super::run::{Run, sweeps_of};
 use super::settle::CLOCK_SKEW;
 use super::{Clock, Journal, Observer, Writer};
 use crate::diff::{Job, JobQuery, JobStatus, Reader};
@@ -28,20 +30,25 @@ fn interval(age: SignedDuration) -> SignedDuration {
 /// A job that is followed.
 #[derive(Debug)]
 struct Followed {
-    job_id: String,
+    job_id: Arc<str>,
     since: Timestamp,
     look_at: Timestamp,
+    /// When following stops, where the plan says so.
+    deadline: Option<Timestamp>,
     is_asked: bool,
     status: Option<JobStatus>,
     /// The last sweep that it showed in.
     sweep: u32,
 }
 
-/// The jobs that are followed, and when to look next.
+/// The jobs of one target that are followed, and when to look next.
 #[derive(Debug, Default)]
 pub(super) struct Watching {
     jobs: BTreeMap<usize, Followed>,
-    by_id: HashMap<String, usize>,
+    by_id: HashMap<Arc<str>, usize>,
+    /// Jobs to describe by themselves although the rest is listed, and when: those whose time is over, and those that
+    /// a listing of everything does not show.
+    alone: BTreeSet<(Timestamp, usize)>,
     sweep: Option<Sweep>,
     sweep_at: Option<Timestamp>,
     sweeps: u32,
@@ -70,9 +77,17 @@ impl Watching {
         self.cannot_list || self.jobs.len() <= HANDFUL
     }
 
-    /// A job to follow from now on; `since` is when it may have begun.
-    pub(super) fn follow(&mut self, step: usize, job_id: String, since: Timestamp, now: Timestamp) {
-        self.by_id.insert(job_id.clone(), step);
+    /// A job to follow from now on; `since` is when it may have begun, `timeout` how long it is followed from then.
+    pub(super) fn follow(
+        &mut self,
+        step: usize,
+        job_id: &str,
+        since: Timestamp,
+        now: Timestamp,
+        timeout: Option<SignedDuration>,
+    ) {
+        let job_id: Arc<str> = Arc::from(job_id);
+        self.by_id.insert(Arc::clone(&job_id), step);
         // One that has just begun has nothing to tell yet; one from an earlier runner may have ended long ago.
         let look_at = if since == now {
             now + interval(SignedDuration::ZERO)
@@ -80,12 +95,15 @@ impl Watching {
             now
         };
         self.sweep_at = Some(self.sweep_at.map_or(look_at, |at| at.min(look_at.max(now))));
+        let deadline = timeout.map(|timeout| since + timeout);
+        self.alone.extend(deadline.map(|deadline| (deadline, step)));
         self.jobs.insert(
             step,
             Followed {
                 job_id,
                 since,
                 look_at,
+                deadline,
                 is_asked: false,
                 status: None,
                 sweep: self.sweeps,
@@ -108,9 +126,22 @@ impl Watching {
         };
         job.is_asked = false;
         job.look_at = now + interval(now.duration_since(job.since));
+        if let Some(deadline) = job.deadline.filter(|deadline| *deadline > now) {
+            job.look_at = job.look_at.min(deadline);
+        }
         let is_new = job.status.as_ref() != Some(status);
-        job.status = Some(status.clone());
+        if is_new {
+            job.status = Some(status.clone());
+        }
         is_new
+    }
+
+    /// Whether a job that goes on has been followed for as long as the plan wants.
+    pub(super) fn is_overdue(&self, step: usize, now: Timestamp) -> bool {
+        self.jobs
+            .get(&step)
+            .and_then(|job| job.deadline)
+            .is_some_and(|deadline| deadline <= now)
     }
 
     /// A question about a job got no answer.
@@ -118,6 +149,7 @@ impl Watching {
         if let Some(job) = self.jobs.get_mut(&step) {
             job.is_asked = false;
             job.look_at = at;
+            self.alone.insert((at, step));
         }
     }
 
@@ -138,25 +170,26 @@ impl Watching {
             let jobs = self.jobs.values().filter(|job| !job.is_asked);
             return jobs.map(|job| job.look_at).min();
         }
-        match &self.sweep {
-            // Its next page waits for the rates alone.
-            Some(_) => None,
-            None => self.sweep_at,
-        }
+        let alone = self.alone.first().map(|(at, _)| *at);
+        // The next page of a sweep waits for the rates only.
+        let sweep = self.sweep_at.filter(|_| self.sweep.is_none());
+        [alone, sweep].into_iter().flatten().min()
     }
 
     fn begin_sweep(&mut self, account: &str, now: Timestamp) {
         self.sweeps += 1;
         let oldest = self.jobs.values().map(|job| job.since).min().unwrap_or(now);
         let oldest = oldest.saturating_sub(CLOCK_SKEW).unwrap_or(oldest);
-        let is_wide = self.swept.is_none() || self.sweeps.is_multiple_of(WIDE_EVERY);
+        let is_wide = self.sweeps.is_multiple_of(WIDE_EVERY);
         let mut query = JobQuery {
             account: account.to_owned(),
             ..JobQuery::default()
         };
-        match self.swept.filter(|_| !is_wide) {
-            Some(swept) => query.completed_after = Some(swept - OVERLAP),
-            None => query.created_after = Some(oldest),
+        if is_wide {
+            query.created_after = Some(oldest);
+        } else {
+            // No job ends before it begins.
+            query.completed_after = Some(self.swept.map_or(oldest, |swept| swept - OVERLAP));
         }
         self.sweep = Some(Sweep {
             query,
@@ -181,11 +214,10 @@ impl Watching {
         self.sweep_at = Some(now + interval(SignedDuration::from_secs(mean)));
         if sweep.is_wide {
             // What a listing of everything does not show is asked about by itself.
-            for job in self.jobs.values_mut() {
-                if job.since < sweep.began && job.sweep != self.sweeps {
-                    job.look_at = now;
-                }
-            }
+            let missing = self.jobs.iter().filter(|(_, job)| {
+                job.since < sweep.began && job.sweep != self.sweeps && !job.is_asked
+            });
+            self.alone.extend(missing.map(|(step, _)| (now, *step)));
         }
     }
 }
@@ -200,59 +232,80 @@ where
     /// Asks about what is due, as far as the rates let it.
     pub(super) fn look(&mut self) {
         let now = self.engine.clock.now();
-        if self.watching.one_by_one() {
-            self.watching.sweep = None;
-            let due: Vec<(usize, String)> = self
-                .watching
-                .jobs
-                .iter()
-                .filter(|(_, job)| !job.is_asked && job.look_at <= now)
-                .map(|(step, job)| (*step, job.job_id.clone()))
-                .collect();
-            for (step, job_id) in due {
-                if !self.calls.may("DescribeRestoreJob", now) {
+        for place in 0..self.watching.len() {
+            self.look_at(place, now);
+        }
+    }
+
+    fn look_at(&mut self, place: usize, now: Timestamp) {
+        let watching = &mut self.watching[place];
+        if watching.one_by_one() {
+            watching.sweep = None;
+            for (step, job) in &mut watching.jobs {
+                if job.is_asked || job.look_at > now {
+                    continue;
+                }
+                if !self.calls.may(place, "DescribeRestoreJob", now) {
                     return;
                 }
-                if let Some(job) = self.watching.jobs.get_mut(&step) {
-                    job.is_asked = true;
-                }
-                self.calls.poll(step, job_id);
+                job.is_asked = true;
+                self.calls.poll(place, *step, Arc::clone(&job.job_id));
             }
             return;
         }
-        if self.watching.sweep.is_none() && self.watching.sweep_at.is_none_or(|at| at <= now) {
-            self.watching
-                .begin_sweep(&self.engine.plan.target.account, now);
+        while let Some((at, step)) = watching.alone.first().copied() {
+            if at > now {
+                break;
+            }
+            let job = watching.jobs.get_mut(&step).filter(|job| !job.is_asked);
+            if let Some(job) = job {
+                if !self.calls.may(place, "DescribeRestoreJob", now) {
+                    return;
+                }
+                job.is_asked = true;
+                self.calls.poll(place, step, Arc::clone(&job.job_id));
+            }
+            watching.alone.remove(&(at, step));
         }
-        if let Some(sweep) = &mut self.watching.sweep
+        if watching.sweep.is_none() && watching.sweep_at.is_none_or(|at| at <= now) {
+            watching.begin_sweep(&self.engine.plan.targets[place].account, now);
+        }
+        if let Some(sweep) = &mut watching.sweep
             && !sweep.is_asked
-            && self.calls.may("ListRestoreJobs", now)
+            && self.calls.may(place, "ListRestoreJobs", now)
         {
             sweep.is_asked = true;
-            self.calls.list(sweep.query.clone(), sweep.token.take());
+            self.calls
+                .list(place, sweep.query.clone(), sweep.token.take());
         }
     }
 
     /// A page of a listing has come.
-    pub(super) fn listed(&mut self, jobs: Vec<Job>, next: Option<String>) -> Result<(), Stopped> {
-        self.tries.remove(&usize::MAX);
-        let sweeps = self.watching.sweeps;
+    pub(super) fn listed(
+        &mut self,
+        place: usize,
+        jobs: Vec<Job>,
+        next: Option<String>,
+    ) -> Result<(), Stopped> {
+        self.tries.remove(&sweeps_of(place));
+        let sweeps = self.watching[place].sweeps;
         for job in jobs {
-            let Some(step) = self.watching.by_id.get(&job.id).copied() else {
+            let Some(step) = self.watching[place].by_id.get(job.id.as_str()).copied() else {
                 continue;
             };
-            if let Some(followed) = self.watching.jobs.get_mut(&step) {
+            if let Some(followed) = self.watching[place].jobs.get_mut(&step) {
                 followed.sweep = sweeps;
             }
             self.polled(step, job)?;
         }
         let now = self.engine.clock.now();
-        match (&mut self.watching.sweep, next) {
+        let watching = &mut self.watching[place];
+        match (&mut watching.sweep, next) {
             (Some(sweep), Some(token)) => {
                 sweep.token = Some(token);
                 sweep.is_asked = false;
             }
-            _ => self.watching.end_sweep(now),
+            _ => watching.end_sweep(now),
         }
         Ok(())
     }

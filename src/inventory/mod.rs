@@ -1,6 +1,11 @@
 //! An inventory file as a world without credentials: vaults and recovery points as they were recorded.
 
+mod collect;
+
+pub use collect::{Asked, Collected, Listed, Step, Wanted, ask, collect, list, text};
+
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::diff::{ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault};
 use crate::emulator::{
@@ -10,13 +15,13 @@ use crate::emulator::{
 use crate::render::SourceFacts;
 
 /// The vaults and recovery points of an inventory file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recorded {
-    inventory: Inventory,
+    inventory: Arc<Inventory>,
     /// Where each recovery point stands: its account, vault and number.
-    places: HashMap<String, (usize, String, usize)>,
+    places: Arc<HashMap<String, (usize, String, usize)>>,
     /// Recovery points to which others belong.
-    parents: HashSet<String>,
+    parents: Arc<HashSet<String>>,
     /// The account and Region whose vaults are listed; all where there is none.
     target: Option<(String, String)>,
 }
@@ -45,9 +50,9 @@ impl Recorded {
             }
         }
         Self {
-            inventory,
-            places,
-            parents,
+            inventory: Arc::new(inventory),
+            places: Arc::new(places),
+            parents: Arc::new(parents),
             target: None,
         }
     }
@@ -59,6 +64,15 @@ impl Recorded {
             target: Some((account.to_owned(), region.to_owned())),
             ..self
         }
+    }
+
+    /// The accounts and Regions that the file has, in its order.
+    #[must_use]
+    pub fn places(&self) -> Vec<(String, String)> {
+        let accounts = self.inventory.accounts.iter();
+        accounts
+            .map(|written| (written.account.clone(), written.region.clone()))
+            .collect()
     }
 
     /// Everything there is, by ARN.

@@ -76,6 +76,8 @@ pub struct Journal {
     /// The number of the next segment.
     next: u32,
     chain: Chain,
+    /// Whether what was appended has to survive the machine.
+    durable: bool,
     /// Released when the journal is dropped, or the process ends however it ends; none where it was taken over.
     _lock: Option<Lock>,
 }
@@ -121,9 +123,19 @@ impl Journal {
             folder,
             next: whole.segments + 1,
             chain: whole.chain,
+            durable: true,
             _lock: lock,
         };
         Ok((journal, whole.records))
+    }
+
+    /// The same journal of a run that nobody will take up again, such as a rehearsal: nothing waits for the disk.
+    #[must_use]
+    pub fn in_passing(self) -> Self {
+        Self {
+            durable: false,
+            ..self
+        }
     }
 }
 
@@ -143,9 +155,11 @@ impl Append for Journal {
             Err(err) => return Err(fail(err.to_string())),
         };
         file.write_all(&lines)
-            .and_then(|()| file.sync_data())
             .map_err(|err| fail(err.to_string()))?;
-        sync(&self.folder);
+        if self.durable {
+            file.sync_data().map_err(|err| fail(err.to_string()))?;
+            sync(&self.folder);
+        }
         self.next += 1;
         Ok(())
     }
@@ -222,6 +236,22 @@ pub fn runs(state: &Path) -> Result<Vec<(String, String)>, Error> {
         }
     }
     Ok(runs)
+}
+
+/// The run of a plan that was worked on last, but for one.
+#[must_use]
+pub fn latest_other(state: &Path, plan: &str, run: &str) -> Option<PathBuf> {
+    let others = names(&state.join(plan)).ok()?;
+    others
+        .iter()
+        .filter(|other| *other != run)
+        .map(|other| directory(state, plan, other))
+        .filter_map(|directory| {
+            let modified = fs::metadata(directory.join(FOLDER)).ok()?.modified().ok()?;
+            Some((modified, directory))
+        })
+        .max()
+        .map(|(_, directory)| directory)
 }
 
 /// Who works on a run now, if anybody does.

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 
 use super::fields::{Fields, Reader};
 use super::selector::{self, Point, for_each, recovery_point};
+use super::target::{self, Target};
 use super::{Entry, Kind, Node, Variable, variables, yaml};
 use crate::diagnostic::{Finding, Source, Span, Spanned, suggest};
 
@@ -27,23 +28,10 @@ pub struct Document {
     pub limits: Limits,
     /// What a failed restore does to the rest.
     pub on_failure: OnFailure,
-    /// Where restores run; absent when the plan has none, which is a finding.
-    pub target: Option<Target>,
+    /// Where restores run; none where the plan has none, which is a finding.
+    pub targets: Vec<Target>,
     /// What comes back.
     pub restores: Vec<Restore>,
-}
-
-/// Where a restore runs. Each part may hold a template.
-#[derive(Debug)]
-pub struct Target {
-    /// The AWS Region.
-    pub region: Option<Node>,
-    /// The account that the caller has to be in.
-    pub account: Option<Node>,
-    /// The role that AWS Backup assumes.
-    pub iam_role_arn: Option<Node>,
-    /// Where the target stands.
-    pub span: Span,
 }
 
 /// Times that have to be met.
@@ -60,8 +48,12 @@ pub struct Objectives {
 pub struct Limits {
     /// In all.
     pub concurrent: Option<u32>,
-    /// Of one resource type.
+    /// Of one resource type, in one target.
     pub by_type: BTreeMap<String, u32>,
+    /// In one target.
+    pub by_target: BTreeMap<String, u32>,
+    /// Where each type and target is named.
+    pub places: BTreeMap<String, Span>,
 }
 
 /// What a failed restore does to the rest.
@@ -81,6 +73,8 @@ pub struct Restore {
     pub name: Spanned<String>,
     /// AWS's name of the resource type.
     pub resource_type: Option<Spanned<String>>,
+    /// The target it names.
+    pub target: Option<Spanned<String>>,
     /// One for each item of this, where it is there.
     pub for_each: Option<Node>,
     /// The restores that have to be completed first.
@@ -95,6 +89,8 @@ pub struct Restore {
     pub copy_source_tags: Option<bool>,
     /// What this restore has to meet.
     pub objectives: Objectives,
+    /// How long its job is followed.
+    pub timeout: Option<SignedDuration>,
 }
 
 /// Reads a plan; as much of it as can be read, so that later stages report their findings too.
@@ -119,13 +115,7 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
     let objectives = objectives(fields.get("objectives"), reader);
     let limits = limits(fields.get("limits"), reader);
     let on_failure = on_failure(fields.get("on_failure"), reader);
-    let target = fields
-        .require(
-            "target",
-            "target: { region: us-west-2, account: \"123456789012\", iam_role_arn: arn:aws:iam::123456789012:role/restore }",
-            reader,
-        )
-        .and_then(|node| target(node, reader));
+    let targets = target::targets(&mut fields, reader);
     let restores = fields
         .require(
             "restores",
@@ -146,26 +136,8 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
         objectives,
         limits,
         on_failure,
-        target,
+        targets,
         restores,
-    })
-}
-
-fn target(node: &Node, reader: &mut Reader<'_>) -> Option<Target> {
-    let mut fields = Fields::of(node, "`target`", "target: { region: us-west-2 }", reader)?;
-    let region = fields
-        .require("region", "region: us-west-2", reader)
-        .cloned();
-    let account = fields
-        .require("account", "account: \"123456789012\"", reader)
-        .cloned();
-    let iam_role_arn = fields.get("iam_role_arn").cloned();
-    fields.finish(reader);
-    Some(Target {
-        region,
-        account,
-        iam_role_arn,
-        span: node.span.first_character(),
     })
 }
 
@@ -242,7 +214,13 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
     let copy_source_tags = fields
         .get("copy_source_tags_to_restored_resource")
         .and_then(|node| reader.flag(node, "`copy_source_tags_to_restored_resource`"));
+    let target = fields
+        .get("target")
+        .and_then(|node| reader.text(node, "`target` of a restore", "target: west"));
     let objectives = objectives(fields.get("objectives"), reader);
+    let timeout = fields
+        .get("timeout")
+        .and_then(|node| duration(node, "`timeout`", reader));
     if let Some(entry) = fields.entry("checks") {
         not_supported(entry.key.span, "`checks`", reader);
     }
@@ -250,6 +228,7 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
     Some(Restore {
         name: entry.key.clone(),
         resource_type,
+        target,
         for_each,
         needs,
         recovery_point,
@@ -257,6 +236,7 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
         metadata_span,
         copy_source_tags,
         objectives,
+        timeout,
     })
 }
 
@@ -338,23 +318,41 @@ fn limits(node: Option<&Node>, reader: &mut Reader<'_>) -> Limits {
     let concurrent = fields
         .get("concurrent")
         .and_then(|node| reader.whole(node, "`concurrent`"));
-    let by_type = fields
-        .get("by_type")
-        .filter(|node| Fields::of(node, "`by_type`", "by_type: { EKS: 1 }", reader).is_some())
-        .map(|node| {
-            node.entries()
-                .iter()
-                .filter_map(|entry| {
-                    let limit = reader.whole(&entry.value, "the limit of a type")?;
-                    Some((entry.key.value.clone(), limit))
-                })
-                .collect()
-        })
-        .unwrap_or_default();
+    let mut places = BTreeMap::new();
+    let mut by_name = |name: &'static str, shown: &'static str, example, what: &str| {
+        fields
+            .get(name)
+            .filter(|node| Fields::of(node, shown, example, reader).is_some())
+            .map(|node| {
+                node.entries()
+                    .iter()
+                    .filter_map(|entry| {
+                        places.insert(entry.key.value.clone(), entry.key.span);
+                        let limit = reader.whole(&entry.value, what)?;
+                        Some((entry.key.value.clone(), limit))
+                    })
+                    .collect()
+            })
+            .unwrap_or_default()
+    };
+    let by_type = by_name(
+        "by_type",
+        "`by_type`",
+        "by_type: { EKS: 1 }",
+        "the limit of a type",
+    );
+    let by_target = by_name(
+        "by_target",
+        "`by_target`",
+        "by_target: { west: 10 }",
+        "the limit of a target",
+    );
     fields.finish(reader);
     Limits {
         concurrent,
         by_type,
+        by_target,
+        places,
     }
 }
 

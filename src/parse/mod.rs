@@ -7,14 +7,18 @@ mod document;
 mod fields;
 mod lock;
 mod number;
+mod scalar;
 mod selector;
+mod target;
 mod variables;
 mod yaml;
 
-pub use document::{Document, Limits, Objectives, OnFailure, Restore, Target, document};
+pub use document::{Document, Limits, Objectives, OnFailure, Restore, document};
 pub use lock::{LOCK_VERSION, LockEntry, LockFile, lock_file};
 pub use number::Number;
+pub(crate) use scalar::within;
 pub use selector::{Point, Selector, duration};
+pub use target::Target;
 pub use variables::{Given, Variable, VariableKind, given};
 pub use yaml::{Entry, Kind, Node, yaml};
 

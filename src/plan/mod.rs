@@ -10,6 +10,8 @@ pub use token::{Identity, token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use crate::diagnostic::Finding;
 use crate::parse::{Document, Limits, Objectives, OnFailure, Point};
 use crate::render::{Instances, Known, Renderer, Secrets, Selector, Target};
@@ -28,8 +30,8 @@ pub struct Plan {
     pub name: String,
     /// The run.
     pub run_id: String,
-    /// Where everything runs.
-    pub target: Target,
+    /// Where restores run.
+    pub targets: Vec<Target>,
     /// One a restore, in the plan's order.
     pub steps: Vec<Step>,
     /// Indices into `steps`, each behind all it needs.
@@ -49,8 +51,12 @@ pub struct Step {
     pub name: Arc<str>,
     /// Which of the document's restores it is of.
     pub restore: usize,
+    /// The index of the target that it runs in.
+    pub target: usize,
     /// Indices of the steps it waits for; shared by all instances of a restore.
     pub needs: Arc<[usize]>,
+    /// How long its job is followed.
+    pub timeout: Option<SignedDuration>,
     /// What is to be sent, as far as it is known.
     pub draft: Draft,
     /// What it has to meet.
@@ -68,6 +74,8 @@ pub struct Draft {
     pub takes_mark: bool,
     /// Whether rules of the type ask about the recovery point, and were not checked.
     pub lacks_recovery_point: bool,
+    /// How long the restore is likely to take: an estimate from its type and size, or what it took before.
+    pub expected: SignedDuration,
     /// The selector that has to be resolved before anything is sent.
     pub selector: Option<Selector>,
 }
@@ -119,10 +127,10 @@ impl Planner {
             .any(|restore| matches!(restore.recovery_point, Some(Point::Selector(_))))
     }
 
-    /// Where everything runs.
+    /// Where restores run. Never none.
     #[must_use]
-    pub fn target(&self) -> &Target {
-        self.renderer.target()
+    pub fn targets(&self) -> &[Target] {
+        self.renderer.targets()
     }
 
     /// Checks everything and drafts every request; `None` where an error stands in the way.
@@ -131,8 +139,8 @@ impl Planner {
         let instances = self.renderer.instances();
         findings.extend(validate::plan(
             document,
-            self.renderer.target(),
-            self.renderer.target_pending(),
+            self.renderer.targets(),
+            self.renderer.targets_pending(),
             instances,
             &self.rules,
         ));
@@ -146,6 +154,8 @@ impl Planner {
                     restore: instance.restore,
                     needs: Arc::clone(&needed[instance.restore]),
                     draft,
+                    target: self.renderer.target_of(instance.restore),
+                    timeout: document.restores[instance.restore].timeout,
                     objectives: document.restores[instance.restore].objectives,
                 });
             }
@@ -159,7 +169,7 @@ impl Planner {
         complete.then(|| Plan {
             name: document.plan.value.clone(),
             run_id: self.renderer.run_id().to_owned(),
-            target: self.renderer.target().clone(),
+            targets: self.renderer.targets().to_vec(),
             steps,
             order,
             limits: document.limits.clone(),
@@ -181,7 +191,8 @@ impl Planner {
         let refused = findings[before..]
             .iter()
             .any(|finding| finding.severity == crate::diagnostic::Severity::Error);
-        let target = self.renderer.target();
+        let restore = self.renderer.instances().all()[index].restore;
+        let target = &self.renderer.targets()[self.renderer.target_of(restore)];
         let source = rendered
             .recovery_point
             .as_ref()
@@ -209,6 +220,7 @@ impl Planner {
             pending: rendered.pending,
             takes_mark: checked.takes_mark,
             lacks_recovery_point: checked.lacks_recovery_point,
+            expected: checked.expected,
             selector: rendered.selector,
         })
     }
@@ -217,22 +229,41 @@ impl Planner {
 impl Plan {
     /// The token of a step's request in an attempt; none while a part of it is pending.
     #[must_use]
-    pub fn token(&self, step: &Step, attempt: u32) -> Option<String> {
-        step.draft
+    pub fn token(&self, step: usize, attempt: u32) -> Option<String> {
+        let request = &self.steps[step].draft;
+        request
             .pending
             .is_empty()
-            .then(|| token(&self.identity(&step.name, attempt), &step.draft.request))
+            .then(|| token(&self.identity(step, attempt), &request.request))
     }
 
     /// Who asks: everything of a token but the request.
     #[must_use]
-    pub fn identity<'a>(&'a self, restore: &'a str, attempt: u32) -> Identity<'a> {
+    pub fn identity(&self, step: usize, attempt: u32) -> Identity<'_> {
+        let step = &self.steps[step];
         Identity {
             plan: &self.name,
             run: &self.run_id,
-            restore,
+            restore: &step.name,
             attempt,
-            target: &self.target,
+            target: &self.targets[step.target],
         }
+    }
+
+    /// Account and Region of every target, for people.
+    #[must_use]
+    pub fn places(&self) -> String {
+        let places: Vec<String> = self
+            .targets
+            .iter()
+            .map(|target| format!("{} {}", target.account, target.region))
+            .collect();
+        places.join(", ")
+    }
+
+    /// Where a step runs.
+    #[must_use]
+    pub fn target_of(&self, step: &Step) -> &Target {
+        &self.targets[step.target]
     }
 }

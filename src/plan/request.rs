@@ -1,7 +1,7 @@
 //! The exact body of StartRestoreJob.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -87,16 +87,22 @@ pub fn mark(token: &str) -> String {
 /// What tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal.
 #[must_use]
 pub fn digest(request: &Request) -> String {
-    let mut request = request.clone();
-    request.idempotency_token = None;
-    hex(&Sha256::digest(request.canonical()))
+    hex(&Sha256::digest(without_token(request).canonical()))
+}
+
+pub(super) fn without_token(request: &Request) -> Cow<'_, Request> {
+    let mut request = Cow::Borrowed(request);
+    if request.idempotency_token.is_some() {
+        request.to_mut().idempotency_token = None;
+    }
+    request
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
     bytes
         .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Request;
-use super::request::hex;
+use super::request::{hex, without_token};
 use crate::render::Target;
 
 /// The version of the derivation, at the front of every token.
@@ -37,21 +37,33 @@ struct Preimage<'a> {
     request: &'a Request,
     restore: &'a str,
     run: &'a str,
-    target: &'a Target,
+    target: Place<'a>,
+}
+
+/// Where it runs, without how redrill gets there or what the plan calls it.
+#[derive(Serialize)]
+struct Place<'a> {
+    account: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iam_role_arn: Option<&'a str>,
+    region: &'a str,
 }
 
 /// The token of a request in an attempt: 44 characters of `[a-z0-9-]`.
 #[must_use]
 pub fn token(identity: &Identity<'_>, request: &Request) -> String {
-    let mut request = request.clone();
-    request.idempotency_token = None;
+    let request = without_token(request);
     let preimage = Preimage {
         attempt: identity.attempt,
         plan: identity.plan,
         request: &request,
         restore: identity.restore,
         run: identity.run,
-        target: identity.target,
+        target: Place {
+            account: &identity.target.account,
+            iam_role_arn: identity.target.iam_role_arn.as_deref(),
+            region: &identity.target.region,
+        },
     };
     // Strings and a number: serde_json cannot fail on it.
     let text = serde_json::to_string(&preimage).unwrap_or_default();

@@ -14,6 +14,7 @@ mod restores;
 mod scope;
 mod secret;
 mod selector;
+mod sensitive;
 mod template;
 mod variables;
 mod wire;
@@ -23,6 +24,7 @@ pub use lock::{Lock, Locked, locked};
 pub use operators::filter_names;
 pub use secret::Secrets;
 pub use selector::{Pick, Resolved, Selector, written};
+pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::wire;
 
@@ -82,6 +84,9 @@ pub struct Known {
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 pub struct Target {
+    /// Its name, where the plan has several; no part of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The AWS account id.
     pub account: String,
     /// The role that AWS Backup assumes.
@@ -89,6 +94,9 @@ pub struct Target {
     pub iam_role_arn: Option<String>,
     /// The AWS Region.
     pub region: String,
+    /// The role that redrill assumes to call AWS Backup there; no part of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume_role_arn: Option<String>,
 }
 
 /// One restore with its templates evaluated.
@@ -127,8 +135,10 @@ pub struct Renderer {
     templates: Templates,
     shared: Shared,
     run_id: String,
-    target: Target,
-    target_pending: bool,
+    /// As in the document.
+    targets: Vec<Target>,
+    /// Whether a part of each depends on an input that has no value.
+    targets_pending: Vec<bool>,
     secrets: Secrets,
     /// Whether something was made of a secret in what is being rendered.
     changes_secret: AtomicBool,
@@ -151,13 +161,13 @@ impl Renderer {
             templates: Templates::new(cell),
             shared,
             run_id: run_id.to_owned(),
-            target: Target::default(),
-            target_pending: false,
+            targets: Vec::new(),
+            targets_pending: Vec::new(),
             secrets,
             changes_secret: AtomicBool::new(false),
             instances: Arc::default(),
         };
-        renderer.render_target(findings);
+        renderer.render_targets(findings);
         let instances = Arc::new(renderer.expand(document, findings));
         renderer.shared.set_instances(document, &instances);
         renderer.instances = instances;
@@ -182,16 +192,23 @@ impl Renderer {
         &self.run_id
     }
 
-    /// Where every restore of the plan runs; parts that could not be rendered are empty.
+    /// Where restores run, as in the document; parts that could not be rendered are empty. Never none.
     #[must_use]
-    pub fn target(&self) -> &Target {
-        &self.target
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
     }
 
-    /// Whether a part of the target depends on an input that has no value.
+    /// Whether a part of each target depends on an input that has no value.
     #[must_use]
-    pub fn target_pending(&self) -> bool {
-        self.target_pending
+    pub fn targets_pending(&self) -> &[bool] {
+        &self.targets_pending
+    }
+
+    /// The index of the target of one of the document's restores; the first where it names none that there is.
+    #[must_use]
+    pub fn target_of(&self, restore: usize) -> usize {
+        let document = &self.document;
+        document.target_of(&document.restores[restore]).unwrap_or(0)
     }
 
     /// The values that must not show.
@@ -200,27 +217,33 @@ impl Renderer {
         &self.secrets
     }
 
-    fn render_target(&mut self, findings: &mut Vec<Finding>) {
+    fn render_targets(&mut self, findings: &mut Vec<Finding>) {
         let document = Arc::clone(&self.document);
-        let Some(target) = &document.target else {
-            return;
-        };
         let scope = self.shared.plain();
-        let mut part = |node: &Option<Node>| -> Option<String> {
-            let node = node.as_ref()?;
-            let (value, pending) = self.text(node, &scope, "target", findings)?;
-            self.target_pending |= !pending.is_empty();
-            Some(value)
-        };
-        let account = part(&target.account).unwrap_or_default();
-        let region = part(&target.region).unwrap_or_default();
-        let iam_role_arn = part(&target.iam_role_arn);
-        self.target = Target {
-            account,
-            region,
-            iam_role_arn,
-        };
-        self.shared.set_target(&self.target);
+        for written in &document.targets {
+            let mut is_pending = false;
+            let mut part = |node: &Option<Node>| -> Option<String> {
+                let node = node.as_ref()?;
+                let (value, pending) = self.text(node, &scope, "target", findings)?;
+                is_pending |= !pending.is_empty();
+                Some(value)
+            };
+            let target = Target {
+                name: written.name.as_ref().map(|name| name.value.clone()),
+                account: part(&written.account).unwrap_or_default(),
+                region: part(&written.region).unwrap_or_default(),
+                iam_role_arn: part(&written.iam_role_arn),
+                assume_role_arn: part(&written.assume_role_arn),
+            };
+            self.targets.push(target);
+            self.targets_pending.push(is_pending);
+        }
+        if self.targets.is_empty() {
+            // A finding has said so; the rest is checked all the same.
+            self.targets.push(Target::default());
+            self.targets_pending.push(true);
+        }
+        self.shared.set_targets(&self.targets);
     }
 
     /// Renders one instance with what is known by now.
@@ -230,7 +253,8 @@ impl Renderer {
         let before = findings.len();
         let mut pending = BTreeSet::new();
         let mut selector = None;
-        let scope = self.shared.restore(instance, None, known);
+        let target = self.target_of(instance.restore);
+        let scope = self.shared.restore(instance, target, None, known);
         let recovery_point = match &restore.recovery_point {
             None => None,
             Some(Point::Arn(node)) => {
@@ -261,7 +285,7 @@ impl Renderer {
                 true => RecoveryPoint::Pending,
                 false => RecoveryPoint::Known(arn),
             });
-        let scope = self.shared.restore(instance, point, known);
+        let scope = self.shared.restore(instance, target, point, known);
         let metadata = restore
             .metadata
             .iter()

@@ -144,6 +144,8 @@ pub(super) struct Shared {
     cell: Cell,
     neighbours: Neighbours,
     slots: BTreeMap<String, Slot>,
+    /// `target`, for each target.
+    targets: Vec<Slot>,
 }
 
 impl Shared {
@@ -163,6 +165,7 @@ impl Shared {
             cell: cell.clone(),
             neighbours: Neighbours::default(),
             slots,
+            targets: Vec::new(),
         }
     }
 
@@ -171,17 +174,32 @@ impl Shared {
         self.neighbours = Neighbours::new(document, instances);
     }
 
-    pub(super) fn set_target(&mut self, target: &Target) {
-        let slots = BTreeMap::from([
-            ("account".to_owned(), known(&target.account)),
-            ("region".to_owned(), known(&target.region)),
-            (
-                "iam_role_arn".to_owned(),
-                known(target.iam_role_arn.as_deref().unwrap_or_default()),
-            ),
-        ]);
-        let target = names("target", slots, &self.cell);
-        self.slots.insert("target".to_owned(), Slot::Known(target));
+    pub(super) fn set_targets(&mut self, targets: &[Target]) {
+        let slot = |target: &Target| {
+            let mut slots = BTreeMap::from([
+                ("account".to_owned(), known(&target.account)),
+                ("region".to_owned(), known(&target.region)),
+                (
+                    "iam_role_arn".to_owned(),
+                    known(target.iam_role_arn.as_deref().unwrap_or_default()),
+                ),
+            ]);
+            slots.extend(
+                target
+                    .name
+                    .as_deref()
+                    .map(|name| ("name".to_owned(), known(name))),
+            );
+            Slot::Known(names("target", slots, &self.cell))
+        };
+        self.targets = targets.iter().map(slot).collect();
+        // What belongs to no restore sees the plan's own target, or the only one there is.
+        if let (Some(first), true) = (
+            self.targets.first(),
+            targets.len() == 1 || targets.iter().any(|target| target.name.is_none()),
+        ) {
+            self.slots.insert("target".to_owned(), first.clone());
+        }
     }
 
     /// For what belongs to no restore.
@@ -193,11 +211,15 @@ impl Shared {
     pub(super) fn restore(
         &self,
         instance: &Instance,
+        target: usize,
         recovery_point: Option<RecoveryPoint<'_>>,
         known_facts: &Known,
     ) -> Scope {
         let mut slots = self.slots.clone();
         slots.insert("restore".to_owned(), known(&instance.name));
+        if let Some(target) = self.targets.get(target) {
+            slots.insert("target".to_owned(), target.clone());
+        }
         if let Some(each) = &instance.each {
             slots.insert("each".to_owned(), Slot::Known(self.each(each)));
         }

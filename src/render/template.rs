@@ -11,8 +11,8 @@ use super::operators::filter_names;
 use super::scope::{Cell, Scope};
 use super::wire::describe;
 use super::{bounded, operators};
-use crate::diagnostic::{Finding, Position, Severity, Source, Span, suggest};
-use crate::parse::error;
+use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
+use crate::parse::{error, within};
 
 /// Instructions that one template may take; a name in a plan takes about ten.
 const FUEL: u64 = 20_000;
@@ -24,6 +24,9 @@ const MAX_OUTPUT: usize = 256 * 1024;
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
+
+/// What an engine says went wrong, and where in the scalar's text.
+type Failed = (Error, Option<Range<usize>>);
 
 /// What came of a scalar.
 pub(super) struct Evaluated {
@@ -84,7 +87,10 @@ impl Templates {
             Some(result) => result,
             None => bounded::template(&self.environment, text, scope.clone())
                 .map(serde_json::Value::String)
-                .map_err(|err| (err, 0)),
+                .map_err(|err| {
+                    let range = err.range();
+                    (err, range)
+                }),
         };
         let seen = self.cell.take();
         let changes = self.meter.has_computed() || text.contains("{%");
@@ -102,7 +108,7 @@ impl Templates {
                     changes_secret: seen.secret && changes,
                 });
             }
-            Err((err, shift)) => Problem::of(&err, shift, seen.missing),
+            Err((err, range)) => Problem::of(&err, range, seen.missing),
         };
         // With a placeholder in it a template may fail that will not fail with the value.
         let waits = !seen.pending.is_empty() && problem.rule == "template/error";
@@ -110,7 +116,8 @@ impl Templates {
             source,
             problem
                 .range
-                .map_or(span, |range| inside(source, span, text, range)),
+                .and_then(|range| within(source, span, text, range))
+                .unwrap_or(span),
             problem.rule,
             problem.message,
             problem.help,
@@ -140,18 +147,19 @@ impl Templates {
         &self,
         text: &str,
         scope: &Scope,
-    ) -> Option<Result<serde_json::Value, (Error, usize)>> {
+    ) -> Option<Result<serde_json::Value, Failed>> {
         let trimmed = text.trim();
         let inner = trimmed.strip_prefix("{{")?.strip_suffix("}}")?;
         let inner = inner.strip_prefix('-').unwrap_or(inner);
         let inner = inner.strip_suffix('-').unwrap_or(inner);
+        let inner = inner.trim();
         let shift = inner.as_ptr() as usize - text.as_ptr() as usize;
         let value = bounded::expression(&self.environment, inner, scope.clone())?;
-        Some(
-            value
-                .and_then(|value| self.typed(&value))
-                .map_err(|err| (err, shift)),
-        )
+        Some(value.and_then(|value| self.typed(&value)).map_err(|err| {
+            // What has no place of its own is about all of the expression.
+            let range = err.range().unwrap_or(0..inner.len());
+            (err, Some(range.start + shift..range.end + shift))
+        }))
     }
 }
 
@@ -195,8 +203,7 @@ struct Problem {
 }
 
 impl Problem {
-    fn of(err: &Error, shift: usize, missing: Option<(String, String)>) -> Self {
-        let range = err.range().map(|r| r.start + shift..r.end + shift);
+    fn of(err: &Error, range: Option<Range<usize>>, missing: Option<(String, String)>) -> Self {
         let detail = || {
             err.detail()
                 .map_or_else(|| err.kind().to_string(), str::to_owned)
@@ -251,29 +258,5 @@ impl Problem {
             help,
             range,
         }
-    }
-}
-
-/// The place of `range` of a scalar's text, where the scalar stands in the source as it is; else the scalar's own.
-fn inside(source: &Source, span: Span, text: &str, range: Range<usize>) -> Span {
-    let written = source.slice(span);
-    let quote = usize::from(written.starts_with(['"', '\'']));
-    let verbatim = written
-        .get(quote..)
-        .is_some_and(|written| written.starts_with(text));
-    if !verbatim || text.contains('\n') || range.start > range.end || range.end > text.len() {
-        return span;
-    }
-    let column = |byte: usize| {
-        let chars = text.get(..byte).map_or(0, |before| before.chars().count());
-        span.start.column + u32::try_from(quote + chars).unwrap_or(0)
-    };
-    let at = |column| Position {
-        line: span.start.line,
-        column,
-    };
-    Span {
-        start: at(column(range.start)),
-        end: at(column(range.end)),
     }
 }

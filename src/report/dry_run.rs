@@ -59,7 +59,7 @@ pub fn dry_run_json(plan: &Plan, diff: &Diff, secrets: &Secrets) -> String {
         schema: "redrill.plan/v1",
         plan: &plan.name,
         run_id: &plan.run_id,
-        target: &plan.target,
+        target: &plan.targets[0],
         restores,
         lost: &diff.lost,
     })
@@ -69,8 +69,10 @@ pub fn dry_run_json(plan: &Plan, diff: &Diff, secrets: &Secrets) -> String {
 #[must_use]
 pub fn dry_run_human(plan: &Plan, diff: &Diff) -> String {
     let mut text = format!(
-        "{} run {}, into {} {}\n\n",
-        plan.name, plan.run_id, plan.target.account, plan.target.region
+        "{} run {}, into {}\n\n",
+        plan.name,
+        plan.run_id,
+        plan.places()
     );
     let rows: Vec<Vec<String>> = diff
         .changes

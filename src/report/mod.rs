@@ -15,7 +15,7 @@ pub use explain::{Topic, explain, topic, topics};
 pub use lock::{lock_human, lock_text};
 pub use plan_schema::{plan_schema, type_schema};
 pub use requests::{RequestFormat, requests};
-pub use run::{RestoreReport, RunReport, RunStatus, Verdict, run_report};
+pub use run::{Record, RestoreReport, RunReport, RunStatus, Verdict, run_report};
 pub use run_human::{duration, run_human};
 pub use status::{StatusRow, status_human, status_json};
 

@@ -26,11 +26,11 @@ struct Line<'a> {
 #[must_use]
 pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &Secrets) -> String {
     let mut text = String::new();
-    for step in &plan.steps {
+    for (at, step) in plan.steps.iter().enumerate() {
         if !only.is_empty() && !only.iter().any(|name| **name == *step.name) {
             continue;
         }
-        let request = match plan.token(step, 1) {
+        let request = match plan.token(at, 1) {
             Some(token) => step.draft.sent_with(&token),
             None => step.draft.request.clone(),
         };
@@ -39,7 +39,7 @@ pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &S
             RequestFormat::CliJson => request.canonical(),
             RequestFormat::Lines => serde_json::to_string(&Line {
                 restore: &step.name,
-                target: &plan.target,
+                target: plan.target_of(step),
                 request,
                 pending: step.draft.pending.iter().map(String::as_str).collect(),
             })

@@ -107,26 +107,50 @@ impl RunStatus {
     }
 }
 
-/// Reads a run's events into its report; restores that the plan names and no event does are not started.
+/// What the events of a run have come to so far. Events are folded in one by one and not kept: a large run has
+/// hundreds of thousands.
+#[derive(Debug, Default)]
+pub struct Record {
+    start: Option<Timestamp>,
+    by_name: BTreeMap<String, RestoreReport>,
+}
+
+impl Record {
+    /// Takes one event in; they come in the journal's order.
+    pub fn take(&mut self, recorded: &Recorded) {
+        if matches!(recorded.event, Event::RunOpened { .. }) {
+            self.start.get_or_insert(recorded.at);
+        }
+        let Some(name) = recorded.event.restore() else {
+            return;
+        };
+        if !self.by_name.contains_key(name) {
+            self.by_name.insert(name.to_owned(), fresh(name));
+        }
+        if let Some(restore) = self.by_name.get_mut(name) {
+            restore.take(recorded, self.start);
+        }
+    }
+}
+
+impl<'a> FromIterator<&'a Recorded> for Record {
+    fn from_iter<I: IntoIterator<Item = &'a Recorded>>(events: I) -> Self {
+        let mut record = Self::default();
+        for recorded in events {
+            record.take(recorded);
+        }
+        record
+    }
+}
+
+/// The report of a run; restores that the plan names and no event does are not started.
 #[must_use]
 pub fn run_report(
     plan: &Plan,
-    events: &[Recorded],
+    record: Record,
     api_calls: BTreeMap<&'static str, u64>,
 ) -> RunReport {
-    let start = events
-        .iter()
-        .find(|recorded| matches!(recorded.event, Event::RunOpened { .. }))
-        .map(|recorded| recorded.at);
-    let mut by_name: BTreeMap<String, RestoreReport> = BTreeMap::new();
-    for recorded in events {
-        if let Some(name) = recorded.event.restore() {
-            let restore = by_name
-                .entry(name.to_owned())
-                .or_insert_with(|| fresh(name));
-            restore.take(recorded, start);
-        }
-    }
+    let Record { start, mut by_name } = record;
     let mut missed = Vec::new();
     let mut restores: Vec<RestoreReport> = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {

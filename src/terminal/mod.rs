@@ -1,18 +1,28 @@
 //! The screen: a consumer of events that knows nothing else.
+//!
+//! A run of few restores is told event by event. Of many, what went wrong is told at once, and the rest is counted: in
+//! the rows of a terminal, or in a line now and then where there is none.
 
+mod board;
+mod counter;
+mod tally;
 mod words;
 
-use std::io::Write;
-use std::time::Duration;
+pub use counter::Counter;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::Write;
 
 use crate::execute::{Event, Observer, Recorded};
+use board::Board;
+use tally::{Pace, Tally};
+
+/// Up to so many restores, every event has its line.
+const FEW: usize = 50;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// A bar, with a line above it for everything that matters.
+    /// A bar and what runs, with a line above for everything that matters.
     Bar,
     /// A line for everything that matters.
     Lines,
@@ -20,93 +30,98 @@ pub enum Style {
     None,
 }
 
+/// A run as it stands when the screen begins.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// How many restores the run has.
+    pub total: usize,
+    /// How many of them have been completed before.
+    pub completed: usize,
+    /// The names of those that an earlier runner started.
+    pub running: Vec<String>,
+}
+
 /// Standard error while a run goes on.
 pub struct Screen {
     style: Style,
     verbose: bool,
-    bar: ProgressBar,
-    running: usize,
-    completed: usize,
-    failed: usize,
+    is_large: bool,
+    tally: Tally,
+    pace: Pace,
+    board: Option<Board>,
     out: anstream::AutoStream<std::io::Stderr>,
 }
 
 impl Screen {
-    /// For a run of `total` restores, of which `completed` have been before.
+    /// For a run that stands somewhere.
     #[must_use]
-    pub fn new(style: Style, verbose: bool, total: usize, completed: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(
-            Some(total as u64),
-            if style == Style::Bar {
-                ProgressDrawTarget::stderr()
-            } else {
-                ProgressDrawTarget::hidden()
-            },
-        );
-        // A constant that is known to parse; the default style otherwise.
-        if let Ok(look) = ProgressStyle::with_template(
-            "{bar:32.cyan/blue} {pos}/{len} restored  {msg}  {elapsed}",
-        ) {
-            bar.set_style(look);
-        }
-        bar.set_position(completed as u64);
-        if style == Style::Bar {
-            // So that the time goes on while nothing happens.
-            bar.enable_steady_tick(Duration::from_millis(250));
+    pub fn new(style: Style, verbose: bool, standing: &Standing) -> Self {
+        let tally = Tally::new(standing);
+        let mut board = (style == Style::Bar).then(|| Board::new(standing.total));
+        if let Some(board) = &mut board {
+            for name in &standing.running {
+                board.start(name);
+            }
+            board.count(&tally);
         }
         Self {
             style,
             verbose,
-            bar,
-            running: 0,
-            completed,
-            failed: 0,
+            is_large: standing.total > FEW,
+            tally,
+            pace: Pace::default(),
+            board,
             out: anstream::stderr(),
         }
     }
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        if let Some(board) = &self.board {
+            board.finish();
+        }
     }
 
-    fn line(&mut self, text: &str) {
-        match self.style {
-            Style::Bar => self.bar.println(text),
-            Style::Lines => {
+    fn line(&mut self, recorded: &Recorded, words: &str) {
+        let text = format!("{}  {words}", recorded.at.strftime("%H:%M:%S"));
+        match (&self.board, self.style) {
+            (Some(board), _) => board.line(&text),
+            (None, Style::Lines) => {
                 // Nobody is left to tell where this fails.
                 let _ = writeln!(self.out, "{text}");
             }
-            Style::None => {}
+            (None, _) => {}
         }
     }
 }
 
 impl Observer for Screen {
     fn observe(&mut self, recorded: &Recorded) {
-        match &recorded.event {
-            Event::Accepted { .. } | Event::Adopted { .. } => self.running += 1,
-            Event::Completed { .. } => {
-                self.running = self.running.saturating_sub(1);
-                self.completed += 1;
-            }
-            Event::Failed { .. } => {
-                self.running = self.running.saturating_sub(1);
-                self.failed += 1;
-            }
-            Event::Refused { .. } | Event::Rejected { .. } => self.failed += 1,
-            _ => {}
+        let event = &recorded.event;
+        self.tally.take(event);
+        if let Some(board) = &mut self.board {
+            board.take(event, self.verbose);
+            board.count(&self.tally);
         }
-        self.bar.set_position(self.completed as u64);
-        let failed = match self.failed {
-            0 => String::new(),
-            failed => format!(", {failed} failed"),
-        };
-        self.bar
-            .set_message(format!("{} running{failed}", self.running));
-        if let Some(words) = words::words(&recorded.event, self.verbose) {
-            let time = recorded.at.strftime("%H:%M:%S");
-            self.line(&format!("{time}  {words}"));
+        let counted = self.is_large && !self.verbose && is_usual(event);
+        if !counted && let Some(words) = words::words(event, self.verbose) {
+            self.line(recorded, &words);
+        }
+        let ends = matches!(event, Event::Detached | Event::RunEnded);
+        if self.is_large && self.style == Style::Lines && self.pace.is_time(recorded.at, ends) {
+            let words = self.tally.to_string();
+            self.line(recorded, &words);
         }
     }
+}
+
+/// What is expected of a run, restore by restore.
+fn is_usual(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Accepted { .. }
+            | Event::Completed { message: None, .. }
+            | Event::Skipped { .. }
+            | Event::Seen { .. }
+    )
 }

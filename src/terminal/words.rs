@@ -5,8 +5,18 @@ use crate::execute::Event;
 /// One line for an event; none for what matters to the journal alone.
 pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
     Some(match event {
-        Event::RunOpened { plan, run, target, .. } => {
-            format!("{plan} run {run}, into {} {}", target.account, target.region)
+        Event::RunOpened {
+            plan,
+            run,
+            target,
+            others,
+            ..
+        } => {
+            let places: Vec<String> = std::iter::once(target)
+                .chain(others)
+                .map(|target| format!("{} {}", target.account, target.region))
+                .collect();
+            format!("{plan} run {run}, into {}", places.join(", "))
         }
         Event::RunResumed { .. } => "the run goes on where it stopped".to_owned(),
         Event::Resolved { restore, point, .. } => {
@@ -61,6 +71,9 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             message,
             ..
         } => format!("{restore}: {status}: {message}"),
+        Event::Overdue { restore } => format!(
+            "{restore}: not back within its timeout; it goes on at AWS and is not followed any more"
+        ),
         Event::Skipped { restore, because } => format!("{restore}: skipped, because {because}"),
         Event::Trouble { message } => {
             format!("AWS does not answer as it should: {message}; trying again")

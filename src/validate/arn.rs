@@ -177,6 +177,28 @@ pub(super) fn recovery_point(
     }
 }
 
+fn is_role(role: &str) -> bool {
+    split(role).is_some_and(|arn| {
+        arn.service == "iam"
+            && arn.region.is_empty()
+            && is_account(arn.account)
+            && arn
+                .resource
+                .strip_prefix("role/")
+                .is_some_and(|name| !name.is_empty())
+    })
+}
+
+fn not_a_role(node: &crate::parse::Node, role: &str, source: &Text) -> Finding {
+    error(
+        source,
+        node.span,
+        "target/role",
+        format!("`{role}` is not the ARN of an IAM role"),
+        "write it as in `arn:aws:iam::123456789012:role/restore`",
+    )
+}
+
 /// Checks where the restores run.
 pub(super) fn target(
     written: &Written,
@@ -208,6 +230,11 @@ pub(super) fn target(
             "write the 12 digits of the account, in quotes: `\"123456789012\"`",
         ));
     }
+    if let (Some(node), Some(role)) = (&written.assume_role_arn, &target.assume_role_arn)
+        && !is_role(role)
+    {
+        findings.push(not_a_role(node, role, source));
+    }
     let (Some(node), Some(role)) = (&written.iam_role_arn, &target.iam_role_arn) else {
         if written.iam_role_arn.is_none() {
             findings.push(
@@ -225,23 +252,8 @@ pub(super) fn target(
         }
         return;
     };
-    let is_role = split(role).is_some_and(|arn| {
-        arn.service == "iam"
-            && arn.region.is_empty()
-            && is_account(arn.account)
-            && arn
-                .resource
-                .strip_prefix("role/")
-                .is_some_and(|name| !name.is_empty())
-    });
-    if !is_role {
-        findings.push(error(
-            source,
-            node.span,
-            "target/role",
-            format!("`{role}` is not the ARN of an IAM role"),
-            "write it as in `arn:aws:iam::123456789012:role/restore`",
-        ));
+    if !is_role(role) {
+        findings.push(not_a_role(node, role, source));
     } else if is_account(&target.account)
         && split(role).is_some_and(|arn| arn.account != target.account)
     {

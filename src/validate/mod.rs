@@ -3,20 +3,26 @@
 mod arn;
 mod check;
 mod coerce;
+mod draft;
+mod estimate;
 mod graph;
 mod include;
+mod init;
 mod problem;
 mod rules;
 mod slips;
 mod wording;
 
+pub use draft::{Drafter, Origin, Proposal, Proposed, Variables};
 pub use graph::{needed, order};
-pub use rules::{Rules, RulesError};
+pub use rules::{Composite, Rules, RulesError};
 pub use slips::written;
 pub use wording::{example, expected};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use jiff::SignedDuration;
 
 use crate::diagnostic::{Finding, Severity, suggest};
 use crate::parse::{Document, Restore, error, warning};
@@ -37,20 +43,26 @@ pub struct Checked {
     pub takes_mark: bool,
     /// Whether rules of the type ask about the recovery point, which is not at hand.
     pub lacks_recovery_point: bool,
+    /// How long it is likely to take.
+    pub expected: SignedDuration,
 }
 
 /// Checks what belongs to no single restore: the target, and the types whose rules are not known.
 pub fn plan(
     document: &Document,
-    target: &Target,
-    target_pending: bool,
+    targets: &[Target],
+    targets_pending: &[bool],
     instances: &Instances,
     rules: &Rules,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let (Some(written), false) = (&document.target, target_pending) {
-        arn::target(written, target, &document.source, &mut findings);
+    for ((written, target), is_pending) in document.targets.iter().zip(targets).zip(targets_pending)
+    {
+        if !is_pending {
+            arn::target(written, target, &document.source, &mut findings);
+        }
     }
+    named_targets(document, &mut findings);
     graph::needs(document, instances, &mut findings);
     limits(document, &mut findings);
     unknown_types(document, rules, &mut findings);
@@ -103,8 +115,49 @@ pub fn restore(
         copy_source_tags: written.copy_source_tags,
         lacks_recovery_point: source.is_none()
             && schema.is_some_and(|schema| schema.asks_recovery_point),
+        expected: schema.map_or(estimate::UNKNOWN, |schema| schema.notes.estimate.of(source)),
         takes_mark: schema.is_some_and(|schema| schema.keys.contains_key("aws:backup:request-id")),
     })
+}
+
+fn target_names(document: &Document) -> impl Iterator<Item = &str> {
+    document
+        .targets
+        .iter()
+        .filter_map(|target| Some(target.name.as_ref()?.value.as_str()))
+}
+
+/// Every restore has to run somewhere.
+fn named_targets(document: &Document, findings: &mut Vec<Finding>) {
+    if document.targets.is_empty() {
+        return;
+    }
+    for restore in &document.restores {
+        if document.target_of(restore).is_some() {
+            continue;
+        }
+        let names: Vec<&str> = target_names(document).collect();
+        let finding = match &restore.target {
+            Some(name) => error(
+                &document.source,
+                name.span,
+                "target/unknown",
+                format!("there is no target `{}`", name.value),
+                suggest(&name.value, names),
+            ),
+            None => error(
+                &document.source,
+                restore.name.span,
+                "target/unnamed",
+                "the plan has several targets, and nothing says which of them this restore runs in",
+                format!(
+                    "add `target: {}`, or give the plan a `target` of its own",
+                    names.first().copied().unwrap_or_default()
+                ),
+            ),
+        };
+        findings.push(finding.of_restore(&restore.name.value));
+    }
 }
 
 /// One finding a type, at its first use: ten thousand restores of it are one thing to know.
@@ -148,13 +201,29 @@ fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>
 }
 
 fn limits(document: &Document, findings: &mut Vec<Finding>) {
+    let place = |name: &String| {
+        let places = &document.limits.places;
+        places.get(name).copied().unwrap_or(document.plan.span)
+    };
+    let targets: Vec<&str> = target_names(document).collect();
+    for name in document.limits.by_target.keys() {
+        if !targets.contains(&name.as_str()) {
+            findings.push(warning(
+                &document.source,
+                place(name),
+                "limits/unused",
+                format!("`limits.by_target` names `{name}`, and there is no such target"),
+                suggest(name, targets.iter().copied()),
+            ));
+        }
+    }
     for name in document.limits.by_type.keys() {
         if !document
             .restores
             .iter()
             .any(|r| r.resource_type.as_ref().is_some_and(|t| t.value == *name))
         {
-            let span = document.plan.span;
+            let span = place(name);
             let types: Vec<&str> = document
                 .restores
                 .iter()

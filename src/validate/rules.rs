@@ -10,6 +10,7 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::estimate::Estimate;
 use super::include;
 
 /// Every schema file: its stem and its text.
@@ -31,6 +32,15 @@ pub struct RulesError {
     message: String,
 }
 
+impl RulesError {
+    pub(super) fn of(file: &str, message: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            message,
+        }
+    }
+}
+
 /// The rules of one type.
 pub(super) struct Schema {
     /// AWS's name of the type.
@@ -41,6 +51,7 @@ pub(super) struct Schema {
     pub(super) request: Option<Validator>,
     pub(super) notes: TypeNotes,
     pub(super) recovery_point: Option<Regex>,
+    pub(super) resource_name: Option<Regex>,
     /// Whether a rule asks about the recovery point itself, beyond its ARN.
     pub(super) asks_recovery_point: bool,
     /// AWS's spelling of each key, by the key in lower case.
@@ -52,11 +63,13 @@ pub(super) struct Schema {
 }
 
 /// `x-redrill` at the root of a file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TypeNotes {
     /// The type's page.
     pub(super) url: String,
+    /// How long a restore takes.
+    pub(super) estimate: Estimate,
     /// What the ARN of a recovery point looks like.
     recovery_point: Option<String>,
     /// Bytes of all metadata together.
@@ -74,6 +87,20 @@ pub(super) struct TypeNotes {
     /// Other names that AWS's own pages give the type.
     #[serde(default, rename = "also")]
     _also: Vec<String>,
+    /// Of a composite recovery point, what is restored.
+    pub(super) composite: Option<Composite>,
+    /// Where the ARN of a resource has the name that people give it, if that is not its end: the group `name`.
+    resource_name: Option<String>,
+}
+
+/// What is restored of a recovery point that others belong to.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Composite {
+    /// It itself, and all that belongs to it in one go.
+    Whole,
+    /// What belongs to it, one by one.
+    Nested,
 }
 
 /// `x-redrill` beside a rule or a key.
@@ -100,6 +127,9 @@ pub(super) struct Note {
     /// Whether each member is a metadata map of its own, which AWS wants as JSON in a string once more.
     #[serde(default)]
     pub(super) holds_metadata: bool,
+    /// What a new plan says of the key.
+    #[serde(default, rename = "init")]
+    _init: Option<super::init::Init>,
     /// Other spellings of the key in AWS's own pages.
     #[serde(default)]
     also: Vec<String>,
@@ -142,6 +172,23 @@ impl Rules {
         self.of(resource_type).map(|schema| &schema.text)
     }
 
+    /// What is restored of a type's composite recovery points; `None` where it has none, or no rules.
+    #[must_use]
+    pub fn composite(&self, resource_type: &str) -> Option<Composite> {
+        self.of(resource_type)?.notes.composite
+    }
+
+    /// The name that people give a resource of a type, by its ARN.
+    #[must_use]
+    pub fn resource_name<'a>(&self, resource_type: &str, arn: &'a str) -> &'a str {
+        let pattern = self
+            .of(resource_type)
+            .and_then(|of| of.resource_name.as_ref());
+        let named = pattern.and_then(|pattern| Some(pattern.captures(arn)?.name("name")?.as_str()));
+        let last = arn.rsplit([':', '/']).find(|part| !part.is_empty());
+        named.or(last).unwrap_or(arn)
+    }
+
     /// Compiles every file.
     ///
     /// # Errors
@@ -158,6 +205,7 @@ impl Rules {
             .map(|(stem, text)| {
                 let schema = Schema::compile(stem, text)?;
                 check_notes(&schema.text).map_err(|message| fail(stem, message))?;
+                self.drafter(&schema.title)?;
                 let named = schema.title.to_lowercase().replace(' ', "-");
                 if schema.title != title(text) {
                     Err(fail(stem, "has its title in another line".to_owned()))
@@ -240,10 +288,12 @@ impl Schema {
             Some(request) => Some(compile(request).map_err(fail)?),
             None => None,
         };
-        let recovery_point = match &notes.recovery_point {
-            Some(pattern) => Some(Regex::new(pattern).map_err(|err| fail(err.to_string()))?),
-            None => None,
+        let regex = |pattern: &Option<String>| {
+            let compiled = pattern.as_ref().map(|pattern| Regex::new(pattern));
+            compiled.transpose().map_err(|err| fail(err.to_string()))
         };
+        let recovery_point = regex(&notes.recovery_point)?;
+        let resource_name = regex(&notes.resource_name)?;
         let mut keys = BTreeMap::new();
         let (mut also, mut mistaken) = (BTreeSet::new(), BTreeMap::new());
         for key in properties(&text) {
@@ -263,6 +313,7 @@ impl Schema {
             request,
             notes,
             recovery_point,
+            resource_name,
             asks_recovery_point,
             keys,
             also,

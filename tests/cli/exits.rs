@@ -66,7 +66,8 @@ fn a_file_that_is_no_text() {
         .args(["validate", "binary.yaml"])
         .assert()
         .code(4)
-        .stderr_eq(str![[r#"
+        .stderr_eq("")
+        .stdout_eq(str![[r#"
 error[yaml/encoding]: this is not UTF-8, from byte 18 on
  --> binary.yaml:2:11
   |
@@ -75,7 +76,7 @@ error[yaml/encoding]: this is not UTF-8, from byte 18 on
   |
   = help: save the file as UTF-8; a plan is a text file
 
-error: the plan is invalid
+binary.yaml: invalid; 0 restores, 1 error, 0 warnings
 
 "#]]);
 }

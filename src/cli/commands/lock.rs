@@ -11,10 +11,11 @@ use crate::cli::arguments::{InputOptions, Lock as Arguments};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::diagnostic::Finding;
-use crate::diff::lock;
+use crate::diff::{Sources, lock};
 use crate::execute::{Clock, SystemClock};
 use crate::parse::{error, lock_file};
 use crate::pipeline;
+use crate::plan::Plan;
 use crate::render::{Known, Lock, Resolved, locked};
 use crate::report::{lock_human, lock_text};
 
@@ -29,10 +30,11 @@ pub(super) async fn lock(
     };
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
     let planner = &loaded.planner;
-    let target = planner.target();
-    let inventory = context.inventory(&arguments.inputs, target)?;
-    let settings = context.settings(&arguments.aws, target)?;
-    let world = World::new(inventory.as_ref(), &settings);
+    let targets = planner.targets();
+    let inventory = context.inventory(&arguments.inputs, targets)?;
+    let settings = context.all_settings(&arguments.aws, targets)?;
+    let world = World::new(inventory, settings);
+    let readers = world.readers();
     let anew = match arguments.update.as_deref() {
         None => Anew::New,
         Some([]) => Anew::All,
@@ -66,14 +68,14 @@ pub(super) async fn lock(
             }
         }
         let names: Vec<String> = known.resolved.keys().cloned().collect();
-        let entries = lock::entries(old, &names);
-        let looked = lock::look(&world, old, &entries, SystemClock.now()).await;
+        let entries = lock::entries(old, &plan, &names);
+        let looked = lock::look(&readers, old, &entries, SystemClock.now()).await;
         findings.extend(looked.map_err(Failure::Aws)?);
     }
     let plan = context.drafted(&loaded, &known, &findings)?.0;
     let start = SystemClock.now();
     pipeline::resolve(
-        &world,
+        &readers,
         planner,
         &plan,
         &[],
@@ -99,7 +101,7 @@ pub(super) async fn lock(
     }
     let all: Vec<(&str, Resolved)> = restores().collect();
     let pairs = || all.iter().map(|(name, resolved)| (*name, resolved));
-    files::replace(&path, &lock_text(&plan.name, pairs()))?;
+    files::write_whole(&path, &lock_text(&plan.name, pairs()), true)?;
     let total = format!(
         "{}: {count} locked, {} of them looked up now\n",
         path.display(),
@@ -176,18 +178,19 @@ pub(super) fn beside(
 }
 
 /// Whether what is locked is still there; where nobody answers, that is said.
-pub(super) async fn check(
+pub(super) async fn check<R: Sources>(
     lock: &Lock,
+    plan: &Plan,
     taken: &[String],
-    world: Option<&World<'_>>,
+    readers: Option<&[R]>,
     now: Timestamp,
 ) -> Vec<Finding> {
-    let entries = lock::entries(lock, taken);
+    let entries = lock::entries(lock, plan, taken);
     let offline = || lock::expiring(lock, &entries, now);
-    let Some(world) = world.filter(|_| !entries.is_empty()) else {
+    let Some(readers) = readers.filter(|_| !entries.is_empty()) else {
         return offline();
     };
-    match lock::look(world, lock, &entries, now).await {
+    match lock::look(readers, lock, &entries, now).await {
         Ok(findings) => findings,
         Err(err) => {
             let mut findings = offline();

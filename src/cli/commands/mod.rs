@@ -2,8 +2,11 @@
 
 mod emulator;
 mod explain;
+mod init;
+mod inventory;
 mod lock;
 mod plan;
+mod reading;
 mod rehearse;
 mod render;
 mod run;
@@ -15,12 +18,12 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::arguments::{AwsOptions, Command, Display, InputOptions};
+use super::arguments::{AwsOptions, Command, Display, InputOptions, Progress};
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::files;
 use super::output::Output;
-use crate::aws::{Aws, Settings};
+use crate::aws::Settings;
 use crate::diagnostic::{Finding, Findings, Severity};
 use crate::diff::Reader;
 use crate::inventory::Recorded;
@@ -28,6 +31,7 @@ use crate::parse::given;
 use crate::pipeline;
 use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Lock, Missing, Target};
+use crate::terminal::{Counter, Style};
 use crate::validate::Rules;
 use jiff::Timestamp;
 use world::World;
@@ -65,6 +69,10 @@ pub(super) fn run(
         Command::Emulator(arguments) => {
             runtime()?.block_on(emulator::emulator(&arguments, &mut context))
         }
+        Command::Inventory(arguments) => {
+            runtime()?.block_on(inventory::inventory(&arguments, &mut context))
+        }
+        Command::Init(arguments) => runtime()?.block_on(init::init(&arguments, &mut context)),
         Command::Explain(arguments) => explain::explain(&arguments, &mut context),
         Command::Schema(arguments) => schema::schema(&arguments, &mut context),
         Command::Completions { shell } => {
@@ -98,6 +106,23 @@ struct Loaded {
 }
 
 impl Context<'_> {
+    /// How progress is shown.
+    fn style(&self) -> Style {
+        match self.display.progress {
+            _ if self.display.quiet => Style::None,
+            Progress::None => Style::None,
+            Progress::Bar => Style::Bar,
+            Progress::Lines => Style::Lines,
+            Progress::Auto if Output::is_terminal() => Style::Bar,
+            Progress::Auto => Style::Lines,
+        }
+    }
+
+    /// Progress of what is counted.
+    fn counter(&self, what: &'static str) -> Counter {
+        Counter::new(self.style(), what)
+    }
+
     fn inputs(&self, options: &InputOptions) -> Result<Inputs, Failure> {
         let mut findings = Vec::new();
         let mut inputs = Inputs {
@@ -141,24 +166,33 @@ impl Context<'_> {
         &mut self,
         loaded: &Loaded,
         known: &mut Known,
-        world: &World<'_>,
+        world: &World,
         asked: &Asked<'_>,
     ) -> Result<Plan, Failure> {
         let planner = &loaded.planner;
         let only = chosen(planner, asked.only)?;
+        let readers = world.readers();
         let mut base = loaded.findings.clone();
         let (mut plan, mut findings) = self.drafted(loaded, known, &base)?;
         if let Some(lock) = asked.lock {
             let taken = crate::diff::lock::take(lock, &plan, &only, known, &mut base);
             let is_at_hand = asked.checks_lock || matches!(world, World::Inventory(_));
-            let at = is_at_hand.then_some(world);
-            base.extend(lock::check(lock, &taken, at, asked.start).await);
+            let at = is_at_hand.then_some(readers.as_slice());
+            base.extend(lock::check(lock, &plan, &taken, at, asked.start).await);
             (plan, findings) = self.drafted(loaded, known, &base)?;
         }
         if !pipeline::unresolved(&plan, &only).is_empty() {
-            pipeline::resolve(world, planner, &plan, &only, asked.start, known, &mut base)
-                .await
-                .map_err(Failure::Aws)?;
+            pipeline::resolve(
+                &readers,
+                planner,
+                &plan,
+                &only,
+                asked.start,
+                known,
+                &mut base,
+            )
+            .await
+            .map_err(Failure::Aws)?;
             (plan, findings) = self.drafted(loaded, known, &base)?;
         }
         // A file is asked about everything; AWS, two calls a point, about more than templates need where it is few.
@@ -172,7 +206,7 @@ impl Context<'_> {
         // `render` and `plan` connect to AWS where a template needs it, not for rules alone.
         let is_at_hand = needed || !matches!(world, World::Elsewhere(_));
         if !wanted.is_empty() && is_at_hand {
-            match pipeline::sources(world, planner, &plan, &wanted, known, &mut base).await {
+            match pipeline::sources(&readers, planner, &plan, &wanted, known, &mut base).await {
                 // For the rules alone nothing is held up: they stay unchecked, and are said to be.
                 Err(_) if !needed => {}
                 asked => asked.map_err(Failure::Aws)?,
@@ -213,6 +247,18 @@ impl Context<'_> {
         findings
     }
 
+    /// Where AWS is, for each target.
+    fn all_settings(
+        &self,
+        options: &AwsOptions,
+        targets: &[Target],
+    ) -> Result<Vec<Settings>, Failure> {
+        targets
+            .iter()
+            .map(|target| self.settings(options, target))
+            .collect()
+    }
+
     /// Where AWS is, for a target; made-up credentials for an emulator on this machine when there are no others.
     fn settings(&self, options: &AwsOptions, target: &Target) -> Result<Settings, Failure> {
         if let Some(region) = &options.region
@@ -228,6 +274,8 @@ impl Context<'_> {
         Ok(Settings {
             account: target.account.clone(),
             region: target.region.clone(),
+            // An emulator takes the account's own name for its credentials.
+            assume_role_arn: target.assume_role_arn.clone(),
             profile: options.profile.clone(),
             endpoint_url: options.endpoint_url.clone(),
             without_credentials: local
@@ -236,19 +284,22 @@ impl Context<'_> {
         })
     }
 
-    /// The inventory that was given, as a caller of the target sees it.
+    /// The inventory that was given, as a caller of each target sees it.
     fn inventory(
         &self,
         options: &InputOptions,
-        target: &Target,
-    ) -> Result<Option<Recorded>, Failure> {
+        targets: &[Target],
+    ) -> Result<Option<Vec<Recorded>>, Failure> {
         let Some(path) = &options.inventory else {
             return Ok(None);
         };
         let text = files::text(path)?;
-        Recorded::parse(&text)
-            .map(|recorded| Some(recorded.seen_from(&target.account, &target.region)))
-            .map_err(|err| Failure::Usage(format!("{}:{err}", path.display())))
+        let recorded = Recorded::parse(&text)
+            .map_err(|err| Failure::Usage(format!("{}:{err}", path.display())))?;
+        let views = targets
+            .iter()
+            .map(|target| recorded.clone().seen_from(&target.account, &target.region));
+        Ok(Some(views.collect()))
     }
 }
 
@@ -332,6 +383,3 @@ async fn check_account<R: Reader>(reader: &R, target: &Target) -> Result<(), Fai
         target.account
     )))
 }
-
-/// A reader shared by what plans and what executes.
-type Shared = Arc<Aws>;

@@ -13,10 +13,10 @@ use crate::report::{dry_run_human, dry_run_json};
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
-    let target = loaded.planner.target();
-    let inventory = context.inventory(&arguments.inputs, target)?;
-    let settings = context.settings(&arguments.aws, target)?;
-    let world = World::new(inventory.as_ref(), &settings);
+    let targets = loaded.planner.targets();
+    let inventory = context.inventory(&arguments.inputs, targets)?;
+    let settings = context.all_settings(&arguments.aws, targets)?;
+    let world = World::new(inventory, settings);
     let name = &loaded.planner.document().plan.value;
     let directory = journal::directory(&arguments.state.state, name, &arguments.inputs.run_id);
     let events = journal::read(&directory)?;

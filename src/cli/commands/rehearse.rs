@@ -1,5 +1,6 @@
 //! `redrill rehearse PLAN`: the real engine against the embedded emulator, over real HTTP.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -22,7 +23,9 @@ pub(super) async fn rehearse(
 ) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
-    let target = loaded.planner.target();
+    let targets = loaded.planner.targets();
+    // With several, each caller says its own.
+    let only = (targets.len() == 1).then(|| targets[0].clone());
     let inventory = match &arguments.inputs.inventory {
         Some(path) => Some(super::emulator::inventory(path)?),
         None => None,
@@ -36,22 +39,26 @@ pub(super) async fn rehearse(
         inventory,
         speed: arguments.speed,
         driven: true,
-        account: Some(target.account.clone()),
-        region: Some(target.region.clone()),
+        account: only.as_ref().map(|target| target.account.clone()),
+        region: only.map(|target| target.region),
         quotas: quotas(&arguments.trouble)?,
         faults: faults(&arguments.trouble)?,
         ..emulator::Options::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let emulator = Emulator::start(address, options).await.map_err(refused)?;
-    let settings = Settings {
-        account: target.account.clone(),
-        region: target.region.clone(),
-        profile: None,
-        endpoint_url: Some(emulator.url()),
-        without_credentials: true,
-    };
-    let aws = Arc::new(Aws::connect(&settings).await);
+    let mut aws = Vec::with_capacity(targets.len());
+    for target in targets {
+        let settings = Settings {
+            account: target.account.clone(),
+            region: target.region.clone(),
+            assume_role_arn: None,
+            profile: None,
+            endpoint_url: Some(emulator.url()),
+            without_credentials: true,
+        };
+        aws.push(Arc::new(Aws::connect(&settings).await));
+    }
     // A rehearsal leaves nothing behind, and touches no journal of a run.
     let state = tempfile::tempdir().map_err(|source| Failure::Io {
         path: "the directory for temporary files".into(),
@@ -68,10 +75,12 @@ pub(super) async fn rehearse(
         report: &arguments.report,
         confirmed: true,
         take_over: false,
+        in_passing: true,
         // Without quotas there are no rates to keep.
         policy: Policy {
             no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",
             twins: Twins::Ask,
+            chosen: BTreeSet::new(),
         },
         again: String::new(),
         lock,
@@ -81,7 +90,15 @@ pub(super) async fn rehearse(
     let clock = RehearsalClock {
         emulator: emulator.clock(),
     };
-    let exit = execute(&loaded, &World::Aws(&aws), &aws, &clock, execution, context).await;
+    let exit = execute(
+        &loaded,
+        &World::Aws(aws.clone()),
+        &aws,
+        &clock,
+        execution,
+        context,
+    )
+    .await;
     if let Some(estimate) = Estimate::of(&emulator.jobs()) {
         context.output.note(&estimate.to_string());
     }

@@ -12,10 +12,10 @@ use crate::report::{RequestFormat, requests};
 pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
-    let target = loaded.planner.target();
-    let inventory = context.inventory(&arguments.inputs, target)?;
-    let settings = context.settings(&arguments.aws, target)?;
-    let world = World::new(inventory.as_ref(), &settings);
+    let targets = loaded.planner.targets();
+    let inventory = context.inventory(&arguments.inputs, targets)?;
+    let settings = context.all_settings(&arguments.aws, targets)?;
+    let world = World::new(inventory, settings);
     let asked = Asked {
         only: &arguments.only.only,
         start: SystemClock.now(),

@@ -8,15 +8,14 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::world::World;
-use super::{Asked, Context, Loaded, Shared, check_account, chosen, lock};
+use super::{Asked, Context, Loaded, check_account, chosen, lock};
 use crate::aws::Aws;
-use crate::cli::arguments::{DryRun, HumanOrJson, Progress, ReportOptions, Run};
+use crate::cli::arguments::{DryRun, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::cli::output::Output;
 use crate::cli::signals::Signals;
-use crate::diff::{Action, Diff, Wanted};
+use crate::diff::{Action, Diff, Stage, Wanted};
 use crate::execute::{
     Clock, Ended, Engine, Event, Observer, Policy, Recorded, Stopped, SystemClock, Twins,
 };
@@ -24,8 +23,8 @@ use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::render::{Known, Lock, Resolved, Secrets};
-use crate::report::{Verdict, dry_run_human, run_human, run_report};
-use crate::terminal::{Screen, Style};
+use crate::report::{Record, Verdict, dry_run_human, run_human, run_report};
+use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if arguments.dry_run {
@@ -42,9 +41,12 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
     }
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
-    let inventory = context.inventory(&arguments.inputs, loaded.planner.target())?;
-    let settings = context.settings(&arguments.aws, loaded.planner.target())?;
-    let aws = Arc::new(Aws::connect(&settings).await);
+    let targets = loaded.planner.targets();
+    let inventory = context.inventory(&arguments.inputs, targets)?;
+    let mut aws = Vec::with_capacity(targets.len());
+    for settings in context.all_settings(&arguments.aws, targets)? {
+        aws.push(Arc::new(Aws::connect(&settings).await));
+    }
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
@@ -56,21 +58,28 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         report: &arguments.report,
         confirmed: arguments.yes,
         take_over: arguments.take_over,
+        in_passing: false,
         policy: Policy {
             no_rate_limit: arguments.no_rate_limit,
-            twins: match (arguments.adopt, arguments.start_anyway) {
+            twins: match (!arguments.adopt.is_empty(), arguments.start_anyway) {
                 (true, _) => Twins::Adopt,
                 (_, true) => Twins::StartAnyway,
                 _ => Twins::Ask,
             },
+            chosen: arguments
+                .adopt
+                .iter()
+                .filter(|job| !job.is_empty())
+                .cloned()
+                .collect(),
         },
         again: again(context, loaded.planner.secrets()),
         lock,
         checks_lock: true,
     };
-    let world = match &inventory {
+    let world = match inventory {
         Some(inventory) => World::Inventory(inventory),
-        None => World::Aws(&aws),
+        None => World::Aws(aws.clone()),
     };
     execute(&loaded, &world, &aws, &SystemClock, execution, context).await
 }
@@ -80,7 +89,8 @@ fn again(context: &Context<'_>, secrets: &Secrets) -> String {
     let words: Vec<String> = std::iter::once(context.environment.program.clone())
         .chain(context.environment.typed())
         .filter(|word| {
-            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word.as_str())
+            let word = word.split('=').next().unwrap_or(word);
+            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word)
         })
         .map(|word| secrets.redact(&word).into_owned())
         .map(|word| {
@@ -104,6 +114,8 @@ pub(super) struct Execution<'a> {
     pub(super) report: &'a ReportOptions,
     pub(super) confirmed: bool,
     pub(super) take_over: bool,
+    /// Whether nobody will take this run up again.
+    pub(super) in_passing: bool,
     pub(super) policy: Policy,
     pub(super) again: String,
     pub(super) lock: Option<Lock>,
@@ -113,8 +125,8 @@ pub(super) struct Execution<'a> {
 /// Compares, asks, executes and reports.
 pub(super) async fn execute<C: Clock>(
     loaded: &Loaded,
-    world: &World<'_>,
-    aws: &Shared,
+    world: &World,
+    aws: &[Arc<Aws>],
     clock: &C,
     execution: Execution<'_>,
     context: &mut Context<'_>,
@@ -135,7 +147,12 @@ pub(super) async fn execute<C: Clock>(
         lock: execution.lock.as_ref(),
         checks_lock: execution.checks_lock,
     };
-    let plan = context.requests(loaded, &mut known, world, &asked).await?;
+    let mut plan = context.requests(loaded, &mut known, world, &asked).await?;
+    if let Some(earlier) = journal::latest_other(&execution.state, &name, execution.run_id) {
+        // A damaged journal of another run is no reason not to start this one.
+        pipeline::learn(&mut plan, &journal::read(&earlier).unwrap_or_default());
+    }
+    let plan = plan;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
     check_opened(&before, &name, execution.run_id)?;
@@ -147,7 +164,7 @@ pub(super) async fn execute<C: Clock>(
         return conclude(
             &plan,
             &diff,
-            &before,
+            before.iter().collect(),
             Ended::Finished,
             aws,
             &execution,
@@ -157,7 +174,9 @@ pub(super) async fn execute<C: Clock>(
     if starts > 0 && !execution.confirmed {
         can_ask()?;
     }
-    check_account(&**aws, planner.target()).await?;
+    for (aws, target) in aws.iter().zip(&plan.targets) {
+        check_account(&**aws, target).await?;
+    }
     if starts > 0 && !execution.confirmed {
         let question = format!(
             "{}This starts {starts} restore{}.",
@@ -176,7 +195,12 @@ pub(super) async fn execute<C: Clock>(
         user: context.environment.user.clone(),
         since: clock.now(),
     };
-    let (journal, mut events) = Journal::open(&directory, &owner, execution.take_over)?;
+    let (journal, events) = Journal::open(&directory, &owner, execution.take_over)?;
+    let journal = if execution.in_passing {
+        journal.in_passing()
+    } else {
+        journal
+    };
     let (observed, mut known_now) = pipeline::history(&events).map_err(Stopped::from)?;
     known_now.sources = known.sources;
     // Another runner may have worked between the question and the lock.
@@ -188,7 +212,8 @@ pub(super) async fn execute<C: Clock>(
             plan: name,
             run: execution.run_id.to_owned(),
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
-            target: plan.target.clone(),
+            target: plan.targets[0].clone(),
+            others: plan.targets[1..].to_vec(),
             file: execution.file.to_string_lossy().into_owned(),
         }
     } else {
@@ -199,25 +224,30 @@ pub(super) async fn execute<C: Clock>(
     opening.extend(resolved);
     let signals = Signals::listen();
     let terminated = signals.terminated();
-    let done = diff.count(Action::Done);
-    let mut watch = Watch {
-        screen: Screen::new(
-            style(context),
-            context.display.verbose,
-            plan.steps.len(),
-            done,
-        ),
-        events: &mut events,
+    let standing = Standing {
+        total: plan.steps.len(),
+        completed: diff.count(Action::Done),
+        running: observed
+            .restores
+            .iter()
+            .filter(|(_, past)| matches!(past.stage, Stage::Running { .. }))
+            .map(|(name, _)| name.clone())
+            .collect(),
     };
+    let mut watch = Watch {
+        screen: Screen::new(context.style(), context.display.verbose, &standing),
+        record: events.iter().collect(),
+    };
+    drop(events);
     let engine = Engine {
         planner,
         plan: &plan,
-        api: Arc::clone(aws),
+        api: aws.to_vec(),
         journal,
         clock,
         observer: &mut watch,
         control: signals.control,
-        policy: execution.policy,
+        policy: execution.policy.clone(),
     };
     let ended = engine.run(opening, observed, known_now, &diff).await;
     watch.screen.finish();
@@ -227,7 +257,7 @@ pub(super) async fn execute<C: Clock>(
         Ok(ended) => (ended, None),
         Err(stopped) => (Ended::Detached, Some(stopped)),
     };
-    let exit = conclude(&plan, &diff, &events, ended, aws, &execution, context)?;
+    let exit = conclude(&plan, &diff, watch.record, ended, aws, &execution, context)?;
     match stopped {
         Some(stopped) => Err(stopped.into()),
         None if exit == Exit::Interrupted && terminated => Ok(Exit::Terminated),
@@ -277,13 +307,13 @@ fn resolved(
 fn conclude(
     plan: &Plan,
     diff: &Diff,
-    events: &[Recorded],
+    record: Record,
     ended: Ended,
-    aws: &Shared,
+    aws: &[Arc<Aws>],
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let report = run_report(plan, events, aws.calls());
+    let report = run_report(plan, record, calls(aws));
     for file in &execution.report.reports {
         files::write(file, &report.json())?;
     }
@@ -303,6 +333,15 @@ fn conclude(
             Verdict::Unfinished => unfinished(diff, &report),
         },
     })
+}
+
+/// How many calls were made to all targets, by operation.
+fn calls(aws: &[Arc<Aws>]) -> BTreeMap<&'static str, u64> {
+    let mut all = BTreeMap::new();
+    for (operation, count) in aws.iter().flat_map(|aws| aws.calls()) {
+        *all.entry(operation).or_default() += count;
+    }
+    all
 }
 
 fn unfinished(diff: &Diff, report: &crate::report::RunReport) -> Exit {
@@ -342,28 +381,15 @@ fn refuse_conflicts(plan: &Plan, diff: &Diff) -> Result<(), Failure> {
     )))
 }
 
-fn style(context: &Context<'_>) -> Style {
-    match context.display.progress {
-        _ if context.display.quiet => Style::None,
-        Progress::None => Style::None,
-        Progress::Bar => Style::Bar,
-        Progress::Lines => Style::Lines,
-        Progress::Auto if Output::is_terminal() => Style::Bar,
-        Progress::Auto => Style::Lines,
-    }
-}
-
-/// The screen, and the events for the report.
-struct Watch<'a> {
+/// The screen, and the record for the report.
+struct Watch {
     screen: Screen,
-    events: &'a mut Vec<Recorded>,
+    record: Record,
 }
 
-impl Observer for &mut Watch<'_> {
+impl Observer for &mut Watch {
     fn observe(&mut self, recorded: &Recorded) {
         self.screen.observe(recorded);
-        if recorded.event.is_durable() {
-            self.events.push(recorded.clone());
-        }
+        self.record.take(recorded);
     }
 }

@@ -5,7 +5,7 @@ use crate::aws::Aws;
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Status};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::diff::Reader;
+use crate::diff::{ApiError, Fault, Job, Reader};
 use crate::execute::{Event, Recorded, Stopped, replay};
 use crate::journal;
 use crate::report::{StatusRow, status_human, status_json};
@@ -49,16 +49,19 @@ async fn refresh(
     context: &mut Context<'_>,
 ) -> Result<bool, Failure> {
     let running = row.running();
-    let target = events.iter().find_map(|recorded| match &recorded.event {
-        Event::RunOpened { target, .. } => Some(target),
+    let targets = events.iter().find_map(|recorded| match &recorded.event {
+        Event::RunOpened { target, others, .. } => Some(std::iter::once(target).chain(others)),
         _ => None,
     });
-    let Some(target) = target.filter(|_| !running.is_empty()) else {
+    let Some(targets) = targets.filter(|_| !running.is_empty()) else {
         return Ok(true);
     };
-    let aws = Aws::connect(&context.settings(options, target)?).await;
+    let mut aws = Vec::new();
+    for target in targets {
+        aws.push(Aws::connect(&context.settings(options, target)?).await);
+    }
     for (restore, job_id) in running {
-        match aws.job(&job_id).await {
+        match find(&aws, &job_id).await {
             Ok(job) => row.see(&restore, job),
             Err(err) => {
                 context.output.note(&format!(
@@ -69,6 +72,24 @@ async fn refresh(
         }
     }
     Ok(true)
+}
+
+/// A job, in whichever target it is: the journal does not say.
+async fn find(aws: &[Aws], job_id: &str) -> Result<Job, ApiError> {
+    let mut found = Err(ApiError {
+        operation: "DescribeRestoreJob",
+        fault: Fault::Refused,
+        code: None,
+        message: "the run has no target".to_owned(),
+    });
+    for aws in aws {
+        found = aws.job(job_id).await;
+        match &found {
+            Err(error) if error.may_mean_absence() => {}
+            _ => break,
+        }
+    }
+    found
 }
 
 /// The name in a plan file, whatever else is wrong with it.

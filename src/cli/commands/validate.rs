@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::world::World;
 use super::{Context, Loaded, lock, redact};
-use crate::cli::arguments::{HumanOrJson, Validate};
+use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::diagnostic::{Finding, Findings, Severity, json};
+use crate::diagnostic::{Finding, Findings, Severity, github, json, sarif};
 use crate::execute::{Clock, SystemClock};
 use crate::inventory::Recorded;
 use crate::parse::error;
@@ -19,26 +18,42 @@ pub(super) async fn validate(
     arguments: &Validate,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let inputs = pipeline::for_checking(context.inputs(&arguments.inputs)?);
-    // Compiled once, whatever number of plans is checked.
-    let rules = Arc::new(Rules::embedded());
     let mut all = Findings::default();
     let mut summaries = Vec::new();
+    let inputs = match context.inputs(&arguments.inputs) {
+        Ok(inputs) => pipeline::for_checking(inputs),
+        // What is wrong with a variables file is found as well as the rest, and said in the same form.
+        Err(Failure::Findings(findings)) => {
+            all.extend(findings);
+            return report(all, &[], arguments, context);
+        }
+        Err(other) => return Err(other),
+    };
+    // Compiled once, whatever number of plans is checked.
+    let rules = Arc::new(Rules::embedded());
     for path in &arguments.plans {
-        let source = files::source(path)?;
+        let source = match files::source(path) {
+            Ok(source) => source,
+            Err(Failure::Findings(findings)) => {
+                summaries.push(summary(&path.to_string_lossy(), 0, &findings));
+                all.extend(findings);
+                continue;
+            }
+            Err(other) => return Err(other),
+        };
         let front = pipeline::read(&source, &arguments.inputs.run_id, &inputs, &rules);
         let mut restores = 0;
         let findings = match front.planner {
             None => front.findings,
             Some(planner) => {
                 restores = planner.instances().all().len();
-                let inventory = context.inventory(&arguments.inputs, planner.target())?;
+                let inventory = context.inventory(&arguments.inputs, planner.targets())?;
                 let mut loaded = Loaded {
                     planner,
                     findings: front.findings,
                 };
                 let lock = lock::beside(path, &arguments.inputs, &mut loaded)?;
-                let mut findings = check(&loaded, lock.as_ref(), inventory.as_ref()).await?;
+                let mut findings = check(&loaded, lock.as_ref(), inventory.as_deref()).await?;
                 redact(&loaded.planner, &mut findings);
                 findings
             }
@@ -46,18 +61,35 @@ pub(super) async fn validate(
         summaries.push(summary(&source.name, restores, &findings));
         all.extend(findings);
     }
+    report(all, &summaries, arguments, context)
+}
+
+fn report(
+    all: Findings,
+    summaries: &[String],
+    arguments: &Validate,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
     let failed = all.has_errors();
     let findings = all.into_sorted();
-    match arguments.format {
-        HumanOrJson::Json => {
-            let text = json(&findings).map_err(|err| Failure::System(err.to_string()))?;
-            context.output.result(&text)?;
+    let no_json = |err: serde_json::Error| Failure::System(err.to_string());
+    let text = match arguments.format {
+        FindingsFormat::Json => json(&findings).map_err(no_json)?,
+        FindingsFormat::Github => github(&findings),
+        FindingsFormat::Sarif => {
+            let files: Vec<String> = arguments
+                .plans
+                .iter()
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect();
+            sarif(&findings, &files).map_err(no_json)?
         }
-        HumanOrJson::Human => {
+        FindingsFormat::Human => {
             context.output.findings_as_result(&findings)?;
-            context.output.result(&(summaries.join("\n") + "\n"))?;
+            summaries.iter().map(|line| format!("{line}\n")).collect()
         }
-    }
+    };
+    context.output.result(&text)?;
     Ok(if failed { Exit::Invalid } else { Exit::Done })
 }
 
@@ -65,7 +97,7 @@ pub(super) async fn validate(
 async fn check(
     loaded: &Loaded,
     lock: Option<&Lock>,
-    inventory: Option<&Recorded>,
+    inventory: Option<&[Recorded]>,
 ) -> Result<Vec<Finding>, Failure> {
     let planner = &loaded.planner;
     let start = SystemClock.now();
@@ -79,8 +111,7 @@ async fn check(
     let (mut plan, mut findings) = drafted(&known, &base);
     if let (Some(first), Some(lock)) = (&plan, lock) {
         let taken = crate::diff::lock::take(lock, first, &[], &mut known, &mut base);
-        let world = inventory.map(World::Inventory);
-        base.extend(lock::check(lock, &taken, world.as_ref(), start).await);
+        base.extend(lock::check(lock, first, &taken, inventory, start).await);
         (plan, findings) = drafted(&known, &base);
     }
     let Some(inventory) = inventory else {

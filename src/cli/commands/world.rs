@@ -1,6 +1,7 @@
 //! Where questions about vaults and recovery points go.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
@@ -9,34 +10,57 @@ use crate::diff::{ApiError, PointQuery, RecoveryPoint, Sources, Vault};
 use crate::inventory::Recorded;
 use crate::render::SourceFacts;
 
-/// Who is asked.
-pub(super) enum World<'a> {
-    /// A file.
-    Inventory(&'a Recorded),
+/// Who is asked: one for each target of the plan.
+pub(super) enum World {
+    /// A file, as a caller of each target sees it.
+    Inventory(Vec<Recorded>),
     /// AWS, connected already.
-    Aws(&'a Aws),
+    Aws(Vec<Arc<Aws>>),
     /// AWS, if there is a question at all.
-    Elsewhere(Elsewhere<'a>),
+    Elsewhere(Vec<Elsewhere>),
 }
 
 /// AWS, connected with the first question.
-pub(super) struct Elsewhere<'a> {
-    settings: &'a Settings,
+pub(super) struct Elsewhere {
+    settings: Settings,
     aws: OnceCell<Aws>,
 }
 
-impl<'a> World<'a> {
+impl World {
     /// An inventory where one was given, and AWS otherwise.
-    pub(super) fn new(inventory: Option<&'a Recorded>, settings: &'a Settings) -> Self {
+    pub(super) fn new(inventory: Option<Vec<Recorded>>, settings: Vec<Settings>) -> Self {
         match inventory {
             Some(inventory) => Self::Inventory(inventory),
-            None => Self::Elsewhere(Elsewhere {
-                settings,
-                aws: OnceCell::new(),
-            }),
+            None => Self::Elsewhere(
+                settings
+                    .into_iter()
+                    .map(|settings| Elsewhere {
+                        settings,
+                        aws: OnceCell::new(),
+                    })
+                    .collect(),
+            ),
         }
     }
 
+    /// A reader for each target.
+    pub(super) fn readers(&self) -> Vec<View<'_>> {
+        match self {
+            Self::Inventory(files) => files.iter().map(View::Inventory).collect(),
+            Self::Aws(all) => all.iter().map(|aws| View::Aws(aws)).collect(),
+            Self::Elsewhere(all) => all.iter().map(View::Elsewhere).collect(),
+        }
+    }
+}
+
+/// The world as one target sees it.
+pub(super) enum View<'a> {
+    Inventory(&'a Recorded),
+    Aws(&'a Aws),
+    Elsewhere(&'a Elsewhere),
+}
+
+impl View<'_> {
     async fn at(&self) -> At<'_> {
         match self {
             Self::Inventory(inventory) => At::Inventory(inventory),
@@ -44,7 +68,7 @@ impl<'a> World<'a> {
             Self::Elsewhere(elsewhere) => At::Aws(
                 elsewhere
                     .aws
-                    .get_or_init(|| Aws::connect(elsewhere.settings))
+                    .get_or_init(|| Aws::connect(&elsewhere.settings))
                     .await,
             ),
         }
@@ -56,7 +80,7 @@ enum At<'a> {
     Aws(&'a Aws),
 }
 
-impl Sources for World<'_> {
+impl Sources for View<'_> {
     async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
         match self.at().await {
             At::Inventory(inventory) => inventory.source(recovery_point_arn).await,

@@ -1,0 +1,365 @@
+//! Recovery points and rules to the text of a plan that is valid as it is written.
+//!
+//! The metadata begins with what AWS returned and with what the type's `init` notes say. Then the plan's own rules judge
+//! it: what they find about a key that AWS returned is why that key is left out, so that a reason stands in one place,
+//! with the rule.
+
+mod names;
+mod text;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::diagnostic::{Finding, Severity, Source};
+use crate::diff::RecoveryPoint;
+use crate::parse::{Document, document};
+use crate::plan::Planner;
+use crate::render::{Inputs, Known, Renderer, SourceFacts, without_secrets};
+use crate::validate::{Composite, Drafter, Origin, Proposal, Rules, RulesError, Variables};
+
+/// Each round leaves out what the one before has found; a few are enough, as leaving out makes little wrong.
+const ROUNDS: usize = 6;
+
+/// A recovery point to restore.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// As it is listed.
+    pub point: RecoveryPoint,
+    /// What GetRecoveryPointRestoreMetadata returned.
+    pub metadata: BTreeMap<String, String>,
+    /// The recovery points that belong to it.
+    pub children: Vec<String>,
+}
+
+/// What is written about the whole plan.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The plan's name; made fit for one.
+    pub plan: String,
+    /// The account of the recovery points, and of the restores.
+    pub account: String,
+    /// The Region of both.
+    pub region: String,
+}
+
+/// A recovery point that no restore is written for, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Its ARN.
+    pub arn: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One restore of the plan, as far as it is known.
+struct Draft<'a> {
+    name: String,
+    resource_type: String,
+    chosen: &'a Chosen,
+    facts: SourceFacts,
+    /// Secrets of the source, by name.
+    secrets: Vec<String>,
+    /// Keys that the rules speak against, with the reason.
+    dropped: BTreeMap<String, String>,
+    /// What the rules say that leaving out does not mend.
+    remarks: Vec<String>,
+}
+
+/// The latest recovery point of each resource that a restore can be started from, and what was passed over.
+#[must_use]
+pub fn latest(points: Vec<RecoveryPoint>, rules: &Rules) -> (Vec<RecoveryPoint>, Vec<PassedOver>) {
+    let mut passed = Vec::new();
+    let mut pass = |point: &RecoveryPoint, reason: String| {
+        passed.push(PassedOver {
+            arn: point.arn.clone(),
+            reason,
+        });
+    };
+    let of_type = |point: &RecoveryPoint| point.resource_type.clone().unwrap_or_default();
+    let wholes: HashMap<String, bool> = points
+        .iter()
+        .filter(|point| rules.composite(&of_type(point)) == Some(Composite::Whole))
+        .map(|point| (point.arn.clone(), point.status.is_restorable()))
+        .collect();
+    let mut best: BTreeMap<(String, String), RecoveryPoint> = BTreeMap::new();
+    for point in points {
+        if !point.status.is_restorable() {
+            pass(&point, format!("it is {}", point.status));
+            continue;
+        }
+        if point.deleted_after_copy {
+            pass(
+                &point,
+                "it is deleted as soon as it has been copied".to_owned(),
+            );
+            continue;
+        }
+        if point.is_parent && rules.composite(&of_type(&point)) == Some(Composite::Nested) {
+            pass(
+                &point,
+                "a composite one; what belongs to it is restored one by one".to_owned(),
+            );
+            continue;
+        }
+        if let Some(parent) = &point.parent
+            && wholes.get(parent) == Some(&true)
+        {
+            pass(
+                &point,
+                format!("it comes back with {parent}, which it belongs to"),
+            );
+            continue;
+        }
+        let key = (of_type(&point), point.resource_arn.clone());
+        match best.remove(&key) {
+            None => drop(best.insert(key, point)),
+            Some(other) => {
+                // Of two of the same time, the one whose ARN comes first, whatever the order of a listing.
+                let age = |point: &RecoveryPoint| (point.created_at, Reverse(point.arn.clone()));
+                let (newer, older) = match age(&point) > age(&other) {
+                    true => (point, other),
+                    false => (other, point),
+                };
+                pass(&older, format!("there is a later one: {}", newer.arn));
+                best.insert(key, newer);
+            }
+        }
+    }
+    (best.into_values().collect(), passed)
+}
+
+/// Writes the plan.
+///
+/// # Errors
+///
+/// Where a note of a schema means nothing: a mistake of ours, found by the tests.
+pub fn plan(head: &Head, chosen: &[Chosen], rules: &Arc<Rules>) -> Result<String, RulesError> {
+    let mut drafts = drafts(chosen, rules);
+    let mut open: BTreeSet<usize> = (0..drafts.len()).collect();
+    let author = Author {
+        head,
+        rules,
+        drafters: drafters(&drafts, rules)?,
+    };
+    for _ in 0..ROUNDS {
+        if open.is_empty() {
+            break;
+        }
+        let some: Vec<usize> = open.iter().copied().collect();
+        let (text, _) = author.write(&drafts, &some);
+        let findings = author.judge(&text, &drafts);
+        open = author.leave_out(&findings, &mut drafts);
+    }
+    let all: Vec<usize> = (0..drafts.len()).collect();
+    Ok(author.write(&drafts, &all).0)
+}
+
+fn drafts<'a>(chosen: &'a [Chosen], rules: &Rules) -> Vec<Draft<'a>> {
+    let of_type = |chosen: &Chosen| chosen.point.resource_type.clone().unwrap_or_default();
+    let mut sorted: Vec<&Chosen> = chosen.iter().collect();
+    sorted.sort_by_cached_key(|chosen| {
+        let point = &chosen.point;
+        (
+            of_type(chosen),
+            point.resource_arn.clone(),
+            point.arn.clone(),
+        )
+    });
+    let types: Vec<String> = sorted.iter().map(|chosen| of_type(chosen)).collect();
+    let resources: Vec<names::Resource<'_>> = sorted
+        .iter()
+        .zip(&types)
+        .map(|(chosen, of_type)| names::Resource {
+            of_type,
+            arn: &chosen.point.resource_arn,
+            name: rules.resource_name(of_type, &chosen.point.resource_arn),
+        })
+        .collect();
+    let names = names::names(&resources);
+    sorted
+        .into_iter()
+        .zip(names)
+        .map(|(chosen, name)| {
+            let point = &chosen.point;
+            let mut metadata = BTreeMap::new();
+            let mut secrets = Vec::new();
+            for (key, value) in &chosen.metadata {
+                let (value, names) = without_secrets(key, value);
+                secrets.extend(names);
+                if let Some(value) = value {
+                    metadata.insert(key.clone(), value);
+                }
+            }
+            Draft {
+                name,
+                resource_type: of_type(chosen),
+                chosen,
+                facts: SourceFacts {
+                    created_at: point
+                        .created_at
+                        .map(|at| at.to_string())
+                        .unwrap_or_default(),
+                    resource_arn: point.resource_arn.clone(),
+                    size_bytes: point.size_bytes.unwrap_or_default(),
+                    metadata,
+                    storage_class: point.storage_class.clone(),
+                    is_parent: point.is_parent,
+                },
+                secrets,
+                dropped: BTreeMap::new(),
+                remarks: Vec::new(),
+            }
+        })
+        .collect()
+}
+
+fn drafters<'r>(
+    drafts: &[Draft<'_>],
+    rules: &'r Rules,
+) -> Result<BTreeMap<String, Drafter<'r>>, RulesError> {
+    let types: BTreeSet<&String> = drafts.iter().map(|draft| &draft.resource_type).collect();
+    types
+        .into_iter()
+        .map(|name| Ok((name.clone(), rules.drafter(name)?)))
+        .collect()
+}
+
+struct Author<'a> {
+    head: &'a Head,
+    rules: &'a Arc<Rules>,
+    drafters: BTreeMap<String, Drafter<'a>>,
+}
+
+impl Author<'_> {
+    /// The plan of some of the restores, and the proposals that it was written from.
+    fn write(&self, drafts: &[Draft<'_>], some: &[usize]) -> (String, Vec<Proposal>) {
+        let mut variables = Variables::default();
+        let proposals: Vec<Proposal> = some
+            .iter()
+            .map(|at| self.propose(&drafts[*at], &mut variables))
+            .collect();
+        let restores: Vec<text::Restore<'_>> = some
+            .iter()
+            .zip(&proposals)
+            .map(|(at, proposal)| {
+                let draft = &drafts[*at];
+                text::Restore {
+                    name: &draft.name,
+                    resource_type: &draft.resource_type,
+                    schema: self.rules.schema(&draft.resource_type),
+                    chosen: draft.chosen,
+                    proposal,
+                    remarks: &draft.remarks,
+                }
+            })
+            .collect();
+        let text = text::plan(self.head, &variables, &restores);
+        (text, proposals)
+    }
+
+    fn propose(&self, draft: &Draft<'_>, variables: &mut Variables) -> Proposal {
+        let origin = Origin {
+            arn: &draft.chosen.point.arn,
+            facts: &draft.facts,
+            children: &draft.chosen.children,
+            account: &self.head.account,
+            region: &self.head.region,
+            dropped: &draft.dropped,
+        };
+        let Some(drafter) = self.drafters.get(&draft.resource_type) else {
+            return Proposal::default();
+        };
+        let mut proposal = drafter.propose(&origin, variables);
+        for name in &draft.secrets {
+            proposal.left_out.push((
+                name.clone(),
+                "it looks like a secret; give it as a variable with `secret: true` where it is needed"
+                    .to_owned(),
+            ));
+        }
+        proposal.left_out.sort();
+        proposal
+    }
+
+    /// What the rules say of the plan.
+    fn judge(&self, text: &str, drafts: &[Draft<'_>]) -> Vec<(Option<String>, Finding)> {
+        let source = Source::new("plan", text);
+        let mut findings = Vec::new();
+        let Some(document) = document(&source, &mut findings) else {
+            return Vec::new();
+        };
+        let document = Arc::new(document);
+        let inputs = Inputs::default();
+        let renderer = Renderer::new(&document, "main", &inputs, &mut findings);
+        let known = Known {
+            sources: drafts
+                .iter()
+                .map(|draft| (draft.chosen.point.arn.clone(), draft.facts.clone()))
+                .collect(),
+            ..Known::default()
+        };
+        let planner = Planner::new(renderer, Arc::clone(self.rules));
+        let _ = planner.plan(&known, &mut findings);
+        findings
+            .into_iter()
+            .filter(|finding| finding.severity != Severity::Note)
+            .map(|finding| (key_of(&document, &finding), finding))
+            .collect()
+    }
+
+    /// Leaves out the keys that AWS returned and the rules speak against; says of which restores there was one.
+    fn leave_out(
+        &self,
+        findings: &[(Option<String>, Finding)],
+        drafts: &mut [Draft<'_>],
+    ) -> BTreeSet<usize> {
+        let by_name: HashMap<String, usize> = drafts
+            .iter()
+            .enumerate()
+            .map(|(at, draft)| (draft.name.clone(), at))
+            .collect();
+        let mut changed = BTreeSet::new();
+        for (written, finding) in findings {
+            let Some(at) = finding.restore.as_ref().and_then(|name| by_name.get(name)) else {
+                continue;
+            };
+            let proposal = self.propose(&drafts[*at], &mut Variables::default());
+            let returned = |key: &&String| {
+                proposal
+                    .entries
+                    .iter()
+                    .any(|entry| entry.key == **key && entry.expendable)
+            };
+            // A rule points at the key that has to go; what it is about may be another.
+            let key = written.as_ref().filter(returned);
+            let key = key.or(finding.key.as_ref().filter(returned));
+            let draft = &mut drafts[*at];
+            match key {
+                Some(key) => {
+                    draft.dropped.insert(key.clone(), finding.message.clone());
+                    changed.insert(*at);
+                }
+                None => {
+                    let remark = format!("{}; {}", finding.message, finding.help);
+                    if !draft.remarks.contains(&remark) {
+                        draft.remarks.push(remark);
+                    }
+                }
+            }
+        }
+        changed
+    }
+}
+
+/// The metadata key that a finding stands at.
+fn key_of(document: &Document, finding: &Finding) -> Option<String> {
+    let name = finding.restore.as_ref()?;
+    let restore = document.restores.iter().find(|r| r.name.value == *name)?;
+    let at = finding.span.start;
+    let entry = restore
+        .metadata
+        .iter()
+        .rfind(|entry| entry.key.span.start <= at && at <= entry.value.span.end)?;
+    Some(entry.key.value.clone())
+}

@@ -1,0 +1,153 @@
+//! AWS as it may be asked: at its published rates, and again where it throttles or does not answer.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::SignedDuration;
+
+use super::Aws;
+use crate::diff::{ApiError, Fault, PointQuery, RecoveryPoint, Sources, Vault};
+use crate::execute::{Clock, Rates};
+use crate::render::SourceFacts;
+
+/// How often a call is made again before it counts as failed, beyond what the SDK tries: about two minutes.
+const TRIES: u32 = 8;
+/// The first wait; each further one is twice as long, up to the longest.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_millis(500);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(30);
+
+/// A reader of vaults and recovery points that keeps AWS's rates.
+pub struct Paced<C> {
+    aws: Aws,
+    clock: C,
+    /// None while it is asked as fast as it answers.
+    rates: Mutex<Option<Rates>>,
+}
+
+impl<C: Clock> Paced<C> {
+    /// Keeps the published rates from the first call on, or, `unlimited`, from the first answer that throttles.
+    pub fn new(aws: Aws, clock: C, unlimited: bool) -> Self {
+        let rates = (!unlimited).then(|| Rates::published(clock.now()));
+        Self {
+            aws,
+            clock,
+            rates: Mutex::new(rates),
+        }
+    }
+
+    /// The reader itself, which keeps no rates.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// Waits for a call's turn.
+    async fn turn(&self, operation: &'static str) {
+        loop {
+            let at = {
+                let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+                match rates.as_mut() {
+                    None => return,
+                    Some(rates) => match rates.take(operation, self.clock.now()) {
+                        Ok(()) => return,
+                        Err(at) => at,
+                    },
+                }
+            };
+            self.clock.sleep_until(at).await;
+        }
+    }
+
+    async fn call<T, F: Future<Output = Result<T, ApiError>> + Send>(
+        &self,
+        operation: &'static str,
+        mut call: impl FnMut() -> F + Send,
+    ) -> Result<T, ApiError> {
+        let mut wait = FIRST_WAIT;
+        let mut tries = 1;
+        loop {
+            self.turn(operation).await;
+            let error = match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match error.fault {
+                Fault::Throttled => {
+                    let now = self.clock.now();
+                    self.rates
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get_or_insert_with(|| Rates::published(now))
+                        .throttled(operation, now);
+                }
+                Fault::Unreachable | Fault::Service => {}
+                Fault::Expired | Fault::Denied | Fault::Refused => return Err(error),
+            }
+            if tries == TRIES {
+                return Err(error);
+            }
+            tries += 1;
+            // Those that were throttled together do not come back together.
+            let part =
+                SignedDuration::from_secs_f64(wait.as_secs_f64() * (0.5 + fastrand::f64() / 2.0));
+            self.clock.sleep_until(self.clock.now() + part).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+}
+
+impl<C: Clock> Sources for Paced<C> {
+    async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
+        self.call("DescribeRecoveryPoint", || {
+            self.aws.source(recovery_point_arn)
+        })
+        .await
+    }
+
+    async fn vaults_page(
+        &self,
+        token: Option<String>,
+    ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
+        self.call("ListBackupVaults", || self.aws.vaults_page(token.clone()))
+            .await
+    }
+
+    async fn points_page(
+        &self,
+        query: &PointQuery,
+        token: Option<String>,
+    ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
+        let operation = match query {
+            PointQuery::InVault { .. } => "ListRecoveryPointsByBackupVault",
+            PointQuery::OfResource { .. } => "ListRecoveryPointsByResource",
+        };
+        self.call(operation, || self.aws.points_page(query, token.clone()))
+            .await
+    }
+
+    async fn point(
+        &self,
+        vault: &str,
+        recovery_point_arn: &str,
+    ) -> Result<Option<RecoveryPoint>, ApiError> {
+        self.call("DescribeRecoveryPoint", || {
+            self.aws.point(vault, recovery_point_arn)
+        })
+        .await
+    }
+
+    async fn restore_metadata(
+        &self,
+        vault: &str,
+        recovery_point_arn: &str,
+    ) -> Result<BTreeMap<String, String>, ApiError> {
+        self.call("GetRecoveryPointRestoreMetadata", || {
+            self.aws.restore_metadata(vault, recovery_point_arn)
+        })
+        .await
+    }
+
+    async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
+        self.call("ListTags", || self.aws.tags(recovery_point_arn))
+            .await
+    }
+}

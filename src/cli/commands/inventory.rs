@@ -1,0 +1,83 @@
+//! `redrill inventory`
+
+use super::Context;
+use super::reading::{Place, narrate, settings};
+use crate::cli::arguments::Inventory;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::files;
+use crate::inventory::{Wanted, collect, text};
+
+pub(super) async fn inventory(
+    arguments: &Inventory,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let wanted = Wanted {
+        vaults: arguments.vaults.clone(),
+        types: arguments.types.clone(),
+        resources: arguments.resources.clone(),
+        secrets: arguments.include_secrets,
+    };
+    let mut regions: Vec<Option<&String>> = Vec::new();
+    for region in &arguments.regions {
+        if !regions.contains(&Some(region)) {
+            regions.push(Some(region));
+        }
+    }
+    if regions.is_empty() {
+        regions.push(None);
+    }
+    let mut counter = context.counter("recovery points");
+    let mut all = Vec::new();
+    for region in &regions {
+        let settings = settings(region.map(String::as_str), &arguments.aws, context);
+        let place = Place::connect(&settings, arguments.aws.no_rate_limit).await?;
+        let several = (regions.len() > 1).then_some(place.region.as_str());
+        let collected = collect(
+            &place.reader,
+            &place.account,
+            &place.region,
+            &wanted,
+            &mut |step| narrate(&mut counter, several, &step),
+        )
+        .await;
+        all.push(collected.map_err(Failure::Aws)?);
+    }
+    counter.finish();
+    // What one Region does not have another may.
+    let missing: Vec<String> = match all.split_first() {
+        Some((first, rest)) => first
+            .missing
+            .iter()
+            .filter(|missing| rest.iter().all(|other| other.missing.contains(missing)))
+            .cloned()
+            .collect(),
+        None => Vec::new(),
+    };
+    if !missing.is_empty() {
+        return Err(Failure::Usage(missing.join("; ")));
+    }
+    let count = |one: &crate::inventory::Collected| {
+        let vaults = one.inventory.vaults.values();
+        vaults
+            .map(|vault| vault.recovery_points.len())
+            .sum::<usize>()
+    };
+    let points: usize = all.iter().map(count).sum();
+    let vaults: usize = all.iter().map(|one| one.inventory.vaults.len()).sum();
+    for note in all.iter().flat_map(|one| &one.notes) {
+        context.output.note(note);
+    }
+    let text = text(&all);
+    match &arguments.output {
+        Some(path) => files::write_whole(path, &text, true)?,
+        None => context.output.result(&text)?,
+    }
+    context.output.note(&format!(
+        "{points} recovery points in {vaults} vaults{}",
+        match &arguments.output {
+            Some(path) => format!(", written to {}", path.display()),
+            None => String::new(),
+        }
+    ));
+    Ok(Exit::Done)
+}

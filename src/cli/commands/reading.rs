@@ -1,0 +1,71 @@
+//! What `inventory` and `init` share: AWS without a plan that says where it is.
+
+use std::sync::Arc;
+
+use super::{Context, is_loopback};
+use crate::aws::{Aws, Paced, Settings};
+use crate::cli::arguments::ReadOptions;
+use crate::cli::exit::Failure;
+use crate::diff::Reader;
+use crate::execute::SystemClock;
+use crate::inventory::Step;
+use crate::terminal::Counter;
+
+/// An account and a Region of AWS, and what reads them.
+pub(super) struct Place {
+    pub(super) account: String,
+    pub(super) region: String,
+    pub(super) reader: Arc<Paced<SystemClock>>,
+}
+
+/// Where AWS is; made-up credentials for an emulator on this machine when there are no others.
+pub(super) fn settings(
+    region: Option<&str>,
+    options: &ReadOptions,
+    context: &Context<'_>,
+) -> Settings {
+    let local = options.endpoint_url.as_deref().is_some_and(is_loopback);
+    Settings {
+        account: "redrill".to_owned(),
+        region: region.unwrap_or_default().to_owned(),
+        assume_role_arn: None,
+        profile: options.profile.clone(),
+        endpoint_url: options.endpoint_url.clone(),
+        without_credentials: local
+            && options.profile.is_none()
+            && !context.environment.names_credentials,
+    }
+}
+
+impl Place {
+    /// Asks who the caller is, before anything else.
+    pub(super) async fn connect(settings: &Settings, no_rate_limit: bool) -> Result<Self, Failure> {
+        let aws = Aws::connect(settings).await;
+        let Some(region) = aws.region().map(str::to_owned) else {
+            return Err(Failure::Usage(
+                "there is no Region: give --region, or set AWS_REGION".to_owned(),
+            ));
+        };
+        let account = aws.caller_account().await.map_err(Failure::Aws)?;
+        // AWS's rates are AWS's: an emulator on this machine may keep them as well, and throttles then.
+        let local = settings.endpoint_url.as_deref().is_some_and(is_loopback);
+        let reader = Paced::new(aws, SystemClock, no_rate_limit || local);
+        Ok(Self {
+            account,
+            region,
+            reader: Arc::new(reader),
+        })
+    }
+}
+
+/// Says on the screen how far it is.
+pub(super) fn narrate(counter: &mut Counter, region: Option<&str>, step: &Step) {
+    match step {
+        Step::Listed { vault, points } => {
+            let region = region.map_or_else(String::new, |region| format!("{region}: "));
+            counter.line(&format!("{region}vault {vault}: {points} recovery points"));
+        }
+        Step::Total(total) => counter.more(*total),
+        Step::One => counter.one(),
+    }
+}

@@ -1,0 +1,430 @@
+//! The one task that decides.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::calls::{Answer, Calls, Due, backoff};
+use super::engine::{Control, Ended, Engine, Stopped};
+use super::schedule::Schedule;
+use super::settle::Question;
+use super::state;
+use super::watching::Watching;
+use super::{Clock, Event, Journal, Observer, Recorded, Writer};
+use crate::diff::{ApiError, Diff, Fault, Job, Observed, Reader};
+use crate::plan::Request;
+use crate::render::Known;
+
+/// How long AWS may be silent while jobs are followed.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+/// How long it may be silent while nothing runs that would be worth waiting for.
+const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
+/// How long a person has to log in again.
+const PATIENCE_FOR_LOGIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the tries of a target's listings are counted under; those of a restore under its step.
+pub(super) fn sweeps_of(place: usize) -> usize {
+    usize::MAX - place
+}
+
+pub(super) struct Run<'a, A, J, C, O> {
+    pub(super) engine: Engine<'a, A, J, C, O>,
+    pub(super) schedule: Schedule,
+    pub(super) calls: Calls<A>,
+    /// Attempts other than the first.
+    pub(super) attempts: BTreeMap<usize, u32>,
+    pub(super) observed: Observed,
+    pub(super) known: Known,
+    /// Events that are not on disk yet, and so not on the screen either.
+    buffer: Vec<Recorded>,
+    /// Requests without a job, with their tokens.
+    pub(super) requests: BTreeMap<usize, Arc<Request>>,
+    /// What is being found out about them.
+    pub(super) questions: BTreeMap<usize, Question>,
+    /// One a target.
+    pub(super) watching: Vec<Watching>,
+    pub(super) tries: BTreeMap<usize, u32>,
+    /// Requests of which a copy may have arrived without our knowing, and since when their tokens count.
+    pub(super) perhaps_sent: BTreeMap<usize, Timestamp>,
+    /// Refusals of requests of which an earlier copy may have been accepted.
+    pub(super) refused: BTreeMap<usize, ApiError>,
+    /// Jobs of the plan's recovery points that were there before: by target and recovery point.
+    pub(super) elsewhere: BTreeMap<(usize, String), Vec<Job>>,
+    /// Since when each operation fails, by target.
+    troubles: BTreeMap<(usize, &'static str), Timestamp>,
+    /// When AWS has last answered as it should.
+    last_well: Timestamp,
+    detaching: bool,
+    stopped: Option<Stopped>,
+    /// AWS has been silent for longer than anybody wants to wait.
+    pub(super) given_up: bool,
+}
+
+impl<'a, A, J, C, O> Run<'a, A, J, C, O>
+where
+    A: Reader + Writer + 'static,
+    J: Journal,
+    C: Clock,
+    O: Observer,
+{
+    pub(super) fn new(
+        mut engine: Engine<'a, A, J, C, O>,
+        observed: Observed,
+        known: Known,
+        diff: &Diff,
+    ) -> Self {
+        let now = engine.clock.now();
+        let plan = engine.plan;
+        let api = std::mem::take(&mut engine.api);
+        Self {
+            schedule: Schedule::new(plan, diff),
+            calls: Calls::new(&plan.targets, api, !engine.policy.no_rate_limit, now),
+            attempts: diff
+                .changes
+                .iter()
+                .filter(|change| change.attempt > 1)
+                .map(|change| (change.step, change.attempt))
+                .collect(),
+            observed,
+            known,
+            buffer: Vec::new(),
+            requests: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            watching: plan.targets.iter().map(|_| Watching::default()).collect(),
+            tries: BTreeMap::new(),
+            perhaps_sent: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
+            troubles: BTreeMap::new(),
+            last_well: now,
+            detaching: false,
+            stopped: None,
+            given_up: false,
+            engine,
+        }
+    }
+
+    /// Looks at what exists already, takes up what an earlier runner left, and goes on from there.
+    pub(super) async fn begin(
+        mut self,
+        opening: Vec<Event>,
+        diff: &Diff,
+    ) -> Result<Ended, Stopped> {
+        if let Some(ended) = self.look_elsewhere(diff).await? {
+            return Ok(ended);
+        }
+        self.emit(opening)?;
+        self.flush()?;
+        self.resume(diff)?;
+        self.go().await
+    }
+
+    /// Takes events in: through the table now, onto the disk and the screen with the next flush.
+    pub(super) fn emit(&mut self, events: Vec<Event>) -> Result<(), Stopped> {
+        let at = self.engine.clock.now();
+        for event in events {
+            let event = event.redacted(self.engine.planner.secrets());
+            let recorded = Recorded { at, event };
+            state::apply(&mut self.observed, &recorded)?;
+            self.buffer.push(recorded);
+        }
+        Ok(())
+    }
+
+    /// Writes what has happened, in one go. Has to come before anything that follows from it.
+    pub(super) fn flush(&mut self) -> Result<(), Stopped> {
+        let recorded = std::mem::take(&mut self.buffer);
+        let is_durable = |recorded: &&Recorded| recorded.event.is_durable();
+        if recorded.iter().all(|recorded| is_durable(&recorded)) {
+            if !recorded.is_empty() {
+                self.engine.journal.append(&recorded)?;
+            }
+        } else {
+            let durable: Vec<Recorded> = recorded.iter().filter(is_durable).cloned().collect();
+            if !durable.is_empty() {
+                self.engine.journal.append(&durable)?;
+            }
+        }
+        for recorded in &recorded {
+            self.engine.observer.observe(recorded);
+        }
+        Ok(())
+    }
+
+    pub(super) fn name(&self, step: usize) -> String {
+        self.engine.plan.steps[step].name.to_string()
+    }
+
+    /// The index of the target that a restore runs in.
+    pub(super) fn place(&self, step: usize) -> usize {
+        self.engine.plan.steps[step].target
+    }
+
+    pub(super) fn attempt(&self, step: usize) -> u32 {
+        self.attempts.get(&step).copied().unwrap_or(1)
+    }
+
+    async fn go(mut self) -> Result<Ended, Stopped> {
+        loop {
+            if !self.detaching {
+                self.make_due_calls()?;
+                self.start_ready()?;
+                self.look();
+            }
+            if self.detaching && !self.calls.is_starting() {
+                self.emit(vec![Event::Detached])?;
+                self.flush()?;
+                return Ok(Ended::Detached);
+            }
+            let watches = self.watching.iter().any(|place| !place.is_empty());
+            if self.calls.nothing_to_come() && !watches {
+                break;
+            }
+            self.flush()?;
+            if let Some(ended) = self.next().await? {
+                return Ok(ended);
+            }
+            if self.given_up {
+                break;
+            }
+        }
+        if self.stopped.is_none() {
+            self.emit(vec![Event::RunEnded])?;
+        }
+        self.flush()?;
+        match self.stopped {
+            Some(stopped) => Err(stopped),
+            None => Ok(Ended::Finished),
+        }
+    }
+
+    /// Waits for whatever comes first, an answer, a person or a time; how it ends, where it ends at once.
+    async fn next(&mut self) -> Result<Option<Ended>, Stopped> {
+        let now = self.engine.clock.now();
+        let looks = self.watching.iter().filter_map(Watching::next_at).min();
+        let next = [self.calls.next_at(), looks].into_iter().flatten().min();
+        let wake = next.filter(|_| !self.calls.is_full() && !self.detaching);
+        let wake = wake.unwrap_or(now + SignedDuration::from_hours(1));
+        let idle = self.calls.is_idle();
+        let clock = self.engine.clock;
+        tokio::select! {
+            Some(control) = self.engine.control.recv() => {
+                if control == Control::Now || self.detaching {
+                    self.flush()?;
+                    return Ok(Some(Ended::Interrupted));
+                }
+                self.detaching = true;
+                self.schedule.drain();
+                self.emit(vec![Event::Draining])?;
+            }
+            answer = self.calls.answer() => {
+                self.take(answer)?;
+                // Whatever else has come by now shares the next flush.
+                while let Some(answer) = self.calls.answer_now() {
+                    self.take(answer)?;
+                }
+            }
+            () = wait(clock, wake, idle) => {}
+        }
+        Ok(None)
+    }
+
+    /// Waits until a call of what precedes a run may leave or be tried again; how it ends, where a person ends it.
+    pub(super) async fn pause(&mut self, until: Timestamp) -> Option<Ended> {
+        let clock = self.engine.clock;
+        tokio::select! {
+            Some(control) = self.engine.control.recv() => Some(match control {
+                Control::Detach => Ended::Detached,
+                Control::Now => Ended::Interrupted,
+            }),
+            () = clock.idle_until(until) => None,
+        }
+    }
+
+    fn take(&mut self, answer: Answer) -> Result<(), Stopped> {
+        match answer {
+            Answer::Started(step, Ok(job_id)) => {
+                self.well(step, "StartRestoreJob")?;
+                let event = Event::Accepted {
+                    restore: self.name(step),
+                    job_id: job_id.clone(),
+                };
+                self.begin_following(step, &job_id, event)
+            }
+            Answer::Started(step, Err(error)) => self.not_started(step, error),
+            Answer::Candidates(step, Ok((jobs, next))) => {
+                self.well(step, "ListRestoreJobs")?;
+                if let Some((question, request)) = self.question(step) {
+                    question.listed(jobs, next, &request);
+                }
+                self.go_on_asking(step)
+            }
+            Answer::Candidates(step, Err(error)) => self.unanswered(step, Due::List, error),
+            Answer::Metadata(step, Ok(metadata)) => {
+                self.well(step, "GetRestoreJobMetadata")?;
+                if let Some((question, request)) = self.question(step) {
+                    question.compare(&metadata, &request);
+                }
+                self.go_on_asking(step)
+            }
+            Answer::Metadata(step, Err(error)) => self.unanswered(step, Due::Compare, error),
+            Answer::Polled(step, Ok(job)) => {
+                self.well(step, "DescribeRestoreJob")?;
+                self.polled(step, job)
+            }
+            Answer::Polled(step, Err(error)) if error.fault == Fault::Refused => {
+                // Another account, Region or endpoint than the one that started it, most likely: the journal
+                // keeps the job as running, and nothing is concluded.
+                let place = self.place(step);
+                self.watching[place].forget(step);
+                self.stop(Stopped::Aws(error));
+                Ok(())
+            }
+            Answer::Polled(step, Err(error)) => {
+                let place = self.place(step);
+                let at = self.trouble(place, &error, step)?;
+                self.watching[place].look_again(step, at);
+                Ok(())
+            }
+            Answer::Listed(place, Ok((jobs, next))) => {
+                self.well_at(place, "ListRestoreJobs")?;
+                self.listed(place, jobs, next)
+            }
+            Answer::Listed(place, Err(error)) => {
+                let at = self.trouble(place, &error, sweeps_of(place))?;
+                self.watching[place].sweep_again(at);
+                if matches!(error.fault, Fault::Refused | Fault::Denied) {
+                    self.watching[place].no_sweeps();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn make_due_calls(&mut self) -> Result<(), Stopped> {
+        let now = self.engine.clock.now();
+        for place in 0..self.watching.len() {
+            while let Some((step, due)) = self.calls.due(place, now) {
+                let Some(request) = self.requests.get(&step).cloned() else {
+                    self.calls.take_due(place);
+                    continue;
+                };
+                if due == Due::Start && self.is_forgotten(step, now) {
+                    self.calls.take_due(place);
+                    self.settle(step, now)?;
+                    continue;
+                }
+                if !self.calls.take_due_if_it_may(place, due, now) {
+                    break;
+                }
+                match due {
+                    Due::Start => self.calls.start(place, step, request),
+                    Due::List | Due::Compare => self.ask_next(place, step),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A restore has failed, or is not waited for any longer: nor are those that hang on it.
+    pub(super) fn fail(&mut self, step: usize, what: &str) -> Result<(), Stopped> {
+        let skips = self.schedule.failed(step);
+        let because = format!("`{}` {what}", self.name(step));
+        let events = skips
+            .into_iter()
+            .filter(|skip| {
+                // A failed restore that would have been tried again keeps its failure.
+                let name = &*self.engine.plan.steps[skip.step].name;
+                let past = self.observed.restores.get(name);
+                !past.is_some_and(|past| past.stage.has_ended())
+            })
+            .map(|skip| Event::Skipped {
+                restore: self.name(skip.step),
+                because: because.clone(),
+            })
+            .collect();
+        self.emit(events)
+    }
+
+    /// A question about a restore that got no good answer.
+    fn unanswered(&mut self, step: usize, due: Due, error: ApiError) -> Result<(), Stopped> {
+        if matches!(error.fault, Fault::Denied | Fault::Refused) {
+            self.questions.remove(&step);
+            self.stop(Stopped::Aws(error));
+            return Ok(());
+        }
+        self.again(step, due, &error)
+    }
+
+    /// The same call later.
+    pub(super) fn again(&mut self, step: usize, due: Due, error: &ApiError) -> Result<(), Stopped> {
+        let place = self.place(step);
+        let at = self.trouble(place, error, step)?;
+        self.calls.at(place, at, step, due);
+        Ok(())
+    }
+
+    /// What stands in the way is said once; when to try again.
+    pub(super) fn trouble(
+        &mut self,
+        place: usize,
+        error: &ApiError,
+        tried: usize,
+    ) -> Result<Timestamp, Stopped> {
+        let now = self.engine.clock.now();
+        if error.fault == Fault::Throttled {
+            self.calls.throttled(place, error.operation, now);
+        }
+        let tries = self.tries.entry(tried).or_default();
+        let at = now + backoff(*tries);
+        *tries += 1;
+        let key = (place, error.operation);
+        let is_first = !self.troubles.contains_key(&key);
+        let since = *self.troubles.entry(key).or_insert(now);
+        if is_first {
+            self.emit(vec![Event::Trouble {
+                message: error.to_string(),
+            }])?;
+        }
+        let patience = if error.fault == Fault::Expired {
+            PATIENCE_FOR_LOGIN
+        } else if error.fault != Fault::Throttled && self.watching.iter().all(Watching::is_empty) {
+            PATIENCE_WITHOUT_JOBS
+        } else {
+            PATIENCE
+        };
+        if now.duration_since(since.max(self.last_well)) > patience {
+            self.given_up = true;
+            self.stop(Stopped::Aws(error.clone()));
+        }
+        Ok(at)
+    }
+
+    /// An operation has answered about a restore.
+    pub(super) fn well(&mut self, step: usize, operation: &'static str) -> Result<(), Stopped> {
+        self.well_at(self.place(step), operation)
+    }
+
+    pub(super) fn well_at(&mut self, place: usize, operation: &'static str) -> Result<(), Stopped> {
+        self.last_well = self.engine.clock.now();
+        if self.troubles.remove(&(place, operation)).is_some() && self.troubles.is_empty() {
+            self.emit(vec![Event::Recovered])?;
+        }
+        Ok(())
+    }
+
+    /// Starts nothing new; what runs is followed to its end, and then the first reason is given.
+    pub(super) fn stop(&mut self, why: Stopped) {
+        self.schedule.drain();
+        self.stopped.get_or_insert(why);
+    }
+}
+
+async fn wait<C: Clock>(clock: &C, at: Timestamp, idle: bool) {
+    if idle {
+        clock.idle_until(at).await;
+    } else {
+        clock.sleep_until(at).await;
+    }
+}

@@ -1,0 +1,95 @@
+//! Where restores run: `target`, and `targets` by name.
+
+use super::Node;
+use super::document::Document;
+use super::fields::{Fields, Reader};
+use crate::diagnostic::{Span, Spanned};
+
+/// Where a restore runs. Each part may hold a template.
+#[derive(Debug)]
+pub struct Target {
+    /// Its key in `targets`; none of the one that `target` is.
+    pub name: Option<Spanned<String>>,
+    /// The AWS Region.
+    pub region: Option<Node>,
+    /// The account that the caller has to be in.
+    pub account: Option<Node>,
+    /// The role that AWS Backup assumes.
+    pub iam_role_arn: Option<Node>,
+    /// The role that redrill assumes to call AWS Backup there.
+    pub assume_role_arn: Option<Node>,
+    /// Where the target stands.
+    pub span: Span,
+}
+
+const EXAMPLE: &str = "target: { region: us-west-2, account: \"123456789012\", iam_role_arn: arn:aws:iam::123456789012:role/restore }";
+
+impl Document {
+    /// The index of the target that a restore runs in: the one it names, else `target`, else the only one there is.
+    #[must_use]
+    pub fn target_of(&self, restore: &super::Restore) -> Option<usize> {
+        let named = |name: &str| {
+            let is = |target: &Target| target.name.as_ref().is_some_and(|n| n.value == name);
+            self.targets.iter().position(is)
+        };
+        match &restore.target {
+            Some(name) => named(&name.value),
+            None if self.targets.len() == 1 => Some(0),
+            None => self.targets.iter().position(|target| target.name.is_none()),
+        }
+    }
+}
+
+/// All targets of a plan, that of `target` first; none where it has none, which is a finding.
+pub(super) fn targets(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Vec<Target> {
+    let named = fields.get("targets");
+    let own = match named {
+        Some(_) => fields.get("target"),
+        None => fields.require("target", EXAMPLE, reader),
+    };
+    let mut all: Vec<Target> = own
+        .and_then(|node| target(node, None, reader))
+        .into_iter()
+        .collect();
+    let Some(node) = named else {
+        return all;
+    };
+    let example = "targets: { west: { region: us-west-2, account: \"123456789012\" } }";
+    if Fields::of(node, "`targets`", example, reader).is_none() {
+        return all;
+    }
+    if node.entries().is_empty() && all.is_empty() {
+        reader.error(
+            node.span,
+            "plan/empty",
+            "the plan has no target",
+            format!("add one: `{example}`"),
+        );
+    }
+    for entry in node.entries() {
+        reader.name(&entry.key, "a target");
+        all.extend(target(&entry.value, Some(entry.key.clone()), reader));
+    }
+    all
+}
+
+fn target(node: &Node, name: Option<Spanned<String>>, reader: &mut Reader<'_>) -> Option<Target> {
+    let mut fields = Fields::of(node, "a target", EXAMPLE, reader)?;
+    let region = fields
+        .require("region", "region: us-west-2", reader)
+        .cloned();
+    let account = fields
+        .require("account", "account: \"123456789012\"", reader)
+        .cloned();
+    let iam_role_arn = fields.get("iam_role_arn").cloned();
+    let assume_role_arn = fields.get("assume_role_arn").cloned();
+    fields.finish(reader);
+    Some(Target {
+        name,
+        region,
+        account,
+        iam_role_arn,
+        assume_role_arn,
+        span: node.span.first_character(),
+    })
+}

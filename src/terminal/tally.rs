@@ -1,0 +1,111 @@
+//! A run in numbers, and how often they are worth a line.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Standing;
+use crate::execute::Event;
+
+/// How many restores are where.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    total: usize,
+    running: usize,
+    pub(super) completed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Tally {
+    pub(super) fn new(standing: &Standing) -> Self {
+        Self {
+            total: standing.total,
+            completed: standing.completed,
+            running: standing.running.len(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn take(&mut self, event: &Event) {
+        match event {
+            Event::Accepted { .. } | Event::Adopted { .. } => self.running += 1,
+            Event::Completed { .. } => {
+                self.running = self.running.saturating_sub(1);
+                self.completed += 1;
+            }
+            Event::Failed { .. } => {
+                self.running = self.running.saturating_sub(1);
+                self.failed += 1;
+            }
+            Event::Refused { .. } | Event::Rejected { .. } => self.failed += 1,
+            Event::Skipped { .. } => self.skipped += 1,
+            _ => {}
+        }
+    }
+
+    /// What there is to say besides how many are back.
+    pub(super) fn rest(&self) -> String {
+        let mut text = format!("{} running", self.running);
+        for (count, word) in [(self.failed, "failed"), (self.skipped, "skipped")] {
+            if count > 0 {
+                text.push_str(&format!(", {count} {word}"));
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} restored, {}",
+            self.completed,
+            self.total,
+            self.rest()
+        )
+    }
+}
+
+/// Lines of numbers: every ten seconds at first, and less often the longer a run goes on, so that a day's log stays
+/// short enough to be read. By the run's own time.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+const OFTEN: SignedDuration = SignedDuration::from_secs(10);
+const SELDOM: SignedDuration = SignedDuration::from_mins(5);
+
+impl Pace {
+    /// Whether it is time for a line, which is then written. The end of a run always has one.
+    pub(super) fn is_time(&mut self, now: Timestamp, ends: bool) -> bool {
+        let first = *self.first.get_or_insert(now);
+        let last = *self.last.get_or_insert(now);
+        let apart = (now.duration_since(first) / 20).clamp(OFTEN, SELDOM);
+        let is_time = ends || now.duration_since(last) >= apart;
+        if is_time {
+            self.last = Some(now);
+        }
+        is_time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_told_in_some_hundred_lines() {
+        let mut pace = Pace::default();
+        let mut lines = 0;
+        for second in 0..86_400 {
+            let now = Timestamp::from_second(second).unwrap();
+            lines += usize::from(pace.is_time(now, false));
+        }
+        assert!((200..500).contains(&lines), "{lines}");
+        assert!(pace.is_time(Timestamp::from_second(86_400).unwrap(), true));
+    }
+}

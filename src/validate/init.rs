@@ -1,0 +1,217 @@
+//! `x-redrill.init` in schema files: what a new plan says of a key, read from the recovery point.
+
+use jsonschema::Validator;
+use regex::Regex;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// One or several ways to begin; the first whose conditions hold counts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Init {
+    One(Box<Way>),
+    Several(Vec<Way>),
+}
+
+/// One way to begin, as `schemas/README.md` explains it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Way {
+    /// A JSON Schema over the recovery point.
+    when: Option<Value>,
+    /// A pattern of the resource's ARN; its named groups stand for themselves as `<name>`.
+    #[serde(rename = "match")]
+    matches: Option<String>,
+    /// The value, whatever AWS returned.
+    write: Option<Value>,
+    /// The value where AWS returned none.
+    otherwise: Option<Value>,
+    /// Why what AWS returned is not sent.
+    leave_out: Option<String>,
+    /// The variable that holds the value, so that it is mapped in one place.
+    var: Option<String>,
+    /// A map by the ARN of each recovery point that belongs to this one.
+    children: Option<Children>,
+    /// What to know of the value.
+    why: Option<String>,
+    /// Whether the key stays although a rule speaks against it, which is then said beside it.
+    #[serde(default)]
+    keep: bool,
+}
+
+/// What is written for recovery points that belong to another.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Children {
+    /// Which of them.
+    #[serde(rename = "match")]
+    matches: String,
+    /// By key.
+    write: Map<String, Value>,
+    /// By key, the variable that holds the value.
+    #[serde(default)]
+    vars: Map<String, Value>,
+}
+
+impl Init {
+    pub(super) fn ways(&self) -> &[Way] {
+        match self {
+            Self::One(way) => std::slice::from_ref(way),
+            Self::Several(ways) => ways,
+        }
+    }
+}
+
+/// What one key begins with.
+pub(super) enum Start {
+    /// A value, and the variable that holds it.
+    Value {
+        value: Value,
+        var: Option<String>,
+        /// What to know of it.
+        why: Option<String>,
+        /// Whether AWS returned it.
+        returned: bool,
+        /// Whether it stays although a rule speaks against it.
+        keep: bool,
+    },
+    /// What AWS returned is not sent.
+    LeftOut(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// A [`Way`] with its conditions compiled.
+pub(super) struct Compiled {
+    way: Way,
+    when: Option<Validator>,
+    matches: Option<Regex>,
+    of_children: Option<Regex>,
+}
+
+impl Compiled {
+    pub(super) fn new(way: &Way) -> Result<Self, String> {
+        let regex = |pattern: &String| Regex::new(pattern).map_err(|err| err.to_string());
+        let when = way.when.as_ref().map(|when| {
+            jsonschema::draft202012::options()
+                .build(when)
+                .map_err(|err| err.to_string())
+        });
+        Ok(Self {
+            when: when.transpose()?,
+            matches: way.matches.as_ref().map(regex).transpose()?,
+            of_children: way
+                .children
+                .as_ref()
+                .map(|children| regex(&children.matches))
+                .transpose()?,
+            way: way.clone(),
+        })
+    }
+
+    /// What the key begins with on this way; `None` where its conditions do not hold.
+    pub(super) fn start(&self, facts: &Facts<'_>, returned: Option<Value>) -> Option<Start> {
+        if let Some(when) = &self.when
+            && !when.is_valid(facts.instance)
+        {
+            return None;
+        }
+        let mut names = facts.names.clone();
+        if let Some(matches) = &self.matches {
+            let groups = matches.captures(facts.resource_arn)?;
+            for name in matches.capture_names().flatten() {
+                let text = groups.name(name).map_or("", |group| group.as_str());
+                names.push((format!("<{name}>"), text.to_owned()));
+            }
+        }
+        let way = &self.way;
+        if let Some(reason) = &way.leave_out {
+            return Some(match returned {
+                Some(_) => Start::LeftOut(reason.clone()),
+                None => Start::Nothing,
+            });
+        }
+        if let (Some(children), Some(pattern)) = (&way.children, &self.of_children) {
+            return Some(of_children(children, pattern, facts, &names));
+        }
+        let is_returned = way.write.is_none() && returned.is_some();
+        let value = match (&way.write, returned, &way.otherwise) {
+            (Some(value), _, _) | (None, None, Some(value)) => filled(value, &names),
+            (None, Some(value), _) => value,
+            (None, None, None) => return Some(Start::Nothing),
+        };
+        let guessed = way.otherwise.is_some() && !is_returned && way.write.is_none();
+        let why = match (&way.why, guessed) {
+            (Some(why), _) => Some(why.clone()),
+            (None, true) => Some("AWS did not return it: check it".to_owned()),
+            (None, false) => None,
+        };
+        Some(Start::Value {
+            value,
+            var: way.var.clone(),
+            why,
+            returned: is_returned,
+            keep: way.keep,
+        })
+    }
+}
+
+/// A recovery point as conditions and texts see it.
+pub(super) struct Facts<'a> {
+    /// What `when` is held against.
+    pub(super) instance: &'a Value,
+    pub(super) resource_arn: &'a str,
+    pub(super) children: &'a [String],
+    /// What stands for what in texts.
+    pub(super) names: Vec<(String, String)>,
+}
+
+fn of_children(
+    children: &Children,
+    pattern: &Regex,
+    facts: &Facts<'_>,
+    names: &[(String, String)],
+) -> Start {
+    let mut map = Map::new();
+    for arn in facts.children.iter().filter(|arn| pattern.is_match(arn)) {
+        let mut of_child = Map::new();
+        for (key, value) in &children.write {
+            let value = filled(value, names);
+            let value = match children.vars.get(key).and_then(Value::as_str) {
+                // Marked here, declared where variables are.
+                Some(var) => serde_json::json!({ super::draft::VARIABLE: var, "default": value }),
+                None => value,
+            };
+            of_child.insert(key.clone(), value);
+        }
+        map.insert(arn.clone(), Value::Object(of_child));
+    }
+    if map.is_empty() {
+        return Start::Nothing;
+    }
+    Start::Value {
+        value: Value::Object(map),
+        var: None,
+        why: None,
+        returned: false,
+        keep: true,
+    }
+}
+
+/// A value with every `<name>` filled in.
+fn filled(value: &Value, names: &[(String, String)]) -> Value {
+    match value {
+        Value::String(text) if text.contains('<') => {
+            let filled = names
+                .iter()
+                .fold(text.clone(), |text, (name, is)| text.replace(name, is));
+            Value::String(filled)
+        }
+        Value::Array(items) => items.iter().map(|item| filled(item, names)).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), filled(value, names)))
+            .collect(),
+        other => other.clone(),
+    }
+}

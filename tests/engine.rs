@@ -1,0 +1,254 @@
+//! What the engine does about a world that is late, forgetful or ambiguous.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use redrill::aws::{Aws, Settings};
+use redrill::diff::{Observed, Wanted};
+use redrill::emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
+use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins, Writer};
+use redrill::pipeline;
+use redrill::plan::Request;
+use redrill::render::{Inputs, Known};
+
+use crate::harness::{Death, Going, completed, driven, fast, run, run_going, run_until};
+use crate::support::{at_once, emulator, folder, many, redrill, write};
+
+/// A machine that slept for longer than AWS remembers tokens, between a request and its second try.
+#[tokio::test]
+async fn a_request_is_not_sent_again_when_its_token_may_be_forgotten() {
+    let emulator = emulator(driven(TokenSemantics::recorded())).await;
+    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::ResetAfter).times(1));
+    let clock = emulator.clock();
+    let state = folder();
+    let mut adopted = 0;
+    let mut onlooker = |recorded: &Recorded| match &recorded.event {
+        Event::Trouble { .. } => clock.advance_to(clock.now() + SignedDuration::from_hours(2)),
+        Event::Adopted { .. } => adopted += 1,
+        _ => {}
+    };
+    let going = Going {
+        death: Death::Never,
+        policy: fast(),
+        onlooker: &mut onlooker,
+    };
+    let ended = run_going(state.path(), &many(1, 0), &emulator, going).await;
+    assert_eq!(ended.unwrap(), Ended::Finished);
+    assert_eq!((emulator.jobs().len(), adopted), (1, 1));
+    emulator.shutdown().await;
+}
+
+/// The operations in an emulator's log, in order.
+fn operations(log: &std::path::Path) -> Vec<String> {
+    let log = std::fs::read_to_string(log).unwrap();
+    log.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| line["operation"].as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Thousands of intents without an answer cost a listing, not a listing each.
+#[tokio::test]
+async fn what_an_earlier_runner_left_unanswered_is_found_by_one_listing() {
+    let state = folder();
+    let log = state.path().join("requests.jsonl");
+    let emulator = emulator(Options {
+        log: Some(log.clone()),
+        ..driven(TokenSemantics::default())
+    })
+    .await;
+    // Dies with all intents on disk and nothing sent.
+    run_until(state.path(), &many(20, 0), &emulator, Death::After(1))
+        .await
+        .unwrap_err();
+    assert_eq!(emulator.jobs().len(), 0);
+    let before = operations(&log).len();
+    run(state.path(), &many(20, 0), &emulator).await.unwrap();
+    let asked = operations(&log).split_off(before);
+    let first = asked.iter().position(|name| name == "StartRestoreJob");
+    assert_eq!(first, Some(1), "{asked:?}");
+    assert_eq!(asked[0], "ListRestoreJobs");
+    let started = asked.iter().filter(|name| *name == "StartRestoreJob");
+    assert_eq!(started.count(), 20);
+    assert_eq!((emulator.jobs().len(), completed(state.path())), (20, 20));
+    emulator.shutdown().await;
+}
+
+/// Credentials run out in the middle: what runs is not lost, what waits is not failed.
+#[tokio::test]
+async fn credentials_that_run_out_are_waited_for() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    for operation in [
+        Operation::StartRestoreJob,
+        Operation::DescribeRestoreJob,
+        Operation::ListRestoreJobs,
+    ] {
+        emulator.inject(Fault::new(operation, FaultKind::expired_token()).times(6));
+    }
+    let state = folder();
+    let mut said = Vec::new();
+    let mut onlooker = |recorded: &Recorded| {
+        if let Event::Trouble { message } = &recorded.event {
+            said.push(message.clone());
+        }
+    };
+    let going = Going {
+        death: Death::Never,
+        policy: fast(),
+        onlooker: &mut onlooker,
+    };
+    let ended = run_going(state.path(), &many(3, 0), &emulator, going).await;
+    assert_eq!(ended.unwrap(), Ended::Finished);
+    assert_eq!((emulator.jobs().len(), completed(state.path())), (3, 3));
+    assert!(said.len() <= 3, "said once an operation: {said:?}");
+    assert!(said[0].contains("log in again"), "{said:?}");
+    emulator.shutdown().await;
+}
+
+/// Two jobs fit a request: they are listed, and one of them can be chosen.
+#[tokio::test]
+async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let plan = many(1, 0);
+    // Two strangers have asked for the same.
+    let settings = Settings {
+        account: "123456789012".to_owned(),
+        region: "us-west-2".to_owned(),
+        endpoint_url: Some(emulator.url()),
+        without_credentials: true,
+        ..Settings::default()
+    };
+    let aws = Aws::connect(&settings).await;
+    for stranger in ["one", "two"] {
+        let metadata = [
+            ("file-system-id", "fs-0a1b2c3d"),
+            ("newFileSystem", "true"),
+            ("Encrypted", "true"),
+            ("CreationToken", "r0-main"),
+        ];
+        let request = Request {
+            copy_source_tags_to_restored_resource: None,
+            iam_role_arn: Some("arn:aws:iam::123456789012:role/restore".to_owned()),
+            idempotency_token: Some(stranger.to_owned()),
+            metadata: metadata
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            recovery_point_arn: "arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-000000000000".to_owned(),
+            resource_type: "EFS".to_owned(),
+        };
+        aws.start(&request).await.unwrap();
+    }
+    emulator
+        .clock()
+        .advance_to(emulator.clock().now() + SignedDuration::from_hours(2));
+    let strangers: Vec<String> = emulator.jobs().iter().map(|job| job.id.clone()).collect();
+    assert_eq!(strangers.len(), 2);
+    let ask = |policy: Policy| {
+        let (emulator, plan) = (&emulator, &plan);
+        async move {
+            let state = folder();
+            let going = Going {
+                death: Death::Never,
+                policy,
+                onlooker: &mut |_| {},
+            };
+            let ended = run_going(state.path(), plan, emulator, going).await;
+            (ended, completed(state.path()))
+        }
+    };
+    let (asked, _) = ask(fast()).await;
+    assert!(
+        matches!(&asked, Err(Stopped::Twin { jobs, .. }) if jobs.len() == 2),
+        "{asked:?}"
+    );
+    let (ambiguous, _) = ask(Policy {
+        twins: Twins::Adopt,
+        ..fast()
+    })
+    .await;
+    assert!(
+        matches!(ambiguous, Err(Stopped::Ambiguous { .. })),
+        "{ambiguous:?}"
+    );
+    let (chosen, completed) = ask(Policy {
+        twins: Twins::Adopt,
+        chosen: BTreeSet::from([strangers[1].clone()]),
+        ..fast()
+    })
+    .await;
+    assert_eq!((chosen.unwrap(), completed), (Ended::Finished, 1));
+    assert_eq!(emulator.jobs().len(), 2, "nothing was started");
+    emulator.shutdown().await;
+}
+
+/// A job that takes longer than the plan wants: following ends, the job does not, and the next run follows it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeout_ends_following_and_nothing_else() {
+    let point =
+        "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45";
+    let inventory = format!(
+        "account: \"123456789012\"\nregion: us-west-2\nvaults:\n  v:\n    recovery_points:\n      - {{ arn: \"{point}\", resource_arn: \"arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-1\", resource_type: EFS, created_at: 2026-01-01T00:00:00Z, restore: {{ hangs: running }} }}\n"
+    );
+    let emulator = emulator(Options {
+        inventory: Some(Inventory::parse(&inventory).unwrap()),
+        ..at_once()
+    })
+    .await;
+    let folder = folder();
+    write(
+        folder.path(),
+        "plan.yaml",
+        &format!(
+            "plan: slow\ntarget: {{ region: us-west-2, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }}\nrestores:\n  files:\n    type: EFS\n    recovery_point: {point}\n    timeout: 1s\n    metadata: {{ file-system-id: fs-0a1b2c3d, newFileSystem: false, Encrypted: false }}\n  next:\n    type: EFS\n    needs: [files]\n    recovery_point: {point}\n    metadata: {{ file-system-id: fs-0a1b2c3d, newFileSystem: false, Encrypted: false }}\n"
+        ),
+    );
+    let url = emulator.url();
+    let path = folder.path().to_owned();
+    tokio::task::spawn_blocking(move || {
+        for _ in 0..2 {
+            redrill(&path)
+                .args(["run", "plan.yaml", "--yes", "--endpoint-url", &url])
+                .assert()
+                .code(5)
+                .stderr_eq(snapbox::str![[r#"
+...
+[..]files: not back within its timeout; it goes on at AWS and is not followed any more
+[..]next: skipped, because `files` was not back within its timeout
+...
+"#]]);
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(emulator.jobs().len(), 1);
+    emulator.shutdown().await;
+}
+
+/// What a restore took in an earlier run says more than its type and size.
+#[test]
+fn an_earlier_run_is_learned_from() {
+    let source = redrill::diagnostic::Source::new("plan.yaml", many(2, 0));
+    let rules = std::sync::Arc::new(redrill::validate::Rules::embedded());
+    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
+    let planner = front.planner.unwrap();
+    let mut plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new()).unwrap();
+    let by_type = plan.steps[0].draft.expected;
+    let start: jiff::Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
+    let took = SignedDuration::from_hours(3);
+    let earlier = Recorded {
+        at: start,
+        event: Event::Completed {
+            restore: "r1".to_owned(),
+            created_resource_arn: None,
+            started_at: Some(start),
+            ended_at: Some(start + took),
+            recovery_point_created_at: None,
+            message: None,
+        },
+    };
+    pipeline::learn(&mut plan, &[earlier]);
+    let expected: Vec<SignedDuration> = plan.steps.iter().map(|s| s.draft.expected).collect();
+    assert_eq!(expected, [by_type, took]);
+    let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+    assert_eq!(redrill::execute::forecast(&plan, &diff), took);
+}
