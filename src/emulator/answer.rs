@@ -4,11 +4,12 @@ use std::io;
 
 use bytes::Bytes;
 use hyper::Response;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use super::error::{ApiError, ErrorCode};
+use super::json;
 
 /// An answer before it has its request id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,22 +22,29 @@ pub(super) struct Answer {
 }
 
 const JSON: &str = "application/json";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 impl Answer {
     pub(super) fn json(value: &impl Serialize) -> Answer {
         let mut body = Vec::with_capacity(512);
         let mut serializer = serde_json::Serializer::with_formatter(&mut body, Wire);
         match value.serialize(&mut serializer) {
-            Ok(()) => Answer {
-                status: 200,
-                content_type: JSON,
-                error_type: None,
-                body,
-            },
+            Ok(()) => Answer::written(body),
             Err(error) => Answer::error(&ApiError::new(
                 ErrorCode::InternalFailure,
                 error.to_string(),
             )),
+        }
+    }
+
+    /// JSON that is written already.
+    pub(super) fn written(body: Vec<u8>) -> Answer {
+        Answer {
+            status: 200,
+            content_type: JSON,
+            error_type: None,
+            body,
         }
     }
 
@@ -131,22 +139,23 @@ impl Answer {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         if let Ok(value) = HeaderValue::from_str(request_id) {
-            headers.insert("x-amzn-requestid", value);
+            headers.insert(REQUEST_ID, value);
         }
         if let Some(Ok(value)) = self.error_type.as_deref().map(HeaderValue::from_str) {
-            headers.insert("x-amzn-errortype", value);
+            headers.insert(ERROR_TYPE, value);
         }
         response
     }
 }
 
-/// Numbers with a fraction are written with an exponent, `1.578560834253E9`: so the live service was captured writing its
-/// times, <https://github.com/boto/boto3/issues/2260>.
+/// Times are the only numbers with a fraction, see [`json::thousandths`].
 struct Wire;
 
 impl Formatter for Wire {
     fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        write!(writer, "{value:E}")
+        let mut text = Vec::with_capacity(24);
+        json::thousandths(&mut text, (value * 1000.0).round() as i64);
+        writer.write_all(&text)
     }
 }
 

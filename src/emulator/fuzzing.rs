@@ -27,13 +27,14 @@ pub fn requests<'a>(
     let started = clock.now();
     let region = "us-east-1".to_owned();
     let catalog = Catalog::new(inventory, started);
-    let service = Service::new(catalog, TokenSemantics::recorded(), region.clone());
+    let service = Service::new(TokenSemantics::recorded(), region.clone());
     let backend = Backend {
         clock,
         driven: false,
         started,
         default_region: region.clone(),
         pager: Pager::new(7),
+        catalog,
         service: Mutex::new(service),
         state: None,
     };

@@ -166,12 +166,13 @@ impl Emulator {
         let started = clock.now();
         let catalog = Catalog::new(options.inventory, started);
         let salt = fastrand::u64(..);
-        let service = Service::new(catalog, options.tokens, default_region.clone());
+        let service = Service::new(options.tokens, default_region.clone());
         let backend = Backend {
             clock,
             driven: options.driven,
             started,
             pager: Pager::new(salt),
+            catalog,
             service: Mutex::new(service),
             default_region,
             state,
@@ -219,14 +220,15 @@ impl Emulator {
     /// All jobs as they stand now, in the order of their creation.
     pub fn jobs(&self) -> Vec<JobSnapshot> {
         let now = self.server.backend.clock.now();
-        let jobs = self.server.backend.service().all().to_vec();
+        let service = self.server.backend.service();
+        let jobs = service.all();
         jobs.iter().map(|job| job.snapshot(now)).collect()
     }
 
     /// When the status of any job changes next; none when all have ended.
     pub fn next_event(&self) -> Option<Timestamp> {
         let backend = &self.server.backend;
-        backend.service().next_event(backend.clock.now())
+        backend.service().timeline.next(backend.clock.now())
     }
 
     /// How often each operation was asked for, faults included.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::catalog::{Caller, vault_arn};
+use super::catalog::{Caller, Catalog, vault_arn};
 use super::clock::{Clock, Speed};
 use super::error::{ApiError, ErrorCode};
 use super::faults::FaultKind;
@@ -37,6 +37,7 @@ pub(super) struct Backend {
     pub(super) started: Timestamp,
     pub(super) default_region: String,
     pub(super) pager: Pager,
+    pub(super) catalog: Catalog,
     pub(super) service: Mutex<Service>,
     /// Where jobs are remembered.
     pub(super) state: Option<Lines>,
@@ -119,8 +120,7 @@ impl Backend {
         if operation == Operation::StartRestoreJob {
             return Ok(());
         }
-        let service = self.service();
-        if service.catalog.denials(call.caller).next().is_none() {
+        if self.catalog.denials(call.caller).next().is_none() {
             return Ok(());
         }
         let arn = call.route.labels.iter().find(|l| l.starts_with("arn:"));
@@ -133,7 +133,7 @@ impl Backend {
             _ => "*".to_owned(),
         };
         let action = format!("backup:{operation}");
-        permissions::allowed(&service.catalog, call.caller, &action, &resource)
+        permissions::allowed(&self.catalog, call.caller, &action, &resource)
     }
 
     /// One page of a whole list, and the token of the next one.
@@ -196,7 +196,13 @@ impl Backend {
                     let region = Some(region);
                     let job = fault.as_ref();
                     let twist = Twist { job, forget_token };
-                    service.start(&Caller { account, region }, &request, at, twist)?;
+                    service.start(
+                        &self.catalog,
+                        &Caller { account, region },
+                        &request,
+                        at,
+                        twist,
+                    )?;
                 }
                 Record::Validated {
                     account,

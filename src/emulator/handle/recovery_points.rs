@@ -135,10 +135,7 @@ impl Backend {
         let after = query.time("createdAfter")?;
         let parent = query.text("parentRecoveryPointArn");
         let plan = query.text("backupPlanId");
-        let points = self
-            .service()
-            .catalog
-            .points_in(call.caller, call.label(0))?;
+        let points = self.catalog.points_in(call.caller, call.label(0))?;
         let points: Vec<Arc<Located>> = points
             .into_iter()
             .filter(|located| {
@@ -198,7 +195,7 @@ impl Backend {
         source_resource(arn)?;
         call.query
             .one_of("managedByAWSBackupOnly", |text| text.parse::<bool>().ok())?;
-        let points = self.service().catalog.points_of(call.caller, arn);
+        let points = self.catalog.points_of(call.caller, arn);
         let (points, next_token) = self.page(call, SMALL, points)?;
         let recovery_points = points
             .iter()
@@ -235,14 +232,10 @@ impl Backend {
         }
         let arn = call.label(0);
         let tags = {
-            let service = self.service();
-            let vaults = service.catalog.vaults(call.caller, &self.default_region);
+            let vaults = self.catalog.vaults(call.caller, &self.default_region);
             match vaults.iter().any(|vault| vault.arn == arn) {
                 true => BTreeMap::new(),
-                false => {
-                    let located = service.catalog.find(call.caller, arn, None)?;
-                    located.point.tags.clone()
-                }
+                false => self.catalog.tags(call.caller, arn)?,
             }
         };
         let (tags, next_token) = self.page(call, SMALL, tags.into_iter().collect())?;
@@ -255,9 +248,7 @@ impl Backend {
     /// The recovery point that the path names.
     fn recovery_point(&self, call: &Call<'_>) -> Result<Arc<Located>, ApiError> {
         self.own_vault(call, "backupVaultAccountId")?;
-        let service = self.service();
-        service
-            .catalog
+        self.catalog
             .find_in(call.caller, call.label(0), call.label(1))
     }
 

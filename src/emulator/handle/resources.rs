@@ -48,7 +48,7 @@ fn by_resource(points: Vec<Arc<Located>>) -> Vec<Arc<Located>> {
 
 impl Backend {
     pub(super) fn list_protected_resources(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
-        let points = self.service().catalog.points(call.caller);
+        let points = self.catalog.points(call.caller);
         self.resources_page(call, points)
     }
 
@@ -57,10 +57,7 @@ impl Backend {
         call: &Call<'_>,
     ) -> Result<Answer, ApiError> {
         self.own_vault(call, "backupVaultAccountId")?;
-        let points = self
-            .service()
-            .catalog
-            .points_in(call.caller, call.label(0))?;
+        let points = self.catalog.points_in(call.caller, call.label(0))?;
         self.resources_page(call, points)
     }
 
@@ -95,17 +92,16 @@ impl Backend {
         let arn = call.label(0);
         source_resource(arn)?;
         let now = self.clock.now();
-        let (points, latest) = {
-            let service = self.service();
-            let latest = service.latest_restore_of(call.caller, arn, now);
-            (service.catalog.points_of(call.caller, arn), latest)
-        };
-        let last = by_resource(points).pop().ok_or_else(|| {
-            ApiError::new(
-                ErrorCode::ResourceNotFound,
-                format!("Resource {arn} is not protected."),
-            )
-        })?;
+        let last = by_resource(self.catalog.points_of(call.caller, arn))
+            .pop()
+            .ok_or_else(|| {
+                ApiError::new(
+                    ErrorCode::ResourceNotFound,
+                    format!("Resource {arn} is not protected."),
+                )
+            })?;
+        let service = self.service();
+        let latest = service.latest_restore_of(call.caller, arn, now);
         let minutes = latest.as_ref().and_then(|job| {
             let took = job.ended_at(now)?.duration_since(job.created_at);
             // A restore of seconds took a minute too.
@@ -117,7 +113,7 @@ impl Backend {
             latest_restore_job_creation_date: latest.as_ref().map(|job| Epoch(job.created_at)),
             latest_restore_recovery_point_creation_date: latest
                 .as_ref()
-                .map(|job| Epoch(job.point.point.created_at)),
+                .map(|job| Epoch(job.point.created_at())),
         }))
     }
 }

@@ -163,11 +163,16 @@ pub struct RecoveryPoint {
 }
 
 impl RecoveryPoint {
-    /// Whether it stands for others, its children; the form of the ARN is that of
-    /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/eks-backups.html>.
+    /// Whether it stands for others, its children.
     pub(super) fn is_composite(&self) -> bool {
-        self.arn.contains(":recovery-point:composite:")
+        is_composite(&self.arn)
     }
+}
+
+/// Whether that is the ARN of a composite recovery point; the form is that of
+/// <https://docs.aws.amazon.com/aws-backup/latest/devguide/eks-backups.html>.
+pub(super) fn is_composite(arn: &str) -> bool {
+    arn.contains(":recovery-point:composite:")
 }
 
 /// How restores of one recovery point go, in place of what the duration table and the failure rules say.
