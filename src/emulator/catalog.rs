@@ -197,11 +197,10 @@ impl Catalog {
     }
 
     /// The recovery points of the caller, by vault, in the order of the file; none without an inventory.
-    pub(super) fn points(&self, caller: &Caller) -> Vec<Arc<Located>> {
+    pub(super) fn points(&self, caller: &Caller) -> impl Iterator<Item = &Arc<Located>> {
         self.sites(caller)
             .flat_map(|(_, site)| site.vaults.values())
-            .flat_map(|vault| vault.points.iter().cloned())
-            .collect()
+            .flat_map(|vault| vault.points.iter())
     }
 
     /// Those of one vault.
@@ -209,7 +208,7 @@ impl Catalog {
         &self,
         caller: &Caller,
         vault: &str,
-    ) -> Result<Vec<Arc<Located>>, ApiError> {
+    ) -> Result<Vec<&Arc<Located>>, ApiError> {
         if matches!(self, Catalog::Free(_)) && vault == FREE_VAULT {
             return Ok(Vec::new());
         }
@@ -219,22 +218,24 @@ impl Catalog {
             .peekable();
         match found.peek() {
             None => Err(no_vault(vault)),
-            Some(_) => Ok(found.flat_map(|v| v.points.iter().cloned()).collect()),
+            Some(_) => Ok(found.flat_map(|v| v.points.iter()).collect()),
         }
     }
 
     /// Those of one resource.
-    pub(super) fn points_of(&self, caller: &Caller, resource_arn: &str) -> Vec<Arc<Located>> {
-        let mut points = self.points(caller);
-        points.retain(|located| located.point.resource_arn == resource_arn);
+    pub(super) fn points_of(&self, caller: &Caller, resource_arn: &str) -> Vec<&Arc<Located>> {
+        let points = self.points(caller);
         points
+            .filter(|located| located.point.resource_arn == resource_arn)
+            .collect()
     }
 
     /// The children of a composite recovery point.
-    pub(super) fn children_of(&self, caller: &Caller, arn: &str) -> Vec<Arc<Located>> {
-        let mut points = self.points(caller);
-        points.retain(|located| located.point.parent.as_deref() == Some(arn));
+    pub(super) fn children_of(&self, caller: &Caller, arn: &str) -> Vec<&Arc<Located>> {
+        let points = self.points(caller);
         points
+            .filter(|located| located.point.parent.as_deref() == Some(arn))
+            .collect()
     }
 
     /// The policies that the inventory stands for.

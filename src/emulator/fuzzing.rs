@@ -27,7 +27,7 @@ pub fn requests<'a>(
     let started = clock.now();
     let region = "us-east-1".to_owned();
     let catalog = Catalog::new(inventory, started);
-    let service = Service::new(TokenSemantics::recorded(), region.clone());
+    let service = Service::new(TokenSemantics::recorded());
     let backend = Backend {
         clock,
         driven: false,

@@ -37,6 +37,7 @@ mod job;
 mod json;
 mod listing;
 mod metadata;
+mod names;
 mod nested;
 mod operation;
 mod paging;

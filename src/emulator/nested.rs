@@ -51,7 +51,7 @@ pub(super) fn parts(
     let mut points: BTreeMap<String, Point> = catalog
         .children_of(caller, point.arn())
         .into_iter()
-        .map(|child| (child.point.arn.clone(), Point::Listed(child)))
+        .map(|child| (child.point.arn.clone(), Point::Listed(Arc::clone(child))))
         .collect();
     for arn in wanted.keys() {
         if !points.contains_key(arn) {

@@ -222,7 +222,7 @@ pub(super) fn inferred_metadata(
 }
 
 fn fill(template: &str, place: Place<'_>, metadata: &Metadata<'_>, seed: &str) -> String {
-    let mut out = String::with_capacity(template.len() + 32);
+    let mut out = String::with_capacity(template.len() + 64);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);

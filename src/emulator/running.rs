@@ -22,7 +22,7 @@ use super::job::JobSnapshot;
 use super::operation::Operation;
 use super::paging::Pager;
 use super::quotas::{Meter, Quotas};
-use super::server::Server;
+use super::server::{Connections, End, Server};
 use super::service::Service;
 use super::tokens::TokenSemantics;
 
@@ -166,7 +166,7 @@ impl Emulator {
         let started = clock.now();
         let catalog = Catalog::new(options.inventory, started);
         let salt = fastrand::u64(..);
-        let service = Service::new(options.tokens, default_region.clone());
+        let service = Service::new(options.tokens);
         let backend = Backend {
             clock,
             driven: options.driven,
@@ -186,7 +186,7 @@ impl Emulator {
             faults: FaultScript::new(options.faults),
             meter: Meter::new(options.quotas),
             log,
-            restart: watch::Sender::new(()),
+            connections: Connections::default(),
             account,
             calls: Operation::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             requests: AtomicU64::new(0),
@@ -250,7 +250,7 @@ impl Emulator {
 
     /// Resets every connection, as a restart of the service does. Jobs and tokens stay.
     pub fn drop_connections(&self) {
-        self.server.restart.send_replace(());
+        self.server.connections.end_all(End::Reset);
     }
 
     /// Stops listening, lets open requests end (two seconds at most), and closes every connection.

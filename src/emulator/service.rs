@@ -1,7 +1,7 @@
 //! The state of the service: recovery points, jobs, tokens. Pure and synchronous; time is handed in.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use super::course::{self, JobFault, Order};
 use super::error::{ApiError, ErrorCode};
 use super::job::{Job, Outcome};
 use super::listing::sees;
+use super::names::Names;
 use super::nested;
 use super::permissions::allowed;
 use super::point::Point;
@@ -26,12 +27,11 @@ use super::validation::ValidationResult;
 #[derive(Debug)]
 pub(super) struct Service {
     semantics: TokenSemantics,
-    default_region: String,
     /// In the order of their creation.
     jobs: Vec<Job>,
     by_id: HashMap<Uuid, u32>,
     /// Names of accounts, regions, vaults and roles, once for all jobs.
-    names: HashSet<Arc<str>>,
+    names: Names,
     tokens: Tokens,
     places: Places,
     /// What jobs created under a name of the request's own choice, by ARN.
@@ -50,6 +50,53 @@ pub(super) struct Twist<'a> {
     pub(super) forget_token: bool,
 }
 
+/// A StartRestoreJob as far as it can be judged without the jobs, and so without their lock.
+#[derive(Debug)]
+pub(super) struct Prepared<'a> {
+    catalog: &'a Catalog,
+    caller: &'a Caller,
+    request: &'a StartRequest<'a>,
+    region: String,
+    /// With the id of the first job that it starts.
+    token: Option<(&'a str, Uuid)>,
+    /// A replay does not ask for it.
+    point: Result<Point, ApiError>,
+}
+
+impl<'a> Prepared<'a> {
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        default_region: &str,
+        caller: &'a Caller,
+        request: &'a StartRequest<'a>,
+    ) -> Result<Prepared<'a>, ApiError> {
+        let asks = &request.asks;
+        let arn = &*asks.recovery_point_arn;
+        allowed(catalog, caller, "backup:StartRestoreJob", arn)?;
+        if let Some(role) = &asks.iam_role_arn {
+            allowed(catalog, caller, "iam:PassRole", role)?;
+        }
+        // The region whose endpoint was asked; an unsigned request does not say, its recovery point does.
+        let of_arn = || {
+            Arn::parse(arn)
+                .map(|arn| arn.region)
+                .filter(|region| !region.is_empty())
+        };
+        let region = caller.region.as_deref().or_else(of_arn);
+        let region = region.unwrap_or(default_region).to_owned();
+        // The same token gives the same id in every emulator, so that a test can name it.
+        let first = |token| job_id(&[&caller.account, &region, token, "0"]);
+        Ok(Prepared {
+            token: request.token.as_deref().map(|token| (token, first(token))),
+            point: catalog.find(caller, arn, asks.resource_type.as_deref()),
+            catalog,
+            caller,
+            request,
+            region,
+        })
+    }
+}
+
 /// The answer to a StartRestoreJob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Started {
@@ -59,13 +106,12 @@ pub(super) struct Started {
 }
 
 impl Service {
-    pub(super) fn new(semantics: TokenSemantics, default_region: String) -> Service {
+    pub(super) fn new(semantics: TokenSemantics) -> Service {
         Service {
             semantics,
-            default_region,
             jobs: Vec::new(),
             by_id: HashMap::new(),
-            names: HashSet::new(),
+            names: Names::default(),
             tokens: Tokens::default(),
             places: Places::default(),
             created: HashMap::new(),
@@ -78,37 +124,26 @@ impl Service {
     /// StartRestoreJob: the id of the job, new or not. Called under the lock that makes the token's check and use one.
     pub(super) fn start(
         &mut self,
-        catalog: &Catalog,
-        caller: &Caller,
-        request: &StartRequest<'_>,
+        prepared: Prepared<'_>,
         now: Timestamp,
         twist: Twist<'_>,
     ) -> Result<Started, ApiError> {
-        let arn = &*request.asks.recovery_point_arn;
-        allowed(catalog, caller, "backup:StartRestoreJob", arn)?;
-        if let Some(role) = &request.asks.iam_role_arn {
-            allowed(catalog, caller, "iam:PassRole", role)?;
-        }
-        let region = self.region_of(caller, arn);
-        let Some(token) = request.token.as_deref() else {
+        let (caller, region) = (prepared.caller, prepared.region.clone());
+        let Some((token, first)) = prepared.token else {
             let id = job_id(&[&caller.account, &region, &self.jobs.len().to_string()]);
-            self.create(catalog, caller, &region, request, id, now, twist.job)?;
+            self.create(prepared, id, now, twist.job)?;
             let made_in = Some(region);
             return Ok(Started { id, made_in });
         };
-        // The same token gives the same id in every emulator, so that a test can name it.
-        let first = job_id(&[&caller.account, &region, token, "0"]);
-        let mut seen = self
-            .by_id
-            .get(&first)
-            .map(|place| self.tokens.seen(first, *place as usize));
+        let place = self.by_id.get(&first);
+        let mut seen = place.map(|place| self.tokens.seen(first, *place as usize));
         if let (Some(seen), true) = (&mut seen, twist.forget_token) {
             self.tokens.forget(first, *seen);
             seen.forgotten = true;
         }
         if let Some(seen) = seen.filter(|seen| !seen.forgotten) {
             let job = &self.jobs[seen.job];
-            if is_replay(self.semantics, job, &request.asks, now)? {
+            if is_replay(self.semantics, job, &prepared.request.asks, now)? {
                 let made_in = None;
                 return Ok(Started {
                     id: job.id,
@@ -122,7 +157,7 @@ impl Service {
                 job_id(&[&caller.account, &region, token, &jobs.to_string()])
             }
         };
-        let place = self.create(catalog, caller, &region, request, id, now, twist.job)?;
+        let place = self.create(prepared, id, now, twist.job)?;
         if let Some(seen) = seen {
             self.tokens.again(first, seen, place);
         }
@@ -131,30 +166,31 @@ impl Service {
     }
 
     /// Judges the request and makes its job, and those of the recovery points nested in it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one caller, and each is another thing"
-    )]
     fn create(
         &mut self,
-        catalog: &Catalog,
-        caller: &Caller,
-        region: &str,
-        request: &StartRequest<'_>,
+        prepared: Prepared<'_>,
         id: Uuid,
         now: Timestamp,
         fault: Option<&JobFault>,
     ) -> Result<usize, ApiError> {
+        let Prepared {
+            catalog,
+            caller,
+            request,
+            region,
+            point,
+            ..
+        } = prepared;
+        let mut point = point?;
+        let region = region.as_str();
         let Asks {
-            recovery_point_arn,
             metadata,
             iam_role_arn,
-            resource_type,
             copy_tags,
+            ..
         } = &request.asks;
-        let mut point = catalog.find(caller, recovery_point_arn, resource_type.as_deref())?;
         if let Point::Free(free) = &mut point {
-            free.vault_arn = self.name(&free.vault_arn);
+            free.vault_arn = self.names.get(&free.vault_arn);
         }
         let row = resource_types::find(point.resource_type());
         let home = (&*caller.account, region);
@@ -188,10 +224,10 @@ impl Service {
         let turn = Places::turn(row, &caller.account, region, metadata);
         let order = Order {
             id,
-            account: self.name(&caller.account),
-            region: self.name(region),
+            account: self.names.get(&caller.account),
+            region: self.names.get(region),
             body: request.body.into(),
-            iam_role_arn: iam_role_arn.as_ref().map(|role| self.name(role)),
+            iam_role_arn: iam_role_arn.as_ref().map(|role| self.names.get(role)),
             created_arn,
             failure,
             fault,
@@ -289,28 +325,6 @@ impl Service {
     /// LastRestoreTime of a recovery point of the inventory.
     pub(super) fn last_restore(&self, arn: &str) -> Option<Timestamp> {
         self.restored.get(arn).copied()
-    }
-
-    fn name(&mut self, text: &str) -> Arc<str> {
-        match self.names.get(text) {
-            Some(name) => Arc::clone(name),
-            None => {
-                let name: Arc<str> = text.into();
-                self.names.insert(Arc::clone(&name));
-                name
-            }
-        }
-    }
-
-    /// The region whose endpoint was asked; an unsigned request does not say, its recovery point does.
-    fn region_of(&self, caller: &Caller, recovery_point_arn: &str) -> String {
-        match &caller.region {
-            Some(region) => region.clone(),
-            None => match Arn::parse(recovery_point_arn) {
-                Some(arn) if !arn.region.is_empty() => arn.region.to_owned(),
-                _ => self.default_region.clone(),
-            },
-        }
     }
 }
 

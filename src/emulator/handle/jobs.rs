@@ -12,11 +12,11 @@ use super::super::job::{Job, JobId, JobStatus};
 use super::super::json;
 use super::super::listing::JobFilter;
 use super::super::metadata::Metadata;
-use super::super::service::{Twist, no_job};
+use super::super::service::{Prepared, Twist, no_job};
 use super::super::start_request::StartRequest;
 use super::super::validation::ValidationResult;
 use super::super::view::USUAL_LENGTH;
-use super::{Backend, Call, SMALL, listing};
+use super::{Backend, Call, SMALL};
 
 impl Backend {
     pub(super) fn start_restore_job(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -33,10 +33,12 @@ impl Backend {
             _ => Twist::default(),
         };
         let restore_job_id = {
+            let prepared =
+                Prepared::new(&self.catalog, &self.default_region, call.caller, &request)?;
             // The time is read under the lock: jobs are created, and recorded, in its order.
             let mut service = self.service();
             let at = self.clock.now();
-            let started = service.start(&self.catalog, call.caller, &request, at, twist)?;
+            let started = service.start(prepared, at, twist)?;
             if let (Some(region), true) = (started.made_in, self.state.is_some()) {
                 self.record(&Record::Started {
                     at,
@@ -108,8 +110,7 @@ impl Backend {
 
     fn jobs_page(&self, call: &Call<'_>, filter: &JobFilter) -> Result<Answer, ApiError> {
         let max = call.query.max_results(SMALL.0)?;
-        let listing = listing(call);
-        let older_than = self.position(call, &listing, SMALL.1)?;
+        let older_than = self.position(call, SMALL.1)?;
         let now = self.clock.now();
         let mut body = Vec::new();
         let (next, next_event) = {
@@ -131,7 +132,7 @@ impl Backend {
             (page.next, next_event)
         };
         body.extend_from_slice(b"],\"NextToken\":");
-        let next = next.map(|position| self.pager.token(&listing, position));
+        let next = next.map(|position| self.token(call, position));
         json::text(&mut body, next.as_deref());
         body.push(b'}');
         self.looked_at(next_event);

@@ -23,7 +23,7 @@ use super::paging::Pager;
 use super::permissions;
 use super::query::Query;
 use super::resource_types;
-use super::service::{Service, Twist};
+use super::service::{Prepared, Service, Twist};
 use super::start_request::StartRequest;
 
 pub(super) use vaults::no_vault;
@@ -144,26 +144,25 @@ impl Backend {
         items: Vec<T>,
     ) -> Result<(Vec<T>, Option<String>), ApiError> {
         let max = call.query.max_results(max_results)?;
-        let listing = listing(call);
-        let from = self.position(call, &listing, next_token)?.unwrap_or(0);
+        let from = self.position(call, next_token)?.unwrap_or(0);
         let end = from.saturating_add(max);
-        let more = (end < items.len()).then(|| self.pager.token(&listing, end));
+        let more = (end < items.len()).then(|| self.token(call, end));
         Ok((items.into_iter().skip(from).take(max).collect(), more))
     }
 
+    /// A token that goes on there.
+    fn token(&self, call: &Call<'_>, position: usize) -> String {
+        self.pager.token(&listing(call), position)
+    }
+
     /// Where the page begins that a token asks for.
-    fn position(
-        &self,
-        call: &Call<'_>,
-        listing: &str,
-        next_token: &str,
-    ) -> Result<Option<usize>, ApiError> {
+    fn position(&self, call: &Call<'_>, next_token: &str) -> Result<Option<usize>, ApiError> {
         match (call.query.text(next_token), call.fault) {
             (None, _) => Ok(None),
             (Some(_), Some(FaultKind::LostPage)) => {
                 Err(ApiError::invalid("NextToken", "Invalid NextToken."))
             }
-            (Some(token), _) => self.pager.position(listing, token).map(Some),
+            (Some(token), _) => self.pager.position(&listing(call), token).map(Some),
         }
     }
 
@@ -196,13 +195,10 @@ impl Backend {
                     let region = Some(region);
                     let job = fault.as_ref();
                     let twist = Twist { job, forget_token };
-                    service.start(
-                        &self.catalog,
-                        &Caller { account, region },
-                        &request,
-                        at,
-                        twist,
-                    )?;
+                    let caller = Caller { account, region };
+                    let prepared =
+                        Prepared::new(&self.catalog, &self.default_region, &caller, &request)?;
+                    service.start(prepared, at, twist)?;
                 }
                 Record::Validated {
                     account,

@@ -136,7 +136,7 @@ impl Backend {
         let parent = query.text("parentRecoveryPointArn");
         let plan = query.text("backupPlanId");
         let points = self.catalog.points_in(call.caller, call.label(0))?;
-        let points: Vec<Arc<Located>> = points
+        let points: Vec<&Arc<Located>> = points
             .into_iter()
             .filter(|located| {
                 let point = &located.point;
@@ -152,15 +152,13 @@ impl Backend {
             })
             .collect();
         let (points, next_token) = self.page(call, SMALL, points)?;
-        let last: Vec<_> = points
-            .iter()
-            .map(|point| self.last_restore(point))
-            .collect();
-        let points = points.iter().zip(last);
+        let service = self.service();
+        let last = |point: &Located| service.last_restore(&point.point.arn);
         Ok(Answer::json(&Page {
             next_token,
             recovery_points: points
-                .map(|(point, last)| described(point, last, true))
+                .iter()
+                .map(|point| described(point, last(point), true))
                 .collect(),
         }))
     }

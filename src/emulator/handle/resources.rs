@@ -35,12 +35,12 @@ fn protected(last: &Located) -> Protected<'_> {
 }
 
 /// Each resource with its last recovery point, by ARN.
-fn by_resource(points: Vec<Arc<Located>>) -> Vec<Arc<Located>> {
-    let mut last: BTreeMap<String, Arc<Located>> = BTreeMap::new();
+fn by_resource<'a>(points: impl IntoIterator<Item = &'a Arc<Located>>) -> Vec<&'a Located> {
+    let mut last: BTreeMap<&str, &Located> = BTreeMap::new();
     for located in points {
-        let known = last.get(&located.point.resource_arn);
+        let known = last.get(&*located.point.resource_arn);
         if known.is_none_or(|known| known.point.created_at <= located.point.created_at) {
-            last.insert(located.point.resource_arn.clone(), located);
+            last.insert(&located.point.resource_arn, located);
         }
     }
     last.into_values().collect()
@@ -61,10 +61,10 @@ impl Backend {
         self.resources_page(call, points)
     }
 
-    fn resources_page(
+    fn resources_page<'a>(
         &self,
         call: &Call<'_>,
-        points: Vec<Arc<Located>>,
+        points: impl IntoIterator<Item = &'a Arc<Located>>,
     ) -> Result<Answer, ApiError> {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
@@ -108,7 +108,7 @@ impl Backend {
             Some(took.as_mins().max(1))
         });
         Ok(Answer::json(&Described {
-            protected: protected(&last),
+            protected: protected(last),
             latest_restore_execution_time_minutes: minutes,
             latest_restore_job_creation_date: latest.as_ref().map(|job| Epoch(job.created_at)),
             latest_restore_recovery_point_creation_date: latest
