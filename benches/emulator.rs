@@ -24,8 +24,8 @@ use tokio::net::{TcpListener, TcpStream};
 /// The share that has to be left.
 const WANTED: f64 = 0.7;
 const CONNECTIONS: usize = 32;
-const ROUND: Duration = Duration::from_millis(500);
-const ROUNDS: usize = 7;
+const ROUND: Duration = Duration::from_millis(100);
+const ROUNDS: usize = 31;
 /// A recovery point of `inventories/mixed.yaml`.
 const POINT: &str =
     "arn:aws:backup:us-east-1:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45";
@@ -68,7 +68,7 @@ type Ask = dyn Fn(u64) -> Vec<u8> + Send + Sync;
 async fn load(addr: SocketAddr, request: Arc<Ask>, first: u64, until: Instant) -> u64 {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let mut buffer = vec![0; 2 << 20];
+    let mut buffer = vec![0; room];
     let mut count = 0;
     while Instant::now() < until {
         stream.write_all(&request(first + count)).await.unwrap();
@@ -101,7 +101,7 @@ fn whole(bytes: &[u8]) -> bool {
 }
 
 /// Requests in a second, over all connections.
-async fn rate(addr: SocketAddr, request: &Arc<Ask>, round: u64) -> f64 {
+async fn rate(addr: SocketAddr, request: &Arc<Ask>, room: usize, round: u64) -> f64 {
     let until = Instant::now() + ROUND;
     let tasks: Vec<_> = (0..CONNECTIONS as u64)
         .map(|n| {
@@ -125,11 +125,12 @@ async fn compare(name: &str, emulator: &Emulator, request: Arc<Ask>) -> f64 {
     let mut stream = TcpStream::connect(emulator.addr()).await.unwrap();
     let answer = ask(&mut stream, &request(u64::MAX)).await;
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let room = answer.len() + 1024;
     let bare = bare(Bytes::copy_from_slice(body.as_bytes())).await;
     let mut rounds = Vec::new();
     for round in 0..ROUNDS as u64 {
-        let own = rate(emulator.addr(), &request, round).await;
-        let plain = rate(bare, &request, round).await;
+        let own = rate(emulator.addr(), &request, room, round).await;
+        let plain = rate(bare, &request, room, round).await;
         rounds.push((own / plain, own, plain));
     }
     rounds.sort_by(|a, b| a.0.total_cmp(&b.0));

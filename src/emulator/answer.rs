@@ -18,7 +18,7 @@ pub(super) struct Answer {
     pub(super) content_type: &'static str,
     /// The header `x-amzn-ErrorType`.
     pub(super) error_type: Option<String>,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
 const JSON: &str = "application/json";
@@ -39,7 +39,8 @@ impl Answer {
     }
 
     /// JSON that is written already.
-    pub(super) fn written(body: Vec<u8>) -> Answer {
+    pub(super) fn written(body: impl Into<Bytes>) -> Answer {
+        let body = body.into();
         Answer {
             status: 200,
             content_type: JSON,
@@ -54,7 +55,7 @@ impl Answer {
             status: 204,
             content_type: JSON,
             error_type: None,
-            body: Vec::new(),
+            body: Bytes::new(),
         }
     }
 
@@ -110,7 +111,7 @@ impl Answer {
             status,
             content_type: "text/html",
             error_type: None,
-            body: page.as_bytes().to_vec(),
+            body: Bytes::copy_from_slice(page.as_bytes()),
         }
     }
 
@@ -118,7 +119,7 @@ impl Answer {
     pub(super) fn garbage() -> Answer {
         Answer {
             status: 200,
-            body: b"{\"RestoreJobId\": \x00\xff".to_vec(),
+            body: Bytes::from_static(b"{\"RestoreJobId\": \x00\xff"),
             ..Answer::no_content()
         }
     }
@@ -128,12 +129,12 @@ impl Answer {
             status,
             content_type: "text/xml",
             error_type: None,
-            body: body.into_bytes(),
+            body: body.into(),
         }
     }
 
     pub(super) fn into_response(self, request_id: &str) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(self.body));
+        let mut response = Response::new(self.body);
         *response.status_mut() =
             hyper::StatusCode::from_u16(self.status).unwrap_or(hyper::StatusCode::OK);
         let headers = response.headers_mut();
@@ -168,7 +169,7 @@ mod tests {
     fn times_have_an_exponent() {
         let time = Epoch("2020-01-09T09:07:14.253Z".parse().unwrap());
         let answer = Answer::json(&[time]);
-        assert_eq!(answer.body, b"[1.578560834253E9]");
+        assert_eq!(*answer.body, *b"[1.578560834253E9]");
     }
 
     #[test]
@@ -180,7 +181,7 @@ mod tests {
             Some("MissingParameterValueException")
         );
         assert_eq!(
-            String::from_utf8(answer.body).unwrap(),
+            String::from_utf8(answer.body.to_vec()).unwrap(),
             r#"{"Code":"MissingParameterValueException","Message":"Required parameter Metadata is missing.","Type":"Client","Context":"Metadata"}"#
         );
     }

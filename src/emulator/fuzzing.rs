@@ -10,6 +10,7 @@ use super::faults::Faults;
 use super::handle::{Backend, Call};
 use super::inventory::Inventory;
 use super::operation::{Operation, route};
+use super::pages::Pages;
 use super::paging::Pager;
 use super::query::Query;
 use super::service::Service;
@@ -34,6 +35,7 @@ pub fn requests<'a>(
         started,
         default_region: region.clone(),
         pager: Pager::new(7),
+        pages: Pages::default(),
         catalog,
         service: Mutex::new(service),
         state: None,

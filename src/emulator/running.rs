@@ -14,12 +14,14 @@ use tokio::task::JoinHandle;
 use super::arn::is_account_id;
 use super::catalog::Catalog;
 use super::clock::{Clock, Speed};
+use super::estimate::{Estimate, Span};
 use super::faults::{Fault, FaultScript, Faults};
 use super::files::{self, Lines, Record};
 use super::handle::Backend;
 use super::inventory::Inventory;
 use super::job::JobSnapshot;
 use super::operation::Operation;
+use super::pages::Pages;
 use super::paging::Pager;
 use super::quotas::{Meter, Quotas};
 use super::server::{Connections, End, Server};
@@ -172,14 +174,14 @@ impl Emulator {
             driven: options.driven,
             started,
             pager: Pager::new(salt),
+            pages: Pages::default(),
             catalog,
             service: Mutex::new(service),
             default_region,
             state,
         };
         if let (Err(error), Some(path)) = (backend.replay(records), &options.state) {
-            // Another inventory, most likely.
-            return Err(unusable(path, std::io::Error::other(error.message)));
+            return Err(unusable(path, std::io::Error::other(error)));
         }
         let server = Arc::new(Server {
             backend,
@@ -190,6 +192,7 @@ impl Emulator {
             account,
             calls: Operation::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             requests: AtomicU64::new(0),
+            unlogged: AtomicU64::new(0),
             salt,
         });
         let (stop, stopped) = watch::channel(());
@@ -225,6 +228,18 @@ impl Emulator {
         jobs.iter().map(|job| job.snapshot(now)).collect()
     }
 
+    /// How long the jobs that have ended would have taken in real time; none where none has.
+    pub fn estimate(&self) -> Option<Estimate> {
+        let backend = &self.server.backend;
+        let spans: Vec<Span> = backend.service().all().iter().map(Span::from).collect();
+        let kept = self.server.meter.limits(Operation::StartRestoreJob);
+        let aws = Quotas::aws()
+            .operations
+            .get(&Operation::StartRestoreJob)
+            .copied();
+        Estimate::of(&spans, backend.clock.now(), aws.filter(|_| !kept))
+    }
+
     /// When the status of any job changes next; none when all have ended.
     pub fn next_event(&self) -> Option<Timestamp> {
         let backend = &self.server.backend;
@@ -236,6 +251,11 @@ impl Emulator {
         let counts = self.server.calls.iter().map(|n| n.load(Ordering::Relaxed));
         let all = Operation::ALL.iter().copied();
         all.zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// How many requests are not in the log, because it could not be written.
+    pub fn unlogged(&self) -> u64 {
+        self.server.unlogged.load(Ordering::Relaxed)
     }
 
     /// Adds a fault, after those that are there.

@@ -56,6 +56,8 @@ pub(super) struct Server {
     /// By operation.
     pub(super) calls: Vec<AtomicU64>,
     pub(super) requests: AtomicU64,
+    /// Requests that could not be logged.
+    pub(super) unlogged: AtomicU64,
     pub(super) salt: u64,
 }
 
@@ -299,7 +301,9 @@ impl Server {
             fault: outcome.fault.as_ref().map(|fault| format!("{fault:?}")),
         };
         // A log that cannot be written any more is no reason not to answer.
-        let _ = log.add(&line);
+        if log.add(&line).is_err() {
+            self.unlogged.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The signature is not checked; its credential scope says the region, and an access key id of 12 digits says the

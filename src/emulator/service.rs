@@ -41,6 +41,8 @@ pub(super) struct Service {
     pub(super) timeline: Timeline,
     /// Those that fail or are aborted at their end, in the order of creation: few, as a rule.
     unsuccessful: Vec<u32>,
+    /// How many validation results were set.
+    validated: u64,
 }
 
 /// What faults do to one StartRestoreJob.
@@ -118,6 +120,7 @@ impl Service {
             restored: HashMap::new(),
             timeline: Timeline::default(),
             unsuccessful: Vec::new(),
+            validated: 0,
         }
     }
 
@@ -309,7 +312,13 @@ impl Service {
             result.may_follow(before)?;
         }
         job.validation = Some(Box::new(result));
+        self.validated += 1;
         Ok(())
+    }
+
+    /// Another one whenever a request has changed something.
+    pub(super) fn version(&self) -> u64 {
+        self.jobs.len() as u64 + self.validated
     }
 
     pub(super) fn all(&self) -> &[Job] {

@@ -2,6 +2,7 @@
 //! switched on: a client that is right under all of them is right.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -55,6 +56,54 @@ impl TokenSemantics {
             lifetime: Some(SignedDuration::from_hours(1)),
             mismatch: Mismatch::InvalidParameterValue,
         }
+    }
+}
+
+/// Why a text says nothing of tokens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TokenSemanticsError(String);
+
+/// `documented`, `recorded`, and single choices after one of them or alone: `recorded,lifetime=10m`,
+/// `mismatch=invalid-request`.
+impl FromStr for TokenSemantics {
+    type Err = TokenSemanticsError;
+
+    fn from_str(text: &str) -> Result<TokenSemantics, TokenSemanticsError> {
+        let mut semantics = TokenSemantics::default();
+        for (place, word) in text.split(',').enumerate() {
+            match (place, word) {
+                (0, "documented") => {}
+                (0, "recorded") => semantics = TokenSemantics::recorded(),
+                (_, "after-finish=same-job") => semantics.after_finish = AfterFinish::SameJob,
+                (_, "after-finish=already-finished") => {
+                    semantics.after_finish = AfterFinish::AlreadyFinished;
+                }
+                (_, "mismatch=same-job") => semantics.mismatch = Mismatch::SameJob,
+                (_, "mismatch=invalid-parameter-value") => {
+                    semantics.mismatch = Mismatch::InvalidParameterValue;
+                }
+                (_, "mismatch=invalid-request") => semantics.mismatch = Mismatch::InvalidRequest,
+                (_, "lifetime=forever") => semantics.lifetime = None,
+                _ => match word.strip_prefix("lifetime=").map(str::parse) {
+                    Some(Ok(lifetime)) if lifetime > SignedDuration::ZERO => {
+                        semantics.lifetime = Some(lifetime);
+                    }
+                    Some(_) => {
+                        let words = format!("{word:?} is no lifetime: write 1h, 90m or forever");
+                        return Err(TokenSemanticsError(words));
+                    }
+                    None => {
+                        return Err(TokenSemanticsError(format!(
+                            "{word:?} is none of documented, recorded (both first), \
+                             after-finish=same-job|already-finished, lifetime=1h|forever, \
+                             mismatch=same-job|invalid-parameter-value|invalid-request"
+                        )));
+                    }
+                },
+            }
+        }
+        Ok(semantics)
     }
 }
 
@@ -129,4 +178,37 @@ pub(super) fn is_replay(
         ));
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_words() {
+        let parse = |text: &str| text.parse::<TokenSemantics>();
+        assert_eq!(parse("documented"), Ok(TokenSemantics::default()));
+        assert_eq!(parse("recorded"), Ok(TokenSemantics::recorded()));
+        assert_eq!(
+            parse("recorded,lifetime=forever,mismatch=invalid-request"),
+            Ok(TokenSemantics {
+                after_finish: AfterFinish::AlreadyFinished,
+                lifetime: None,
+                mismatch: Mismatch::InvalidRequest,
+            })
+        );
+        let hour = Some(SignedDuration::from_mins(90));
+        assert_eq!(parse("lifetime=1h 30m").unwrap().lifetime, hour);
+        for bad in [
+            "",
+            "lifetime=1h,recorded",
+            "lifetime=soon",
+            "lifetime=-1h",
+            "lifetime=0s",
+            "x",
+            "recorded,",
+        ] {
+            parse(bad).unwrap_err();
+        }
+    }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::faults::FaultKind;
 use super::job::{Job, JobStatus};
-use super::json::{number, text, time, uuid};
+use super::json::{flag, number, text, time, uuid};
 use super::validation::ValidationResult;
 
 /// About as long as a job is in JSON.
@@ -71,7 +71,7 @@ impl Job {
             out,
             b",\"DeletionStatus\":null,\"DeletionStatusMessage\":null,\"IsParent\":",
         );
-        member(out, if self.is_parent { b"true" } else { b"false" });
+        flag(out, self.is_parent);
         member(out, b",\"ParentJobId\":");
         uuid(out, self.parent);
         out.push(b'}');

@@ -12,11 +12,12 @@ use super::super::job::{Job, JobId, JobStatus};
 use super::super::json;
 use super::super::listing::JobFilter;
 use super::super::metadata::Metadata;
+use super::super::pages::Page;
 use super::super::service::{Prepared, Twist, no_job};
 use super::super::start_request::StartRequest;
 use super::super::validation::ValidationResult;
 use super::super::view::USUAL_LENGTH;
-use super::{Backend, Call, SMALL};
+use super::{Backend, Call, SMALL, listing};
 
 impl Backend {
     pub(super) fn start_restore_job(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -112,29 +113,54 @@ impl Backend {
         let max = call.query.max_results(SMALL.0)?;
         let older_than = self.position(call, SMALL.1)?;
         let now = self.clock.now();
-        let mut body = Vec::new();
-        let (next, next_event) = {
-            let service = self.service();
-            let mut page = service.list(call.caller, filter, older_than, max, now);
-            if let Some(FaultKind::ListLag(lag)) = call.fault {
-                let shown = add(now, -*lag);
-                page.jobs.retain(|job| job.created_at <= shown);
-            }
-            body.reserve_exact(page.jobs.len() * USUAL_LENGTH + 128);
-            body.extend_from_slice(b"{\"RestoreJobs\":[");
-            for (index, job) in page.jobs.iter().enumerate() {
-                if index > 0 {
-                    body.push(b',');
-                }
-                job.show(&mut body, now, call.fault);
-            }
-            let next_event = page.jobs.iter().filter_map(|job| job.next_event(now)).min();
-            (page.next, next_event)
+        let name = format!("{} {max} {older_than:?}", listing(call));
+        let mut service = self.service();
+        let version = service.version();
+        let kept = match call.fault {
+            None => self.pages.get(&name, version, now),
+            Some(_) => None,
         };
+        if let Some(page) = kept {
+            drop(service);
+            self.looked_at(page.next_event);
+            return Ok(Answer::written(page.body));
+        }
+        let until = service.timeline.next(now);
+        let mut found = service.list(call.caller, filter, older_than, max, now);
+        if let Some(FaultKind::ListLag(lag)) = call.fault {
+            let shown = add(now, -*lag);
+            found.jobs.retain(|job| job.created_at <= shown);
+        }
+        let mut body = Vec::with_capacity(found.jobs.len() * USUAL_LENGTH + 128);
+        body.extend_from_slice(b"{\"RestoreJobs\":[");
+        for (index, job) in found.jobs.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            job.show(&mut body, now, call.fault);
+        }
+        let next_event = found
+            .jobs
+            .iter()
+            .filter_map(|job| job.next_event(now))
+            .min();
+        let next = found.next;
+        drop(service);
         body.extend_from_slice(b"],\"NextToken\":");
         let next = next.map(|position| self.token(call, position));
         json::text(&mut body, next.as_deref());
         body.push(b'}');
+        let page = Page {
+            body: body.into(),
+            version,
+            written_at: now,
+            until,
+            next_event,
+        };
+        let body = page.body.clone();
+        if call.fault.is_none() {
+            self.pages.keep(name, page);
+        }
         self.looked_at(next_event);
         Ok(Answer::written(body))
     }

@@ -19,6 +19,7 @@ use super::error::{ApiError, ErrorCode};
 use super::faults::FaultKind;
 use super::files::{Lines, Record};
 use super::operation::{Operation, Route};
+use super::pages::Pages;
 use super::paging::Pager;
 use super::permissions;
 use super::query::Query;
@@ -37,6 +38,7 @@ pub(super) struct Backend {
     pub(super) started: Timestamp,
     pub(super) default_region: String,
     pub(super) pager: Pager,
+    pub(super) pages: Pages,
     pub(super) catalog: Catalog,
     pub(super) service: Mutex<Service>,
     /// Where jobs are remembered.
@@ -177,10 +179,12 @@ impl Backend {
         })
     }
 
-    /// Does again what an earlier emulator recorded.
-    pub(super) fn replay(&self, records: Vec<Record>) -> Result<(), ApiError> {
+    /// Does again what an earlier emulator recorded; or says of which line that cannot be done, and why.
+    pub(super) fn replay(&self, records: Vec<Record>) -> Result<(), String> {
         let mut service = self.service();
-        for record in records {
+        for (index, record) in records.into_iter().enumerate() {
+            // The first line is the format.
+            let line = index + 2;
             match record {
                 Record::Format(_) | Record::Stopped { .. } => {}
                 Record::Started {
@@ -191,14 +195,19 @@ impl Backend {
                     fault,
                     forget_token,
                 } => {
-                    let request = StartRequest::parse(body.as_bytes())?;
-                    let region = Some(region);
-                    let job = fault.as_ref();
-                    let twist = Twist { job, forget_token };
-                    let caller = Caller { account, region };
-                    let prepared =
-                        Prepared::new(&self.catalog, &self.default_region, &caller, &request)?;
-                    service.start(prepared, at, twist)?;
+                    let again = || {
+                        let region = Some(region);
+                        let caller = Caller { account, region };
+                        let request = StartRequest::parse(body.as_bytes())?;
+                        let region = &self.default_region;
+                        let prepared = Prepared::new(&self.catalog, region, &caller, &request)?;
+                        let job = fault.as_ref();
+                        service.start(prepared, at, Twist { job, forget_token })
+                    };
+                    let started = again().map_err(|error| other_world(line, &error.message))?;
+                    if started.made_in.is_none() {
+                        return Err(other_world(line, "its token starts no job any more"));
+                    }
                 }
                 Record::Validated {
                     account,
@@ -206,7 +215,11 @@ impl Backend {
                     job,
                     result,
                     ..
-                } => service.validate(&Caller { account, region }, &job, result)?,
+                } => {
+                    let caller = Caller { account, region };
+                    let again = service.validate(&caller, &job, result);
+                    again.map_err(|error| other_world(line, &error.message))?;
+                }
             }
         }
         Ok(())
@@ -218,6 +231,13 @@ impl Backend {
             self.clock.advance_to(event);
         }
     }
+}
+
+fn other_world(line: usize, why: &str) -> String {
+    let why = why.trim_end_matches('.');
+    format!(
+        "line {line}: {why}; start it with the inventory and the tokens that it was made with, or with another file"
+    )
 }
 
 /// What a page token belongs to.
