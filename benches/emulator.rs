@@ -26,6 +26,9 @@ const WANTED: f64 = 0.7;
 const CONNECTIONS: usize = 32;
 const ROUND: Duration = Duration::from_millis(100);
 const ROUNDS: usize = 31;
+/// What a job may cost in memory, with the body of its request.
+const MOST_BYTES: u64 = 1500;
+const JOBS: u64 = 50_000;
 /// A recovery point of `inventories/mixed.yaml`.
 const POINT: &str =
     "arn:aws:backup:us-east-1:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45";
@@ -65,7 +68,7 @@ async fn bare(answer: Bytes) -> SocketAddr {
 type Ask = dyn Fn(u64) -> Vec<u8> + Send + Sync;
 
 /// Requests over one connection, one after the other, until the time is up; how many were answered.
-async fn load(addr: SocketAddr, request: Arc<Ask>, first: u64, until: Instant) -> u64 {
+async fn load(addr: SocketAddr, request: Arc<Ask>, room: usize, first: u64, until: Instant) -> u64 {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut buffer = vec![0; room];
@@ -108,6 +111,7 @@ async fn rate(addr: SocketAddr, request: &Arc<Ask>, room: usize, round: u64) -> 
             tokio::spawn(load(
                 addr,
                 Arc::clone(request),
+                room,
                 (round * 1000 + n) << 32,
                 until,
             ))
@@ -145,13 +149,49 @@ async fn compare(name: &str, emulator: &Emulator, request: Arc<Ask>) -> f64 {
 /// One request, and the whole answer to it.
 async fn ask(stream: &mut TcpStream, request: &[u8]) -> String {
     stream.write_all(request).await.unwrap();
-    let mut answer = vec![0; 2 << 20];
+    let mut answer = vec![0; 4096];
     let mut got = 0;
     while !whole(&answer[..got]) {
+        if got == answer.len() {
+            answer.resize(2 * got, 0);
+        }
         got += stream.read(&mut answer[got..]).await.unwrap();
     }
     answer.truncate(got);
     String::from_utf8(answer).unwrap()
+}
+
+/// What jobs cost in memory: of so many, each of a recovery point of its own. None where the system does not say.
+async fn bytes_for_each_job(count: u64) -> Option<u64> {
+    let options = Options {
+        speed: Speed::Max,
+        driven: true,
+        ..Options::default()
+    };
+    let emulator = Emulator::start(([127, 0, 0, 1], 0).into(), options);
+    let emulator = emulator.await.unwrap();
+    let mut stream = TcpStream::connect(emulator.addr()).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    // The first ones pay for what is there once.
+    for n in 0..100 {
+        ask(&mut stream, &start(n)).await;
+    }
+    let before = resident()?;
+    for n in 100..100 + count {
+        let request = String::from_utf8(start(n)).unwrap();
+        let request = request.replace("108B488B0D45", &format!("{n:012}"));
+        ask(&mut stream, request.as_bytes()).await;
+    }
+    let grown = resident()?.saturating_sub(before);
+    emulator.shutdown().await;
+    Some(grown / count)
+}
+
+/// Bytes of memory that this process holds.
+fn resident() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * 4096)
 }
 
 /// A signed request without a body.
@@ -195,6 +235,13 @@ fn main() {
         };
         let listed = Emulator::start(([127, 0, 0, 1], 0).into(), options);
         let listed = listed.await.unwrap();
+
+        if wanted("memory")
+            && let Some(bytes) = bytes_for_each_job(JOBS).await
+        {
+            println!("{bytes} bytes of memory for each of {JOBS} jobs");
+            assert!(bytes <= MOST_BYTES, "{MOST_BYTES} are wanted at most");
+        }
 
         let mut worst = f64::INFINITY;
         let starts: [(&str, &Emulator); 2] = [

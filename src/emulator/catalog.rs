@@ -278,7 +278,20 @@ pub(super) fn vault_arn(region: &str, account: &str, name: &str) -> String {
         _ if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     };
-    format!("arn:{partition}:backup:{region}:{account}:backup-vault:{name}")
+    let mut arn = String::with_capacity(48 + region.len() + name.len());
+    for part in [
+        "arn:",
+        partition,
+        ":backup:",
+        region,
+        ":",
+        account,
+        ":backup-vault:",
+        name,
+    ] {
+        arn.push_str(part);
+    }
+    arn
 }
 
 pub(super) fn malformed(arn: &str) -> ApiError {

@@ -1,6 +1,9 @@
 //! What jobs took in the emulator's time, which is about what they would take in real time: as good as the durations in
 //! `resource_types.yaml`.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -60,20 +63,20 @@ impl Span {
 
 impl Estimate {
     /// Looks back from the last end: a job that was asked for when another ended, or soon after, waited for that one. None
-    /// where nothing has ended by `now`. `rate` is how many restores AWS lets start in a second, if nothing kept to that.
-    pub(super) fn of(jobs: &[Span], now: Timestamp, rate: Option<f64>) -> Option<Estimate> {
+    /// where nothing has ended by `now`. `starting` is how long it takes to start them at AWS's rate, if nothing
+    /// kept to that.
+    pub(super) fn of(jobs: &[Span], now: Timestamp, starting: SignedDuration) -> Option<Estimate> {
         let mut ended: Vec<&Span> = jobs.iter().filter(|job| job.ends_at <= now).collect();
         ended.sort_by_key(|job| (job.ends_at, job.created_at));
         let first = jobs.iter().map(|job| job.created_at).min()?;
         let mut job = *ended.last()?;
-        let starting = rate.map_or(0.0, |rate| (jobs.len() as f64 / rate).ceil() - 1.0);
         let mut estimate = Estimate {
             total: job.ends_at.duration_since(first),
             chain: Vec::new(),
             chain_took: SignedDuration::ZERO,
             chain_waited: SignedDuration::ZERO,
             waited: jobs.iter().filter(|job| !job.waited().is_zero()).count(),
-            starting: SignedDuration::from_secs(starting as i64),
+            starting,
             endless: jobs.len() - ended.len(),
         };
         loop {
@@ -89,6 +92,18 @@ impl Estimate {
         estimate.chain.reverse();
         Some(estimate)
     }
+}
+
+/// How long it takes to start jobs at a rate for each account and region, whose name comes once for each job; a second's
+/// worth starts at once.
+pub(super) fn starting<S: Eq + Hash>(scopes: impl Iterator<Item = S>, rate: f64) -> SignedDuration {
+    let mut counts: HashMap<S, u64> = HashMap::new();
+    for scope in scopes {
+        *counts.entry(scope).or_default() += 1;
+    }
+    let most = counts.into_values().max().unwrap_or(0);
+    let seconds = (most as f64 / rate).ceil() - 1.0;
+    SignedDuration::from_secs(seconds.max(0.0) as i64)
 }
 
 impl std::fmt::Display for Estimate {
@@ -129,6 +144,8 @@ impl std::fmt::Display for Estimate {
 mod tests {
     use super::*;
 
+    const NO_TIME: SignedDuration = SignedDuration::ZERO;
+
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
@@ -152,7 +169,7 @@ mod tests {
             job(5, 0, 10, None),
         ];
         let now = at(10_000);
-        let estimate = Estimate::of(&jobs, now, None).unwrap();
+        let estimate = Estimate::of(&jobs, now, NO_TIME).unwrap();
         assert_eq!(
             estimate.chain,
             [jobs[1].id.to_string(), jobs[3].id.to_string()]
@@ -164,30 +181,34 @@ mod tests {
              took 1h 59m 45s of it, with 9m 35s of waiting for AWS's limits on concurrent restores; not counting 1 \
              without an end"
         );
-        assert_eq!(Estimate::of(&[], now, None), None);
-        assert_eq!(Estimate::of(&jobs[4..], now, None), None);
+        assert_eq!(Estimate::of(&[], now, NO_TIME), None);
+        assert_eq!(Estimate::of(&jobs[4..], now, NO_TIME), None);
         assert_eq!(
-            Estimate::of(&jobs, at(599), None),
+            Estimate::of(&jobs, at(599), NO_TIME),
             None,
             "nothing has ended yet"
         );
-        let one = Estimate::of(&jobs[..1], now, None).unwrap().to_string();
+        let one = Estimate::of(&jobs[..1], now, NO_TIME).unwrap().to_string();
         assert!(one.ends_with("one restore took 10m of it"), "{one}");
     }
 
     #[test]
     fn starting_takes_its_time_too() {
-        let starting = |jobs: usize| {
-            let jobs = vec![job(1, 0, 10, Some(60)); jobs];
-            Estimate::of(&jobs, at(60), Some(5.0)).unwrap()
+        let more = [("1", 100_000), ("2", 6), ("3", 5)];
+        let longest = |scopes: &[(&str, u64)]| {
+            let scopes = scopes.iter().copied();
+            starting(
+                scopes.flat_map(|(scope, count)| (0..count).map(move |_| scope)),
+                5.0,
+            )
         };
-        assert_eq!(starting(5).starting, SignedDuration::ZERO);
-        assert_eq!(starting(6).starting, SignedDuration::from_secs(1));
-        assert_eq!(
-            starting(100_000).starting,
-            SignedDuration::from_secs(19_999)
-        );
-        let words = starting(1000).to_string();
+        assert_eq!(longest(&more), SignedDuration::from_secs(19_999));
+        assert_eq!(longest(&more[1..]), SignedDuration::from_secs(1));
+        assert_eq!(longest(&more[2..]), NO_TIME, "five may start at once");
+        assert_eq!(longest(&[]), NO_TIME);
+        let jobs = [job(1, 0, 10, Some(60))];
+        let estimate = Estimate::of(&jobs, at(60), SignedDuration::from_secs(199)).unwrap();
+        let words = estimate.to_string();
         assert!(
             words.contains("; up to 3m 19s more to start them"),
             "{words}"

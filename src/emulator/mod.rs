@@ -55,6 +55,7 @@ mod service;
 mod start_request;
 mod stream;
 mod sts;
+mod template;
 mod text;
 mod timeline;
 mod tokens;

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::arn::Arn;
 use super::inventory::{RecoveryPoint, StorageClass};
 use super::metadata::Metadata;
+use super::template::{Part, Template};
 
 /// From the creation of a job until it runs.
 pub(super) const PENDING: SignedDuration = SignedDuration::from_secs(10);
@@ -41,7 +42,7 @@ pub(super) struct ResourceType {
     _duration_source: String,
     #[serde(default)]
     restore_metadata: BTreeMap<String, String>,
-    inferred: Option<BTreeMap<String, String>>,
+    inferred: Option<BTreeMap<String, Template>>,
     #[serde(default)]
     pub(super) concurrent: Vec<Limit>,
     #[serde(rename = "concurrent_source", default)]
@@ -69,7 +70,7 @@ struct Created {
     present: Vec<String>,
     #[serde(default)]
     equal: BTreeMap<String, String>,
-    arn: String,
+    arn: Template,
 }
 
 fn duration_text<'de, D: serde::Deserializer<'de>>(text: D) -> Result<SignedDuration, D::Error> {
@@ -159,17 +160,22 @@ pub(super) fn created_arn(
                 found.is_some_and(|found| found.eq_ignore_ascii_case(value))
             })
     };
-    let template = row.and_then(|row| row.created.iter().find(fits)).map_or(
-        "arn:{partition}:backup:{region}:{account}:restored:{uuid}",
-        |c| &c.arn,
-    );
+    let known = row.and_then(|row| row.created.iter().find(fits));
+    let template = known.map_or(&*OF_UNKNOWN, |created| &created.arn);
     fill(template, place, metadata, seed)
 }
 
+static OF_UNKNOWN: LazyLock<Template> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "a text of ours")]
+    Template::parse("arn:{partition}:backup:{region}:{account}:restored:{uuid}").expect("it is one")
+});
+
 /// The ARN of what a recovery point that no inventory knows was made from.
 pub(super) fn source_arn(row: &ResourceType, place: Place<'_>, seed: &str) -> String {
-    let template = row.created.last().map_or("", |created| &created.arn);
-    let arn = fill(template, place, &Metadata::default(), seed);
+    let created = row.created.last();
+    let arn = created.map_or(String::new(), |created| {
+        fill(&created.arn, place, &Metadata::default(), seed)
+    });
     // Without metadata a template that is one key only leaves a bare name.
     if arn.starts_with("arn:") {
         return arn;
@@ -205,51 +211,67 @@ pub(super) fn inferred_metadata(
     let source = point.resource_arn.rsplit(['/', ':']).next();
     let known = Metadata::from(&point.restore_metadata);
     let random = hex("inferred", &point.arn, 8);
-    let entries = row.inferred.as_ref()?.iter().filter_map(|(key, value)| {
-        let wanted = value.split_once("{meta:").map(|(_, rest)| rest);
-        let wanted = wanted.and_then(|rest| rest.split_once('}'));
-        if wanted.is_some_and(|(key, _)| known.get(key).is_none()) {
+    let entries = row.inferred.as_ref()?.iter().filter_map(|(key, template)| {
+        let wanted = template.parts().iter().find_map(|part| match part {
+            Part::Place(name, key) if name == "meta" => Some(key),
+            _ => None,
+        });
+        if wanted.is_some_and(|key| known.get(key).is_none()) {
             // What is not known of the recovery point cannot be inferred from it.
             return None;
         }
-        let value = value
-            .replace("{source}", source.unwrap_or_default())
-            .replace("{random}", &random);
-        let value = fill(&value, here, &known, &point.arn);
+        let own = |name: &str| match name {
+            "source" => source,
+            "random" => Some(&*random),
+            _ => None,
+        };
+        let value = fill_with(template, here, &known, &point.arn, own);
         Some((key.clone(), value))
     });
     Some(entries.collect())
 }
 
-fn fill(template: &str, place: Place<'_>, metadata: &Metadata<'_>, seed: &str) -> String {
-    let mut out = String::with_capacity(template.len() + 64);
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        let Some((name, after)) = after.split_once('}') else {
-            break;
-        };
-        match name.split_once(':').unwrap_or((name, "")) {
-            ("partition", _) => out.push_str(place.partition),
-            ("region", _) => out.push_str(place.region),
-            ("account", _) => out.push_str(place.account),
-            ("new", prefix) => {
-                out.push_str(prefix);
-                out.push_str(&hex(prefix, seed, 17));
+fn fill(template: &Template, place: Place<'_>, metadata: &Metadata<'_>, seed: &str) -> String {
+    fill_with(template, place, metadata, seed, |_| None)
+}
+
+/// `own` are further places.
+fn fill_with<'a>(
+    template: &Template,
+    place: Place<'_>,
+    metadata: &Metadata<'_>,
+    seed: &str,
+    own: impl Fn(&str) -> Option<&'a str>,
+) -> String {
+    let mut out = String::with_capacity(96);
+    for part in template.parts() {
+        let (name, argument) = match part {
+            Part::Text(text) => {
+                out.push_str(text);
+                continue;
             }
-            ("id26", _) => out.push_str(&hex(name, seed, 26)),
-            ("uuid", _) => {
+            Part::Place(name, argument) => (name.as_str(), argument.as_str()),
+        };
+        match name {
+            "partition" => out.push_str(place.partition),
+            "region" => out.push_str(place.region),
+            "account" => out.push_str(place.account),
+            "new" => {
+                out.push_str(argument);
+                out.push_str(&hex(argument, seed, 17));
+            }
+            "id26" => out.push_str(&hex(name, seed, 26)),
+            "uuid" => {
                 let name = format!("{name} {seed}");
                 let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes());
                 out.push_str(&id.to_string());
             }
             // RDS stores identifiers in lower case, https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
-            ("lower", key) => out.push_str(&named(metadata, key, seed).to_lowercase()),
-            (_, key) => out.push_str(&named(metadata, key, seed)),
+            "lower" => out.push_str(&named(metadata, argument, seed).to_lowercase()),
+            "meta" => out.push_str(&named(metadata, argument, seed)),
+            other => out.push_str(own(other).unwrap_or_default()),
         }
-        rest = after;
     }
-    out.push_str(rest);
     out
 }
 

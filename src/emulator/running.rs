@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::arn::is_account_id;
 use super::catalog::Catalog;
 use super::clock::{Clock, Speed};
-use super::estimate::{Estimate, Span};
+use super::estimate::{self, Estimate, Span};
 use super::faults::{Fault, FaultScript, Faults};
 use super::files::{self, Lines, Record};
 use super::handle::Backend;
@@ -231,13 +231,22 @@ impl Emulator {
     /// How long the jobs that have ended would have taken in real time; none where none has.
     pub fn estimate(&self) -> Option<Estimate> {
         let backend = &self.server.backend;
-        let spans: Vec<Span> = backend.service().all().iter().map(Span::from).collect();
-        let kept = self.server.meter.limits(Operation::StartRestoreJob);
+        let service = backend.service();
+        let jobs = service.all();
+        let spans: Vec<Span> = jobs.iter().map(Span::from).collect();
         let aws = Quotas::aws()
             .operations
             .get(&Operation::StartRestoreJob)
             .copied();
-        Estimate::of(&spans, backend.clock.now(), aws.filter(|_| !kept))
+        let starting = match aws {
+            Some(rate) if !self.server.meter.limits(Operation::StartRestoreJob) => {
+                // Children start with their parents.
+                let asked_for = jobs.iter().filter(|job| job.parent.is_none());
+                estimate::starting(asked_for.map(|job| (&job.account, &job.region)), rate)
+            }
+            _ => SignedDuration::ZERO,
+        };
+        Estimate::of(&spans, backend.clock.now(), starting)
     }
 
     /// When the status of any job changes next; none when all have ended.
