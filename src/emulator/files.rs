@@ -148,7 +148,12 @@ pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
                 format!("line {}: {why}", index + 1),
             )
         };
-        match serde_json::from_str(line).map_err(|error| damaged(&error))? {
+        let record = match serde_json::from_str(line) {
+            Ok(record) => record,
+            Err(_) if index == 0 => return Err(damaged(&"it is no record of an emulator")),
+            Err(error) => return Err(damaged(&error)),
+        };
+        match record {
             Record::Format(FORMAT) if index == 0 => {}
             Record::Format(other) => {
                 return Err(damaged(&format!("format {other} is not known here")));

@@ -407,28 +407,3 @@ async fn what_is_listed_is_what_is_there() {
     let summary = &summaries.restore_job_summaries()[0];
     assert_eq!((summary.count(), summary.resource_type()), (1, Some("RDS")));
 }
-
-/// By hand: the first runs from 10 s to 30 min 10 s, the second waits for its end and takes 30 minutes more.
-#[tokio::test]
-async fn an_estimate_of_real_time() {
-    const TABLE: &str = "arn:aws:backup:us-east-1:123456789012:recovery-point:0F1E2D3C-timestream";
-    let emulator = world().await;
-    let client = sdk(&emulator);
-    assert_eq!(emulator.estimate(), None);
-    let table = [("DatabaseName", "d"), ("TableName", "t")];
-    restore(&client, TABLE, &table).await.unwrap();
-    let second = restore(&client, TABLE, &table).await.unwrap();
-    restore(&client, &image("waits"), &[]).await.unwrap();
-    while advance(&emulator) {}
-    let estimate = emulator.estimate().unwrap();
-    let hour = jiff::SignedDuration::from_hours(1);
-    let seconds = jiff::SignedDuration::from_secs(10);
-    assert_eq!(estimate.total, hour + seconds);
-    assert_eq!(
-        (estimate.chain, estimate.chain_took),
-        (vec![second], hour + seconds)
-    );
-    assert_eq!(estimate.chain_waited, hour / 2);
-    assert_eq!((estimate.waited, estimate.endless), (1, 1));
-    assert!(estimate.starting.is_zero(), "five may start in a second");
-}

@@ -58,7 +58,7 @@ pub(super) async fn emulator(
     emulator.shutdown().await;
     if let (Some(path), 1..) = (&arguments.log, unlogged) {
         context.output.note(&format!(
-            "{unlogged} requests are not in {}: it could not be written",
+            "{}: could not be written, and lacks requests: {unlogged} of them",
             path.display()
         ));
     }
