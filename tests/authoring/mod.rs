@@ -41,8 +41,7 @@ pub(super) fn account(count: usize) -> String {
     let mut vaults: BTreeMap<String, String> = BTreeMap::new();
     let composite = |n: usize| {
         filled(
-            &"arn:aws:backup:us-east-1:123456789012:recovery-point:composite:eks/prod-{n}-20261120"
-                .to_owned(),
+            "arn:aws:backup:us-east-1:123456789012:recovery-point:composite:eks/prod-{n}-20261120",
             n,
         )
     };
