@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use redrill::diagnostic::{Finding, Findings, Position, Source, github, human, json, sarif};
+use redrill::diagnostic::{
+    Finding, Findings, Position, Severity, Source, github, human, json, sarif,
+};
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
 use redrill::validate::Rules;
@@ -30,7 +32,11 @@ fn check(name: &str, text: &str) -> Vec<Finding> {
 /// Every plan that is refused, by its path in the repository.
 fn rejected() -> Vec<(String, String)> {
     let mut plans = Vec::new();
-    for directory in ["tests/cases/rejected", "tests/rules/rejected"] {
+    for directory in [
+        "tests/cases/rejected",
+        "tests/rules/rejected",
+        "tests/places",
+    ] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
         for entry in fs::read_dir(root).unwrap() {
             let path = entry.unwrap().path();
@@ -46,6 +52,64 @@ fn rejected() -> Vec<(String, String)> {
     plans.sort();
     assert!(plans.len() > 50, "{}", plans.len());
     plans
+}
+
+/// A place that a comment marks: the line above it, the first and the last column, and the rule.
+type Marked = (u32, u32, u32, String);
+
+/// The marks of a plan: `#   ^^^ rule` under the place, `#< rule` for the first column, which the comment takes itself.
+fn marks(text: &str) -> Vec<Marked> {
+    let mut marks = Vec::new();
+    let mut above = 0;
+    for (at, line) in text.lines().enumerate() {
+        let number = u32::try_from(at).unwrap() + 1;
+        let mark = line.strip_prefix('#').map(str::trim_start);
+        let Some(mark) = mark.filter(|mark| mark.starts_with(['^', '<'])) else {
+            above = number;
+            continue;
+        };
+        let (carets, rule) = mark.split_once(' ').unwrap();
+        let before = line[..line.len() - mark.len()].chars().count();
+        let first = match carets {
+            "<" => 1,
+            _ => u32::try_from(before).unwrap() + 1,
+        };
+        let last = first + u32::try_from(carets.len()).unwrap() - 1;
+        marks.push((above, first, last, rule.to_owned()));
+    }
+    marks
+}
+
+/// Every finding stands exactly where the plan marks it, and every mark has its finding.
+#[test]
+fn findings_stand_exactly_where_they_are_marked() {
+    let plans: Vec<(String, String)> = rejected()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("tests/places/"))
+        .collect();
+    assert!(plans.len() >= 60, "{}", plans.len());
+    for (name, text) in plans {
+        for text in [text.replace('\n', "\r\n"), text] {
+            let marked = marks(&text);
+            let found: Vec<Marked> = check(&name, &text)
+                .into_iter()
+                .filter(|finding| finding.severity != Severity::Note)
+                .map(|finding| {
+                    let (start, end) = (finding.span.start, finding.span.end);
+                    // Of several lines, or of nothing, the first character is marked.
+                    let last = match start.line == end.line && start.column < end.column {
+                        true => end.column - 1,
+                        false => start.column,
+                    };
+                    let first = start.column;
+                    // A mark in the first column cannot show how long the place is.
+                    let last = if first == 1 { 1 } else { last };
+                    (start.line, first, last, finding.rule)
+                })
+                .collect();
+            assert_eq!(found, marked, "{name}");
+        }
+    }
 }
 
 /// What every form says of a finding.
