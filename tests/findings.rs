@@ -16,7 +16,8 @@ use crate::support::{folder, redrill, repository_file, write};
 
 static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
 
-fn check(name: &str, text: &str) -> Vec<Finding> {
+/// Everything that is said of a plan, in its order.
+pub(crate) fn check(name: &str, text: &str) -> Vec<Finding> {
     let source = Source::new(name, text);
     let inputs = pipeline::for_checking(Inputs::default());
     let front = pipeline::read(&source, "main", &inputs, &RULES);
