@@ -6,12 +6,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
 
-use redrill::diagnostic::{Finding, Findings, Severity, Source, human};
-use redrill::pipeline;
-use redrill::render::{Inputs, Known};
-use redrill::validate::Rules;
+use redrill::diagnostic::{Finding, Severity, human};
 
 fn plans(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -39,18 +35,7 @@ pub(crate) fn check(name: &str, text: &str) -> (String, bool) {
 
 /// All findings of a text, in its order.
 fn found(name: &str, text: &str) -> Vec<Finding> {
-    static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
-    let source = Source::new(name, text);
-    let inputs = pipeline::for_checking(Inputs::default());
-    let front = pipeline::read(&source, "main", &inputs, &RULES);
-    let mut found = front.findings;
-    if let Some(planner) = &front.planner {
-        let _ = pipeline::requests(planner, &Known::default(), &mut found);
-    }
-    let mut findings = Findings::default();
-    findings.extend(found);
-    let failed = findings.has_errors();
-    let findings = findings.into_sorted();
+    let findings = crate::findings::check(name, text);
     for finding in &findings {
         assert!(
             finding.span.start.line > 0,
@@ -61,33 +46,37 @@ fn found(name: &str, text: &str) -> Vec<Finding> {
             "{finding:?}"
         );
     }
-    assert_eq!(
-        failed,
-        findings.iter().any(|f| f.severity == Severity::Error)
-    );
     findings
 }
 
-/// A place: line, column, rule.
-type Place = (u32, u32, String);
+/// A place: line, first and last column, rule. Of several lines, or of nothing, the first character.
+type Place = (u32, u32, u32, String);
 
 /// Where a comment says that a finding is: in the line above it, or above the comments above it.
-fn marker(line: &str) -> Option<(u32, String)> {
+fn marker(line: &str) -> Option<(u32, u32, String)> {
     let comment = line.trim_start();
     let rest = comment.strip_prefix('#')?;
-    let place = |column: usize, rule: &str| {
+    let place = |column: usize, length: usize, rule: &str| {
         let rule = rule.trim();
         let is_rule = rule.contains('/') && !rule.contains(' ');
-        is_rule.then(|| (u32::try_from(column).unwrap(), rule.to_owned()))
+        let column = u32::try_from(column).unwrap();
+        let last = column + u32::try_from(length).unwrap() - 1;
+        is_rule.then(|| (column, last, rule.to_owned()))
     };
+    // A comment cannot begin before its own sign, and so cannot show how long such a place is.
     if let Some(rule) = rest.strip_prefix('<') {
-        return place(1, rule);
+        return place(1, 1, rule);
     }
     if let Some(rule) = rest.strip_prefix(".<") {
-        return place(2, rule);
+        return place(2, 1, rule);
     }
-    let (before, rule) = line.split_once('^')?;
-    place(before.chars().count() + 1, rule)
+    let (before, after) = line.split_once('^')?;
+    let rule = after.trim_start_matches('^');
+    place(
+        before.chars().count() + 1,
+        1 + after.len() - rule.len(),
+        rule,
+    )
 }
 
 fn marked(text: &str) -> Vec<Place> {
@@ -95,7 +84,7 @@ fn marked(text: &str) -> Vec<Place> {
     let mut places = Vec::new();
     for (at, line) in text.lines().enumerate() {
         match marker(line) {
-            Some((column, rule)) => places.push((above, column, rule)),
+            Some((first, last, rule)) => places.push((above, first, last, rule)),
             None => above = u32::try_from(at + 1).unwrap(),
         }
     }
@@ -106,8 +95,10 @@ fn places(findings: &[Finding]) -> Vec<Place> {
     let mut places: Vec<Place> = findings
         .iter()
         .map(|finding| {
-            let start = finding.span.start;
-            (start.line, start.column, finding.rule.clone())
+            let (start, end) = (finding.span.start, finding.span.end);
+            let shown = start.column > 2 && start.line == end.line && start.column < end.column;
+            let last = if shown { end.column - 1 } else { start.column };
+            (start.line, start.column, last, finding.rule.clone())
         })
         .collect();
     // One restore of a list says the same as another.
@@ -124,11 +115,14 @@ fn mark(name: &str, text: &str) -> String {
     for (at, line) in plain.lines().enumerate() {
         written.push_str(line);
         written.push('\n');
-        for (_, column, rule) in places.iter().filter(|(l, ..)| *l as usize == at + 1) {
-            let marker = match column {
+        for (_, first, last, rule) in places.iter().filter(|(l, ..)| *l as usize == at + 1) {
+            let marker = match first {
                 1 => format!("#< {rule}"),
                 2 => format!("#.< {rule}"),
-                column => format!("#{}^ {rule}", " ".repeat(*column as usize - 2)),
+                first => {
+                    let carets = "^".repeat((last - first) as usize + 1);
+                    format!("#{}{carets} {rule}", " ".repeat(*first as usize - 2))
+                }
             };
             written.push_str(&marker);
             written.push('\n');
@@ -144,7 +138,7 @@ const WITHOUT_MARKERS: [&str; 1] = ["empty.yaml"];
 fn each_finding_of_a_rejected_plan_is_exactly_at_its_place() {
     let overwrite = std::env::var("SNAPSHOTS").is_ok_and(|value| value == "overwrite");
     let mut seen = 0;
-    for path in plans("rejected") {
+    for path in plans("rejected").into_iter().chain(plans("warned")) {
         let name = name(&path);
         if WITHOUT_MARKERS.contains(&name.as_str()) {
             continue;
@@ -154,7 +148,9 @@ fn each_finding_of_a_rejected_plan_is_exactly_at_its_place() {
             fs::write(&path, mark(&name, &text)).unwrap();
         }
         let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(places(&found(&name, &text)), marked(&text), "{name}");
+        for text in [text.replace('\n', "\r\n"), text] {
+            assert_eq!(places(&found(&name, &text)), marked(&text), "{name}");
+        }
         seen += 1;
     }
     assert!(seen >= 60, "{seen} cases");
@@ -173,10 +169,13 @@ fn accepted_plans_have_no_error() {
 }
 
 #[test]
-fn rejected_plans_have_exactly_their_findings() {
-    for path in plans("rejected") {
+fn plans_have_exactly_their_findings() {
+    for path in plans("rejected").into_iter().chain(plans("warned")) {
         let (found, failed) = check(&name(&path), &fs::read_to_string(&path).unwrap());
-        assert!(failed, "{} is accepted:\n{found}", path.display());
+        let is_rejected = path
+            .parent()
+            .is_some_and(|folder| folder.ends_with("rejected"));
+        assert_eq!(failed, is_rejected, "{}:\n{found}", path.display());
         let expected = path.with_extension("txt");
         snapbox::assert_data_eq!(found, snapbox::Data::read_from(&expected, None).raw());
     }

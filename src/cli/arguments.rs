@@ -409,7 +409,7 @@ pub(super) struct Inventory {
 #[derive(Args, Debug)]
 pub(super) struct Init {
     /// Take the recovery points of this file instead of asking AWS
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "endpoint_url", "no_rate_limit"])]
     pub(super) inventory: Option<PathBuf>,
     /// Take those of this vault alone; may be given again
     #[arg(long = "vault", value_name = "NAME")]

@@ -323,9 +323,16 @@ impl Renderer {
             (_, None) => None,
             (Kind::Number(number), _) => Some(number.wire()),
             (_, Some(Value::Null)) => {
+                // Where nothing is written there is nothing to point at but the key.
+                let span = entry.value.span;
+                let span = if span.start < span.end {
+                    span
+                } else {
+                    entry.key.span
+                };
                 findings.push(error(
                     &self.document.source,
-                    entry.value.span,
+                    span,
                     "metadata/null",
                     "there is no value; AWS Backup's metadata knows no null",
                     "remove the key, or write an empty string: `\"\"`",
