@@ -342,6 +342,10 @@ pub(super) struct Trouble {
     /// How often AWS Backup may be called: at the rates that AWS publishes, at any, or as a file says
     #[arg(long, value_name = "aws|none|FILE", default_value = "none")]
     pub(super) quotas: PathBuf,
+    /// What a second request with the same idempotency token does: as AWS documents, or as it was recorded to;
+    /// docs/emulator.md lists the single choices
+    #[arg(long, value_name = "HOW", default_value = "documented")]
+    pub(super) tokens: crate::emulator::TokenSemantics,
     /// A script of faults
     #[arg(long, value_name = "FILE")]
     pub(super) faults: Option<PathBuf>,
@@ -353,7 +357,7 @@ pub(super) struct Trouble {
 #[derive(Args, Debug)]
 pub(super) struct Emulator {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     pub(super) listen: std::net::SocketAddr,
     /// How many times faster than the clock, or `max`: from one event to the next
     #[arg(long, value_name = "N|max", default_value = "600")]
@@ -445,6 +449,11 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         .filter(|(name, _)| !name.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an address and a port, such as 127.0.0.1:45871 or [::1]:0".to_owned())
 }
 
 fn run_id(text: &str) -> Result<String, String> {

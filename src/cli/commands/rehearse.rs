@@ -14,7 +14,7 @@ use crate::aws::{Aws, Settings};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Wanted;
-use crate::emulator::{self, Emulator, Estimate, Speed};
+use crate::emulator::{self, Emulator, Speed};
 use crate::execute::{Clock, Policy, SystemClock, Twins};
 
 pub(super) async fn rehearse(
@@ -41,6 +41,7 @@ pub(super) async fn rehearse(
         driven: true,
         account: only.as_ref().map(|target| target.account.clone()),
         region: only.map(|target| target.region),
+        tokens: arguments.trouble.tokens,
         quotas: quotas(&arguments.trouble)?,
         faults: faults(&arguments.trouble)?,
         ..emulator::Options::default()
@@ -99,7 +100,7 @@ pub(super) async fn rehearse(
         context,
     )
     .await;
-    if let Some(estimate) = Estimate::of(&emulator.jobs()) {
+    if let Some(estimate) = emulator.estimate() {
         context.output.note(&estimate.to_string());
     }
     emulator.shutdown().await;
