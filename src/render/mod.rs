@@ -16,6 +16,7 @@ mod secret;
 mod selector;
 mod sensitive;
 mod template;
+mod usage;
 mod variables;
 mod wire;
 
