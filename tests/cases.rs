@@ -1,10 +1,17 @@
 //! Drop a file, get a test: `cases/accepted/x.yaml` has no error, `cases/rejected/x.yaml` has exactly the findings
 //! in `x.txt` beside it (`SNAPSHOTS=overwrite cargo test cases` writes them anew; read the difference).
+//!
+//! A rejected case says in comments where its findings are: a `^` under the first character of the place, and the rule. What
+//! begins in the first or second column has its place to the right: `#< rule` and `#.< rule`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
-use redrill::diagnostic::{Severity, human};
+use redrill::diagnostic::{Finding, Findings, Severity, Source, human};
+use redrill::pipeline;
+use redrill::render::{Inputs, Known};
+use redrill::validate::Rules;
 
 fn plans(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -25,8 +32,25 @@ fn plans(folder: &str) -> Vec<PathBuf> {
 
 /// All findings of a text, for the eye, and whether one is an error.
 pub(crate) fn check(name: &str, text: &str) -> (String, bool) {
-    let findings = crate::findings::check(name, text);
+    let findings = found(name, text);
     let failed = findings.iter().any(|f| f.severity == Severity::Error);
+    (human(&findings, false), failed)
+}
+
+/// All findings of a text, in its order.
+fn found(name: &str, text: &str) -> Vec<Finding> {
+    static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
+    let source = Source::new(name, text);
+    let inputs = pipeline::for_checking(Inputs::default());
+    let front = pipeline::read(&source, "main", &inputs, &RULES);
+    let mut found = front.findings;
+    if let Some(planner) = &front.planner {
+        let _ = pipeline::requests(planner, &Known::default(), &mut found);
+    }
+    let mut findings = Findings::default();
+    findings.extend(found);
+    let failed = findings.has_errors();
+    let findings = findings.into_sorted();
     for finding in &findings {
         assert!(
             finding.span.start.line > 0,
@@ -37,7 +61,103 @@ pub(crate) fn check(name: &str, text: &str) -> (String, bool) {
             "{finding:?}"
         );
     }
-    (human(&findings, false), failed)
+    assert_eq!(
+        failed,
+        findings.iter().any(|f| f.severity == Severity::Error)
+    );
+    findings
+}
+
+/// A place: line, column, rule.
+type Place = (u32, u32, String);
+
+/// Where a comment says that a finding is: in the line above it, or above the comments above it.
+fn marker(line: &str) -> Option<(u32, String)> {
+    let comment = line.trim_start();
+    let rest = comment.strip_prefix('#')?;
+    let place = |column: usize, rule: &str| {
+        let rule = rule.trim();
+        let is_rule = rule.contains('/') && !rule.contains(' ');
+        is_rule.then(|| (u32::try_from(column).unwrap(), rule.to_owned()))
+    };
+    if let Some(rule) = rest.strip_prefix('<') {
+        return place(1, rule);
+    }
+    if let Some(rule) = rest.strip_prefix(".<") {
+        return place(2, rule);
+    }
+    let (before, rule) = line.split_once('^')?;
+    place(before.chars().count() + 1, rule)
+}
+
+fn marked(text: &str) -> Vec<Place> {
+    let mut above = 0;
+    let mut places = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        match marker(line) {
+            Some((column, rule)) => places.push((above, column, rule)),
+            None => above = u32::try_from(at + 1).unwrap(),
+        }
+    }
+    places
+}
+
+fn places(findings: &[Finding]) -> Vec<Place> {
+    let mut places: Vec<Place> = findings
+        .iter()
+        .map(|finding| {
+            let start = finding.span.start;
+            (start.line, start.column, finding.rule.clone())
+        })
+        .collect();
+    // One restore of a list says the same as another.
+    places.dedup();
+    places
+}
+
+/// The text with its markers written anew.
+fn mark(name: &str, text: &str) -> String {
+    let plain: Vec<&str> = text.lines().filter(|line| marker(line).is_none()).collect();
+    let plain = plain.join("\n") + "\n";
+    let places = places(&found(name, &plain));
+    let mut written = String::new();
+    for (at, line) in plain.lines().enumerate() {
+        written.push_str(line);
+        written.push('\n');
+        for (_, column, rule) in places.iter().filter(|(l, ..)| *l as usize == at + 1) {
+            let marker = match column {
+                1 => format!("#< {rule}"),
+                2 => format!("#.< {rule}"),
+                column => format!("#{}^ {rule}", " ".repeat(*column as usize - 2)),
+            };
+            written.push_str(&marker);
+            written.push('\n');
+        }
+    }
+    written
+}
+
+/// Cases in which a comment would be something else: there is no line to stand under, or none to stand in.
+const WITHOUT_MARKERS: [&str; 1] = ["empty.yaml"];
+
+#[test]
+fn each_finding_of_a_rejected_plan_is_exactly_at_its_place() {
+    let overwrite = std::env::var("SNAPSHOTS").is_ok_and(|value| value == "overwrite");
+    let mut seen = 0;
+    for path in plans("rejected") {
+        let name = name(&path);
+        if WITHOUT_MARKERS.contains(&name.as_str()) {
+            continue;
+        }
+        if overwrite {
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, mark(&name, &text)).unwrap();
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(places(&found(&name, &text)), marked(&text), "{name}");
+        seen += 1;
+    }
+    assert!(seen >= 60, "{seen} cases");
 }
 
 fn name(path: &Path) -> String {

@@ -27,6 +27,8 @@ pub(super) enum Command {
     Render(Render),
     /// The dry run: what a run would do, restore by restore. Only reads
     Plan(DryRun),
+    /// Write what the selectors of a plan mean into a lock file beside it. Only reads
+    Lock(Lock),
     /// Start the restores of a plan, follow them to the end, report; a re-run goes on where the last one stopped
     Run(Run),
     /// Show the runs known here and where each restore stands
@@ -112,6 +114,9 @@ pub(super) struct InputOptions {
     /// Look recovery points up in this file instead of asking AWS
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
+    /// Resolve selectors anew, whatever the lock file beside the plan says
+    #[arg(long)]
+    pub(super) no_lock: bool,
 }
 
 /// Which restores.
@@ -229,6 +234,20 @@ pub(super) struct DryRun {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct Lock {
+    /// The plan file; `orders.yaml` is locked in `orders.lock.yaml`
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    /// Look anew for these restores, or for all; without it only what is not locked yet is looked up
+    #[arg(long, value_name = "NAME", num_args = 0.., value_delimiter = ',')]
+    pub(super) update: Option<Vec<String>>,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct Run {
     /// The plan file
     #[arg(value_name = "PLAN")]
@@ -323,6 +342,10 @@ pub(super) struct Trouble {
     /// How often AWS Backup may be called: at the rates that AWS publishes, at any, or as a file says
     #[arg(long, value_name = "aws|none|FILE", default_value = "none")]
     pub(super) quotas: PathBuf,
+    /// What a second request with the same idempotency token does: as AWS documents, or as it was recorded to;
+    /// docs/emulator.md lists the single choices
+    #[arg(long, value_name = "HOW", default_value = "documented")]
+    pub(super) tokens: crate::emulator::TokenSemantics,
     /// A script of faults
     #[arg(long, value_name = "FILE")]
     pub(super) faults: Option<PathBuf>,
@@ -334,7 +357,7 @@ pub(super) struct Trouble {
 #[derive(Args, Debug)]
 pub(super) struct Emulator {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     pub(super) listen: std::net::SocketAddr,
     /// How many times faster than the clock, or `max`: from one event to the next
     #[arg(long, value_name = "N|max", default_value = "600")]
@@ -426,6 +449,11 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         .filter(|(name, _)| !name.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an address and a port, such as 127.0.0.1:45871 or [::1]:0".to_owned())
 }
 
 fn run_id(text: &str) -> Result<String, String> {

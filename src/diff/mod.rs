@@ -1,5 +1,6 @@
 //! A plan and what has been observed to changes: what a run would do, restore by restore.
 
+pub mod lock;
 mod lookup;
 mod observed;
 mod points;

@@ -3,6 +3,7 @@
 mod columns;
 mod dry_run;
 mod explain;
+mod lock;
 mod plan_schema;
 mod requests;
 mod run;
@@ -11,6 +12,7 @@ mod status;
 
 pub use dry_run::{dry_run_human, dry_run_json};
 pub use explain::{Topic, explain, topic, topics};
+pub use lock::{lock_human, lock_text};
 pub use plan_schema::{plan_schema, type_schema};
 pub use requests::{RequestFormat, requests};
 pub use run::{Record, RestoreReport, RunReport, RunStatus, Verdict, run_report};
