@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-/// With a plan's name of 16 and a run id of 14 characters it is a creation token of EFS, which has 64.
+/// Short enough that with most run ids a name made of it needs no cutting: identifiers of RDS have 63 characters.
 const LONGEST: usize = 32;
 /// Characters of a hash that tell two names apart.
 const HASH: usize = 8;
