@@ -27,6 +27,7 @@ mod selectors;
 mod state;
 mod support;
 mod targets;
+mod templates;
 mod tokens;
 mod torture;
 mod wire;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::afterwards::{Cleanup, Evidence, Report};
+
 /// Runs version-controlled restore plans against AWS Backup, each restore exactly once.
 #[derive(Debug, Parser)]
 #[command(
@@ -27,6 +29,8 @@ pub(super) enum Command {
     Render(Render),
     /// The dry run: what a run would do, restore by restore. Only reads
     Plan(DryRun),
+    /// Write what the selectors of a plan mean into a lock file beside it. Only reads
+    Lock(Lock),
     /// Start the restores of a plan, follow them to the end, report; a re-run goes on where the last one stopped
     Run(Run),
     /// Show the runs known here and where each restore stands
@@ -118,6 +122,9 @@ pub(super) struct InputOptions {
     /// Look recovery points up in this file instead of asking AWS
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
+    /// Resolve selectors anew, whatever the lock file beside the plan says
+    #[arg(long)]
+    pub(super) no_lock: bool,
 }
 
 /// Which restores.
@@ -235,6 +242,20 @@ pub(super) struct DryRun {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct Lock {
+    /// The plan file; `orders.yaml` is locked in `orders.lock.yaml`
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    /// Look anew for these restores, or for all; without it only what is not locked yet is looked up
+    #[arg(long, value_name = "NAME", num_args = 0.., value_delimiter = ',')]
+    pub(super) update: Option<Vec<String>>,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct Run {
     /// The plan file
     #[arg(value_name = "PLAN")]
@@ -308,72 +329,6 @@ pub(super) struct Status {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Report {
-    /// The plan file
-    #[arg(value_name = "PLAN")]
-    pub(super) plan: PathBuf,
-    /// The run
-    #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id)]
-    pub(super) run_id: String,
-    /// Compare it with this run
-    #[arg(long, value_name = "RUN", value_parser = run_id)]
-    pub(super) compare: Option<String>,
-    #[command(flatten)]
-    pub(super) state: StateOption,
-    #[command(flatten)]
-    pub(super) report: ReportOptions,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct Cleanup {
-    /// The plan file, for what it protects
-    #[arg(value_name = "PLAN")]
-    pub(super) plan: PathBuf,
-    #[command(flatten)]
-    pub(super) inputs: InputOptions,
-    #[command(flatten)]
-    pub(super) aws: AwsOptions,
-    #[command(flatten)]
-    pub(super) state: StateOption,
-    /// Show what would be deleted, and delete nothing
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Delete without asking
-    #[arg(long, short)]
-    pub(super) yes: bool,
-    /// The account, typed out: asked for, beside --yes, where something looks like production
-    #[arg(long, value_name = "ID")]
-    pub(super) confirm_account: Option<String>,
-}
-
-#[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(super) struct Evidence {
-    #[command(subcommand)]
-    pub(super) command: Option<EvidenceCommand>,
-    /// The plan file
-    #[arg(value_name = "PLAN", required = true)]
-    pub(super) plan: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) inputs: InputOptions,
-    #[command(flatten)]
-    pub(super) state: StateOption,
-    /// Where the bundle goes: a directory, or a file that ends with .zip
-    #[arg(long, short, value_name = "DIR|ZIP", required = true)]
-    pub(super) output: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum EvidenceCommand {
-    /// Check a bundle offline; names the first thing that does not match
-    Verify {
-        /// The directory, or the ZIP
-        #[arg(value_name = "DIR|ZIP")]
-        bundle: PathBuf,
-    },
-}
-
-#[derive(Args, Debug)]
 pub(super) struct Rehearse {
     /// The plan file
     #[arg(value_name = "PLAN")]
@@ -401,6 +356,10 @@ pub(super) struct Trouble {
     /// How often AWS Backup may be called: at the rates that AWS publishes, at any, or as a file says
     #[arg(long, value_name = "aws|none|FILE", default_value = "none")]
     pub(super) quotas: PathBuf,
+    /// What a second request with the same idempotency token does: as AWS documents, or as it was recorded to;
+    /// docs/emulator.md lists the single choices
+    #[arg(long, value_name = "HOW", default_value = "documented")]
+    pub(super) tokens: crate::emulator::TokenSemantics,
     /// A script of faults
     #[arg(long, value_name = "FILE")]
     pub(super) faults: Option<PathBuf>,
@@ -412,7 +371,7 @@ pub(super) struct Trouble {
 #[derive(Args, Debug)]
 pub(super) struct Emulator {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     pub(super) listen: std::net::SocketAddr,
     /// How many times faster than the clock, or `max`: from one event to the next
     #[arg(long, value_name = "N|max", default_value = "600")]
@@ -464,7 +423,7 @@ pub(super) struct Inventory {
 #[derive(Args, Debug)]
 pub(super) struct Init {
     /// Take the recovery points of this file instead of asking AWS
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "endpoint_url", "no_rate_limit"])]
     pub(super) inventory: Option<PathBuf>,
     /// Take those of this vault alone; may be given again
     #[arg(long = "vault", value_name = "NAME")]
@@ -506,7 +465,12 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
 }
 
-fn run_id(text: &str) -> Result<String, String> {
+fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an address and a port, such as 127.0.0.1:45871 or [::1]:0".to_owned())
+}
+
+pub(super) fn run_id(text: &str) -> Result<String, String> {
     let ok = !text.is_empty()
         && text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

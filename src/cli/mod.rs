@@ -1,5 +1,6 @@
 //! What was typed and what it means; one file a command.
 
+mod afterwards;
 mod arguments;
 mod commands;
 mod confirm;

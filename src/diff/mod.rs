@@ -1,6 +1,7 @@
 //! A plan and what has been observed to changes: what a run would do, restore by restore.
 
 mod judged;
+pub mod lock;
 mod lookup;
 mod observed;
 mod points;

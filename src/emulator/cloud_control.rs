@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::catalog::Caller;
+use super::catalog::{Caller, Catalog};
 use super::clock::{Speed, add};
 use super::existing::{Description, Resource, TYPES, UNSUPPORTED};
 use super::files::Record;
@@ -166,6 +166,7 @@ fn known_type(asked: &Asked) -> Result<&str, Refusal> {
 
 fn found(
     service: &Service,
+    catalog: &Catalog,
     caller: &Caller,
     asked: &Asked,
     now: Timestamp,
@@ -173,7 +174,7 @@ fn found(
     let type_name = known_type(asked)?;
     let identifier = required(asked.identifier.as_ref(), "identifier")?;
     service
-        .resources(caller, now)
+        .resources(catalog, caller, now)
         .into_iter()
         .find(|resource| resource.type_name == type_name && resource.identifier == identifier)
         .ok_or_else(|| {
@@ -193,7 +194,7 @@ fn get(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Refu
         resource_description: Description,
     }
     let now = backend.clock.now();
-    let resource = found(&backend.service(), caller, asked, now)?;
+    let resource = found(&backend.service(), &backend.catalog, caller, asked, now)?;
     Ok(Answer::json(&Found {
         type_name: resource.type_name,
         resource_description: resource.described(),
@@ -216,7 +217,7 @@ fn list(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Ref
             .map_err(|_| refuse("InvalidRequestException", "Invalid NextToken."))?,
     };
     let now = backend.clock.now();
-    let mut all = backend.service().resources(caller, now);
+    let mut all = backend.service().resources(&backend.catalog, caller, now);
     all.retain(|resource| resource.type_name == type_name);
     let max = asked.max_results.unwrap_or(PAGE).clamp(1, PAGE);
     let end = usize::saturating_add(from, max);
@@ -253,7 +254,7 @@ fn delete(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, R
         }
         return Ok(progress(&known, now));
     }
-    let resource = found(&service, caller, asked, now)?;
+    let resource = found(&service, &backend.catalog, caller, asked, now)?;
     let is_under_way = |deletion: &Deletion| deletion.arn == resource.arn && now < deletion.done_at;
     if service.cloud.requests.iter().any(is_under_way) {
         return Err(refuse(

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::arn::Arn;
-use super::catalog::Caller;
+use super::catalog::{Caller, Catalog};
 use super::service::Service;
 
 /// The types that are served: how the ARN of one begins behind `service:`, of which resource types of AWS Backup (any,
@@ -81,9 +81,14 @@ pub(super) struct Description {
 
 impl Service {
     /// The ARNs of everything that exists: what the inventory has, and what jobs have made; without what was deleted.
-    pub(super) fn arns(&self, caller: &Caller, now: Timestamp) -> Vec<(String, String)> {
+    pub(super) fn arns(
+        &self,
+        catalog: &Catalog,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Vec<(String, String)> {
         let mut all: BTreeMap<String, String> = BTreeMap::new();
-        for (arn, resource_type) in self.catalog.resources(caller) {
+        for (arn, resource_type) in catalog.resources(caller) {
             if !self.cloud.is_gone(&arn, Timestamp::MIN, now) {
                 all.insert(arn, resource_type);
             }
@@ -92,14 +97,19 @@ impl Service {
             let made = job.made(now).filter(|_| *job.account == *caller.account);
             let made = made.filter(|arn| !self.cloud.is_gone(arn, job.ends_at, now));
             if let Some(arn) = made {
-                all.insert(arn.to_owned(), job.point.point.resource_type.clone());
+                all.insert(arn.to_owned(), job.point.resource_type().to_owned());
             }
         }
         all.into_iter().collect()
     }
 
-    pub(super) fn resources(&self, caller: &Caller, now: Timestamp) -> Vec<Resource> {
-        let arns = self.arns(caller, now);
+    pub(super) fn resources(
+        &self,
+        catalog: &Catalog,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Vec<Resource> {
+        let arns = self.arns(catalog, caller, now);
         let mut seen = BTreeSet::new();
         arns.into_iter()
             .filter_map(|(arn, resource_type)| Resource::of(arn, &resource_type))

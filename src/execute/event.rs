@@ -329,7 +329,7 @@ impl Event {
             | Self::Failed { message, .. }
             | Self::NotPublished { message, .. }
             | Self::Left { message, .. }
-            | Self::Trouble { message } => secrets.redact_in(message),
+            | Self::Trouble { message } => secrets.redact_sentence(message),
             Self::CheckStarted { run, .. } => {
                 for word in run {
                     secrets.redact_in(word);
@@ -340,13 +340,13 @@ impl Event {
             } => {
                 secrets.redact_in(output);
                 if let Some(message) = message {
-                    secrets.redact_in(message);
+                    secrets.redact_sentence(message);
                 }
             }
             Self::Completed {
                 message: Some(message),
                 ..
-            } => secrets.redact_in(message),
+            } => secrets.redact_sentence(message),
             _ => {}
         }
         self

@@ -15,6 +15,7 @@ mod engine;
 mod event;
 mod following;
 mod forecast;
+mod gates;
 mod outline;
 mod publishing;
 mod rates;

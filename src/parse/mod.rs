@@ -6,6 +6,7 @@
 mod checks;
 mod document;
 mod fields;
+mod lock;
 mod number;
 mod scalar;
 mod selector;
@@ -16,12 +17,13 @@ mod yaml;
 
 pub use checks::{Check, Expect};
 pub use document::{Document, Restore, document};
+pub use lock::{LOCK_VERSION, LockEntry, LockFile, lock_file};
 pub use number::Number;
 pub(crate) use scalar::within;
 pub use selector::{Point, Selector, duration};
 pub use settings::{Limits, Objectives, OnFailure};
 pub use target::Target;
-pub use variables::{Given, Variable, given};
+pub use variables::{Given, Variable, VariableKind, given};
 pub use yaml::{Entry, Kind, Node, yaml};
 
 use std::sync::Arc;

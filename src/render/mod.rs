@@ -4,20 +4,28 @@
 //! known only after another restore, or only from AWS, is *pending*: the template is tried with a placeholder and
 //! the value is marked, so that nothing made of a placeholder is ever sent.
 
+mod bounded;
+mod filters;
 mod instances;
+mod lock;
+mod meter;
+mod operators;
 mod restores;
 mod scope;
 mod secret;
 mod selector;
 mod sensitive;
 mod template;
+mod usage;
 mod variables;
 mod wire;
 mod words;
 
 pub use instances::{Each, Instance, Instances, instance_name, split_instance};
+pub use lock::{Lock, Locked, locked};
+pub use operators::filter_names;
 pub use secret::Secrets;
-pub use selector::{Pick, Resolved, Selector};
+pub use selector::{Pick, Resolved, Selector, written};
 pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::wire;
@@ -25,6 +33,7 @@ pub use words::Words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -135,6 +144,8 @@ pub struct Renderer {
     targets_pending: Vec<bool>,
     protect: Vec<Spanned<String>>,
     secrets: Secrets,
+    /// Whether something was made of a secret in what is being rendered.
+    changes_secret: AtomicBool,
     instances: Arc<Instances>,
 }
 
@@ -158,6 +169,7 @@ impl Renderer {
             targets_pending: Vec::new(),
             protect: Vec::new(),
             secrets,
+            changes_secret: AtomicBool::new(false),
             instances: Arc::default(),
         };
         renderer.render_targets(findings);
@@ -330,15 +342,23 @@ impl Renderer {
         let before = findings.len();
         self.no_template_in(&entry.key, findings);
         let mut waits = BTreeSet::new();
+        self.changes_secret.store(false, Ordering::Relaxed);
         let value = self.value(&entry.value, scope, &mut waits, findings);
         // A number goes as it was written; everything else by its value.
         let wire = match (&entry.value.kind, &value) {
             (_, None) => None,
             (Kind::Number(number), _) => Some(number.wire()),
             (_, Some(Value::Null)) => {
+                // Where nothing is written there is nothing to point at but the key.
+                let span = entry.value.span;
+                let span = if span.start < span.end {
+                    span
+                } else {
+                    entry.key.span
+                };
                 findings.push(error(
                     &self.document.source,
-                    entry.value.span,
+                    span,
                     "metadata/null",
                     "there is no value; AWS Backup's metadata knows no null",
                     "remove the key, or write an empty string: `\"\"`",
@@ -347,6 +367,9 @@ impl Renderer {
             }
             (_, Some(value)) => Some(wire(value)),
         };
+        if let (true, Some(value)) = (self.changes_secret.load(Ordering::Relaxed), &value) {
+            self.secrets.made(value);
+        }
         for finding in &mut findings[before..] {
             finding.key = Some(entry.key.value.clone());
         }
@@ -381,6 +404,10 @@ impl Renderer {
                     findings,
                 )?;
                 pending.extend(evaluated.pending);
+                if evaluated.changes_secret {
+                    self.changes_secret.store(true, Ordering::Relaxed);
+                    self.secrets.made(&evaluated.value);
+                }
                 Some(evaluated.value)
             }
             Kind::Sequence(items) => {

@@ -8,14 +8,16 @@ mod estimate;
 mod graph;
 mod include;
 mod init;
+mod mapped;
 mod problem;
 mod protect;
 mod rules;
 mod slips;
 mod wording;
 
-pub use draft::{Drafter, Origin, Proposal, Proposed, Variables};
+pub use draft::{Drafter, Origin, Proposal, Proposed};
 pub use graph::{needed, order};
+pub use mapped::Variables;
 pub use protect::protects;
 pub use rules::{Composite, Rules, RulesError};
 pub use slips::written;

@@ -26,7 +26,11 @@ fn plan() -> String {
 async fn bundles(folder: &Path) -> (PathBuf, PathBuf) {
     let emulator = emulator(at_once()).await;
     write(folder, "plan.yaml", &plan());
-    write(folder, "plan.lock.yaml", "locked: true\n");
+    write(
+        folder,
+        "plan.lock.yaml",
+        "version: 1\nplan: drill\nrestores: {}\n",
+    );
     let (path, url) = (folder.to_owned(), emulator.url());
     tokio::task::spawn_blocking(move || {
         let with = |arguments: &[&str]| {

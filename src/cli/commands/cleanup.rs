@@ -3,7 +3,7 @@
 use super::{Context, check_account};
 use crate::aws::Aws;
 use crate::cleanup::{Deletions, Fate, Item, Named, Progress, Resources, cleanup as plan_cleanup};
-use crate::cli::arguments::Cleanup;
+use crate::cli::afterwards::Cleanup;
 use crate::cli::confirm::typed;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Output;

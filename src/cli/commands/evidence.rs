@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Context;
-use crate::cli::arguments::{Evidence, EvidenceCommand};
+use crate::cli::afterwards::{Evidence, EvidenceCommand};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::evidence::{Files, Parts, bundle, check, is_packed, pack, unpack};
@@ -127,10 +127,9 @@ fn refuse_secrets(files: &Files, secrets: &Secrets) -> Result<(), Failure> {
 
 /// The lock file beside a plan, where there is one.
 fn lock_of(plan: &Path) -> Result<Option<String>, Failure> {
-    let lock = plan.with_extension("lock.yaml");
-    match lock.exists() {
-        true => files::text(&lock).map(Some),
-        false => Ok(None),
+    match super::lock::path(plan).filter(|lock| lock.exists()) {
+        Some(lock) => files::text(&lock).map(Some),
+        None => Ok(None),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
 use super::world::World;
-use super::{Asked, Context, unknown};
+use super::{Asked, Context, chosen, lock};
 use crate::cli::arguments::{DryRun, HumanOrJson};
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Wanted;
@@ -11,7 +11,8 @@ use crate::pipeline;
 use crate::report::{dry_run_human, dry_run_json};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let settings = context.all_settings(&arguments.aws, targets)?;
@@ -23,12 +24,14 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let asked = Asked {
         only: &arguments.only.only,
         start: pipeline::start(&events).unwrap_or_else(|| SystemClock.now()),
+        lock: lock.as_ref(),
+        checks_lock: true,
     };
     let plan = context
         .requests(&loaded, &mut known, &world, &asked)
         .await?;
     let wanted = Wanted {
-        only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
+        only: chosen(&loaded.planner, &arguments.only.only)?,
         retry_failed: arguments.retry_failed,
     };
     let diff = pipeline::changes(&plan, &observed, &wanted);

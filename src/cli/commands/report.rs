@@ -1,7 +1,8 @@
 //! `redrill report PLAN`: from the journal alone.
 
 use super::Context;
-use crate::cli::arguments::{HumanOrJson, Report};
+use crate::cli::afterwards::Report;
+use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::execute::{Stopped, replay};

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::opening::{outline, planned, refuse_cleaned};
 use super::world::World;
-use super::{Asked, Context, Loaded, check_account, unknown};
+use super::{Asked, Context, Loaded, check_account, chosen, lock};
 use crate::aws::Aws;
 use crate::cli::arguments::{AwsOptions, DryRun, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
@@ -24,7 +24,7 @@ use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::process::Processes;
-use crate::render::{Known, Resolved};
+use crate::render::{Known, Lock, Resolved, Secrets};
 use crate::report::{Record, Verdict, dry_run_human, run_human, run_report};
 use crate::terminal::{Screen, Standing};
 
@@ -41,7 +41,8 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         };
         return super::plan::plan(&dry, context).await;
     }
-    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let mut aws = Vec::with_capacity(targets.len());
@@ -53,7 +54,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         run_id: &arguments.inputs.run_id,
         state: arguments.state.state.clone(),
         wanted: Wanted {
-            only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
+            only: chosen(&loaded.planner, &arguments.only.only)?,
             retry_failed: arguments.retry_failed,
         },
         report: &arguments.report,
@@ -78,7 +79,9 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         },
         environment: check_environment(&arguments.aws),
         rehearsal: false,
-        again: again(context),
+        again: again(context, loaded.planner.secrets()),
+        lock,
+        checks_lock: true,
     };
     let world = match inventory {
         Some(inventory) => World::Inventory(inventory),
@@ -99,13 +102,14 @@ fn check_environment(options: &AwsOptions) -> Vec<(String, String)> {
 }
 
 /// The command as it was typed, for the line that says how to go on.
-fn again(context: &Context<'_>) -> String {
+fn again(context: &Context<'_>, secrets: &Secrets) -> String {
     let words: Vec<String> = std::iter::once(context.environment.program.clone())
         .chain(context.environment.typed())
         .filter(|word| {
             let word = word.split('=').next().unwrap_or(word);
             !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word)
         })
+        .map(|word| secrets.redact(&word).into_owned())
         .map(|word| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
             if !word.is_empty() && word.chars().all(plain) {
@@ -134,6 +138,8 @@ pub(super) struct Execution<'a> {
     /// What checks find in their environment of AWS.
     pub(super) environment: Vec<(String, String)>,
     pub(super) rehearsal: bool,
+    pub(super) lock: Option<Lock>,
+    pub(super) checks_lock: bool,
 }
 
 /// Compares, asks, executes and reports.
@@ -158,6 +164,8 @@ pub(super) async fn execute<C: Clock>(
     let asked = Asked {
         only: &execution.wanted.only,
         start,
+        lock: execution.lock.as_ref(),
+        checks_lock: execution.checks_lock,
     };
     let mut plan = context.requests(loaded, &mut known, world, &asked).await?;
     if let Some(earlier) = journal::latest_other(&execution.state, &name, execution.run_id) {
