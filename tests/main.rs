@@ -12,6 +12,7 @@ mod cases;
 mod cli;
 mod complete;
 mod crash;
+mod dry_run;
 mod emulator;
 mod engine;
 mod findings;

@@ -10,5 +10,5 @@ mod points;
 mod read;
 mod write;
 
-pub use client::{Aws, Settings};
+pub use client::{Aws, Reads, Settings, Writes};
 pub use paced::Paced;

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -224,13 +225,60 @@ pub(super) struct DryRun {
     /// Show what a run with --retry-failed would do
     #[arg(long)]
     pub(super) retry_failed: bool,
+    /// What the restores are held against: `source`, what was backed up; `run[:ID]`, what that run has sent; `git:REV`,
+    /// this plan as it was; `file:PATH`, another plan. `source` unless given, where recovery points are at hand
+    #[arg(long, value_name = "BASE", value_parser = against)]
+    pub(super) against: Option<Against>,
+    /// Show what did not change as well
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Save it: `redrill run FILE` then sends exactly these requests, or refuses
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Exit with 2 where something differs from the base
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// `markdown` is a comment on a pull request, `github` annotations of a workflow run
     #[arg(long, default_value = "human")]
-    pub(super) format: HumanOrJson,
+    pub(super) format: DryRunFormat,
 }
 
-#[derive(Args, Debug)]
+/// What a plan is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Against {
+    /// What was backed up.
+    Source,
+    /// What a run has sent; the one of `--run-id` where none is named.
+    Run(Option<String>),
+    /// The plan as it was in a revision.
+    Git(String),
+    /// Another plan file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Against {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source => f.write_str("source"),
+            Self::Run(None) => f.write_str("run"),
+            Self::Run(Some(id)) => write!(f, "run:{id}"),
+            Self::Git(revision) => write!(f, "git:{revision}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DryRunFormat {
+    Human,
+    Json,
+    Markdown,
+    Github,
+}
+
+#[derive(Args, Clone, Debug)]
 pub(super) struct Run {
-    /// The plan file
+    /// The plan file, or a plan that `redrill plan -o` has saved
     #[arg(value_name = "PLAN")]
     pub(super) plan: PathBuf,
     #[command(flatten)]
@@ -426,6 +474,17 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         .filter(|(name, _)| !name.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+fn against(text: &str) -> Result<Against, String> {
+    match text.split_once(':') {
+        None if text == "source" => Ok(Against::Source),
+        None if text == "run" => Ok(Against::Run(None)),
+        Some(("run", id)) => Ok(Against::Run(Some(run_id(id)?))),
+        Some(("git", revision)) if !revision.is_empty() => Ok(Against::Git(revision.to_owned())),
+        Some(("file", path)) if !path.is_empty() => Ok(Against::File(path.into())),
+        _ => Err("write `source`, `run`, `run:ID`, `git:REV` or `file:PATH`".to_owned()),
+    }
 }
 
 fn run_id(text: &str) -> Result<String, String> {

@@ -6,8 +6,10 @@ mod confirm;
 mod environment;
 mod exit;
 mod files;
+mod git;
 mod output;
 mod signals;
+mod tree;
 
 pub use exit::Exit;
 

@@ -15,7 +15,7 @@ mod variables;
 mod wire;
 
 pub use instances::{Each, Instance, Instances, instance_name, split_instance};
-pub use secret::Secrets;
+pub use secret::{REDACTED, Secrets};
 pub use selector::{Pick, Resolved, Selector};
 pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
@@ -45,6 +45,10 @@ pub struct SourceFacts {
     pub size_bytes: i64,
     /// What GetRecoveryPointRestoreMetadata returns.
     pub metadata: BTreeMap<String, String>,
+    /// AWS's name of the type; absent where whoever recorded it did not say.
+    pub resource_type: Option<String>,
+    /// When AWS Backup deletes it, RFC 3339; absent where it keeps it.
+    pub expires_at: Option<String>,
     /// WARM, COLD or DELETED; AWS does not say it of every point.
     pub storage_class: Option<String>,
     /// Whether other recovery points belong to it.
@@ -102,6 +106,8 @@ pub struct Rendered {
     pub recovery_point: Option<String>,
     /// The selector that has to be resolved first.
     pub selector: Option<Selector>,
+    /// What the recovery point waits for.
+    pub recovery_point_waits: BTreeSet<String>,
     /// The metadata in the plan's order.
     pub metadata: Vec<RenderedEntry>,
     /// What is known later only, such as `restores.db.created.resource_arn` or `source.metadata`.
@@ -117,8 +123,8 @@ pub struct RenderedEntry {
     pub value: Value,
     /// The string that AWS is sent; absent where a finding says why.
     pub wire: Option<String>,
-    /// Whether `value` was made with a placeholder.
-    pub pending: bool,
+    /// What `value` was made without, with placeholders in its stead.
+    pub waits: BTreeSet<String>,
 }
 
 /// Evaluates the templates of one document with one set of inputs.
@@ -133,6 +139,7 @@ pub struct Renderer {
     targets_pending: Vec<bool>,
     secrets: Secrets,
     instances: Arc<Instances>,
+    values: BTreeMap<String, Option<Value>>,
 }
 
 impl Renderer {
@@ -143,9 +150,13 @@ impl Renderer {
         inputs: &Inputs,
         findings: &mut Vec<Finding>,
     ) -> Self {
-        let (values, secrets) = variables::resolve(document, inputs, findings);
+        let variables::Resolved {
+            slots,
+            secrets,
+            values,
+        } = variables::resolve(document, inputs, findings);
         let cell = Cell::default();
-        let shared = Shared::new(document, run_id, values, &cell);
+        let shared = Shared::new(document, run_id, slots, &cell);
         let mut renderer = Self {
             document: Arc::clone(document),
             templates: Templates::new(cell),
@@ -155,6 +166,7 @@ impl Renderer {
             targets_pending: Vec::new(),
             secrets,
             instances: Arc::default(),
+            values,
         };
         renderer.render_targets(findings);
         let instances = Arc::new(renderer.expand(document, findings));
@@ -200,6 +212,12 @@ impl Renderer {
         document.target_of(&document.restores[restore]).unwrap_or(0)
     }
 
+    /// The variables with their values; none of a secret.
+    #[must_use]
+    pub fn variables(&self) -> &BTreeMap<String, Option<Value>> {
+        &self.values
+    }
+
     /// The values that must not show.
     #[must_use]
     pub fn secrets(&self) -> &Secrets {
@@ -242,6 +260,7 @@ impl Renderer {
         let before = findings.len();
         let mut pending = BTreeSet::new();
         let mut selector = None;
+        let mut recovery_point_waits = BTreeSet::new();
         let target = self.target_of(instance.restore);
         let scope = self.shared.restore(instance, target, None, known);
         let recovery_point = match &restore.recovery_point {
@@ -249,7 +268,7 @@ impl Renderer {
             Some(Point::Arn(node)) => {
                 self.text(node, &scope, "recovery_point", findings)
                     .map(|(arn, of_arn)| {
-                        pending.extend(of_arn);
+                        recovery_point_waits = of_arn;
                         arn
                     })
             }
@@ -259,15 +278,16 @@ impl Renderer {
                     match resolved.filter(|resolved| resolved.selector == rendered.selector) {
                         Some(resolved) => resolved.recovery_point.clone(),
                         None => {
-                            pending.insert(RECOVERY_POINT.to_owned());
+                            recovery_point_waits.insert(RECOVERY_POINT.to_owned());
                             selector = rendered.pending.is_empty().then_some(rendered.selector);
-                            pending.extend(rendered.pending);
+                            recovery_point_waits.extend(rendered.pending);
                             PLACEHOLDER_ARN.to_owned()
                         }
                     }
                 })
             }
         };
+        pending.extend(recovery_point_waits.iter().cloned());
         let point = recovery_point
             .as_deref()
             .map(|arn| match pending.contains(RECOVERY_POINT) {
@@ -289,6 +309,7 @@ impl Renderer {
             name: Arc::clone(&instance.name),
             recovery_point,
             selector,
+            recovery_point_waits,
             metadata,
             pending,
         }
@@ -325,13 +346,12 @@ impl Renderer {
         for finding in &mut findings[before..] {
             finding.key = Some(entry.key.value.clone());
         }
-        let is_pending = !waits.is_empty();
-        pending.extend(waits);
+        pending.extend(waits.iter().cloned());
         RenderedEntry {
             index,
             value: value.unwrap_or(Value::Null),
             wire,
-            pending: is_pending,
+            waits,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 /// What a secret is replaced by wherever it would show.
-const REDACTED: &str = "«redacted»";
+pub const REDACTED: &str = "«redacted»";
 
 /// The secrets of a run; applied at every door that leads outside, except the request to AWS itself.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +46,34 @@ impl Secrets {
         text
     }
 
+    /// A value with every secret in it replaced; a number that is one becomes the text that stands for it.
+    pub fn redact_value(&self, value: &mut Value) {
+        if self.is_empty() {
+            return;
+        }
+        match value {
+            Value::String(text) => self.redact_in(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_value(item)),
+            Value::Object(map) => {
+                let members = std::mem::take(map);
+                *map = members
+                    .into_iter()
+                    .map(|(mut key, mut value)| {
+                        self.redact_in(&mut key);
+                        self.redact_value(&mut value);
+                        (key, value)
+                    })
+                    .collect();
+            }
+            Value::Number(number) => {
+                if let Cow::Owned(redacted) = self.redact(&number.to_string()) {
+                    *value = Value::String(redacted);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
     /// The text with every secret replaced, in place.
     pub fn redact_in(&self, text: &mut String) {
         if let Cow::Owned(redacted) = self.redact(text) {
@@ -54,6 +84,8 @@ impl Secrets {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -66,5 +98,11 @@ mod tests {
         assert_eq!(secrets.redact("at p\"w0rd-long!"), "at «redacted»!");
         assert_eq!(secrets.redact(r#"["p\"w0rd"]"#), r#"["«redacted»"]"#);
         assert_eq!(secrets.redact("nothing here"), "nothing here");
+        let mut value = json!({"p\"w0rd": [{"a": "xp\"w0rd"}, 1]});
+        secrets.redact_value(&mut value);
+        assert_eq!(value, json!({"«redacted»": [{"a": "x«redacted»"}, 1]}));
+        let mut number = json!({"port": 54321});
+        Secrets::new(["54321".to_owned()]).redact_value(&mut number);
+        assert_eq!(number, json!({"port": "«redacted»"}));
     }
 }

@@ -47,14 +47,23 @@ struct Chosen {
     span: Span,
 }
 
+/// What has become of the inputs.
+pub(super) struct Resolved {
+    pub(super) slots: BTreeMap<String, Slot>,
+    pub(super) secrets: Secrets,
+    /// None of a secret.
+    pub(super) values: BTreeMap<String, Option<serde_json::Value>>,
+}
+
 pub(super) fn resolve(
     document: &Document,
     inputs: &Inputs,
     findings: &mut Vec<Finding>,
-) -> (BTreeMap<String, Slot>, Secrets) {
+) -> Resolved {
     undeclared(document, inputs, findings);
     let mut slots = BTreeMap::new();
     let mut secrets = Vec::new();
+    let mut values = BTreeMap::new();
     for variable in &document.vars {
         let name = variable.name.value.as_str();
         let slot = match chosen(document, variable, inputs, findings) {
@@ -63,6 +72,8 @@ pub(super) fn resolve(
                     hide(&chosen.value, &mut secrets);
                 }
                 matches_pattern(variable, &chosen, findings);
+                let shown = (!variable.secret).then(|| chosen.value.clone());
+                values.insert(name.to_owned(), shown);
                 Slot::Known(Serde(&chosen.value).into())
             }
             None => {
@@ -72,7 +83,11 @@ pub(super) fn resolve(
         };
         slots.insert(name.to_owned(), slot);
     }
-    (slots, Secrets::new(secrets))
+    Resolved {
+        slots,
+        secrets: Secrets::new(secrets),
+        values,
+    }
 }
 
 fn chosen(

@@ -9,7 +9,9 @@ mod run;
 mod run_human;
 mod status;
 
-pub use dry_run::{dry_run_human, dry_run_json};
+pub use dry_run::{
+    COMMENT_LIMIT, DryRun, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown,
+};
 pub use explain::{Topic, explain, topic, topics};
 pub use plan_schema::{plan_schema, type_schema};
 pub use requests::{RequestFormat, requests};

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::root;
 
 const PACKAGE: &str = "yaml-language-server@1.25.0";
+const PROGRAM: &str = "yaml-language-server/bin/yaml-language-server";
 
 /// The directory where cargo builds this; one that is not in the repository's history.
 fn target() -> PathBuf {
@@ -19,10 +20,10 @@ fn target() -> PathBuf {
     exe.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// The server's program, installed if it is not there yet.
-fn installed() -> Result<PathBuf, String> {
-    let directory = target().join(PACKAGE.replace('@', "-"));
-    let program = directory.join("node_modules/yaml-language-server/bin/yaml-language-server");
+/// A file of a package of npm, which is installed if it is not there yet.
+pub(crate) fn installed(package: &str, file: &str) -> Result<PathBuf, String> {
+    let directory = target().join(package.replace('@', "-"));
+    let program = directory.join("node_modules").join(file);
     if program.exists() {
         return Ok(program);
     }
@@ -36,7 +37,7 @@ fn installed() -> Result<PathBuf, String> {
             "--prefix",
         ])
         .arg(&directory)
-        .arg(PACKAGE)
+        .arg(package)
         .output()
         .map_err(|err| format!("npm: {err}"))?;
     if output.status.success() && program.exists() {
@@ -209,7 +210,7 @@ fn labels(completion: &Value) -> Vec<String> {
 )]
 #[test]
 fn an_editor_completes_hovers_and_underlines() {
-    let program = match installed() {
+    let program = match installed(PACKAGE, PROGRAM) {
         Ok(program) => program,
         Err(why) => {
             assert!(

@@ -2,9 +2,9 @@
 
 mod complete;
 mod corpus;
-mod editor;
+pub(crate) mod editor;
 mod explain;
-mod files;
+pub(crate) mod files;
 mod minimum;
 mod plans;
 

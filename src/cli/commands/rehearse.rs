@@ -71,6 +71,7 @@ pub(super) async fn rehearse(
             only: crate::pipeline::chosen(&loaded.planner, &arguments.only.only)
                 .map_err(super::unknown)?,
             retry_failed: false,
+            up_to: None,
         },
         report: &arguments.report,
         confirmed: true,
@@ -83,6 +84,7 @@ pub(super) async fn rehearse(
             chosen: BTreeSet::new(),
         },
         again: String::new(),
+        saved: None,
     };
     let clock = RehearsalClock {
         emulator: emulator.clock(),

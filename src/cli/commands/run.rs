@@ -8,14 +8,14 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::world::World;
-use super::{Asked, Context, Loaded, check_account, unknown};
+use super::{Asked, Context, Loaded, check_account, saved, unknown};
 use crate::aws::Aws;
-use crate::cli::arguments::{DryRun, HumanOrJson, ReportOptions, Run};
+use crate::cli::arguments::{DryRun, DryRunFormat, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::signals::Signals;
-use crate::diff::{Action, Diff, Stage, Wanted};
+use crate::diff::{Action, Diff, Saved, Stage, Wanted};
 use crate::execute::{
     Clock, Ended, Engine, Event, Observer, Policy, Recorded, Stopped, SystemClock, Twins,
 };
@@ -23,10 +23,18 @@ use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::render::{Known, Resolved};
-use crate::report::{Record, Verdict, dry_run_human, run_human, run_report};
+use crate::report::{self, Record, Verdict, dry_run_human, run_human, run_report};
 use crate::terminal::{Screen, Standing};
 
-pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let saved = saved::open(&typed.plan)?;
+    let arguments = &match &saved {
+        Some(saved) => {
+            context.check_files(saved)?;
+            saved::command(saved, typed)?
+        }
+        None => typed.clone(),
+    };
     if arguments.dry_run {
         let dry = DryRun {
             plan: arguments.plan.clone(),
@@ -35,11 +43,21 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
             aws: arguments.aws.clone(),
             state: arguments.state.clone(),
             retry_failed: arguments.retry_failed,
-            format: arguments.report.format,
+            against: None,
+            full: false,
+            out: None,
+            detailed_exitcode: false,
+            format: match arguments.report.format {
+                HumanOrJson::Human => DryRunFormat::Human,
+                HumanOrJson::Json => DryRunFormat::Json,
+            },
         };
         return super::plan::plan(&dry, context).await;
     }
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    if let Some(saved) = &saved {
+        saved::check_variables(saved, &loaded.planner)?;
+    }
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let mut aws = Vec::with_capacity(targets.len());
@@ -53,6 +71,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         wanted: Wanted {
             only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
             retry_failed: arguments.retry_failed,
+            up_to: None,
         },
         report: &arguments.report,
         confirmed: arguments.yes,
@@ -73,6 +92,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
                 .collect(),
         },
         again: again(context),
+        saved: saved.as_ref(),
     };
     let world = match inventory {
         Some(inventory) => World::Inventory(inventory),
@@ -114,6 +134,8 @@ pub(super) struct Execution<'a> {
     pub(super) in_passing: bool,
     pub(super) policy: Policy,
     pub(super) again: String,
+    /// The saved plan that is carried out, where it is one.
+    pub(super) saved: Option<&'a Saved>,
 }
 
 /// Compares, asks, executes and reports.
@@ -122,7 +144,7 @@ pub(super) async fn execute<C: Clock>(
     world: &World,
     aws: &[Arc<Aws>],
     clock: &C,
-    execution: Execution<'_>,
+    mut execution: Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let planner = &loaded.planner;
@@ -133,6 +155,10 @@ pub(super) async fn execute<C: Clock>(
 
     // What was before is read without the lock first: the question comes before anything is created.
     let before = journal::read(&directory)?;
+    let mut is_resumed = false;
+    if let Some(saved) = execution.saved {
+        is_resumed = saved::check_position(saved, &before, &mut execution.wanted)?;
+    }
     let (observed, mut known) = pipeline::history(&before).map_err(Stopped::from)?;
     let start = pipeline::start(&before).unwrap_or_else(|| clock.now());
     let asked = Asked {
@@ -146,10 +172,16 @@ pub(super) async fn execute<C: Clock>(
     }
     let plan = plan;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
-    refuse_conflicts(&plan, &diff)?;
+    if let Some(saved) = execution.saved {
+        saved::check_requests(saved, loaded, &plan, &diff)?;
+    }
+    refuse_conflicts(loaded, &plan, &diff, &execution)?;
     check_opened(&before, &name, execution.run_id)?;
     let starts = diff.count(Action::Start);
     if starts + diff.count(Action::Resume) == 0 {
+        if let Some(saved) = execution.saved.filter(|_| is_resumed) {
+            return Err(saved::consumed(saved));
+        }
         context
             .output
             .note("nothing to start and nothing to follow");
@@ -172,7 +204,7 @@ pub(super) async fn execute<C: Clock>(
     if starts > 0 && !execution.confirmed {
         let question = format!(
             "{}This starts {starts} restore{}.",
-            dry_run_human(&plan, &diff),
+            brief(loaded, &plan, &diff, &execution),
             if starts == 1 { "" } else { "s" }
         );
         if !confirm(&question)? {
@@ -196,8 +228,11 @@ pub(super) async fn execute<C: Clock>(
     let (observed, mut known_now) = pipeline::history(&events).map_err(Stopped::from)?;
     known_now.sources = known.sources;
     // Another runner may have worked between the question and the lock.
+    if let Some(saved) = execution.saved {
+        saved::check_position(saved, &events, &mut execution.wanted)?;
+    }
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
-    refuse_conflicts(&plan, &diff)?;
+    refuse_conflicts(loaded, &plan, &diff, &execution)?;
     let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
     let mut opening = vec![if events.is_empty() {
         Event::RunOpened {
@@ -207,10 +242,12 @@ pub(super) async fn execute<C: Clock>(
             target: plan.targets[0].clone(),
             others: plan.targets[1..].to_vec(),
             file: execution.file.to_string_lossy().into_owned(),
+            saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         }
     } else {
         Event::RunResumed {
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
+            saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         }
     }];
     opening.extend(resolved);
@@ -363,13 +400,32 @@ fn check_opened(events: &[Recorded], plan: &str, run: &str) -> Result<(), Failur
     }
 }
 
-fn refuse_conflicts(plan: &Plan, diff: &Diff) -> Result<(), Failure> {
+/// What would happen, without what differs from anything.
+fn brief(loaded: &Loaded, plan: &Plan, diff: &Diff, execution: &Execution<'_>) -> String {
+    dry_run_human(&report::DryRun {
+        file: &execution.file.to_string_lossy(),
+        plan,
+        diff,
+        compared: None,
+        sources: &std::collections::BTreeMap::new(),
+        secrets: loaded.planner.secrets(),
+        now: SystemClock.now(),
+        full: false,
+    })
+}
+
+fn refuse_conflicts(
+    loaded: &Loaded,
+    plan: &Plan,
+    diff: &Diff,
+    execution: &Execution<'_>,
+) -> Result<(), Failure> {
     if !diff.has_conflict() {
         return Ok(());
     }
     Err(Failure::Conflict(format!(
         "the plan asks for something else than what this run has started; nothing was sent\n\n{}",
-        dry_run_human(plan, diff)
+        brief(loaded, plan, diff, execution)
     )))
 }
 

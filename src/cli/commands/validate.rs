@@ -6,6 +6,7 @@ use super::{Context, redact};
 use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
+use crate::cli::tree::Tree;
 use crate::diagnostic::{Finding, Findings, Severity, github, json, sarif};
 use crate::execute::{Clock, SystemClock};
 use crate::inventory::Recorded;
@@ -13,7 +14,6 @@ use crate::parse::error;
 use crate::pipeline;
 use crate::plan::Planner;
 use crate::render::Known;
-use crate::validate::Rules;
 
 pub(super) async fn validate(
     arguments: &Validate,
@@ -21,7 +21,7 @@ pub(super) async fn validate(
 ) -> Result<Exit, Failure> {
     let mut all = Findings::default();
     let mut summaries = Vec::new();
-    let inputs = match context.inputs(&arguments.inputs) {
+    let inputs = match context.inputs(Tree::Working, &arguments.inputs) {
         Ok(inputs) => pipeline::for_checking(inputs),
         // What is wrong with a variables file is found as well as the rest, and said in the same form.
         Err(Failure::Findings(findings)) => {
@@ -30,8 +30,7 @@ pub(super) async fn validate(
         }
         Err(other) => return Err(other),
     };
-    // Compiled once, whatever number of plans is checked.
-    let rules = Arc::new(Rules::embedded());
+    let rules = Arc::clone(&context.rules);
     for path in &arguments.plans {
         let source = match files::source(path) {
             Ok(source) => source,
@@ -119,9 +118,10 @@ async fn check(
         let wanted = pipeline::sources_useful(first);
         if !wanted.is_empty() {
             *findings = base;
-            pipeline::sources(inventory, planner, first, &wanted, &mut known, findings)
+            pipeline::sources(inventory, &wanted, &mut known)
                 .await
                 .map_err(Failure::Aws)?;
+            findings.extend(pipeline::not_found(planner, first, &wanted, &known));
             plan = pipeline::requests(planner, &known, findings);
         }
     }

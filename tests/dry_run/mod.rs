@@ -1,0 +1,11 @@
+//! The dry run: what would be sent, what is other than before, and that nothing is touched.
+
+mod against_git;
+mod against_others;
+mod bytes;
+mod drift;
+mod large;
+mod outputs;
+mod repository;
+mod saved;
+mod untouched;
