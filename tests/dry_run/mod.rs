@@ -1,5 +1,7 @@
 //! The dry run: what would be sent, what is other than before, and that nothing is touched.
 
+#[cfg(unix)]
+mod action;
 mod against_git;
 mod against_others;
 mod bytes;
