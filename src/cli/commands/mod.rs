@@ -1,5 +1,6 @@
 //! One file a command; what they share is here.
 
+mod again;
 mod base;
 mod emulator;
 mod explain;

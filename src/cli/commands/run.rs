@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
+use super::again::again;
 use super::world::World;
 use super::{Asked, Context, Loaded, check_account, saved, unknown};
 use crate::aws::Aws;
@@ -99,26 +100,6 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         None => World::Aws(aws.clone()),
     };
     execute(&loaded, &world, &aws, &SystemClock, execution, context).await
-}
-
-/// The command as it was typed, for the line that says how to go on.
-fn again(context: &Context<'_>) -> String {
-    let words: Vec<String> = std::iter::once(context.environment.program.clone())
-        .chain(context.environment.typed())
-        .filter(|word| {
-            let word = word.split('=').next().unwrap_or(word);
-            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word)
-        })
-        .map(|word| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
-            if !word.is_empty() && word.chars().all(plain) {
-                word
-            } else {
-                format!("'{}'", word.replace('\'', r"'\''"))
-            }
-        })
-        .collect();
-    words.join(" ")
 }
 
 /// One run of the engine, whatever it works against.
