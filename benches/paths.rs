@@ -184,3 +184,34 @@ fn render_and_dry_run(bencher: Bencher<'_, '_>) {
         (lines, dry_run_json(&run))
     });
 }
+
+/// Templates that would never end: each has to be refused within a tenth of a second.
+#[divan::bench(args = [
+    "{% for i in range(10000) %}{% for j in range(10000) %}{{ i }}{% endfor %}{% endfor %}",
+    "{% for i in range(5000) %}{% set a = vars.long | json %}{% endfor %}",
+    "{% for i in range(5000) %}{% set a = vars.long[1:] %}{% endfor %}",
+    "{% set n = namespace(a='x') %}{% for i in range(99) %}{% set n.a = n.a ~ n.a %}{% endfor %}",
+    "{{ vars.long | replace('x', vars.long) }}",
+    "{{ range(5000) | select('in', range(9000)) | list }}",
+], sample_count = 10)]
+fn refuse_a_template(bencher: Bencher<'_, '_>, template: &str) {
+    let plan = serde_json::json!({
+        "plan": "p",
+        "vars": { "long": "x".repeat(100_000) },
+        "target": { "region": "us-west-2", "account": "123456789012" },
+        "restores": { "r": {
+            "type": "Unknown",
+            "recovery_point": "arn:aws:backup:us-west-2:123456789012:recovery-point:1",
+            "metadata": { "value": template },
+        } },
+    });
+    let source = Source::new("plan.yaml", plan.to_string());
+    let rules = Arc::new(Rules::embedded());
+    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
+    let planner = front.planner.expect("the plan of the bench is one");
+    bencher.bench(|| {
+        let mut findings = Vec::new();
+        let plan = pipeline::requests(&planner, &Known::default(), &mut findings);
+        assert!(plan.is_none() && !findings.is_empty());
+    });
+}

@@ -14,7 +14,8 @@ use crate::support::{folder, redrill, repository_file, write};
 
 static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
 
-fn check(name: &str, text: &str) -> Vec<Finding> {
+/// Everything that is said of a plan, in its order.
+pub(crate) fn check(name: &str, text: &str) -> Vec<Finding> {
     let source = Source::new(name, text);
     let inputs = pipeline::for_checking(Inputs::default());
     let front = pipeline::read(&source, "main", &inputs, &RULES);
@@ -30,7 +31,11 @@ fn check(name: &str, text: &str) -> Vec<Finding> {
 /// Every plan that is refused, by its path in the repository.
 fn rejected() -> Vec<(String, String)> {
     let mut plans = Vec::new();
-    for directory in ["tests/cases/rejected", "tests/rules/rejected"] {
+    for directory in [
+        "tests/cases/rejected",
+        "tests/cases/warned",
+        "tests/rules/rejected",
+    ] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
         for entry in fs::read_dir(root).unwrap() {
             let path = entry.unwrap().path();

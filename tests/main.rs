@@ -26,6 +26,7 @@ mod selectors;
 mod state;
 mod support;
 mod targets;
+mod templates;
 mod tokens;
 mod torture;
 mod wire;

@@ -10,7 +10,7 @@ use crate::validate::{Proposal, Proposed, Variables};
 
 /// Comments are broken after this.
 const WIDTH: usize = 110;
-/// With a restore's name of 32 and a run id of 14 characters it is a creation token of EFS, which has 64.
+/// With a restore's name and a usual run id it is a creation token of EFS, which has 64.
 const LONGEST_PLAN: usize = 16;
 
 /// One restore to write.
@@ -184,6 +184,17 @@ fn entry_of_map(text: &mut String, indent: &str, key: &str) {
 
 /// A key and its value as YAML has them, indented.
 fn entry(text: &mut String, indent: &str, key: &str, value: &Value) {
+    // A template often holds single quotes, which single quotes around it would double.
+    if let Value::String(template) = value
+        && template.contains("{{")
+        && !template.contains(['"', '\\'])
+        && !template.contains(char::is_control)
+    {
+        entry_of_map(text, indent, key);
+        text.truncate(text.trim_end_matches('\n').len());
+        let _ = writeln!(text, " \"{template}\"");
+        return;
+    }
     let map = Value::Object([(key.to_owned(), value.clone())].into_iter().collect());
     // Every value of JSON is one of YAML.
     let lines = serde_yaml::to_string(&map).unwrap_or_default();

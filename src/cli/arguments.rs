@@ -1,9 +1,10 @@
 //! The command line.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::against::{Against, against};
 
 /// Runs version-controlled restore plans against AWS Backup, each restore exactly once.
 #[derive(Debug, Parser)]
@@ -28,6 +29,8 @@ pub(super) enum Command {
     Render(Render),
     /// The dry run: what a run would do, restore by restore. Only reads
     Plan(DryRun),
+    /// Write what the selectors of a plan mean into a lock file beside it. Only reads
+    Lock(Lock),
     /// Start the restores of a plan, follow them to the end, report; a re-run goes on where the last one stopped
     Run(Run),
     /// Show the runs known here and where each restore stands
@@ -113,6 +116,9 @@ pub(super) struct InputOptions {
     /// Look recovery points up in this file instead of asking AWS
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
+    /// Resolve selectors anew, whatever the lock file beside the plan says
+    #[arg(long)]
+    pub(super) no_lock: bool,
 }
 
 /// Which restores.
@@ -243,37 +249,26 @@ pub(super) struct DryRun {
     pub(super) format: DryRunFormat,
 }
 
-/// What a plan is held against.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Against {
-    /// What was backed up.
-    Source,
-    /// What a run has sent; the one of `--run-id` where none is named.
-    Run(Option<String>),
-    /// The plan as it was in a revision.
-    Git(String),
-    /// Another plan file.
-    File(PathBuf),
-}
-
-impl fmt::Display for Against {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Source => f.write_str("source"),
-            Self::Run(None) => f.write_str("run"),
-            Self::Run(Some(id)) => write!(f, "run:{id}"),
-            Self::Git(revision) => write!(f, "git:{revision}"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum DryRunFormat {
     Human,
     Json,
     Markdown,
     Github,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Lock {
+    /// The plan file; `orders.yaml` is locked in `orders.lock.yaml`
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    /// Look anew for these restores, or for all; without it only what is not locked yet is looked up
+    #[arg(long, value_name = "NAME", num_args = 0.., value_delimiter = ',')]
+    pub(super) update: Option<Vec<String>>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -371,6 +366,10 @@ pub(super) struct Trouble {
     /// How often AWS Backup may be called: at the rates that AWS publishes, at any, or as a file says
     #[arg(long, value_name = "aws|none|FILE", default_value = "none")]
     pub(super) quotas: PathBuf,
+    /// What a second request with the same idempotency token does: as AWS documents, or as it was recorded to;
+    /// docs/emulator.md lists the single choices
+    #[arg(long, value_name = "HOW", default_value = "documented")]
+    pub(super) tokens: crate::emulator::TokenSemantics,
     /// A script of faults
     #[arg(long, value_name = "FILE")]
     pub(super) faults: Option<PathBuf>,
@@ -382,7 +381,7 @@ pub(super) struct Trouble {
 #[derive(Args, Debug)]
 pub(super) struct Emulator {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     pub(super) listen: std::net::SocketAddr,
     /// How many times faster than the clock, or `max`: from one event to the next
     #[arg(long, value_name = "N|max", default_value = "600")]
@@ -434,7 +433,7 @@ pub(super) struct Inventory {
 #[derive(Args, Debug)]
 pub(super) struct Init {
     /// Take the recovery points of this file instead of asking AWS
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "endpoint_url", "no_rate_limit"])]
     pub(super) inventory: Option<PathBuf>,
     /// Take those of this vault alone; may be given again
     #[arg(long = "vault", value_name = "NAME")]
@@ -476,18 +475,12 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
 }
 
-fn against(text: &str) -> Result<Against, String> {
-    match text.split_once(':') {
-        None if text == "source" => Ok(Against::Source),
-        None if text == "run" => Ok(Against::Run(None)),
-        Some(("run", id)) => Ok(Against::Run(Some(run_id(id)?))),
-        Some(("git", revision)) if !revision.is_empty() => Ok(Against::Git(revision.to_owned())),
-        Some(("file", path)) if !path.is_empty() => Ok(Against::File(path.into())),
-        _ => Err("write `source`, `run`, `run:ID`, `git:REV` or `file:PATH`".to_owned()),
-    }
+fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an address and a port, such as 127.0.0.1:45871 or [::1]:0".to_owned())
 }
 
-fn run_id(text: &str) -> Result<String, String> {
+pub(super) fn run_id(text: &str) -> Result<String, String> {
     let ok = !text.is_empty()
         && text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

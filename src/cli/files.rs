@@ -107,21 +107,43 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Writes a file whole or not at all; one that is there is replaced only where `replace` says so.
-pub(super) fn write_whole(path: &Path, text: &str, replace: bool) -> Result<(), Failure> {
+/// Whether a file could be written, before much work is done for it: its folder is there, and it is no folder itself.
+pub(super) fn check_place(path: &Path, replace: bool) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Err(Failure::Io {
+            path: path.to_owned(),
+            source: std::io::ErrorKind::IsADirectory.into(),
+        });
+    }
+    if path.exists() && !replace {
+        return Err(taken(path));
+    }
+    let folder = folder_of(path);
     let fail = |source| Failure::Io {
-        path: path.to_owned(),
+        path: folder.to_owned(),
         source,
     };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    match std::fs::metadata(folder).map_err(fail)?.is_dir() {
+        true => Ok(()),
+        false => Err(fail(std::io::ErrorKind::NotADirectory.into())),
+    }
+}
+
+/// Writes a file whole or not at all; one that is there is replaced only where `replace` says so.
+pub(super) fn write_whole(path: &Path, text: &str, replace: bool) -> Result<(), Failure> {
+    // The path that an error of a temporary file names is of no use to anybody.
+    let fail = |source: std::io::Error| Failure::Io {
+        path: path.to_owned(),
+        source: match source.raw_os_error() {
+            Some(code) => std::io::Error::from_raw_os_error(code),
+            None => source.kind().into(),
+        },
     };
     let mut builder = tempfile::Builder::new();
     // As any other new file, whose readers the umask decides.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(fail)?;
+    let mut file = builder.tempfile_in(folder_of(path)).map_err(fail)?;
     file.write_all(text.as_bytes()).map_err(fail)?;
     file.as_file().sync_all().map_err(fail)?;
     let kept = match replace {
@@ -130,12 +152,21 @@ pub(super) fn write_whole(path: &Path, text: &str, replace: bool) -> Result<(), 
     };
     match kept {
         Ok(_) => Ok(()),
-        Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(Failure::Usage(format!(
-                "{} exists, and is not overwritten without --force",
-                path.display()
-            )))
-        }
+        Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Err(taken(path)),
         Err(err) => Err(fail(err.error)),
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn taken(path: &Path) -> Failure {
+    Failure::Usage(format!(
+        "{} exists, and is not overwritten without --force",
+        path.display()
+    ))
 }

@@ -1,5 +1,6 @@
 //! What was typed and what it means; one file a command.
 
+mod against;
 mod arguments;
 mod commands;
 mod confirm;

@@ -75,13 +75,23 @@ fn starred<'a>(
     concealed: &[(&Source, Range<usize>)],
 ) -> Cow<'a, str> {
     let mut line = Cow::Borrowed(&source.text[shown.clone()]);
-    for (of, range) in concealed {
+    let of_findings = concealed
+        .iter()
+        .filter(|(of, _)| std::ptr::eq(*of, source))
+        .map(|(_, range)| range.clone());
+    let of_source = source.hidden().iter().map(|span| source.range(*span));
+    let mut ranges: Vec<Range<usize>> = of_findings.chain(of_source).collect();
+    // From the end, so that a star for a longer character moves nothing that is still to come.
+    ranges.sort_by_key(|range| std::cmp::Reverse((range.start, range.end)));
+    let mut covered = shown.end;
+    for range in ranges {
         let from = range.start.max(shown.start);
-        let to = range.end.min(shown.end);
-        if std::ptr::eq(*of, source) && from < to {
+        let to = range.end.min(covered);
+        if from < to {
             let characters = source.text[from..to].chars().count();
             let range = from - shown.start..to - shown.start;
             line.to_mut().replace_range(range, &"*".repeat(characters));
+            covered = from;
         }
     }
     line

@@ -256,7 +256,7 @@ fn outcome<'a>(
 /// The same as long as the finding is, wherever its line moves to: what it says of what, and which of the like it is.
 fn fingerprint(finding: &Finding, seen: &mut HashMap<String, usize>) -> String {
     let mut hash = Sha256::new();
-    let written = match finding.conceals {
+    let written = match finding.conceals || !finding.source.hidden().is_empty() {
         // A short secret could be guessed from its hash.
         true => "",
         false => finding.source.slice(finding.span),

@@ -1,7 +1,7 @@
 //! Texts and places in them.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A text that was read, under the name it was read by.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Source {
     pub name: String,
     /// All of it, without a byte order mark.
     pub text: String,
+    /// What is never shown of it, once that is known.
+    hidden: OnceLock<Vec<Span>>,
     /// The byte at which each line starts; breaks are YAML's: LF, CR LF, or CR alone.
     lines: Vec<usize>,
     /// Whether a column is a byte, as in most plans.
@@ -39,7 +41,19 @@ impl Source {
             ascii: text.is_ascii(),
             lines,
             text,
+            hidden: OnceLock::new(),
         })
+    }
+
+    /// Hides these parts from whoever shows a line of it; the first call counts.
+    pub fn hide(&self, parts: Vec<Span>) {
+        let _ = self.hidden.set(parts);
+    }
+
+    /// The parts that are not shown.
+    #[must_use]
+    pub fn hidden(&self) -> &[Span] {
+        self.hidden.get().map_or(&[], Vec::as_slice)
     }
 
     /// A line without its break; empty beyond the last.

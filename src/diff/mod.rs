@@ -3,6 +3,7 @@
 mod base;
 mod inside;
 mod keys;
+pub mod lock;
 mod lookup;
 mod observed;
 mod points;

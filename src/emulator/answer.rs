@@ -4,11 +4,12 @@ use std::io;
 
 use bytes::Bytes;
 use hyper::Response;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use super::error::{ApiError, ErrorCode};
+use super::json;
 
 /// An answer before it has its request id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,26 +18,34 @@ pub(super) struct Answer {
     pub(super) content_type: &'static str,
     /// The header `x-amzn-ErrorType`.
     pub(super) error_type: Option<String>,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
 const JSON: &str = "application/json";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 impl Answer {
     pub(super) fn json(value: &impl Serialize) -> Answer {
         let mut body = Vec::with_capacity(512);
         let mut serializer = serde_json::Serializer::with_formatter(&mut body, Wire);
         match value.serialize(&mut serializer) {
-            Ok(()) => Answer {
-                status: 200,
-                content_type: JSON,
-                error_type: None,
-                body,
-            },
+            Ok(()) => Answer::written(body),
             Err(error) => Answer::error(&ApiError::new(
                 ErrorCode::InternalFailure,
                 error.to_string(),
             )),
+        }
+    }
+
+    /// JSON that is written already.
+    pub(super) fn written(body: impl Into<Bytes>) -> Answer {
+        let body = body.into();
+        Answer {
+            status: 200,
+            content_type: JSON,
+            error_type: None,
+            body,
         }
     }
 
@@ -46,7 +55,7 @@ impl Answer {
             status: 204,
             content_type: JSON,
             error_type: None,
-            body: Vec::new(),
+            body: Bytes::new(),
         }
     }
 
@@ -102,7 +111,7 @@ impl Answer {
             status,
             content_type: "text/html",
             error_type: None,
-            body: page.as_bytes().to_vec(),
+            body: Bytes::copy_from_slice(page.as_bytes()),
         }
     }
 
@@ -110,7 +119,7 @@ impl Answer {
     pub(super) fn garbage() -> Answer {
         Answer {
             status: 200,
-            body: b"{\"RestoreJobId\": \x00\xff".to_vec(),
+            body: Bytes::from_static(b"{\"RestoreJobId\": \x00\xff"),
             ..Answer::no_content()
         }
     }
@@ -120,33 +129,34 @@ impl Answer {
             status,
             content_type: "text/xml",
             error_type: None,
-            body: body.into_bytes(),
+            body: body.into(),
         }
     }
 
     pub(super) fn into_response(self, request_id: &str) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(self.body));
+        let mut response = Response::new(self.body);
         *response.status_mut() =
             hyper::StatusCode::from_u16(self.status).unwrap_or(hyper::StatusCode::OK);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         if let Ok(value) = HeaderValue::from_str(request_id) {
-            headers.insert("x-amzn-requestid", value);
+            headers.insert(REQUEST_ID, value);
         }
         if let Some(Ok(value)) = self.error_type.as_deref().map(HeaderValue::from_str) {
-            headers.insert("x-amzn-errortype", value);
+            headers.insert(ERROR_TYPE, value);
         }
         response
     }
 }
 
-/// Numbers with a fraction are written with an exponent, `1.578560834253E9`: so the live service was captured writing its
-/// times, <https://github.com/boto/boto3/issues/2260>.
+/// Times are the only numbers with a fraction, see [`json::thousandths`].
 struct Wire;
 
 impl Formatter for Wire {
     fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        write!(writer, "{value:E}")
+        let mut text = Vec::with_capacity(24);
+        json::thousandths(&mut text, (value * 1000.0).round() as i64);
+        writer.write_all(&text)
     }
 }
 
@@ -159,7 +169,7 @@ mod tests {
     fn times_have_an_exponent() {
         let time = Epoch("2020-01-09T09:07:14.253Z".parse().unwrap());
         let answer = Answer::json(&[time]);
-        assert_eq!(answer.body, b"[1.578560834253E9]");
+        assert_eq!(*answer.body, *b"[1.578560834253E9]");
     }
 
     #[test]
@@ -171,7 +181,7 @@ mod tests {
             Some("MissingParameterValueException")
         );
         assert_eq!(
-            String::from_utf8(answer.body).unwrap(),
+            String::from_utf8(answer.body.to_vec()).unwrap(),
             r#"{"Code":"MissingParameterValueException","Message":"Required parameter Metadata is missing.","Type":"Client","Context":"Metadata"}"#
         );
     }

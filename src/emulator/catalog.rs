@@ -9,16 +9,8 @@ use super::arn::Arn;
 use super::clock::add;
 use super::error::{ApiError, ErrorCode};
 use super::handle::no_vault;
-use super::inventory::{
-    Deny, Inventory, RecoveryPoint, RecoveryPointStatus, StorageClass, VaultType,
-};
-use super::resource_types::{self, Place};
-
-/// The vault of every recovery point that no inventory knows.
-const FREE_VAULT: &str = "Default";
-
-/// The size of every recovery point that no inventory knows: that of the recorded restore of an instance in a minute.
-const FREE_SIZE: u64 = 8 << 30;
+use super::inventory::{Deny, Inventory, RecoveryPoint, VaultType};
+use super::point::{FREE_VAULT, FreePoint, Point};
 
 /// A recovery point and the vault that holds it.
 #[derive(Debug)]
@@ -113,16 +105,35 @@ impl Catalog {
         caller: &Caller,
         arn: &str,
         resource_type: Option<&str>,
-    ) -> Result<Arc<Located>, ApiError> {
+    ) -> Result<Point, ApiError> {
         let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
         match self {
             Catalog::Free(created_at) => {
-                free(caller, &parsed, arn, resource_type, *created_at).map(Arc::new)
+                let free = FreePoint::new(caller, &parsed, arn, resource_type, *created_at)?;
+                Ok(Point::Free(Box::new(free)))
             }
             Catalog::Listed(_) => self
-                .sites(caller)
-                .find_map(|(_, site)| site.by_arn.get(arn).cloned())
+                .known(caller, arn)
+                .map(Point::Listed)
                 .ok_or_else(|| unknown(caller, arn)),
+        }
+    }
+
+    /// A recovery point of the inventory.
+    pub(super) fn known(&self, caller: &Caller, arn: &str) -> Option<Arc<Located>> {
+        self.sites(caller)
+            .find_map(|(_, site)| site.by_arn.get(arn).cloned())
+    }
+
+    /// The tags of a recovery point.
+    pub(super) fn tags(
+        &self,
+        caller: &Caller,
+        arn: &str,
+    ) -> Result<BTreeMap<String, String>, ApiError> {
+        match self.find(caller, arn, None)? {
+            Point::Listed(located) => Ok(located.point.tags.clone()),
+            Point::Free(_) => Ok(BTreeMap::new()),
         }
     }
 
@@ -144,20 +155,15 @@ impl Catalog {
         }
         if let Catalog::Free(created_at) = self {
             let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
-            let mut located = free(caller, &parsed, arn, None, *created_at)?;
-            // Only here: jobs, of which there may be many, do without.
-            let point = &mut located.point;
-            if let Some(row) = resource_types::find(&point.resource_type) {
-                point.restore_metadata = resource_types::restore_metadata(row, &point.resource_arn);
-            }
-            return Ok(Arc::new(located));
+            let free = FreePoint::new(caller, &parsed, arn, None, *created_at)?;
+            return Ok(Arc::new(free.located()));
         }
-        let located = self.find(caller, arn, None)?;
-        if *located.vault == *vault {
-            Ok(located)
-        } else {
-            Err(unknown(caller, arn))
+        if Arn::parse(arn).is_none() {
+            return Err(malformed(arn));
         }
+        self.known(caller, arn)
+            .filter(|located| *located.vault == *vault)
+            .ok_or_else(|| unknown(caller, arn))
     }
 
     /// The vaults of the caller, by name.
@@ -191,11 +197,10 @@ impl Catalog {
     }
 
     /// The recovery points of the caller, by vault, in the order of the file; none without an inventory.
-    pub(super) fn points(&self, caller: &Caller) -> Vec<Arc<Located>> {
+    pub(super) fn points(&self, caller: &Caller) -> impl Iterator<Item = &Arc<Located>> {
         self.sites(caller)
             .flat_map(|(_, site)| site.vaults.values())
-            .flat_map(|vault| vault.points.iter().cloned())
-            .collect()
+            .flat_map(|vault| vault.points.iter())
     }
 
     /// Those of one vault.
@@ -203,7 +208,7 @@ impl Catalog {
         &self,
         caller: &Caller,
         vault: &str,
-    ) -> Result<Vec<Arc<Located>>, ApiError> {
+    ) -> Result<Vec<&Arc<Located>>, ApiError> {
         if matches!(self, Catalog::Free(_)) && vault == FREE_VAULT {
             return Ok(Vec::new());
         }
@@ -213,22 +218,24 @@ impl Catalog {
             .peekable();
         match found.peek() {
             None => Err(no_vault(vault)),
-            Some(_) => Ok(found.flat_map(|v| v.points.iter().cloned()).collect()),
+            Some(_) => Ok(found.flat_map(|v| v.points.iter()).collect()),
         }
     }
 
     /// Those of one resource.
-    pub(super) fn points_of(&self, caller: &Caller, resource_arn: &str) -> Vec<Arc<Located>> {
-        let mut points = self.points(caller);
-        points.retain(|located| located.point.resource_arn == resource_arn);
+    pub(super) fn points_of(&self, caller: &Caller, resource_arn: &str) -> Vec<&Arc<Located>> {
+        let points = self.points(caller);
         points
+            .filter(|located| located.point.resource_arn == resource_arn)
+            .collect()
     }
 
     /// The children of a composite recovery point.
-    pub(super) fn children_of(&self, caller: &Caller, arn: &str) -> Vec<Arc<Located>> {
-        let mut points = self.points(caller);
-        points.retain(|located| located.point.parent.as_deref() == Some(arn));
+    pub(super) fn children_of(&self, caller: &Caller, arn: &str) -> Vec<&Arc<Located>> {
+        let points = self.points(caller);
         points
+            .filter(|located| located.point.parent.as_deref() == Some(arn))
+            .collect()
     }
 
     /// The policies that the inventory stands for.
@@ -264,63 +271,6 @@ impl Catalog {
     }
 }
 
-fn free(
-    caller: &Caller,
-    parsed: &Arn<'_>,
-    arn: &str,
-    resource_type: Option<&str>,
-    created_at: Timestamp,
-) -> Result<Located, ApiError> {
-    let row = match resource_type {
-        Some(name) => resource_types::find(name),
-        None => Some(resource_types::guess(parsed).ok_or_else(|| malformed(arn))?),
-    };
-    let or = |text: &str, other: &str| match text {
-        "" => other.to_owned(),
-        text => text.to_owned(),
-    };
-    let region = or(
-        parsed.region,
-        caller.region.as_deref().unwrap_or("us-east-1"),
-    );
-    let account = or(parsed.account, &caller.account);
-    let place = Place {
-        partition: parsed.partition,
-        region: &region,
-        account: &account,
-    };
-    let resource_arn = match row {
-        Some(row) => resource_types::source_arn(row, place, arn),
-        None => arn.to_owned(),
-    };
-    let name = match (row, resource_type) {
-        (_, Some(name)) => name.to_owned(),
-        (Some(row), None) => row.name.clone(),
-        (None, None) => String::new(),
-    };
-    let point = RecoveryPoint {
-        arn: arn.to_owned(),
-        resource_arn,
-        resource_type: name,
-        created_at,
-        size_bytes: FREE_SIZE,
-        restore_metadata: BTreeMap::new(),
-        status: RecoveryPointStatus::Completed,
-        storage_class: StorageClass::Warm,
-        parent: None,
-        encryption_key_arn: None,
-        expires_at: None,
-        tags: BTreeMap::new(),
-        restore: None,
-    };
-    Ok(Located {
-        point,
-        vault: FREE_VAULT.into(),
-        vault_arn: vault_arn(&region, &account, FREE_VAULT).into(),
-        vault_type: VaultType::BackupVault,
-    })
-}
-
 /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html>
 pub(super) fn vault_arn(region: &str, account: &str, name: &str) -> String {
     let partition = match region {
@@ -328,10 +278,23 @@ pub(super) fn vault_arn(region: &str, account: &str, name: &str) -> String {
         _ if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     };
-    format!("arn:{partition}:backup:{region}:{account}:backup-vault:{name}")
+    let mut arn = String::with_capacity(48 + region.len() + name.len());
+    for part in [
+        "arn:",
+        partition,
+        ":backup:",
+        region,
+        ":",
+        account,
+        ":backup-vault:",
+        name,
+    ] {
+        arn.push_str(part);
+    }
+    arn
 }
 
-fn malformed(arn: &str) -> ApiError {
+pub(super) fn malformed(arn: &str) -> ApiError {
     ApiError::invalid(
         "RecoveryPointArn",
         format!("Invalid recovery point ARN: {arn}"),

@@ -2,20 +2,20 @@
 //! each limit keeps the instants at which its places become free.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 
 use jiff::Timestamp;
 
-use super::resource_types::{ResourceType, meta};
-use super::tokens::{Digest, digest};
+use super::metadata::Metadata;
+use super::resource_types::ResourceType;
 
 /// The places of all limits.
 #[derive(Debug, Default)]
-pub(super) struct Places(HashMap<Digest, BinaryHeap<Reverse<Timestamp>>>);
+pub(super) struct Places(HashMap<String, BinaryHeap<Reverse<Timestamp>>>);
 
 /// The limits that one job counts against.
 #[derive(Debug)]
-pub(super) struct Turn(Vec<(Digest, usize)>);
+pub(super) struct Turn(Vec<(String, usize)>);
 
 impl Places {
     /// The limits that a job of this type falls under.
@@ -23,23 +23,24 @@ impl Places {
         row: Option<&ResourceType>,
         account: &str,
         region: &str,
-        metadata: &BTreeMap<String, String>,
+        metadata: &Metadata<'_>,
     ) -> Turn {
         let mut limits = Vec::new();
         for (number, limit) in row.iter().flat_map(|row| row.concurrent.iter().enumerate()) {
-            let has = |key: &String| meta(metadata, key).is_some();
+            let has = |key: &String| metadata.get(key).is_some();
             let fits = limit.with.as_ref().is_none_or(has)
                 && limit.equal.iter().all(|(key, value)| {
-                    meta(metadata, key).is_some_and(|found| found.eq_ignore_ascii_case(value))
+                    let found = metadata.get(key);
+                    found.is_some_and(|found| found.eq_ignore_ascii_case(value))
                 });
             if !fits {
                 continue;
             }
-            let value = limit.per.as_ref().and_then(|key| meta(metadata, key));
+            let value = limit.per.as_ref().and_then(|key| metadata.get(key));
             let name = row.map_or("", |row| row.name.as_str());
-            let number = number.to_string();
-            let texts = [account, region, name, &number].map(Some);
-            limits.push((digest(texts.into_iter().chain([value])), limit.max));
+            let value = value.unwrap_or_default();
+            let key = format!("{account}\n{region}\n{name}\n{number}\n{value}");
+            limits.push((key, limit.max));
         }
         Turn(limits)
     }
@@ -48,7 +49,7 @@ impl Places {
     pub(super) fn start(&mut self, turn: &Turn, wanted: Timestamp) -> Timestamp {
         let mut start = wanted;
         for (limit, max) in &turn.0 {
-            let busy = self.0.entry(*limit).or_default();
+            let busy = self.0.entry(limit.clone()).or_default();
             // Places that are free by then count for nobody any more.
             while busy.peek().is_some_and(|Reverse(until)| *until <= wanted) {
                 busy.pop();
@@ -66,7 +67,10 @@ impl Places {
     /// Takes the places until the job ends.
     pub(super) fn take(&mut self, turn: &Turn, until: Timestamp) {
         for (limit, _) in &turn.0 {
-            self.0.entry(*limit).or_default().push(Reverse(until));
+            self.0
+                .entry(limit.clone())
+                .or_default()
+                .push(Reverse(until));
         }
     }
 }
@@ -84,7 +88,7 @@ mod tests {
     fn one_for_each_cluster_and_five_for_the_account() {
         let mut places = Places::default();
         let mut start = |cluster: &str, wanted: i64| {
-            let metadata = BTreeMap::from([("clusterName".to_owned(), cluster.to_owned())]);
+            let metadata = Metadata::new(vec![("clusterName".into(), Some(cluster.into()))]);
             let turn = Places::turn(find("EKS"), "1", "r", &metadata);
             let start = places.start(&turn, at(wanted)).as_second();
             places.take(&turn, at(start + 100));
@@ -97,7 +101,7 @@ mod tests {
         assert_eq!(start("d", 20), 20);
         assert_eq!(start("e", 20), 110, "five have places");
         assert_eq!(start("f", 1000), 1000);
-        let none = Places::turn(find("EFS"), "1", "r", &BTreeMap::new());
+        let none = Places::turn(find("EFS"), "1", "r", &Metadata::default());
         assert!(none.0.is_empty());
     }
 }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::arn::Arn;
-use super::catalog::Located;
 use super::clock::add;
-use super::inventory::Hang;
+use super::inventory::{Hang, RestoreBehaviour};
 use super::job::{Job, Outcome};
+use super::metadata::Metadata;
+use super::point::Point;
 use super::refusals::JobFailure;
 use super::resource_types::{self, PENDING, Place, ResourceType};
 
@@ -41,9 +42,10 @@ pub(super) struct Order<'a> {
     pub(super) id: Uuid,
     pub(super) account: Arc<str>,
     pub(super) region: Arc<str>,
-    pub(super) point: Arc<Located>,
+    pub(super) row: Option<&'static ResourceType>,
+    pub(super) point: Point,
     pub(super) body: Box<str>,
-    pub(super) iam_role_arn: Option<Box<str>>,
+    pub(super) iam_role_arn: Option<Arc<str>>,
     pub(super) created_arn: String,
     /// What AWS was recorded to fail such a request with.
     pub(super) failure: Option<JobFailure>,
@@ -57,21 +59,21 @@ pub(super) fn settle(
     now: Timestamp,
     turn: impl FnOnce(Timestamp) -> Timestamp,
 ) -> Job {
-    let point = &order.point.point;
-    let row = resource_types::find(&point.resource_type);
-    let behaviour = point.restore.clone().unwrap_or_default();
-    let duration = behaviour
-        .duration
-        .unwrap_or_else(|| resource_types::duration(row, point.size_bytes, point.storage_class));
-    let (mut outcome, mut duration) = if let Some(message) = behaviour.fails {
-        (Outcome::Failed(message.into()), duration)
-    } else if let Some(message) = behaviour.aborts {
-        (Outcome::Aborted(message.into()), duration)
+    let (row, point) = (order.row, &order.point);
+    let usual = RestoreBehaviour::default();
+    let behaviour = point.behaviour().unwrap_or(&usual);
+    let duration = behaviour.duration.unwrap_or_else(|| {
+        resource_types::duration(row, point.size_bytes(), point.storage_class())
+    });
+    let (mut outcome, mut duration) = if let Some(message) = &behaviour.fails {
+        (Outcome::Failed(message.as_str().into()), duration)
+    } else if let Some(message) = &behaviour.aborts {
+        (Outcome::Aborted(message.as_str().into()), duration)
     } else if let Some(failure) = order.failure {
         let outcome = Outcome::Failed(failure.message.into());
         (outcome, failure.after.min(duration))
-    } else if let Some(message) = behaviour.issues {
-        (Outcome::Issues(message.into()), duration)
+    } else if let Some(message) = &behaviour.issues {
+        (Outcome::Issues(message.as_str().into()), duration)
     } else {
         (Outcome::Completed, duration)
     };
@@ -120,12 +122,12 @@ pub(super) fn settle(
 /// The CreatedResourceArn of a restore; `id` is what made-up names are made from.
 pub(super) fn created_arn(
     row: Option<&ResourceType>,
-    point: &Located,
+    point: &Point,
     (account, region): (&str, &str),
-    metadata: &std::collections::BTreeMap<String, String>,
+    metadata: &Metadata<'_>,
     id: Uuid,
 ) -> String {
-    let arn = Arn::parse(&point.point.arn);
+    let arn = Arn::parse(point.arn());
     let place = Place {
         partition: arn.map_or("aws", |arn| arn.partition),
         region: arn
@@ -134,5 +136,11 @@ pub(super) fn created_arn(
             .unwrap_or(region),
         account,
     };
-    resource_types::created_arn(row, place, metadata, &id.to_string())
+    let mut text = Uuid::encode_buffer();
+    resource_types::created_arn(
+        row,
+        place,
+        metadata,
+        id.hyphenated().encode_lower(&mut text),
+    )
 }

@@ -1,9 +1,13 @@
 //! What jobs took in the emulator's time, which is about what they would take in real time: as good as the durations in
 //! `resource_types.yaml`.
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
+use std::hash::Hash;
 
-use super::job::JobSnapshot;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::job::Job;
 use super::resource_types::PENDING;
 
 /// How long a number of jobs took, and why.
@@ -19,36 +23,68 @@ pub struct Estimate {
     pub chain_waited: SignedDuration,
     /// How many jobs waited for such a limit.
     pub waited: usize,
+    /// How much longer it takes at most to start them at AWS's rate, if that was not kept to.
+    pub starting: SignedDuration,
     /// How many jobs never ended, and are not counted in.
     pub endless: usize,
 }
 
+/// A job, as far as an estimate looks at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    id: Uuid,
+    created_at: Timestamp,
+    starts_at: Timestamp,
+    /// The end of time for a job that never ends.
+    ends_at: Timestamp,
+}
+
+impl From<&Job> for Span {
+    fn from(job: &Job) -> Span {
+        Span {
+            id: job.id,
+            created_at: job.created_at,
+            starts_at: job.starts_at,
+            ends_at: job.ends_at,
+        }
+    }
+}
+
+impl Span {
+    /// How long a job waited for its turn; one that never has a turn waits for no limit.
+    fn waited(&self) -> SignedDuration {
+        if self.starts_at == Timestamp::MAX {
+            return SignedDuration::ZERO;
+        }
+        let pending = self.starts_at.duration_since(self.created_at);
+        (pending - PENDING).max(SignedDuration::ZERO)
+    }
+}
+
 impl Estimate {
     /// Looks back from the last end: a job that was asked for when another ended, or soon after, waited for that one. None
-    /// where nothing has ended.
-    pub fn of(jobs: &[JobSnapshot]) -> Option<Estimate> {
-        let mut ended: Vec<(Timestamp, &JobSnapshot)> = jobs
-            .iter()
-            .filter_map(|job| Some((job.ended_at?, job)))
-            .collect();
-        ended.sort_by_key(|(end, job)| (*end, job.created_at));
+    /// where nothing has ended by `now`. `starting` is how long it takes to start them at AWS's rate, if nothing
+    /// kept to that.
+    pub(super) fn of(jobs: &[Span], now: Timestamp, starting: SignedDuration) -> Option<Estimate> {
+        let mut ended: Vec<&Span> = jobs.iter().filter(|job| job.ends_at <= now).collect();
+        ended.sort_by_key(|job| (job.ends_at, job.created_at));
         let first = jobs.iter().map(|job| job.created_at).min()?;
-        let (last, mut job) = *ended.last()?;
+        let mut job = *ended.last()?;
         let mut estimate = Estimate {
-            total: last.duration_since(first),
+            total: job.ends_at.duration_since(first),
             chain: Vec::new(),
             chain_took: SignedDuration::ZERO,
             chain_waited: SignedDuration::ZERO,
-            waited: jobs.iter().filter(|job| !waited(job).is_zero()).count(),
+            waited: jobs.iter().filter(|job| !job.waited().is_zero()).count(),
+            starting,
             endless: jobs.len() - ended.len(),
         };
         loop {
-            let end = job.ended_at.unwrap_or(job.created_at);
-            estimate.chain.push(job.id.clone());
-            estimate.chain_took += end.duration_since(job.created_at);
-            estimate.chain_waited += waited(job);
-            let before = ended.partition_point(|(end, _)| *end <= job.created_at);
-            match before.checked_sub(1).map(|index| ended[index].1) {
+            estimate.chain.push(job.id.to_string());
+            estimate.chain_took += job.ends_at.duration_since(job.created_at);
+            estimate.chain_waited += job.waited();
+            let before = ended.partition_point(|other| other.ends_at <= job.created_at);
+            match before.checked_sub(1).map(|index| ended[index]) {
                 Some(other) => job = other,
                 None => break,
             }
@@ -58,11 +94,16 @@ impl Estimate {
     }
 }
 
-/// How long a job waited for its turn.
-fn waited(job: &JobSnapshot) -> SignedDuration {
-    let starts_at = job.starts_at.unwrap_or(job.created_at);
-    let pending = starts_at.duration_since(job.created_at);
-    (pending - PENDING).max(SignedDuration::ZERO)
+/// How long it takes to start jobs at a rate for each account and region, whose name comes once for each job; a second's
+/// worth starts at once.
+pub(super) fn starting<S: Eq + Hash>(scopes: impl Iterator<Item = S>, rate: f64) -> SignedDuration {
+    let mut counts: HashMap<S, u64> = HashMap::new();
+    for scope in scopes {
+        *counts.entry(scope).or_default() += 1;
+    }
+    let most = counts.into_values().max().unwrap_or(0);
+    let seconds = (most as f64 / rate).ceil() - 1.0;
+    SignedDuration::from_secs(seconds.max(0.0) as i64)
 }
 
 impl std::fmt::Display for Estimate {
@@ -85,6 +126,13 @@ impl std::fmt::Display for Estimate {
                 round(self.chain_waited)
             )?;
         }
+        if !self.starting.is_zero() {
+            write!(
+                f,
+                "; up to {:#} more to start them at AWS's rate, which --quotas aws keeps to",
+                self.starting
+            )?;
+        }
         if self.endless > 0 {
             write!(f, "; not counting {} without an end", self.endless)?;
         }
@@ -94,42 +142,38 @@ impl std::fmt::Display for Estimate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::job::JobStatus;
     use super::*;
 
-    fn job(id: &str, created: i64, starts: i64, ended: Option<i64>) -> JobSnapshot {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        JobSnapshot {
-            id: id.into(),
-            account: String::new(),
-            region: String::new(),
-            token: None,
-            status: JobStatus::Completed,
-            status_message: None,
-            created_resource_arn: None,
-            metadata: Default::default(),
-            recovery_point_arn: String::new(),
-            resource_type: String::new(),
-            iam_role_arn: None,
-            request: serde_json::Value::Null,
-            parent_id: None,
+    const NO_TIME: SignedDuration = SignedDuration::ZERO;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn job(id: u128, created: i64, starts: i64, ends: Option<i64>) -> Span {
+        Span {
+            id: Uuid::from_u128(id),
             created_at: at(created),
-            starts_at: Some(at(starts)),
-            ended_at: ended.map(at),
+            starts_at: at(starts),
+            ends_at: ends.map_or(Timestamp::MAX, at),
         }
     }
 
     #[test]
     fn the_chain_that_the_end_waited_for() {
         let jobs = [
-            job("a", 0, 10, Some(600)),
-            job("b", 0, 10, Some(900)),
-            job("c", 615, 625, Some(1000)),
-            job("d", 915, 1500, Some(7200)),
-            job("e", 0, 10, None),
+            job(1, 0, 10, Some(600)),
+            job(2, 0, 10, Some(900)),
+            job(3, 615, 625, Some(1000)),
+            job(4, 915, 1500, Some(7200)),
+            job(5, 0, 10, None),
         ];
-        let estimate = Estimate::of(&jobs).unwrap();
-        assert_eq!(estimate.chain, ["b", "d"]);
+        let now = at(10_000);
+        let estimate = Estimate::of(&jobs, now, NO_TIME).unwrap();
+        assert_eq!(
+            estimate.chain,
+            [jobs[1].id.to_string(), jobs[3].id.to_string()]
+        );
         assert_eq!((estimate.waited, estimate.endless), (1, 1));
         assert_eq!(
             estimate.to_string(),
@@ -137,13 +181,37 @@ mod tests {
              took 1h 59m 45s of it, with 9m 35s of waiting for AWS's limits on concurrent restores; not counting 1 \
              without an end"
         );
-        assert_eq!(Estimate::of(&[]), None);
-        assert_eq!(Estimate::of(&jobs[4..]), None);
+        assert_eq!(Estimate::of(&[], now, NO_TIME), None);
+        assert_eq!(Estimate::of(&jobs[4..], now, NO_TIME), None);
+        assert_eq!(
+            Estimate::of(&jobs, at(599), NO_TIME),
+            None,
+            "nothing has ended yet"
+        );
+        let one = Estimate::of(&jobs[..1], now, NO_TIME).unwrap().to_string();
+        assert!(one.ends_with("one restore took 10m of it"), "{one}");
+    }
+
+    #[test]
+    fn starting_takes_its_time_too() {
+        let more = [("1", 100_000), ("2", 6), ("3", 5)];
+        let longest = |scopes: &[(&str, u64)]| {
+            let scopes = scopes.iter().copied();
+            starting(
+                scopes.flat_map(|(scope, count)| (0..count).map(move |_| scope)),
+                5.0,
+            )
+        };
+        assert_eq!(longest(&more), SignedDuration::from_secs(19_999));
+        assert_eq!(longest(&more[1..]), SignedDuration::from_secs(1));
+        assert_eq!(longest(&more[2..]), NO_TIME, "five may start at once");
+        assert_eq!(longest(&[]), NO_TIME);
+        let jobs = [job(1, 0, 10, Some(60))];
+        let estimate = Estimate::of(&jobs, at(60), SignedDuration::from_secs(199)).unwrap();
+        let words = estimate.to_string();
         assert!(
-            Estimate::of(&jobs[..1])
-                .unwrap()
-                .to_string()
-                .contains("one restore took 10m of it")
+            words.contains("; up to 3m 19s more to start them"),
+            "{words}"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! The two files that an emulator writes when it is told to: the log of requests and the record of jobs. JSON lines.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +27,13 @@ impl Lines {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&text)
+        let length = file.metadata()?.len();
+        let written = file.write_all(&text);
+        if written.is_err() {
+            // A part of a line would spoil the next one. What is no file cannot be cut, and need not be.
+            let _ = file.set_len(length);
+        }
+        written
     }
 }
 
@@ -79,6 +85,8 @@ pub(super) enum Record {
 }
 
 const FORMAT: u32 = 1;
+/// The line that a new record begins with; a crash may have left a part of it.
+const NEW: &[u8] = b"{\"format\":1}\n";
 
 impl Record {
     pub(super) fn at(&self) -> Option<Timestamp> {
@@ -91,7 +99,7 @@ impl Record {
     }
 }
 
-/// Opens the record of an emulator, and reads what is in it. A last line that a crash tore is cut off; any other damage is
+/// Opens the record of an emulator, keeps others out of it, and reads what is in it. A last line that a crash tore is cut off; any other damage is
 /// an error that names the line.
 pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
     let mut file = OpenOptions::new()
@@ -99,22 +107,53 @@ pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
         .append(true)
         .create(true)
         .open(path)?;
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    if whole < text.len() {
-        file.set_len(whole as u64)?;
-        file.seek(SeekFrom::End(0))?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        ));
     }
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let kind = io::ErrorKind::ResourceBusy;
+            return Err(io::Error::new(kind, "another emulator is using it"));
+        }
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let length = bytes.len();
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n');
+    let whole = whole.map_or(0, |end| end + 1);
+    // A file of somebody else's is left as it is.
+    if whole == 0 && !bytes.is_empty() && !NEW.starts_with(&bytes) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "line 1: it is no record of an emulator",
+        ));
+    }
+    bytes.truncate(whole);
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let words = format!("line {line}: it is not UTF-8");
+        io::Error::new(io::ErrorKind::InvalidData, words)
+    })?;
     let mut records = Vec::new();
-    for (index, line) in text[..whole].lines().enumerate() {
+    for (index, line) in text.lines().enumerate() {
         let damaged = |why: &dyn std::fmt::Display| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("line {}: {why}", index + 1),
             )
         };
-        match serde_json::from_str(line).map_err(|error| damaged(&error))? {
+        let record = match serde_json::from_str(line) {
+            Ok(record) => record,
+            Err(_) if index == 0 => return Err(damaged(&"it is no record of an emulator")),
+            Err(error) => return Err(damaged(&error)),
+        };
+        match record {
             Record::Format(FORMAT) if index == 0 => {}
             Record::Format(other) => {
                 return Err(damaged(&format!("format {other} is not known here")));
@@ -122,6 +161,10 @@ pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
             _ if index == 0 => return Err(damaged(&"it does not say its format")),
             record => records.push(record),
         }
+    }
+    if whole < length {
+        file.set_len(whole as u64)?;
+        file.seek(SeekFrom::End(0))?;
     }
     let lines = Lines(Mutex::new(file));
     if whole == 0 {
@@ -154,13 +197,23 @@ mod tests {
         let (lines, records) = open_state(&path).unwrap();
         assert!(records.is_empty());
         lines.add(&record).unwrap();
+        drop(lines);
         let whole = std::io::read_to_string(File::open(&path).unwrap()).unwrap();
         put(&path, &format!("{whole}{{\"stopp"));
         let (lines, records) = open_state(&path).unwrap();
         assert_eq!(records, std::slice::from_ref(&record));
         lines.add(&record).unwrap();
+        drop(lines);
         assert_eq!(open_state(&path).unwrap().1.len(), 2);
+        let error = {
+            let _first = open_state(&path).unwrap();
+            open_state(&path).unwrap_err().to_string()
+        };
+        assert!(error.contains("another emulator"), "{error}");
+        put(&path, "{\"for");
+        open_state(&path).unwrap();
         for (text, words) in [
+            ("account: 1", "line 1: it is no record"),
             ("{\"format\":1}\n{}\n{\"stopped\":{}}\n", "line 2: "),
             ("{\"format\":2}\n", "line 1: format 2"),
             (

@@ -10,6 +10,7 @@ use super::faults::Faults;
 use super::handle::{Backend, Call};
 use super::inventory::Inventory;
 use super::operation::{Operation, route};
+use super::pages::Pages;
 use super::paging::Pager;
 use super::query::Query;
 use super::service::Service;
@@ -27,13 +28,15 @@ pub fn requests<'a>(
     let started = clock.now();
     let region = "us-east-1".to_owned();
     let catalog = Catalog::new(inventory, started);
-    let service = Service::new(catalog, TokenSemantics::recorded(), region.clone());
+    let service = Service::new(TokenSemantics::recorded());
     let backend = Backend {
         clock,
         driven: false,
         started,
         default_region: region.clone(),
         pager: Pager::new(7),
+        pages: Pages::default(),
+        catalog,
         service: Mutex::new(service),
         state: None,
     };

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::catalog::Located;
-use super::faults::FaultKind;
-use super::validation::{ValidationResult, ValidationStatus};
+use super::point::Point;
+use super::start_request::{Asks, StartRequest};
+use super::validation::ValidationResult;
 
 /// `RestoreJobStatus` of the API model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -99,16 +99,16 @@ pub(super) enum Outcome {
     Failed(Box<str>),
 }
 
-/// What is kept of a job: about a kilobyte, most of it the body of the request.
+/// What is kept of a job: less than a kilobyte, most of it the body of the request.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) id: Uuid,
     pub(super) account: Arc<str>,
     pub(super) region: Arc<str>,
-    pub(super) point: Arc<Located>,
+    pub(super) point: Point,
     /// The request's body as it came; metadata, token and role are read from it when somebody asks.
     pub(super) body: Box<str>,
-    pub(super) iam_role_arn: Option<Box<str>>,
+    pub(super) iam_role_arn: Option<Arc<str>>,
     pub(super) created_at: Timestamp,
     /// The end of time for a job that never runs.
     pub(super) starts_at: Timestamp,
@@ -151,7 +151,7 @@ impl Job {
 
     /// CreatedResourceArn: known early for some types, with COMPLETED for the others, and not at all of a job that failed
     /// before it was known.
-    fn created_arn(&self, now: Timestamp) -> Option<&str> {
+    pub(super) fn created_arn(&self, now: Timestamp) -> Option<&str> {
         let told = match self.status(now) {
             JobStatus::Completed => true,
             JobStatus::Running | JobStatus::Failed | JobStatus::Aborted => self.created_arn_early,
@@ -160,7 +160,7 @@ impl Job {
         self.created_arn.as_deref().filter(|_| told)
     }
 
-    fn status_message(&self, now: Timestamp) -> Option<&str> {
+    pub(super) fn status_message(&self, now: Timestamp) -> Option<&str> {
         match &self.outcome {
             Outcome::Completed => None,
             Outcome::Issues(message) | Outcome::Aborted(message) | Outcome::Failed(message) => {
@@ -182,8 +182,8 @@ impl Job {
             status_message: self.status_message(now).map(str::to_owned),
             created_resource_arn: self.created_arn(now).map(str::to_owned),
             metadata: self.metadata(),
-            recovery_point_arn: self.point.point.arn.clone(),
-            resource_type: self.point.point.resource_type.clone(),
+            recovery_point_arn: self.point.arn().to_owned(),
+            resource_type: self.point.resource_type().to_owned(),
             iam_role_arn: self.iam_role_arn.as_deref().map(str::to_owned),
             parent_id: self.parent.map(|parent| parent.to_string()),
             created_at: self.created_at,
@@ -193,60 +193,21 @@ impl Job {
         }
     }
 
+    /// Metadata of the request.
     pub(super) fn metadata(&self) -> BTreeMap<String, String> {
-        #[derive(serde::Deserialize)]
-        struct Body {
-            #[serde(rename = "Metadata")]
-            metadata: BTreeMap<String, Option<String>>,
-        }
-        let body: Result<Body, _> = serde_json::from_str(&self.body);
-        let entries = body.map(|body| body.metadata).unwrap_or_default();
+        // The body was read before, or this would be no job.
+        let Ok(request) = StartRequest::parse(self.body.as_bytes()) else {
+            return BTreeMap::new();
+        };
+        let entries = request.asks.metadata.iter();
         entries
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect()
     }
 
-    /// The shape of DescribeRestoreJob and of the items of ListRestoreJobs: the members are the same.
-    pub(super) fn view(&self, now: Timestamp) -> JobView<'_> {
-        let status = self.status(now);
-        let point = &self.point.point;
-        JobView {
-            account_id: &self.account,
-            restore_job_id: JobId(self.id),
-            recovery_point_arn: &point.arn,
-            source_resource_arn: &point.resource_arn,
-            backup_vault_arn: &self.point.vault_arn,
-            creation_date: Epoch(self.created_at),
-            completion_date: self.ended_at(now).map(Epoch),
-            status: status.name(),
-            status_message: self.status_message(now),
-            // The two values that captures of restore jobs show; it is no sign of progress. Backup jobs write "100.0".
-            percent_done: Some(match status {
-                JobStatus::Completed => "100.00%",
-                _ => "0.00%",
-            }),
-            // 0 in the one public capture of a running job.
-            backup_size_in_bytes: Some(match status {
-                JobStatus::Pending | JobStatus::Running => 0,
-                _ => point.size_bytes,
-            }),
-            iam_role_arn: self.iam_role_arn.as_deref(),
-            expected_completion_time_minutes: None,
-            created_resource_arn: self.created_arn(now),
-            resource_type: &point.resource_type,
-            recovery_point_creation_date: Epoch(point.created_at),
-            created_by: None,
-            validation_status: self.validation.as_ref().map(|result| result.status),
-            validation_status_message: self
-                .validation
-                .as_ref()
-                .and_then(|result| result.message.as_deref()),
-            deletion_status: None,
-            deletion_status_message: None,
-            is_parent: self.is_parent,
-            parent_job_id: self.parent.map(JobId),
-        }
+    /// Whether this is the request that the job was started with, but for the token.
+    pub(super) fn was_asked_for_by(&self, request: &Asks<'_>) -> bool {
+        StartRequest::parse(self.body.as_bytes()).is_ok_and(|own| own.asks == *request)
     }
 }
 
@@ -267,51 +228,5 @@ pub(super) struct Epoch(pub(super) Timestamp);
 impl Serialize for Epoch {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(self.0.as_millisecond() as f64 / 1000.0)
-    }
-}
-
-/// Absent members are null, as the live service was captured writing them, <https://github.com/boto/boto3/issues/2260>.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct JobView<'a> {
-    account_id: &'a str,
-    restore_job_id: JobId,
-    recovery_point_arn: &'a str,
-    source_resource_arn: &'a str,
-    backup_vault_arn: &'a str,
-    creation_date: Epoch,
-    completion_date: Option<Epoch>,
-    status: &'static str,
-    status_message: Option<&'a str>,
-    percent_done: Option<&'static str>,
-    backup_size_in_bytes: Option<u64>,
-    iam_role_arn: Option<&'a str>,
-    expected_completion_time_minutes: Option<u64>,
-    created_resource_arn: Option<&'a str>,
-    resource_type: &'a str,
-    recovery_point_creation_date: Epoch,
-    created_by: Option<()>,
-    validation_status: Option<ValidationStatus>,
-    validation_status_message: Option<&'a str>,
-    deletion_status: Option<&'a str>,
-    deletion_status_message: Option<&'a str>,
-    is_parent: bool,
-    parent_job_id: Option<JobId>,
-}
-
-impl JobView<'_> {
-    /// The same, as a fault has it.
-    pub(super) fn distorted(mut self, fault: Option<&FaultKind>) -> Self {
-        match fault {
-            // A name of our own: whatever AWS adds to the model next.
-            Some(FaultKind::UnknownStatus) => self.status = "SUSPENDED",
-            Some(FaultKind::Sparse) => {
-                self.percent_done = None;
-                self.backup_size_in_bytes = None;
-                self.created_resource_arn = None;
-            }
-            _ => {}
-        }
-        self
     }
 }

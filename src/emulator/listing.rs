@@ -1,7 +1,5 @@
 //! Which jobs a listing shows.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::catalog::Caller;
@@ -27,8 +25,8 @@ pub(super) struct JobFilter {
 
 /// A page of jobs, the newest first.
 #[derive(Debug)]
-pub(super) struct JobPage {
-    pub(super) jobs: Vec<Arc<Job>>,
+pub(super) struct JobPage<'a> {
+    pub(super) jobs: Vec<&'a Job>,
     /// Go on with jobs older than this one.
     pub(super) next: Option<usize>,
 }
@@ -42,33 +40,63 @@ impl Service {
         older_than: Option<usize>,
         max: usize,
         now: Timestamp,
-    ) -> JobPage {
+    ) -> JobPage<'_> {
         let jobs = self.all();
         let end = older_than.unwrap_or(jobs.len()).min(jobs.len());
+        // Jobs lie in the order of their creation: nothing older can fit either.
+        let begin = filter.created_after.map_or(0, |after| {
+            jobs.partition_point(|job| job.created_at <= after)
+        });
         let mut page = JobPage {
-            jobs: Vec::new(),
+            jobs: Vec::with_capacity(max.min(end)),
             next: None,
         };
-        let older = jobs[..end].iter().enumerate().rev();
-        for (index, job) in older {
-            // Jobs lie in the order of their creation: nothing older can fit either.
-            if filter
-                .created_after
-                .is_some_and(|after| job.created_at <= after)
-            {
-                break;
-            }
+        let mut more = |place: usize| {
+            let job = &jobs[place];
             if !filter.fits(caller, job, now) {
-                continue;
+                return true;
             }
             if page.jobs.len() == max {
                 // One more is known to exist, so that no page is empty.
-                page.next = Some(index + 1);
-                break;
+                page.next = Some(place + 1);
+                return false;
             }
-            page.jobs.push(Arc::clone(job));
+            page.jobs.push(job);
+            true
+        };
+        // Looking through a window of a few pages costs less than to collect what ended when.
+        let few = (4 * max).max(1000);
+        let candidates = match end.saturating_sub(begin) {
+            window if window <= few => None,
+            _ => self.candidates(filter, few, now),
+        };
+        match candidates {
+            Some(candidates) => {
+                let mut wanted = candidates.into_iter();
+                wanted.all(|place| !(begin..end).contains(&place) || more(place));
+            }
+            None => {
+                (begin..end).rev().all(more);
+            }
         }
         page
+    }
+
+    /// The jobs that can fit for how or when they end, the youngest first, if they are few.
+    fn candidates(&self, filter: &JobFilter, few: usize, now: Timestamp) -> Option<Vec<usize>> {
+        let (after, before) = (filter.complete_after, filter.complete_before);
+        let until = before.map_or(now, |before| before.min(now));
+        match filter.status {
+            Some(JobStatus::Pending | JobStatus::Running) => {
+                self.timeline.ending(Some(now), None, few)
+            }
+            Some(JobStatus::Failed | JobStatus::Aborted) => Some(self.unsuccessful()),
+            Some(JobStatus::Completed) => self.timeline.ending(after, Some(until), few),
+            None if after.is_some() || before.is_some() => {
+                self.timeline.ending(after, Some(until), few)
+            }
+            None => None,
+        }
     }
 
     /// The youngest job that restored this resource and has ended.
@@ -77,7 +105,7 @@ impl Service {
         caller: &Caller,
         resource_arn: &str,
         now: Timestamp,
-    ) -> Option<Arc<Job>> {
+    ) -> Option<&Job> {
         let filter = JobFilter {
             resource_arn: Some(resource_arn.to_owned()),
             status: Some(JobStatus::Completed),
@@ -97,15 +125,15 @@ impl JobFilter {
         let after = |bound: Option<Timestamp>, at: Timestamp| bound.is_none_or(|b| at > b);
         let before = |bound: Option<Timestamp>, at: Timestamp| bound.is_none_or(|b| at < b);
         let same = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|w| w == text);
-        let point = &job.point.point;
+        let point = &job.point;
         account
             && sees(caller, &job.region)
-            && same(&self.resource_type, &point.resource_type)
-            && same(&self.resource_arn, &point.resource_arn)
+            && same(&self.resource_type, point.resource_type())
+            && same(&self.resource_arn, point.resource_arn())
             && after(self.created_after, job.created_at)
             && before(self.created_before, job.created_at)
-            && after(self.point_created_after, point.created_at)
-            && before(self.point_created_before, point.created_at)
+            && after(self.point_created_after, point.created_at())
+            && before(self.point_created_before, point.created_at())
             && self.status.is_none_or(|status| status == job.status(now))
             && (self.complete_after.is_none() && self.complete_before.is_none()
                 || job.ended_at(now).is_some_and(|at| {

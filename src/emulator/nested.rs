@@ -7,24 +7,25 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::catalog::{Caller, Catalog, Located};
+use super::catalog::{Caller, Catalog};
 use super::course::{self, Order};
 use super::error::ApiError;
-use super::inventory::RecoveryPoint;
 use super::job::{Job, Outcome};
-use super::resource_types::{self, meta};
+use super::metadata::Metadata;
+use super::point::Point;
+use super::resource_types;
 use super::service::job_id;
 
 /// A nested recovery point and the metadata of its restore.
 #[derive(Debug)]
 pub(super) struct Part {
-    point: Arc<Located>,
+    point: Point,
     metadata: BTreeMap<String, String>,
 }
 
 /// Whether the restore of this recovery point has children.
-pub(super) fn is_parent(point: &RecoveryPoint) -> bool {
-    point.resource_type == "EKS" && point.is_composite()
+pub(super) fn is_parent(point: &Point) -> bool {
+    point.resource_type() == "EKS" && point.is_composite()
 }
 
 /// The recovery points that are restored along: those that `nestedRestoreJobs` names, and those that the inventory has as
@@ -32,14 +33,14 @@ pub(super) fn is_parent(point: &RecoveryPoint) -> bool {
 pub(super) fn parts(
     catalog: &Catalog,
     caller: &Caller,
-    point: &RecoveryPoint,
-    metadata: &BTreeMap<String, String>,
+    point: &Point,
+    metadata: &Metadata<'_>,
 ) -> Result<Vec<Part>, ApiError> {
-    if meta(metadata, "restoreKubernetesManifestsOnly") == Some("true") {
+    if metadata.get("restoreKubernetesManifestsOnly") == Some("true") {
         return Ok(Vec::new());
     }
     let invalid = |message: String| ApiError::invalid("Metadata", message);
-    let wanted: BTreeMap<String, Value> = match meta(metadata, "nestedRestoreJobs") {
+    let wanted: BTreeMap<String, Value> = match metadata.get("nestedRestoreJobs") {
         None => BTreeMap::new(),
         Some(text) => serde_json::from_str(text).map_err(|error| {
             invalid(format!(
@@ -47,17 +48,17 @@ pub(super) fn parts(
             ))
         })?,
     };
-    let mut points: BTreeMap<String, Arc<Located>> = catalog
-        .children_of(caller, &point.arn)
+    let mut points: BTreeMap<String, Point> = catalog
+        .children_of(caller, point.arn())
         .into_iter()
-        .map(|child| (child.point.arn.clone(), child))
+        .map(|child| (child.point.arn.clone(), Point::Listed(Arc::clone(child))))
         .collect();
     for arn in wanted.keys() {
         if !points.contains_key(arn) {
             points.insert(arn.clone(), catalog.find(caller, arn, None)?);
         }
     }
-    let namespaces = meta(metadata, "namespaceLevelRestore") == Some("true");
+    let namespaces = metadata.get("namespaceLevelRestore") == Some("true");
     let parts = points.into_iter().filter_map(|(arn, point)| {
         let metadata = match wanted.get(&arn) {
             // A restore of some namespaces takes the volumes that it names; any other takes all.
@@ -74,12 +75,13 @@ pub(super) fn parts(
 impl Part {
     /// The child's job, which begins when its parent does.
     pub(super) fn job(self, parent: &Job) -> Job {
-        let id = job_id(&[&parent.id.to_string(), &self.point.point.arn]);
+        let id = job_id(&[&parent.id.to_string(), self.point.arn()]);
         let home = (&*parent.account, &*parent.region);
-        let row = resource_types::find(&self.point.point.resource_type);
-        let created_arn = course::created_arn(row, &self.point, home, &self.metadata, id);
+        let row = resource_types::find(self.point.resource_type());
+        let metadata = Metadata::from(&self.metadata);
+        let created_arn = course::created_arn(row, &self.point, home, &metadata, id);
         let body = json!({
-            "RecoveryPointArn": self.point.point.arn,
+            "RecoveryPointArn": self.point.arn(),
             "Metadata": self.metadata,
             "IamRoleArn": parent.iam_role_arn,
         });
@@ -93,6 +95,7 @@ impl Part {
             failure: None,
             fault: None,
             parent: Some(parent.id),
+            row,
             point: self.point,
         };
         course::settle(order, parent.created_at, |_| parent.starts_at)

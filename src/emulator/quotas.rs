@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::catalog::Caller;
 use super::operation::Operation;
+use super::text::{place_of, placed};
 
 /// Calls in a second.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,30 +42,41 @@ impl Quotas {
     ///
     /// # Errors
     ///
-    /// Where it is none.
+    /// Where it is none: a line for everything that is wrong, beginning with its place.
     pub fn parse(text: &str) -> Result<Quotas, QuotasError> {
         let rates: Option<BTreeMap<String, f64>> =
-            serde_yaml::from_str(text).map_err(|error| QuotasError(error.to_string()))?;
+            serde_yaml::from_str(text).map_err(|error| QuotasError(placed(&error)))?;
         let mut quotas = Quotas::none();
+        let mut wrong = Vec::new();
         for (name, rate) in rates.unwrap_or_default() {
+            let place = place_of(text, &name);
             if !(0.001..=1e6).contains(&rate) {
-                let words =
-                    format!("{name}: {rate} is no rate: write calls in a second, from 0.001");
-                return Err(QuotasError(words));
+                wrong.push((
+                    place,
+                    format!("{name}: {rate} is no rate: write calls in a second, from 0.001"),
+                ));
             }
             match (name.as_str(), Operation::parse(&name)) {
                 ("all", _) => quotas.all = Some(rate),
                 (_, Some(operation)) => {
                     quotas.operations.insert(operation, rate);
                 }
-                (_, None) => {
-                    return Err(QuotasError(format!(
-                        "the emulator serves no operation {name:?}"
-                    )));
-                }
+                (_, None) => wrong.push((
+                    place,
+                    format!(
+                        "the emulator serves no operation {name:?}; write one as the API does, or all"
+                    ),
+                )),
             }
         }
-        Ok(quotas)
+        wrong.sort();
+        let lines = wrong
+            .into_iter()
+            .map(|((line, column), words)| format!("{line}:{column}: {words}"));
+        match lines.collect::<Vec<_>>() {
+            none if none.is_empty() => Ok(quotas),
+            lines => Err(QuotasError(lines.join("\n"))),
+        }
     }
 
     fn is_none(&self) -> bool {
@@ -125,6 +137,11 @@ impl Meter {
             quotas,
             buckets: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// Whether an operation has a rate of its own.
+    pub(super) fn limits(&self, operation: Operation) -> bool {
+        self.quotas.operations.contains_key(&operation)
     }
 
     /// Counts a call, or says how long its caller should have waited. A refused call is not counted.
@@ -221,7 +238,19 @@ mod tests {
         assert_eq!(quotas.operations[&Operation::StartRestoreJob], 0.5);
         assert_eq!(Quotas::parse("").unwrap(), Quotas::none());
         for bad in ["StartJob: 1", "all: 0", "all: x", "- 1"] {
-            Quotas::parse(bad).unwrap_err();
+            let error = Quotas::parse(bad).unwrap_err().to_string();
+            assert!(error.starts_with("1:"), "{error}");
         }
+        let error = Quotas::parse("# mine\nFoo: 3\nStartRestoreJob: -1\n").unwrap_err();
+        let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 2, "{error}");
+        assert!(
+            lines[0].starts_with("2:1: the emulator serves no operation \"Foo\""),
+            "{error}"
+        );
+        assert!(
+            lines[1].starts_with("3:1: StartRestoreJob: -1 is no rate"),
+            "{error}"
+        );
     }
 }

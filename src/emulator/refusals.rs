@@ -1,14 +1,16 @@
 //! What AWS refuses, at once or in the job. The facts are in `refusals.yaml`, each with its source.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::error::{ApiError, ErrorCode};
-use super::inventory::{RecoveryPoint, RecoveryPointStatus};
-use super::resource_types::meta;
+use super::inventory::RecoveryPointStatus;
+use super::metadata::Metadata;
+use super::point::Point;
+use super::resource_types;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,11 +61,11 @@ struct Test {
 /// What is judged.
 pub(super) struct Request<'a> {
     pub(super) resource_type: &'a str,
-    pub(super) metadata: &'a BTreeMap<String, String>,
+    pub(super) metadata: &'a Metadata<'a>,
     pub(super) copy_tags: bool,
     pub(super) role: Option<&'a str>,
     pub(super) account: &'a str,
-    pub(super) point: &'a RecoveryPoint,
+    pub(super) point: &'a Point,
     /// What the inventory says of a thing around the backups.
     pub(super) around: &'a dyn Fn(&str) -> Option<&'a str>,
     /// Whether it says anything: most say nothing, and asking costs.
@@ -88,13 +90,28 @@ static REFUSALS: LazyLock<Vec<Refusal>> = LazyLock::new(|| {
     serde_yaml::from_str(include_str!("refusals.yaml")).expect("refusals.yaml")
 });
 
+/// Those of each type by its usual name: every StartRestoreJob asks.
+static OF_TYPE: LazyLock<HashMap<&str, Vec<&Refusal>>> = LazyLock::new(|| {
+    let rows = |name| REFUSALS.iter().filter(|row| row.concerns(name)).collect();
+    resource_types::names()
+        .map(|name| (name, rows(name)))
+        .collect()
+});
+
+impl Refusal {
+    fn concerns(&self, resource_type: &str) -> bool {
+        let same = |name: &String| name.eq_ignore_ascii_case(resource_type);
+        self.types.is_empty() || self.types.iter().any(same)
+    }
+}
+
 /// The refusal that AWS answers the request with, if any.
 pub(super) fn refuse(request: &Request<'_>) -> Result<(), ApiError> {
     match first(request, At::Request) {
         None => Ok(()),
         Some((refusal, key)) => {
             let code = refusal.error.unwrap_or(ErrorCode::InvalidParameterValue);
-            let mut error = ApiError::new(code, words(refusal, request, &key));
+            let mut error = ApiError::new(code, words(refusal, request, key));
             error.context = Some("Metadata".to_owned());
             Err(error)
         }
@@ -106,7 +123,7 @@ pub(super) fn fail(request: &Request<'_>) -> Option<JobFailure> {
     let (refusal, key) = first(request, At::Job)?;
     let after = refusal.after.as_deref().unwrap_or("30s");
     Some(JobFailure {
-        message: words(refusal, request, &key),
+        message: words(refusal, request, key),
         after: after.parse().unwrap_or(SignedDuration::ZERO),
     })
 }
@@ -131,8 +148,8 @@ fn things(template: &str, request: &Request<'_>) -> Vec<String> {
         let value = match name {
             "role" => request.role,
             "account" => Some(request.account),
-            "arn" => Some(request.point.arn.as_str()),
-            key => meta(request.metadata, key),
+            "arn" => Some(request.point.arn()),
+            key => request.metadata.get(key),
         };
         let Some(value) = value else {
             return Vec::new();
@@ -162,47 +179,50 @@ fn around<'a>(template: &str, request: &Request<'a>) -> Option<&'a str> {
 }
 
 /// The first refusal that fits, and the key at fault.
-fn first(request: &Request<'_>, at: At) -> Option<(&'static Refusal, String)> {
-    REFUSALS
-        .iter()
-        .filter(|refusal| refusal.at == at)
-        .filter(|refusal| {
-            let same = |name: &String| name.eq_ignore_ascii_case(request.resource_type);
-            refusal.types.is_empty() || refusal.types.iter().any(same)
-        })
-        .find_map(|refusal| {
-            let mut fault = String::new();
-            for test in &refusal.when {
-                let key = holds(test, request)?;
-                if fault.is_empty() {
-                    fault = key;
-                }
+fn first<'a>(request: &Request<'a>, at: At) -> Option<(&'static Refusal, &'a str)> {
+    let judge = |refusal: &'static Refusal| {
+        let mut fault = "";
+        for test in &refusal.when {
+            let key = holds(test, request)?;
+            if fault.is_empty() {
+                fault = key;
             }
-            Some((refusal, fault))
-        })
+        }
+        Some((refusal, fault))
+    };
+    let name = request.resource_type;
+    match OF_TYPE.get(name) {
+        Some(rows) => rows
+            .iter()
+            .filter(|row| row.at == at)
+            .find_map(|row| judge(row)),
+        // Another spelling, or a type that is younger than this.
+        None => {
+            let rows = REFUSALS.iter().filter(|row| row.concerns(name));
+            rows.filter(|row| row.at == at).find_map(judge)
+        }
+    }
 }
 
 /// The key that makes the test hold; none if it does not hold.
-fn holds(test: &Test, request: &Request<'_>) -> Option<String> {
+fn holds<'a>(test: &'static Test, request: &Request<'a>) -> Option<&'a str> {
     if let Some(wanted) = test.copy_tags {
-        let parameter = || "CopySourceTagsToRestoredResource".to_owned();
-        return (request.copy_tags == wanted).then(parameter);
+        let parameter = "CopySourceTagsToRestoredResource";
+        return (request.copy_tags == wanted).then_some(parameter);
     }
     if !test.only_keys.is_empty() {
-        let accepted = |key: &String| test.only_keys.iter().any(|k| k.eq_ignore_ascii_case(key));
-        return request.metadata.keys().find(|key| !accepted(key)).cloned();
+        let accepted = |key: &str| test.only_keys.iter().any(|k| k.eq_ignore_ascii_case(key));
+        let mut keys = request.metadata.iter().map(|(key, _)| key);
+        return keys.find(|key| !accepted(key));
     }
     if !test.status.is_empty() {
-        return test
-            .status
-            .contains(&request.point.status)
-            .then(String::new);
+        return test.status.contains(&request.point.status()).then_some("");
     }
     if let Some(wanted) = test.composite {
-        return (request.point.is_composite() == wanted).then(String::new);
+        return (request.point.is_composite() == wanted).then_some("");
     }
     if let Some(wanted) = test.taken {
-        return ((request.taken)() == wanted).then(String::new);
+        return ((request.taken)() == wanted).then_some("");
     }
     if let Some(thing) = &test.around {
         if !request.surrounded {
@@ -214,10 +234,10 @@ fn holds(test: &Test, request: &Request<'_>) -> Option<String> {
             (None, Some(other)) => around(other, request).is_some_and(|other| other != found),
             (None, None) => true,
         };
-        return (fits != test.not).then(String::new);
+        return (fits != test.not).then_some("");
     }
     let key = test.key.as_deref()?;
-    let value = meta(request.metadata, key);
+    let value = request.metadata.get(key);
     let fits = if let Some(wanted) = test.present {
         value.is_some() == wanted
     } else if let Some(wanted) = &test.equals {
@@ -231,48 +251,63 @@ fn holds(test: &Test, request: &Request<'_>) -> Option<String> {
             serde_json::from_str::<Vec<serde_json::Value>>(value).is_ok() == wanted
         })
     } else if let Some(wanted) = test.as_source {
-        let source = meta(&request.point.restore_metadata, key);
+        let source = request.point.restore_metadata(key);
         // What the source had must be known to differ from it.
         source.is_some_and(|source| (Some(source) == value) == wanted)
     } else {
         false
     };
-    (fits != test.not).then(|| key.to_owned())
+    (fits != test.not).then_some(key)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::catalog::Located;
+    use super::super::inventory::RecoveryPoint;
     use super::*;
 
-    fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn map<'a>(entries: &[(&'a str, &'a str)]) -> Metadata<'a> {
         let entries = entries.iter();
-        entries
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
+        Metadata::new(
+            entries
+                .map(|(k, v)| ((*k).into(), Some((*v).into())))
+                .collect(),
+        )
     }
 
-    fn point(restore_metadata: &[(&str, &str)]) -> RecoveryPoint {
-        RecoveryPoint {
+    fn point(restore_metadata: &[(&str, &str)]) -> Point {
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let restore_metadata = map(restore_metadata).iter().map(owned).collect();
+        let point = RecoveryPoint {
             arn: "arn:aws:ec2:us-east-1::image/ami-0abc".into(),
             resource_arn: "arn:aws:ec2:us-east-1:123456789012:instance/i-1".into(),
             resource_type: String::new(),
             created_at: jiff::Timestamp::UNIX_EPOCH,
             size_bytes: 0,
-            restore_metadata: map(restore_metadata),
+            restore_metadata,
             status: Default::default(),
             storage_class: Default::default(),
             parent: None,
             encryption_key_arn: None,
             expires_at: None,
-            tags: BTreeMap::new(),
+            tags: Default::default(),
             restore: None,
-        }
+        };
+        let (vault, vault_arn, vault_type) = ("v".into(), "v".into(), Default::default());
+        Point::Listed(Arc::new(Located {
+            point,
+            vault,
+            vault_arn,
+            vault_type,
+        }))
     }
 
     fn request<'a>(
         resource_type: &'a str,
-        metadata: &'a BTreeMap<String, String>,
-        point: &'a RecoveryPoint,
+        metadata: &'a Metadata<'a>,
+        point: &'a Point,
         copy_tags: bool,
     ) -> Request<'a> {
         Request {

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::arn::Arn;
 use super::inventory::{RecoveryPoint, StorageClass};
+use super::metadata::Metadata;
+use super::template::{Part, Template};
 
 /// From the creation of a job until it runs.
 pub(super) const PENDING: SignedDuration = SignedDuration::from_secs(10);
@@ -33,13 +35,14 @@ pub(super) struct ResourceType {
     pub(super) early: bool,
     #[serde(default)]
     pub(super) named: bool,
-    fixed: String,
+    #[serde(deserialize_with = "duration_text")]
+    fixed: SignedDuration,
     mib_per_second: Option<u64>,
     #[serde(rename = "duration_source")]
     _duration_source: String,
     #[serde(default)]
     restore_metadata: BTreeMap<String, String>,
-    inferred: Option<BTreeMap<String, String>>,
+    inferred: Option<BTreeMap<String, Template>>,
     #[serde(default)]
     pub(super) concurrent: Vec<Limit>,
     #[serde(rename = "concurrent_source", default)]
@@ -67,7 +70,13 @@ struct Created {
     present: Vec<String>,
     #[serde(default)]
     equal: BTreeMap<String, String>,
-    arn: String,
+    arn: Template,
+}
+
+fn duration_text<'de, D: serde::Deserializer<'de>>(text: D) -> Result<SignedDuration, D::Error> {
+    String::deserialize(text)?
+        .parse()
+        .map_err(serde::de::Error::custom)
 }
 
 /// Where something is created.
@@ -76,14 +85,6 @@ pub(super) struct Place<'a> {
     pub(super) partition: &'a str,
     pub(super) region: &'a str,
     pub(super) account: &'a str,
-}
-
-/// A metadata value by its key in any case: AWS says so for DynamoDB and for restore testing, and was seen to do so for
-/// EFS (<https://github.com/aws/aws-cli/issues/6468>).
-pub(super) fn meta<'a>(metadata: &'a BTreeMap<String, String>, key: &str) -> Option<&'a str> {
-    let any_case = || metadata.iter().find(|(name, _)| name_is(name, key));
-    let found = metadata.get(key).or_else(|| Some(any_case()?.1));
-    found.map(String::as_str)
 }
 
 fn name_is(name: &str, key: &str) -> bool {
@@ -130,7 +131,7 @@ pub(super) fn duration(
     class: StorageClass,
 ) -> SignedDuration {
     let (fixed, rate) = match row {
-        Some(row) => (row.fixed.parse().unwrap_or(PENDING), row.mib_per_second),
+        Some(row) => (row.fixed, row.mib_per_second),
         None => (SignedDuration::from_mins(5), Some(100)),
     };
     let copying = rate.map_or(0, |rate| bytes / (rate << 20).max(1));
@@ -146,29 +147,35 @@ pub(super) fn duration(
 pub(super) fn created_arn(
     row: Option<&ResourceType>,
     place: Place<'_>,
-    metadata: &BTreeMap<String, String>,
+    metadata: &Metadata<'_>,
     seed: &str,
 ) -> String {
     let fits = |created: &&Created| {
         created
             .present
             .iter()
-            .all(|key| meta(metadata, key).is_some())
+            .all(|key| metadata.get(key).is_some())
             && created.equal.iter().all(|(key, value)| {
-                meta(metadata, key).is_some_and(|found| found.eq_ignore_ascii_case(value))
+                let found = metadata.get(key);
+                found.is_some_and(|found| found.eq_ignore_ascii_case(value))
             })
     };
-    let template = row.and_then(|row| row.created.iter().find(fits)).map_or(
-        "arn:{partition}:backup:{region}:{account}:restored:{uuid}",
-        |c| &c.arn,
-    );
+    let known = row.and_then(|row| row.created.iter().find(fits));
+    let template = known.map_or(&*OF_UNKNOWN, |created| &created.arn);
     fill(template, place, metadata, seed)
 }
 
+static OF_UNKNOWN: LazyLock<Template> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "a text of ours")]
+    Template::parse("arn:{partition}:backup:{region}:{account}:restored:{uuid}").expect("it is one")
+});
+
 /// The ARN of what a recovery point that no inventory knows was made from.
 pub(super) fn source_arn(row: &ResourceType, place: Place<'_>, seed: &str) -> String {
-    let template = row.created.last().map_or("", |created| &created.arn);
-    let arn = fill(template, place, &BTreeMap::new(), seed);
+    let created = row.created.last();
+    let arn = created.map_or(String::new(), |created| {
+        fill(&created.arn, place, &Metadata::default(), seed)
+    });
     // Without metadata a template that is one key only leaves a bare name.
     if arn.starts_with("arn:") {
         return arn;
@@ -202,73 +209,90 @@ pub(super) fn inferred_metadata(
         account: "",
     };
     let source = point.resource_arn.rsplit(['/', ':']).next();
-    let random = hex("inferred", &point.arn);
-    let entries = row.inferred.as_ref()?.iter().filter_map(|(key, value)| {
-        let wanted = value.split_once("{meta:").map(|(_, rest)| rest);
-        let wanted = wanted.and_then(|rest| rest.split_once('}'));
-        if wanted.is_some_and(|(key, _)| meta(&point.restore_metadata, key).is_none()) {
+    let known = Metadata::from(&point.restore_metadata);
+    let random = hex("inferred", &point.arn, 8);
+    let entries = row.inferred.as_ref()?.iter().filter_map(|(key, template)| {
+        let wanted = template.parts().iter().find_map(|part| match part {
+            Part::Place(name, key) if name == "meta" => Some(key),
+            _ => None,
+        });
+        if wanted.is_some_and(|key| known.get(key).is_none()) {
             // What is not known of the recovery point cannot be inferred from it.
             return None;
         }
-        let value = value
-            .replace("{source}", source.unwrap_or_default())
-            .replace("{random}", &random[..8]);
-        let value = fill(&value, here, &point.restore_metadata, &point.arn);
+        let own = |name: &str| match name {
+            "source" => source,
+            "random" => Some(&*random),
+            _ => None,
+        };
+        let value = fill_with(template, here, &known, &point.arn, own);
         Some((key.clone(), value))
     });
     Some(entries.collect())
 }
 
-fn fill(
-    template: &str,
+fn fill(template: &Template, place: Place<'_>, metadata: &Metadata<'_>, seed: &str) -> String {
+    fill_with(template, place, metadata, seed, |_| None)
+}
+
+/// `own` are further places.
+fn fill_with<'a>(
+    template: &Template,
     place: Place<'_>,
-    metadata: &BTreeMap<String, String>,
+    metadata: &Metadata<'_>,
     seed: &str,
+    own: impl Fn(&str) -> Option<&'a str>,
 ) -> String {
-    let mut out = String::with_capacity(template.len() + 32);
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        let Some((name, after)) = after.split_once('}') else {
-            break;
-        };
-        match name.split_once(':').unwrap_or((name, "")) {
-            ("partition", _) => out.push_str(place.partition),
-            ("region", _) => out.push_str(place.region),
-            ("account", _) => out.push_str(place.account),
-            ("new", prefix) => {
-                out.push_str(prefix);
-                out.push_str(&hex(prefix, seed)[..17]);
+    let mut out = String::with_capacity(96);
+    for part in template.parts() {
+        let (name, argument) = match part {
+            Part::Text(text) => {
+                out.push_str(text);
+                continue;
             }
-            ("id26", _) => out.push_str(&hex(name, seed)[..26]),
-            ("uuid", _) => {
+            Part::Place(name, argument) => (name.as_str(), argument.as_str()),
+        };
+        match name {
+            "partition" => out.push_str(place.partition),
+            "region" => out.push_str(place.region),
+            "account" => out.push_str(place.account),
+            "new" => {
+                out.push_str(argument);
+                out.push_str(&hex(argument, seed, 17));
+            }
+            "id26" => out.push_str(&hex(name, seed, 26)),
+            "uuid" => {
                 let name = format!("{name} {seed}");
                 let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes());
                 out.push_str(&id.to_string());
             }
             // RDS stores identifiers in lower case, https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
-            ("lower", key) => out.push_str(&named(metadata, key, seed).to_lowercase()),
-            (_, key) => out.push_str(&named(metadata, key, seed)),
+            "lower" => out.push_str(&named(metadata, argument, seed).to_lowercase()),
+            "meta" => out.push_str(&named(metadata, argument, seed)),
+            other => out.push_str(own(other).unwrap_or_default()),
         }
-        rest = after;
     }
-    out.push_str(rest);
     out
 }
 
 /// A metadata value, or a made-up name where the request has none: whether AWS refuses that was not recorded.
-fn named(metadata: &BTreeMap<String, String>, key: &str, seed: &str) -> String {
-    match meta(metadata, key) {
+fn named(metadata: &Metadata<'_>, key: &str, seed: &str) -> String {
+    match metadata.get(key) {
         Some(value) if !value.is_empty() => value.to_owned(),
-        _ => format!("unnamed-{}", &hex(key, seed)[..8]),
+        _ => format!("unnamed-{}", hex(key, seed, 8)),
     }
 }
 
-fn hex(kind: &str, seed: &str) -> String {
-    let digest = Sha256::digest(format!("{kind} {seed}"));
-    let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or('0');
-    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(digit).collect()
+/// The first digits of a digest.
+fn hex(kind: &str, seed: &str, digits: usize) -> String {
+    let digest = Sha256::new()
+        .chain_update(kind)
+        .chain_update(" ")
+        .chain_update(seed)
+        .finalize();
+    let all = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four)]);
+    all.take(digits).map(digit).collect()
 }
 
 #[cfg(test)]
@@ -282,19 +306,19 @@ mod tests {
     };
 
     fn created(name: &str, metadata: &[(&str, &str)]) -> String {
-        let metadata = metadata
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
+        let entries = metadata.iter();
+        let metadata = Metadata::new(
+            entries
+                .map(|(k, v)| ((*k).into(), Some((*v).into())))
+                .collect(),
+        );
         created_arn(find(name), HERE, &metadata, "seed")
     }
 
     #[test]
     fn every_row_is_whole() {
         for row in TYPES.iter() {
-            row.fixed
-                .parse::<SignedDuration>()
-                .unwrap_or_else(|e| panic!("{}: {e}", row.name));
+            assert!(row.fixed > SignedDuration::ZERO, "{}", row.name);
             assert!(row.mib_per_second != Some(0), "{}", row.name);
             assert!(row._created_source.starts_with("https://"), "{}", row.name);
             assert!(!row._duration_source.is_empty());

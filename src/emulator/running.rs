@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -14,15 +14,17 @@ use tokio::task::JoinHandle;
 use super::arn::is_account_id;
 use super::catalog::Catalog;
 use super::clock::{Clock, Speed};
+use super::estimate::{self, Estimate, Span};
 use super::faults::{Fault, FaultScript, Faults};
 use super::files::{self, Lines, Record};
 use super::handle::Backend;
 use super::inventory::Inventory;
 use super::job::JobSnapshot;
 use super::operation::Operation;
+use super::pages::Pages;
 use super::paging::Pager;
 use super::quotas::{Meter, Quotas};
-use super::server::Server;
+use super::server::{Connections, End, Server};
 use super::service::Service;
 use super::tokens::TokenSemantics;
 
@@ -166,29 +168,31 @@ impl Emulator {
         let started = clock.now();
         let catalog = Catalog::new(options.inventory, started);
         let salt = fastrand::u64(..);
-        let service = Service::new(catalog, options.tokens, default_region.clone());
+        let service = Service::new(options.tokens);
         let backend = Backend {
             clock,
             driven: options.driven,
             started,
             pager: Pager::new(salt),
+            pages: Pages::default(),
+            catalog,
             service: Mutex::new(service),
             default_region,
             state,
         };
         if let (Err(error), Some(path)) = (backend.replay(records), &options.state) {
-            // Another inventory, most likely.
-            return Err(unusable(path, std::io::Error::other(error.message)));
+            return Err(unusable(path, std::io::Error::other(error)));
         }
         let server = Arc::new(Server {
             backend,
             faults: FaultScript::new(options.faults),
             meter: Meter::new(options.quotas),
             log,
-            restart: watch::Sender::new(()),
+            connections: Connections::default(),
             account,
             calls: Operation::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             requests: AtomicU64::new(0),
+            unlogged: AtomicU64::new(0),
             salt,
         });
         let (stop, stopped) = watch::channel(());
@@ -219,14 +223,36 @@ impl Emulator {
     /// All jobs as they stand now, in the order of their creation.
     pub fn jobs(&self) -> Vec<JobSnapshot> {
         let now = self.server.backend.clock.now();
-        let jobs = self.server.backend.service().all().to_vec();
+        let service = self.server.backend.service();
+        let jobs = service.all();
         jobs.iter().map(|job| job.snapshot(now)).collect()
+    }
+
+    /// How long the jobs that have ended would have taken in real time; none where none has.
+    pub fn estimate(&self) -> Option<Estimate> {
+        let backend = &self.server.backend;
+        let service = backend.service();
+        let jobs = service.all();
+        let spans: Vec<Span> = jobs.iter().map(Span::from).collect();
+        let aws = Quotas::aws()
+            .operations
+            .get(&Operation::StartRestoreJob)
+            .copied();
+        let starting = match aws {
+            Some(rate) if !self.server.meter.limits(Operation::StartRestoreJob) => {
+                // Children start with their parents.
+                let asked_for = jobs.iter().filter(|job| job.parent.is_none());
+                estimate::starting(asked_for.map(|job| (&job.account, &job.region)), rate)
+            }
+            _ => SignedDuration::ZERO,
+        };
+        Estimate::of(&spans, backend.clock.now(), starting)
     }
 
     /// When the status of any job changes next; none when all have ended.
     pub fn next_event(&self) -> Option<Timestamp> {
         let backend = &self.server.backend;
-        backend.service().next_event(backend.clock.now())
+        backend.service().timeline.next(backend.clock.now())
     }
 
     /// How often each operation was asked for, faults included.
@@ -234,6 +260,11 @@ impl Emulator {
         let counts = self.server.calls.iter().map(|n| n.load(Ordering::Relaxed));
         let all = Operation::ALL.iter().copied();
         all.zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// How many requests are not in the log, because it could not be written.
+    pub fn unlogged(&self) -> u64 {
+        self.server.unlogged.load(Ordering::Relaxed)
     }
 
     /// Adds a fault, after those that are there.
@@ -248,7 +279,7 @@ impl Emulator {
 
     /// Resets every connection, as a restart of the service does. Jobs and tokens stay.
     pub fn drop_connections(&self) {
-        self.server.restart.send_replace(());
+        self.server.connections.end_all(End::Reset);
     }
 
     /// Stops listening, lets open requests end (two seconds at most), and closes every connection.

@@ -1,20 +1,20 @@
 //! HTTP/1.1 over loopback: accepts connections, reads requests whole, hands them on, writes answers.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap};
-use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -52,11 +52,12 @@ pub(super) struct Server {
     pub(super) account: String,
     pub(super) meter: Meter,
     pub(super) log: Option<Lines>,
-    /// Changes when every connection is to be reset.
-    pub(super) restart: watch::Sender<()>,
+    pub(super) connections: Connections,
     /// By operation.
     pub(super) calls: Vec<AtomicU64>,
     pub(super) requests: AtomicU64,
+    /// Requests that could not be logged.
+    pub(super) unlogged: AtomicU64,
     pub(super) salt: u64,
 }
 
@@ -65,18 +66,22 @@ pub(super) struct Server {
 #[error("the connection is reset, as scripted")]
 struct Reset;
 
-/// A request, read whole.
-#[derive(Clone, Copy)]
+/// A request, read whole. What hyper handed over is let go before the body is read: a buffer that nobody else looks into
+/// is used again for the next request.
 struct Asked<'a> {
     route: &'a Route,
-    head: &'a Parts,
+    query: Query,
+    caller: Caller,
     body: &'a [u8],
     request_id: &'a str,
 }
 
 /// What became of a request, for the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Outcome {
+    caller: Caller,
+    /// Method and path, if there is a log.
+    line: Option<(Method, String)>,
     operation: Option<Operation>,
     fault: Option<FaultKind>,
 }
@@ -98,9 +103,11 @@ impl Server {
             while connections.try_join_next().is_some() {}
             match accepted {
                 Some((stream, permit)) => {
-                    let connection = Arc::clone(&self).connection(stream, stop.clone());
+                    let (number, end) = self.connections.add();
+                    let server = Arc::clone(&self);
                     connections.spawn(async move {
-                        connection.await;
+                        Arc::clone(&server).connection(stream, end).await;
+                        server.connections.remove(number);
                         drop(permit);
                     });
                 }
@@ -109,16 +116,16 @@ impl Server {
             }
         }
         drop(listener);
+        self.connections.end_all(End::Gracefully);
         let rest = async { while connections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LAST_ANSWERS, rest).await;
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, mut stop: watch::Receiver<()>) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, end: oneshot::Receiver<End>) {
         // Answers are small and clients wait for them.
         let _ = stream.set_nodelay(true);
         let (stream, reset) = Stream::new(stream);
         let reset_now = Arc::clone(&reset);
-        let mut restart = self.restart.subscribe();
         let service = service_fn(move |request| {
             let server = Arc::clone(&self);
             let reset = Arc::clone(&reset);
@@ -131,17 +138,17 @@ impl Server {
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         // Errors here are the client's: it went away, or spoke no HTTP and was told so.
-        let ended = tokio::select! {
-            _ = connection.as_mut() => true,
-            _ = stop.changed() => false,
-            _ = restart.changed() => {
-                reset_now.store(true, Ordering::Release);
-                true
-            }
+        let end = tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            end = end => end.unwrap_or(End::Gracefully),
         };
-        if !ended {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+        match end {
+            End::Reset => reset_now.store(true, Ordering::Release),
+            End::Gracefully => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
         }
     }
 
@@ -151,32 +158,51 @@ impl Server {
         reset: &AtomicBool,
     ) -> Result<Response<Reply>, Reset> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        let request_id = Uuid::from_u64_pair(self.salt, number).to_string();
+        let mut text = Uuid::encode_buffer();
+        let request_id = Uuid::from_u64_pair(self.salt, number).hyphenated();
+        let request_id = &*request_id.encode_lower(&mut text);
         let (head, body) = request.into_parts();
-        let mut outcome = Outcome::default();
-        let answer = match route(&head.method, head.uri.path()) {
+        let caller = self.caller(&head.headers);
+        let query = Query::parse(head.uri.query());
+        let routed = route(&head.method, head.uri.path());
+        let mut outcome = Outcome {
+            caller: caller.clone(),
+            line: (self.log.as_ref()).map(|_| (head.method.clone(), head.uri.path().to_owned())),
+            operation: None,
+            fault: None,
+        };
+        let has_body = head.method != Method::GET;
+        let announced = head.headers.get(CONTENT_LENGTH);
+        let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        drop(head);
+        let answer = match routed {
             Err(error) => Some(Answer::error(&error)),
             Ok(route) => {
                 outcome.operation = Some(route.operation);
                 self.calls[route.operation as usize].fetch_add(1, Ordering::Relaxed);
                 // The body is read in any case, so that the connection can be used again.
-                match read_body(&head.method, &head.headers, body).await {
+                let read = match has_body {
+                    true => read_body(announced, body).await,
+                    false => Ok(Bytes::new()),
+                };
+                match read {
                     Err(error) => Some(Answer::error(&error)),
                     Ok(body) => {
                         let asked = Asked {
                             route: &route,
-                            head: &head,
+                            query,
+                            caller,
                             body: &body,
-                            request_id: &request_id,
+                            request_id,
                         };
                         self.struck(&asked, &mut outcome).await
                     }
                 }
             }
         };
-        self.log(&head, &request_id, &outcome, answer.as_ref());
+        self.log(request_id, &outcome, answer.as_ref());
         match answer {
-            Some(answer) => Ok(respond(answer, &request_id, outcome.fault.as_ref())),
+            Some(answer) => Ok(respond(answer, request_id, outcome.fault.as_ref())),
             None => {
                 let politely = matches!(
                     outcome.fault,
@@ -199,7 +225,7 @@ impl Server {
         match &outcome.fault {
             Some(FaultKind::ResetBefore | FaultKind::CloseBefore) => return None,
             Some(FaultKind::Restart) => {
-                self.restart.send_replace(());
+                self.connections.end_all(End::Reset);
                 return None;
             }
             Some(FaultKind::LateDeed(delay)) => clock::delay(*delay).await,
@@ -227,18 +253,17 @@ impl Server {
     fn perform(&self, asked: &Asked<'_>, fault: Option<&FaultKind>) -> Answer {
         let Asked {
             route,
-            head,
+            query,
+            caller,
             body,
             request_id,
-        } = *asked;
-        let query = Query::parse(head.uri.query());
-        let caller = self.caller(&head.headers);
+        } = asked;
         if route.operation == Operation::GetCallerIdentity {
-            return sts::answer(&query, body, &caller.account, request_id);
+            return sts::answer(query, body, &caller.account, request_id);
         }
         let clock = &self.backend.clock;
         let now = clock.now();
-        if let Err(wait) = self.meter.count(&caller, route.operation, now) {
+        if let Err(wait) = self.meter.count(caller, route.operation, now) {
             // Whoever is throttled waits; at a standstill the jump is the wait.
             if clock.speed() == Speed::Max && !self.backend.driven {
                 clock.advance_to(clock::add(now, wait));
@@ -247,8 +272,8 @@ impl Server {
         }
         let call = Call {
             route,
-            query: &query,
-            caller: &caller,
+            query,
+            caller,
             body,
             fault,
         };
@@ -258,17 +283,17 @@ impl Server {
         }
     }
 
-    fn log(&self, head: &Parts, request_id: &str, outcome: &Outcome, answer: Option<&Answer>) {
-        let Some(log) = &self.log else {
+    fn log(&self, request_id: &str, outcome: &Outcome, answer: Option<&Answer>) {
+        let (Some(log), Some((method, path))) = (&self.log, &outcome.line) else {
             return;
         };
-        let caller = self.caller(&head.headers);
+        let caller = &outcome.caller;
         let line = Logged {
             at: self.backend.clock.now(),
             request_id,
             operation: outcome.operation.map(Operation::name),
-            method: head.method.as_str(),
-            path: head.uri.path(),
+            method: method.as_str(),
+            path,
             account: &caller.account,
             region: caller.region.as_deref(),
             status: answer.map(|answer| answer.status),
@@ -276,7 +301,9 @@ impl Server {
             fault: outcome.fault.as_ref().map(|fault| format!("{fault:?}")),
         };
         // A log that cannot be written any more is no reason not to answer.
-        let _ = log.add(&line);
+        if log.add(&line).is_err() {
+            self.unlogged.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The signature is not checked; its credential scope says the region, and an access key id of 12 digits says the
@@ -288,15 +315,52 @@ impl Server {
             .and_then(|text| text.split_once("Credential="))
             .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default());
         // Key id, date, region, service, aws4_request; a signature for several regions has no region in it.
-        let parts: Vec<&str> = credential.map_or(Vec::new(), |text| text.split('/').collect());
-        let account = parts.first().copied().filter(|id| is_account_id(id));
-        let region = (parts.len() == 5)
-            .then(|| parts[2])
-            .filter(|r| !r.is_empty());
+        let mut parts = credential.unwrap_or_default().split('/');
+        let account = parts.next().filter(|id| is_account_id(id));
+        let region = parts.nth(1).filter(|region| !region.is_empty());
+        let region = region.filter(|_| parts.by_ref().count() == 2);
         Caller {
             account: account.unwrap_or(&self.account).to_owned(),
             region: region.map(str::to_owned),
         }
+    }
+}
+
+/// How a connection ends that its client does not end.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    /// When its request is answered.
+    Gracefully,
+    /// At once, with a reset.
+    Reset,
+}
+
+/// All open connections. Each has an end of its own to wait for, which costs a request less than one that all wait for.
+#[derive(Debug, Default)]
+pub(super) struct Connections(Mutex<HashMap<u64, oneshot::Sender<End>>>, AtomicU64);
+
+impl Connections {
+    fn add(&self) -> (u64, oneshot::Receiver<End>) {
+        let number = self.1.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.open().insert(number, sender);
+        (number, receiver)
+    }
+
+    fn remove(&self, number: u64) {
+        self.open().remove(&number);
+    }
+
+    /// Ends all that are open now.
+    pub(super) fn end_all(&self, end: End) {
+        for (_, connection) in self.open().drain() {
+            // It may have ended by itself.
+            let _ = connection.send(end);
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<End>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -309,18 +373,8 @@ async fn accept(
     Some((stream, permit))
 }
 
-async fn read_body(
-    method: &Method,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Bytes, ApiError> {
-    if method == Method::GET {
-        return Ok(Bytes::new());
-    }
+async fn read_body(announced: Option<u64>, body: Incoming) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::new(ErrorCode::TooLarge, "The body is larger than 1 MiB.");
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(too_large());
     }

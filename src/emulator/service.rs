@@ -1,45 +1,48 @@
 //! The state of the service: recovery points, jobs, tokens. Pure and synchronous; time is handed in.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::arn::Arn;
-use super::catalog::{Caller, Catalog, Located};
+use super::catalog::{Caller, Catalog};
 use super::concurrency::Places;
 use super::course::{self, JobFault, Order};
 use super::error::{ApiError, ErrorCode};
 use super::job::{Job, Outcome};
 use super::listing::sees;
+use super::names::Names;
 use super::nested;
 use super::permissions::allowed;
+use super::point::Point;
 use super::refusals;
 use super::resource_types;
-use super::start_request::StartRequest;
-use super::tokens::{TokenKey, TokenSemantics, Tokens, Verdict};
+use super::start_request::{Asks, StartRequest};
+use super::timeline::Timeline;
+use super::tokens::{Seen, TokenSemantics, Tokens, is_replay};
 use super::validation::ValidationResult;
 
 #[derive(Debug)]
 pub(super) struct Service {
-    pub(super) catalog: Catalog,
     semantics: TokenSemantics,
-    default_region: String,
     /// In the order of their creation.
-    jobs: Vec<Arc<Job>>,
-    by_id: HashMap<Uuid, usize>,
-    /// Names of accounts and regions, once for all jobs.
-    names: HashSet<Arc<str>>,
+    jobs: Vec<Job>,
+    by_id: HashMap<Uuid, u32>,
+    /// Names of accounts, regions, vaults and roles, once for all jobs.
+    names: Names,
     tokens: Tokens,
     places: Places,
     /// What jobs created under a name of the request's own choice, by ARN.
-    created: HashMap<Box<str>, usize>,
-    /// When a recovery point was last restored from.
-    restored: BTreeMap<Arc<str>, Timestamp>,
-    /// When jobs change; what has passed is dropped when somebody looks.
-    events: BinaryHeap<Reverse<Timestamp>>,
+    created: HashMap<Box<str>, u32>,
+    /// When a recovery point of the inventory was last restored from, by ARN.
+    restored: HashMap<Box<str>, Timestamp>,
+    pub(super) timeline: Timeline,
+    /// Those that fail or are aborted at their end, in the order of creation: few, as a rule.
+    unsuccessful: Vec<u32>,
+    /// How many validation results were set.
+    validated: u64,
 }
 
 /// What faults do to one StartRestoreJob.
@@ -47,6 +50,53 @@ pub(super) struct Service {
 pub(super) struct Twist<'a> {
     pub(super) job: Option<&'a JobFault>,
     pub(super) forget_token: bool,
+}
+
+/// A StartRestoreJob as far as it can be judged without the jobs, and so without their lock.
+#[derive(Debug)]
+pub(super) struct Prepared<'a> {
+    catalog: &'a Catalog,
+    caller: &'a Caller,
+    request: &'a StartRequest<'a>,
+    region: String,
+    /// With the id of the first job that it starts.
+    token: Option<(&'a str, Uuid)>,
+    /// A replay does not ask for it.
+    point: Result<Point, ApiError>,
+}
+
+impl<'a> Prepared<'a> {
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        default_region: &str,
+        caller: &'a Caller,
+        request: &'a StartRequest<'a>,
+    ) -> Result<Prepared<'a>, ApiError> {
+        let asks = &request.asks;
+        let arn = &*asks.recovery_point_arn;
+        allowed(catalog, caller, "backup:StartRestoreJob", arn)?;
+        if let Some(role) = &asks.iam_role_arn {
+            allowed(catalog, caller, "iam:PassRole", role)?;
+        }
+        // The region whose endpoint was asked; an unsigned request does not say, its recovery point does.
+        let of_arn = || {
+            Arn::parse(arn)
+                .map(|arn| arn.region)
+                .filter(|region| !region.is_empty())
+        };
+        let region = caller.region.as_deref().or_else(of_arn);
+        let region = region.unwrap_or(default_region).to_owned();
+        // The same token gives the same id in every emulator, so that a test can name it.
+        let first = |token| job_id(&[&caller.account, &region, token, "0"]);
+        Ok(Prepared {
+            token: request.token.as_deref().map(|token| (token, first(token))),
+            point: catalog.find(caller, arn, asks.resource_type.as_deref()),
+            catalog,
+            caller,
+            request,
+            region,
+        })
+    }
 }
 
 /// The answer to a StartRestoreJob.
@@ -58,191 +108,191 @@ pub(super) struct Started {
 }
 
 impl Service {
-    pub(super) fn new(
-        catalog: Catalog,
-        semantics: TokenSemantics,
-        default_region: String,
-    ) -> Service {
+    pub(super) fn new(semantics: TokenSemantics) -> Service {
         Service {
-            catalog,
             semantics,
-            default_region,
             jobs: Vec::new(),
             by_id: HashMap::new(),
-            names: HashSet::new(),
+            names: Names::default(),
             tokens: Tokens::default(),
             places: Places::default(),
             created: HashMap::new(),
-            restored: BTreeMap::new(),
-            events: BinaryHeap::new(),
+            restored: HashMap::new(),
+            timeline: Timeline::default(),
+            unsuccessful: Vec::new(),
+            validated: 0,
         }
     }
 
     /// StartRestoreJob: the id of the job, new or not. Called under the lock that makes the token's check and use one.
     pub(super) fn start(
         &mut self,
-        caller: &Caller,
-        request: &StartRequest,
+        prepared: Prepared<'_>,
         now: Timestamp,
         twist: Twist<'_>,
     ) -> Result<Started, ApiError> {
-        let arn = request.recovery_point_arn.as_str();
-        allowed(&self.catalog, caller, "backup:StartRestoreJob", arn)?;
-        if let Some(role) = &request.iam_role_arn {
-            allowed(&self.catalog, caller, "iam:PassRole", role)?;
+        let (caller, region) = (prepared.caller, prepared.region.clone());
+        let Some((token, first)) = prepared.token else {
+            let id = job_id(&[&caller.account, &region, &self.jobs.len().to_string()]);
+            self.create(prepared, id, now, twist.job)?;
+            let made_in = Some(region);
+            return Ok(Started { id, made_in });
+        };
+        let place = self.by_id.get(&first);
+        let mut seen = place.map(|place| self.tokens.seen(first, *place as usize));
+        if let (Some(seen), true) = (&mut seen, twist.forget_token) {
+            self.tokens.forget(first, *seen);
+            seen.forgotten = true;
         }
-        let region = self.region_of(caller, arn);
-        let token = request.token.as_deref();
-        let key = token.map(|token| TokenKey::new(&caller.account, &region, token));
-        if let (Some(key), true) = (key, twist.forget_token) {
-            self.tokens.forget(key);
+        if let Some(seen) = seen.filter(|seen| !seen.forgotten) {
+            let job = &self.jobs[seen.job];
+            if is_replay(self.semantics, job, &prepared.request.asks, now)? {
+                let made_in = None;
+                return Ok(Started {
+                    id: job.id,
+                    made_in,
+                });
+            }
         }
-        let nth = match key {
-            None => 0,
-            Some(key) => {
-                let finished = |index: usize| {
-                    let job = &self.jobs[index];
-                    (job.status(now).is_terminal(), job.id.to_string())
-                };
-                let (semantics, digest) = (self.semantics, request.fingerprint);
-                match self.tokens.judge(semantics, key, digest, now, finished)? {
-                    Verdict::Replay(index) => {
-                        return Ok(Started {
-                            id: self.jobs[index].id,
-                            made_in: None,
-                        });
-                    }
-                    Verdict::New(nth) => nth,
-                }
+        let id = match seen {
+            None => first,
+            Some(Seen { jobs, .. }) => {
+                job_id(&[&caller.account, &region, token, &jobs.to_string()])
             }
         };
-        let point = self
-            .catalog
-            .find(caller, arn, request.resource_type.as_deref())?;
-        let id = match token {
-            // The same token gives the same id in every emulator, so that a test can name it.
-            Some(token) => job_id(&[&caller.account, &region, token, &nth.to_string()]),
-            None => {
-                let index = self.jobs.len().to_string();
-                job_id(&[&caller.account, &region, &index])
-            }
-        };
-        let index = self.create(caller, &region, request, point, id, now, twist.job)?;
-        if let Some(key) = key {
-            self.tokens.remember(key, request.fingerprint, now, index);
+        let place = self.create(prepared, id, now, twist.job)?;
+        if let Some(seen) = seen {
+            self.tokens.again(first, seen, place);
         }
-        Ok(Started {
-            id,
-            made_in: Some(region),
-        })
+        let made_in = Some(region);
+        Ok(Started { id, made_in })
     }
 
     /// Judges the request and makes its job, and those of the recovery points nested in it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one caller, and each is another thing"
-    )]
     fn create(
         &mut self,
-        caller: &Caller,
-        region: &str,
-        request: &StartRequest,
-        point: Arc<Located>,
+        prepared: Prepared<'_>,
         id: Uuid,
         now: Timestamp,
         fault: Option<&JobFault>,
     ) -> Result<usize, ApiError> {
-        let metadata = &request.metadata;
-        let row = resource_types::find(&point.point.resource_type);
+        let Prepared {
+            catalog,
+            caller,
+            request,
+            region,
+            point,
+            ..
+        } = prepared;
+        let mut point = point?;
+        let region = region.as_str();
+        let Asks {
+            metadata,
+            iam_role_arn,
+            copy_tags,
+            ..
+        } = &request.asks;
+        if let Point::Free(free) = &mut point {
+            free.vault_arn = self.names.get(&free.vault_arn);
+        }
+        let row = resource_types::find(point.resource_type());
         let home = (&*caller.account, region);
         let created_arn = course::created_arn(row, &point, home, metadata, id);
-        let around = |thing: &str| self.catalog.surrounding(caller, thing);
+        let around = |thing: &str| catalog.surrounding(caller, thing);
         let taken = || {
-            let jobs = &self.jobs;
-            let job = self.created.get(&*created_arn).map(|index| &jobs[*index]);
+            let place = self.created.get(&*created_arn);
+            let job = place.map(|place| &self.jobs[*place as usize]);
             job.is_some_and(|job| matches!(job.outcome, Outcome::Completed | Outcome::Issues(_)))
                 || around(&format!("resource {created_arn}")) == Some("exists")
         };
         let judged = refusals::Request {
-            resource_type: &point.point.resource_type,
+            resource_type: point.resource_type(),
             metadata,
-            copy_tags: request.copy_tags,
-            role: request.iam_role_arn.as_deref(),
+            copy_tags: *copy_tags,
+            role: iam_role_arn.as_deref(),
             account: &caller.account,
-            point: &point.point,
+            point: &point,
             around: &around,
-            surrounded: self.catalog.is_surrounded(caller),
+            surrounded: catalog.is_surrounded(caller),
             taken: &taken,
         };
         refusals::refuse(&judged)?;
         let failure = refusals::fail(&judged);
-        let parts = match nested::is_parent(&point.point) {
-            true => nested::parts(&self.catalog, caller, &point.point, metadata)?,
+        let parent = nested::is_parent(&point);
+        let parts = match parent {
+            true => nested::parts(catalog, caller, &point, metadata)?,
             false => Vec::new(),
         };
 
         let turn = Places::turn(row, &caller.account, region, metadata);
         let order = Order {
             id,
-            account: self.name(&caller.account),
-            region: self.name(region),
-            body: request.body.as_str().into(),
-            iam_role_arn: request.iam_role_arn.as_deref().map(Into::into),
+            account: self.names.get(&caller.account),
+            region: self.names.get(region),
+            body: request.body.into(),
+            iam_role_arn: iam_role_arn.as_ref().map(|role| self.names.get(role)),
             created_arn,
             failure,
             fault,
             parent: None,
+            row,
             point,
         };
         let places = &mut self.places;
         let mut job = course::settle(order, now, |wanted| places.start(&turn, wanted));
-        job.is_parent = nested::is_parent(&job.point.point);
-        let mut children = Vec::new();
-        for part in parts {
-            // A child begins with its parent, and follows the rules of its own type.
-            let child = part.job(&job);
-            children.push(child);
-        }
+        job.is_parent = parent;
+        // A child begins with its parent, and follows the rules of its own type.
+        let children: Vec<Job> = parts.into_iter().map(|part| part.job(&job)).collect();
         nested::end_with_children(&mut job, &children);
         self.places.take(&turn, job.ends_at);
-        let index = self.push(job);
+        let place = self.push(job);
         for child in children {
             self.push(child);
         }
-        Ok(index)
+        Ok(place)
     }
 
     fn push(&mut self, job: Job) -> usize {
-        let index = self.jobs.len();
-        self.events.push(Reverse(job.starts_at));
-        self.events.push(Reverse(job.ends_at));
-        self.by_id.insert(job.id, index);
+        let place = self.jobs.len();
+        self.timeline.add(place, job.starts_at, job.ends_at);
+        let short = u32::try_from(place).unwrap_or(u32::MAX);
+        self.by_id.insert(job.id, short);
+        if matches!(job.outcome, Outcome::Failed(_) | Outcome::Aborted(_)) {
+            self.unsuccessful.push(short);
+        }
         if let Some(arn) = &job.created_arn
-            && resource_types::find(&job.point.point.resource_type).is_some_and(|row| row.named)
+            && resource_types::find(job.point.resource_type()).is_some_and(|row| row.named)
         {
-            self.created.insert(arn.clone(), index);
+            self.created.insert(arn.clone(), short);
         }
-        if matches!(self.catalog, Catalog::Listed(_)) {
-            let arn: Arc<str> = job.point.point.arn.as_str().into();
-            self.restored.insert(arn, job.created_at);
+        if matches!(job.point, Point::Listed(_)) {
+            match self.restored.get_mut(job.point.arn()) {
+                Some(last) => *last = job.created_at,
+                None => drop(self.restored.insert(job.point.arn().into(), job.created_at)),
+            }
         }
-        self.jobs.push(Arc::new(job));
-        index
+        self.jobs.push(job);
+        place
     }
 
     /// The job with that id, if the caller may see it.
-    pub(super) fn job(&self, caller: &Caller, id: &str) -> Result<&Arc<Job>, ApiError> {
-        self.index(caller, id).map(|index| &self.jobs[index])
+    pub(super) fn job(&self, caller: &Caller, id: &str) -> Result<&Job, ApiError> {
+        self.place(caller, id).map(|place| &self.jobs[place])
     }
 
-    fn index(&self, caller: &Caller, id: &str) -> Result<usize, ApiError> {
+    fn place(&self, caller: &Caller, id: &str) -> Result<usize, ApiError> {
         // The id is opaque: other ways to write the same UUID are other ids.
+        let written = |uuid: &Uuid| {
+            let mut buffer = Uuid::encode_buffer();
+            *uuid.hyphenated().encode_lower(&mut buffer) == *id
+        };
         Uuid::try_parse(id)
             .ok()
-            .filter(|uuid| uuid.to_string() == id)
-            .and_then(|uuid| self.by_id.get(&uuid).copied())
-            .filter(|index| {
-                let job = &self.jobs[*index];
+            .filter(written)
+            .and_then(|uuid| self.by_id.get(&uuid))
+            .map(|place| *place as usize)
+            .filter(|place| {
+                let job = &self.jobs[*place];
                 *job.account == *caller.account && sees(caller, &job.region)
             })
             .ok_or_else(|| no_job(id))
@@ -256,56 +306,34 @@ impl Service {
         id: &str,
         result: ValidationResult,
     ) -> Result<(), ApiError> {
-        let index = self.index(caller, id)?;
-        let job = &mut self.jobs[index];
+        let place = self.place(caller, id)?;
+        let job = &mut self.jobs[place];
         if let Some(before) = &job.validation {
             result.may_follow(before)?;
         }
-        Arc::make_mut(job).validation = Some(Box::new(result));
+        job.validation = Some(Box::new(result));
+        self.validated += 1;
         Ok(())
     }
 
-    pub(super) fn all(&self) -> &[Arc<Job>] {
+    /// Another one whenever a request has changed something.
+    pub(super) fn version(&self) -> u64 {
+        self.jobs.len() as u64 + self.validated
+    }
+
+    pub(super) fn all(&self) -> &[Job] {
         &self.jobs
+    }
+
+    /// The places of jobs that end in vain, or will, the youngest first.
+    pub(super) fn unsuccessful(&self) -> Vec<usize> {
+        let places = self.unsuccessful.iter().rev();
+        places.map(|place| *place as usize).collect()
     }
 
     /// LastRestoreTime of a recovery point of the inventory.
     pub(super) fn last_restore(&self, arn: &str) -> Option<Timestamp> {
         self.restored.get(arn).copied()
-    }
-
-    /// When any job changes next.
-    pub(super) fn next_event(&mut self, now: Timestamp) -> Option<Timestamp> {
-        while let Some(Reverse(event)) = self.events.peek() {
-            if *event > now {
-                // What happens at the end of time does not happen.
-                return Some(*event).filter(|event| *event < Timestamp::MAX);
-            }
-            self.events.pop();
-        }
-        None
-    }
-
-    fn name(&mut self, text: &str) -> Arc<str> {
-        match self.names.get(text) {
-            Some(name) => Arc::clone(name),
-            None => {
-                let name: Arc<str> = text.into();
-                self.names.insert(Arc::clone(&name));
-                name
-            }
-        }
-    }
-
-    /// The region whose endpoint was asked; an unsigned request does not say, its recovery point does.
-    fn region_of(&self, caller: &Caller, recovery_point_arn: &str) -> String {
-        match &caller.region {
-            Some(region) => region.clone(),
-            None => match Arn::parse(recovery_point_arn) {
-                Some(arn) if !arn.region.is_empty() => arn.region.to_owned(),
-                _ => self.default_region.clone(),
-            },
-        }
     }
 }
 
@@ -318,6 +346,7 @@ pub(super) fn no_job(id: &str) -> ApiError {
 
 /// Documentation shows restore job ids as UUIDs in upper case, captures of recent years in lower case.
 pub(super) fn job_id(parts: &[&str]) -> Uuid {
-    let namespace = Uuid::new_v5(&Uuid::NAMESPACE_URL, b"redrill emulator restore job");
-    Uuid::new_v5(&namespace, parts.join("\n").as_bytes())
+    static NAMESPACE: LazyLock<Uuid> =
+        LazyLock::new(|| Uuid::new_v5(&Uuid::NAMESPACE_URL, b"redrill emulator restore job"));
+    Uuid::new_v5(&NAMESPACE, parts.join("\n").as_bytes())
 }

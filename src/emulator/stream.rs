@@ -61,6 +61,22 @@ impl AsyncWrite for Stream {
         }
     }
 
+    /// Head and body of an answer in one call, without copying them together first.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.doomed() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Pin::new(&mut self.inner).poll_write_vectored(context, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_flush(context)
     }

@@ -2,11 +2,14 @@
 //! switched on: a client that is right under all of them is right.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::error::{ApiError, ErrorCode};
+use super::job::Job;
+use super::start_request::Asks;
 
 /// How the emulator treats a second StartRestoreJob with the same token.
 ///
@@ -56,126 +59,156 @@ impl TokenSemantics {
     }
 }
 
-/// A token and whose it is, hashed: there may be a hundred thousand of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TokenKey(Digest);
+/// Why a text says nothing of tokens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TokenSemanticsError(String);
 
-impl TokenKey {
-    /// The scope of a token is not documented; account and region are those of every other name in AWS Backup.
-    pub(super) fn new(account: &str, region: &str, token: &str) -> TokenKey {
-        TokenKey(digest([account, region, token].map(Some)))
+/// `documented`, `recorded`, and single choices after one of them or alone: `recorded,lifetime=10m`,
+/// `mismatch=invalid-request`.
+impl FromStr for TokenSemantics {
+    type Err = TokenSemanticsError;
+
+    fn from_str(text: &str) -> Result<TokenSemantics, TokenSemanticsError> {
+        let mut semantics = TokenSemantics::default();
+        for (place, word) in text.split(',').enumerate() {
+            match (place, word) {
+                (0, "documented") => {}
+                (0, "recorded") => semantics = TokenSemantics::recorded(),
+                (_, "after-finish=same-job") => semantics.after_finish = AfterFinish::SameJob,
+                (_, "after-finish=already-finished") => {
+                    semantics.after_finish = AfterFinish::AlreadyFinished;
+                }
+                (_, "mismatch=same-job") => semantics.mismatch = Mismatch::SameJob,
+                (_, "mismatch=invalid-parameter-value") => {
+                    semantics.mismatch = Mismatch::InvalidParameterValue;
+                }
+                (_, "mismatch=invalid-request") => semantics.mismatch = Mismatch::InvalidRequest,
+                (_, "lifetime=forever") => semantics.lifetime = None,
+                _ => match word.strip_prefix("lifetime=").map(str::parse) {
+                    Some(Ok(lifetime)) if lifetime > SignedDuration::ZERO => {
+                        semantics.lifetime = Some(lifetime);
+                    }
+                    Some(_) => {
+                        let words = format!("{word:?} is no lifetime: write 1h, 90m or forever");
+                        return Err(TokenSemanticsError(words));
+                    }
+                    None => {
+                        return Err(TokenSemanticsError(format!(
+                            "{word:?} is none of documented, recorded (both first), \
+                             after-finish=same-job|already-finished, lifetime=1h|forever, \
+                             mismatch=same-job|invalid-parameter-value|invalid-request"
+                        )));
+                    }
+                },
+            }
+        }
+        Ok(semantics)
     }
 }
 
-/// The first half of a SHA-256: no two requests have the same one.
-pub(super) type Digest = [u8; 16];
-
-/// A digest of texts, some of them absent.
-pub(super) fn digest<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> Digest {
-    let mut hash = Sha256::new();
-    for text in texts {
-        // Lengths keep neighbours apart.
-        hash.update(
-            text.map_or(u64::MAX, |text| text.len() as u64)
-                .to_be_bytes(),
-        );
-        hash.update(text.unwrap_or_default());
-    }
-    let mut half = Digest::default();
-    half.copy_from_slice(&hash.finalize()[..16]);
-    half
-}
-
-/// Tokens in use.
+/// What is known of tokens beyond the jobs themselves. The first job of a token is found by its id, which is made from the
+/// token; here are the few tokens of which that does not say all.
 #[derive(Debug, Default)]
-pub(super) struct Tokens {
-    seen: HashMap<TokenKey, Seen>,
-}
+pub(super) struct Tokens(HashMap<Uuid, Seen>);
 
-#[derive(Debug)]
-struct Seen {
-    job: usize,
-    fingerprint: Digest,
-    since: Timestamp,
-    /// How many jobs this token has started.
-    jobs: u32,
+/// A token that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The last job that it has started, in the order of creation.
+    pub(super) job: usize,
+    /// How many jobs it has started.
+    pub(super) jobs: u32,
     /// A fault has made it unknown.
-    forgotten: bool,
-}
-
-/// What a token says about a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Start a job; how many jobs the token has started before.
-    New(u32),
-    /// Start none; answer with this one.
-    Replay(usize),
+    pub(super) forgotten: bool,
 }
 
 impl Tokens {
-    /// Judges a request. `finished` says whether a job has ended, and its id.
-    pub(super) fn judge(
-        &self,
-        semantics: TokenSemantics,
-        key: TokenKey,
-        fingerprint: Digest,
-        now: Timestamp,
-        finished: impl FnOnce(usize) -> (bool, String),
-    ) -> Result<Verdict, ApiError> {
-        let Some(seen) = self.seen.get(&key) else {
-            return Ok(Verdict::New(0));
+    /// A token by its first job's id and place.
+    pub(super) fn seen(&self, first: Uuid, place: usize) -> Seen {
+        let once = Seen {
+            job: place,
+            jobs: 1,
+            forgotten: false,
         };
-        let age = now.duration_since(seen.since);
-        if seen.forgotten || semantics.lifetime.is_some_and(|lifetime| age >= lifetime) {
-            return Ok(Verdict::New(seen.jobs));
-        }
-        if seen.fingerprint != fingerprint {
-            let message = "The idempotency token was used before with other parameters.";
-            match semantics.mismatch {
-                Mismatch::SameJob => {}
-                Mismatch::InvalidParameterValue => {
-                    return Err(ApiError::invalid("IdempotencyToken", message));
-                }
-                Mismatch::InvalidRequest => {
-                    return Err(ApiError::new(ErrorCode::InvalidRequest, message));
-                }
-            }
-        }
-        if semantics.after_finish == AfterFinish::AlreadyFinished {
-            let (ended, id) = finished(seen.job);
-            if ended {
-                return Err(ApiError::invalid(
-                    "IdempotencyToken",
-                    format!("Restore job {id} already finished"),
-                ));
-            }
-        }
-        Ok(Verdict::Replay(seen.job))
+        self.0.get(&first).copied().unwrap_or(once)
     }
 
     /// As if the token had never been seen, but for the count that keeps job ids apart.
-    pub(super) fn forget(&mut self, key: TokenKey) {
-        if let Some(seen) = self.seen.get_mut(&key) {
-            seen.forgotten = true;
-        }
+    pub(super) fn forget(&mut self, first: Uuid, seen: Seen) {
+        let forgotten = true;
+        self.0.insert(first, Seen { forgotten, ..seen });
     }
 
-    /// Remembers that this token started that job.
-    pub(super) fn remember(
-        &mut self,
-        key: TokenKey,
-        fingerprint: Digest,
-        now: Timestamp,
-        job: usize,
-    ) {
-        let jobs = self.seen.get(&key).map_or(0, |seen| seen.jobs) + 1;
+    /// Remembers that this token has started another job.
+    pub(super) fn again(&mut self, first: Uuid, seen: Seen, job: usize) {
         let seen = Seen {
             job,
-            fingerprint,
-            since: now,
-            jobs,
+            jobs: seen.jobs + 1,
             forgotten: false,
         };
-        self.seen.insert(key, seen);
+        self.0.insert(first, seen);
+    }
+}
+
+/// Whether a request with a token that has started `job` is a replay, which starts none; otherwise the token counts as
+/// new.
+pub(super) fn is_replay(
+    semantics: TokenSemantics,
+    job: &Job,
+    request: &Asks<'_>,
+    now: Timestamp,
+) -> Result<bool, ApiError> {
+    let age = now.duration_since(job.created_at);
+    if semantics.lifetime.is_some_and(|lifetime| age >= lifetime) {
+        return Ok(false);
+    }
+    if semantics.mismatch != Mismatch::SameJob && !job.was_asked_for_by(request) {
+        let message = "The idempotency token was used before with other parameters.";
+        return Err(match semantics.mismatch {
+            Mismatch::InvalidRequest => ApiError::new(ErrorCode::InvalidRequest, message),
+            _ => ApiError::invalid("IdempotencyToken", message),
+        });
+    }
+    if semantics.after_finish == AfterFinish::AlreadyFinished && job.status(now).is_terminal() {
+        let id = job.id;
+        return Err(ApiError::invalid(
+            "IdempotencyToken",
+            format!("Restore job {id} already finished"),
+        ));
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_words() {
+        let parse = |text: &str| text.parse::<TokenSemantics>();
+        assert_eq!(parse("documented"), Ok(TokenSemantics::default()));
+        assert_eq!(parse("recorded"), Ok(TokenSemantics::recorded()));
+        assert_eq!(
+            parse("recorded,lifetime=forever,mismatch=invalid-request"),
+            Ok(TokenSemantics {
+                after_finish: AfterFinish::AlreadyFinished,
+                lifetime: None,
+                mismatch: Mismatch::InvalidRequest,
+            })
+        );
+        let hour = Some(SignedDuration::from_mins(90));
+        assert_eq!(parse("lifetime=1h 30m").unwrap().lifetime, hour);
+        for bad in [
+            "",
+            "lifetime=1h,recorded",
+            "lifetime=soon",
+            "lifetime=-1h",
+            "lifetime=0s",
+            "x",
+            "recorded,",
+        ] {
+            parse(bad).unwrap_err();
+        }
     }
 }

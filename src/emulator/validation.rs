@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::{ApiError, ErrorCode};
-use super::start_request::members;
+use super::start_request::{Member, read, text, utf8};
 
 /// `RestoreValidationStatus` of the API model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,16 @@ impl ValidationStatus {
             _ => return None,
         })
     }
+
+    /// As in the API.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            ValidationStatus::Failed => "FAILED",
+            ValidationStatus::Successful => "SUCCESSFUL",
+            ValidationStatus::TimedOut => "TIMED_OUT",
+            ValidationStatus::Validating => "VALIDATING",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,9 +47,13 @@ pub(super) struct ValidationResult {
 impl ValidationResult {
     /// The body of the request.
     pub(super) fn parse(body: &[u8]) -> Result<ValidationResult, ApiError> {
-        let members = members(body)?;
-        let status = members
-            .text("ValidationStatus")?
+        let (mut status, mut message) = (Member::Absent, Member::Absent);
+        read(utf8(body)?, |name, value| match name {
+            "ValidationStatus" => status = value,
+            "ValidationStatusMessage" => message = value,
+            _ => {}
+        })?;
+        let status = text("ValidationStatus", status)?
             .ok_or_else(|| ApiError::missing("ValidationStatus"))?;
         let status = ValidationStatus::parse(&status).ok_or_else(|| {
             ApiError::invalid(
@@ -49,7 +63,7 @@ impl ValidationResult {
         })?;
         Ok(ValidationResult {
             status,
-            message: members.text("ValidationStatusMessage")?,
+            message: text("ValidationStatusMessage", message)?.map(Into::into),
         })
     }
 

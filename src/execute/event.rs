@@ -222,11 +222,11 @@ impl Event {
             | Self::Refused { message, .. }
             | Self::Rejected { message, .. }
             | Self::Failed { message, .. }
-            | Self::Trouble { message } => secrets.redact_in(message),
+            | Self::Trouble { message } => secrets.redact_sentence(message),
             Self::Completed {
                 message: Some(message),
                 ..
-            } => secrets.redact_in(message),
+            } => secrets.redact_sentence(message),
             _ => {}
         }
         self

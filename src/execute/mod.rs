@@ -12,6 +12,7 @@ mod engine;
 mod event;
 mod following;
 mod forecast;
+mod gates;
 mod rates;
 mod run;
 mod schedule;

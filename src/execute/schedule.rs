@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::gates::Gates;
 use crate::diff::{Action, Diff};
 use crate::parse::OnFailure;
 use crate::plan::Plan;
@@ -24,9 +26,7 @@ type Ready = BTreeSet<(Reverse<u64>, usize)>;
 /// The order of starting.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    /// Restores that each step still waits for.
-    waits: Vec<usize>,
-    dependents: Vec<Vec<usize>>,
+    gates: Gates,
     /// How long the longest chain that begins with a step is likely to take, in seconds.
     chain: Vec<u64>,
     /// Not started, not given up.
@@ -80,8 +80,7 @@ impl Schedule {
             }));
         }
         let mut schedule = Self {
-            waits: vec![0; plan.steps.len()],
-            dependents: vec![Vec::new(); plan.steps.len()],
+            gates: Gates::default(),
             chain: plan
                 .steps
                 .iter()
@@ -114,35 +113,23 @@ impl Schedule {
             .filter(|change| matches!(change.action, Action::Start | Action::Resume))
             .map(|change| change.step)
             .collect();
-        for change in &diff.changes {
-            let at = change.step;
-            for need in plan.steps[at]
-                .needs
-                .iter()
-                .filter(|need| acts.contains(need))
-            {
-                schedule.dependents[*need].push(at);
-                schedule.waits[at] += 1;
-            }
-            if change.action == Action::Start {
-                schedule.waiting.insert(at);
-            }
-        }
+        let needs: Vec<Arc<[usize]>> = plan.steps.iter().map(|s| Arc::clone(&s.needs)).collect();
+        let members = diff.changes.iter().map(|change| change.step);
+        schedule.gates = Gates::new(&needs, members, |at| acts.contains(&at));
+        let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
+        schedule.waiting = starts.map(|change| change.step).collect();
         schedule.measure(plan.order.iter().rev().copied());
         schedule
     }
 
     /// Finds the longest chain behind each step, which come last first, and what may start at once.
     fn measure(&mut self, backwards: impl Iterator<Item = usize>) {
-        for at in backwards {
-            let behind = self.dependents[at].iter().map(|d| self.chain[*d]).max();
-            self.chain[at] += behind.unwrap_or(0);
-        }
+        self.gates.measure(&mut self.chain, backwards);
         let ready: Vec<usize> = self
             .waiting
             .iter()
             .copied()
-            .filter(|at| self.waits[*at] == 0)
+            .filter(|at| self.gates.is_open(*at))
             .collect();
         for at in ready {
             self.set_ready(at);
@@ -171,7 +158,7 @@ impl Schedule {
 
     /// Whether something waits for a restore.
     pub(super) fn is_needed(&self, at: usize) -> bool {
-        !self.dependents[at].is_empty()
+        self.gates.is_needed(at)
     }
 
     /// The next restore to start in one of some targets, within the limits; it counts as running from here on.
@@ -213,9 +200,8 @@ impl Schedule {
     /// A restore has completed: those that waited for it alone may start.
     pub(super) fn completed(&mut self, at: usize) {
         self.ended(at);
-        for dependent in std::mem::take(&mut self.dependents[at]) {
-            self.waits[dependent] -= 1;
-            if self.waits[dependent] == 0 && self.waiting.contains(&dependent) {
+        for dependent in self.gates.open(at) {
+            if self.waiting.contains(&dependent) {
                 self.set_ready(dependent);
             }
         }
@@ -225,14 +211,12 @@ impl Schedule {
     pub(super) fn failed(&mut self, at: usize) -> Vec<Skip> {
         self.ended(at);
         let mut skips = Vec::new();
-        let mut stack = std::mem::take(&mut self.dependents[at]);
-        while let Some(step) = stack.pop() {
+        for step in self.gates.bar(at) {
             if self.waiting.remove(&step) {
                 let key = self.key(step);
                 self.types[self.of_type[step]].ready.remove(&key);
                 skips.push(Skip { step, because: at });
             }
-            stack.append(&mut self.dependents[step]);
         }
         if self.on_failure == OnFailure::Stop {
             let rest = std::mem::take(&mut self.waiting);
@@ -278,15 +262,9 @@ mod tests {
         concurrent: u32,
         on_failure: OnFailure,
     ) -> Schedule {
-        let mut dependents = vec![Vec::new(); needs.len()];
-        for (at, needs) in needs.iter().enumerate() {
-            for need in *needs {
-                dependents[*need].push(at);
-            }
-        }
+        let shared: Vec<Arc<[usize]>> = needs.iter().map(|needs| Arc::from(*needs)).collect();
         let mut schedule = Schedule {
-            waits: needs.iter().map(|needs| needs.len()).collect(),
-            dependents,
+            gates: Gates::new(&shared, 0..needs.len(), |_| true),
             chain: vec![1; needs.len()],
             waiting: (0..needs.len()).collect(),
             of_type: of_type.to_vec(),
@@ -399,5 +377,19 @@ mod tests {
         assert_eq!(started(&mut s), [3, 1]);
         s.completed(1);
         assert_eq!(started(&mut s), [0]);
+    }
+
+    #[test]
+    fn those_that_need_the_same_wait_together() {
+        let all: Arc<[usize]> = (0..3).collect();
+        let none: Arc<[usize]> = Arc::from([]);
+        let needs = [&none, &none, &none, &all, &all].map(Arc::clone);
+        let mut gates = Gates::new(&needs, 0..5, |_| true);
+        assert!(gates.is_open(0) && !gates.is_open(3) && gates.is_needed(1));
+        assert!(gates.open(0).is_empty() && gates.open(1).is_empty());
+        assert_eq!(gates.open(2), [3, 4]);
+        let mut gates = Gates::new(&needs, 0..5, |_| true);
+        assert_eq!(gates.bar(1), [3, 4]);
+        assert!(gates.bar(2).is_empty());
     }
 }

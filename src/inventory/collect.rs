@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 
 use crate::diff::{
-    ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_points, all_vaults,
+    ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_points, all_vaults,
 };
 use crate::emulator::{
     AccountInventory, RecoveryPoint as Written, RecoveryPointStatus, StorageClass,
@@ -130,7 +130,7 @@ pub async fn list<R: Sources>(
         }
         let found = match all_points(reader, &wanted.query(&vault.name)).await {
             Ok(found) => found,
-            Err(err) if is_refused(&err) => {
+            Err(err) if err.may_mean_absence() => {
                 let note = format!("vault {}: not listed: {}", vault.name, err.message);
                 listed.notes.push(note);
                 Vec::new()
@@ -277,25 +277,15 @@ async fn one<R: Sources>(reader: &R, point: RecoveryPoint) -> Result<Asked, ApiE
             ..described
         },
         Ok(None) => point,
-        Err(err) if is_refused(&err) => point,
+        Err(err) if err.may_mean_absence() => point,
         Err(err) => return Err(err),
     };
     let metadata = match metadata {
         Ok(metadata) => Ok(metadata),
-        Err(err) if is_refused(&err) => Err(err.message),
+        Err(err) if err.may_mean_absence() => Err(err.message),
         Err(err) => return Err(err),
     };
     Ok((described, metadata))
-}
-
-/// Whether AWS has refused this one question, as it does of what is not there as well; credentials that are no longer
-/// good refuse all of them.
-fn is_refused(error: &ApiError) -> bool {
-    match error.fault {
-        Fault::Refused => true,
-        Fault::Denied => error.code.as_deref() == Some("AccessDeniedException"),
-        _ => false,
-    }
 }
 
 fn without(

@@ -5,6 +5,7 @@
 
 mod document;
 mod fields;
+mod lock;
 mod number;
 mod scalar;
 mod selector;
@@ -13,11 +14,12 @@ mod variables;
 mod yaml;
 
 pub use document::{Document, Limits, Objectives, OnFailure, Restore, document};
+pub use lock::{LOCK_VERSION, LockEntry, LockFile, lock_file};
 pub use number::Number;
 pub(crate) use scalar::within;
 pub use selector::{Point, Selector, duration};
 pub use target::Target;
-pub use variables::{Given, Variable, given};
+pub use variables::{Given, Variable, VariableKind, given};
 pub use yaml::{Entry, Kind, Node, yaml};
 
 use std::sync::Arc;

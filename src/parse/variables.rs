@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::fields::{Fields, Reader};
 use super::{Entry, Kind, Node, error, yaml};
-use crate::diagnostic::{Finding, Source, Spanned};
+use crate::diagnostic::{Finding, Position, Source, Span, Spanned, suggest};
 
 /// A declared input.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Variable {
     pub name: Spanned<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// What its values are: as declared, or as its default is.
+    pub kind: Option<VariableKind>,
     /// Its value where none is given.
     pub default: Option<Node>,
     /// What its text has to match.
@@ -24,15 +26,64 @@ pub struct Variable {
     pub secret: bool,
 }
 
+/// What the values of a variable are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words of the plan")]
+pub enum VariableKind {
+    String,
+    Number,
+    Bool,
+    List,
+    Map,
+}
+
+impl VariableKind {
+    /// As they are written.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        ("string", Self::String),
+        ("number", Self::Number),
+        ("bool", Self::Bool),
+        ("list", Self::List),
+        ("map", Self::Map),
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .map_or("", |(word, _)| word)
+    }
+
+    fn of(node: &Node) -> Option<Self> {
+        Some(match node.kind {
+            Kind::Null => return None,
+            Kind::Bool(_) => Self::Bool,
+            Kind::Number(_) => Self::Number,
+            Kind::String(_) => Self::String,
+            Kind::Sequence(_) => Self::List,
+            Kind::Mapping(_) => Self::Map,
+        })
+    }
+}
+
 /// Values from `--var-file`: a map, with the place of each.
 pub type Given = BTreeMap<String, Node>;
 
 /// Reads a variables file, YAML or JSON.
 pub fn given(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Given> {
-    let node = yaml(source, findings)?;
+    let Some(node) = yaml(source, findings) else {
+        // What is no YAML cannot be told apart into secrets and the rest.
+        source.hide(vec![everything()]);
+        return None;
+    };
     let mut reader = Reader { source, findings };
     // The field list is open: which names are declared is checked against the plan.
-    Fields::of(&node, "a variables file", "name: value", &mut reader)?;
+    if Fields::of(&node, "a variables file", "name: value", &mut reader).is_none() {
+        source.hide(vec![everything()]);
+        return None;
+    }
     let Kind::Mapping(entries) = node.kind else {
         return None;
     };
@@ -42,6 +93,17 @@ pub fn given(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Given>
             .map(|entry| (entry.key.value, entry.value))
             .collect(),
     )
+}
+
+fn everything() -> Span {
+    let last = u32::MAX;
+    Span {
+        start: Position { line: 1, column: 1 },
+        end: Position {
+            line: last,
+            column: last,
+        },
+    }
 }
 
 pub(super) fn declared(node: &Node, reader: &mut Reader<'_>) -> Vec<Variable> {
@@ -61,17 +123,29 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
     let mut variable = Variable {
         name: entry.key.clone(),
         description: None,
+        kind: None,
         default: None,
         pattern: None,
         secret: false,
     };
     // Short form: anything but a map of the long form's keys is the default itself.
     let long = ["default", "description", "pattern", "secret"];
+    // `type` alone could be a key of the default as well: its value decides.
+    let says_type = |e: &Entry| {
+        let words = VariableKind::WORDS.iter();
+        e.key.value == "type"
+            && words
+                .clone()
+                .any(|(word, _)| matches!(&e.value.kind, Kind::String(text) if text == word))
+    };
     let is_long = matches!(&entry.value.kind, Kind::Mapping(entries)
-        if entries.iter().any(|e| long.contains(&e.key.value.as_str())) || entries.is_empty());
+        if entries.iter().any(|e| long.contains(&e.key.value.as_str()) || says_type(e))
+            || entries.is_empty()
+            || matches!(entries.as_slice(), [only] if only.key.value == "type"));
     if !is_long {
         if !matches!(entry.value.kind, Kind::Null) {
             variable.default = Some(entry.value.clone());
+            variable.kind = VariableKind::of(&entry.value);
         }
         return variable;
     }
@@ -83,6 +157,25 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
         .and_then(|node| reader.text(node, "`description`", "description: what it is for"))
         .map(|text| text.value);
     variable.default = fields.get("default").cloned();
+    let declared = fields
+        .get("type")
+        .and_then(|node| reader.text(node, "`type`", "type: list"));
+    let declared = declared.and_then(|word| {
+        let found = VariableKind::WORDS
+            .iter()
+            .find(|(known, _)| *known == word.value);
+        if found.is_none() {
+            reader.error(
+                word.span,
+                "vars/type",
+                format!("a variable has no type `{}`", word.value),
+                suggest(&word.value, VariableKind::WORDS.map(|(word, _)| word)),
+            );
+        }
+        found.map(|(_, kind)| *kind)
+    });
+    let of_default = variable.default.as_ref().and_then(VariableKind::of);
+    variable.kind = declared.or(of_default);
     variable.secret = fields
         .get("secret")
         .and_then(|node| reader.flag(node, "`secret`"))

@@ -386,7 +386,14 @@ impl Span {
 }
 
 fn syntax(source: &Arc<Source>, scan: &ScanError) -> Box<Finding> {
-    let span = span_of(saphyr_parser::Span::empty(*scan.marker()));
+    let mut span = span_of(saphyr_parser::Span::empty(*scan.marker()));
+    // The scalar before it is where the parser stands when it meets a tab in an indentation.
+    let from = source.offset(span.start);
+    let tab = source.text[from..].find('\t').map(|at| from + at);
+    if let Some(tab) = tab.filter(|_| scan.info().contains("tab")) {
+        span.start = source.position(tab);
+        span.end = source.position(tab + 1);
+    }
     Box::new(error(
         source,
         span,

@@ -4,25 +4,34 @@
 //! known only after another restore, or only from AWS, is *pending*: the template is tried with a placeholder and
 //! the value is marked, so that nothing made of a placeholder is ever sent.
 
+mod bounded;
+mod filters;
 mod instances;
+mod lock;
+mod meter;
+mod operators;
 mod restores;
 mod scope;
 mod secret;
 mod selector;
 mod sensitive;
 mod template;
+mod usage;
 mod variables;
 mod wire;
 
 pub use instances::{Each, Instance, Instances, instance_name, split_instance};
+pub use lock::{Lock, Locked, locked};
+pub use operators::filter_names;
 pub use secret::{REDACTED, Secrets};
-pub use selector::{Pick, Resolved, Selector};
+pub use selector::{Pick, Resolved, Selector, written};
 pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -138,6 +147,8 @@ pub struct Renderer {
     /// Whether a part of each depends on an input that has no value.
     targets_pending: Vec<bool>,
     secrets: Secrets,
+    /// Whether something was made of a secret in what is being rendered.
+    changes_secret: AtomicBool,
     instances: Arc<Instances>,
     values: BTreeMap<String, Option<Value>>,
 }
@@ -165,6 +176,7 @@ impl Renderer {
             targets: Vec::new(),
             targets_pending: Vec::new(),
             secrets,
+            changes_secret: AtomicBool::new(false),
             instances: Arc::default(),
             values,
         };
@@ -326,15 +338,23 @@ impl Renderer {
         let before = findings.len();
         self.no_template_in(&entry.key, findings);
         let mut waits = BTreeSet::new();
+        self.changes_secret.store(false, Ordering::Relaxed);
         let value = self.value(&entry.value, scope, &mut waits, findings);
         // A number goes as it was written; everything else by its value.
         let wire = match (&entry.value.kind, &value) {
             (_, None) => None,
             (Kind::Number(number), _) => Some(number.wire()),
             (_, Some(Value::Null)) => {
+                // Where nothing is written there is nothing to point at but the key.
+                let span = entry.value.span;
+                let span = if span.start < span.end {
+                    span
+                } else {
+                    entry.key.span
+                };
                 findings.push(error(
                     &self.document.source,
-                    entry.value.span,
+                    span,
                     "metadata/null",
                     "there is no value; AWS Backup's metadata knows no null",
                     "remove the key, or write an empty string: `\"\"`",
@@ -343,6 +363,9 @@ impl Renderer {
             }
             (_, Some(value)) => Some(wire(value)),
         };
+        if let (true, Some(value)) = (self.changes_secret.load(Ordering::Relaxed), &value) {
+            self.secrets.made(value);
+        }
         for finding in &mut findings[before..] {
             finding.key = Some(entry.key.value.clone());
         }
@@ -376,6 +399,10 @@ impl Renderer {
                     findings,
                 )?;
                 pending.extend(evaluated.pending);
+                if evaluated.changes_secret {
+                    self.changes_secret.store(true, Ordering::Relaxed);
+                    self.secrets.made(&evaluated.value);
+                }
                 Some(evaluated.value)
             }
             Kind::Sequence(items) => {

@@ -19,11 +19,16 @@ use crate::parse::Document;
 pub(super) const PLACEHOLDER_ARN: &str =
     "arn:aws:service:us-east-1:123456789012:resource/known-after-restore";
 
+/// Functions that templates may call.
+const FUNCTIONS: [&str; 3] = ["dict", "namespace", "range"];
+
 /// What one evaluation came across.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// What is known later only.
     pub(super) pending: BTreeSet<String>,
+    /// Whether a secret was looked at.
+    pub(super) secret: bool,
     /// The first name that is not there: what to say, and what to write.
     pub(super) missing: Option<(String, String)>,
 }
@@ -52,27 +57,44 @@ impl Cell {
 #[derive(Clone, Debug)]
 pub(super) enum Slot {
     Known(Value),
+    /// Known, and not to be shown: what is made of it is marked.
+    Secret(Value),
     /// With the placeholder that a template is tried with.
     Pending(Value),
 }
 
 /// A map of names under a path, such as `vars`.
 #[derive(Debug)]
-struct Names {
+pub(super) struct Named {
     path: String,
     slots: BTreeMap<String, Slot>,
     cell: Cell,
 }
 
-impl Object for Names {
+impl Named {
+    /// What there is, without a note that anybody has asked for it.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.slots.values().map(|slot| match slot {
+            Slot::Known(value) | Slot::Secret(value) | Slot::Pending(value) => value,
+        })
+    }
+}
+
+impl Object for Named {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
         match self.slots.get(name) {
             Some(Slot::Known(value)) => Some(value.clone()),
+            Some(Slot::Secret(value)) => {
+                self.cell.lock().secret = true;
+                Some(value.clone())
+            }
             Some(Slot::Pending(placeholder)) => {
                 self.cell.lock().pending.insert(join(&self.path, name));
                 Some(placeholder.clone())
             }
+            // The engine asks for its functions here first.
+            None if self.path.is_empty() && FUNCTIONS.contains(&name) => None,
             None => {
                 let known: Vec<&str> = self.slots.keys().map(String::as_str).collect();
                 self.cell.lock().missing.get_or_insert_with(|| {
@@ -107,7 +129,7 @@ pub(super) fn known(text: &str) -> Slot {
 }
 
 pub(super) fn names(path: &str, slots: BTreeMap<String, Slot>, cell: &Cell) -> Value {
-    Value::from_object(Names {
+    Value::from_object(Named {
         path: path.to_owned(),
         slots,
         cell: cell.clone(),

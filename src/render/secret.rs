@@ -1,17 +1,29 @@
 //! Values that must not show.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::wire;
 
 use serde_json::Value;
 
 /// What a secret is replaced by wherever it would show.
 pub const REDACTED: &str = "«redacted»";
 
+/// How often a secret may stand in JSON within JSON: in a list, in a map of metadata, in a report.
+const ESCAPES: usize = 3;
+
+/// Bytes of what was made of a secret that are looked for inside sentences: what is shorter stands in words as well.
+const QUOTED: usize = 4;
+
 /// The secrets of a run; applied at every door that leads outside, except the request to AWS itself.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     /// Longest first, so that a secret that contains another is replaced whole.
     needles: Vec<String>,
+    /// Whole values that a template has made of a secret, and that do not show it as it was: `{{ vars.key | upper }}`.
+    made: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Secrets {
@@ -19,13 +31,21 @@ impl Secrets {
         let mut needles: Vec<String> = Vec::new();
         for value in values.into_iter().filter(|value| !value.is_empty()) {
             // Inside a list it stands JSON-escaped in the string that AWS gets, and so in what is shown of it.
-            let quoted = serde_json::Value::String(value.clone()).to_string();
-            let escaped = quoted[1..quoted.len() - 1].to_owned();
-            needles.extend([value, escaped]);
+            let mut form = value;
+            for _ in 0..ESCAPES {
+                let quoted = serde_json::Value::String(form.clone()).to_string();
+                let escaped = quoted[1..quoted.len() - 1].to_owned();
+                needles.push(form);
+                form = escaped;
+            }
+            needles.push(form);
         }
         needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         needles.dedup();
-        Self { needles }
+        Self {
+            needles,
+            made: Arc::default(),
+        }
     }
 
     /// Whether there is nothing to hide.
@@ -34,9 +54,32 @@ impl Secrets {
         self.needles.is_empty()
     }
 
-    /// The text with every secret replaced.
+    /// Takes a value in that was made of a secret.
+    pub(super) fn made(&self, value: &serde_json::Value) {
+        // `true` and numbers tell nothing, and stand everywhere.
+        let text = match value {
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Array(_) | serde_json::Value::Object(_) => wire(value),
+            _ => return,
+        };
+        if !text.is_empty() {
+            self.lock().insert(text);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The text with every secret replaced; all of it where it was made of one.
     #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.needles.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        if self.lock().contains(text) {
+            return Cow::Borrowed(REDACTED);
+        }
         let mut text = Cow::Borrowed(text);
         for needle in &self.needles {
             if text.contains(needle.as_str()) {
@@ -74,11 +117,25 @@ impl Secrets {
         }
     }
 
+    /// A sentence with every secret replaced, in place, and everything that was made of one: it may quote them.
+    pub fn redact_sentence(&self, text: &mut String) {
+        if !self.needles.is_empty() {
+            for made in self.lock().iter().filter(|made| made.len() >= QUOTED) {
+                if text.contains(made.as_str()) {
+                    *text = text.replace(made.as_str(), REDACTED);
+                }
+            }
+        }
+        self.redact_in(text);
+    }
+
     /// The text with every secret replaced, in place.
     pub fn redact_in(&self, text: &mut String) {
-        if let Cow::Owned(redacted) = self.redact(text) {
-            *text = redacted;
-        }
+        let redacted = match self.redact(text) {
+            Cow::Borrowed(same) if same == text.as_str() => return,
+            redacted => redacted.into_owned(),
+        };
+        *text = redacted;
     }
 }
 
@@ -97,6 +154,10 @@ mod tests {
         ]);
         assert_eq!(secrets.redact("at p\"w0rd-long!"), "at «redacted»!");
         assert_eq!(secrets.redact(r#"["p\"w0rd"]"#), r#"["«redacted»"]"#);
+        assert_eq!(
+            secrets.redact(r#"{"a":"[\"p\\\"w0rd\"]"}"#),
+            r#"{"a":"[\"«redacted»\"]"}"#
+        );
         assert_eq!(secrets.redact("nothing here"), "nothing here");
         let mut value = json!({"p\"w0rd": [{"a": "xp\"w0rd"}, 1]});
         secrets.redact_value(&mut value);
@@ -104,5 +165,11 @@ mod tests {
         let mut number = json!({"port": 54321});
         Secrets::new(["54321".to_owned()]).redact_value(&mut number);
         assert_eq!(number, json!({"port": "«redacted»"}));
+        secrets.made(&"P-W0RD".into());
+        assert_eq!(secrets.redact("P-W0RD"), "«redacted»");
+        assert_eq!(secrets.redact("not P-W0RD"), "not P-W0RD");
+        let mut sentence = "`P-W0RD` is no name, and p\"w0rd neither".to_owned();
+        secrets.redact_sentence(&mut sentence);
+        assert_eq!(sentence, "`«redacted»` is no name, and «redacted» neither");
     }
 }

@@ -85,12 +85,22 @@ pub struct Resolved {
     pub expires_at: Option<Timestamp>,
 }
 
+/// A duration as it is written in a plan: whole days as days.
+#[must_use]
+pub fn written(duration: SignedDuration) -> String {
+    let days = duration.as_hours() / 24;
+    match SignedDuration::from_hours(days * 24) == duration {
+        true => format!("{days}d"),
+        false => format!("{duration:#}"),
+    }
+}
+
 fn write_duration<S: Serializer>(
     duration: &Option<SignedDuration>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match duration {
-        Some(duration) => serializer.collect_str(&format_args!("{duration:#}")),
+        Some(duration) => serializer.serialize_str(&written(*duration)),
         None => serializer.serialize_none(),
     }
 }
@@ -104,13 +114,16 @@ fn read_duration<'de, D: Deserializer<'de>>(
         .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a duration")))
 }
 
+impl fmt::Display for Pick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = Self::WORDS.iter().find(|(_, pick)| pick == self);
+        f.write_str(word.map_or("", |(word, _)| word))
+    }
+}
+
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pick = Pick::WORDS
-            .iter()
-            .find(|(_, pick)| *pick == self.pick)
-            .map_or("", |(word, _)| word);
-        write!(f, "the {pick}")?;
+        write!(f, "the {}", self.pick)?;
         if let Some(resource) = &self.resource {
             write!(f, " of {resource}")?;
         }
@@ -121,13 +134,13 @@ impl fmt::Display for Selector {
     }
 }
 
-/// A time: RFC 3339, or a date, which begins at midnight UTC.
+/// A time: RFC 3339, or a date, which begins at midnight UTC. A time of day without its offset is neither.
 pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     text.parse::<Timestamp>().ok().or_else(|| {
         let date: Date = text.parse().ok()?;
-        date.to_zoned(TimeZone::UTC)
-            .ok()
-            .map(|zoned| zoned.timestamp())
+        let is_date_alone = date.to_string() == text;
+        let midnight = date.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        is_date_alone.then_some(midnight)
     })
 }
 

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
+use super::meter::{Meter, TOO_LARGE};
+use super::operators::filter_names;
 use super::scope::{Cell, Scope};
 use super::wire::describe;
-use crate::diagnostic::{Finding, Severity, Source, Span};
+use super::{bounded, operators};
+use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
 use crate::parse::{error, within};
 
 /// Instructions that one template may take; a name in a plan takes about ten.
@@ -29,31 +32,44 @@ type Failed = (Error, Option<Range<usize>>);
 pub(super) struct Evaluated {
     pub(super) value: serde_json::Value,
     pub(super) pending: BTreeSet<String>,
+    /// Whether something was made of a secret: it may not be found in it as it was.
+    pub(super) changes_secret: bool,
 }
 
 /// The template engine, set up once.
 pub(super) struct Templates {
     environment: Environment<'static>,
     cell: Cell,
+    meter: Meter,
 }
 
 impl Templates {
     pub(super) fn new(cell: Cell) -> Self {
-        let mut environment = Environment::new();
+        let mut environment = Environment::empty();
+        let meter = Meter::default();
+        operators::equip(&mut environment, &meter);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(64);
-        environment.set_formatter(|out, _, value| {
+        let of_output = meter.clone();
+        environment.set_formatter(move |out, _, value| {
             use minijinja::value::ValueKind::{Bool, Number, String};
             match value.kind() {
-                Bool | Number | String => write!(out, "{value}").map_err(Error::from),
+                Bool | Number | String => {
+                    of_output.weigh(value)?;
+                    write!(out, "{}", operators::in_text(value)).map_err(Error::from)
+                }
                 kind => Err(Error::new(
                     ErrorKind::InvalidOperation,
-                    format!("{kind} cannot stand inside a text; `| tojson` writes lists and maps"),
+                    format!("{kind} cannot stand inside a text; `| json` writes lists and maps"),
                 )),
             }
         });
-        Self { environment, cell }
+        Self {
+            environment,
+            cell,
+            meter,
+        }
     }
 
     /// Evaluates `text`, written at `span`; a scalar that is one expression keeps the expression's type.
@@ -66,11 +82,10 @@ impl Templates {
         findings: &mut Vec<Finding>,
     ) -> Option<Evaluated> {
         self.cell.take();
+        self.meter.refill();
         let result = match self.one_expression(text, scope) {
             Some(result) => result,
-            None => self
-                .environment
-                .render_str(text, scope.clone())
+            None => bounded::template(&self.environment, text, scope.clone())
                 .map(serde_json::Value::String)
                 .map_err(|err| {
                     let range = err.range();
@@ -78,6 +93,7 @@ impl Templates {
                 }),
         };
         let seen = self.cell.take();
+        let changes = self.meter.has_computed() || text.contains("{%");
         let problem = match result {
             Ok(value) if size(&value) > MAX_OUTPUT => Problem {
                 rule: "template/size",
@@ -89,6 +105,7 @@ impl Templates {
                 return Some(Evaluated {
                     value,
                     pending: seen.pending,
+                    changes_secret: seen.secret && changes,
                 });
             }
             Err((err, range)) => Problem::of(&err, range, seen.missing),
@@ -121,6 +138,7 @@ impl Templates {
         Some(Evaluated {
             value: serde_json::Value::String(String::new()),
             pending: seen.pending,
+            changes_secret: seen.secret && changes,
         })
     }
 
@@ -136,17 +154,19 @@ impl Templates {
         let inner = inner.strip_suffix('-').unwrap_or(inner);
         let inner = inner.trim();
         let shift = inner.as_ptr() as usize - text.as_ptr() as usize;
-        let expression = self.environment.compile_expression(inner).ok()?;
-        Some(
-            expression
-                .eval(scope.clone())
-                .and_then(|value| typed(&value))
-                .map_err(|err| {
-                    // What has no place of its own is about all of the expression.
-                    let range = err.range().unwrap_or(0..inner.len());
-                    (err, Some(range.start + shift..range.end + shift))
-                }),
-        )
+        let value = bounded::expression(&self.environment, inner, scope.clone())?;
+        Some(value.and_then(|value| self.typed(&value)).map_err(|err| {
+            // What has no place of its own is about all of the expression.
+            let range = err.range().unwrap_or(0..inner.len());
+            (err, Some(range.start + shift..range.end + shift))
+        }))
+    }
+}
+
+impl Templates {
+    fn typed(&self, value: &Value) -> Result<serde_json::Value, Error> {
+        self.meter.weigh(value)?;
+        typed(value)
     }
 }
 
@@ -194,9 +214,16 @@ impl Problem {
                 format!("this is no template: {}", detail()),
                 "write an expression between `{{` and `}}`, such as `{{ vars.name }}`".to_owned(),
             ),
+            (ErrorKind::OutOfFuel, _) if err.detail() == Some(TOO_LARGE) => (
+                "template/size",
+                TOO_LARGE.to_owned(),
+                "make less of it; AWS takes 200 KB of metadata in all".to_owned(),
+            ),
             (ErrorKind::OutOfFuel, _) => (
                 "template/fuel",
-                "the template takes too many steps".to_owned(),
+                err.detail()
+                    .unwrap_or("the template takes too many steps")
+                    .to_owned(),
                 "loop over less, or write the values out".to_owned(),
             ),
             (_, Some((message, help))) => ("template/undefined", message, help),
@@ -205,10 +232,19 @@ impl Problem {
                 "a part of this expression is not defined".to_owned(),
                 "templates know `vars`, `plan`, `restore`, `run.id`, `target`, `source` and `restores`".to_owned(),
             ),
-            (ErrorKind::UnknownFilter | ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod, None) => (
+            (ErrorKind::UnknownFilter, None) => {
+                let detail = detail();
+                let name = detail.split_whitespace().nth(1).unwrap_or_default();
+                let help = suggest(name, filter_names());
+                ("template/unknown", format!("there is no filter `{name}`"), help)
+            }
+            (
+                ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod,
+                None,
+            ) => (
                 "template/unknown",
                 detail(),
-                "use Jinja's own filters, such as `lower`, `replace` or `default`".to_owned(),
+                "use Jinja's filters, such as `lower`, `replace` or `split`, and its functions `range`, `dict` and `namespace`".to_owned(),
             ),
             (_, None) => (
                 "template/error",

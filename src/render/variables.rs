@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use minijinja::Value;
 use minijinja::value::Serde;
+use serde_json::Value as Json;
 
 use super::scope::Slot;
-use super::{Secrets, template, wire};
+use super::{Secrets, template, usage, wire};
 use crate::diagnostic::{Finding, Position, Severity, Source, Span, suggest};
-use crate::parse::{Document, Given, Kind, Node, Variable, error};
+use crate::parse::{Document, Given, Kind, Node, Variable, VariableKind, error};
 
 /// What a declared input without a value means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,21 +61,31 @@ pub(super) fn resolve(
     inputs: &Inputs,
     findings: &mut Vec<Finding>,
 ) -> Resolved {
+    hide_values(document, inputs);
     undeclared(document, inputs, findings);
+    usage::unused(document, findings);
     let mut slots = BTreeMap::new();
     let mut secrets = Vec::new();
     let mut values = BTreeMap::new();
     for variable in &document.vars {
         let name = variable.name.value.as_str();
         let slot = match chosen(document, variable, inputs, findings) {
-            Some(chosen) => {
+            Some(mut chosen) => {
+                if variable.secret {
+                    hide(&chosen.value, &mut secrets);
+                }
+                has_type(variable, &mut chosen, findings);
                 if variable.secret {
                     hide(&chosen.value, &mut secrets);
                 }
                 matches_pattern(variable, &chosen, findings);
                 let shown = (!variable.secret).then(|| chosen.value.clone());
                 values.insert(name.to_owned(), shown);
-                Slot::Known(Serde(&chosen.value).into())
+                let value = Serde(&chosen.value).into();
+                match variable.secret {
+                    true => Slot::Secret(value),
+                    false => Slot::Known(value),
+                }
             }
             None => {
                 findings.push(missing(document, variable, inputs.missing));
@@ -198,6 +209,85 @@ fn plain(
                 .collect::<Option<_>>()?,
         ),
     })
+}
+
+/// What a file gives for secrets is not shown, nor what it gives for names that are not declared: a misspelt secret is one.
+fn hide_values(document: &Document, inputs: &Inputs) {
+    let is_open = |name: &str| {
+        let mut declared = document.vars.iter();
+        declared.any(|variable| variable.name.value == name && !variable.secret)
+    };
+    for (source, given) in &inputs.files {
+        let hidden = given.iter().filter(|(name, _)| !is_open(name));
+        source.hide(hidden.map(|(_, node)| node.span).collect());
+    }
+}
+
+/// Reads the value as what the variable is: what is typed or in the environment is a text at first.
+fn has_type(variable: &Variable, chosen: &mut Chosen, findings: &mut Vec<Finding>) {
+    let Some(kind) = variable.kind else {
+        return;
+    };
+    let value = match (kind, &chosen.value) {
+        (VariableKind::String, value @ (Json::Number(_) | Json::Bool(_))) => {
+            Some(wire(value).into())
+        }
+        (VariableKind::String, Json::String(_))
+        | (VariableKind::Number, Json::Number(_))
+        | (VariableKind::Bool, Json::Bool(_))
+        | (VariableKind::List, Json::Array(_))
+        | (VariableKind::Map, Json::Object(_)) => return,
+        (VariableKind::String, _) => None,
+        (_, Json::String(text)) => read_as(kind, text),
+        _ => None,
+    };
+    if let Some(value) = value {
+        chosen.value = value;
+        return;
+    }
+    let example = match kind {
+        VariableKind::String => "dr-private",
+        VariableKind::Number => "5432",
+        VariableKind::Bool => "true",
+        VariableKind::List => "[a, b]",
+        VariableKind::Map => "{a: 1, b: 2}",
+    };
+    let finding = error(
+        &chosen.source,
+        chosen.span,
+        "vars/type",
+        format!(
+            "`{}` is a {}, and the value given is {}",
+            variable.name.value,
+            kind.word(),
+            match &chosen.value {
+                Json::String(_) => "a text that is none",
+                other => wire::describe(other),
+            }
+        ),
+        format!("write it as in `{example}`"),
+    );
+    findings.push(if variable.secret {
+        finding.concealing()
+    } else {
+        finding
+    });
+}
+
+/// A text as a number, a boolean, a list or a map, written as in YAML.
+fn read_as(kind: VariableKind, text: &str) -> Option<Json> {
+    let mut findings = Vec::new();
+    let source = Source::new("", text);
+    let node = crate::parse::yaml(&source, &mut findings)?;
+    let value = plain(&node, &source, &mut findings)?;
+    let fits = matches!(
+        (kind, &value),
+        (VariableKind::Number, Json::Number(_))
+            | (VariableKind::Bool, Json::Bool(_))
+            | (VariableKind::List, Json::Array(_))
+            | (VariableKind::Map, Json::Object(_))
+    );
+    (fits && findings.is_empty()).then_some(value)
 }
 
 fn undeclared(document: &Document, inputs: &Inputs, findings: &mut Vec<Finding>) {

@@ -3,6 +3,7 @@
 mod columns;
 mod dry_run;
 mod explain;
+mod lock;
 mod plan_schema;
 mod requests;
 mod run;
@@ -13,6 +14,7 @@ pub use dry_run::{
     COMMENT_LIMIT, DryRun, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown,
 };
 pub use explain::{Topic, explain, topic, topics};
+pub use lock::{lock_human, lock_text};
 pub use plan_schema::{plan_schema, type_schema};
 pub use requests::{RequestFormat, requests};
 pub use run::{Record, RestoreReport, RunReport, RunStatus, Verdict, run_report};

@@ -6,13 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::coerce::coerce;
 use super::init::{Compiled, Facts, Init, Start};
+use super::mapped::{Variables, declared};
 use super::rules::Schema;
 use super::wording::expected;
 use super::{Rules, RulesError};
 use crate::render::SourceFacts;
-
-/// Marks, within a value, that a variable holds it.
-pub(super) const VARIABLE: &str = "\u{0}var";
 
 /// A recovery point that a plan is written from.
 #[derive(Clone, Copy, Debug)]
@@ -53,46 +51,6 @@ pub struct Proposed {
     pub why: Option<String>,
     /// Whether it can as well be left out: AWS returned it, and nothing says that it is needed.
     pub expendable: bool,
-}
-
-/// Variables of a new plan: one for each value, in the order of their first use.
-#[derive(Debug, Default)]
-pub struct Variables {
-    all: Vec<(String, Value, String)>,
-    index: BTreeMap<(String, String), String>,
-}
-
-impl Variables {
-    /// Name, default and description of each.
-    pub fn iter(&self) -> impl Iterator<Item = &(String, Value, String)> {
-        self.all.iter()
-    }
-
-    /// A template that stands for the variable `name` of this default.
-    fn stand_in(&mut self, name: &str, default: Value, description: &str) -> Value {
-        let key = (name.to_owned(), default.to_string());
-        let declared = self.index.entry(key).or_insert_with(|| {
-            let count = self.all.iter().filter(|(n, ..)| is_of(n, name)).count();
-            let declared = match count {
-                0 => name.to_owned(),
-                n => format!("{name}_{}", n + 1),
-            };
-            self.all
-                .push((declared.clone(), default, description.to_owned()));
-            declared
-        });
-        Value::String(format!("{{{{ vars.{declared} }}}}"))
-    }
-}
-
-/// Whether `declared` is `name`, or `name` with a number.
-fn is_of(declared: &str, name: &str) -> bool {
-    declared.strip_prefix(name).is_some_and(|rest| {
-        rest.is_empty()
-            || rest
-                .strip_prefix('_')
-                .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-    })
 }
 
 /// The proposals of one type: its `init` notes, compiled once.
@@ -360,27 +318,6 @@ fn names(origin: &Origin<'_>) -> Vec<(String, String)> {
     .into_iter()
     .map(|(name, is)| (format!("<{name}>"), is))
     .collect()
-}
-
-/// Puts a template in place of every variable that is marked within a value.
-fn declared(value: Value, description: &str, variables: &mut Variables) -> Value {
-    match value {
-        Value::Object(map) => match map.get(VARIABLE).and_then(Value::as_str) {
-            Some(name) => {
-                let default = map.get("default").cloned().unwrap_or_default();
-                variables.stand_in(name, default, description)
-            }
-            None => map
-                .into_iter()
-                .map(|(key, value)| (key, declared(value, description, variables)))
-                .collect(),
-        },
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| declared(item, description, variables))
-            .collect(),
-        other => other,
-    }
 }
 
 /// A value of the source as a plan writes it: what looks like a template in it is none.

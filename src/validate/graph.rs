@@ -64,8 +64,14 @@ fn wrong(
     let remove = || "remove one of the two".to_owned();
     let found = need(name, index);
     let Some(found) = found else {
-        let others = index.keys().copied();
-        let others: Vec<&str> = others.filter(|k| *k != restore.name.value).collect();
+        let others: Vec<&str> = match split_instance(name) {
+            Some(_) => instances.all().iter().map(|other| &*other.name).collect(),
+            None => index.keys().copied().collect(),
+        };
+        let is_other = |other: &&str| {
+            split_instance(other).map_or(*other, |(base, _)| base) != restore.name.value
+        };
+        let others: Vec<&str> = others.into_iter().filter(is_other).collect();
         return Some((
             Severity::Error,
             "needs/unknown",

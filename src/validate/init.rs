@@ -179,7 +179,7 @@ fn of_children(
             let value = filled(value, names);
             let value = match children.vars.get(key).and_then(Value::as_str) {
                 // Marked here, declared where variables are.
-                Some(var) => serde_json::json!({ super::draft::VARIABLE: var, "default": value }),
+                Some(var) => serde_json::json!({ super::mapped::VARIABLE: var, "default": value }),
                 None => value,
             };
             of_child.insert(key.clone(), value);

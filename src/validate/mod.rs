@@ -8,13 +8,15 @@ mod estimate;
 mod graph;
 mod include;
 mod init;
+mod mapped;
 mod problem;
 mod rules;
 mod slips;
 mod wording;
 
-pub use draft::{Drafter, Origin, Proposal, Proposed, Variables};
+pub use draft::{Drafter, Origin, Proposal, Proposed};
 pub use graph::{needed, order};
+pub use mapped::Variables;
 pub use rules::{Composite, Rules, RulesError};
 pub use slips::written;
 pub use wording::{example, expected};

@@ -171,7 +171,8 @@ impl Checker<'_> {
         let note = note(&self.schema.text, place);
         warning(
             &self.document.source,
-            self.span(&note, segments),
+            self.member(key, segments)
+                .unwrap_or_else(|| self.span(&note, segments)),
             &format!("{}/unknown-member", self.schema.title),
             format!("`{key}` is nothing that `{top}` has; no page of AWS lists it"),
             suggest(key, known),
@@ -199,6 +200,15 @@ impl Checker<'_> {
             }
             None => self.written.metadata_span,
         }
+    }
+
+    /// Where a member of a value is written.
+    fn member(&self, key: &str, segments: &[String]) -> Option<Span> {
+        let (top, rest) = segments.split_first()?;
+        let value = &self.entries.get(top)?.value;
+        let map = rest.iter().fold(value, |node, step| descend(node, step));
+        let entry = map.entries().iter().find(|entry| entry.key.value == key)?;
+        Some(entry.key.span)
     }
 
     fn help(&self, note: &Note, key: Option<&str>, missing: Option<&str>, place: &str) -> String {

@@ -41,8 +41,7 @@ pub(super) fn account(count: usize) -> String {
     let mut vaults: BTreeMap<String, String> = BTreeMap::new();
     let composite = |n: usize| {
         filled(
-            &"arn:aws:backup:us-east-1:123456789012:recovery-point:composite:eks/prod-{n}-20261120"
-                .to_owned(),
+            "arn:aws:backup:us-east-1:123456789012:recovery-point:composite:eks/prod-{n}-20261120",
             n,
         )
     };
@@ -176,6 +175,21 @@ fn way(folder: &Path, url: &str) {
         .map(|finding| format!("{} {}", finding["rule"], finding["message"]))
         .collect();
     assert!(found.is_empty(), "{found:#?}");
+    // Names keep within their limits, whatever the run is called.
+    let long = format!("Incident_4711.{}", "x".repeat(50));
+    let (checked, _) = run(
+        folder,
+        &[
+            "validate",
+            "plan.yaml",
+            "--inventory",
+            "account.yaml",
+            "--run-id",
+            &long,
+        ],
+        0,
+    );
+    assert!(checked.ends_with("0 errors, 0 warnings\n"), "{checked}");
     let (report, _) = run(
         folder,
         &[

@@ -2,6 +2,7 @@
 
 mod broken_world;
 mod exits;
+mod lock;
 mod secrets;
 mod selectors;
 mod twice;

@@ -94,3 +94,163 @@ async fn a_secret_is_in_no_output_and_no_file() {
     );
     emulator.shutdown().await;
 }
+
+/// The same canary by every route, through every command; the plan makes things of it as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_shows_nowhere_whatever_way_it_came() {
+    const SECRET: &str = "Canary \"7f3a'91\\ä";
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let (path, url) = (folder.path().to_owned(), emulator.url());
+    let plan = many(2, 0)
+        .replace(
+            "restores:",
+            "vars: { password: { secret: true }, more: { secret: true, type: map } }\nrestores:",
+        )
+        .replace(
+            "{{ restore }}",
+            "x{{ vars.password }}-{{ vars.password | upper }}",
+        )
+        .replace(
+            "      Encrypted: true\n",
+            "      Encrypted: true\n      ItemsToRestore: [\"/{{ vars.password }}\", \"/{{ vars.password | lower | slug }}\", \"/{{ vars.more | json }}\"]\n",
+        );
+    write(&path, "plan.yaml", &plan);
+    // Everything about it is wrong, so that everything is said of it.
+    let wrong = plan
+        .replace(
+            "newFileSystem: true",
+            "newFileSystem: \"{{ vars.password }}\"",
+        )
+        .replace("fs-0a1b2c3d", "\"{{ vars.password | title }}\"")
+        .replace(
+            "{ secret: true },",
+            "{ secret: true, pattern: '^nothing$' },",
+        )
+        .replace("plan: many", "plan: wrong");
+    write(&path, "wrong.yaml", &wrong);
+    let in_plan = plan.replace(
+        "{ secret: true },",
+        &format!(
+            "{{ secret: true, default: {} }},",
+            serde_json::json!(SECRET)
+        ),
+    );
+    write(
+        &path,
+        "inplan.yaml",
+        &in_plan.replace("plan: many", "plan: inplan"),
+    );
+    let more = serde_json::json!({ "a": [SECRET], "b": { "c": SECRET } });
+    let values = serde_json::json!({ "password": SECRET, "more": more });
+    write(&path, "vars.json", &values.to_string());
+    write(&path, "vars.yaml", &serde_yaml::to_string(&values).unwrap());
+    write(
+        &path,
+        "typo.yaml",
+        &serde_yaml::to_string(&serde_json::json!({ "pasword": SECRET, "more": more })).unwrap(),
+    );
+    let kept: Vec<(std::path::PathBuf, Vec<u8>)> = crate::support::files(&path);
+    tokio::task::spawn_blocking(move || {
+        let typed = format!("password={SECRET}");
+        let typed_more = format!("more={more}");
+        let routes: Vec<(Vec<&str>, bool)> = vec![
+            (vec!["--var", &typed, "--var", &typed_more], false),
+            (vec!["--var-file", "vars.json"], false),
+            (vec!["--var-file", "vars.yaml"], false),
+            (vec!["--var-file", "typo.yaml"], false),
+            (vec![], true),
+        ];
+        let commands: Vec<Vec<&str>> = vec![
+            vec!["validate", "plan.yaml"],
+            vec!["validate", "wrong.yaml"],
+            vec!["validate", "wrong.yaml", "--format", "json"],
+            vec!["validate", "inplan.yaml"],
+            vec!["validate", "inplan.yaml", "--format", "json"],
+            vec!["render", "plan.yaml"],
+            vec![
+                "render",
+                "plan.yaml",
+                "--format",
+                "cli-json",
+                "--only",
+                "r0",
+            ],
+            vec!["plan", "plan.yaml"],
+            vec!["plan", "plan.yaml", "--format", "json"],
+            vec!["lock", "plan.yaml"],
+            vec!["rehearse", "plan.yaml", "-v"],
+            vec![
+                "rehearse",
+                "plan.yaml",
+                "--fault",
+                "validation,operation=StartRestoreJob",
+            ],
+            vec![
+                "run",
+                "plan.yaml",
+                "--yes",
+                "-v",
+                "--endpoint-url",
+                &url,
+                "--report",
+                "json=report.json",
+            ],
+            vec![
+                "run",
+                "plan.yaml",
+                "--yes",
+                "--format",
+                "json",
+                "--endpoint-url",
+                &url,
+            ],
+            vec!["status"],
+        ];
+        let upper = SECRET.to_uppercase();
+        let title = "Canary \"7F3A";
+        let needles = [SECRET, &upper, "7f3a", "7F3A", title];
+        for (route, in_environment) in &routes {
+            for command in &commands {
+                let takes_inputs = command[0] != "status";
+                let options: &[&str] = if takes_inputs { route } else { &[] };
+                let mut invocation = redrill(&path).args(command).args(options);
+                if *in_environment {
+                    invocation = invocation
+                        .env("REDRILL_VAR_PASSWORD", SECRET)
+                        .env("REDRILL_VAR_MORE", more.to_string());
+                }
+                let output = invocation.output().unwrap();
+                for bytes in [&output.stdout, &output.stderr] {
+                    let text = String::from_utf8_lossy(bytes);
+                    for needle in needles {
+                        assert!(
+                            !text.contains(needle),
+                            "{command:?} {options:?} shows it: {text}"
+                        );
+                    }
+                }
+            }
+        }
+        for (file, content) in crate::support::files(&path) {
+            if !kept.iter().any(|(known, _)| *known == file) {
+                let text = String::from_utf8_lossy(&content);
+                assert!(
+                    needles.iter().all(|needle| !text.contains(needle)),
+                    "{}: {text}",
+                    file.display()
+                );
+            }
+        }
+    })
+    .await
+    .unwrap();
+    // AWS was sent it.
+    let jobs = emulator.jobs();
+    assert_eq!(jobs.len(), 2);
+    let sent = jobs[0].request["Metadata"]["CreationToken"]
+        .as_str()
+        .unwrap();
+    assert_eq!(sent, format!("x{SECRET}-{}-main", SECRET.to_uppercase()));
+    emulator.shutdown().await;
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const ALL: [(&str, &str); 4] = [
+const ALL: [(&str, &str); 5] = [
     ("compute", include_str!("../../inventories/compute.yaml")),
     (
         "databases",
@@ -12,6 +12,7 @@ const ALL: [(&str, &str); 4] = [
     ),
     ("mixed", include_str!("../../inventories/mixed.yaml")),
     ("storage", include_str!("../../inventories/storage.yaml")),
+    ("tables", include_str!("../../inventories/tables.yaml")),
 ];
 
 #[test]

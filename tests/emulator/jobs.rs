@@ -227,3 +227,39 @@ async fn time_runs_by_itself_at_a_speed() {
         }
     }
 }
+
+/// By hand: 8 GiB take 10 min and 163 s at 50 MiB a second. The first runs from 10 s to 12 min 53 s, and the second, which
+/// waits for its end, as long again.
+#[tokio::test]
+async fn an_estimate_of_real_time() {
+    let emulator = start(standing()).await;
+    let client = sdk(&emulator);
+    assert_eq!(emulator.estimate(), None);
+    let mut ids = Vec::new();
+    for fault in [None, None, Some("job-waits")] {
+        if let Some(fault) = fault {
+            emulator.inject(fault.parse().unwrap());
+        }
+        let request = client
+            .start_restore_job()
+            .recovery_point_arn(EFS)
+            .resource_type("Timestream")
+            .metadata("DatabaseName", "sensors")
+            .metadata("TableName", "readings");
+        ids.push(request.send().await.unwrap().restore_job_id.unwrap());
+    }
+    while advance(&emulator) {}
+    let estimate = emulator.estimate().unwrap();
+    let seconds = jiff::SignedDuration::from_secs;
+    let one = seconds(600 + 163);
+    assert_eq!(estimate.total, seconds(10) + one + one);
+    assert_eq!(estimate.chain, [ids[1].as_str()]);
+    assert_eq!(
+        (estimate.chain_took, estimate.chain_waited),
+        (estimate.total, one)
+    );
+    assert_eq!((estimate.waited, estimate.endless), (1, 1));
+    assert!(estimate.starting.is_zero(), "five may start in a second");
+    let words = estimate.to_string();
+    assert!(words.contains("about 25m 36s (an estimate, "), "{words}");
+}

@@ -43,7 +43,25 @@ async fn caller_identity() {
         .send()
         .await;
     assert_eq!(identity.unwrap().account(), Some("111122223333"));
-    let other = request(&emulator, "POST /", "Action=AssumeRole&Version=2011-06-15").await;
+    let nobody = request(&emulator, "POST /", "Action=AssumeRole&Version=2011-06-15").await;
+    assert_eq!(nobody.status, 400);
+    assert!(
+        nobody.body.contains("<Code>ValidationError</Code>"),
+        "{}",
+        nobody.body
+    );
+    let role = "Action=AssumeRole&RoleSessionName=s&RoleArn=arn:aws:iam::444455556666:role/dr";
+    let role = request(&emulator, "POST /", role).await;
+    assert_eq!(role.status, 200);
+    // The access key id of the account, so that what is signed with it is the account's.
+    let key = "<AccessKeyId>444455556666</AccessKeyId>";
+    assert!(role.body.contains(key), "{}", role.body);
+    let other = request(
+        &emulator,
+        "POST /",
+        "Action=GetSessionToken&Version=2011-06-15",
+    )
+    .await;
     assert_eq!(other.status, 400);
     assert!(
         other.body.contains("<Code>InvalidAction</Code>"),

@@ -21,9 +21,18 @@ fn every_plan_is_valid_and_nothing_is_said_against_it() {
 fn every_plan_comes_through_a_rehearsal() {
     let plans = files("plans", "yaml");
     let rehearsals = plans.iter().map(|path| {
+        // A plan that chooses its recovery points has an inventory of the same name to choose from.
+        let inventory = super::root()
+            .join("inventories")
+            .join(path.file_name().unwrap());
+        let options = match inventory.exists() {
+            true => vec!["--inventory".into(), inventory.into_os_string()],
+            false => Vec::new(),
+        };
         let child = Command::new(env!("CARGO_BIN_EXE_redrill"))
             .args(["rehearse", "--progress", "none", "--color", "never"])
             .arg(path)
+            .args(options)
             .stdin(std::process::Stdio::null())
             .output()
             .unwrap();

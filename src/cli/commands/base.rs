@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::world::World;
 use super::{Context, Loaded, redact};
-use crate::cli::arguments::{Against, DryRun, InputOptions};
+use crate::cli::against::Against;
+use crate::cli::arguments::{DryRun, InputOptions};
 use crate::cli::exit::Failure;
 use crate::cli::git::Revision;
 use crate::cli::tree::Tree;

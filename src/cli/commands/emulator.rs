@@ -1,5 +1,6 @@
 //! `redrill emulator`
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::Context;
@@ -21,6 +22,7 @@ pub(super) async fn emulator(
         inventory,
         speed: arguments.speed,
         account: arguments.account.clone(),
+        tokens: arguments.trouble.tokens,
         quotas: quotas(&arguments.trouble)?,
         faults: faults(&arguments.trouble)?,
         log: arguments.log.clone(),
@@ -52,7 +54,14 @@ pub(super) async fn emulator(
         "a local AWS Backup, {speed}; Ctrl-C ends it and {jobs} its jobs"
     ));
     let _ = signals.control.recv().await;
+    let unlogged = emulator.unlogged();
     emulator.shutdown().await;
+    if let (Some(path), 1..) = (&arguments.log, unlogged) {
+        context.output.note(&format!(
+            "{}: could not be written, and lacks requests: {unlogged} of them",
+            path.display()
+        ));
+    }
     Ok(Exit::Done)
 }
 
@@ -69,11 +78,15 @@ pub(super) fn refused(error: StartError) -> Failure {
             "{error}, or say --expose-without-authentication and mean it"
         )),
         StartError::Account(_) => Failure::Usage(error.to_string()),
+        // What is in the file is at fault, or who else uses it: no permission helps.
+        StartError::File { path, source } if source.raw_os_error().is_none() => {
+            Failure::System(format!("{}: {source}", path.display()))
+        }
         StartError::File { path, source } => Failure::Io { path, source },
-        error => match std::error::Error::source(&error) {
-            Some(source) => Failure::System(format!("{error}: {source}")),
-            None => Failure::System(error.to_string()),
-        },
+        StartError::Listen { addr, source } => Failure::System(format!(
+            "cannot listen on {addr}: {source}; --listen {} picks a free port",
+            SocketAddr::new(addr.ip(), 0)
+        )),
     }
 }
 
@@ -83,8 +96,7 @@ pub(super) fn quotas(trouble: &Trouble) -> Result<Quotas, Failure> {
     match path.to_str() {
         Some("aws") => Ok(Quotas::aws()),
         Some("none") => Ok(Quotas::none()),
-        _ => Quotas::parse(&files::text(path)?)
-            .map_err(|err| Failure::Usage(format!("{}: {err}", path.display()))),
+        _ => Quotas::parse(&files::text(path)?).map_err(|err| in_file(path, &err)),
     }
 }
 
@@ -92,9 +104,17 @@ pub(super) fn quotas(trouble: &Trouble) -> Result<Quotas, Failure> {
 pub(super) fn faults(trouble: &Trouble) -> Result<Faults, Failure> {
     let mut faults = match &trouble.faults {
         None => Faults::default(),
-        Some(path) => Faults::parse(&files::text(path)?)
-            .map_err(|err| Failure::Usage(format!("{}: {err}", path.display())))?,
+        Some(path) => Faults::parse(&files::text(path)?).map_err(|err| in_file(path, &err))?,
     };
     faults.0.extend(trouble.fault.iter().cloned());
     Ok(faults)
+}
+
+/// Everything that is wrong with a file, each line with its name: the errors begin with line and column.
+fn in_file(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    let text = error.to_string();
+    let lines = text
+        .lines()
+        .map(|line| format!("{}:{line}", path.display()));
+    Failure::Usage(lines.collect::<Vec<_>>().join("\n"))
 }

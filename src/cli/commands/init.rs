@@ -12,17 +12,12 @@ use crate::cli::files;
 use crate::diagnostic::suggest;
 use crate::diff::{RecoveryPoint, Sources};
 use crate::inventory::{Listed, Recorded, Wanted, ask, list};
+use crate::terminal::{Counter, Style};
 use crate::validate::Rules;
 
 pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    if let Some(path) = &arguments.output
-        && !arguments.force
-        && path.exists()
-    {
-        return Err(Failure::Usage(format!(
-            "{} exists, and is not overwritten without --force",
-            path.display()
-        )));
+    if let Some(path) = &arguments.output {
+        files::check_place(path, arguments.force)?;
     }
     let (account, region, written) = match &arguments.inventory {
         Some(path) => {
@@ -69,7 +64,11 @@ async fn write<R: Sources + 'static>(
     context: &mut Context<'_>,
 ) -> Result<Written, Failure> {
     let rules = Arc::new(Rules::embedded());
-    let mut counter = context.counter("recovery points");
+    let mut counter = match arguments.inventory {
+        // A file is read in no time.
+        Some(_) => Counter::new(Style::None, ""),
+        None => context.counter("recovery points"),
+    };
     let wanted = Wanted {
         vaults: arguments.vaults.clone(),
         ..Wanted::default()
@@ -192,16 +191,9 @@ fn choose(
         let mut points = listed.points.iter();
         points.any(|point| point.arn == *arn || point.resource_arn == *arn)
     };
-    let missing: Vec<String> = resources
-        .iter()
-        .filter(|arn| !known(arn))
-        .map(|arn| format!("no recovery point is, or is of, {arn}"))
-        .collect();
+    let missing: Vec<&String> = resources.iter().filter(|arn| !known(arn)).collect();
     if !missing.is_empty() {
-        return Err(Failure::Usage(format!(
-            "{}; {seen} recovery points were seen",
-            missing.join("; ")
-        )));
+        return Err(unknown(&missing, &listed.points));
     }
     // One that is named itself is taken before the latest of its resource.
     let (named, rest): (Vec<_>, Vec<_>) = listed
@@ -226,6 +218,32 @@ fn choose(
         true => Err(nothing(seen, &passed)),
         false => Ok((chosen, passed)),
     }
+}
+
+/// Names that are no ARN of what was seen, and the ARNs that are likely meant.
+fn unknown(missing: &[&String], points: &[RecoveryPoint]) -> Failure {
+    let words: Vec<String> = missing
+        .iter()
+        .map(|text| {
+            let mut near: Vec<&str> = points
+                .iter()
+                .flat_map(|point| [point.resource_arn.as_str(), point.arn.as_str()])
+                .filter(|arn| arn.contains(text.as_str()))
+                .collect();
+            near.sort_unstable();
+            near.dedup();
+            near.truncate(3);
+            match near.as_slice() {
+                [] => format!("no recovery point is, or is of, {text}"),
+                near => format!("`{text}` is no ARN; did you mean {}?", near.join(" or ")),
+            }
+        })
+        .collect();
+    Failure::Usage(format!(
+        "{}; {} recovery points were seen",
+        words.join("; "),
+        points.len()
+    ))
 }
 
 fn nothing(seen: usize, passed: &[PassedOver]) -> Failure {

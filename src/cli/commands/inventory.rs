@@ -17,6 +17,9 @@ pub(super) async fn inventory(
         resources: arguments.resources.clone(),
         secrets: arguments.include_secrets,
     };
+    if let Some(path) = &arguments.output {
+        files::check_place(path, true)?;
+    }
     let mut regions: Vec<Option<&String>> = Vec::new();
     for region in &arguments.regions {
         if !regions.contains(&Some(region)) {

@@ -6,6 +6,7 @@ mod emulator;
 mod explain;
 mod init;
 mod inventory;
+mod lock;
 mod plan;
 mod reading;
 mod rehearse;
@@ -33,7 +34,7 @@ use crate::inventory::Recorded;
 use crate::parse::given;
 use crate::pipeline;
 use crate::plan::{Plan, Planner};
-use crate::render::{Inputs, Known, Missing, Target};
+use crate::render::{Inputs, Known, Lock, Missing, Target};
 use crate::terminal::{Counter, Style};
 use crate::validate::Rules;
 use jiff::Timestamp;
@@ -66,6 +67,7 @@ pub(super) fn run(
         }
         Command::Render(arguments) => runtime()?.block_on(render::render(&arguments, &mut context)),
         Command::Plan(arguments) => runtime()?.block_on(plan::plan(&arguments, &mut context)),
+        Command::Lock(arguments) => runtime()?.block_on(lock::lock(&arguments, &mut context)),
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, &mut context)),
         Command::Status(arguments) => runtime()?.block_on(status::status(&arguments, &mut context)),
         Command::Rehearse(arguments) => {
@@ -172,14 +174,17 @@ impl Context<'_> {
         asked: &Asked<'_>,
     ) -> Result<Plan, Failure> {
         let planner = &loaded.planner;
-        let only = pipeline::chosen(planner, asked.only).map_err(unknown)?;
+        let only = chosen(planner, asked.only)?;
         let readers = world.readers();
         let mut base = loaded.findings.clone();
-        let mut findings = base.clone();
-        let first = pipeline::requests(planner, known, &mut findings);
-        let Some(mut plan) = first else {
-            return Err(Failure::Findings(self.shown(loaded, findings)));
-        };
+        let (mut plan, mut findings) = self.drafted(loaded, known, &base)?;
+        if let Some(lock) = asked.lock {
+            let taken = crate::diff::lock::take(lock, &plan, &only, known, &mut base);
+            let is_at_hand = asked.checks_lock || matches!(world, World::Inventory(_));
+            let at = is_at_hand.then_some(readers.as_slice());
+            base.extend(lock::check(lock, &plan, &taken, at, asked.start).await);
+            (plan, findings) = self.drafted(loaded, known, &base)?;
+        }
         if !pipeline::unresolved(&plan, &only).is_empty() {
             pipeline::resolve(
                 &readers,
@@ -192,11 +197,7 @@ impl Context<'_> {
             )
             .await
             .map_err(Failure::Aws)?;
-            findings.clone_from(&base);
-            plan = match pipeline::requests(planner, known, &mut findings) {
-                Some(plan) => plan,
-                None => return Err(Failure::Findings(self.shown(loaded, findings))),
-            };
+            (plan, findings) = self.drafted(loaded, known, &base)?;
         }
         // A file is asked about everything; AWS, two calls a point, about more than templates need where it is few.
         let useful = pipeline::sources_useful(&plan);
@@ -209,24 +210,39 @@ impl Context<'_> {
         // `render` and `plan` connect to AWS where a template needs it, not for rules alone.
         let is_at_hand = needed || !matches!(world, World::Elsewhere(_));
         if !wanted.is_empty() && is_at_hand {
-            findings = base;
             match pipeline::sources(&readers, &wanted, known).await {
                 // For the rules alone nothing is held up: they stay unchecked, and are said to be.
                 Err(_) if !needed => {}
                 asked => asked.map_err(Failure::Aws)?,
             }
-            findings.extend(pipeline::not_found(planner, &plan, &wanted, known));
-            plan = match pipeline::requests(planner, known, &mut findings) {
-                Some(plan) => plan,
-                None => return Err(Failure::Findings(self.shown(loaded, findings))),
-            };
+            base.extend(pipeline::not_found(planner, &plan, &wanted, known));
+            (plan, findings) = self.drafted(loaded, known, &base)?;
         }
         findings.extend(pipeline::unchecked(planner, &plan));
+        self.show(loaded, findings);
+        Ok(plan)
+    }
+
+    /// The plan with what is known, and everything found; errors end the command.
+    fn drafted(
+        &self,
+        loaded: &Loaded,
+        known: &Known,
+        before: &[Finding],
+    ) -> Result<(Plan, Vec<Finding>), Failure> {
+        let mut findings = before.to_vec();
+        match pipeline::requests(&loaded.planner, known, &mut findings) {
+            Some(plan) => Ok((plan, findings)),
+            None => Err(Failure::Findings(self.shown(loaded, findings))),
+        }
+    }
+
+    /// What is no error, beside the result.
+    fn show(&mut self, loaded: &Loaded, findings: Vec<Finding>) {
         if !findings.is_empty() {
             let findings = self.shown(loaded, findings);
             self.output.findings(&findings);
         }
-        Ok(plan)
     }
 
     /// Findings in order, without secrets.
@@ -298,6 +314,10 @@ struct Asked<'a> {
     only: &'a [String],
     /// When the run started, or would.
     start: Timestamp,
+    /// What the selectors were locked to.
+    lock: Option<&'a Lock>,
+    /// Whether AWS is asked if what is locked is still there.
+    checks_lock: bool,
 }
 
 /// Recovery points that AWS is asked about for the rules' sake: more would hold a run up.
@@ -329,8 +349,8 @@ fn sorted(findings: Vec<Finding>) -> Vec<Finding> {
 /// Takes the secrets of a plan out of what is said of it.
 fn redact(planner: &Planner, findings: &mut [Finding]) {
     for finding in findings {
-        planner.secrets().redact_in(&mut finding.message);
-        planner.secrets().redact_in(&mut finding.help);
+        planner.secrets().redact_sentence(&mut finding.message);
+        planner.secrets().redact_sentence(&mut finding.help);
     }
 }
 
@@ -345,10 +365,15 @@ fn refuse(findings: Vec<Finding>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A name that `--only` does not find.
-fn unknown((name, known): (String, String)) -> Failure {
+/// The names that `--only` means.
+fn chosen(planner: &Planner, only: &[String]) -> Result<Vec<String>, Failure> {
+    pipeline::chosen(planner, only).map_err(|(name, known)| unknown("--only", &name, &known))
+}
+
+/// A name that an option gives and the plan does not have.
+fn unknown(option: &str, name: &str, known: &str) -> Failure {
     Failure::Usage(format!(
-        "--only names `{name}`, and the plan has no such restore; {known}"
+        "{option} names `{name}`, and the plan has no such restore; {known}"
     ))
 }
 

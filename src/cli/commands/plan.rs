@@ -2,8 +2,9 @@
 
 use super::base::{Base, resources};
 use super::world::World;
-use super::{Asked, Context, Loaded, POINTS_FOR_RULES, unknown};
-use crate::cli::arguments::{Against, DryRun, DryRunFormat};
+use super::{Asked, Context, Loaded, POINTS_FOR_RULES, chosen, lock};
+use crate::cli::against::Against;
+use crate::cli::arguments::{DryRun, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::{
     Action, Compared, Comparing, Diff, Review, Sense, Wanted, compare, compare_sources,
@@ -16,7 +17,8 @@ use crate::render::Known;
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let settings = context.all_settings(&arguments.aws, targets)?;
@@ -28,12 +30,14 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let asked = Asked {
         only: &arguments.only.only,
         start: pipeline::start(&events).unwrap_or_else(|| SystemClock.now()),
+        lock: lock.as_ref(),
+        checks_lock: true,
     };
     let plan = context
         .requests(&loaded, &mut known, &world, &asked)
         .await?;
     let wanted = Wanted {
-        only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
+        only: chosen(&loaded.planner, &arguments.only.only)?,
         retry_failed: arguments.retry_failed,
         up_to: None,
     };

@@ -6,22 +6,23 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Context;
 use super::emulator::{faults, quotas, refused};
 use super::run::{Execution, execute};
 use super::world::World;
+use super::{Context, chosen, lock};
 use crate::aws::{Aws, Settings};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Wanted;
-use crate::emulator::{self, Emulator, Estimate, Speed};
+use crate::emulator::{self, Emulator, Speed};
 use crate::execute::{Clock, Policy, SystemClock, Twins};
 
 pub(super) async fn rehearse(
     arguments: &Rehearse,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     // With several, each caller says its own.
     let only = (targets.len() == 1).then(|| targets[0].clone());
@@ -29,7 +30,7 @@ pub(super) async fn rehearse(
         Some(path) => Some(super::emulator::inventory(path)?),
         None => None,
     };
-    if inventory.is_none() && loaded.planner.selects() {
+    if inventory.is_none() && lock.is_none() && loaded.planner.selects() {
         context.output.note(
             "a selector finds nothing in a rehearsal without recovery points: give some with --inventory",
         );
@@ -40,6 +41,7 @@ pub(super) async fn rehearse(
         driven: true,
         account: only.as_ref().map(|target| target.account.clone()),
         region: only.map(|target| target.region),
+        tokens: arguments.trouble.tokens,
         quotas: quotas(&arguments.trouble)?,
         faults: faults(&arguments.trouble)?,
         ..emulator::Options::default()
@@ -68,8 +70,7 @@ pub(super) async fn rehearse(
         run_id: &arguments.inputs.run_id,
         state: state.path().to_owned(),
         wanted: Wanted {
-            only: crate::pipeline::chosen(&loaded.planner, &arguments.only.only)
-                .map_err(super::unknown)?,
+            only: chosen(&loaded.planner, &arguments.only.only)?,
             retry_failed: false,
             up_to: None,
         },
@@ -85,6 +86,9 @@ pub(super) async fn rehearse(
         },
         again: String::new(),
         saved: None,
+        lock,
+        // Without an inventory the emulator has no vault that a lock could name.
+        checks_lock: arguments.inputs.inventory.is_some(),
     };
     let clock = RehearsalClock {
         emulator: emulator.clock(),
@@ -98,7 +102,7 @@ pub(super) async fn rehearse(
         context,
     )
     .await;
-    if let Some(estimate) = Estimate::of(&emulator.jobs()) {
+    if let Some(estimate) = emulator.estimate() {
         context.output.note(&estimate.to_string());
     }
     emulator.shutdown().await;

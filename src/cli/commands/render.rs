@@ -1,17 +1,17 @@
 //! `redrill render PLAN`
 
 use super::world::World;
-use super::{Asked, Context, unknown};
+use super::{Asked, Context, chosen, lock};
 use crate::cli::arguments::{Render, RenderFormat};
 use crate::cli::exit::{Exit, Failure};
 use crate::execute::{Clock, SystemClock};
-use crate::pipeline;
 use crate::plan::Plan;
 use crate::render::{Known, Secrets};
 use crate::report::{RequestFormat, requests};
 
 pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let settings = context.all_settings(&arguments.aws, targets)?;
@@ -19,11 +19,13 @@ pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Res
     let asked = Asked {
         only: &arguments.only.only,
         start: SystemClock.now(),
+        lock: lock.as_ref(),
+        checks_lock: false,
     };
     let plan = context
         .requests(&loaded, &mut Known::default(), &world, &asked)
         .await?;
-    let only = pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?;
+    let only = chosen(&loaded.planner, &arguments.only.only)?;
     let format = match arguments.format {
         RenderFormat::Json => RequestFormat::Lines,
         RenderFormat::CliJson => RequestFormat::CliJson,

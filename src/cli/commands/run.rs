@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::again::again;
 use super::world::World;
-use super::{Asked, Context, Loaded, check_account, saved, unknown};
+use super::{Asked, Context, Loaded, check_account, chosen, lock, saved};
 use crate::aws::Aws;
 use crate::cli::arguments::{DryRun, DryRunFormat, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
@@ -23,7 +23,7 @@ use crate::execute::{
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
-use crate::render::{Known, Resolved};
+use crate::render::{Known, Lock, Resolved};
 use crate::report::{self, Record, Verdict, dry_run_human, run_human, run_report};
 use crate::terminal::{Screen, Standing};
 
@@ -55,10 +55,11 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         };
         return super::plan::plan(&dry, context).await;
     }
-    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     if let Some(saved) = &saved {
         saved::check_variables(saved, &loaded.planner)?;
     }
+    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let mut aws = Vec::with_capacity(targets.len());
@@ -70,7 +71,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         run_id: &arguments.inputs.run_id,
         state: arguments.state.state.clone(),
         wanted: Wanted {
-            only: pipeline::chosen(&loaded.planner, &arguments.only.only).map_err(unknown)?,
+            only: chosen(&loaded.planner, &arguments.only.only)?,
             retry_failed: arguments.retry_failed,
             up_to: None,
         },
@@ -92,8 +93,10 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
                 .cloned()
                 .collect(),
         },
-        again: again(context),
+        again: again(context, loaded.planner.secrets()),
         saved: saved.as_ref(),
+        lock,
+        checks_lock: true,
     };
     let world = match inventory {
         Some(inventory) => World::Inventory(inventory),
@@ -117,6 +120,8 @@ pub(super) struct Execution<'a> {
     pub(super) again: String,
     /// The saved plan that is carried out, where it is one.
     pub(super) saved: Option<&'a Saved>,
+    pub(super) lock: Option<Lock>,
+    pub(super) checks_lock: bool,
 }
 
 /// Compares, asks, executes and reports.
@@ -145,6 +150,8 @@ pub(super) async fn execute<C: Clock>(
     let asked = Asked {
         only: &execution.wanted.only,
         start,
+        lock: execution.lock.as_ref(),
+        checks_lock: execution.checks_lock,
     };
     let mut plan = context.requests(loaded, &mut known, world, &asked).await?;
     if let Some(earlier) = journal::latest_other(&execution.state, &name, execution.run_id) {

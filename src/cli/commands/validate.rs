@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, redact};
+use super::{Context, Loaded, lock, redact};
 use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
@@ -13,7 +13,7 @@ use crate::inventory::Recorded;
 use crate::parse::error;
 use crate::pipeline;
 use crate::plan::Planner;
-use crate::render::Known;
+use crate::render::{Known, Lock};
 
 pub(super) async fn validate(
     arguments: &Validate,
@@ -42,14 +42,22 @@ pub(super) async fn validate(
             Err(other) => return Err(other),
         };
         let front = pipeline::read(&source, &arguments.inputs.run_id, &inputs, &rules);
-        let mut findings = front.findings;
         let mut restores = 0;
-        if let Some(planner) = &front.planner {
-            restores = planner.instances().all().len();
-            let inventory = context.inventory(&arguments.inputs, planner.targets())?;
-            check(planner, inventory.as_deref(), &mut findings).await?;
-            redact(planner, &mut findings);
-        }
+        let findings = match front.planner {
+            None => front.findings,
+            Some(planner) => {
+                restores = planner.instances().all().len();
+                let inventory = context.inventory(&arguments.inputs, planner.targets())?;
+                let mut loaded = Loaded {
+                    planner,
+                    findings: front.findings,
+                };
+                let lock = lock::beside(path, &arguments.inputs, &mut loaded)?;
+                let mut findings = check(&loaded, lock.as_ref(), inventory.as_deref()).await?;
+                redact(&loaded.planner, &mut findings);
+                findings
+            }
+        };
         summaries.push(summary(&source.name, restores, &findings));
         all.extend(findings);
     }
@@ -87,13 +95,25 @@ fn report(
 
 /// Everything that can be said of a plan with what is at hand.
 async fn check(
-    planner: &Planner,
+    loaded: &Loaded,
+    lock: Option<&Lock>,
     inventory: Option<&[Recorded]>,
-    findings: &mut Vec<Finding>,
-) -> Result<(), Failure> {
+) -> Result<Vec<Finding>, Failure> {
+    let planner = &loaded.planner;
+    let start = SystemClock.now();
     let mut known = Known::default();
-    let mut base = findings.clone();
-    let mut plan = pipeline::requests(planner, &known, findings);
+    let mut base = loaded.findings.clone();
+    let drafted = |known: &Known, base: &[Finding]| {
+        let mut findings = base.to_vec();
+        let plan = pipeline::requests(planner, known, &mut findings);
+        (plan, findings)
+    };
+    let (mut plan, mut findings) = drafted(&known, &base);
+    if let (Some(first), Some(lock)) = (&plan, lock) {
+        let taken = crate::diff::lock::take(lock, first, &[], &mut known, &mut base);
+        base.extend(lock::check(lock, first, &taken, inventory, start).await);
+        (plan, findings) = drafted(&known, &base);
+    }
     let Some(inventory) = inventory else {
         if let Some(plan) = &plan {
             if !pipeline::sources_wanted(plan).is_empty() {
@@ -102,36 +122,33 @@ async fn check(
             findings.extend(pipeline::unresolved_note(planner, plan));
             findings.extend(pipeline::unchecked(planner, plan));
         }
-        return Ok(());
+        return Ok(findings);
     };
     if let Some(first) = &plan
         && !pipeline::unresolved(first, &[]).is_empty()
     {
-        let start = SystemClock.now();
         pipeline::resolve(inventory, planner, first, &[], start, &mut known, &mut base)
             .await
             .map_err(Failure::Aws)?;
-        findings.clone_from(&base);
-        plan = pipeline::requests(planner, &known, findings);
+        (plan, findings) = drafted(&known, &base);
     }
     if let Some(first) = &plan {
         let wanted = pipeline::sources_useful(first);
         if !wanted.is_empty() {
-            *findings = base;
             pipeline::sources(inventory, &wanted, &mut known)
                 .await
                 .map_err(Failure::Aws)?;
-            findings.extend(pipeline::not_found(planner, first, &wanted, &known));
-            plan = pipeline::requests(planner, &known, findings);
+            base.extend(pipeline::not_found(planner, first, &wanted, &known));
+            (plan, findings) = drafted(&known, &base);
         }
     }
     if let Some(plan) = &plan {
         findings.extend(pipeline::unchecked(planner, plan));
     }
-    Ok(())
+    Ok(findings)
 }
 
-fn unchecked(planner: &crate::plan::Planner) -> Finding {
+fn unchecked(planner: &Planner) -> Finding {
     let document = planner.document();
     let mut finding = error(
         &document.source,

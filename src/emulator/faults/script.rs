@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::super::operation::Operation;
+use super::super::text::{item_lines, placed};
 use super::kind::Words;
 use super::{Fault, FaultKind, Faults};
 
@@ -36,15 +37,23 @@ impl Faults {
     ///
     /// # Errors
     ///
-    /// Where it is none, with the place where YAML knows it.
+    /// Where it is none: a line for everything that is wrong, beginning with its place.
     pub fn parse(text: &str) -> Result<Faults, FaultError> {
         let entries: Option<Vec<Entry>> =
-            serde_yaml::from_str(text).map_err(|error| FaultError(error.to_string()))?;
-        let faults = entries.unwrap_or_default().into_iter().enumerate();
-        let faults = faults.map(|(index, entry)| {
-            fault(entry).map_err(|error| FaultError(format!("fault {}: {error}", index + 1)))
-        });
-        Ok(Faults(faults.collect::<Result<_, _>>()?))
+            serde_yaml::from_str(text).map_err(|error| FaultError(placed(&error)))?;
+        let lines = item_lines(text);
+        let (mut faults, mut wrong) = (Vec::new(), Vec::new());
+        for (index, entry) in entries.unwrap_or_default().into_iter().enumerate() {
+            let line = lines.get(index).copied().unwrap_or(1);
+            match fault(entry) {
+                Ok(fault) => faults.push(fault),
+                Err(error) => wrong.push(format!("{line}:1: fault {}: {error}", index + 1)),
+            }
+        }
+        match wrong.is_empty() {
+            true => Ok(Faults(faults)),
+            false => Err(FaultError(wrong.join("\n"))),
+        }
     }
 }
 
@@ -188,7 +197,10 @@ mod tests {
             error.to_string().contains("unknown field `often`"),
             "{error}"
         );
-        let error = Faults::parse("- fault: throttle\n- fault: x\n").unwrap_err();
-        assert!(error.to_string().starts_with("fault 2: "), "{error}");
+        assert!(error.to_string().starts_with("2:3: "), "{error}");
+        let error = Faults::parse("- fault: y\n\n- fault: throttle\n- fault: x\n").unwrap_err();
+        let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+        assert!(lines[0].starts_with("1:1: fault 1: "), "{error}");
+        assert!(lines[1].starts_with("4:1: fault 3: "), "{error}");
     }
 }

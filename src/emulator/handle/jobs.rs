@@ -1,8 +1,5 @@
 //! Restore jobs: start, describe, list, metadata, validation result.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::super::answer::Answer;
@@ -11,20 +8,19 @@ use super::super::clock::add;
 use super::super::error::ApiError;
 use super::super::faults::FaultKind;
 use super::super::files::Record;
-use super::super::job::{Job, JobId, JobStatus, JobView};
+use super::super::job::{Job, JobId, JobStatus};
+use super::super::json;
 use super::super::listing::JobFilter;
-use super::super::service::{Twist, no_job};
+use super::super::metadata::Metadata;
+use super::super::pages::Page;
+use super::super::service::{Prepared, Twist, no_job};
 use super::super::start_request::StartRequest;
 use super::super::validation::ValidationResult;
+use super::super::view::USUAL_LENGTH;
 use super::{Backend, Call, SMALL, listing};
 
 impl Backend {
     pub(super) fn start_restore_job(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Started {
-            restore_job_id: JobId,
-        }
         let request = StartRequest::parse(call.body)?;
         let twist = match call.fault {
             Some(FaultKind::Job(fault)) => Twist {
@@ -38,31 +34,40 @@ impl Backend {
             _ => Twist::default(),
         };
         let restore_job_id = {
+            let prepared =
+                Prepared::new(&self.catalog, &self.default_region, call.caller, &request)?;
             // The time is read under the lock: jobs are created, and recorded, in its order.
             let mut service = self.service();
             let at = self.clock.now();
-            let started = service.start(call.caller, &request, at, twist)?;
+            let started = service.start(prepared, at, twist)?;
             if let (Some(region), true) = (started.made_in, self.state.is_some()) {
                 self.record(&Record::Started {
                     at,
                     account: call.caller.account.clone(),
                     region,
-                    body: request.body,
+                    body: request.body.to_owned(),
                     fault: twist.job.cloned(),
                     forget_token: twist.forget_token,
                 })?;
             }
-            JobId(started.id)
+            started.id
         };
-        Ok(Answer::json(&Started { restore_job_id }))
+        let mut body = Vec::with_capacity(64);
+        body.extend_from_slice(b"{\"RestoreJobId\":");
+        json::uuid(&mut body, Some(restore_job_id));
+        body.push(b'}');
+        Ok(Answer::written(body))
     }
 
     pub(super) fn describe_restore_job(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let now = self.clock.now();
-        let job = self.known_job(call)?;
-        let answer = Answer::json(&job.view(now).distorted(call.fault));
-        self.looked_at(job.next_event(now));
-        Ok(answer)
+        let mut body = Vec::with_capacity(USUAL_LENGTH);
+        let next_event = self.known_job(call, |job| {
+            job.show(&mut body, now, call.fault);
+            job.next_event(now)
+        })?;
+        self.looked_at(next_event);
+        Ok(Answer::written(body))
     }
 
     pub(super) fn list_restore_jobs(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -105,48 +110,73 @@ impl Backend {
     }
 
     fn jobs_page(&self, call: &Call<'_>, filter: &JobFilter) -> Result<Answer, ApiError> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Page<'a> {
-            restore_jobs: Vec<JobView<'a>>,
-            next_token: Option<String>,
-        }
         let max = call.query.max_results(SMALL.0)?;
-        let listing = listing(call);
-        let older_than = self.position(call, &listing, SMALL.1)?;
+        let older_than = self.position(call, SMALL.1)?;
         let now = self.clock.now();
-        let mut page = self
-            .service()
-            .list(call.caller, filter, older_than, max, now);
+        let name = format!("{} {max} {older_than:?}", listing(call));
+        let mut service = self.service();
+        let version = service.version();
+        let kept = match call.fault {
+            None => self.pages.get(&name, version, now),
+            Some(_) => None,
+        };
+        if let Some(page) = kept {
+            drop(service);
+            self.looked_at(page.next_event);
+            return Ok(Answer::written(page.body));
+        }
+        let until = service.timeline.next(now);
+        let mut found = service.list(call.caller, filter, older_than, max, now);
         if let Some(FaultKind::ListLag(lag)) = call.fault {
             let shown = add(now, -*lag);
-            page.jobs.retain(|job| job.created_at <= shown);
+            found.jobs.retain(|job| job.created_at <= shown);
         }
-        let answer = Answer::json(&Page {
-            restore_jobs: page
-                .jobs
-                .iter()
-                .map(|job| job.view(now).distorted(call.fault))
-                .collect(),
-            next_token: page
-                .next
-                .map(|position| self.pager.token(&listing, position)),
-        });
-        self.looked_at(page.jobs.iter().filter_map(|job| job.next_event(now)).min());
-        Ok(answer)
+        let mut body = Vec::with_capacity(found.jobs.len() * USUAL_LENGTH + 128);
+        body.extend_from_slice(b"{\"RestoreJobs\":[");
+        for (index, job) in found.jobs.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            job.show(&mut body, now, call.fault);
+        }
+        let next_event = found
+            .jobs
+            .iter()
+            .filter_map(|job| job.next_event(now))
+            .min();
+        let next = found.next;
+        drop(service);
+        body.extend_from_slice(b"],\"NextToken\":");
+        let next = next.map(|position| self.token(call, position));
+        json::text(&mut body, next.as_deref());
+        body.push(b'}');
+        let page = Page {
+            body: body.into(),
+            version,
+            written_at: now,
+            until,
+            next_event,
+        };
+        let body = page.body.clone();
+        if call.fault.is_none() {
+            self.pages.keep(name, page);
+        }
+        self.looked_at(next_event);
+        Ok(Answer::written(body))
     }
 
     pub(super) fn get_restore_job_metadata(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
-        struct Found {
+        struct Found<'a> {
             restore_job_id: JobId,
-            metadata: BTreeMap<String, String>,
+            metadata: &'a Metadata<'a>,
         }
-        let job = self.known_job(call)?;
+        let (id, body) = self.known_job(call, |job| (job.id, job.body.clone()))?;
+        let request = StartRequest::parse(body.as_bytes())?;
         Ok(Answer::json(&Found {
-            restore_job_id: JobId(job.id),
-            metadata: job.metadata(),
+            restore_job_id: JobId(id),
+            metadata: &request.asks.metadata,
         }))
     }
 
@@ -167,12 +197,12 @@ impl Backend {
         Ok(Answer::no_content())
     }
 
-    /// The job that the path names.
-    fn known_job(&self, call: &Call<'_>) -> Result<Arc<Job>, ApiError> {
+    /// Looks at the job that the path names.
+    fn known_job<T>(&self, call: &Call<'_>, look: impl FnOnce(&Job) -> T) -> Result<T, ApiError> {
         let id = call.label(0);
         match call.fault {
             Some(FaultKind::NotYet) => Err(no_job(id)),
-            _ => Ok(Arc::clone(self.service().job(call.caller, id)?)),
+            _ => self.service().job(call.caller, id).map(look),
         }
     }
 }

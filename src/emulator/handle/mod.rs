@@ -13,17 +13,18 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::catalog::{Caller, vault_arn};
+use super::catalog::{Caller, Catalog, vault_arn};
 use super::clock::{Clock, Speed};
 use super::error::{ApiError, ErrorCode};
 use super::faults::FaultKind;
 use super::files::{Lines, Record};
 use super::operation::{Operation, Route};
+use super::pages::Pages;
 use super::paging::Pager;
 use super::permissions;
 use super::query::Query;
 use super::resource_types;
-use super::service::{Service, Twist};
+use super::service::{Prepared, Service, Twist};
 use super::start_request::StartRequest;
 
 pub(super) use vaults::no_vault;
@@ -37,6 +38,8 @@ pub(super) struct Backend {
     pub(super) started: Timestamp,
     pub(super) default_region: String,
     pub(super) pager: Pager,
+    pub(super) pages: Pages,
+    pub(super) catalog: Catalog,
     pub(super) service: Mutex<Service>,
     /// Where jobs are remembered.
     pub(super) state: Option<Lines>,
@@ -119,8 +122,7 @@ impl Backend {
         if operation == Operation::StartRestoreJob {
             return Ok(());
         }
-        let service = self.service();
-        if service.catalog.denials(call.caller).next().is_none() {
+        if self.catalog.denials(call.caller).next().is_none() {
             return Ok(());
         }
         let arn = call.route.labels.iter().find(|l| l.starts_with("arn:"));
@@ -133,7 +135,7 @@ impl Backend {
             _ => "*".to_owned(),
         };
         let action = format!("backup:{operation}");
-        permissions::allowed(&service.catalog, call.caller, &action, &resource)
+        permissions::allowed(&self.catalog, call.caller, &action, &resource)
     }
 
     /// One page of a whole list, and the token of the next one.
@@ -144,26 +146,25 @@ impl Backend {
         items: Vec<T>,
     ) -> Result<(Vec<T>, Option<String>), ApiError> {
         let max = call.query.max_results(max_results)?;
-        let listing = listing(call);
-        let from = self.position(call, &listing, next_token)?.unwrap_or(0);
+        let from = self.position(call, next_token)?.unwrap_or(0);
         let end = from.saturating_add(max);
-        let more = (end < items.len()).then(|| self.pager.token(&listing, end));
+        let more = (end < items.len()).then(|| self.token(call, end));
         Ok((items.into_iter().skip(from).take(max).collect(), more))
     }
 
+    /// A token that goes on there.
+    fn token(&self, call: &Call<'_>, position: usize) -> String {
+        self.pager.token(&listing(call), position)
+    }
+
     /// Where the page begins that a token asks for.
-    fn position(
-        &self,
-        call: &Call<'_>,
-        listing: &str,
-        next_token: &str,
-    ) -> Result<Option<usize>, ApiError> {
+    fn position(&self, call: &Call<'_>, next_token: &str) -> Result<Option<usize>, ApiError> {
         match (call.query.text(next_token), call.fault) {
             (None, _) => Ok(None),
             (Some(_), Some(FaultKind::LostPage)) => {
                 Err(ApiError::invalid("NextToken", "Invalid NextToken."))
             }
-            (Some(token), _) => self.pager.position(listing, token).map(Some),
+            (Some(token), _) => self.pager.position(&listing(call), token).map(Some),
         }
     }
 
@@ -178,10 +179,12 @@ impl Backend {
         })
     }
 
-    /// Does again what an earlier emulator recorded.
-    pub(super) fn replay(&self, records: Vec<Record>) -> Result<(), ApiError> {
+    /// Does again what an earlier emulator recorded; or says of which line that cannot be done, and why.
+    pub(super) fn replay(&self, records: Vec<Record>) -> Result<(), String> {
         let mut service = self.service();
-        for record in records {
+        for (index, record) in records.into_iter().enumerate() {
+            // The first line is the format.
+            let line = index + 2;
             match record {
                 Record::Format(_) | Record::Stopped { .. } => {}
                 Record::Started {
@@ -192,11 +195,19 @@ impl Backend {
                     fault,
                     forget_token,
                 } => {
-                    let request = StartRequest::parse(body.as_bytes())?;
-                    let region = Some(region);
-                    let job = fault.as_ref();
-                    let twist = Twist { job, forget_token };
-                    service.start(&Caller { account, region }, &request, at, twist)?;
+                    let again = || {
+                        let region = Some(region);
+                        let caller = Caller { account, region };
+                        let request = StartRequest::parse(body.as_bytes())?;
+                        let region = &self.default_region;
+                        let prepared = Prepared::new(&self.catalog, region, &caller, &request)?;
+                        let job = fault.as_ref();
+                        service.start(prepared, at, Twist { job, forget_token })
+                    };
+                    let started = again().map_err(|error| other_world(line, &error.message))?;
+                    if started.made_in.is_none() {
+                        return Err(other_world(line, "its token starts no job any more"));
+                    }
                 }
                 Record::Validated {
                     account,
@@ -204,7 +215,11 @@ impl Backend {
                     job,
                     result,
                     ..
-                } => service.validate(&Caller { account, region }, &job, result)?,
+                } => {
+                    let caller = Caller { account, region };
+                    let again = service.validate(&caller, &job, result);
+                    again.map_err(|error| other_world(line, &error.message))?;
+                }
             }
         }
         Ok(())
@@ -216,6 +231,13 @@ impl Backend {
             self.clock.advance_to(event);
         }
     }
+}
+
+fn other_world(line: usize, why: &str) -> String {
+    let why = why.trim_end_matches('.');
+    format!(
+        "line {line}: {why}; start it with the inventory and the tokens that it was made with, or with another file"
+    )
 }
 
 /// What a page token belongs to.

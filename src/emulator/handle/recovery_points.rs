@@ -10,87 +10,74 @@ use super::super::answer::Answer;
 use super::super::arn::Arn;
 use super::super::catalog::Located;
 use super::super::error::ApiError;
-use super::super::inventory::{RecoveryPointStatus, StorageClass, VaultType};
+use super::super::inventory::{RecoveryPointStatus, VaultType};
 use super::super::job::Epoch;
+use super::super::json::{flag, number, text, time};
 use super::{Backend, Call, SMALL};
 
 /// DescribeRecoveryPoint, and the items of ListRecoveryPointsByBackupVault, which lack `StorageClass`.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Described<'a> {
-    recovery_point_arn: &'a str,
-    backup_vault_name: &'a str,
-    backup_vault_arn: &'a str,
-    source_backup_vault_arn: Option<&'a str>,
-    resource_arn: &'a str,
-    resource_type: &'a str,
-    created_by: Option<()>,
-    iam_role_arn: Option<&'a str>,
-    status: RecoveryPointStatus,
-    status_message: Option<&'a str>,
-    creation_date: Epoch,
-    initiation_date: Epoch,
-    completion_date: Option<Epoch>,
-    backup_size_in_bytes: u64,
-    calculated_lifecycle: Option<CalculatedLifecycle>,
-    lifecycle: Option<()>,
-    encryption_key_arn: Option<&'a str>,
-    is_encrypted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    storage_class: Option<StorageClass>,
-    last_restore_time: Option<Epoch>,
-    parent_recovery_point_arn: Option<&'a str>,
-    composite_member_identifier: Option<&'a str>,
-    is_parent: bool,
-    vault_type: VaultType,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct CalculatedLifecycle {
-    move_to_cold_storage_at: Option<Epoch>,
-    delete_at: Epoch,
-}
-
-fn described(located: &Located, last_restore: Option<Timestamp>, listed: bool) -> Described<'_> {
+fn show(out: &mut Vec<u8>, located: &Located, last_restore: Option<Timestamp>, listed: bool) {
     let point = &located.point;
-    Described {
-        recovery_point_arn: &point.arn,
-        backup_vault_name: &located.vault,
-        backup_vault_arn: &located.vault_arn,
-        source_backup_vault_arn: None,
-        resource_arn: &point.resource_arn,
-        resource_type: &point.resource_type,
-        created_by: None,
-        iam_role_arn: None,
-        status: point.status,
-        status_message: None,
-        creation_date: Epoch(point.created_at),
-        initiation_date: Epoch(point.created_at),
-        completion_date: (point.status != RecoveryPointStatus::Creating)
-            .then_some(Epoch(point.created_at)),
-        backup_size_in_bytes: point.size_bytes,
-        calculated_lifecycle: point.expires_at.map(|at| CalculatedLifecycle {
-            move_to_cold_storage_at: None,
-            delete_at: Epoch(at),
-        }),
-        lifecycle: None,
-        encryption_key_arn: point.encryption_key_arn.as_deref(),
-        is_encrypted: point.encryption_key_arn.is_some(),
-        storage_class: (!listed).then_some(point.storage_class),
-        last_restore_time: last_restore.map(Epoch),
-        parent_recovery_point_arn: point.parent.as_deref(),
-        composite_member_identifier: None,
-        is_parent: point.is_composite(),
-        vault_type: located.vault_type,
+    let member = |out: &mut Vec<u8>, name: &[u8]| out.extend_from_slice(name);
+    member(out, b"{\"RecoveryPointArn\":");
+    text(out, Some(&point.arn));
+    member(out, b",\"BackupVaultName\":");
+    text(out, Some(&located.vault));
+    member(out, b",\"BackupVaultArn\":");
+    text(out, Some(&located.vault_arn));
+    member(out, b",\"SourceBackupVaultArn\":null,\"ResourceArn\":");
+    text(out, Some(&point.resource_arn));
+    member(out, b",\"ResourceType\":");
+    text(out, Some(&point.resource_type));
+    member(out, b",\"CreatedBy\":null,\"IamRoleArn\":null,\"Status\":");
+    text(out, Some(point.status.name()));
+    member(out, b",\"StatusMessage\":null,\"CreationDate\":");
+    time(out, Some(point.created_at));
+    member(out, b",\"InitiationDate\":");
+    time(out, Some(point.created_at));
+    member(out, b",\"CompletionDate\":");
+    let made = point.status != RecoveryPointStatus::Creating;
+    time(out, made.then_some(point.created_at));
+    member(out, b",\"BackupSizeInBytes\":");
+    number(out, point.size_bytes);
+    member(out, b",\"CalculatedLifecycle\":");
+    match point.expires_at {
+        None => member(out, b"null"),
+        Some(at) => {
+            member(out, b"{\"MoveToColdStorageAt\":null,\"DeleteAt\":");
+            time(out, Some(at));
+            member(out, b"}");
+        }
     }
+    member(out, b",\"Lifecycle\":null,\"EncryptionKeyArn\":");
+    text(out, point.encryption_key_arn.as_deref());
+    member(out, b",\"IsEncrypted\":");
+    flag(out, point.encryption_key_arn.is_some());
+    if !listed {
+        member(out, b",\"StorageClass\":");
+        text(out, Some(point.storage_class.name()));
+    }
+    member(out, b",\"LastRestoreTime\":");
+    time(out, last_restore);
+    member(out, b",\"ParentRecoveryPointArn\":");
+    text(out, point.parent.as_deref());
+    member(out, b",\"CompositeMemberIdentifier\":null,\"IsParent\":");
+    flag(out, point.is_composite());
+    member(out, b",\"VaultType\":");
+    text(out, Some(located.vault_type.name()));
+    out.push(b'}');
 }
+
+/// About as long as that is.
+const USUAL_LENGTH: usize = 900;
 
 impl Backend {
     pub(super) fn describe_recovery_point(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let located = self.recovery_point(call)?;
         let last = self.last_restore(&located);
-        Ok(Answer::json(&described(&located, last, false)))
+        let mut body = Vec::with_capacity(USUAL_LENGTH);
+        show(&mut body, &located, last, false);
+        Ok(Answer::written(body))
     }
 
     pub(super) fn get_recovery_point_restore_metadata(
@@ -118,12 +105,6 @@ impl Backend {
         &self,
         call: &Call<'_>,
     ) -> Result<Answer, ApiError> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Page<'a> {
-            next_token: Option<String>,
-            recovery_points: Vec<Described<'a>>,
-        }
         let query = call.query;
         self.own_vault(call, "backupVaultAccountId")?;
         let resource = query.text("resourceArn");
@@ -135,11 +116,8 @@ impl Backend {
         let after = query.time("createdAfter")?;
         let parent = query.text("parentRecoveryPointArn");
         let plan = query.text("backupPlanId");
-        let points = self
-            .service()
-            .catalog
-            .points_in(call.caller, call.label(0))?;
-        let points: Vec<Arc<Located>> = points
+        let points = self.catalog.points_in(call.caller, call.label(0))?;
+        let points: Vec<&Arc<Located>> = points
             .into_iter()
             .filter(|located| {
                 let point = &located.point;
@@ -155,17 +133,24 @@ impl Backend {
             })
             .collect();
         let (points, next_token) = self.page(call, SMALL, points)?;
-        let last: Vec<_> = points
-            .iter()
-            .map(|point| self.last_restore(point))
-            .collect();
-        let points = points.iter().zip(last);
-        Ok(Answer::json(&Page {
-            next_token,
-            recovery_points: points
-                .map(|(point, last)| described(point, last, true))
-                .collect(),
-        }))
+        let mut body = Vec::with_capacity(points.len() * USUAL_LENGTH + 128);
+        body.extend_from_slice(b"{\"NextToken\":");
+        text(&mut body, next_token.as_deref());
+        body.extend_from_slice(b",\"RecoveryPoints\":[");
+        let service = self.service();
+        for (index, point) in points.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            show(
+                &mut body,
+                point,
+                service.last_restore(&point.point.arn),
+                true,
+            );
+        }
+        body.extend_from_slice(b"]}");
+        Ok(Answer::written(body))
     }
 
     /// The smaller shape, in which the size has another name.
@@ -198,7 +183,7 @@ impl Backend {
         source_resource(arn)?;
         call.query
             .one_of("managedByAWSBackupOnly", |text| text.parse::<bool>().ok())?;
-        let points = self.service().catalog.points_of(call.caller, arn);
+        let points = self.catalog.points_of(call.caller, arn);
         let (points, next_token) = self.page(call, SMALL, points)?;
         let recovery_points = points
             .iter()
@@ -235,14 +220,10 @@ impl Backend {
         }
         let arn = call.label(0);
         let tags = {
-            let service = self.service();
-            let vaults = service.catalog.vaults(call.caller, &self.default_region);
+            let vaults = self.catalog.vaults(call.caller, &self.default_region);
             match vaults.iter().any(|vault| vault.arn == arn) {
                 true => BTreeMap::new(),
-                false => {
-                    let located = service.catalog.find(call.caller, arn, None)?;
-                    located.point.tags.clone()
-                }
+                false => self.catalog.tags(call.caller, arn)?,
             }
         };
         let (tags, next_token) = self.page(call, SMALL, tags.into_iter().collect())?;
@@ -255,9 +236,7 @@ impl Backend {
     /// The recovery point that the path names.
     fn recovery_point(&self, call: &Call<'_>) -> Result<Arc<Located>, ApiError> {
         self.own_vault(call, "backupVaultAccountId")?;
-        let service = self.service();
-        service
-            .catalog
+        self.catalog
             .find_in(call.caller, call.label(0), call.label(1))
     }
 

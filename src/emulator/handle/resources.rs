@@ -35,12 +35,12 @@ fn protected(last: &Located) -> Protected<'_> {
 }
 
 /// Each resource with its last recovery point, by ARN.
-fn by_resource(points: Vec<Arc<Located>>) -> Vec<Arc<Located>> {
-    let mut last: BTreeMap<String, Arc<Located>> = BTreeMap::new();
+fn by_resource<'a>(points: impl IntoIterator<Item = &'a Arc<Located>>) -> Vec<&'a Located> {
+    let mut last: BTreeMap<&str, &Located> = BTreeMap::new();
     for located in points {
-        let known = last.get(&located.point.resource_arn);
+        let known = last.get(&*located.point.resource_arn);
         if known.is_none_or(|known| known.point.created_at <= located.point.created_at) {
-            last.insert(located.point.resource_arn.clone(), located);
+            last.insert(&located.point.resource_arn, located);
         }
     }
     last.into_values().collect()
@@ -48,7 +48,7 @@ fn by_resource(points: Vec<Arc<Located>>) -> Vec<Arc<Located>> {
 
 impl Backend {
     pub(super) fn list_protected_resources(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
-        let points = self.service().catalog.points(call.caller);
+        let points = self.catalog.points(call.caller);
         self.resources_page(call, points)
     }
 
@@ -57,17 +57,14 @@ impl Backend {
         call: &Call<'_>,
     ) -> Result<Answer, ApiError> {
         self.own_vault(call, "backupVaultAccountId")?;
-        let points = self
-            .service()
-            .catalog
-            .points_in(call.caller, call.label(0))?;
+        let points = self.catalog.points_in(call.caller, call.label(0))?;
         self.resources_page(call, points)
     }
 
-    fn resources_page(
+    fn resources_page<'a>(
         &self,
         call: &Call<'_>,
-        points: Vec<Arc<Located>>,
+        points: impl IntoIterator<Item = &'a Arc<Located>>,
     ) -> Result<Answer, ApiError> {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
@@ -95,29 +92,28 @@ impl Backend {
         let arn = call.label(0);
         source_resource(arn)?;
         let now = self.clock.now();
-        let (points, latest) = {
-            let service = self.service();
-            let latest = service.latest_restore_of(call.caller, arn, now);
-            (service.catalog.points_of(call.caller, arn), latest)
-        };
-        let last = by_resource(points).pop().ok_or_else(|| {
-            ApiError::new(
-                ErrorCode::ResourceNotFound,
-                format!("Resource {arn} is not protected."),
-            )
-        })?;
+        let last = by_resource(self.catalog.points_of(call.caller, arn))
+            .pop()
+            .ok_or_else(|| {
+                ApiError::new(
+                    ErrorCode::ResourceNotFound,
+                    format!("Resource {arn} is not protected."),
+                )
+            })?;
+        let service = self.service();
+        let latest = service.latest_restore_of(call.caller, arn, now);
         let minutes = latest.as_ref().and_then(|job| {
             let took = job.ended_at(now)?.duration_since(job.created_at);
             // A restore of seconds took a minute too.
             Some(took.as_mins().max(1))
         });
         Ok(Answer::json(&Described {
-            protected: protected(&last),
+            protected: protected(last),
             latest_restore_execution_time_minutes: minutes,
             latest_restore_job_creation_date: latest.as_ref().map(|job| Epoch(job.created_at)),
             latest_restore_recovery_point_creation_date: latest
                 .as_ref()
-                .map(|job| Epoch(job.point.point.created_at)),
+                .map(|job| Epoch(job.point.created_at())),
         }))
     }
 }

@@ -23,7 +23,7 @@ impl Backend {
         let vault = required("BackupVaultName")?;
         let arn = required("RecoveryPointArn")?;
         self.own_vault(call, "BackupVaultAccountId")?;
-        let located = self.service().catalog.find_in(call.caller, vault, arn)?;
+        let located = self.catalog.find_in(call.caller, vault, arn)?;
         let point = &located.point;
         let inferred = resource_types::find(&point.resource_type)
             .and_then(|row| resource_types::inferred_metadata(row, point));

@@ -87,7 +87,7 @@ impl Backend {
                     .as_ref()
                     .is_none_or(|r| **r == *job.region);
             let status = job.status(now).name();
-            let kind = &job.point.point.resource_type;
+            let kind = job.point.resource_type();
             let fits = together(&state) || state.as_deref().is_none_or(|state| state == status);
             let kind_fits = together(&resource_type)
                 || resource_type.as_deref().is_none_or(|name| name == kind);

@@ -39,10 +39,7 @@ impl Backend {
         let shared = call
             .query
             .one_of("shared", |text| text.parse::<bool>().ok())?;
-        let mut vaults = {
-            let service = self.service();
-            service.catalog.vaults(call.caller, &self.default_region)
-        };
+        let mut vaults = { self.catalog.vaults(call.caller, &self.default_region) };
         // All vaults here are the caller's own.
         vaults.retain(|vault| shared != Some(true) && kind.is_none_or(|kind| kind == vault.kind));
         let (vaults, next_token) = self.page(call, SMALL, vaults)?;
@@ -64,10 +61,7 @@ impl Backend {
             latest_mpa_approval_team_update: Option<()>,
         }
         self.own_vault(call, "backupVaultAccountId")?;
-        let vaults = {
-            let service = self.service();
-            service.catalog.vaults(call.caller, &self.default_region)
-        };
+        let vaults = { self.catalog.vaults(call.caller, &self.default_region) };
         let name = call.label(0);
         let found = vaults.into_iter().find(|vault| vault.name == name);
         let vault = found.ok_or_else(|| no_vault(name))?;

@@ -104,6 +104,14 @@ pub enum VaultType {
 }
 
 impl VaultType {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            VaultType::BackupVault => "BACKUP_VAULT",
+            VaultType::LogicallyAirGappedBackupVault => "LOGICALLY_AIR_GAPPED_BACKUP_VAULT",
+            VaultType::RestoreAccessBackupVault => "RESTORE_ACCESS_BACKUP_VAULT",
+        }
+    }
+
     pub(super) fn parse(text: &str) -> Option<VaultType> {
         Some(match text {
             "BACKUP_VAULT" => VaultType::BackupVault,
@@ -163,11 +171,16 @@ pub struct RecoveryPoint {
 }
 
 impl RecoveryPoint {
-    /// Whether it stands for others, its children; the form of the ARN is that of
-    /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/eks-backups.html>.
+    /// Whether it stands for others, its children.
     pub(super) fn is_composite(&self) -> bool {
-        self.arn.contains(":recovery-point:composite:")
+        is_composite(&self.arn)
     }
+}
+
+/// Whether that is the ARN of a composite recovery point; the form is that of
+/// <https://docs.aws.amazon.com/aws-backup/latest/devguide/eks-backups.html>.
+pub(super) fn is_composite(arn: &str) -> bool {
+    arn.contains(":recovery-point:composite:")
 }
 
 /// How restores of one recovery point go, in place of what the duration table and the failure rules say.
@@ -230,6 +243,30 @@ pub enum StorageClass {
     Warm,
     Cold,
     Deleted,
+}
+
+impl RecoveryPointStatus {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            RecoveryPointStatus::Completed => "COMPLETED",
+            RecoveryPointStatus::Partial => "PARTIAL",
+            RecoveryPointStatus::Deleting => "DELETING",
+            RecoveryPointStatus::Expired => "EXPIRED",
+            RecoveryPointStatus::Available => "AVAILABLE",
+            RecoveryPointStatus::Stopped => "STOPPED",
+            RecoveryPointStatus::Creating => "CREATING",
+        }
+    }
+}
+
+impl StorageClass {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            StorageClass::Warm => "WARM",
+            StorageClass::Cold => "COLD",
+            StorageClass::Deleted => "DELETED",
+        }
+    }
 }
 
 /// What is wrong with an inventory, and where. The writer of the file has to mend it.

@@ -1,0 +1,201 @@
+//! `redrill lock PLAN`, and the lock file as other commands use it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::world::World;
+use super::{Context, Loaded, unknown};
+use crate::cli::arguments::{InputOptions, Lock as Arguments};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::files;
+use crate::diagnostic::Finding;
+use crate::diff::{Sources, lock};
+use crate::execute::{Clock, SystemClock};
+use crate::parse::{error, lock_file};
+use crate::pipeline;
+use crate::plan::Plan;
+use crate::render::{Known, Lock, Resolved, locked};
+use crate::report::{lock_human, lock_text};
+
+pub(super) async fn lock(
+    arguments: &Arguments,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let Some(path) = path(&arguments.plan) else {
+        return Err(Failure::Usage(
+            "a plan from standard input has no place beside it for a lock file".to_owned(),
+        ));
+    };
+    let loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let planner = &loaded.planner;
+    let targets = planner.targets();
+    let inventory = context.inventory(&arguments.inputs, targets)?;
+    let settings = context.all_settings(&arguments.aws, targets)?;
+    let world = World::new(inventory, settings);
+    let readers = world.readers();
+    let anew = match arguments.update.as_deref() {
+        None => Anew::New,
+        Some([]) => Anew::All,
+        Some(names) => Anew::These(
+            pipeline::chosen(planner, names)
+                .map_err(|(name, known)| unknown("--update", &name, &known))?,
+        ),
+    };
+    let mut findings = loaded.findings.clone();
+    let mut of_file = Vec::new();
+    let mut old = read(&path, &loaded, &mut of_file)?;
+    if let Anew::All = anew {
+        // A file that is broken is mended by being written anew; one of a later redrill is not written over.
+        old = None;
+        of_file.retain(|finding| finding.rule == "lock/newer");
+    }
+    findings.extend(of_file);
+    let mut known = Known::default();
+    let plan = context.drafted(&loaded, &known, &findings)?.0;
+    let mut kept = 0;
+    if let Some(old) = &old {
+        for (step, selector) in pipeline::unresolved(&plan, &[]) {
+            let fits = old
+                .restores
+                .get(&*step.name)
+                .filter(|locked| locked.resolved.selector == *selector && !anew.holds(&step.name));
+            if let Some(locked) = fits {
+                kept += 1;
+                let resolved = Arc::clone(&locked.resolved);
+                known.resolved.insert(step.name.to_string(), resolved);
+            }
+        }
+        let names: Vec<String> = known.resolved.keys().cloned().collect();
+        let entries = lock::entries(old, &plan, &names);
+        let looked = lock::look(&readers, old, &entries, SystemClock.now()).await;
+        findings.extend(looked.map_err(Failure::Aws)?);
+    }
+    let plan = context.drafted(&loaded, &known, &findings)?.0;
+    let start = SystemClock.now();
+    pipeline::resolve(
+        &readers,
+        planner,
+        &plan,
+        &[],
+        start,
+        &mut known,
+        &mut findings,
+    )
+    .await
+    .map_err(Failure::Aws)?;
+    let (_, findings) = context.drafted(&loaded, &known, &findings)?;
+    context.show(&loaded, findings);
+
+    let restores = || {
+        let resolved = known.resolved.iter();
+        resolved.map(|(name, resolved)| (name.as_str(), Resolved::clone(resolved)))
+    };
+    let count = restores().count();
+    if count == 0 && !path.exists() {
+        context
+            .output
+            .note("the plan has no selectors: there is nothing to lock");
+        return Ok(Exit::Done);
+    }
+    let all: Vec<(&str, Resolved)> = restores().collect();
+    let pairs = || all.iter().map(|(name, resolved)| (*name, resolved));
+    files::write_whole(&path, &lock_text(&plan.name, pairs()), true)?;
+    let total = format!(
+        "{}: {count} locked, {} of them looked up now\n",
+        path.display(),
+        count - kept
+    );
+    context.output.result(&(lock_human(pairs()) + &total))?;
+    Ok(Exit::Done)
+}
+
+/// What is looked up although it is locked.
+enum Anew {
+    New,
+    These(Vec<String>),
+    All,
+}
+
+impl Anew {
+    fn holds(&self, name: &str) -> bool {
+        match self {
+            Self::New => false,
+            Self::These(names) => names.iter().any(|known| known == name),
+            Self::All => true,
+        }
+    }
+}
+
+/// `orders.lock.yaml` beside `orders.yaml`.
+fn path(plan: &Path) -> Option<PathBuf> {
+    (plan != Path::new("-")).then(|| plan.with_extension("lock.yaml"))
+}
+
+/// The lock file of a plan; what is wrong with it is a finding.
+fn read(
+    path: &Path,
+    loaded: &Loaded,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Lock>, Failure> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let source = files::source(path)?;
+    let Some(file) = lock_file(&source, findings) else {
+        return Ok(None);
+    };
+    let plan = &loaded.planner.document().plan.value;
+    if file.plan.value != *plan {
+        findings.push(error(
+            &file.source,
+            file.plan.span,
+            "lock/plan",
+            format!(
+                "this is the lock of the plan `{}`, not of `{plan}`",
+                file.plan.value
+            ),
+            "run `redrill lock --update`, or remove the file",
+        ));
+    }
+    Ok(Some(locked(&file, findings)))
+}
+
+/// The lock file beside a plan, unless it is not wanted.
+pub(super) fn beside(
+    plan: &Path,
+    inputs: &InputOptions,
+    loaded: &mut Loaded,
+) -> Result<Option<Lock>, Failure> {
+    let Some(path) = path(plan).filter(|_| !inputs.no_lock) else {
+        return Ok(None);
+    };
+    let mut findings = Vec::new();
+    let lock = read(&path, loaded, &mut findings)?;
+    loaded.findings.extend(findings);
+    Ok(lock)
+}
+
+/// Whether what is locked is still there; where nobody answers, that is said.
+pub(super) async fn check<R: Sources>(
+    lock: &Lock,
+    plan: &Plan,
+    taken: &[String],
+    readers: Option<&[R]>,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let entries = lock::entries(lock, plan, taken);
+    let offline = || lock::expiring(lock, &entries, now);
+    let Some(readers) = readers.filter(|_| !entries.is_empty()) else {
+        return offline();
+    };
+    match lock::look(readers, lock, &entries, now).await {
+        Ok(findings) => findings,
+        Err(err) => {
+            let mut findings = offline();
+            findings.push(lock::unchecked(lock, &err));
+            findings
+        }
+    }
+}

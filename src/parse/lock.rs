@@ -1,0 +1,131 @@
+//! The lock file as it was written: what selectors meant when it was made, with the place of everything.
+
+use std::sync::Arc;
+
+use super::fields::{Fields, Reader};
+use super::{Kind, Node, yaml};
+use crate::diagnostic::{Finding, Source, Spanned};
+
+/// The version of the format that is written; a later one is refused.
+pub const LOCK_VERSION: u32 = 1;
+
+/// A lock file.
+#[derive(Debug)]
+pub struct LockFile {
+    /// Its text, for findings.
+    pub source: Arc<Source>,
+    /// The plan that it belongs to.
+    pub plan: Spanned<String>,
+    /// In the order of the file.
+    pub restores: Vec<LockEntry>,
+}
+
+/// What one selector meant.
+#[derive(Debug)]
+pub struct LockEntry {
+    /// The restore, with the key where it has a `for_each`.
+    pub name: Spanned<String>,
+    /// What was asked for.
+    pub selector: Node,
+    /// The ARN of the recovery point.
+    pub recovery_point: Spanned<String>,
+    /// The vault that it lies in.
+    pub vault: Spanned<String>,
+    /// When it was made.
+    pub created_at: Option<Spanned<String>>,
+    /// Its size.
+    pub size_bytes: Option<Node>,
+    /// When AWS Backup will delete it.
+    pub expires_at: Option<Spanned<String>>,
+}
+
+/// Reads a lock file; `None` where it is none, and the findings say why.
+pub fn lock_file(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<LockFile> {
+    const RENEW: &str = "remove the file, and run `redrill lock` again";
+    let root = yaml(source, findings)?;
+    let reader = &mut Reader { source, findings };
+    let mut fields = Fields::of(&root, "a lock file", "version: 1", reader)?;
+    let version = fields.require("version", "version: 1", reader)?;
+    match &version.kind {
+        Kind::Number(number) if number.value.as_u64() == Some(LOCK_VERSION.into()) => {}
+        Kind::Number(number) if number.value.as_u64() > Some(LOCK_VERSION.into()) => {
+            reader.error(
+                version.span,
+                "lock/newer",
+                format!(
+                    "the lock file has version {}, and this redrill knows {LOCK_VERSION}",
+                    number.text
+                ),
+                "use the redrill that wrote it, or a later one",
+            );
+            return None;
+        }
+        _ => {
+            reader.error(
+                version.span,
+                "lock/version",
+                "this is no version of a lock file",
+                RENEW,
+            );
+            return None;
+        }
+    }
+    let plan = fields
+        .require("plan", "plan: orders", reader)
+        .and_then(|node| reader.text(node, "`plan`", "plan: orders"));
+    let restores = fields.require("restores", "restores: {}", reader);
+    let restores = restores
+        .map(|node| entries(node, reader))
+        .unwrap_or_default();
+    fields.finish(reader);
+    Some(LockFile {
+        source: Arc::clone(source),
+        plan: plan?,
+        restores,
+    })
+}
+
+fn entries(node: &Node, reader: &mut Reader<'_>) -> Vec<LockEntry> {
+    if Fields::of(node, "`restores`", "restores: {}", reader).is_none() {
+        return Vec::new();
+    }
+    node.entries()
+        .iter()
+        .filter_map(|entry| {
+            let mut fields = Fields::of(
+                &entry.value,
+                "an entry of a lock file",
+                "recovery_point: arn:…",
+                reader,
+            )?;
+            let selector = fields.require("selector", "selector: { vault: dr-vault }", reader);
+            let mut text = |name: &'static str, fields: &mut Fields<'_>| {
+                let node = fields.require(name, "recovery_point: arn:…", reader)?;
+                reader.text(node, &format!("`{name}`"), "recovery_point: arn:…")
+            };
+            let recovery_point = text("recovery_point", &mut fields);
+            let vault = text("vault", &mut fields);
+            let mut time = |name: &'static str| {
+                let node = fields.get(name)?;
+                reader.text(
+                    node,
+                    &format!("`{name}`"),
+                    "created_at: 2026-11-20T03:00:00Z",
+                )
+            };
+            let created_at = time("created_at");
+            let expires_at = time("expires_at");
+            let size_bytes = fields.get("size_bytes").cloned();
+            fields.finish(reader);
+            Some(LockEntry {
+                name: entry.key.clone(),
+                selector: selector?.clone(),
+                recovery_point: recovery_point?,
+                vault: vault?,
+                created_at,
+                size_bytes,
+                expires_at,
+            })
+        })
+        .collect()
+}

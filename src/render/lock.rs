@@ -1,0 +1,134 @@
+//! A lock file's entries as what a selector was resolved to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Resolved, Selector};
+use crate::diagnostic::{Finding, Position, Source, Span, Spanned};
+use crate::parse::{Kind, LockEntry, LockFile, Node, error};
+
+/// What a lock file says, by restore.
+#[derive(Clone, Debug)]
+pub struct Lock {
+    /// Its text, for findings.
+    pub source: Arc<Source>,
+    /// By the name of the restore.
+    pub restores: BTreeMap<String, Locked>,
+}
+
+impl Lock {
+    /// The place of what is said of the file as a whole.
+    #[must_use]
+    pub fn start(&self) -> Span {
+        let start = Position { line: 1, column: 1 };
+        Span { start, end: start }
+    }
+}
+
+/// An entry, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Locked {
+    /// What the selector was resolved to.
+    pub resolved: Arc<Resolved>,
+    /// The place of its name.
+    pub span: Span,
+    /// The place of its selector.
+    pub selector_span: Span,
+    /// The place of its recovery point.
+    pub point_span: Span,
+}
+
+/// The entries of a lock file; what is wrong with one is said, and it is left out.
+pub fn locked(file: &LockFile, findings: &mut Vec<Finding>) -> Lock {
+    let mut restores = BTreeMap::new();
+    for entry in &file.restores {
+        if let Some(locked) = one(file, entry, findings) {
+            restores.insert(entry.name.value.clone(), locked);
+        }
+    }
+    Lock {
+        source: Arc::clone(&file.source),
+        restores,
+    }
+}
+
+fn one(file: &LockFile, entry: &LockEntry, findings: &mut Vec<Finding>) -> Option<Locked> {
+    let before = findings.len();
+    let mut wrong = |span: Span, message: String| {
+        findings.push(
+            error(
+                &file.source,
+                span,
+                "lock/entry",
+                message,
+                "run `redrill lock --update`, which writes the file anew",
+            )
+            .of_restore(&entry.name.value),
+        );
+    };
+    let selector = serde_json::from_value::<Selector>(plain(&entry.selector))
+        .map_err(|err| {
+            wrong(
+                entry.selector.span.first_character(),
+                format!("this is no selector: {err}"),
+            )
+        })
+        .ok();
+    let mut time = |written: &Option<Spanned<String>>| {
+        let written = written.as_ref()?;
+        let time = written.value.parse::<Timestamp>();
+        time.map_err(|_| wrong(written.span, format!("`{}` is no time", written.value)))
+            .ok()
+    };
+    let created_at = time(&entry.created_at);
+    let expires_at = time(&entry.expires_at);
+    let size_bytes = entry.size_bytes.as_ref().and_then(|node| match &node.kind {
+        Kind::Number(number) if number.value.as_i64() >= Some(0) => number.value.as_i64(),
+        _ => {
+            wrong(node.span, "`size_bytes` is not a whole number".to_owned());
+            None
+        }
+    });
+    if !entry.recovery_point.value.starts_with("arn:") {
+        wrong(
+            entry.recovery_point.span,
+            format!("`{}` is no ARN", entry.recovery_point.value),
+        );
+    }
+    if findings.len() > before {
+        return None;
+    }
+    Some(Locked {
+        resolved: Arc::new(Resolved {
+            selector: selector?,
+            recovery_point: entry.recovery_point.value.clone(),
+            vault: entry.vault.value.clone(),
+            created_at,
+            size_bytes,
+            expires_at,
+        }),
+        span: entry.name.span,
+        selector_span: entry.selector.span.first_character(),
+        point_span: entry.recovery_point.span,
+    })
+}
+
+/// A value as it is written; numbers as their text, since a name may look like one.
+fn plain(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(value) => (*value).into(),
+        Kind::Number(number) => number.text.clone().into(),
+        Kind::String(text) => text.clone().into(),
+        Kind::Sequence(items) => items.iter().map(plain).collect(),
+        Kind::Mapping(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|entry| (entry.key.value.clone(), plain(&entry.value)))
+                .collect::<Map<_, _>>(),
+        ),
+    }
+}

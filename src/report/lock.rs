@@ -1,0 +1,51 @@
+//! `lock`: what the selectors of a plan mean, as a file to commit.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::parse::LOCK_VERSION;
+use crate::render::Resolved;
+
+#[derive(Serialize)]
+struct File<'a> {
+    version: u32,
+    plan: &'a str,
+    restores: BTreeMap<&'a str, &'a Resolved>,
+}
+
+/// The text of a lock file: sorted by restore, so that the order of a plan changes nothing in it.
+#[must_use]
+pub fn lock_text<'a>(
+    plan: &'a str,
+    restores: impl IntoIterator<Item = (&'a str, &'a Resolved)>,
+) -> String {
+    let file = File {
+        version: LOCK_VERSION,
+        plan,
+        restores: restores.into_iter().collect(),
+    };
+    // Strings and numbers alone: it cannot fail on them.
+    let yaml = serde_yaml::to_string(&file).unwrap_or_default();
+    format!(
+        "# What the selectors of the plan mean, written by `redrill lock`; `redrill lock --update` looks anew.\n{yaml}"
+    )
+}
+
+/// For the eye: each restore with its recovery point.
+#[must_use]
+pub fn lock_human<'a>(restores: impl IntoIterator<Item = (&'a str, &'a Resolved)>) -> String {
+    let time = |time: Option<jiff::Timestamp>| time.map(|time| time.to_string());
+    let rows: Vec<Vec<String>> = restores
+        .into_iter()
+        .map(|(name, resolved)| {
+            vec![
+                name.to_owned(),
+                resolved.recovery_point.clone(),
+                time(resolved.created_at).map_or_else(String::new, |at| format!("made {at}")),
+                time(resolved.expires_at).map_or_else(String::new, |at| format!("expires {at}")),
+            ]
+        })
+        .collect();
+    super::columns::columns(&rows, "  ")
+}
