@@ -7,15 +7,16 @@
     reason = "a bench of a plan that is not valid measures nothing"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use divan::{Bencher, black_box};
 use redrill::diagnostic::Source;
-use redrill::diff::{Observed, Wanted};
+use redrill::diff::{Comparing, Observed, Review, Sense, Wanted, compare};
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
-use redrill::report::{RequestFormat, dry_run_json, requests};
+use redrill::report::{DryRun, RequestFormat, dry_run_human, dry_run_json, requests};
 use redrill::validate::Rules;
 
 const RESTORES: usize = 10_000;
@@ -24,11 +25,11 @@ fn main() {
     divan::main();
 }
 
-fn plan() -> Arc<Source> {
+fn plan(restores: usize) -> Arc<Source> {
     let mut text = String::from(
         "plan: many\nvars: { key: alias/dr }\ntarget:\n  region: us-west-2\n  account: \"123456789012\"\n  iam_role_arn: arn:aws:iam::123456789012:role/restore\nrestores:\n",
     );
-    for at in 0..RESTORES {
+    for at in 0..restores {
         let _ = write!(
             text,
             "  r{at}:\n    type: EFS\n    recovery_point: arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-{at:012}\n    metadata:\n      file-system-id: fs-0a1b2c3d\n      newFileSystem: true\n      Encrypted: true\n      KmsKeyId: \"{{{{ vars.key }}}}\"\n      PerformanceMode: generalPurpose\n      CreationToken: \"{{{{ plan }}}}-{{{{ restore }}}}-{{{{ run.id }}}}\"\n      ItemsToRestore: [/srv/orders, /srv/invoices]\n"
@@ -40,21 +41,21 @@ fn plan() -> Arc<Source> {
 /// serde_yaml into a value: what reading this much YAML costs anybody.
 #[divan::bench(sample_count = 10)]
 fn yaml_by_serde(bencher: Bencher<'_, '_>) {
-    let source = plan();
+    let source = plan(RESTORES);
     bencher.bench(|| serde_yaml::from_str::<serde_yaml::Value>(black_box(&source.text)));
 }
 
 /// The same into the tree that knows its places.
 #[divan::bench(sample_count = 10)]
 fn parse(bencher: Bencher<'_, '_>) {
-    let source = plan();
+    let source = plan(RESTORES);
     bencher.bench(|| redrill::parse::document(black_box(&source), &mut Vec::new()));
 }
 
 /// Everything that `validate` does.
 #[divan::bench(sample_count = 10)]
 fn validate(bencher: Bencher<'_, '_>) {
-    let source = plan();
+    let source = plan(RESTORES);
     let rules = Arc::new(Rules::embedded());
     bencher.bench(|| {
         let front = pipeline::read(black_box(&source), "main", &Inputs::default(), &rules);
@@ -65,10 +66,103 @@ fn validate(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// All of `plan` but reading the file and writing the text: parse, render, validate, tokens, the text. A plan of 5,000.
+#[divan::bench(sample_count = 20)]
+fn plan_of_5000(bencher: Bencher<'_, '_>) {
+    let source = plan(5_000);
+    let rules = Arc::new(Rules::embedded());
+    bencher.bench(|| {
+        let front = pipeline::read(black_box(&source), "main", &Inputs::default(), &rules);
+        let planner = front.planner?;
+        let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new())?;
+        let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+        let run = DryRun {
+            file: "many.yaml",
+            plan: &plan,
+            diff: &diff,
+            compared: None,
+            sources: &BTreeMap::new(),
+            secrets: planner.secrets(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            full: false,
+        };
+        let text = dry_run_human(&run);
+        // Given back, so that freeing it is not measured, as it is not of the others.
+        Some((planner, plan, diff, text))
+    });
+}
+
+/// Of that, what comes behind parsing and validating: tokens, and the text.
+#[divan::bench(sample_count = 20)]
+fn tokens_and_text_of_5000(bencher: Bencher<'_, '_>) {
+    let source = plan(5_000);
+    let rules = Arc::new(Rules::embedded());
+    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
+    let planner = front.planner.expect("the plan of the bench is one");
+    let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new());
+    let plan = plan.expect("the plan of the bench is valid");
+    bencher.bench(|| {
+        let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+        let text = dry_run_human(&DryRun {
+            file: "many.yaml",
+            plan: &plan,
+            diff: &diff,
+            compared: None,
+            sources: &BTreeMap::new(),
+            secrets: planner.secrets(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            full: false,
+        });
+        (diff, text)
+    });
+}
+
+/// What `plan` of 5,000 is held against: serde_yaml into a value.
+#[divan::bench(sample_count = 20)]
+fn yaml_of_5000_by_serde(bencher: Bencher<'_, '_>) {
+    let source = plan(5_000);
+    bencher.bench(|| serde_yaml::from_str::<serde_yaml::Value>(black_box(&source.text)));
+}
+
+/// The same into the tree that knows its places.
+#[divan::bench(sample_count = 20)]
+fn parse_of_5000(bencher: Bencher<'_, '_>) {
+    let source = plan(5_000);
+    bencher.bench(|| redrill::parse::document(black_box(&source), &mut Vec::new()));
+}
+
+/// What holding it against another plan adds: every restore has one key that is other than it was.
+#[divan::bench(sample_count = 20)]
+fn comparison_of_5000(bencher: Bencher<'_, '_>) {
+    let rules = Arc::new(Rules::embedded());
+    let planner = |source: &Arc<Source>| {
+        let front = pipeline::read(source, "main", &Inputs::default(), &rules);
+        front.planner.expect("the plan of the bench is one")
+    };
+    let source = plan(5_000);
+    let before = Source::new("many.yaml", source.text.replace("alias/dr", "alias/old"));
+    let (before, planner) = (planner(&before), planner(&source));
+    let (entries, _) = pipeline::entries(&before, &Known::default(), &mut Vec::new());
+    let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new());
+    let plan = plan.expect("the plan of the bench is valid");
+    let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+    let review = Review::embedded(&rules);
+    let secrets = planner.secrets();
+    let comparing = Comparing {
+        review: &review,
+        sense: Sense::Bytes,
+        secrets: [secrets, secrets],
+    };
+    bencher.bench(|| {
+        let compared = compare(&plan, &diff, &entries, &[], &comparing);
+        compared.noted(&plan, &diff, &BTreeSet::new(), &comparing)
+    });
+}
+
 /// What `render` and `plan` add to that.
 #[divan::bench(sample_count = 10)]
 fn render_and_dry_run(bencher: Bencher<'_, '_>) {
-    let source = plan();
+    let source = plan(RESTORES);
     let rules = Arc::new(Rules::embedded());
     let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
     let planner = front.planner.expect("the plan of the bench is one");
@@ -77,7 +171,17 @@ fn render_and_dry_run(bencher: Bencher<'_, '_>) {
     bencher.bench(|| {
         let lines = requests(&plan, &[], RequestFormat::Lines, planner.secrets());
         let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
-        (lines, dry_run_json(&plan, &diff, planner.secrets()))
+        let run = DryRun {
+            file: "many.yaml",
+            plan: &plan,
+            diff: &diff,
+            compared: None,
+            sources: &BTreeMap::new(),
+            secrets: planner.secrets(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            full: false,
+        };
+        (lines, dry_run_json(&run))
     });
 }
 

@@ -137,12 +137,14 @@ fn plan(kind: &Kind, random: &mut fastrand::Rng) -> Plan {
 fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
     let minutes = 1.0 + 10.0 * (-random.f64().max(1e-9).ln()).powf(1.5);
     Step {
+        span: redrill::diagnostic::Span::default(),
         name: Arc::from(format!("r{at}")),
         restore: at,
         target: 0,
         needs: needs.into(),
         timeout: None,
         draft: Draft {
+            holes: std::collections::BTreeMap::new(),
             request: Request {
                 copy_source_tags_to_restored_resource: None,
                 iam_role_arn: None,

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
-use crate::diff::{ApiError, Asked, Diff, Observed, Shelves, Sources, Stage, Wanted, diff};
+use crate::diff::{
+    ApiError, Asked, Diff, Entry, Observed, Position, Shelves, Sources, Stage, Subject, Wanted,
+    diff,
+};
 use crate::execute::{Event, Illegal, Recorded, replay};
 use crate::parse::{Point, Restore, document, error};
-use crate::plan::{Plan, Planner, Step};
+use crate::plan::{Draft, Plan, Planner, Step, sha256};
 use crate::render::{
     Created, Inputs, Known, Missing, RECOVERY_POINT, Renderer, Resolved, Selector, split_instance,
 };
@@ -48,10 +51,11 @@ pub fn requests(planner: &Planner, known: &Known, findings: &mut Vec<Finding>) -
 
 /// Whether a template of a step asks about its recovery point.
 fn asks(step: &Step) -> bool {
-    step.draft
-        .pending
-        .iter()
-        .any(|name| name.starts_with("source."))
+    asks_source(&step.draft)
+}
+
+fn asks_source(draft: &Draft) -> bool {
+    draft.pending.iter().any(|name| name.starts_with("source."))
 }
 
 /// The recovery points that templates ask about, as far as it is known which they are.
@@ -238,17 +242,30 @@ pub async fn resolve<R: Sources>(
 /// Where AWS does not answer.
 pub async fn sources<R: Sources>(
     readers: &[R],
-    planner: &Planner,
-    plan: &Plan,
     wanted: &BTreeSet<(usize, String)>,
     known: &mut Known,
-    findings: &mut Vec<Finding>,
 ) -> Result<(), ApiError> {
     for (target, arn) in wanted {
         if let Some(facts) = readers[*target].source(arn).await? {
             known.sources.insert(arn.clone(), facts);
-            continue;
         }
+    }
+    Ok(())
+}
+
+/// Recovery points that were asked about and that no vault has, where a template needs them.
+#[must_use]
+pub fn not_found(
+    planner: &Planner,
+    plan: &Plan,
+    wanted: &BTreeSet<(usize, String)>,
+    known: &Known,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (_, arn) in wanted
+        .iter()
+        .filter(|(_, arn)| !known.sources.contains_key(arn))
+    {
         let document = planner.document();
         let asks = plan
             .steps
@@ -267,7 +284,34 @@ pub async fn sources<R: Sources>(
             );
         }
     }
-    Ok(())
+    findings
+}
+
+/// The restores of a plan that others are held against, those that are invalid without their request; and the recovery
+/// points that templates ask about and that are not known.
+#[must_use]
+pub fn entries(
+    planner: &Planner,
+    known: &Known,
+    findings: &mut Vec<Finding>,
+) -> (Vec<Entry>, BTreeSet<(usize, String)>) {
+    let mut asked = BTreeSet::new();
+    let instances = planner.instances().all().iter().enumerate();
+    let entries = instances
+        .map(|(at, instance)| {
+            let draft = planner.draft(at, known, findings);
+            let target = planner.target_of(instance.restore);
+            if let Some(draft) = draft.as_ref().filter(|draft| asks_source(draft)) {
+                asked.insert((target, draft.request.recovery_point_arn.clone()));
+            }
+            Entry {
+                name: instance.name.to_string(),
+                subject: draft.map(|draft| Subject::of_draft(&draft, &planner.targets()[target])),
+                digest: None,
+            }
+        })
+        .collect();
+    (entries, asked)
 }
 
 /// What the journal says has happened, and what templates may use of it.
@@ -330,6 +374,20 @@ pub fn start(events: &[Recorded]) -> Option<Timestamp> {
         .iter()
         .find(|recorded| matches!(recorded.event, Event::RunOpened { .. }))
         .map(|recorded| recorded.at)
+}
+
+/// How far a run is, to be compared later.
+#[must_use]
+pub fn position(events: &[Recorded]) -> Position {
+    // Records were read from JSON, or will be written as such.
+    let lines: Vec<String> = events
+        .iter()
+        .map(|recorded| serde_json::to_string(recorded).unwrap_or_default())
+        .collect();
+    Position {
+        records: events.len(),
+        sha256: sha256(lines.join("\n")),
+    }
 }
 
 /// What a run would do.

@@ -114,6 +114,30 @@ pub(crate) async fn run_going(
     emulator: &Emulator,
     going: Going<'_>,
 ) -> Result<Ended, Stopped> {
+    let aws = connect(emulator).await;
+    run_with(&aws, state, text, emulator, going).await
+}
+
+/// A client, which takes longer to make than a small plan takes to run.
+pub(crate) async fn connect(emulator: &Emulator) -> Arc<Aws> {
+    let settings = Settings {
+        account: "123456789012".to_owned(),
+        region: "us-west-2".to_owned(),
+        endpoint_url: Some(emulator.url()),
+        without_credentials: true,
+        ..Settings::default()
+    };
+    Arc::new(Aws::connect(&settings).await)
+}
+
+/// The same with a client that is there already.
+pub(crate) async fn run_with(
+    aws: &Arc<Aws>,
+    state: &Path,
+    text: &str,
+    emulator: &Emulator,
+    going: Going<'_>,
+) -> Result<Ended, Stopped> {
     static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
     let source = Source::new("plan.yaml", text);
     let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
@@ -134,13 +158,6 @@ pub(crate) async fn run_going(
     if diff.count(Action::Start) + diff.count(Action::Resume) == 0 {
         return Ok(Ended::Finished);
     }
-    let settings = Settings {
-        account: plan.targets[0].account.clone(),
-        region: plan.targets[0].region.clone(),
-        endpoint_url: Some(emulator.url()),
-        without_credentials: true,
-        ..Settings::default()
-    };
     let (_sender, control) = tokio::sync::mpsc::unbounded_channel();
     let opening = Event::RunOpened {
         plan: plan.name.clone(),
@@ -149,18 +166,20 @@ pub(crate) async fn run_going(
         target: plan.targets[0].clone(),
         others: Vec::new(),
         file: "plan.yaml".to_owned(),
+        saved_plan: None,
     };
     let opening = match events.is_empty() {
         true => opening,
         false => Event::RunResumed {
             redrill: "test".to_owned(),
+            saved_plan: None,
         },
     };
     let clock = Virtual(emulator.clock());
     let engine = Engine {
         planner: &planner,
         plan: &plan,
-        api: vec![Arc::new(Aws::connect(&settings).await)],
+        api: vec![Arc::clone(aws)],
         journal: Mortal {
             journal,
             written: 0,

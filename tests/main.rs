@@ -13,6 +13,7 @@ mod cli;
 mod complete;
 mod crash;
 mod drill;
+mod dry_run;
 mod emulator;
 mod engine;
 mod findings;

@@ -69,7 +69,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 
 #[expect(clippy::print_stderr, reason = "a skipped test has to be seen")]
 #[expect(clippy::disallowed_methods, reason = "CI says so in its environment")]
-fn skip(name: &str, why: &str) {
+pub(crate) fn skip(name: &str, why: &str) {
     assert!(
         std::env::var("CI").as_deref() != Ok("true"),
         "CI needs python3 with venv and pip, and PyPI, for {name}: {why}"

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use redrill::aws::{Aws, Settings};
+use redrill::aws::{Aws, Reads, Settings};
 use redrill::diff::{PointQuery, RecoveryPoint, Sources, all_points, all_vaults};
 use redrill::emulator::{Inventory, Options};
 use redrill::inventory::Recorded;
@@ -64,7 +64,7 @@ async fn a_file_answers_as_aws_does_page_by_page() {
         ..at_once()
     })
     .await;
-    let aws = Aws::connect(&Settings {
+    let aws = Aws::<Reads>::connect(&Settings {
         account: ACCOUNT.to_owned(),
         region: REGION.to_owned(),
         endpoint_url: Some(emulator.url()),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use redrill::aws::{Aws, Settings};
+use redrill::aws::{Aws, Reads, Settings};
 use redrill::diff::{Asked, RecoveryPoint, Shelves, Sources, Unselected, select};
 use redrill::emulator::{
     AccountInventory, Inventory, Options, RecoveryPoint as Written, RecoveryPointStatus, Vault,
@@ -289,7 +289,7 @@ async fn a_selector_means_the_same_across_the_borders_of_pages() {
             ..at_once()
         })
         .await;
-        let aws = Aws::connect(&Settings {
+        let aws = Aws::<Reads>::connect(&Settings {
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
             endpoint_url: Some(emulator.url()),

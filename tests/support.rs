@@ -11,7 +11,10 @@ use snapbox::cmd::{Command, cargo_bin};
 fn hidden() -> impl Iterator<Item = std::ffi::OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| {
         let name = name.to_string_lossy();
-        name.starts_with("AWS_") || name.starts_with("REDRILL_") || name == "NO_COLOR"
+        ["AWS_", "REDRILL_", "GIT_"]
+            .iter()
+            .any(|of| name.starts_with(of))
+            || name == "NO_COLOR"
     })
 }
 

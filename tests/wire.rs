@@ -58,7 +58,7 @@ async fn the_body_on_the_wire_is_what_render_printed() {
 }
 
 /// Compact, keys sorted.
-fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();

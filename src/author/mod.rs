@@ -196,6 +196,8 @@ fn drafts<'a>(chosen: &'a [Chosen], rules: &Rules) -> Vec<Draft<'a>> {
                 resource_type: of_type(chosen),
                 chosen,
                 facts: SourceFacts {
+                    resource_type: point.resource_type.clone(),
+                    expires_at: point.expires_at.map(|at| at.to_string()),
                     created_at: point
                         .created_at
                         .map(|at| at.to_string())

@@ -1,6 +1,7 @@
 //! Clients for one target.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,9 +29,28 @@ pub struct Settings {
     pub without_credentials: bool,
 }
 
-/// AWS Backup, Cloud Control API and STS, as one target sees them.
+/// The half that only reads: a dry run is handed this, and there is nothing in it that could write.
+///
+/// ```compile_fail
+/// fn starts<W: redrill::execute::Writer>(_: &W) {}
+/// fn dry_run(aws: &redrill::aws::Aws<redrill::aws::Reads>) { starts(aws) }
+/// ```
+///
+/// ```
+/// fn starts<W: redrill::execute::Writer>(_: &W) {}
+/// fn run(aws: &redrill::aws::Aws<redrill::aws::Writes>) { starts(aws) }
+/// ```
 #[derive(Debug)]
-pub struct Aws {
+pub struct Reads;
+
+/// Both halves, for a run.
+#[derive(Debug)]
+pub struct Writes;
+
+/// AWS Backup, Cloud Control API and STS, as one target sees them; `H` says which half.
+#[derive(Debug)]
+pub struct Aws<H = Writes> {
+    half: PhantomData<fn() -> H>,
     region: Option<String>,
     pub(super) backup: aws_sdk_backup::Client,
     /// The same, without tries of the SDK's own: the engine has to know of each attempt, and paces them itself.
@@ -41,7 +61,7 @@ pub struct Aws {
     calls: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-impl Aws {
+impl<H> Aws<H> {
     /// Clients with AWS's own configuration, as far as `settings` says nothing else.
     pub async fn connect(settings: &Settings) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -89,6 +109,7 @@ impl Aws {
             .retry_config(RetryConfig::disabled())
             .build();
         Self {
+            half: PhantomData,
             region: config.region().map(|region| region.as_ref().to_owned()),
             backup: aws_sdk_backup::Client::new(&config),
             backup_once: aws_sdk_backup::Client::from_conf(once),

@@ -11,5 +11,5 @@ mod read;
 mod resources;
 mod write;
 
-pub use client::{Aws, Settings};
+pub use client::{Aws, Reads, Settings, Writes};
 pub use paced::Paced;

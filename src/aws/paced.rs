@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::SignedDuration;
 
-use super::Aws;
+use super::{Aws, Reads};
 use crate::diff::{ApiError, Fault, PointQuery, RecoveryPoint, Sources, Vault};
 use crate::execute::{Clock, Rates};
 use crate::render::SourceFacts;
@@ -18,7 +18,7 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(30);
 
 /// A reader of vaults and recovery points that keeps AWS's rates.
 pub struct Paced<C> {
-    aws: Aws,
+    aws: Aws<Reads>,
     clock: C,
     /// None while it is asked as fast as it answers.
     rates: Mutex<Option<Rates>>,
@@ -26,7 +26,7 @@ pub struct Paced<C> {
 
 impl<C: Clock> Paced<C> {
     /// Keeps the published rates from the first call on, or, `unlimited`, from the first answer that throttles.
-    pub fn new(aws: Aws, clock: C, unlimited: bool) -> Self {
+    pub fn new(aws: Aws<Reads>, clock: C, unlimited: bool) -> Self {
         let rates = (!unlimited).then(|| Rates::published(clock.now()));
         Self {
             aws,
@@ -36,7 +36,7 @@ impl<C: Clock> Paced<C> {
     }
 
     /// The reader itself, which keeps no rates.
-    pub fn aws(&self) -> &Aws {
+    pub fn aws(&self) -> &Aws<Reads> {
         &self.aws
     }
 

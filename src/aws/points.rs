@@ -14,7 +14,7 @@ use super::read::{PAGE, sorted, timestamp};
 use crate::diff::{ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults};
 use crate::render::SourceFacts;
 
-impl Sources for Aws {
+impl<H> Sources for Aws<H> {
     async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
         // The ARN of a recovery point does not name its vault, and every call that describes it wants the vault.
         let vaults = self.vaults.get_or_try_init(|| all_vaults(self)).await?;
@@ -168,6 +168,8 @@ fn facts(point: RecoveryPoint, metadata: BTreeMap<String, String>) -> SourceFact
         resource_arn: point.resource_arn,
         size_bytes: point.size_bytes.unwrap_or_default(),
         metadata,
+        resource_type: point.resource_type,
+        expires_at: point.expires_at.map(|at| at.to_string()),
         storage_class: point.storage_class,
         is_parent: point.is_parent,
     }

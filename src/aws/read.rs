@@ -13,7 +13,7 @@ use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Reader};
 /// Items a page, the most that any listing gives.
 pub(super) const PAGE: i32 = 1000;
 
-impl Reader for Aws {
+impl<H> Reader for Aws<H> {
     async fn caller_account(&self) -> Result<String, ApiError> {
         let operation = self.count("GetCallerIdentity");
         let identity = self

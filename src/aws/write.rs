@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use aws_sdk_backup::types::RestoreValidationStatus;
 
-use super::Aws;
 use super::error::classify;
+use super::{Aws, Writes};
 use crate::diff::{ApiError, Fault};
 use crate::execute::Writer;
 use crate::plan::Request;
 
-impl Writer for Aws {
+impl Writer for Aws<Writes> {
     async fn start(&self, request: &Request) -> Result<String, ApiError> {
         let operation = self.count("StartRestoreJob");
         // The SDK would fill in a random token, and a request sent twice would then be two jobs.

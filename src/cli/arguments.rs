@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::afterwards::{Cleanup, Evidence, Report};
+use super::against::{Against, against};
 
 /// Runs version-controlled restore plans against AWS Backup, each restore exactly once.
 #[derive(Debug, Parser)]
@@ -237,8 +238,30 @@ pub(super) struct DryRun {
     /// Show what a run with --retry-failed would do
     #[arg(long)]
     pub(super) retry_failed: bool,
+    /// What the restores are held against: `source`, what was backed up; `run[:ID]`, what that run has sent; `git:REV`,
+    /// this plan as it was; `file:PATH`, another plan. `source` unless given, where recovery points are at hand
+    #[arg(long, value_name = "BASE", value_parser = against)]
+    pub(super) against: Option<Against>,
+    /// Show what did not change as well
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Save it: `redrill run FILE` then sends exactly these requests, or refuses
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Exit with 2 where something differs from the base
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// `markdown` is a comment on a pull request, `github` annotations of a workflow run
     #[arg(long, default_value = "human")]
-    pub(super) format: HumanOrJson,
+    pub(super) format: DryRunFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DryRunFormat {
+    Human,
+    Json,
+    Markdown,
+    Github,
 }
 
 #[derive(Args, Debug)]
@@ -255,9 +278,9 @@ pub(super) struct Lock {
     pub(super) update: Option<Vec<String>>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Run {
-    /// The plan file
+    /// The plan file, or a plan that `redrill plan -o` has saved
     #[arg(value_name = "PLAN")]
     pub(super) plan: PathBuf,
     #[command(flatten)]

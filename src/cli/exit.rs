@@ -18,6 +18,8 @@ pub enum Exit {
     Done,
     /// The disk, the network or AWS failed.
     Unexpected,
+    /// Something differs from what the plan is held against, and whoever typed the command wants to know.
+    ChangesPresent,
     /// The plan is invalid, or stands against what its run has started.
     Invalid,
     /// Something still runs, or was not started; run again to go on.
@@ -38,12 +40,17 @@ pub enum Exit {
 
 impl Exit {
     /// Every exit, with its code and what the documents say of it.
-    pub const ALL: [(Self, u8, &'static str); 10] = [
+    pub const ALL: [(Self, u8, &'static str); 11] = [
         (Self::Done, 0, "done"),
         (
             Self::Unexpected,
             1,
             "unexpected failure: the disk, the network or AWS",
+        ),
+        (
+            Self::ChangesPresent,
+            2,
+            "changes present, only with `--detailed-exitcode`",
         ),
         (
             Self::Invalid,

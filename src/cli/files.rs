@@ -48,8 +48,12 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// A text file that findings will point into; what is no text is a finding itself.
 pub(super) fn source(path: &Path) -> Result<Arc<Source>, Failure> {
-    let name = path.to_string_lossy();
-    match String::from_utf8(bytes(path)?) {
+    decode(&path.to_string_lossy(), bytes(path)?)
+}
+
+/// The same of bytes that were read, under a name.
+pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Failure> {
+    match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(name, text)),
         Err(err) => {
             let whole = err.utf8_error().valid_up_to();
@@ -113,6 +117,24 @@ pub(super) fn write_tree(
         }
         write(&path, content)?;
     }
+    Ok(())
+}
+
+/// Writes a file that only its owner reads, whole or not at all: beside it first, then in its place.
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let fail = |source| Failure::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    // Made with mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    file.write_all(text.as_bytes()).map_err(fail)?;
+    file.as_file().sync_all().map_err(fail)?;
+    file.persist(path).map_err(|err| fail(err.error))?;
     Ok(())
 }
 

@@ -1,14 +1,17 @@
 //! What was typed and what it means; one file a command.
 
 mod afterwards;
+mod against;
 mod arguments;
 mod commands;
 mod confirm;
 mod environment;
 mod exit;
 mod files;
+mod git;
 mod output;
 mod signals;
+mod tree;
 
 pub use exit::Exit;
 

@@ -1,28 +1,38 @@
 //! A plan and what has been observed to changes: what a run would do, restore by restore.
 
+mod base;
+mod inside;
 mod judged;
+mod keys;
 pub mod lock;
 mod lookup;
 mod observed;
 mod points;
 mod read;
+mod review;
+mod saved;
 mod select;
 
+pub use base::{Compared, Entry, Fate, Restored, compare, compare_sources};
+pub use inside::{Part, Path, Sense, container};
 pub use judged::{Judged, due_after, judged};
+pub use keys::{Comparing, KeyChange, KeyDiff, Subject};
 pub use lookup::Shelves;
 pub use observed::{Check, Checked, Deletion, Observed, Past, Stage};
 pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
 pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
+pub use review::{Class, Note, Review};
+pub use saved::{Digested, Hole, Position, Saved, SavedError, SavedInputs, SavedRestore};
 pub use select::{Asked, PassedOver, Unselected, select};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{Plan, digest};
 
 /// What a run would do with a restore.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// A request is sent.
@@ -35,6 +45,29 @@ pub enum Action {
     Conflict,
     /// Nothing, because of something that failed or is left out.
     Blocked,
+}
+
+impl Action {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 5] = [
+        Self::Start,
+        Self::Resume,
+        Self::Done,
+        Self::Conflict,
+        Self::Blocked,
+    ];
+
+    /// As everybody reads it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Resume => "resume",
+            Self::Done => "done",
+            Self::Conflict => "conflict",
+            Self::Blocked => "blocked",
+        }
+    }
 }
 
 /// One restore and what a run would do with it.
@@ -59,6 +92,8 @@ pub struct Wanted {
     pub only: Vec<String>,
     /// Whether failed restores get another attempt.
     pub retry_failed: bool,
+    /// The last attempt that each may get; any where it is absent.
+    pub up_to: Option<BTreeMap<String, u32>>,
 }
 
 /// What a run would do: the changes in the plan's order, and the restores it started that the plan has lost.
@@ -68,6 +103,13 @@ pub struct Diff {
     pub changes: Vec<Change>,
     /// Restores that this run has started and the plan does not name any more.
     pub lost: Vec<String>,
+}
+
+impl Wanted {
+    fn retries(&self, restore: &str, attempt: u32) -> bool {
+        let last = self.up_to.as_ref().map(|up_to| up_to.get(restore));
+        self.retry_failed && last.is_none_or(|last| last.is_some_and(|last| attempt < *last))
+    }
 }
 
 impl Diff {
@@ -124,11 +166,9 @@ fn change(
     actions: &[Option<Action>],
 ) -> Change {
     let step = &plan.steps[at];
-    let now = step
-        .draft
-        .pending
-        .is_empty()
-        .then(|| digest(&step.draft.request));
+    // Most restores of a new run have no past to be compared with.
+    let is_same =
+        |past: &Past| step.draft.pending.is_empty() && digest(&step.draft.request) == past.digest;
     let started = past.filter(|past| past.stage.was_sent());
     let attempt = past.map_or(1, |past| past.attempt);
     let make = |action, attempt, reason: Option<String>| Change {
@@ -143,34 +183,35 @@ fn change(
     };
     if let Some(past) = past
         && let Stage::Failed { message, .. } = &past.stage
-        && !wanted.retry_failed
+        && !wanted.retries(&step.name, past.attempt)
     {
-        let same = now.as_ref() == Some(&past.digest);
+        let same = is_same(past);
         let action = if same {
             Action::Blocked
         } else {
             Action::Conflict
         };
-        let what = if same {
-            ""
+        let (failed, next) = (past.attempt, past.attempt + 1);
+        let reason = if same {
+            format!(
+                "attempt {failed} has failed ({message}): `--retry-failed` starts attempt {next}"
+            )
         } else {
-            "the request has changed, and "
+            format!(
+                "attempt {failed} has failed ({message}), and the request has changed since: `--retry-failed` sends \
+                 the new one as attempt {next}, `--run-id` gives it a run of its own"
+            )
         };
-        let reason = format!(
-            "{what}attempt {} has failed ({message}): `--retry-failed` starts attempt {}",
-            past.attempt,
-            past.attempt + 1
-        );
         return make(action, attempt, Some(reason));
     }
     let cleaned = past.is_some_and(|past| past.deletion.is_some());
     match started {
         // What it made is gone, or about to be: nothing can be judged any more.
-        Some(past) if cleaned && now.as_ref() == Some(&past.digest) => {
+        Some(past) if cleaned && is_same(past) => {
             make(Action::Done, attempt, Some("cleaned up".to_owned()))
         }
         Some(past) if !matches!(past.stage, Stage::Failed { .. }) => {
-            if now.as_ref() != Some(&past.digest) {
+            if !is_same(past) {
                 let reason = "the request has changed since this run sent it: \
                      undo the change, or give the new request a run of its own with `--run-id`";
                 return make(Action::Conflict, attempt, Some(reason.to_owned()));

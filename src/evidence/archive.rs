@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(unpack("x.zip", &bytes).unwrap(), files);
         is_packed("x.zip", &bytes, &files).unwrap();
         assert_eq!(
-            super::super::sha256(&bytes),
+            crate::plan::sha256(&bytes),
             "c009d8d5688f78804db9aed0009bf3c4527a3c52706335956dfc23773ba572a7"
         );
     }

@@ -11,9 +11,9 @@ pub use archive::{is_packed, pack, unpack};
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::execute::{Event, Recorded};
+use crate::plan::sha256;
 use crate::report::{Format, RunReport};
 
 /// The file with the digests.
@@ -161,16 +161,6 @@ fn pretty(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     text
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// The statement of some files, in its one form.

@@ -38,11 +38,17 @@ pub enum Event {
         others: Vec<Target>,
         /// The plan file as it was typed.
         file: String,
+        /// The saved plan that is carried out, by its digest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        saved_plan: Option<String>,
     },
     /// A runner takes the run up again.
     RunResumed {
         /// The version of redrill.
         redrill: String,
+        /// The saved plan that is carried out, by its digest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        saved_plan: Option<String>,
     },
     /// What this runner was given: the plan, its restores and what they have to meet.
     Planned {

@@ -115,6 +115,8 @@ impl Recorded {
             resource_arn: point.resource_arn.clone(),
             size_bytes: i64::try_from(point.size_bytes).unwrap_or(i64::MAX),
             metadata: point.restore_metadata.clone(),
+            resource_type: Some(point.resource_type.clone()),
+            expires_at: point.expires_at.map(|at| at.to_string()),
             storage_class: Some(class(point.storage_class).to_owned()),
             is_parent: self.is_parent(point),
         }

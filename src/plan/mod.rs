@@ -4,15 +4,15 @@ mod repeated;
 mod request;
 mod token;
 
-pub use request::{MARK, Request, digest, mark};
+pub use request::{MARK, Request, digest, mark, sha256};
 pub use token::{Identity, token};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::diagnostic::{Finding, Severity};
+use crate::diagnostic::{Finding, Severity, Span};
 use crate::parse::{Check, Document, Limits, Objectives, OnFailure, Point};
 use crate::render::{Instances, Known, Renderer, Secrets, Selector, Target};
 use crate::validate::{self, Rules};
@@ -63,6 +63,8 @@ pub struct Step {
     pub needs: Arc<[usize]>,
     /// How long its job is followed.
     pub timeout: Option<SignedDuration>,
+    /// Where the plan file names it.
+    pub span: Span,
     /// What is to be sent, as far as it is known.
     pub draft: Draft,
     /// What it has to meet.
@@ -88,6 +90,8 @@ pub struct Draft {
     pub request: Request,
     /// What is known later only; the request holds placeholders until then, and is not sent.
     pub pending: BTreeSet<String>,
+    /// The same by the metadata key that lacks it; `RecoveryPointArn` is the recovery point.
+    pub holes: BTreeMap<String, BTreeSet<String>>,
     /// Whether AWS documents the key of redrill's mark for this type.
     pub takes_mark: bool,
     /// Whether rules of the type ask about the recovery point, and were not checked.
@@ -157,6 +161,18 @@ impl Planner {
         self.renderer.targets()
     }
 
+    /// The index of the target that a restore of the document runs in.
+    #[must_use]
+    pub fn target_of(&self, restore: usize) -> usize {
+        self.renderer.target_of(restore)
+    }
+
+    /// The variables with their values; none of a secret.
+    #[must_use]
+    pub fn variables(&self) -> &BTreeMap<String, Option<serde_json::Value>> {
+        self.renderer.variables()
+    }
+
     /// Checks everything and drafts every request; `None` where an error stands in the way.
     pub fn plan(&self, known: &Known, findings: &mut Vec<Finding>) -> Option<Plan> {
         let document = self.document();
@@ -177,6 +193,7 @@ impl Planner {
             if let Some(draft) = self.draft(at, known, &mut said) {
                 steps.push(Step {
                     name: Arc::clone(&instance.name),
+                    span: document.restores[instance.restore].name.span,
                     restore: instance.restore,
                     needs: Arc::clone(&needed[instance.restore]),
                     draft,
@@ -283,6 +300,7 @@ impl Planner {
                 resource_type: checked.resource_type,
             },
             pending: rendered.pending,
+            holes: checked.holes,
             takes_mark: checked.takes_mark,
             lacks_recovery_point: checked.lacks_recovery_point,
             expected: checked.expected,

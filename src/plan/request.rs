@@ -87,7 +87,13 @@ pub fn mark(token: &str) -> String {
 /// What tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal.
 #[must_use]
 pub fn digest(request: &Request) -> String {
-    hex(&Sha256::digest(without_token(request).canonical()))
+    sha256(without_token(request).canonical())
+}
+
+/// SHA-256 in hexadecimal.
+#[must_use]
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 pub(super) fn without_token(request: &Request) -> Cow<'_, Request> {

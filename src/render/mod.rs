@@ -17,6 +17,7 @@ mod selector;
 mod sensitive;
 mod template;
 mod usage;
+mod value;
 mod variables;
 mod wire;
 mod words;
@@ -24,7 +25,7 @@ mod words;
 pub use instances::{Each, Instance, Instances, instance_name, split_instance};
 pub use lock::{Lock, Locked, locked};
 pub use operators::filter_names;
-pub use secret::Secrets;
+pub use secret::{REDACTED, Secrets};
 pub use selector::{Pick, Resolved, Selector, written};
 pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
@@ -56,6 +57,10 @@ pub struct SourceFacts {
     pub size_bytes: i64,
     /// What GetRecoveryPointRestoreMetadata returns.
     pub metadata: BTreeMap<String, String>,
+    /// AWS's name of the type; absent where whoever recorded it did not say.
+    pub resource_type: Option<String>,
+    /// When AWS Backup deletes it, RFC 3339; absent where it keeps it.
+    pub expires_at: Option<String>,
     /// WARM, COLD or DELETED; AWS does not say it of every point.
     pub storage_class: Option<String>,
     /// Whether other recovery points belong to it.
@@ -113,6 +118,8 @@ pub struct Rendered {
     pub recovery_point: Option<String>,
     /// The selector that has to be resolved first.
     pub selector: Option<Selector>,
+    /// What the recovery point waits for.
+    pub recovery_point_waits: BTreeSet<String>,
     /// The metadata in the plan's order.
     pub metadata: Vec<RenderedEntry>,
     /// What is known later only, such as `restores.db.created.resource_arn` or `source.metadata`.
@@ -128,8 +135,8 @@ pub struct RenderedEntry {
     pub value: Value,
     /// The string that AWS is sent; absent where a finding says why.
     pub wire: Option<String>,
-    /// Whether `value` was made with a placeholder.
-    pub pending: bool,
+    /// What `value` was made without, with placeholders in its stead.
+    pub waits: BTreeSet<String>,
 }
 
 /// Evaluates the templates of one document with one set of inputs.
@@ -147,6 +154,7 @@ pub struct Renderer {
     /// Whether something was made of a secret in what is being rendered.
     changes_secret: AtomicBool,
     instances: Arc<Instances>,
+    values: BTreeMap<String, Option<Value>>,
 }
 
 impl Renderer {
@@ -157,9 +165,13 @@ impl Renderer {
         inputs: &Inputs,
         findings: &mut Vec<Finding>,
     ) -> Self {
-        let (values, secrets) = variables::resolve(document, inputs, findings);
+        let variables::Resolved {
+            slots,
+            secrets,
+            values,
+        } = variables::resolve(document, inputs, findings);
         let cell = Cell::default();
-        let shared = Shared::new(document, run_id, values, &cell);
+        let shared = Shared::new(document, run_id, slots, &cell);
         let mut renderer = Self {
             document: Arc::clone(document),
             templates: Templates::new(cell),
@@ -171,6 +183,7 @@ impl Renderer {
             secrets,
             changes_secret: AtomicBool::new(false),
             instances: Arc::default(),
+            values,
         };
         renderer.render_targets(findings);
         renderer.render_protect(findings);
@@ -221,6 +234,12 @@ impl Renderer {
     #[must_use]
     pub fn protect(&self) -> &[Spanned<String>] {
         &self.protect
+    }
+
+    /// The variables with their values; none of a secret.
+    #[must_use]
+    pub fn variables(&self) -> &BTreeMap<String, Option<Value>> {
+        &self.values
     }
 
     /// The values that must not show.
@@ -279,6 +298,7 @@ impl Renderer {
         let before = findings.len();
         let mut pending = BTreeSet::new();
         let mut selector = None;
+        let mut recovery_point_waits = BTreeSet::new();
         let target = self.target_of(instance.restore);
         let scope = self.shared.restore(instance, target, None, known);
         let recovery_point = match &restore.recovery_point {
@@ -286,7 +306,7 @@ impl Renderer {
             Some(Point::Arn(node)) => {
                 self.text(node, &scope, "recovery_point", findings)
                     .map(|(arn, of_arn)| {
-                        pending.extend(of_arn);
+                        recovery_point_waits = of_arn;
                         arn
                     })
             }
@@ -296,15 +316,16 @@ impl Renderer {
                     match resolved.filter(|resolved| resolved.selector == rendered.selector) {
                         Some(resolved) => resolved.recovery_point.clone(),
                         None => {
-                            pending.insert(RECOVERY_POINT.to_owned());
+                            recovery_point_waits.insert(RECOVERY_POINT.to_owned());
                             selector = rendered.pending.is_empty().then_some(rendered.selector);
-                            pending.extend(rendered.pending);
+                            recovery_point_waits.extend(rendered.pending);
                             PLACEHOLDER_ARN.to_owned()
                         }
                     }
                 })
             }
         };
+        pending.extend(recovery_point_waits.iter().cloned());
         let point = recovery_point
             .as_deref()
             .map(|arn| match pending.contains(RECOVERY_POINT) {
@@ -326,6 +347,7 @@ impl Renderer {
             name: Arc::clone(&instance.name),
             recovery_point,
             selector,
+            recovery_point_waits,
             metadata,
             pending,
         }
@@ -373,112 +395,12 @@ impl Renderer {
         for finding in &mut findings[before..] {
             finding.key = Some(entry.key.value.clone());
         }
-        let is_pending = !waits.is_empty();
-        pending.extend(waits);
+        pending.extend(waits.iter().cloned());
         RenderedEntry {
             index,
             value: value.unwrap_or(Value::Null),
             wire,
-            pending: is_pending,
-        }
-    }
-
-    fn value(
-        &self,
-        node: &Node,
-        scope: &Scope,
-        pending: &mut BTreeSet<String>,
-        findings: &mut Vec<Finding>,
-    ) -> Option<Value> {
-        match &node.kind {
-            Kind::Null => Some(Value::Null),
-            Kind::Bool(value) => Some(Value::Bool(*value)),
-            Kind::Number(number) => Some(Value::Number(number.value.clone())),
-            Kind::String(text) if !template::is_template(text) => Some(Value::String(text.clone())),
-            Kind::String(text) => {
-                let evaluated = self.templates.evaluate(
-                    text,
-                    node.span,
-                    scope,
-                    &self.document.source,
-                    findings,
-                )?;
-                pending.extend(evaluated.pending);
-                if evaluated.changes_secret {
-                    self.changes_secret.store(true, Ordering::Relaxed);
-                    self.secrets.made(&evaluated.value);
-                }
-                Some(evaluated.value)
-            }
-            Kind::Sequence(items) => {
-                // Every item is tried, so that every finding is reported.
-                let items: Vec<_> = items
-                    .iter()
-                    .map(|item| self.value(item, scope, pending, findings))
-                    .collect();
-                items
-                    .into_iter()
-                    .collect::<Option<Vec<_>>>()
-                    .map(Value::Array)
-            }
-            Kind::Mapping(entries) => {
-                let entries: Vec<_> = entries
-                    .iter()
-                    .map(|entry| {
-                        self.no_template_in(&entry.key, findings);
-                        let value = self.value(&entry.value, scope, pending, findings);
-                        value.map(|value| (entry.key.value.clone(), value))
-                    })
-                    .collect();
-                entries
-                    .into_iter()
-                    .collect::<Option<_>>()
-                    .map(Value::Object)
-            }
-        }
-    }
-
-    /// A scalar that has to become a text.
-    fn text(
-        &self,
-        node: &Node,
-        scope: &Scope,
-        what: &str,
-        findings: &mut Vec<Finding>,
-    ) -> Option<(String, BTreeSet<String>)> {
-        let mut pending = BTreeSet::new();
-        let value = match &node.kind {
-            Kind::Number(number) => Value::String(number.wire()),
-            _ => self.value(node, scope, &mut pending, findings)?,
-        };
-        match value {
-            Value::String(text) => Some((text, pending)),
-            Value::Number(number) => Some((number.to_string(), pending)),
-            other => {
-                findings.push(error(
-                    &self.document.source,
-                    node.span,
-                    "plan/type",
-                    format!(
-                        "`{what}` comes out as {}, not a text",
-                        wire::describe(&other)
-                    ),
-                    "write a text, or a template that makes one",
-                ));
-                None
-            }
-        }
-    }
-
-    fn no_template_in(&self, key: &Spanned<String>, findings: &mut Vec<Finding>) {
-        if template::is_template(&key.value) {
-            findings.push(error(
-                &self.document.source,
-                key.span,
-                "template/key",
-                "a key cannot hold a template: variables do not change a plan's structure",
-                "write the key out, and put the template into its value",
-            ));
+            waits,
         }
     }
 }

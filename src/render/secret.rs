@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::wire;
 
+use serde_json::Value;
+
 /// What a secret is replaced by wherever it would show.
-const REDACTED: &str = "«redacted»";
+pub const REDACTED: &str = "«redacted»";
 
 /// How often a secret may stand in JSON within JSON: in a list, in a map of metadata, in a report.
 const ESCAPES: usize = 3;
@@ -119,6 +121,34 @@ impl Secrets {
         }
     }
 
+    /// A value with every secret in it replaced; a number that is one becomes the text that stands for it.
+    pub fn redact_value(&self, value: &mut Value) {
+        if self.is_empty() {
+            return;
+        }
+        match value {
+            Value::String(text) => self.redact_in(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_value(item)),
+            Value::Object(map) => {
+                let members = std::mem::take(map);
+                *map = members
+                    .into_iter()
+                    .map(|(mut key, mut value)| {
+                        self.redact_in(&mut key);
+                        self.redact_value(&mut value);
+                        (key, value)
+                    })
+                    .collect();
+            }
+            Value::Number(number) => {
+                if let Cow::Owned(redacted) = self.redact(&number.to_string()) {
+                    *value = Value::String(redacted);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
     /// A sentence with every secret replaced, in place, and everything that was made of one: it may quote them.
     pub fn redact_sentence(&self, text: &mut String) {
         if !self.needles.is_empty() {
@@ -143,6 +173,8 @@ impl Secrets {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -159,6 +191,12 @@ mod tests {
             r#"{"a":"[\"«redacted»\"]"}"#
         );
         assert_eq!(secrets.redact("nothing here"), "nothing here");
+        let mut value = json!({"p\"w0rd": [{"a": "xp\"w0rd"}, 1]});
+        secrets.redact_value(&mut value);
+        assert_eq!(value, json!({"«redacted»": [{"a": "x«redacted»"}, 1]}));
+        let mut number = json!({"port": 54321});
+        Secrets::new(["54321".to_owned()]).redact_value(&mut number);
+        assert_eq!(number, json!({"port": "«redacted»"}));
         secrets.made(&"P-W0RD".into());
         assert_eq!(secrets.redact("P-W0RD"), "«redacted»");
         assert_eq!(secrets.redact("not P-W0RD"), "not P-W0RD");

@@ -48,16 +48,25 @@ struct Chosen {
     span: Span,
 }
 
+/// What has become of the inputs.
+pub(super) struct Resolved {
+    pub(super) slots: BTreeMap<String, Slot>,
+    pub(super) secrets: Secrets,
+    /// None of a secret.
+    pub(super) values: BTreeMap<String, Option<serde_json::Value>>,
+}
+
 pub(super) fn resolve(
     document: &Document,
     inputs: &Inputs,
     findings: &mut Vec<Finding>,
-) -> (BTreeMap<String, Slot>, Secrets) {
+) -> Resolved {
     hide_values(document, inputs);
     undeclared(document, inputs, findings);
     usage::unused(document, findings);
     let mut slots = BTreeMap::new();
     let mut secrets = Vec::new();
+    let mut values = BTreeMap::new();
     for variable in &document.vars {
         let name = variable.name.value.as_str();
         let slot = match chosen(document, variable, inputs, findings) {
@@ -70,6 +79,8 @@ pub(super) fn resolve(
                     hide(&chosen.value, &mut secrets);
                 }
                 matches_pattern(variable, &chosen, findings);
+                let shown = (!variable.secret).then(|| chosen.value.clone());
+                values.insert(name.to_owned(), shown);
                 let value = Serde(&chosen.value).into();
                 match variable.secret {
                     true => Slot::Secret(value),
@@ -83,7 +94,11 @@ pub(super) fn resolve(
         };
         slots.insert(name.to_owned(), slot);
     }
-    (slots, Secrets::new(secrets))
+    Resolved {
+        slots,
+        secrets: Secrets::new(secrets),
+        values,
+    }
 }
 
 fn chosen(

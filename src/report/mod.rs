@@ -21,7 +21,9 @@ mod timeline;
 
 pub use cleanup_human::cleanup_human;
 pub use compare::{Comparison, Difference, compare};
-pub use dry_run::{dry_run_human, dry_run_json};
+pub use dry_run::{
+    COMMENT_LIMIT, DryRun, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown,
+};
 pub use explain::{Topic, explain, topic, topics};
 pub use format::Format;
 pub use lock::{lock_human, lock_text};

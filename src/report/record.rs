@@ -52,7 +52,9 @@ impl Record {
                 self.file = Some(file.clone());
                 self.runners.push(runner(recorded.at, redrill));
             }
-            Event::RunResumed { redrill } => self.runners.push(runner(recorded.at, redrill)),
+            Event::RunResumed { redrill, .. } => {
+                self.runners.push(runner(recorded.at, redrill));
+            }
             Event::Planned { outline } => {
                 if let Some(runner) = self.runners.last_mut() {
                     runner.origin = Some(outline.origin.clone());

@@ -37,7 +37,7 @@ pub(super) fn metadata(
             continue;
         };
         let key = key.clone();
-        if entry.pending || entry.wire.is_none() {
+        if !entry.waits.is_empty() || entry.wire.is_none() {
             checker.unknown.insert(key.clone());
         }
         let value = match schema.text.pointer("/properties").and_then(|p| p.get(&key)) {

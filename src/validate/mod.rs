@@ -23,7 +23,7 @@ pub use rules::{Composite, Rules, RulesError};
 pub use slips::written;
 pub use wording::{example, expected};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -41,6 +41,8 @@ pub struct Checked {
     pub resource_type: String,
     /// The metadata as AWS is sent it.
     pub metadata: BTreeMap<String, String>,
+    /// What each key that is not known yet waits for; `RecoveryPointArn` is the recovery point.
+    pub holes: BTreeMap<String, BTreeSet<String>>,
     /// Whether AWS copies the source's tags.
     pub copy_source_tags: Option<bool>,
     /// Whether AWS documents `aws:backup:request-id` for the type.
@@ -123,7 +125,24 @@ pub fn restore(
     if failed {
         return None;
     }
+    let mut holes: BTreeMap<String, BTreeSet<String>> = rendered
+        .metadata
+        .iter()
+        .filter(|entry| !entry.waits.is_empty())
+        .map(|entry| {
+            let typed = &written.metadata[entry.index].key.value;
+            let key = rules.spelling(&resource_type.value, typed);
+            (key.to_owned(), entry.waits.clone())
+        })
+        .collect();
+    if !rendered.recovery_point_waits.is_empty() {
+        holes.insert(
+            "RecoveryPointArn".to_owned(),
+            rendered.recovery_point_waits.clone(),
+        );
+    }
     Some(Checked {
+        holes,
         recovery_point: rendered.recovery_point.clone()?,
         resource_type: resource_type.value.clone(),
         metadata: metadata?,

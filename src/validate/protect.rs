@@ -72,7 +72,11 @@ pub(super) fn check(
         let key = &written.metadata[entry.index].key.value;
         key.eq_ignore_ascii_case("newFileSystem") && entry.wire.as_deref() == Some("true")
     });
-    for entry in rendered.metadata.iter().filter(|entry| !entry.pending) {
+    for entry in rendered
+        .metadata
+        .iter()
+        .filter(|entry| entry.waits.is_empty())
+    {
         let Some(value) = &entry.wire else {
             continue;
         };

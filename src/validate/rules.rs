@@ -189,6 +189,31 @@ impl Rules {
         named.or(last).unwrap_or(arn)
     }
 
+    /// AWS's own name of a type, where its pages have several.
+    #[must_use]
+    pub fn title<'a>(&self, resource_type: &'a str) -> &'a str {
+        self.also
+            .get(resource_type)
+            .copied()
+            .unwrap_or(resource_type)
+    }
+
+    /// AWS's spelling of a metadata key that is written in some case.
+    #[must_use]
+    pub fn spelling<'a>(&'a self, resource_type: &str, key: &'a str) -> &'a str {
+        let schema = self.of(resource_type);
+        let spelled = schema.and_then(|schema| schema.keys.get(&key.to_lowercase()));
+        spelled.map_or(key, String::as_str)
+    }
+
+    /// Whether a request may hold a key that AWS returns of a recovery point.
+    #[must_use]
+    pub fn is_sent(&self, resource_type: &str, key: &str) -> bool {
+        let key = self.spelling(resource_type, key);
+        self.of(resource_type)
+            .is_none_or(|schema| schema.text["properties"][key]["x-redrill"]["send"] != false)
+    }
+
     /// Compiles every file.
     ///
     /// # Errors

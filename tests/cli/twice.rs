@@ -56,6 +56,7 @@ async fn a_second_run_starts_nothing_and_neither_does_one_without_a_journal() {
         run("elsewhere").assert().success();
         redrill(&path).args(["plan", "plan.yaml", "-q"]).assert().success().stdout_eq(str![[r#"
 quickstart run main, into 123456789012 us-west-2
+against source: 3 unchanged
 
   done  files   EFS             arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-050a12a288819304ce0cdffed9073673bfe61552
   done  orders  DynamoDB        arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-71eae55542befb00cba8aa0cddc23c7cad33e56e
@@ -111,10 +112,9 @@ error: the plan asks for something else than what this run has started; nothing 
 quickstart run main, into 123456789012 us-west-2
 
   conflict  files   EFS             arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-050a12a288819304ce0cdffed9073673bfe61552
+            the request has changed since this run sent it: undo the change, or give the new request a run of its own with `--run-id`
   done      orders  DynamoDB        arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-71eae55542befb00cba8aa0cddc23c7cad33e56e
   done      app     CloudFormation  arn:aws:backup:us-west-2:123456789012:recovery-point:4D2B7C91-0E5A-4F3C-8A6D-9B1E2F3A4C5D  rd1-[..]
-
-  files: the request has changed since this run sent it: undo the change, or give the new request a run of its own with `--run-id`
 
 2 done, 1 conflict
 

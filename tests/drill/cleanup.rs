@@ -5,6 +5,7 @@ use std::time::Duration;
 use redrill::emulator::{Emulator, Inventory, Options, Speed};
 
 use super::run;
+use crate::dry_run::outputs::assert_valid;
 use crate::support::{emulator, folder, process, write};
 
 const ACCOUNT: &str = "123456789012";
@@ -139,6 +140,7 @@ delete  web     arn:aws:ec2:us-west-2:123456789012:volume/vol-[..]              
         let (code, stdout, _) = run(&path, &["report", "plan.yaml", "--format", "json"]);
         assert_eq!(code, 0);
         assert_eq!(stdout.matches("\"cleanup\": \"GONE\"").count(), 4);
+        assert_valid("run", &serde_json::from_str(&stdout).unwrap());
     })
     .await
     .unwrap();

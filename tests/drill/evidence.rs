@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::run;
+use crate::dry_run::outputs::assert_valid;
 use crate::support::{at_once, bytes, emulator, files, folder, write};
 
 const CANARY: &str = "cnry-\"7f3a'91";
@@ -101,6 +102,10 @@ async fn a_bundle_has_everything_and_no_secret() {
     let statement: serde_json::Value = serde_json::from_str(&read("statement.json")).unwrap();
     assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
     assert_eq!(statement["predicate"]["verdict"], "failed");
+    assert_valid("evidence", &statement["predicate"]);
+    for (schema, name) in [("evidence", "about.json"), ("run", "reports/report.json")] {
+        assert_valid(schema, &serde_json::from_str(&read(name)).unwrap());
+    }
     for bundle in [&directory, &zip] {
         let (code, stdout, stderr) = run(
             folder.path(),

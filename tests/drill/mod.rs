@@ -13,6 +13,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::dry_run::outputs::assert_valid;
 use crate::support::{redrill, write};
 
 /// A plan of file systems, each with what stands in `more`, by its number.
@@ -53,5 +54,6 @@ pub(crate) fn rehearse(folder: &Path, plan: &str, more: &[&str]) -> (i32, Value)
     let (code, stdout, stderr) = run(folder, &arguments);
     let report =
         serde_json::from_str(&stdout).unwrap_or_else(|err| panic!("{err}: {stdout}{stderr}"));
+    assert_valid("run", &report);
     (code, report)
 }

@@ -8,6 +8,7 @@ use redrill::render::Target;
 use redrill::report::{Format, Record, RunReport, compare, run_report};
 use snapbox::assert_data_eq;
 
+use crate::dry_run::outputs::assert_valid;
 use crate::support::{folder, write};
 
 const NASTY: &str =
@@ -33,7 +34,7 @@ impl Story {
         let request = Request {
             copy_source_tags_to_restored_resource: None,
             iam_role_arn: None,
-            idempotency_token: Some("rd1-0".to_owned()),
+            idempotency_token: Some(format!("rd1-{:040}", 0)),
             metadata: [("newFileSystem".to_owned(), "true".to_owned())].into(),
             recovery_point_arn: format!(
                 "arn:aws:backup:us-west-2:123456789012:recovery-point:{name}"
@@ -45,8 +46,8 @@ impl Story {
             Event::Intended {
                 restore: restore.clone(),
                 attempt: 1,
-                token: "rd1-0".to_owned(),
-                digest: "d1".to_owned(),
+                token: format!("rd1-{:040}", 0),
+                digest: format!("{:064}", 1),
                 request,
             },
         );
@@ -162,6 +163,7 @@ fn story() -> Vec<Recorded> {
                 },
                 others: Vec::new(),
                 file: "plans/orders.yaml".to_owned(),
+                saved_plan: None,
             },
         )
         .at(
@@ -244,6 +246,7 @@ compared with run 2026-Q3: not finished
     for format in [Format::Html, Format::Markdown, Format::Json] {
         assert!(format.write(&report).contains("2026-Q3"), "{format}");
     }
+    assert_valid("run", &serde_json::from_str(&report.json()).unwrap());
 }
 
 /// Nothing that a plan, a command or AWS says becomes a part of the page; and the page fetches nothing.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{check, plan, rehearse};
+use crate::dry_run::outputs::assert_valid;
 use crate::support::{folder, write};
 
 /// Twelve restores: one check fails once and then passes, one hangs, one always fails, and an RTO is missed.
@@ -126,6 +127,7 @@ fn every_report_of_a_drill_says_the_same() {
         serde_json::from_str::<Value>(&read("drill.json")).unwrap(),
         report
     );
+    assert_valid("run", &report);
     let cases = cases(&read("drill.xml"));
     let is = |class: &str, name: &str| cases[&(class.to_owned(), name.to_owned())];
     for (at, status) in statuses.iter().enumerate() {

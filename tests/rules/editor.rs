@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::root;
 
 const PACKAGE: &str = "yaml-language-server@1.25.0";
+const PROGRAM: &str = "yaml-language-server/bin/yaml-language-server";
 
 /// The language server protocol over the server's standard input and output.
 struct Server {
@@ -172,8 +173,7 @@ fn labels(completion: &Value) -> Vec<String> {
 
 #[test]
 fn an_editor_completes_hovers_and_underlines() {
-    let program = "yaml-language-server/bin/yaml-language-server";
-    let program = match crate::npm::installed(PACKAGE, program) {
+    let program = match crate::npm::installed(PACKAGE, PROGRAM) {
         Ok(program) => program,
         Err(why) => {
             return crate::npm::skip("no YAML language server, so no editor was tried", &why);

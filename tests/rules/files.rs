@@ -6,7 +6,7 @@ use snapbox::{Data, assert_data_eq};
 use super::{AROUND, check, errors, files, told};
 
 /// The name of a fixture, its text with the rest of a plan below it.
-pub(super) fn fixture(path: &std::path::Path) -> (String, String) {
+pub(crate) fn fixture(path: &std::path::Path) -> (String, String) {
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     (name, std::fs::read_to_string(path).unwrap() + AROUND)
 }

@@ -4,7 +4,7 @@ mod complete;
 mod corpus;
 mod editor;
 mod explain;
-mod files;
+pub(crate) mod files;
 mod minimum;
 mod plans;
 

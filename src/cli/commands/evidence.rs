@@ -1,19 +1,19 @@
 //! `redrill evidence PLAN -o DIR|ZIP`, and `redrill evidence verify DIR|ZIP`: all of it offline.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::Context;
 use crate::cli::afterwards::{Evidence, EvidenceCommand};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
+use crate::cli::tree::Tree;
 use crate::evidence::{Files, Parts, bundle, check, is_packed, pack, unpack};
 use crate::execute::{Stopped, replay};
 use crate::journal;
 use crate::pipeline;
+use crate::plan::sha256;
 use crate::render::Secrets;
 use crate::report::run_report;
-use crate::validate::Rules;
 
 pub(super) fn evidence(arguments: &Evidence, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match (&arguments.command, &arguments.plan, &arguments.output) {
@@ -50,8 +50,8 @@ fn make(
     let source = files::source(plan)?;
     let run_id = arguments.inputs.run_id.as_str();
     // Secrets that are given here are looked for; none has to be.
-    let inputs = pipeline::for_checking(context.inputs(&arguments.inputs)?);
-    let front = pipeline::read(&source, run_id, &inputs, &Arc::new(Rules::embedded()));
+    let inputs = pipeline::for_checking(context.inputs(Tree::Working, &arguments.inputs)?);
+    let front = pipeline::read(&source, run_id, &inputs, &context.rules);
     let Some(planner) = front.planner else {
         return Err(Failure::Findings(super::sorted(front.findings)));
     };
@@ -72,7 +72,7 @@ fn make(
         .iter()
         .rev()
         .find_map(|runner| runner.origin.as_ref());
-    let digest = super::origin::sha256(source.text.as_bytes());
+    let digest = sha256(&source.text);
     if let Some(origin) = last.filter(|origin| origin.plan_sha256 != digest) {
         let commit = origin
             .commit

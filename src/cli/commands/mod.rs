@@ -1,5 +1,7 @@
 //! One file a command; what they share is here.
 
+mod again;
+mod base;
 mod cleanup;
 mod emulator;
 mod evidence;
@@ -15,6 +17,7 @@ mod rehearse;
 mod render;
 mod report;
 mod run;
+mod saved;
 mod schema;
 mod status;
 mod validate;
@@ -28,6 +31,7 @@ use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::files;
 use super::output::Output;
+use super::tree::Tree;
 use crate::aws::Settings;
 use crate::diagnostic::{Finding, Findings, Severity};
 use crate::diff::Reader;
@@ -46,6 +50,8 @@ pub(super) struct Context<'a> {
     display: &'a Display,
     environment: &'a Environment,
     output: &'a mut Output,
+    /// Compiled when they are first asked, and once.
+    rules: Arc<Rules>,
 }
 
 pub(super) fn run(
@@ -58,6 +64,7 @@ pub(super) fn run(
         display,
         environment,
         output,
+        rules: Arc::new(Rules::embedded()),
     };
     match command {
         Command::Validate(arguments) => {
@@ -133,7 +140,8 @@ impl Context<'_> {
         Counter::new(self.style(), what)
     }
 
-    fn inputs(&self, options: &InputOptions) -> Result<Inputs, Failure> {
+    /// The variables that are given; a file that a revision did not have gives none.
+    fn inputs(&self, tree: Tree<'_>, options: &InputOptions) -> Result<Inputs, Failure> {
         let mut findings = Vec::new();
         let mut inputs = Inputs {
             environment: self.environment.vars.clone(),
@@ -141,8 +149,9 @@ impl Context<'_> {
             ..Inputs::default()
         };
         for path in &options.var_files {
-            let source = files::source(path)?;
-            if let Some(values) = given(&source, &mut findings) {
+            if let Some(source) = tree.source(path)?
+                && let Some(values) = given(&source, &mut findings)
+            {
                 inputs.files.push((source, values));
             }
         }
@@ -153,14 +162,9 @@ impl Context<'_> {
     /// Reads a plan; its errors end the command.
     fn load(&self, path: &Path, options: &InputOptions) -> Result<Loaded, Failure> {
         let source = files::source(path)?;
-        let mut inputs = self.inputs(options)?;
+        let mut inputs = self.inputs(Tree::Working, options)?;
         inputs.missing = Missing::Refused;
-        let front = pipeline::read(
-            &source,
-            &options.run_id,
-            &inputs,
-            &Arc::new(Rules::embedded()),
-        );
+        let front = pipeline::read(&source, &options.run_id, &inputs, &self.rules);
         match front.planner {
             Some(planner) => Ok(Loaded {
                 planner,
@@ -216,11 +220,12 @@ impl Context<'_> {
         // `render` and `plan` connect to AWS where a template needs it, not for rules alone.
         let is_at_hand = needed || !matches!(world, World::Elsewhere(_));
         if !wanted.is_empty() && is_at_hand {
-            match pipeline::sources(&readers, planner, &plan, &wanted, known, &mut base).await {
+            match pipeline::sources(&readers, &wanted, known).await {
                 // For the rules alone nothing is held up: they stay unchecked, and are said to be.
                 Err(_) if !needed => {}
                 asked => asked.map_err(Failure::Aws)?,
             }
+            base.extend(pipeline::not_found(planner, &plan, &wanted, known));
             (plan, findings) = self.drafted(loaded, known, &base)?;
         }
         findings.extend(pipeline::unchecked(planner, &plan));

@@ -1,14 +1,20 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
+use super::base::{Base, resources};
 use super::world::World;
-use super::{Asked, Context, chosen, lock};
-use crate::cli::arguments::{DryRun, HumanOrJson};
+use super::{Asked, Context, Loaded, POINTS_FOR_RULES, chosen, lock};
+use crate::cli::against::Against;
+use crate::cli::arguments::{DryRun, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
-use crate::diff::Wanted;
+use crate::diff::{
+    Action, Compared, Comparing, Diff, Review, Sense, Wanted, compare, compare_sources,
+};
 use crate::execute::{Clock, Stopped, SystemClock};
 use crate::journal;
 use crate::pipeline;
-use crate::report::{dry_run_human, dry_run_json};
+use crate::plan::Plan;
+use crate::render::Known;
+use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
@@ -33,16 +39,140 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let wanted = Wanted {
         only: chosen(&loaded.planner, &arguments.only.only)?,
         retry_failed: arguments.retry_failed,
+        up_to: None,
     };
     let diff = pipeline::changes(&plan, &observed, &wanted);
+    let against = arguments.against.clone().unwrap_or(Against::Source);
+    let label = against.to_string();
+    let compared = context
+        .compared(
+            &against,
+            arguments,
+            &loaded,
+            &plan,
+            &diff,
+            &wanted.only,
+            &mut known,
+            &world,
+        )
+        .await?;
+    let file = arguments.plan.to_string_lossy();
+    let run = report::DryRun {
+        file: &file,
+        plan: &plan,
+        diff: &diff,
+        compared: compared.as_ref().map(|compared| (label.as_str(), compared)),
+        sources: &known.sources,
+        secrets: loaded.planner.secrets(),
+        now: SystemClock.now(),
+        full: arguments.full,
+    };
     let text = match arguments.format {
-        HumanOrJson::Human => dry_run_human(&plan, &diff),
-        HumanOrJson::Json => dry_run_json(&plan, &diff, loaded.planner.secrets()),
+        DryRunFormat::Human => dry_run_human(&run),
+        DryRunFormat::Json => dry_run_json(&run),
+        DryRunFormat::Markdown => dry_run_markdown(&run),
+        DryRunFormat::Github => dry_run_github(&run),
     };
     context.output.result(&text)?;
+    if let Some(path) = &arguments.out {
+        super::saved::save(path, arguments, &loaded, &plan, &diff, &events)?;
+        let path = path.display();
+        context.output.note(&format!(
+            "saved: `redrill run {path}` sends exactly these requests"
+        ));
+    }
+    let changes = match &compared {
+        Some(compared) => compared.has_changes(),
+        None => diff.count(Action::Start) + diff.count(Action::Resume) > 0,
+    };
     Ok(if diff.has_conflict() {
         Exit::Invalid
+    } else if arguments.detailed_exitcode && changes {
+        Exit::ChangesPresent
     } else {
         Exit::Done
     })
+}
+
+impl Context<'_> {
+    /// The plan held against its base; nothing where the base was not asked for and is not at hand.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "everything that a dry run has come to"
+    )]
+    async fn compared(
+        &mut self,
+        against: &Against,
+        arguments: &DryRun,
+        loaded: &Loaded,
+        plan: &Plan,
+        diff: &Diff,
+        only: &[String],
+        known: &mut Known,
+        world: &World,
+    ) -> Result<Option<Compared>, Failure> {
+        let base = self.base(against, arguments, loaded, known, world).await?;
+        if base.is_none() {
+            let insists = arguments.against.is_some();
+            if let Err(why) = self.points(plan, diff, known, world, insists).await {
+                if insists {
+                    return Err(why);
+                }
+                self.output.note(&format!(
+                    "not held against what was backed up: {why}; give --inventory, or another base with --against\n"
+                ));
+                return Ok(None);
+            }
+        }
+        let review = Review::embedded(&self.rules);
+        let nothing = Base::default();
+        let of = base.as_ref().unwrap_or(&nothing);
+        if let Some(trouble) = &of.trouble {
+            self.output.note(&format!("{trouble}\n"));
+        }
+        let comparing = Comparing {
+            review: &review,
+            sense: match base {
+                Some(_) => Sense::Bytes,
+                None => Sense::Meaning,
+            },
+            secrets: [&of.secrets, loaded.planner.secrets()],
+        };
+        let compared = match &base {
+            Some(base) => compare(plan, diff, &base.entries, only, &comparing),
+            None => compare_sources(plan, diff, &known.sources, &comparing),
+        };
+        let resources = resources(known, world);
+        Ok(Some(compared.noted(plan, diff, &resources, &comparing)))
+    }
+
+    /// Looks up what would be restored and is not known yet. Unless somebody insists, AWS is asked where that is few calls.
+    async fn points(
+        &self,
+        plan: &Plan,
+        diff: &Diff,
+        known: &mut Known,
+        world: &World,
+        insists: bool,
+    ) -> Result<(), Failure> {
+        let wanted = diff
+            .changes
+            .iter()
+            .filter(|change| change.action != Action::Done)
+            .map(|change| &plan.steps[change.step])
+            .filter(|step| !step.draft.holes.contains_key("RecoveryPointArn"))
+            .map(|step| (step.target, step.draft.request.recovery_point_arn.clone()))
+            .filter(|(_, arn)| !known.sources.contains_key(arn))
+            .collect::<std::collections::BTreeSet<_>>();
+        let few = wanted.len() <= POINTS_FOR_RULES;
+        if !insists && !few && !matches!(world, World::Inventory(_)) {
+            return Err(Failure::Usage(format!(
+                "{} recovery points are many calls to AWS, which `--against source` makes",
+                wanted.len()
+            )));
+        }
+        pipeline::sources(&world.readers(), &wanted, known)
+            .await
+            .map_err(Failure::Aws)
+    }
 }

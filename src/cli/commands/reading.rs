@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Context, is_loopback};
-use crate::aws::{Aws, Paced, Settings};
+use crate::aws::{Aws, Paced, Reads, Settings};
 use crate::cli::arguments::ReadOptions;
 use crate::cli::exit::Failure;
 use crate::diff::Reader;
@@ -40,7 +40,7 @@ pub(super) fn settings(
 impl Place {
     /// Asks who the caller is, before anything else.
     pub(super) async fn connect(settings: &Settings, no_rate_limit: bool) -> Result<Self, Failure> {
-        let aws = Aws::connect(settings).await;
+        let aws = Aws::<Reads>::connect(settings).await;
         let Some(region) = aws.region().map(str::to_owned) else {
             return Err(Failure::Usage(
                 "there is no Region: give --region, or set AWS_REGION".to_owned(),

@@ -71,6 +71,7 @@ pub(super) async fn rehearse(
         wanted: Wanted {
             only: chosen(&loaded.planner, &arguments.only.only)?,
             retry_failed: false,
+            up_to: None,
         },
         report: &arguments.report,
         confirmed: true,
@@ -95,6 +96,7 @@ pub(super) async fn rehearse(
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec(),
         rehearsal: true,
+        saved: None,
         lock,
         // Without an inventory the emulator has no vault that a lock could name.
         checks_lock: arguments.inputs.inventory.is_some(),

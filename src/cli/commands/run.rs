@@ -7,16 +7,17 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::opening::{outline, planned, refuse_cleaned};
+use super::again::again;
+use super::opening::{brief, check_opened, outline, planned, refuse_cleaned, refuse_conflicts};
 use super::world::World;
-use super::{Asked, Context, Loaded, check_account, chosen, lock};
+use super::{Asked, Context, Loaded, check_account, chosen, lock, saved};
 use crate::aws::Aws;
-use crate::cli::arguments::{AwsOptions, DryRun, HumanOrJson, ReportOptions, Run};
+use crate::cli::arguments::{AwsOptions, DryRun, DryRunFormat, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::signals::Signals;
-use crate::diff::{Action, Diff, Stage, Wanted, due_after};
+use crate::diff::{Action, Diff, Saved, Stage, Wanted, due_after};
 use crate::execute::{
     Clock, Ended, Engine, Event, Observer, Policy, Recorded, Stopped, SystemClock, Twins,
 };
@@ -24,11 +25,19 @@ use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::process::Processes;
-use crate::render::{Known, Lock, Resolved, Secrets};
-use crate::report::{Record, Verdict, dry_run_human, run_human, run_report};
+use crate::render::{Known, Lock, Resolved};
+use crate::report::{Record, Verdict, run_human, run_report};
 use crate::terminal::{Screen, Standing};
 
-pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let saved = saved::open(&typed.plan)?;
+    let arguments = &match &saved {
+        Some(saved) => {
+            context.check_files(saved)?;
+            saved::command(saved, typed)?
+        }
+        None => typed.clone(),
+    };
     if arguments.dry_run {
         let dry = DryRun {
             plan: arguments.plan.clone(),
@@ -37,11 +46,21 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
             aws: arguments.aws.clone(),
             state: arguments.state.clone(),
             retry_failed: arguments.retry_failed,
-            format: arguments.report.format,
+            against: None,
+            full: false,
+            out: None,
+            detailed_exitcode: false,
+            format: match arguments.report.format {
+                HumanOrJson::Human => DryRunFormat::Human,
+                HumanOrJson::Json => DryRunFormat::Json,
+            },
         };
         return super::plan::plan(&dry, context).await;
     }
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    if let Some(saved) = &saved {
+        saved::check_variables(saved, &loaded.planner)?;
+    }
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
@@ -56,6 +75,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         wanted: Wanted {
             only: chosen(&loaded.planner, &arguments.only.only)?,
             retry_failed: arguments.retry_failed,
+            up_to: None,
         },
         report: &arguments.report,
         confirmed: arguments.yes,
@@ -80,6 +100,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         environment: check_environment(&arguments.aws),
         rehearsal: false,
         again: again(context, loaded.planner.secrets()),
+        saved: saved.as_ref(),
         lock,
         checks_lock: true,
     };
@@ -101,27 +122,6 @@ fn check_environment(options: &AwsOptions) -> Vec<(String, String)> {
     .collect()
 }
 
-/// The command as it was typed, for the line that says how to go on.
-fn again(context: &Context<'_>, secrets: &Secrets) -> String {
-    let words: Vec<String> = std::iter::once(context.environment.program.clone())
-        .chain(context.environment.typed())
-        .filter(|word| {
-            let word = word.split('=').next().unwrap_or(word);
-            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word)
-        })
-        .map(|word| secrets.redact(&word).into_owned())
-        .map(|word| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
-            if !word.is_empty() && word.chars().all(plain) {
-                word
-            } else {
-                format!("'{}'", word.replace('\'', r"'\''"))
-            }
-        })
-        .collect();
-    words.join(" ")
-}
-
 /// One run of the engine, whatever it works against.
 pub(super) struct Execution<'a> {
     pub(super) file: &'a std::path::Path,
@@ -138,6 +138,8 @@ pub(super) struct Execution<'a> {
     /// What checks find in their environment of AWS.
     pub(super) environment: Vec<(String, String)>,
     pub(super) rehearsal: bool,
+    /// The saved plan that is carried out, where it is one.
+    pub(super) saved: Option<&'a Saved>,
     pub(super) lock: Option<Lock>,
     pub(super) checks_lock: bool,
 }
@@ -148,7 +150,7 @@ pub(super) async fn execute<C: Clock>(
     world: &World,
     aws: &[Arc<Aws>],
     clock: &C,
-    execution: Execution<'_>,
+    mut execution: Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let planner = &loaded.planner;
@@ -159,6 +161,10 @@ pub(super) async fn execute<C: Clock>(
 
     // What was before is read without the lock first: the question comes before anything is created.
     let before = journal::read(&directory)?;
+    let mut is_resumed = false;
+    if let Some(saved) = execution.saved {
+        is_resumed = saved::check_position(saved, &before, &mut execution.wanted)?;
+    }
     let (observed, mut known) = pipeline::history(&before).map_err(Stopped::from)?;
     let start = pipeline::start(&before).unwrap_or_else(|| clock.now());
     let asked = Asked {
@@ -174,13 +180,19 @@ pub(super) async fn execute<C: Clock>(
     }
     let plan = plan;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
-    refuse_conflicts(&plan, &diff)?;
+    if let Some(saved) = execution.saved {
+        saved::check_requests(saved, loaded, &plan, &diff)?;
+    }
+    refuse_conflicts(loaded, &plan, &diff, &execution)?;
     check_opened(&before, &name, execution.run_id)?;
     let starts = diff.count(Action::Start);
     let outline = outline(planner, &plan, &execution, context);
     let policy = &execution.policy;
     let after = due_after(&plan, &observed, policy.retry_failed, policy.cutover);
     if starts + diff.count(Action::Resume) == 0 && !after {
+        if let Some(saved) = execution.saved.filter(|_| is_resumed) {
+            return Err(saved::consumed(saved));
+        }
         context
             .output
             .note("nothing to start and nothing to follow");
@@ -202,7 +214,7 @@ pub(super) async fn execute<C: Clock>(
     if starts > 0 && !execution.confirmed {
         let question = format!(
             "{}This starts {starts} restore{}.",
-            dry_run_human(&plan, &diff),
+            brief(loaded, &plan, &diff, &execution),
             if starts == 1 { "" } else { "s" }
         );
         if !confirm(&question)? {
@@ -226,8 +238,11 @@ pub(super) async fn execute<C: Clock>(
     let (observed, mut known_now) = pipeline::history(&events).map_err(Stopped::from)?;
     known_now.sources = known.sources;
     // Another runner may have worked between the question and the lock.
+    if let Some(saved) = execution.saved {
+        saved::check_position(saved, &events, &mut execution.wanted)?;
+    }
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
-    refuse_conflicts(&plan, &diff)?;
+    refuse_conflicts(loaded, &plan, &diff, &execution)?;
     let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
     let mut opening = vec![if events.is_empty() {
         Event::RunOpened {
@@ -237,10 +252,12 @@ pub(super) async fn execute<C: Clock>(
             target: plan.targets[0].clone(),
             others: plan.targets[1..].to_vec(),
             file: execution.file.to_string_lossy().into_owned(),
+            saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         }
     } else {
         Event::RunResumed {
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
+            saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         }
     }];
     opening.extend(planned(&events, outline));
@@ -374,29 +391,6 @@ fn unfinished(diff: &Diff, report: &crate::report::RunReport) -> Exit {
     } else {
         Exit::Unfinished
     }
-}
-
-fn check_opened(events: &[Recorded], plan: &str, run: &str) -> Result<(), Failure> {
-    match events.first().map(|recorded| &recorded.event) {
-        None => Ok(()),
-        Some(Event::RunOpened {
-            plan: p, run: r, ..
-        }) if p == plan && r == run => Ok(()),
-        // A file system that does not tell `Main` from `main`.
-        Some(_) => Err(Failure::Conflict(format!(
-            "the journal of {plan} run {run} belongs to another plan or run; give another --run-id or --state"
-        ))),
-    }
-}
-
-fn refuse_conflicts(plan: &Plan, diff: &Diff) -> Result<(), Failure> {
-    if !diff.has_conflict() {
-        return Ok(());
-    }
-    Err(Failure::Conflict(format!(
-        "the plan asks for something else than what this run has started; nothing was sent\n\n{}",
-        dry_run_human(plan, diff)
-    )))
 }
 
 /// The screen, and the record for the report.

@@ -1,7 +1,7 @@
 //! `redrill status [PLAN]`
 
 use super::Context;
-use crate::aws::Aws;
+use crate::aws::{Aws, Reads};
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Status};
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::{ApiError, Fault, Job, Reader};
@@ -57,7 +57,7 @@ async fn refresh(
     };
     let mut aws = Vec::new();
     for target in targets {
-        aws.push(Aws::connect(&context.settings(options, target)?).await);
+        aws.push(Aws::<Reads>::connect(&context.settings(options, target)?).await);
     }
     for (restore, job_id) in running {
         match find(&aws, &job_id).await {
@@ -74,7 +74,7 @@ async fn refresh(
 }
 
 /// A job, in whichever target it is: the journal does not say.
-async fn find(aws: &[Aws], job_id: &str) -> Result<Job, ApiError> {
+async fn find(aws: &[Aws<Reads>], job_id: &str) -> Result<Job, ApiError> {
     let mut found = Err(ApiError {
         operation: "DescribeRestoreJob",
         fault: Fault::Refused,

@@ -6,13 +6,14 @@ use super::{Context, Loaded, lock, redact};
 use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
+use crate::cli::tree::Tree;
 use crate::diagnostic::{Finding, Findings, Severity, github, json, sarif};
 use crate::execute::{Clock, SystemClock};
 use crate::inventory::Recorded;
 use crate::parse::error;
 use crate::pipeline;
+use crate::plan::Planner;
 use crate::render::{Known, Lock};
-use crate::validate::Rules;
 
 pub(super) async fn validate(
     arguments: &Validate,
@@ -20,7 +21,7 @@ pub(super) async fn validate(
 ) -> Result<Exit, Failure> {
     let mut all = Findings::default();
     let mut summaries = Vec::new();
-    let inputs = match context.inputs(&arguments.inputs) {
+    let inputs = match context.inputs(Tree::Working, &arguments.inputs) {
         Ok(inputs) => pipeline::for_checking(inputs),
         // What is wrong with a variables file is found as well as the rest, and said in the same form.
         Err(Failure::Findings(findings)) => {
@@ -29,8 +30,7 @@ pub(super) async fn validate(
         }
         Err(other) => return Err(other),
     };
-    // Compiled once, whatever number of plans is checked.
-    let rules = Arc::new(Rules::embedded());
+    let rules = Arc::clone(&context.rules);
     for path in &arguments.plans {
         let source = match files::source(path) {
             Ok(source) => source,
@@ -135,9 +135,10 @@ async fn check(
     if let Some(first) = &plan {
         let wanted = pipeline::sources_useful(first);
         if !wanted.is_empty() {
-            pipeline::sources(inventory, planner, first, &wanted, &mut known, &mut base)
+            pipeline::sources(inventory, &wanted, &mut known)
                 .await
                 .map_err(Failure::Aws)?;
+            base.extend(pipeline::not_found(planner, first, &wanted, &known));
             (plan, findings) = drafted(&known, &base);
         }
     }
@@ -147,7 +148,7 @@ async fn check(
     Ok(findings)
 }
 
-fn unchecked(planner: &crate::plan::Planner) -> Finding {
+fn unchecked(planner: &Planner) -> Finding {
     let document = planner.document();
     let mut finding = error(
         &document.source,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::aws::{Aws, Settings};
+use crate::aws::{Aws, Reads, Settings, Writes};
 use crate::diff::{ApiError, PointQuery, RecoveryPoint, Sources, Vault};
 use crate::inventory::Recorded;
 use crate::render::SourceFacts;
@@ -15,7 +15,7 @@ pub(super) enum World {
     /// A file, as a caller of each target sees it.
     Inventory(Vec<Recorded>),
     /// AWS, connected already.
-    Aws(Vec<Arc<Aws>>),
+    Aws(Vec<Arc<Aws<Writes>>>),
     /// AWS, if there is a question at all.
     Elsewhere(Vec<Elsewhere>),
 }
@@ -23,7 +23,7 @@ pub(super) enum World {
 /// AWS, connected with the first question.
 pub(super) struct Elsewhere {
     settings: Settings,
-    aws: OnceCell<Aws>,
+    aws: OnceCell<Aws<Reads>>,
 }
 
 impl World {
@@ -56,7 +56,7 @@ impl World {
 /// The world as one target sees it.
 pub(super) enum View<'a> {
     Inventory(&'a Recorded),
-    Aws(&'a Aws),
+    Aws(&'a Aws<Writes>),
     Elsewhere(&'a Elsewhere),
 }
 
@@ -65,7 +65,7 @@ impl View<'_> {
         match self {
             Self::Inventory(inventory) => At::Inventory(inventory),
             Self::Aws(aws) => At::Aws(aws),
-            Self::Elsewhere(elsewhere) => At::Aws(
+            Self::Elsewhere(elsewhere) => At::Elsewhere(
                 elsewhere
                     .aws
                     .get_or_init(|| Aws::connect(&elsewhere.settings))
@@ -77,7 +77,8 @@ impl View<'_> {
 
 enum At<'a> {
     Inventory(&'a Recorded),
-    Aws(&'a Aws),
+    Aws(&'a Aws<Writes>),
+    Elsewhere(&'a Aws<Reads>),
 }
 
 impl Sources for View<'_> {
@@ -85,6 +86,7 @@ impl Sources for View<'_> {
         match self.at().await {
             At::Inventory(inventory) => inventory.source(recovery_point_arn).await,
             At::Aws(aws) => aws.source(recovery_point_arn).await,
+            At::Elsewhere(aws) => aws.source(recovery_point_arn).await,
         }
     }
 
@@ -95,6 +97,7 @@ impl Sources for View<'_> {
         match self.at().await {
             At::Inventory(inventory) => inventory.vaults_page(token).await,
             At::Aws(aws) => aws.vaults_page(token).await,
+            At::Elsewhere(aws) => aws.vaults_page(token).await,
         }
     }
 
@@ -106,6 +109,7 @@ impl Sources for View<'_> {
         match self.at().await {
             At::Inventory(inventory) => inventory.points_page(query, token).await,
             At::Aws(aws) => aws.points_page(query, token).await,
+            At::Elsewhere(aws) => aws.points_page(query, token).await,
         }
     }
 
@@ -117,6 +121,7 @@ impl Sources for View<'_> {
         match self.at().await {
             At::Inventory(inventory) => inventory.point(vault, recovery_point_arn).await,
             At::Aws(aws) => aws.point(vault, recovery_point_arn).await,
+            At::Elsewhere(aws) => aws.point(vault, recovery_point_arn).await,
         }
     }
 
@@ -128,6 +133,7 @@ impl Sources for View<'_> {
         match self.at().await {
             At::Inventory(inventory) => inventory.restore_metadata(vault, recovery_point_arn).await,
             At::Aws(aws) => aws.restore_metadata(vault, recovery_point_arn).await,
+            At::Elsewhere(aws) => aws.restore_metadata(vault, recovery_point_arn).await,
         }
     }
 
@@ -135,6 +141,7 @@ impl Sources for View<'_> {
         match self.at().await {
             At::Inventory(inventory) => inventory.tags(recovery_point_arn).await,
             At::Aws(aws) => aws.tags(recovery_point_arn).await,
+            At::Elsewhere(aws) => aws.tags(recovery_point_arn).await,
         }
     }
 }

@@ -1,0 +1,286 @@
+//! What a plan is held against: another state of its own files, another file, or what a run has sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::world::World;
+use super::{Context, Loaded, redact};
+use crate::cli::against::Against;
+use crate::cli::arguments::{DryRun, InputOptions};
+use crate::cli::exit::Failure;
+use crate::cli::git::Revision;
+use crate::cli::tree::Tree;
+use crate::diagnostic::{Finding, Severity};
+use crate::diff::{Entry, Sources, Subject};
+use crate::execute::{Clock, Event, Recorded, SystemClock};
+use crate::inventory;
+use crate::journal;
+use crate::pipeline;
+use crate::plan::{Identity, MARK, Planner, mark, token};
+use crate::render::{Known, Secrets, Target};
+
+/// The other side of a comparison.
+#[derive(Default)]
+pub(super) struct Base {
+    pub(super) entries: Vec<Entry>,
+    /// What must not show of it.
+    pub(super) secrets: Secrets,
+    /// Why it is less than it should be.
+    pub(super) trouble: Option<String>,
+}
+
+impl Base {
+    fn empty(trouble: String) -> Self {
+        Self {
+            trouble: Some(trouble),
+            ..Self::default()
+        }
+    }
+}
+
+impl Context<'_> {
+    /// The restores of another plan file, or of this one as it was; none for what is no plan.
+    pub(super) async fn base(
+        &self,
+        against: &Against,
+        arguments: &DryRun,
+        loaded: &Loaded,
+        known: &Known,
+        world: &World,
+    ) -> Result<Option<Base>, Failure> {
+        let inputs = &arguments.inputs;
+        Ok(Some(match against {
+            Against::Source => return Ok(None),
+            Against::Run(id) => {
+                let name = &loaded.planner.document().plan.value;
+                self.run_base(&arguments.state.state, name, id.as_deref(), &inputs.run_id)?
+            }
+            Against::File(path) => {
+                self.plan_base(Tree::Working, path, inputs, known, world)
+                    .await?
+            }
+            Against::Git(name) => {
+                if arguments.plan == Path::new("-") {
+                    return Err(Failure::Usage(
+                        "--against git:REV needs the plan's path, not standard input".to_owned(),
+                    ));
+                }
+                let revision = Revision::of(name, &arguments.plan)?;
+                let tree = Tree::Revision(&revision);
+                self.plan_base(tree, &arguments.plan, inputs, known, world)
+                    .await?
+            }
+        }))
+    }
+
+    /// What a run has sent, by its journal.
+    fn run_base(
+        &self,
+        state: &Path,
+        plan: &str,
+        id: Option<&str>,
+        current: &str,
+    ) -> Result<Base, Failure> {
+        let run = id.unwrap_or(current);
+        let events = journal::read(&journal::directory(state, plan, run))?;
+        if events.is_empty() && id.is_none() {
+            let trouble = format!("run {run} has sent nothing yet, so everything is new");
+            return Ok(Base::empty(trouble));
+        }
+        if events.is_empty() {
+            let known: Vec<String> = journal::runs(state)?
+                .into_iter()
+                .filter(|(of, _)| of == plan)
+                .map(|(_, run)| run)
+                .collect();
+            return Err(Failure::Usage(format!(
+                "--against run:{run}: {} knows no such run of {plan}; {}",
+                state.display(),
+                crate::diagnostic::suggest(run, known.iter().map(String::as_str))
+            )));
+        }
+        Ok(Base {
+            entries: sent(&events),
+            ..Base::default()
+        })
+    }
+
+    async fn plan_base(
+        &self,
+        tree: Tree<'_>,
+        path: &Path,
+        options: &InputOptions,
+        known: &Known,
+        world: &World,
+    ) -> Result<Base, Failure> {
+        let source = match tree.source(path) {
+            Ok(Some(source)) => source,
+            Ok(None) => {
+                let path = path.display();
+                let trouble = format!("{path} is not in that revision, so everything is new");
+                return Ok(Base::empty(trouble));
+            }
+            Err(Failure::Findings(findings)) => return Ok(Base::empty(invalid(&findings))),
+            Err(failure) => return Err(failure),
+        };
+        let inputs = match self.inputs(tree, options) {
+            Ok(inputs) => pipeline::for_checking(inputs),
+            Err(Failure::Findings(findings)) => return Ok(Base::empty(invalid(&findings))),
+            Err(failure) => return Err(failure),
+        };
+        let front = pipeline::read(&source, &options.run_id, &inputs, &self.rules);
+        // A variable that is new is given, and was not declared then.
+        let mut findings = front.findings;
+        findings.retain(|finding| finding.rule != "vars/undeclared");
+        let Some(planner) = front.planner else {
+            return Ok(Base::empty(invalid(&findings)));
+        };
+        let mut known = known.clone();
+        let then = match (tree, world, &options.inventory) {
+            // Recovery points as they were recorded then.
+            (Tree::Revision(_), World::Inventory(_), Some(path)) => match tree.source(path)? {
+                Some(text) => inventory::Recorded::parse(&text.text).ok().map(|recorded| {
+                    let targets = planner.targets().iter();
+                    targets
+                        .map(|target| recorded.clone().seen_from(&target.account, &target.region))
+                        .collect::<Vec<_>>()
+                }),
+                None => None,
+            },
+            _ => None,
+        };
+        match &then {
+            Some(then) => {
+                known.sources.clear();
+                known.resolved.clear();
+                look_up(then, &planner, &mut known).await?;
+            }
+            None => look_up(&world.readers(), &planner, &mut known).await?,
+        }
+        let (entries, _) = pipeline::entries(&planner, &known, &mut findings);
+        let lacking = entries
+            .iter()
+            .filter(|entry| entry.subject.is_none())
+            .count();
+        redact(&planner, &mut findings);
+        Ok(Base {
+            trouble: (lacking > 0 || entries.is_empty()).then(|| invalid(&findings)),
+            secrets: planner.secrets().clone(),
+            entries,
+        })
+    }
+}
+
+/// What selectors and templates of the other side ask about and is not known yet.
+async fn look_up<R: Sources>(
+    readers: &[R],
+    planner: &Planner,
+    known: &mut Known,
+) -> Result<(), Failure> {
+    if let Some(plan) = pipeline::requests(planner, known, &mut Vec::new())
+        && !pipeline::unresolved(&plan, &[]).is_empty()
+    {
+        let start = SystemClock.now();
+        pipeline::resolve(readers, planner, &plan, &[], start, known, &mut Vec::new())
+            .await
+            .map_err(Failure::Aws)?;
+    }
+    let (_, mut asked) = pipeline::entries(planner, known, &mut Vec::new());
+    // A plan that had other targets then is looked up in those that it has now.
+    asked.retain(|(target, arn)| *target < readers.len() && !known.sources.contains_key(arn));
+    pipeline::sources(readers, &asked, known)
+        .await
+        .map_err(Failure::Aws)
+}
+
+fn invalid(findings: &[Finding]) -> String {
+    let first = findings
+        .iter()
+        .find(|finding| finding.severity == Severity::Error);
+    let why = first.map_or(String::new(), |finding| {
+        format!(
+            " ({}:{}: {})",
+            finding.source.name, finding.span.start.line, finding.message
+        )
+    });
+    format!("what it is held against is invalid{why}, so all of that shows as new")
+}
+
+/// The latest request of each restore that a run has sent.
+fn sent(events: &[Recorded]) -> Vec<Entry> {
+    let opened = events.iter().find_map(|recorded| match &recorded.event {
+        Event::RunOpened {
+            plan,
+            run,
+            target,
+            others,
+            ..
+        } => Some((plan, run, std::iter::once(target).chain(others))),
+        _ => None,
+    });
+    let Some((plan, run, targets)) = opened else {
+        return Vec::new();
+    };
+    let targets: Vec<&Target> = targets.collect();
+    let mut latest = BTreeMap::new();
+    for recorded in events {
+        if let Event::Intended {
+            restore,
+            attempt,
+            digest,
+            request,
+            ..
+        } = &recorded.event
+        {
+            latest.insert(restore.clone(), (*attempt, digest.clone(), request));
+        }
+    }
+    latest
+        .into_iter()
+        .map(|(name, (attempt, digest, request))| {
+            // The journal does not say in which of several targets it was; the token does, which is made of it.
+            let is_of = |target: &&&Target| {
+                let mut request = request.clone();
+                let sent = request.idempotency_token.take().unwrap_or_default();
+                if request.metadata.get(MARK) == Some(&mark(&sent)) {
+                    request.metadata.remove(MARK);
+                }
+                let identity = Identity {
+                    plan,
+                    run,
+                    restore: &name,
+                    attempt,
+                    target,
+                };
+                token(&identity, &request) == sent
+            };
+            let target = match targets.as_slice() {
+                [one] => one,
+                several => several.iter().find(is_of).unwrap_or(&several[0]),
+            };
+            Entry {
+                subject: Some(Subject::of_request(request, target)),
+                name,
+                digest: Some(digest),
+            }
+        })
+        .collect()
+}
+
+/// The resources that are known to exist, or to have existed: what recovery points were made of.
+pub(super) fn resources(known: &Known, world: &World) -> BTreeSet<String> {
+    let looked_up = known
+        .sources
+        .values()
+        .map(|facts| facts.resource_arn.clone());
+    let mut resources: BTreeSet<String> = looked_up.collect();
+    if let World::Inventory(inventory) = world {
+        resources.extend(
+            inventory
+                .iter()
+                .flat_map(|of| of.all().into_values())
+                .map(|facts| facts.resource_arn),
+        );
+    }
+    resources
+}

@@ -1,0 +1,295 @@
+//! Saved plans: `redrill plan PLAN -o FILE` writes a dry run down, `redrill run FILE` carries it out as it stands there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Context, Loaded};
+use crate::cli::arguments::{DryRun, InputOptions, Run};
+use crate::cli::exit::Failure;
+use crate::cli::files;
+use crate::diff::{Diff, Digested, Saved, SavedError, SavedInputs, Wanted};
+use crate::execute::{Event, Recorded};
+use crate::pipeline;
+use crate::plan::{Plan, Planner, sha256};
+
+/// Keeps a dry run in a file. One with conflicts is not worth keeping.
+pub(super) fn save(
+    path: &Path,
+    arguments: &DryRun,
+    loaded: &Loaded,
+    plan: &Plan,
+    diff: &Diff,
+    events: &[Recorded],
+) -> Result<(), Failure> {
+    if diff.has_conflict() {
+        return Err(Failure::Conflict(
+            "not saved: the plan asks for something else than what this run has started".to_owned(),
+        ));
+    }
+    if arguments.plan == Path::new("-") {
+        return Err(Failure::Usage(
+            "-o needs the plan's path, not standard input: `redrill run` looks whether it has changed".to_owned(),
+        ));
+    }
+    // A slip of the fingers would cost the plan itself.
+    if let Ok(there) = files::text(path)
+        && !there.is_empty()
+        && !Saved::is_one(&there)
+    {
+        return Err(Failure::Usage(format!(
+            "-o {}: this file is no saved plan, and is not written over",
+            path.display()
+        )));
+    }
+    let saved = Saved::new(
+        plan,
+        diff,
+        loaded.planner.secrets(),
+        inputs(&arguments.plan, &arguments.inputs, &loaded.planner)?,
+        pipeline::position(events),
+        (arguments.only.only.clone(), arguments.retry_failed),
+    );
+    files::replace(path, &saved.text())
+}
+
+/// What a plan was made of.
+fn inputs(path: &Path, options: &InputOptions, planner: &Planner) -> Result<SavedInputs, Failure> {
+    let variables = planner.variables();
+    let is_secret = |name: &String| matches!(variables.get(name), Some(None));
+    let inventory = match &options.inventory {
+        Some(path) => Some(digested(path)?),
+        None => None,
+    };
+    Ok(SavedInputs {
+        file: digested(path)?,
+        var_files: options.var_files.iter().map(|path| typed(path)).collect(),
+        given: options
+            .vars
+            .iter()
+            .filter(|(name, _)| !is_secret(name))
+            .cloned()
+            .collect(),
+        vars: digests(planner),
+        inventory,
+        lock: None,
+    })
+}
+
+fn typed(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn digested(path: &Path) -> Result<Digested, Failure> {
+    Ok(Digested {
+        path: typed(path),
+        sha256: sha256(files::text(path)?),
+    })
+}
+
+/// Of the variables' values; none of a secret, which could be guessed from it.
+fn digests(planner: &Planner) -> BTreeMap<String, Option<String>> {
+    let variables = planner.variables().iter();
+    variables
+        .map(|(name, value)| {
+            (
+                name.clone(),
+                value.as_ref().map(|value| sha256(value.to_string())),
+            )
+        })
+        .collect()
+}
+
+/// The saved plan in a file, where it is one.
+pub(super) fn open(path: &Path) -> Result<Option<Saved>, Failure> {
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    // What is no text is told of where plans are read.
+    let Ok(text) = files::text(path) else {
+        return Ok(None);
+    };
+    if !Saved::is_one(&text) {
+        return Ok(None);
+    }
+    let name = path.display();
+    Saved::parse(&text).map(Some).map_err(|err| {
+        let help = match err {
+            SavedError::Format(_) => "use the redrill that wrote it",
+            SavedError::Damaged(_) => "save the plan again",
+        };
+        Failure::Conflict(format!(
+            "{name}: this saved plan cannot be carried out: {err}; {help}"
+        ))
+    })
+}
+
+/// The command that a saved plan stands for. Everything that decides about requests is in it, except secrets.
+pub(super) fn command(saved: &Saved, typed: &Run) -> Result<Run, Failure> {
+    let inputs = &typed.inputs;
+    let is_secret = |name: &String| matches!(saved.inputs.vars.get(name), Some(None));
+    let mut refused: Vec<String> = Vec::new();
+    for (name, _) in inputs.vars.iter().filter(|(name, _)| !is_secret(name)) {
+        refused.push(format!("--var {name}"));
+    }
+    let asked = [
+        (!inputs.var_files.is_empty(), "--var-file"),
+        (inputs.inventory.is_some(), "--inventory"),
+        (
+            inputs.run_id != "main" && inputs.run_id != saved.run_id,
+            "--run-id",
+        ),
+        (!typed.only.only.is_empty(), "--only"),
+        (typed.retry_failed && !saved.retry_failed, "--retry-failed"),
+        (typed.dry_run, "--dry-run"),
+    ];
+    refused.extend(
+        asked
+            .into_iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, name)| name.to_owned()),
+    );
+    if !refused.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{}: a saved plan is carried out as it was saved; save another one instead",
+            refused.join(", ")
+        )));
+    }
+    let mut command = typed.clone();
+    command.plan = PathBuf::from(&saved.inputs.file.path);
+    command.inputs.run_id.clone_from(&saved.run_id);
+    command.inputs.var_files = saved.inputs.var_files.iter().map(PathBuf::from).collect();
+    command.inputs.inventory = saved
+        .inputs
+        .inventory
+        .as_ref()
+        .map(|of| PathBuf::from(&of.path));
+    command.inputs.vars.extend(saved.inputs.given.clone());
+    command.only.only.clone_from(&saved.only);
+    command.retry_failed = saved.retry_failed;
+    Ok(command)
+}
+
+impl Context<'_> {
+    /// Whether everything is still what the plan was made of, as far as that can be told before it is read.
+    pub(super) fn check_files(&self, saved: &Saved) -> Result<(), Failure> {
+        let mut reasons = Vec::new();
+        let version = env!("CARGO_PKG_VERSION");
+        if saved.redrill != version {
+            reasons.push(format!(
+                "it was saved by redrill {}, and this is redrill {version}",
+                saved.redrill
+            ));
+        }
+        let files = [
+            Some(&saved.inputs.file),
+            saved.inputs.inventory.as_ref(),
+            saved.inputs.lock.as_ref(),
+        ];
+        for file in files.into_iter().flatten() {
+            match files::text(Path::new(&file.path)) {
+                Ok(text) if sha256(&text) == file.sha256 => {}
+                Ok(_) => reasons.push(format!("{} has changed", file.path)),
+                Err(failure) => reasons.push(failure.to_string()),
+            }
+        }
+        for path in &saved.inputs.var_files {
+            if let Err(failure) = files::text(Path::new(path)) {
+                reasons.push(failure.to_string());
+            }
+        }
+        refuse(reasons)
+    }
+}
+
+/// Whether the variables have the values that they had.
+pub(super) fn check_variables(saved: &Saved, planner: &Planner) -> Result<(), Failure> {
+    let now = digests(planner);
+    let reasons = saved
+        .inputs
+        .vars
+        .iter()
+        // One that is missing is told as such.
+        .filter(|(name, was)| now.get(*name).is_some_and(|is| is != *was))
+        .map(|(name, _)| format!("the value of `vars.{name}` has changed"))
+        .collect();
+    refuse(reasons)
+}
+
+/// Whether the run is where it was, or only this plan has brought it further; then the restores that it may still bring
+/// further are bounded.
+pub(super) fn check_position(
+    saved: &Saved,
+    events: &[Recorded],
+    wanted: &mut Wanted,
+) -> Result<bool, Failure> {
+    let was = saved.journal.records;
+    let run = &saved.run_id;
+    let same = events.len() >= was && pipeline::position(&events[..was]) == saved.journal;
+    let since = events.get(was..).unwrap_or_default();
+    let others: Vec<String> = since
+        .iter()
+        .filter_map(|recorded| match &recorded.event {
+            Event::RunOpened { saved_plan, .. } | Event::RunResumed { saved_plan, .. }
+                if saved_plan.as_deref() != Some(saved.id()) =>
+            {
+                Some(recorded.at.to_string())
+            }
+            _ => None,
+        })
+        .collect();
+    if !same {
+        return refuse(vec![format!(
+            "run {run} is not the one that it was saved of: its journal begins otherwise, or is elsewhere"
+        )])
+        .map(|()| false);
+    }
+    if let Some(at) = others.first() {
+        return refuse(vec![format!(
+            "run {run} has moved on since: it was taken up without this saved plan at {at}"
+        )])
+        .map(|()| false);
+    }
+    let attempts = saved
+        .restores
+        .iter()
+        .map(|of| (of.restore.clone(), of.attempt));
+    wanted.up_to = Some(attempts.collect());
+    Ok(!since.is_empty())
+}
+
+/// Whether the requests are those in the file, byte for byte.
+pub(super) fn check_requests(
+    saved: &Saved,
+    loaded: &Loaded,
+    plan: &Plan,
+    diff: &Diff,
+) -> Result<(), Failure> {
+    refuse(saved.differs(plan, diff, loaded.planner.secrets()))
+}
+
+/// Nothing is left of a saved plan that was carried out before.
+pub(super) fn consumed(saved: &Saved) -> Failure {
+    Failure::Conflict(format!(
+        "this saved plan has been carried out already, by run {}; `redrill status` shows what came of it",
+        saved.run_id
+    ))
+}
+
+fn refuse(reasons: Vec<String>) -> Result<(), Failure> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    const SHOWN: usize = 20;
+    let mut lines: Vec<String> = reasons
+        .iter()
+        .take(SHOWN)
+        .map(|reason| format!("  {reason}"))
+        .collect();
+    if reasons.len() > SHOWN {
+        lines.push(format!("  and {} more", reasons.len() - SHOWN));
+    }
+    Err(Failure::Conflict(format!(
+        "this saved plan is not what would be sent now; nothing was sent\n\n{}\n\nlook at `redrill plan`, and save it again with -o",
+        lines.join("\n")
+    )))
+}

@@ -1,0 +1,35 @@
+//! Where files are read from: the working directory, or a revision of the repository. Plans, variables and inventories
+//! of either are read alike.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::Failure;
+use super::files;
+use super::git::Revision;
+use crate::diagnostic::Source;
+
+/// A state of the files.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tree<'a> {
+    /// As they are.
+    Working,
+    /// As they were; what is not in the repository is as it is.
+    Revision(&'a Revision),
+}
+
+impl Tree<'_> {
+    /// A text file that findings will point into; none where a revision did not have it.
+    pub(super) fn source(&self, path: &Path) -> Result<Option<Arc<Source>>, Failure> {
+        let Self::Revision(revision) = self else {
+            return files::source(path).map(Some);
+        };
+        if path == Path::new("-") || !revision.holds(path)? {
+            return files::source(path).map(Some);
+        }
+        match revision.read(path)? {
+            Some(bytes) => files::decode(&revision.label(path), bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+}

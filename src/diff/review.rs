@@ -1,0 +1,447 @@
+//! Where a reviewer looks twice: the table in `review.yaml`, applied to keys and to whole requests.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::inside::{Part, Path, container};
+use crate::plan::{Plan, Step};
+use crate::render::Target;
+use crate::validate::Rules;
+
+/// The table.
+const TABLE: &str = include_str!("review.yaml");
+
+/// Why a reviewer looks twice. The order is that of reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// It writes into something that exists.
+    Existing,
+    /// A name that has to be new is taken, by another restore of the plan or by a resource that is known.
+    Collision,
+    /// A key that decides who reaches it.
+    Network,
+    /// A key that decides how it is encrypted.
+    Encryption,
+    /// It would be started, and a job that has been started cannot be recalled.
+    Irrevocable,
+}
+
+impl Class {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 5] = [
+        Self::Existing,
+        Self::Collision,
+        Self::Network,
+        Self::Encryption,
+        Self::Irrevocable,
+    ];
+
+    /// As machines read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Existing => "existing",
+            Self::Collision => "collision",
+            Self::Network => "network",
+            Self::Encryption => "encryption",
+            Self::Irrevocable => "irrevocable",
+        }
+    }
+}
+
+/// Something to know about a restore as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Why it is told.
+    pub class: Class,
+    /// What it is.
+    pub message: String,
+}
+
+/// The table, ready to be asked.
+pub struct Review {
+    rules: Arc<Rules>,
+    table: Table,
+    /// Names of keys in lower case.
+    keys: BTreeMap<Class, HashSet<String>>,
+}
+
+/// `review.yaml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    keys: BTreeMap<Class, Vec<String>>,
+    neither: BTreeMap<String, Vec<String>>,
+    existing: BTreeMap<String, Vec<Existing>>,
+    names: BTreeMap<String, Vec<Name>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Existing {
+    #[serde(flatten)]
+    condition: Condition,
+    into: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Name {
+    key: String,
+    #[serde(flatten)]
+    condition: Condition,
+    is: String,
+    #[serde(default)]
+    lower: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Condition {
+    #[serde(default)]
+    when: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    unless: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    has: Vec<String>,
+}
+
+impl Condition {
+    fn holds(&self, metadata: &BTreeMap<String, String>) -> bool {
+        let is_one_of = |(key, values): (&String, &Vec<String>)| {
+            let value = metadata.get(key);
+            value.is_some_and(|value| values.iter().any(|v| v.eq_ignore_ascii_case(value)))
+        };
+        self.when.iter().all(is_one_of)
+            && !self.unless.iter().any(is_one_of)
+            && self.has.iter().all(|key| metadata.contains_key(key))
+    }
+}
+
+impl Review {
+    /// The table that redrill comes with.
+    #[must_use]
+    pub fn embedded(rules: &Arc<Rules>) -> Self {
+        // Embedded and read by a test; a table that could not be read would class nothing.
+        let table: Table = serde_yaml::from_str(TABLE).unwrap_or_default();
+        let keys = table
+            .keys
+            .iter()
+            .map(|(class, names)| (*class, names.iter().map(|n| n.to_lowercase()).collect()))
+            .collect();
+        Self {
+            rules: Arc::clone(rules),
+            table,
+            keys,
+        }
+    }
+
+    /// The rules that say how keys are spelled.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The classes of a change: those of the keys on the way to it, and of those inside a value that came or went whole.
+    #[must_use]
+    pub fn of_key<'a>(
+        &self,
+        resource_type: &str,
+        path: &Path,
+        values: impl IntoIterator<Item = &'a Value>,
+    ) -> BTreeSet<Class> {
+        let title = self.rules.title(resource_type);
+        let neither = self.table.neither.get(title);
+        let mut names: Vec<String> = path.0.iter().filter_map(key_of).collect();
+        for value in values {
+            collect(value, &mut names);
+        }
+        names.retain(|name| {
+            !neither.is_some_and(|keys| keys.iter().any(|key| key.eq_ignore_ascii_case(name)))
+        });
+        self.keys
+            .iter()
+            .filter(|(_, keys)| names.iter().any(|name| keys.contains(name)))
+            .map(|(class, _)| *class)
+            .collect()
+    }
+
+    /// What a request writes into, where that exists already.
+    #[must_use]
+    pub fn writes_into(&self, step: &Step, target: &Target) -> Option<String> {
+        let request = &step.draft.request;
+        let rules = self
+            .table
+            .existing
+            .get(self.rules.title(&request.resource_type))?;
+        let rule = rules
+            .iter()
+            .find(|rule| rule.condition.holds(&request.metadata))?;
+        let what = fill(&rule.into, step, target);
+        // A key that is missing or not known yet leaves the kind of thing.
+        let kind = || rule.into.split(" {").next().unwrap_or_default().to_owned();
+        Some(what.unwrap_or_else(kind))
+    }
+
+    /// The names that a request wants to be new: the key, and what is the same only where the name is.
+    fn names<'a>(
+        &'a self,
+        step: &'a Step,
+        target: &'a Target,
+    ) -> impl Iterator<Item = (&'a str, String)> {
+        let request = &step.draft.request;
+        let title = self.rules.title(&request.resource_type);
+        let names = self.table.names.get(title).into_iter().flatten();
+        names
+            .filter(|name| name.condition.holds(&request.metadata))
+            .filter_map(move |name| {
+                let is = fill(&name.is, step, target)?;
+                let is = if name.lower { is.to_lowercase() } else { is };
+                Some((name.key.as_str(), is))
+            })
+    }
+
+    /// By step, the names that are taken: by another restore, or by a resource that is known.
+    #[must_use]
+    pub fn collisions(
+        &self,
+        plan: &Plan,
+        resources: &BTreeSet<String>,
+    ) -> BTreeMap<usize, Vec<String>> {
+        let steps = &plan.steps;
+        let wanted: Vec<Vec<(&str, String)>> = steps
+            .iter()
+            .map(|step| self.names(step, &plan.targets[step.target]).collect())
+            .collect();
+        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, names) in wanted.iter().enumerate() {
+            for (_, name) in names {
+                by_name.entry(name).or_default().push(at);
+            }
+        }
+        let lower: BTreeSet<String> = resources.iter().map(|arn| arn.to_lowercase()).collect();
+        let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (at, names) in wanted.iter().enumerate() {
+            for (key, name) in names {
+                let value = steps[at].draft.request.metadata.get(*key);
+                let value = value.map_or("", String::as_str);
+                let others: Vec<String> = by_name[name.as_str()]
+                    .iter()
+                    .filter(|other| **other != at)
+                    .map(|other| format!("`{}`", steps[*other].name))
+                    .collect();
+                if let Some(message) = also_of(key, value, &others) {
+                    found.entry(at).or_default().push(message);
+                }
+                if let Some(taken) = taken(name, resources).or_else(|| taken(name, &lower)) {
+                    let message =
+                        format!("{key} {value} is the name of {taken}, which was backed up");
+                    found.entry(at).or_default().push(message);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Ten thousand restores with one name are one thing to know, not ten thousand names in each message.
+fn also_of(key: &str, value: &str, others: &[String]) -> Option<String> {
+    const SHOWN: usize = 3;
+    let shown = others
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match others.len() {
+        0 => None,
+        n if n > SHOWN => Some(format!(
+            "{key} {value} is also that of {shown} and {} more",
+            n - SHOWN
+        )),
+        _ => Some(format!("{key} {value} is also that of {shown}")),
+    }
+}
+
+fn taken<'a>(name: &str, resources: &'a BTreeSet<String>) -> Option<&'a String> {
+    match name.strip_suffix('*') {
+        Some(start) => resources
+            .range(start.to_owned()..)
+            .next()
+            .filter(|arn| arn.starts_with(start)),
+        None => resources.get(name),
+    }
+}
+
+/// A pattern with its keys replaced; none where one of them has no value, or none yet.
+fn fill(pattern: &str, step: &Step, target: &Target) -> Option<String> {
+    let draft = &step.draft;
+    let mut text = String::new();
+    let mut rest = pattern;
+    while let Some((before, from)) = rest.split_once('{') {
+        let (name, after) = from.split_once('}')?;
+        text.push_str(before);
+        text.push_str(match name {
+            "account" => &target.account,
+            "region" => &target.region,
+            "partition" => draft.request.recovery_point_arn.split(':').nth(1)?,
+            key if draft.holes.contains_key(key) => return None,
+            key => draft.request.metadata.get(key)?,
+        });
+        rest = after;
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
+fn key_of(part: &Part) -> Option<String> {
+    match part {
+        Part::Key(key) => Some(key.to_lowercase()),
+        Part::Index(_) => None,
+    }
+}
+
+/// The names of all keys inside a value.
+fn collect(value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                names.push(key.to_lowercase());
+                collect(value, names);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+        Value::String(text) => {
+            if let Some(inside) = container(text) {
+                collect(&inside, names);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Words in a key's name or description that speak of networks or of encryption.
+    const NETWORK: [&str; 6] = [
+        "subnet",
+        "security group",
+        "vpc",
+        "public address",
+        "the port",
+        "elastic ip",
+    ];
+    const ENCRYPTION: [&str; 2] = ["kms", "encrypt"];
+
+    fn review() -> Review {
+        Review::embedded(&Arc::new(Rules::embedded()))
+    }
+
+    #[test]
+    fn the_table_is_one_and_names_types_and_keys_that_exist() {
+        let table: Table = serde_yaml::from_str(TABLE).unwrap();
+        let rules = Rules::embedded();
+        let has = |of: &str, key: &str| {
+            let schema = rules
+                .schema(of)
+                .unwrap_or_else(|| panic!("{of} is no type"));
+            assert!(
+                schema["properties"].get(key).is_some() || table.neither.contains_key(of),
+                "{of} has no key {key}"
+            );
+        };
+        let braced = |text: &str| -> Vec<String> {
+            text.split('{')
+                .skip(1)
+                .filter_map(|part| part.split_once('}'))
+                .map(|(key, _)| key.to_owned())
+                .filter(|key| !["account", "region", "partition"].contains(&key.as_str()))
+                .collect()
+        };
+        let condition = |of: &str, condition: &Condition| {
+            let keys = condition.when.keys().chain(condition.unless.keys());
+            keys.chain(&condition.has).for_each(|key| has(of, key));
+        };
+        for (of, all) in &table.existing {
+            for existing in all {
+                condition(of, &existing.condition);
+                braced(&existing.into).iter().for_each(|key| has(of, key));
+            }
+        }
+        for (of, all) in &table.names {
+            for name in all {
+                condition(of, &name.condition);
+                has(of, &name.key);
+                braced(&name.is).iter().for_each(|key| has(of, key));
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_that_speaks_of_networks_or_encryption_is_classed_or_said_not_to_be() {
+        let review = review();
+        let mut missing = Vec::new();
+        let rules = Rules::embedded();
+        for of in rules.types() {
+            let properties = rules.schema(of).unwrap()["properties"].as_object().unwrap();
+            for (key, schema) in properties {
+                let text = format!(
+                    "{key} {}",
+                    schema["description"].as_str().unwrap_or_default()
+                )
+                .to_lowercase();
+                let found = review.of_key(of, &Path::of(key), None);
+                let neither = review.table.neither.get(of);
+                for (class, words) in [
+                    (Class::Network, &NETWORK[..]),
+                    (Class::Encryption, &ENCRYPTION[..]),
+                ] {
+                    if words.iter().any(|word| text.contains(word))
+                        && !found.contains(&class)
+                        && !neither.is_some_and(|keys| keys.contains(key))
+                    {
+                        missing.push(format!("{of}.{key}: {}", class.name()));
+                    }
+                }
+            }
+        }
+        assert!(
+            missing.is_empty(),
+            "src/diff/review.yaml does not class\n{}",
+            missing.join("\n")
+        );
+    }
+
+    #[test]
+    fn a_value_is_classed_by_what_is_inside_it() {
+        let review = review();
+        let path = Path::of("BlockDeviceMappings");
+        let value = json!(r#"[{"Ebs":{"KmsKeyId":"x"}}]"#);
+        assert_eq!(
+            review.of_key("EC2", &path, [&value]),
+            BTreeSet::from([Class::Encryption])
+        );
+        let below = Path(vec![
+            Part::Key("clusterVpcConfig".to_owned()),
+            Part::Key("unheard".to_owned()),
+        ]);
+        assert_eq!(
+            review.of_key("EKS", &below, None),
+            BTreeSet::from([Class::Network])
+        );
+        assert_eq!(
+            review.of_key("EFS", &Path::of("PerformanceMode"), None),
+            BTreeSet::new()
+        );
+        // A type that redrill has no rules of.
+        assert_eq!(
+            review.of_key("ElastiCache", &Path::of("kmskeyid"), None),
+            BTreeSet::from([Class::Encryption])
+        );
+    }
+}

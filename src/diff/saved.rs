@@ -1,0 +1,356 @@
+//! A dry run that is kept, to be carried out as it was approved: the requests themselves, and what they were made of.
+//!
+//! `docs/dry-run.md` describes the format. A secret is never in it, in clear or as a digest of its own; the token of
+//! the request that it is part of says whether it is still the same.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Action, Diff};
+use crate::plan::{Draft, Plan, sha256};
+use crate::render::{Secrets, Target};
+
+/// The format that this redrill writes, and the only one that it reads.
+const SCHEMA: &str = "redrill.saved-plan/v1";
+/// What every format begins with.
+const KIND: &str = "redrill.saved-plan/";
+
+/// A dry run, kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Saved {
+    schema: String,
+    /// The version of redrill that rendered it.
+    pub redrill: String,
+    /// The plan's name.
+    pub plan: String,
+    /// The run that it is for.
+    pub run_id: String,
+    /// Where restores run.
+    pub targets: Vec<Target>,
+    /// What it was made of.
+    pub inputs: SavedInputs,
+    /// `--only`.
+    pub only: Vec<String>,
+    /// `--retry-failed`.
+    pub retry_failed: bool,
+    /// How far the run was.
+    pub journal: Position,
+    /// In the plan's order.
+    pub restores: Vec<SavedRestore>,
+    /// SHA-256 of everything before, as compact JSON: nobody has edited it.
+    sha256: String,
+}
+
+/// What went into a saved plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedInputs {
+    /// The plan file.
+    pub file: Digested,
+    /// The files of variables; their values are in `vars`.
+    pub var_files: Vec<String>,
+    /// `--var`, those that are no secrets.
+    pub given: BTreeMap<String, String>,
+    /// SHA-256 of each variable's value as compact JSON; none of a secret.
+    pub vars: BTreeMap<String, Option<String>>,
+    /// The inventory, where there was one.
+    pub inventory: Option<Digested>,
+    /// The lock file, where there was one.
+    pub lock: Option<Digested>,
+}
+
+/// A file, and what was in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Digested {
+    /// As it was typed.
+    pub path: String,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+}
+
+/// How far a run is, as its journal has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// How many records.
+    pub records: usize,
+    /// SHA-256 of them.
+    pub sha256: String,
+}
+
+/// One request as it will be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedRestore {
+    /// Its name.
+    pub restore: String,
+    /// What would be done.
+    pub action: Action,
+    /// The attempt.
+    pub attempt: u32,
+    /// The token; none while a part of the request is known later only.
+    pub token: Option<String>,
+    /// The body, without what is a hole. Its mark is in it, its token is.
+    pub request: Value,
+    /// What is filled in when it is sent, and nothing else.
+    pub holes: Vec<Hole>,
+}
+
+/// A part of a request that is not in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hole {
+    /// The metadata key; `RecoveryPointArn` is the recovery point.
+    pub key: String,
+    /// What it waits for, such as `restores.db.created.resource_arn`; nothing where it is a secret.
+    pub waits_for: Vec<String>,
+    /// Whether it is filled from the environment or a file of variables, because it holds a secret.
+    pub secret: bool,
+}
+
+/// Why a file is no saved plan that can be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedError {
+    /// Another redrill wrote it.
+    #[error("its format is `{0}`, and this redrill knows `{SCHEMA}`")]
+    Format(String),
+    /// Somebody has edited or cut it.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+}
+
+impl Saved {
+    /// Keeps a dry run.
+    #[must_use]
+    pub fn new(
+        plan: &Plan,
+        diff: &Diff,
+        secrets: &Secrets,
+        inputs: SavedInputs,
+        journal: Position,
+        (only, retry_failed): (Vec<String>, bool),
+    ) -> Self {
+        let restores = diff
+            .changes
+            .iter()
+            .map(|change| {
+                let step = &plan.steps[change.step];
+                let (request, holes) = body(&step.draft, change.token.as_deref(), secrets);
+                SavedRestore {
+                    restore: step.name.to_string(),
+                    action: change.action,
+                    attempt: change.attempt,
+                    token: change.token.clone(),
+                    request,
+                    holes,
+                }
+            })
+            .collect();
+        let mut saved = Self {
+            schema: SCHEMA.to_owned(),
+            redrill: env!("CARGO_PKG_VERSION").to_owned(),
+            plan: plan.name.clone(),
+            run_id: plan.run_id.clone(),
+            targets: plan.targets.clone(),
+            inputs,
+            only,
+            retry_failed,
+            journal,
+            restores,
+            sha256: String::new(),
+        };
+        saved.sha256 = saved.digest();
+        saved
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // Strings and numbers: serde_json cannot fail on them.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Whether a text is a saved plan of some format; a plan is YAML, and can be JSON too.
+    #[must_use]
+    pub fn is_one(text: &str) -> bool {
+        text.trim_start().starts_with('{')
+            && text
+                .get(..text.len().min(200))
+                .unwrap_or(text)
+                .contains(KIND)
+    }
+
+    /// Reads a saved plan.
+    ///
+    /// # Errors
+    ///
+    /// Where it has another format, or is not as it was written.
+    pub fn parse(text: &str) -> Result<Self, SavedError> {
+        let damaged = |err: serde_json::Error| SavedError::Damaged(err.to_string());
+        let whole: Value = serde_json::from_str(text).map_err(damaged)?;
+        let schema = whole["schema"].as_str().unwrap_or_default();
+        if schema != SCHEMA {
+            return Err(SavedError::Format(schema.to_owned()));
+        }
+        let saved: Self = serde_json::from_value(whole).map_err(damaged)?;
+        if saved.sha256 != saved.digest() {
+            return Err(SavedError::Damaged("it has been edited".to_owned()));
+        }
+        Ok(saved)
+    }
+
+    fn digest(&self) -> String {
+        let empty = Self {
+            sha256: String::new(),
+            ..self.clone()
+        };
+        sha256(serde_json::to_string(&empty).unwrap_or_default())
+    }
+
+    /// By which the journal knows that it was carried out.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.sha256
+    }
+
+    /// What is other than it was when the plan was saved: nothing of it would be sent as approved.
+    #[must_use]
+    pub fn differs(&self, plan: &Plan, diff: &Diff, secrets: &Secrets) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let mut told = |is_same: bool, what: &str| {
+            if !is_same {
+                reasons.push(format!("{what} has changed"));
+            }
+        };
+        told(self.plan == plan.name, "the plan's name");
+        told(self.run_id == plan.run_id, "the run");
+        told(self.targets == plan.targets, "where it runs");
+        let by_name: BTreeMap<&str, &SavedRestore> = self
+            .restores
+            .iter()
+            .map(|saved| (saved.restore.as_str(), saved))
+            .collect();
+        for change in &diff.changes {
+            let step = &plan.steps[change.step];
+            let Some(saved) = by_name.get(&*step.name) else {
+                reasons.push(format!("`{}` is not in it", step.name));
+                continue;
+            };
+            if let Some(reason) = saved.differs(&step.draft, change.token.as_deref(), secrets) {
+                reasons.push(format!("`{}`: {reason}", step.name));
+            }
+            if change.action == Action::Start
+                && (saved.action != Action::Start || saved.attempt != change.attempt)
+            {
+                reasons.push(format!(
+                    "`{}`: attempt {} would be started, and it has {} of attempt {}",
+                    step.name,
+                    change.attempt,
+                    saved.action.name(),
+                    saved.attempt
+                ));
+            }
+        }
+        for saved in &self.restores {
+            if !diff
+                .changes
+                .iter()
+                .any(|c| *plan.steps[c.step].name == *saved.restore)
+            {
+                reasons.push(format!("`{}` is not in the plan", saved.restore));
+            }
+        }
+        reasons
+    }
+}
+
+impl SavedRestore {
+    /// Why the request that would be sent now is not this one.
+    fn differs(&self, draft: &Draft, token: Option<&str>, secrets: &Secrets) -> Option<String> {
+        // A token is new where what was waited for has come; that of an earlier start stands in the journal.
+        if let (Some(was), Some(is)) = (&self.token, token)
+            && was != is
+        {
+            let secret = self.holes.iter().find(|hole| hole.secret);
+            return Some(match secret {
+                Some(hole) => format!(
+                    "`{}` holds a secret, and the request is not the one that its token was made of",
+                    hole.key
+                ),
+                None => "its token has changed".to_owned(),
+            });
+        }
+        let (mut now, _) = body(draft, token, secrets);
+        let mut was = self.request.clone();
+        let follows = self.token.is_none();
+        for request in [&mut now, &mut was] {
+            if follows {
+                remove(request, "IdempotencyToken");
+                remove(request, crate::plan::MARK);
+            }
+            self.holes
+                .iter()
+                .for_each(|hole| remove(request, &hole.key));
+        }
+        (now != was).then(|| "its request has changed".to_owned())
+    }
+}
+
+/// What is sent, as far as it is known and may be shown, and what is missing of it.
+fn body(draft: &Draft, token: Option<&str>, secrets: &Secrets) -> (Value, Vec<Hole>) {
+    let whole = match token {
+        Some(token) => draft.sent_with(token),
+        None => draft.request.clone(),
+    };
+    let shown = whole.redacted(secrets);
+    let mut holes: Vec<Hole> = draft
+        .holes
+        .iter()
+        .map(|(key, waits)| Hole {
+            key: key.clone(),
+            waits_for: waits.iter().cloned().collect(),
+            secret: false,
+        })
+        .collect();
+    let secret = whole
+        .metadata
+        .iter()
+        .filter(|(key, value)| shown.metadata.get(*key) != Some(*value))
+        .map(|(key, _)| key.as_str());
+    let point =
+        (whole.recovery_point_arn != shown.recovery_point_arn).then_some("RecoveryPointArn");
+    for key in secret.chain(point) {
+        match holes.iter_mut().find(|hole| hole.key == key) {
+            Some(hole) => hole.secret = true,
+            None => holes.push(Hole {
+                key: key.to_owned(),
+                waits_for: Vec::new(),
+                secret: true,
+            }),
+        }
+    }
+    // A struct of strings: serde_json cannot fail on it.
+    let mut request = serde_json::to_value(&shown).unwrap_or_default();
+    holes
+        .iter()
+        .for_each(|hole| remove(&mut request, &hole.key));
+    (request, holes)
+}
+
+fn remove(request: &mut Value, key: &str) {
+    let beside = ["RecoveryPointArn", "IdempotencyToken"];
+    let place = if beside.contains(&key) {
+        Some(request)
+    } else {
+        request.get_mut("Metadata")
+    };
+    if let Some(map) = place.and_then(Value::as_object_mut) {
+        map.shift_remove(key);
+    }
+}

@@ -1,0 +1,144 @@
+//! The dry run as annotations of a workflow run, at the lines of the plan.
+//!
+//! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-a-notice-message>
+
+use super::words::{class, counted, fate, key_change};
+use super::{DryRun, Row};
+use crate::diff::{Action, Class};
+
+/// Characters of one value: an annotation is a glance.
+const VALUE: usize = 120;
+/// Keys of one restore.
+const KEYS: usize = 20;
+
+/// One annotation for the totals, then one for each restore that changed, what weighs most first: GitHub shows ten of
+/// each kind.
+#[must_use]
+pub fn dry_run_github(run: &DryRun<'_>) -> String {
+    let plan = run.plan;
+    let mut told = vec![run.actions()];
+    if let Some((against, _)) = run.compared {
+        told.push(format!("against {against}: {}", run.differences()));
+    }
+    let classes = run.classes().into_iter();
+    told.extend(
+        classes.map(|(of, restores)| format!("{}: {}", class(of), counted(restores, "restore"))),
+    );
+    let title = format!("redrill plan: {}, run {}", plan.name, plan.run_id);
+    let mut text = command("notice", run.file, 1, &title, &told.join("\n"));
+    let mut rows: Vec<(Level, Row<'_>)> = run.shown().map(|row| (level(&row), row)).collect();
+    rows.sort_by_key(|(level, _)| *level);
+    for (level, row) in rows {
+        let mut lines = Vec::new();
+        lines.extend(
+            row.change
+                .reason
+                .as_ref()
+                .map(|reason| run.secrets.redact(reason).into_owned()),
+        );
+        if let Some(restored) = row.restored {
+            let notes = restored
+                .notes
+                .iter()
+                .filter(|note| note.class != Class::Irrevocable);
+            lines.extend(notes.map(|note| note.message.clone()));
+            let changes: Vec<_> = restored.telling().collect();
+            lines.extend(
+                changes
+                    .iter()
+                    .take(KEYS)
+                    .map(|change| key_change(change, VALUE)),
+            );
+            if changes.len() > KEYS {
+                lines.push(format!("{} more", counted(changes.len() - KEYS, "key")));
+            }
+        }
+        let fate = row.restored.and_then(|restored| fate(&restored.fate));
+        let fate = fate.map_or(String::new(), |words| format!(", {words}"));
+        let title = format!("{}: {}{fate}", row.step.name, row.change.action.name());
+        if lines.is_empty() {
+            lines.push(
+                row.step
+                    .draft
+                    .request
+                    .redacted(run.secrets)
+                    .recovery_point_arn,
+            );
+        }
+        let line = row.step.span.start.line;
+        text.push_str(&command(
+            level.name(),
+            run.file,
+            line,
+            &title,
+            &lines.join("\n"),
+        ));
+    }
+    let compared = run.compared.map(|(_, compared)| compared);
+    for (name, _) in compared.into_iter().flat_map(|compared| &compared.removed) {
+        let title = format!("{name}: removed");
+        text.push_str(&command(
+            "notice",
+            run.file,
+            1,
+            &title,
+            "the plan does not restore it any more",
+        ));
+    }
+    for name in &run.diff.lost {
+        let message =
+            "started by this run and still going on, but no longer in the plan: put it back";
+        text.push_str(&command("error", run.file, 1, name, message));
+    }
+    text
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Error,
+    Warning,
+    Notice,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+        }
+    }
+}
+
+fn level(row: &Row<'_>) -> Level {
+    let classes = row
+        .restored
+        .filter(|restored| restored.is_changed())
+        .map(|r| r.classes());
+    let weighs = |class: &Class| *class != Class::Irrevocable;
+    match row.change.action {
+        Action::Conflict => Level::Error,
+        _ if classes.is_some_and(|classes| classes.iter().any(weighs)) => Level::Warning,
+        _ => Level::Notice,
+    }
+}
+
+fn command(level: &str, file: &str, line: u32, title: &str, message: &str) -> String {
+    format!(
+        "::{level} file={},line={line},title={}::{}\n",
+        property(file),
+        property(title),
+        data(message)
+    )
+}
+
+/// Escaped as GitHub's own toolkit does it, so that no text of a plan is a command.
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

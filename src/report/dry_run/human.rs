@@ -1,0 +1,179 @@
+//! The dry run for the eye.
+
+use std::fmt::Write as _;
+
+use super::words::{class, count, counted, fate, key_change, recovery_point, value, visible};
+use super::{DryRun, Row};
+use crate::diff::{Action, Class};
+use crate::plan::Step;
+
+/// A terminal shows whole values.
+const LIMIT: usize = usize::MAX;
+
+/// Totals, then each restore with its action, recovery point, token and what differs.
+#[must_use]
+pub fn dry_run_human(run: &DryRun<'_>) -> String {
+    let plan = run.plan;
+    let mut text = format!(
+        "{} run {}, into {}\n",
+        plan.name,
+        plan.run_id,
+        plan.places()
+    );
+    if let Some((against, _)) = run.compared {
+        let _ = writeln!(text, "against {against}: {}", run.differences());
+    }
+    let classes: Vec<String> = run
+        .classes()
+        .into_iter()
+        .map(|(of, restores)| format!("{} {}", count(restores), class(of)))
+        .collect();
+    if !classes.is_empty() {
+        let _ = writeln!(text, "look twice: {}", classes.join("; "));
+    }
+    text.push('\n');
+    let rows: Vec<Row<'_>> = run.shown().collect();
+    let widths = Widths::of(&rows);
+    for row in &rows {
+        restore(run, row, &widths, &mut text);
+    }
+    removed(run, &mut text);
+    for name in &run.diff.lost {
+        let _ = writeln!(
+            text,
+            "  {name}: started by this run and still going on, but no longer in the plan: put it back"
+        );
+    }
+    let folded = run.diff.changes.len() - rows.len();
+    if folded > 0 {
+        let _ = writeln!(
+            text,
+            "  {} did not change; --full shows {}",
+            counted(folded, "restore"),
+            if folded == 1 { "it" } else { "them" }
+        );
+    }
+    let _ = writeln!(text, "\n{}", run.actions());
+    if run.diff.count(Action::Start) > 0 {
+        text.push_str("A restore job that has been started cannot be cancelled.\n");
+    }
+    text
+}
+
+/// The columns of the lines that name restores.
+struct Widths {
+    action: usize,
+    name: usize,
+    of_type: usize,
+    arn: usize,
+}
+
+impl Widths {
+    fn of(rows: &[Row<'_>]) -> Self {
+        let widest = |text: for<'a> fn(&'a Row<'_>) -> &'a str| {
+            rows.iter()
+                .map(|row| text(row).chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        Self {
+            action: widest(|row| row.change.action.name()),
+            name: widest(|row| &row.step.name),
+            of_type: widest(|row| &row.step.draft.request.resource_type),
+            arn: widest(|row| &row.step.draft.request.recovery_point_arn),
+        }
+    }
+}
+
+fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) {
+    let request = &row.step.draft.request;
+    let _ = writeln!(
+        text,
+        "  {:<action$}  {:<name$}  {:<of_type$}  {:<arn$}  {}",
+        row.change.action.name(),
+        row.step.name,
+        visible(&request.resource_type),
+        visible(&run.secrets.redact(&request.recovery_point_arn)),
+        token(row),
+        action = widths.action,
+        name = widths.name,
+        of_type = widths.of_type,
+        arn = widths.arn,
+    );
+    let indent = " ".repeat(widths.action + 4);
+    let mut line = |line: &str| {
+        let _ = writeln!(text, "{indent}{line}");
+    };
+    if let Some(words) = row.restored.and_then(|restored| fate(&restored.fate)) {
+        line(&words);
+    }
+    if run.compared.is_some()
+        && let Some(words) = recovery_point(row, run.now)
+    {
+        line(&words);
+    }
+    if let Some(reason) = &row.change.reason {
+        line(&visible(&run.secrets.redact(reason)));
+    }
+    let Some(restored) = row.restored else {
+        return;
+    };
+    // That a start cannot be recalled is said once, at the end.
+    for note in restored
+        .notes
+        .iter()
+        .filter(|note| note.class != Class::Irrevocable)
+    {
+        line(&format!("! {}", visible(&note.message)));
+    }
+    for change in restored.telling() {
+        line(&key_change(change, LIMIT));
+    }
+    if run.full {
+        for (key, of) in unchanged(run, row.step, &restored.keys.unchanged) {
+            line(&format!("  {key}: {of}"));
+        }
+    } else if !restored.keys.unchanged.is_empty() {
+        let keys = counted(restored.keys.unchanged.len(), "key");
+        line(&format!("  {keys} unchanged"));
+    }
+}
+
+fn token(row: &Row<'_>) -> String {
+    match &row.change.token {
+        Some(token) => token.clone(),
+        None => {
+            let waits: Vec<&str> = row.step.draft.pending.iter().map(String::as_str).collect();
+            format!("(waits for {})", waits.join(", "))
+        }
+    }
+}
+
+/// The keys that did not change, with their values.
+pub(super) fn unchanged(run: &DryRun<'_>, step: &Step, keys: &[String]) -> Vec<(String, String)> {
+    let subject = crate::diff::Subject::of_draft(&step.draft, &run.plan.targets[step.target])
+        .redacted(run.secrets);
+    keys.iter()
+        .filter_map(|key| Some((visible(key), value(subject.keys.get(key)?, LIMIT))))
+        .collect()
+}
+
+fn removed(run: &DryRun<'_>, text: &mut String) {
+    let Some((_, compared)) = run.compared else {
+        return;
+    };
+    for (name, subject) in &compared.removed {
+        let part = |key: &str| {
+            let value = subject
+                .as_ref()
+                .and_then(|subject| subject.keys.get(key)?.as_str());
+            visible(value.unwrap_or("?"))
+        };
+        let _ = writeln!(
+            text,
+            "  - {name}  {}  {}  removed",
+            part("ResourceType"),
+            part("RecoveryPointArn")
+        );
+    }
+}

@@ -1,0 +1,207 @@
+//! The dry run for machines: `redrill.plan/v1`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::words::age;
+use super::{DryRun, Row, Totals};
+use crate::diff::{Action, Class, Fate, KeyChange, Restored};
+use crate::plan::Request;
+
+/// `schemas/output/plan.schema.json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    plan: &'a str,
+    run_id: &'a str,
+    target: &'a crate::render::Target,
+    /// What the restores are held against, as it is typed.
+    against: Option<&'a str>,
+    totals: All,
+    restores: Vec<Restore<'a>>,
+    /// In what it was held against, and not in the plan.
+    removed: Vec<Removed<'a>>,
+    /// Started by this run, still going on, and no longer in the plan.
+    lost: &'a [String],
+}
+
+#[derive(Serialize)]
+struct All {
+    actions: BTreeMap<&'static str, usize>,
+    changes: Totals,
+    classes: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct Restore<'a> {
+    restore: &'a str,
+    action: Action,
+    attempt: u32,
+    token: Option<&'a str>,
+    request: Request,
+    pending: Vec<&'a str>,
+    reason: Option<String>,
+    recovery_point: Option<Point<'a>>,
+    change: Option<&'static str>,
+    renamed_from: Option<&'a str>,
+    classes: BTreeSet<Class>,
+    notes: Vec<Told<'a>>,
+    diff: Vec<Key<'a>>,
+    unchanged: usize,
+}
+
+#[derive(Serialize)]
+struct Point<'a> {
+    arn: &'a str,
+    resource_arn: &'a str,
+    created_at: &'a str,
+    age_seconds: Option<i64>,
+    size_bytes: i64,
+    expires_at: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    class: Class,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Key<'a> {
+    key: String,
+    old: &'a Option<Value>,
+    new: &'a Option<Value>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pending: bool,
+    classes: &'a BTreeSet<Class>,
+}
+
+#[derive(Serialize)]
+struct Removed<'a> {
+    restore: &'a str,
+    resource_type: Option<&'a Value>,
+    recovery_point_arn: Option<&'a Value>,
+}
+
+/// For machines.
+#[must_use]
+pub fn dry_run_json(run: &DryRun<'_>) -> String {
+    let actions = Action::ALL
+        .into_iter()
+        .map(|action| (action.name(), run.diff.count(action)))
+        .collect();
+    let counted: BTreeMap<Class, usize> = run.classes().into_iter().collect();
+    let classes = Class::ALL
+        .into_iter()
+        .map(|class| (class.name(), counted.get(&class).copied().unwrap_or(0)))
+        .collect();
+    let rows: Vec<Row<'_>> = run.rows().collect();
+    super::super::pretty(&Document {
+        schema: "redrill.plan/v1",
+        plan: &run.plan.name,
+        run_id: &run.plan.run_id,
+        target: &run.plan.targets[0],
+        against: run.compared.map(|(against, _)| against),
+        totals: All {
+            actions,
+            changes: run.totals(),
+            classes,
+        },
+        restores: rows.iter().map(|row| restore(run, row)).collect(),
+        removed: removed(run),
+        lost: &run.diff.lost,
+    })
+}
+
+fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
+    let draft = &row.step.draft;
+    let request = match &row.change.token {
+        Some(token) => draft.sent_with(token),
+        None => draft.request.clone(),
+    };
+    let changes = row
+        .restored
+        .map_or(&[][..], |restored| &restored.keys.changes);
+    Restore {
+        restore: &row.step.name,
+        action: row.change.action,
+        attempt: row.change.attempt,
+        token: row.change.token.as_deref(),
+        request: request.redacted(run.secrets),
+        pending: draft.pending.iter().map(String::as_str).collect(),
+        reason: row
+            .change
+            .reason
+            .as_ref()
+            .map(|reason| run.secrets.redact(reason).into_owned()),
+        recovery_point: row.source.map(|source| Point {
+            arn: &draft.request.recovery_point_arn,
+            resource_arn: &source.resource_arn,
+            created_at: &source.created_at,
+            age_seconds: age(&source.created_at, run.now),
+            size_bytes: source.size_bytes,
+            expires_at: source.expires_at.as_deref(),
+        }),
+        change: row.restored.map(|restored| change(&restored.fate)),
+        renamed_from: row.restored.and_then(|restored| match &restored.fate {
+            Fate::Renamed { from } => Some(from.as_str()),
+            _ => None,
+        }),
+        classes: row
+            .restored
+            .filter(|r| r.is_changed())
+            .map(Restored::classes)
+            .unwrap_or_default(),
+        notes: row
+            .restored
+            .into_iter()
+            .flat_map(|restored| &restored.notes)
+            .map(|note| Told {
+                class: note.class,
+                message: &note.message,
+            })
+            .collect(),
+        diff: changes.iter().map(key).collect(),
+        unchanged: row
+            .restored
+            .map_or(0, |restored| restored.keys.unchanged.len()),
+    }
+}
+
+fn change(fate: &Fate) -> &'static str {
+    match fate {
+        Fate::Same => "unchanged",
+        Fate::Changed => "changed",
+        Fate::Added => "added",
+        Fate::Renamed { .. } => "renamed",
+        Fate::Uncompared { .. } => "uncompared",
+    }
+}
+
+fn key(change: &KeyChange) -> Key<'_> {
+    Key {
+        key: change.path.to_string(),
+        old: &change.old,
+        new: &change.new,
+        pending: change.pending,
+        classes: &change.classes,
+    }
+}
+
+fn removed<'a>(run: &DryRun<'a>) -> Vec<Removed<'a>> {
+    let compared = run.compared.map(|(_, compared)| compared);
+    compared
+        .into_iter()
+        .flat_map(|compared| &compared.removed)
+        .map(|(name, subject)| {
+            let part = |key: &str| subject.as_ref()?.keys.get(key);
+            Removed {
+                restore: name,
+                resource_type: part("ResourceType"),
+                recovery_point_arn: part("RecoveryPointArn"),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,218 @@
+//! The dry run as a comment on a pull request, which GitHub lets have 65,535 characters.
+
+use std::fmt::Write as _;
+
+use super::words::{class, count, counted, fate, key_change, recovery_point, visible};
+use super::{DryRun, Row};
+use crate::diff::{Action, Class};
+
+/// What a comment may be long; bytes are counted, of which no text has fewer than characters.
+pub const COMMENT_LIMIT: usize = 65_535;
+/// Kept free for what is said at the end.
+const RESERVED: usize = 600;
+/// Characters of one value: more is for `redrill plan` in a terminal.
+const VALUE: usize = 300;
+/// Keys of one restore.
+const KEYS: usize = 60;
+
+/// Totals first, then a section for each restore that changed, as many as there is room for.
+#[must_use]
+pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
+    let plan = run.plan;
+    // By the mark a bot finds its comment again.
+    let mut text = format!(
+        "<!-- redrill plan {} -->\n### redrill plan: {}, run {}\n\n",
+        visible(run.file)
+            .replace("--", "-\u{2010}")
+            .replace('>', ""),
+        plan.name,
+        plan.run_id
+    );
+    let _ = writeln!(text, "**{}** in {}.", run.actions(), plan.places());
+    if let Some((against, _)) = run.compared {
+        let _ = writeln!(
+            text,
+            "Against {}: **{}**.",
+            code(against),
+            run.differences()
+        );
+    }
+    let classes = run.classes();
+    if !classes.is_empty() {
+        text.push_str("\n| look twice | restores |\n|---|---|\n");
+        for (of, restores) in classes {
+            let _ = writeln!(text, "| {} | {} |", class(of), count(restores));
+        }
+    }
+    text.push('\n');
+    let mut left_out = 0;
+    let sections = run
+        .shown()
+        .map(|row| section(run, &row))
+        .chain(removed(run))
+        .chain(run.diff.lost.iter().map(|name| {
+            format!("**{name}**: started by this run and still going on, but no longer in the plan: put it back\n\n")
+        }));
+    for section in sections {
+        // Once one has no room, those behind it are left out as well: what is shown is the plan's beginning.
+        if left_out > 0 || text.len() + section.len() + RESERVED > COMMENT_LIMIT {
+            left_out += 1;
+        } else {
+            text.push_str(&section);
+        }
+    }
+    if left_out > 0 {
+        let _ = writeln!(
+            text,
+            "**{} more {} left out here for want of room**; `redrill plan` shows all.\n",
+            counted(left_out, "restore"),
+            if left_out == 1 { "is" } else { "are" }
+        );
+    }
+    if run.diff.count(Action::Start) > 0 {
+        text.push_str("A restore job that has been started cannot be cancelled.\n");
+    }
+    text
+}
+
+fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
+    let request = row.step.draft.request.redacted(run.secrets);
+    let mut summary = vec![
+        format!("<b>{}</b>", html(&row.step.name)),
+        html(&request.resource_type),
+        row.change.action.name().to_owned(),
+    ];
+    if let Some(restored) = row.restored {
+        summary.extend(fate(&restored.fate).map(|words| html(&words)));
+        let classes = restored.classes().into_iter();
+        let told = classes.filter(|of| *of != Class::Irrevocable && restored.is_changed());
+        summary.extend(told.map(|of| format!("⚠ {}", class(of))));
+    }
+    let mut text = format!("<details><summary>{}</summary>\n\n", summary.join(" · "));
+    let _ = writeln!(text, "{}", code(&cut(&request.recovery_point_arn)));
+    if let Some(words) = recovery_point(row, run.now) {
+        let _ = writeln!(text, "· {words}");
+    }
+    match &row.change.token {
+        Some(token) => {
+            let _ = writeln!(text, "· token {}", code(token));
+        }
+        None => {
+            let waits: Vec<String> = row
+                .step
+                .draft
+                .pending
+                .iter()
+                .map(|name| code(name))
+                .collect();
+            let _ = writeln!(text, "· waits for {}", cut(&waits.join(", ")));
+        }
+    }
+    let mut lines = Vec::new();
+    lines.extend(
+        row.change
+            .reason
+            .as_ref()
+            .map(|reason| format!("! {}", visible(&cut(&run.secrets.redact(reason))))),
+    );
+    if let Some(restored) = row.restored {
+        let notes = restored
+            .notes
+            .iter()
+            .filter(|note| note.class != Class::Irrevocable);
+        lines.extend(notes.map(|note| format!("! {}", visible(&cut(&note.message)))));
+        let changes: Vec<_> = restored.telling().collect();
+        lines.extend(
+            changes
+                .iter()
+                .take(KEYS)
+                .map(|change| key_change(change, VALUE)),
+        );
+        if changes.len() > KEYS {
+            lines.push(format!("  {} more", counted(changes.len() - KEYS, "key")));
+        }
+        let unchanged = &restored.keys.unchanged;
+        if run.full {
+            let all = super::human::unchanged(run, row.step, unchanged);
+            lines.extend(
+                all.into_iter()
+                    .take(KEYS)
+                    .map(|(key, value)| format!("  {key}: {}", cut(&value))),
+            );
+        } else if !unchanged.is_empty() {
+            lines.push(format!("  {} unchanged", counted(unchanged.len(), "key")));
+        }
+    }
+    if !lines.is_empty() {
+        let lines = lines.join("\n");
+        let fence = fence(&lines);
+        let _ = write!(text, "\n{fence}diff\n{lines}\n{fence}\n");
+    }
+    text.push_str("\n</details>\n\n");
+    text
+}
+
+fn removed(run: &DryRun<'_>) -> impl Iterator<Item = String> {
+    let compared = run.compared.map(|(_, compared)| compared);
+    compared
+        .into_iter()
+        .flat_map(|compared| &compared.removed)
+        .map(|(name, subject)| {
+            let part = |key: &str| {
+                let value = subject
+                    .as_ref()
+                    .and_then(|subject| subject.keys.get(key)?.as_str());
+                cut(value.unwrap_or("?"))
+            };
+            format!(
+                "<details><summary><b>{}</b> · {} · removed</summary>\n\n{}\n\n</details>\n\n",
+                html(name),
+                html(&part("ResourceType")),
+                code(&part("RecoveryPointArn"))
+            )
+        })
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(VALUE) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// Text in a line of code, whatever is in it.
+fn code(text: &str) -> String {
+    let text = visible(text);
+    let ticks = "`".repeat(longest_run(&text) + 1);
+    let space = if text.starts_with('`') || text.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
+    format!("{ticks}{space}{text}{space}{ticks}")
+}
+
+/// A fence that nothing inside ends.
+fn fence(lines: &str) -> String {
+    "`".repeat(longest_run(lines).max(2) + 1)
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// Text between tags, which starts no tag, mention, link or emphasis of its own.
+fn html(text: &str) -> String {
+    let mut safe = String::new();
+    for c in visible(text).chars() {
+        match c {
+            '<' | '>' | '&' | '@' | '*' | '[' | ']' | '\\' | '#' | '~' | '|' | '"' | '\'' => {
+                let _ = write!(safe, "&#{};", u32::from(c));
+            }
+            // Of a fate; the summary is HTML, where a code mark is none.
+            '`' => {}
+            c => safe.push(c),
+        }
+    }
+    safe
+}

@@ -1,0 +1,160 @@
+//! The dry run: what would happen, and what is other than before. One record, one file a format.
+
+mod github;
+mod human;
+mod json;
+mod markdown;
+mod words;
+
+pub use github::dry_run_github;
+pub use human::dry_run_human;
+pub use json::dry_run_json;
+pub use markdown::{COMMENT_LIMIT, dry_run_markdown};
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::diff::{Action, Change, Class, Compared, Diff, Fate, Restored};
+use crate::plan::{Plan, Step};
+use crate::render::{Secrets, SourceFacts};
+
+/// Everything that a dry run has come to.
+#[derive(Clone, Copy)]
+pub struct DryRun<'a> {
+    /// The plan file as it was typed.
+    pub file: &'a str,
+    /// What is to come back.
+    pub plan: &'a Plan,
+    /// What a run would do.
+    pub diff: &'a Diff,
+    /// What it was held against, as it is typed: `source`, `git:main`; and what differs.
+    pub compared: Option<(&'a str, &'a Compared)>,
+    /// Recovery points that are at hand.
+    pub sources: &'a BTreeMap<String, SourceFacts>,
+    /// What must not show.
+    pub secrets: &'a Secrets,
+    /// When it is.
+    pub now: Timestamp,
+    /// Whether what did not change is shown as well.
+    pub full: bool,
+}
+
+/// How many restores have met which fate.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+struct Totals {
+    added: usize,
+    removed: usize,
+    renamed: usize,
+    changed: usize,
+    unchanged: usize,
+    uncompared: usize,
+}
+
+/// A restore with everything that is known of it.
+struct Row<'a> {
+    step: &'a Step,
+    change: &'a Change,
+    restored: Option<&'a Restored>,
+    source: Option<&'a SourceFacts>,
+}
+
+impl<'a> DryRun<'a> {
+    fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        let (plan, sources, compared) = (self.plan, self.sources, self.compared);
+        self.diff
+            .changes
+            .iter()
+            .enumerate()
+            .map(move |(at, change)| {
+                let step = &plan.steps[change.step];
+                Row {
+                    step,
+                    change,
+                    restored: compared.and_then(|(_, compared)| compared.restores.get(at)),
+                    source: sources.get(&step.draft.request.recovery_point_arn),
+                }
+            })
+    }
+
+    /// The rows that say something: what did not change and is not in the way is folded.
+    fn shown(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        let (full, against_source) = (self.full, self.is_against_source());
+        self.rows().filter(move |row| {
+            full || against_source
+                || row.restored.is_none_or(Restored::is_changed)
+                || matches!(row.change.action, Action::Conflict)
+        })
+    }
+
+    /// Against what was backed up every restore is of interest, against another plan only what has changed.
+    fn is_against_source(&self) -> bool {
+        self.compared
+            .is_some_and(|(against, _)| against == "source")
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        let Some((_, compared)) = self.compared else {
+            return totals;
+        };
+        totals.removed = compared.removed.len();
+        for restored in &compared.restores {
+            *match restored.fate {
+                Fate::Same => &mut totals.unchanged,
+                Fate::Changed => &mut totals.changed,
+                Fate::Added => &mut totals.added,
+                Fate::Renamed { .. } => &mut totals.renamed,
+                Fate::Uncompared { .. } => &mut totals.uncompared,
+            } += 1;
+        }
+        totals
+    }
+
+    /// `2 start, 1 done`.
+    fn actions(&self) -> String {
+        let totals: Vec<String> = Action::ALL
+            .into_iter()
+            .map(|action| (self.diff.count(action), action.name()))
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| format!("{} {name}", words::count(count)))
+            .collect();
+        match totals.as_slice() {
+            [] => "nothing to do".to_owned(),
+            totals => totals.join(", "),
+        }
+    }
+
+    /// `1 added, 2 changed`; what the comparison has come to.
+    fn differences(&self) -> String {
+        let totals = self.totals();
+        let parts: Vec<String> = [
+            (totals.added, "added"),
+            (totals.removed, "removed"),
+            (totals.renamed, "renamed"),
+            (totals.changed, "changed"),
+            (totals.uncompared, "not compared"),
+            (totals.unchanged, "unchanged"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{} {name}", words::count(count)))
+        .collect();
+        match parts.as_slice() {
+            [] => "no restores".to_owned(),
+            parts => parts.join(", "),
+        }
+    }
+
+    /// How many restores a reviewer looks at twice, and why.
+    fn classes(&self) -> Vec<(Class, usize)> {
+        let Some((_, compared)) = self.compared else {
+            return Vec::new();
+        };
+        Class::ALL
+            .into_iter()
+            .map(|class| (class, compared.count(class)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+}

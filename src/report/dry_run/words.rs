@@ -1,0 +1,193 @@
+//! Values, ages, sizes and classes in words; nothing in them can speak to a terminal or leave its line.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Row;
+use crate::diff::{Class, Fate, KeyChange, container};
+
+/// An end that is worth to be counted down to: a quarter, in seconds.
+const SOON: i64 = 92 * 86_400;
+
+/// How a class is told of a restore.
+pub(super) fn class(class: Class) -> &'static str {
+    match class {
+        Class::Existing => "writes into an existing resource",
+        Class::Collision => "name collision",
+        Class::Network => "network",
+        Class::Encryption => "encryption",
+        Class::Irrevocable => "cannot be recalled once started",
+    }
+}
+
+/// A value on one line: JSON, and what is JSON in a string as such. Longer than `limit` characters it is cut.
+pub(super) fn value(value: &Value, limit: usize) -> String {
+    let text = match value {
+        Value::String(text) if container(text).is_some() => visible(text),
+        other => visible(&other.to_string()),
+    };
+    match text.char_indices().nth(limit) {
+        Some((at, _)) => {
+            let length = count(text.chars().count());
+            format!("{}… ({length} characters)", &text[..at])
+        }
+        None => text,
+    }
+}
+
+/// A text that stays on its line and steers no terminal: controls and marks of direction are written out.
+pub(super) fn visible(text: &str) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    if !text.contains(hidden) {
+        return text.to_owned();
+    }
+    text.chars().fold(String::new(), |mut shown, c| {
+        if hidden(c) {
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+        shown
+    })
+}
+
+/// `+ key: new`, `- key: old`, `~ key: old → new`.
+pub(super) fn key_change(change: &KeyChange, limit: usize) -> String {
+    let path = visible(&change.path.to_string());
+    let new = change.new.as_ref().map(|new| {
+        let shown = value(new, limit);
+        if change.pending {
+            format!("{shown} (known later)")
+        } else {
+            shown
+        }
+    });
+    let mut line = match (&change.old, new) {
+        (Some(old), Some(new)) => format!("~ {path}: {} → {new}", value(old, limit)),
+        (None, Some(new)) => format!("+ {path}: {new}"),
+        (Some(old), None) => format!("- {path}: {}", value(old, limit)),
+        (None, None) => path,
+    };
+    let classes: Vec<&str> = change.classes.iter().map(|c| class(*c)).collect();
+    if !classes.is_empty() {
+        let _ = write!(line, "  ({})", classes.join(", "));
+    }
+    line
+}
+
+/// What has become of a restore, where that is worth a word.
+pub(super) fn fate(fate: &Fate) -> Option<String> {
+    match fate {
+        Fate::Same | Fate::Changed => None,
+        Fate::Added => Some("added".to_owned()),
+        Fate::Renamed { from } => Some(format!("renamed from `{from}`")),
+        Fate::Uncompared { why } => Some(format!("not compared: {why}")),
+    }
+}
+
+/// `3 days old, 1.0 TiB, expires 2027-01-01`; nothing where the recovery point is not at hand.
+pub(super) fn recovery_point(row: &Row<'_>, now: Timestamp) -> Option<String> {
+    let source = row.source?;
+    let mut parts = Vec::new();
+    if let Some(seconds) = age(&source.created_at, now) {
+        parts.push(format!("{} old", span(seconds)));
+    }
+    parts.push(size(source.size_bytes));
+    if let Some(at) = source
+        .expires_at
+        .as_ref()
+        .and_then(|at| at.parse::<Timestamp>().ok())
+    {
+        let seconds = at.as_second() - now.as_second();
+        let date = at.strftime("%Y-%m-%d");
+        parts.push(match seconds {
+            i64::MIN..=0 => format!("expired {date}"),
+            1..SOON => format!("expires {date}, in {}", span(seconds)),
+            _ => format!("expires {date}"),
+        });
+    }
+    Some(parts.join(", "))
+}
+
+/// Seconds since a time, if it is one; a clock that is behind makes nothing younger than new.
+pub(super) fn age(created_at: &str, now: Timestamp) -> Option<i64> {
+    let created = created_at.parse::<Timestamp>().ok()?;
+    Some((now.as_second() - created.as_second()).max(0))
+}
+
+fn span(seconds: i64) -> String {
+    match seconds {
+        172_800.. => format!(
+            "{} days",
+            count(usize::try_from(seconds / 86_400).unwrap_or(0))
+        ),
+        7_200.. => format!("{} hours", seconds / 3_600),
+        120.. => format!("{} minutes", seconds / 60),
+        _ => format!("{seconds} seconds"),
+    }
+}
+
+fn size(bytes: i64) -> String {
+    const UNITS: [&str; 6] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut unit = 0;
+    let mut tenths = i128::from(bytes.max(0)) * 10;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths = (tenths + 512) / 1_024;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{} bytes", tenths / 10),
+        _ => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
+    }
+}
+
+/// `12,345`.
+pub(super) fn count(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 key`, `2 keys`.
+pub(super) fn counted(n: usize, what: &str) -> String {
+    format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn sizes_and_numbers() {
+        assert_eq!(size(0), "0 bytes");
+        assert_eq!(size(1023), "1023 bytes");
+        assert_eq!(size(1 << 40), "1.0 TiB");
+        assert_eq!(size(i64::MAX), "8192.0 PiB");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(span(90_000), "25 hours");
+    }
+
+    #[test]
+    fn a_value_stays_on_its_line_and_steers_nothing() {
+        assert_eq!(value(&json!("a\nb\u{1b}[31m"), 99), r#""a\nb\u001b[31m""#);
+        assert_eq!(
+            value(&json!("x\u{9b}\u{202e}y"), 99),
+            "\"x\\u009b\\u202ey\""
+        );
+        assert_eq!(value(&json!("[\"a\",\n1]"), 99), r#"["a",\u000a1]"#);
+        assert_eq!(value(&json!("ääääää"), 3), "\"ää… (8 characters)");
+    }
+}

@@ -1,0 +1,392 @@
+//! What a pull request changes.
+
+use snapbox::str;
+
+use super::repository::{BEFORE, after, commit, git, repository};
+use crate::support::{files, redrill, write};
+
+/// `plans/orders.yaml` as it was on `main`, and changed on a branch.
+fn pull_request() -> tempfile::TempDir {
+    let folder = repository();
+    std::fs::create_dir(folder.path().join("plans")).unwrap();
+    write(folder.path(), "plans/orders.yaml", BEFORE);
+    commit(folder.path(), "before");
+    git(folder.path(), &["checkout", "--quiet", "-b", "change"]);
+    write(folder.path(), "plans/orders.yaml", &after());
+    commit(folder.path(), "after");
+    folder
+}
+
+fn plan(folder: &std::path::Path) -> snapbox::cmd::Command {
+    redrill(folder).args([
+        "plan",
+        "plans/orders.yaml",
+        "--detailed-exitcode",
+        "--against",
+        "git:main",
+    ])
+}
+
+#[test]
+fn the_difference_is_shown_and_nothing_else_for_the_eye() {
+    let folder = pull_request();
+    plan(folder.path()).assert().code(2).stdout_eq(str![[r#"
+orders run main, into 123456789012 us-west-2
+against git:main: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged
+look twice: 1 writes into an existing resource; 1 network; 1 encryption; 3 cannot be recalled once started
+
+  start  web     EC2  arn:aws:ec2:us-west-2::image/ami-0a1b2c3d4e5f60718                                         rd1-4f0afa704cfeec06e79b1ad05e84c14760460616
+         ~ NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718" → "subnet-0ffffffff"  (network)
+           6 keys unchanged
+  start  share   EFS  arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-8a0f9a5c68876f86ef66356e5fb280d3344c8aa4
+         renamed from `files`
+         ~ CreationToken: "orders-files-main" → "orders-share-main"
+           8 keys unchanged
+  start  bucket  S3   arn:aws:backup:us-west-2:123456789012:recovery-point:orders-20261120030000-0a1b2c3d        rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0
+         added
+         ! writes into bucket orders-live
+         + DestinationBucketName: "orders-live"
+         + Encrypted: "true"  (encryption)
+         + EncryptionType: "SSE-S3"  (encryption)
+         + NewBucket: "false"
+         + RestoreACLs: "false"
+  - orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  removed
+  1 restore did not change; --full shows it
+
+4 start
+A restore job that has been started cannot be cancelled.
+
+"#]]);
+}
+
+#[test]
+fn the_difference_as_a_comment_on_the_pull_request() {
+    let folder = pull_request();
+    plan(folder.path())
+        .args(["--format", "markdown"])
+        .assert()
+        .code(2)
+        .stdout_eq(str![[r#"
+<!-- redrill plan plans/orders.yaml -->
+### redrill plan: orders, run main
+
+**4 start** in 123456789012 us-west-2.
+Against `git:main`: **1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged**.
+
+| look twice | restores |
+|---|---|
+| writes into an existing resource | 1 |
+| network | 1 |
+| encryption | 1 |
+| cannot be recalled once started | 3 |
+
+<details><summary><b>web</b> · EC2 · start · ⚠ network</summary>
+
+`arn:aws:ec2:us-west-2::image/ami-0a1b2c3d4e5f60718`
+· token `rd1-4f0afa704cfeec06e79b1ad05e84c14760460616`
+
+```diff
+~ NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718" → "subnet-0ffffffff"  (network)
+  6 keys unchanged
+```
+
+</details>
+
+<details><summary><b>share</b> · EFS · start · renamed from files</summary>
+
+`arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45`
+· token `rd1-8a0f9a5c68876f86ef66356e5fb280d3344c8aa4`
+
+```diff
+~ CreationToken: "orders-files-main" → "orders-share-main"
+  8 keys unchanged
+```
+
+</details>
+
+<details><summary><b>bucket</b> · S3 · start · added · ⚠ writes into an existing resource · ⚠ encryption</summary>
+
+`arn:aws:backup:us-west-2:123456789012:recovery-point:orders-20261120030000-0a1b2c3d`
+· token `rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0`
+
+```diff
+! writes into bucket orders-live
++ DestinationBucketName: "orders-live"
++ Encrypted: "true"  (encryption)
++ EncryptionType: "SSE-S3"  (encryption)
++ NewBucket: "false"
++ RestoreACLs: "false"
+```
+
+</details>
+
+<details><summary><b>orders</b> · DynamoDB · removed</summary>
+
+`arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90`
+
+</details>
+
+A restore job that has been started cannot be cancelled.
+
+"#]]);
+}
+
+#[test]
+fn the_difference_as_annotations() {
+    let folder = pull_request();
+    plan(folder.path())
+        .args(["--format", "github"])
+        .assert()
+        .code(2)
+        .stdout_eq(str![[r#"
+::notice file=plans/orders.yaml,line=1,title=redrill plan%3A orders%2C run main::4 start%0Aagainst git:main: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged%0Awrites into an existing resource: 1 restore%0Anetwork: 1 restore%0Aencryption: 1 restore%0Acannot be recalled once started: 3 restores
+::warning file=plans/orders.yaml,line=4,title=web%3A start::~ NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718" → "subnet-0ffffffff"  (network)
+::warning file=plans/orders.yaml,line=18,title=bucket%3A start%2C added::writes into bucket orders-live%0A+ DestinationBucketName: "orders-live"%0A+ Encrypted: "true"  (encryption)%0A+ EncryptionType: "SSE-S3"  (encryption)%0A+ NewBucket: "false"%0A+ RestoreACLs: "false"
+::notice file=plans/orders.yaml,line=10,title=share%3A start%2C renamed from `files`::~ CreationToken: "orders-files-main" → "orders-share-main"
+::notice file=plans/orders.yaml,line=1,title=orders%3A removed::the plan does not restore it any more
+
+"#]]);
+}
+
+#[test]
+fn the_difference_for_machines() {
+    let folder = pull_request();
+    plan(folder.path())
+        .args(["--format", "json"])
+        .assert()
+        .code(2)
+        .stdout_eq(snapbox::file!["against_git.json"]);
+}
+
+#[test]
+fn nothing_changed_is_0_and_full_shows_it_all_the_same() {
+    let folder = pull_request();
+    git(folder.path(), &["checkout", "--quiet", "main"]);
+    plan(folder.path()).assert().code(0).stdout_eq(str![[r#"
+orders run main, into 123456789012 us-west-2
+against git:main: 4 unchanged
+
+  4 restores did not change; --full shows them
+
+4 start
+A restore job that has been started cannot be cancelled.
+
+"#]]);
+    plan(folder.path())
+        .args(["--full", "--only", "orders"])
+        .assert()
+        .code(0)
+        .stdout_eq(str![[r#"
+orders run main, into 123456789012 us-west-2
+against git:main: 1 unchanged
+
+  start  orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-84fa0c0a4d8bd4488e6aba2ad23cb6bcfaf60ad9
+           IamRoleArn: "arn:aws:iam::123456789012:role/restore"
+           RecoveryPointArn: "arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90"
+           ResourceType: "DynamoDB"
+           encryptionType: "Default"
+           target.account: "123456789012"
+           target.region: "us-west-2"
+           targetTableName: "orders-drill"
+
+1 start
+A restore job that has been started cannot be cancelled.
+
+"#]]);
+    // A comment, a description and the order of restores are no part of a request.
+    let text = BEFORE.replace(
+        "restores:",
+        "description: other words # and a comment\nrestores:",
+    );
+    write(folder.path(), "plans/orders.yaml", &text);
+    plan(folder.path()).assert().code(0);
+}
+
+/// Everything that was as it is now is read from the revision: variables and inventory as well.
+#[test]
+fn variables_and_inventory_are_those_of_the_revision_where_they_are_in_it() {
+    let folder = repository();
+    let plan = BEFORE
+        .replace("restores:", "vars: { table: x }\nrestores:")
+        .replace(
+            "orders-drill",
+            "\"{{ vars.table }}-{{ source.metadata.originalTableName }}\"",
+        );
+    let point = |name: &str| {
+        format!(
+            "account: \"123456789012\"\nregion: us-west-2\nvaults:\n  dr:\n    recovery_points:\n      - arn: arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90\n        resource_arn: arn:aws:dynamodb:us-west-2:123456789012:table/{name}\n        resource_type: DynamoDB\n        created_at: 2026-11-20T03:00:00Z\n        restore_metadata: {{ originalTableName: {name} }}\n"
+        )
+    };
+    std::fs::create_dir(folder.path().join("a b")).unwrap();
+    write(folder.path(), "a b/plan é.yaml", &plan);
+    write(folder.path(), "vars.yaml", "table: before\n");
+    write(folder.path(), "inventory.yaml", &point("old"));
+    commit(folder.path(), "before");
+    write(folder.path(), "vars.yaml", "table: after\n");
+    write(folder.path(), "inventory.yaml", &point("new"));
+    let subfolder = folder.path().join("a b");
+    let arguments = |var_file: &str| {
+        redrill(&subfolder).args([
+            "plan",
+            "plan é.yaml",
+            "--detailed-exitcode",
+            "--against",
+            "git:HEAD",
+            "--inventory",
+            "../inventory.yaml",
+            "--var-file",
+            var_file,
+        ])
+    };
+    arguments("../vars.yaml")
+        .assert()
+        .code(2)
+        .stdout_eq(str![[r#"
+orders run main, into 123456789012 us-west-2
+against git:HEAD: 1 changed, 3 unchanged
+look twice: 1 cannot be recalled once started
+
+  start  orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-dc183bce5b0cc6be3f55d4d1e6dcc2beaa07c4cc
+         [..] old, 0 bytes
+         ~ targetTableName: "before-old" → "after-new"
+           6 keys unchanged
+  3 restores did not change; --full shows them
+
+4 start
+A restore job that has been started cannot be cancelled.
+
+"#]]);
+    // A file outside the repository is what it is today.
+    let elsewhere = crate::support::folder();
+    let vars = write(elsewhere.path(), "vars.yaml", "table: same\n");
+    arguments(vars.to_str().unwrap())
+        .assert()
+        .code(2)
+        .stdout_eq("...\n[..]~ targetTableName: \"same-old\" → \"same-new\"\n...\n");
+}
+
+#[test]
+fn a_variable_that_is_new_or_gone_does_not_stand_in_the_way() {
+    let folder = repository();
+    let before = BEFORE
+        .replace(
+            "restores:",
+            "vars: { old: { description: gone since } }\nrestores:",
+        )
+        .replace("same-drill", "\"{{ vars.old }}\"");
+    let after = BEFORE
+        .replace("restores:", "vars: { new: {} }\nrestores:")
+        .replace("same-drill", "\"{{ vars.new }}\"");
+    write(folder.path(), "plan.yaml", &before);
+    commit(folder.path(), "before");
+    write(folder.path(), "plan.yaml", &after);
+    redrill(folder.path())
+        .args([
+            "plan",
+            "plan.yaml",
+            "--against",
+            "git:HEAD",
+            "--var",
+            "new=x",
+        ])
+        .assert()
+        .success()
+        .stdout_eq("...\n[..]~ targetTableName: \"the-value-of-old\" → \"x\"\n...\n");
+}
+
+/// Hooks tell git where it is by variables that would send us astray.
+#[test]
+fn variables_of_another_git_are_not_listened_to() {
+    let folder = pull_request();
+    plan(folder.path())
+        .env("GIT_DIR", "/nowhere")
+        .env("GIT_WORK_TREE", "/nowhere")
+        .env("GIT_INDEX_FILE", "/nowhere/index")
+        .env("GIT_PREFIX", "plans/")
+        .env("GIT_LITERAL_PATHSPECS", "1")
+        .env("GIT_OBJECT_DIRECTORY", "/nowhere")
+        .assert()
+        .code(2);
+}
+
+#[test]
+fn what_git_cannot_give_is_said() {
+    let folder = pull_request();
+    let path = folder.path();
+    let against = |of: &str| redrill(path).args(["plan", "plans/orders.yaml", "--against", of]);
+    against("git:nowhere").assert().code(64).stderr_eq(
+        "...\nerror: --against git:nowhere: the repository [..] has no revision `nowhere`; fetch it first: `git fetch origin BRANCH`; a shallow checkout lacks most revisions\n",
+    );
+    // What looks like an option is a revision that is not there.
+    against("git:--all").assert().code(64);
+    git(path, &["update-ref", "refs/remotes/origin/release", "main"]);
+    against("git:release")
+        .assert()
+        .code(64)
+        .stderr_eq("...\nerror: [..]; did you mean `git:origin/release`?\n");
+    against("git:origin/release").assert().success();
+    // A plan that is new: everything is added.
+    std::fs::copy(path.join("plans/orders.yaml"), path.join("plans/new.yaml")).unwrap();
+    redrill(path)
+        .args([
+            "plan",
+            "plans/new.yaml",
+            "--against",
+            "git:main",
+            "--detailed-exitcode",
+        ])
+        .assert()
+        .code(2)
+        .stderr_eq("...\nplans/new.yaml is not in that revision, so everything is new\n\n")
+        .stdout_eq("[..]\nagainst git:main: 4 added\n...\n");
+    // A plan that was none, and one of which a part was invalid.
+    for (was, totals) in [
+        ("no: [plan", "4 added"),
+        (
+            &BEFORE
+                .replace("type: EC2", "type: EC2x")
+                .replace("newFileSystem: true", "newFileSystem: 7")[..],
+            "3 added",
+        ),
+    ] {
+        git(path, &["checkout", "--quiet", "--detach", "main"]);
+        write(path, "plans/orders.yaml", was);
+        commit(path, "invalid");
+        write(path, "plans/orders.yaml", &after());
+        against("git:HEAD")
+            .assert()
+            .success()
+            .stderr_eq(
+                "...\nwhat it is held against is invalid ([..]), so all of that shows as new\n\n",
+            )
+            .stdout_eq(format!(
+                "[..]\nagainst git:HEAD: [..]{}[..]\n...\n",
+                if totals == "4 added" {
+                    totals
+                } else {
+                    "removed"
+                }
+            ));
+        git(path, &["checkout", "--quiet", "--force", "change"]);
+    }
+    let outside = crate::support::folder();
+    write(outside.path(), "plan.yaml", BEFORE);
+    redrill(outside.path())
+        .args(["plan", "plan.yaml", "--against", "git:main"])
+        .assert()
+        .code(64)
+        .stderr_eq("...\nerror: --against git:main: not a git repository (or any [..]\n");
+}
+
+#[test]
+fn nothing_is_written_into_the_repository() {
+    let folder = pull_request();
+    let before = files(folder.path());
+    for format in ["human", "json", "markdown", "github"] {
+        plan(folder.path())
+            .args(["--format", format])
+            .assert()
+            .code(2);
+    }
+    assert_eq!(files(folder.path()), before);
+}

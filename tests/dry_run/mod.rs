@@ -1,0 +1,13 @@
+//! The dry run: what would be sent, what is other than before, and that nothing is touched.
+
+#[cfg(unix)]
+mod action;
+mod against_git;
+mod against_others;
+mod bytes;
+mod drift;
+mod large;
+pub(crate) mod outputs;
+mod repository;
+mod saved;
+mod untouched;
