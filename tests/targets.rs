@@ -11,7 +11,7 @@ use snapbox::str;
 
 use crate::support::{at_once, emulator, folder, redrill, write};
 
-const PLAN: &str = r#"plan: everywhere
+pub(crate) const PLAN: &str = r#"plan: everywhere
 targets:
   west: { region: us-west-2, account: "123456789012", iam_role_arn: "arn:aws:iam::123456789012:role/restore" }
   east: { region: us-east-1, account: "123456789012", iam_role_arn: "arn:aws:iam::123456789012:role/restore" }

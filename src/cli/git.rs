@@ -152,11 +152,23 @@ pub(super) fn checked_out(file: &Path) -> Option<String> {
     })
 }
 
+/// A path without links; of a file that is there no more, that of its folder.
 fn real(file: &Path) -> Result<PathBuf, Failure> {
-    std::fs::canonicalize(file).map_err(|source| Failure::Io {
-        path: file.to_owned(),
-        source,
-    })
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    std::fs::canonicalize(file)
+        .or_else(|err| match file.file_name() {
+            Some(name) if err.kind() == std::io::ErrorKind::NotFound => {
+                Ok(std::fs::canonicalize(folder)?.join(name))
+            }
+            _ => Err(err),
+        })
+        .map_err(|source| Failure::Io {
+            path: file.to_owned(),
+            source,
+        })
 }
 
 #[cfg(unix)]

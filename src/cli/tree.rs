@@ -1,5 +1,5 @@
-//! Where files are read from: the working directory, or a revision of the repository. Plans, variables and inventories
-//! of either are read alike.
+//! Where files are read from: the working directory, or a revision of the repository. Plans, variables, locks
+//! and inventories of either are read alike.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,5 +31,17 @@ impl Tree<'_> {
             Some(bytes) => files::decode(&revision.label(path), bytes).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The same of a file that need not be there.
+    pub(super) fn source_if_there(&self, path: &Path) -> Result<Option<Arc<Source>>, Failure> {
+        let is_read_as_it_is = match self {
+            Self::Working => true,
+            Self::Revision(revision) => !revision.holds(path)?,
+        };
+        if is_read_as_it_is && !path.exists() {
+            return Ok(None);
+        }
+        self.source(path)
     }
 }

@@ -92,6 +92,9 @@ pub struct SavedRestore {
     pub action: Action,
     /// The attempt.
     pub attempt: u32,
+    /// The name of its target, where the plan has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The token; none while a part of the request is known later only.
     pub token: Option<String>,
     /// The body, without what is a hole. Its mark is in it, its token is.
@@ -144,6 +147,7 @@ impl Saved {
                     restore: step.name.to_string(),
                     action: change.action,
                     attempt: change.attempt,
+                    target: plan.target_of(step).name.clone(),
                     token: change.token.clone(),
                     request,
                     holes,
@@ -242,6 +246,9 @@ impl Saved {
                 reasons.push(format!("`{}` is not in it", step.name));
                 continue;
             };
+            if saved.target != plan.target_of(step).name {
+                reasons.push(format!("`{}`: its target has changed", step.name));
+            }
             if let Some(reason) = saved.differs(&step.draft, change.token.as_deref(), secrets) {
                 reasons.push(format!("`{}`: {reason}", step.name));
             }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::world::World;
-use super::{Context, Loaded, redact};
+use super::{Context, Loaded, lock, redact};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, InputOptions};
 use crate::cli::exit::Failure;
@@ -17,7 +18,18 @@ use crate::inventory;
 use crate::journal;
 use crate::pipeline;
 use crate::plan::{Identity, MARK, Planner, mark, token};
-use crate::render::{Known, Secrets, Target};
+use crate::render::{Known, Lock, Resolved, Secrets, Target};
+
+/// What this side was made with.
+pub(super) struct Present<'a> {
+    pub(super) loaded: &'a Loaded,
+    /// What is known by now, with what this side's selectors mean.
+    pub(super) known: &'a Known,
+    /// What the run has settled itself, and keeps to whatever the plan is.
+    pub(super) settled: &'a BTreeMap<String, Arc<Resolved>>,
+    pub(super) is_locked: bool,
+    pub(super) world: &'a World,
+}
 
 /// The other side of a comparison.
 #[derive(Default)]
@@ -44,21 +56,16 @@ impl Context<'_> {
         &self,
         against: &Against,
         arguments: &DryRun,
-        loaded: &Loaded,
-        known: &Known,
-        world: &World,
+        present: &Present<'_>,
     ) -> Result<Option<Base>, Failure> {
         let inputs = &arguments.inputs;
         Ok(Some(match against {
             Against::Source => return Ok(None),
             Against::Run(id) => {
-                let name = &loaded.planner.document().plan.value;
+                let name = &present.loaded.planner.document().plan.value;
                 self.run_base(&arguments.state.state, name, id.as_deref(), &inputs.run_id)?
             }
-            Against::File(path) => {
-                self.plan_base(Tree::Working, path, inputs, known, world)
-                    .await?
-            }
+            Against::File(path) => self.plan_base(Tree::Working, path, inputs, present).await?,
             Against::Git(name) => {
                 if arguments.plan == Path::new("-") {
                     return Err(Failure::Usage(
@@ -67,7 +74,7 @@ impl Context<'_> {
                 }
                 let revision = Revision::of(name, &arguments.plan)?;
                 let tree = Tree::Revision(&revision);
-                self.plan_base(tree, &arguments.plan, inputs, known, world)
+                self.plan_base(tree, &arguments.plan, inputs, present)
                     .await?
             }
         }))
@@ -110,8 +117,7 @@ impl Context<'_> {
         tree: Tree<'_>,
         path: &Path,
         options: &InputOptions,
-        known: &Known,
-        world: &World,
+        present: &Present<'_>,
     ) -> Result<Base, Failure> {
         let source = match tree.source(path) {
             Ok(Some(source)) => source,
@@ -135,8 +141,18 @@ impl Context<'_> {
         let Some(planner) = front.planner else {
             return Ok(Base::empty(invalid(&findings)));
         };
-        let mut known = known.clone();
-        let then = match (tree, world, &options.inventory) {
+        let loaded = Loaded {
+            planner,
+            findings: Vec::new(),
+        };
+        let mut of_lock = Vec::new();
+        let lock = match lock::beside_in(tree, path, options, &loaded, &mut of_lock) {
+            Err(Failure::Findings(findings)) => return Ok(Base::empty(invalid(&findings))),
+            lock => lock?,
+        };
+        let planner = &loaded.planner;
+        let mut known = present.known.clone();
+        let then = match (tree, present.world, &options.inventory) {
             // Recovery points as they were recorded then.
             (Tree::Revision(_), World::Inventory(_), Some(path)) => match tree.source(path)? {
                 Some(text) => inventory::Recorded::parse(&text.text).ok().map(|recorded| {
@@ -149,26 +165,59 @@ impl Context<'_> {
             },
             _ => None,
         };
+        // What selectors mean here was settled by this side's lock and inventory; it holds there only where neither is
+        // another.
+        if then.is_some() || lock.is_some() || present.is_locked {
+            known.resolved.clone_from(present.settled);
+        }
+        if let Some(lock) = &lock {
+            take(lock, planner, &mut known, &mut of_lock);
+        }
+        let refused = match refused(&of_lock) {
+            Some(refused) => refused,
+            None => return Ok(Base::empty(invalid(&of_lock))),
+        };
         match &then {
             Some(then) => {
                 known.sources.clear();
-                known.resolved.clear();
-                look_up(then, &planner, &mut known).await?;
+                look_up(then, planner, &mut known).await?;
             }
-            None => look_up(&world.readers(), &planner, &mut known).await?,
+            None => look_up(&present.world.readers(), planner, &mut known).await?,
         }
-        let (entries, _) = pipeline::entries(&planner, &known, &mut findings);
+        let (mut entries, _) = pipeline::entries(planner, &known, &mut findings);
+        for entry in &mut entries {
+            if refused.contains(entry.name.as_str()) {
+                entry.subject = None;
+            }
+        }
+        findings.extend(of_lock);
         let lacking = entries
             .iter()
             .filter(|entry| entry.subject.is_none())
             .count();
-        redact(&planner, &mut findings);
+        redact(planner, &mut findings);
         Ok(Base {
             trouble: (lacking > 0 || entries.is_empty()).then(|| invalid(&findings)),
             secrets: planner.secrets().clone(),
             entries,
         })
     }
+}
+
+/// Takes what the other side's lock says of its selectors.
+fn take(lock: &Lock, planner: &Planner, known: &mut Known, findings: &mut Vec<Finding>) {
+    if let Some(plan) = pipeline::requests(planner, known, &mut Vec::new()) {
+        crate::diff::lock::take(lock, &plan, &[], known, findings);
+    }
+}
+
+/// The restores that a lock is wrong about; nothing where it is wrong as a whole.
+fn refused(findings: &[Finding]) -> Option<BTreeSet<String>> {
+    findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.restore.clone())
+        .collect()
 }
 
 /// What selectors and templates of the other side ask about and is not known yet.

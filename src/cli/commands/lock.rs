@@ -10,6 +10,7 @@ use super::{Context, Loaded, unknown};
 use crate::cli::arguments::{InputOptions, Lock as Arguments};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
+use crate::cli::tree::Tree;
 use crate::diagnostic::Finding;
 use crate::diff::{Sources, lock};
 use crate::execute::{Clock, SystemClock};
@@ -45,7 +46,7 @@ pub(super) async fn lock(
     };
     let mut findings = loaded.findings.clone();
     let mut of_file = Vec::new();
-    let mut old = read(&path, &loaded, &mut of_file)?;
+    let mut old = read(Tree::Working, &path, &loaded, &mut of_file)?;
     if let Anew::All = anew {
         // A file that is broken is mended by being written anew; one of a later redrill is not written over.
         old = None;
@@ -135,14 +136,14 @@ pub(super) fn path(plan: &Path) -> Option<PathBuf> {
 
 /// The lock file of a plan; what is wrong with it is a finding.
 fn read(
+    tree: Tree<'_>,
     path: &Path,
     loaded: &Loaded,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Lock>, Failure> {
-    if !path.exists() {
+    let Some(source) = tree.source_if_there(path)? else {
         return Ok(None);
-    }
-    let source = files::source(path)?;
+    };
     let Some(file) = lock_file(&source, findings) else {
         return Ok(None);
     };
@@ -168,13 +169,29 @@ pub(super) fn beside(
     inputs: &InputOptions,
     loaded: &mut Loaded,
 ) -> Result<Option<Lock>, Failure> {
-    let Some(path) = path(plan).filter(|_| !inputs.no_lock) else {
-        return Ok(None);
-    };
     let mut findings = Vec::new();
-    let lock = read(&path, loaded, &mut findings)?;
+    let lock = beside_in(Tree::Working, plan, inputs, loaded, &mut findings)?;
     loaded.findings.extend(findings);
     Ok(lock)
+}
+
+/// The same as it is, or was, in a state of the files; what is wrong with it is kept apart.
+pub(super) fn beside_in(
+    tree: Tree<'_>,
+    plan: &Path,
+    inputs: &InputOptions,
+    loaded: &Loaded,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Lock>, Failure> {
+    match path(plan).filter(|_| !inputs.no_lock) {
+        Some(path) => read(tree, &path, loaded, findings),
+        None => Ok(None),
+    }
+}
+
+/// The lock file that a plan is read with, where there is one.
+pub(super) fn used(plan: &Path, inputs: &InputOptions) -> Option<PathBuf> {
+    path(plan).filter(|path| !inputs.no_lock && path.exists())
 }
 
 /// Whether what is locked is still there; where nobody answers, that is said.

@@ -1,6 +1,9 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
-use super::base::{Base, resources};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::base::{Base, Present, resources};
 use super::world::World;
 use super::{Asked, Context, Loaded, POINTS_FOR_RULES, chosen, lock};
 use crate::cli::against::Against;
@@ -13,7 +16,7 @@ use crate::execute::{Clock, Stopped, SystemClock};
 use crate::journal;
 use crate::pipeline;
 use crate::plan::Plan;
-use crate::render::Known;
+use crate::render::{Known, Resolved};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -53,6 +56,8 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
             &diff,
             &wanted.only,
             &mut known,
+            &observed.resolved,
+            lock.is_some(),
             &world,
         )
         .await?;
@@ -109,9 +114,18 @@ impl Context<'_> {
         diff: &Diff,
         only: &[String],
         known: &mut Known,
+        settled: &BTreeMap<String, Arc<Resolved>>,
+        is_locked: bool,
         world: &World,
     ) -> Result<Option<Compared>, Failure> {
-        let base = self.base(against, arguments, loaded, known, world).await?;
+        let present = Present {
+            loaded,
+            known,
+            settled,
+            is_locked,
+            world,
+        };
+        let base = self.base(against, arguments, &present).await?;
         if base.is_none() {
             let insists = arguments.against.is_some();
             if let Err(why) = self.points(plan, diff, known, world, insists).await {

@@ -71,7 +71,10 @@ fn inputs(path: &Path, options: &InputOptions, planner: &Planner) -> Result<Save
             .collect(),
         vars: digests(planner),
         inventory,
-        lock: None,
+        lock: match super::lock::used(path, options) {
+            Some(path) => Some(digested(&path)?),
+            None => None,
+        },
     })
 }
 
@@ -134,6 +137,7 @@ pub(super) fn command(saved: &Saved, typed: &Run) -> Result<Run, Failure> {
     let asked = [
         (!inputs.var_files.is_empty(), "--var-file"),
         (inputs.inventory.is_some(), "--inventory"),
+        (inputs.no_lock && saved.inputs.lock.is_some(), "--no-lock"),
         (
             inputs.run_id != "main" && inputs.run_id != saved.run_id,
             "--run-id",
@@ -163,6 +167,8 @@ pub(super) fn command(saved: &Saved, typed: &Run) -> Result<Run, Failure> {
         .inventory
         .as_ref()
         .map(|of| PathBuf::from(&of.path));
+    // A lock file that was not there then decides nothing now.
+    command.inputs.no_lock = saved.inputs.lock.is_none();
     command.inputs.vars.extend(saved.inputs.given.clone());
     command.only.only.clone_from(&saved.only);
     command.retry_failed = saved.retry_failed;

@@ -65,6 +65,7 @@ struct Widths {
     action: usize,
     name: usize,
     of_type: usize,
+    target: usize,
     arn: usize,
 }
 
@@ -80,6 +81,7 @@ impl Widths {
             action: widest(|row| row.change.action.name()),
             name: widest(|row| &row.step.name),
             of_type: widest(|row| &row.step.draft.request.resource_type),
+            target: widest(|row| row.target_name().unwrap_or_default()),
             arn: widest(|row| &row.step.draft.request.recovery_point_arn),
         }
     }
@@ -87,9 +89,12 @@ impl Widths {
 
 fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) {
     let request = &row.step.draft.request;
+    let target = row.target_name().map_or_else(String::new, |name| {
+        format!("{name:<width$}  ", width = widths.target)
+    });
     let _ = writeln!(
         text,
-        "  {:<action$}  {:<name$}  {:<of_type$}  {:<arn$}  {}",
+        "  {:<action$}  {:<name$}  {:<of_type$}  {target}{:<arn$}  {}",
         row.change.action.name(),
         row.step.name,
         visible(&request.resource_type),

@@ -9,6 +9,7 @@ use super::words::age;
 use super::{DryRun, Row, Totals};
 use crate::diff::{Action, Class, Fate, KeyChange, Restored};
 use crate::plan::Request;
+use crate::render::Target;
 
 /// `schemas/output/plan.schema.json`.
 #[derive(Serialize)]
@@ -16,7 +17,7 @@ struct Document<'a> {
     schema: &'static str,
     plan: &'a str,
     run_id: &'a str,
-    target: &'a crate::render::Target,
+    target: &'a Target,
     /// What the restores are held against, as it is typed.
     against: Option<&'a str>,
     totals: All,
@@ -39,6 +40,8 @@ struct Restore<'a> {
     restore: &'a str,
     action: Action,
     attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a Target>,
     token: Option<&'a str>,
     request: Request,
     pending: Vec<&'a str>,
@@ -128,6 +131,7 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
         restore: &row.step.name,
         action: row.change.action,
         attempt: row.change.attempt,
+        target: row.target,
         token: row.change.token.as_deref(),
         request: request.redacted(run.secrets),
         pending: draft.pending.iter().map(String::as_str).collect(),

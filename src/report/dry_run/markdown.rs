@@ -82,6 +82,7 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
         html(&request.resource_type),
         row.change.action.name().to_owned(),
     ];
+    summary.extend(row.target_name().map(|name| format!("in {}", html(name))));
     if let Some(restored) = row.restored {
         summary.extend(fate(&restored.fate).map(|words| html(&words)));
         let classes = restored.classes().into_iter();

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use crate::diff::{Action, Change, Class, Compared, Diff, Fate, Restored};
 use crate::plan::{Plan, Step};
-use crate::render::{Secrets, SourceFacts};
+use crate::render::{Secrets, SourceFacts, Target};
 
 /// Everything that a dry run has come to.
 #[derive(Clone, Copy)]
@@ -54,9 +54,18 @@ struct Totals {
 /// A restore with everything that is known of it.
 struct Row<'a> {
     step: &'a Step,
+    /// Where it runs, where the plan has several targets.
+    target: Option<&'a Target>,
     change: &'a Change,
     restored: Option<&'a Restored>,
     source: Option<&'a SourceFacts>,
+}
+
+impl Row<'_> {
+    /// What the plan calls its target, where it has several.
+    fn target_name(&self) -> Option<&str> {
+        self.target?.name.as_deref()
+    }
 }
 
 impl<'a> DryRun<'a> {
@@ -70,6 +79,7 @@ impl<'a> DryRun<'a> {
                 let step = &plan.steps[change.step];
                 Row {
                     step,
+                    target: (plan.targets.len() > 1).then(|| plan.target_of(step)),
                     change,
                     restored: compared.and_then(|(_, compared)| compared.restores.get(at)),
                     source: sources.get(&step.draft.request.recovery_point_arn),
