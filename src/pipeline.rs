@@ -140,7 +140,7 @@ pub fn unresolved<'p>(plan: &'p Plan, only: &[String]) -> Vec<(&'p Step, &'p Sel
     plan.steps
         .iter()
         .filter(|step| only.is_empty() || only.contains(&*step.name))
-        .filter_map(|step| Some((step, step.draft.selector.as_ref()?)))
+        .filter_map(|step| Some((step, step.draft.selector.as_deref()?)))
         .collect()
 }
 

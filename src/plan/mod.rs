@@ -76,8 +76,8 @@ pub struct Draft {
     pub lacks_recovery_point: bool,
     /// How long the restore is likely to take: an estimate from its type and size, or what it took before.
     pub expected: SignedDuration,
-    /// The selector that has to be resolved before anything is sent.
-    pub selector: Option<Selector>,
+    /// The selector that has to be resolved before anything is sent; few steps have one.
+    pub selector: Option<Box<Selector>>,
 }
 
 impl Draft {
@@ -184,6 +184,20 @@ impl Planner {
         repeated::once(findings, self.document(), self.instances())
     }
 
+    /// Lets go of the metadata as it was written of all that a plan has rendered to its end: a run of many restores
+    /// needs it no more.
+    pub fn let_go(&mut self, plan: &Plan) {
+        let mut wanted = vec![false; self.document().restores.len()];
+        for step in plan
+            .steps
+            .iter()
+            .filter(|step| !step.draft.pending.is_empty())
+        {
+            wanted[step.restore] = true;
+        }
+        self.renderer.let_go(|restore| !wanted[restore]);
+    }
+
     /// The request of one step with what is known now; `None` where an error stands in the way.
     pub fn draft(&self, index: usize, known: &Known, findings: &mut Vec<Finding>) -> Option<Draft> {
         let before = findings.len();
@@ -221,7 +235,7 @@ impl Planner {
             takes_mark: checked.takes_mark,
             lacks_recovery_point: checked.lacks_recovery_point,
             expected: checked.expected,
-            selector: rendered.selector,
+            selector: rendered.selector.map(Box::new),
         })
     }
 }

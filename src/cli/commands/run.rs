@@ -81,7 +81,7 @@ pub(super) async fn run(arguments: &Run, context: &mut Context<'_>) -> Result<Ex
         Some(inventory) => World::Inventory(inventory),
         None => World::Aws(aws.clone()),
     };
-    execute(&loaded, &world, &aws, &SystemClock, execution, context).await
+    execute(&mut loaded, &world, &aws, &SystemClock, execution, context).await
 }
 
 /// The command as it was typed, for the line that says how to go on.
@@ -124,15 +124,14 @@ pub(super) struct Execution<'a> {
 
 /// Compares, asks, executes and reports.
 pub(super) async fn execute<C: Clock>(
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     world: &World,
     aws: &[Arc<Aws>],
     clock: &C,
     execution: Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let planner = &loaded.planner;
-    let name = planner.document().plan.value.clone();
+    let name = loaded.planner.document().plan.value.clone();
     // Names become directories: a plan whose name was refused has no journal.
     super::refuse(loaded.findings.clone())?;
     let directory = journal::directory(&execution.state, &name, execution.run_id);
@@ -152,7 +151,8 @@ pub(super) async fn execute<C: Clock>(
         // A damaged journal of another run is no reason not to start this one.
         pipeline::learn(&mut plan, &journal::read(&earlier).unwrap_or_default());
     }
-    let plan = plan;
+    loaded.planner.let_go(&plan);
+    let (plan, planner) = (plan, &loaded.planner);
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
     check_opened(&before, &name, execution.run_id)?;
