@@ -318,7 +318,7 @@ pub fn learn(plan: &mut Plan, earlier: &[Recorded]) {
         .collect();
     for step in &mut plan.steps {
         if let Some(took) = took.get(&*step.name) {
-            step.draft.expected = *took;
+            Arc::make_mut(&mut step.draft).expected = *took;
         }
     }
 }

@@ -58,13 +58,13 @@ pub struct Step {
     /// How long its job is followed.
     pub timeout: Option<SignedDuration>,
     /// What is to be sent, as far as it is known.
-    pub draft: Draft,
+    pub draft: Arc<Draft>,
     /// What it has to meet.
     pub objectives: Objectives,
 }
 
 /// A request and what it still lacks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Draft {
     /// Without its token, which depends on the attempt.
     pub request: Request,
@@ -153,7 +153,7 @@ impl Planner {
                     name: Arc::clone(&instance.name),
                     restore: instance.restore,
                     needs: Arc::clone(&needed[instance.restore]),
-                    draft,
+                    draft: Arc::new(draft),
                     target: self.renderer.target_of(instance.restore),
                     timeout: document.restores[instance.restore].timeout,
                     objectives: document.restores[instance.restore].objectives,
@@ -241,6 +241,16 @@ impl Planner {
 }
 
 impl Plan {
+    /// Takes the drafts out of the steps: whoever executes them keeps each for as long as it is needed.
+    #[must_use]
+    pub fn take_drafts(&mut self) -> Vec<Arc<Draft>> {
+        let none = Arc::new(Draft::default());
+        let steps = self.steps.iter_mut();
+        steps
+            .map(|step| std::mem::replace(&mut step.draft, Arc::clone(&none)))
+            .collect()
+    }
+
     /// The token of a step's request in an attempt; none while a part of it is pending.
     #[must_use]
     pub fn token(&self, step: usize, attempt: u32) -> Option<String> {

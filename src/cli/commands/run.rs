@@ -152,7 +152,7 @@ pub(super) async fn execute<C: Clock>(
         pipeline::learn(&mut plan, &journal::read(&earlier).unwrap_or_default());
     }
     loaded.planner.let_go(&plan);
-    let (plan, planner) = (plan, &loaded.planner);
+    let planner = &loaded.planner;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
     check_opened(&before, &name, execution.run_id)?;
@@ -204,7 +204,7 @@ pub(super) async fn execute<C: Clock>(
     let (observed, mut known_now) = pipeline::history(&events).map_err(Stopped::from)?;
     known_now.sources = known.sources;
     // Another runner may have worked between the question and the lock.
-    let diff = pipeline::changes(&plan, &observed, &execution.wanted);
+    let mut diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(&plan, &diff)?;
     let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
     let mut opening = vec![if events.is_empty() {
@@ -239,9 +239,15 @@ pub(super) async fn execute<C: Clock>(
         record: events.iter().collect(),
     };
     drop(events);
+    let drafts = plan.take_drafts();
+    for change in &mut diff.changes {
+        // They have been shown; the engine makes each when it sends it.
+        change.token = None;
+    }
     let engine = Engine {
         planner,
         plan: &plan,
+        drafts,
         api: aws.to_vec(),
         journal,
         clock,
