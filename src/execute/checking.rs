@@ -275,17 +275,15 @@ where
         ];
         match task.of {
             Of::Restore(step) => {
+                let request = self.drafts[step].as_ref().map(|draft| &draft.request);
+                let request = request.cloned().unwrap_or_default();
                 let step = &plan.steps[step];
-                let request = &step.draft.request;
                 let created = self.known.created.get(&*step.name).cloned();
                 let created = created.unwrap_or_default();
                 all.extend([
                     ("REDRILL_RESTORE", step.name.to_string()),
-                    ("REDRILL_RESOURCE_TYPE", request.resource_type.clone()),
-                    (
-                        "REDRILL_RECOVERY_POINT_ARN",
-                        request.recovery_point_arn.clone(),
-                    ),
+                    ("REDRILL_RESOURCE_TYPE", request.resource_type),
+                    ("REDRILL_RECOVERY_POINT_ARN", request.recovery_point_arn),
                     ("REDRILL_CREATED_ARN", created.resource_arn),
                     ("REDRILL_JOB_ID", created.job_id),
                 ]);

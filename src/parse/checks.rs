@@ -64,7 +64,7 @@ pub(super) fn checks(
         return Arc::default();
     };
     let mut checks: Vec<Check> = Vec::new();
-    for item in items {
+    for item in items.iter() {
         let Some(check) = check(item, reader) else {
             continue;
         };
@@ -165,7 +165,7 @@ fn words(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
         return None;
     }
     let mut all_are_words = true;
-    for item in items {
+    for item in items.iter() {
         let is_word = matches!(item.kind, Kind::String(_) | Kind::Number(_) | Kind::Bool(_));
         if !is_word {
             all_are_words = false;
@@ -177,7 +177,7 @@ fn words(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
             );
         }
     }
-    all_are_words.then(|| items.clone())
+    all_are_words.then(|| items.to_vec())
 }
 
 fn expect(node: Option<&Node>, reader: &mut Reader<'_>) -> Expect {

@@ -197,7 +197,7 @@ pub(super) fn unchecked(
     findings: &mut Vec<Finding>,
 ) -> Option<BTreeMap<String, String>> {
     let mut seen: BTreeMap<String, &Entry> = BTreeMap::new();
-    for entry in &written.metadata {
+    for entry in written.metadata.iter() {
         if let Some(first) = seen.insert(entry.key.value.to_lowercase(), entry) {
             findings.push(differs_by_case(document, first, entry));
         }
@@ -221,7 +221,7 @@ fn spelled<'a>(
 ) -> BTreeMap<String, &'a Entry> {
     let mut entries: BTreeMap<String, &Entry> = BTreeMap::new();
     let mut folded: BTreeMap<String, &Entry> = BTreeMap::new();
-    for entry in &written.metadata {
+    for entry in written.metadata.iter() {
         let typed = &entry.key.value;
         if let Some(first) = folded.insert(typed.to_lowercase(), entry) {
             findings.push(differs_by_case(document, first, entry));
