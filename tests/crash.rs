@@ -76,7 +76,8 @@ async fn a_changed_byte_is_an_error_that_names_its_record() {
     let bytes = journal_bytes(state.path());
     let ends = ends(&bytes);
     let directory = journal::directory(state.path(), "many", "main");
-    for at in (0..bytes.len()).step_by(7) {
+    // The very last byte has a turn of its own, below.
+    for at in (0..bytes.len() - 1).step_by(7) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x01;
         set_journal(state.path(), &damaged);

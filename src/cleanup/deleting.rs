@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Fate, Item, Named};
 use crate::diff::{ApiError, Fault};
-use crate::execute::{Clock, Event, Journal, JournalError, Recorded};
+use crate::execute::{Clock, Control, Ended, Event, Journal, JournalError, Recorded};
 
 /// How long to wait between two looks: a quarter of what has passed, within these.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(500);
@@ -46,8 +47,10 @@ pub enum Progress {
 }
 
 /// What a cleanup has come to.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Cleaned {
+    /// Whether everything was looked at, or somebody wanted to leave before.
+    pub ended: Ended,
     /// What is gone now.
     pub gone: usize,
     /// What is left, and why.
@@ -65,6 +68,20 @@ pub enum Stopped {
     Aws(#[from] ApiError),
 }
 
+/// Why nothing more is asked.
+enum Halt {
+    /// Somebody wants to leave.
+    Left(Ended),
+    /// It cannot go on.
+    Stopped(Stopped),
+}
+
+impl From<Stopped> for Halt {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
 /// Everything that a cleanup works with.
 pub struct Deletions<'a, R, J, C> {
     /// AWS.
@@ -75,6 +92,8 @@ pub struct Deletions<'a, R, J, C> {
     pub clock: &'a C,
     /// Sees every event, after it is on disk.
     pub observer: &'a mut dyn FnMut(&Recorded),
+    /// Who wants to leave: after the call that is under way, or at once.
+    pub control: UnboundedReceiver<Control>,
 }
 
 impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
@@ -84,16 +103,27 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
     ///
     /// Where it cannot go on.
     pub async fn carry_out(mut self, levels: &[Vec<Item>]) -> Result<Cleaned, Stopped> {
-        let mut cleaned = Cleaned::default();
+        let mut cleaned = Cleaned {
+            ended: Ended::Finished,
+            gone: 0,
+            left: Vec::new(),
+        };
+        match self.delete(levels, &mut cleaned).await {
+            Ok(()) => {}
+            Err(Halt::Left(ended)) => cleaned.ended = ended,
+            Err(Halt::Stopped(stopped)) => return Err(stopped),
+        }
+        Ok(cleaned)
+    }
+
+    async fn delete(&mut self, levels: &[Vec<Item>], cleaned: &mut Cleaned) -> Result<(), Halt> {
         let mut kept = BTreeSet::new();
         for level in levels {
             let mut asked = Vec::new();
             for item in level {
                 match (&item.fate, &item.arn) {
                     (Fate::Delete { named, token }, Some(arn)) => {
-                        if let Some(request) =
-                            self.ask(item, arn, named, token, &mut cleaned).await?
-                        {
+                        if let Some(request) = self.ask(item, arn, named, token, cleaned).await? {
                             asked.push((item, arn.as_str(), named, request));
                         }
                     }
@@ -108,11 +138,10 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
                 }
             }
             for (item, arn, named, request) in asked {
-                self.follow(item, arn, named, &request, &mut cleaned)
-                    .await?;
+                self.follow(item, arn, named, &request, cleaned).await?;
             }
         }
-        Ok(cleaned)
+        Ok(())
     }
 
     fn say(&mut self, event: Event) -> Result<(), Stopped> {
@@ -139,14 +168,15 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
         named: &Named,
         token: &str,
         cleaned: &mut Cleaned,
-    ) -> Result<Option<Option<String>>, Stopped> {
+    ) -> Result<Option<Option<String>>, Halt> {
+        self.leave_if_asked()?;
         self.say(Event::Deleting {
             restore: item.restore.clone(),
             arn: arn.to_owned(),
             token: token.to_owned(),
         })?;
         let deleted = self.patiently(async |resources: &R| resources.delete(named, token).await);
-        match deleted.await {
+        match deleted.await? {
             Ok(request) => Ok(Some(request)),
             Err(error) => {
                 self.refused(item, arn, error, cleaned)?;
@@ -163,26 +193,28 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
         named: &Named,
         request: &Option<String>,
         cleaned: &mut Cleaned,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), Halt> {
         let began = self.clock.now();
         while let Some(request) = request {
             let progress =
                 self.patiently(async |resources: &R| resources.progress(named, request).await);
-            match progress.await {
-                Ok(Progress::UnderWay) => self.wait(began).await,
+            match progress.await? {
+                Ok(Progress::UnderWay) => self.wait(began).await?,
                 Ok(Progress::Done) => break,
                 Ok(Progress::Failed(why)) => {
                     // Somebody may have been faster.
-                    if self.patiently(async |r: &R| r.exists(named).await).await? {
-                        return self.is_left(item, arn, why, cleaned);
+                    let exists = self.patiently(async |r: &R| r.exists(named).await);
+                    if exists.await?.map_err(Stopped::from)? {
+                        return Ok(self.is_left(item, arn, why, cleaned)?);
                     }
                     break;
                 }
-                Err(error) => return self.refused(item, arn, error, cleaned),
+                Err(error) => return Ok(self.refused(item, arn, error, cleaned)?),
             }
         }
         for _ in 0..LOOKS {
-            match self.patiently(async |r: &R| r.exists(named).await).await {
+            let exists = self.patiently(async |r: &R| r.exists(named).await);
+            match exists.await? {
                 Ok(false) => {
                     self.say(Event::Deleted {
                         restore: item.restore.clone(),
@@ -191,36 +223,56 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
                     cleaned.gone += 1;
                     return Ok(());
                 }
-                Ok(true) => self.wait(began).await,
-                Err(error) => return self.refused(item, arn, error, cleaned),
+                Ok(true) => self.wait(began).await?,
+                Err(error) => return Ok(self.refused(item, arn, error, cleaned)?),
             }
         }
         let why = "AWS says that it is deleted, and still shows it".to_owned();
-        self.is_left(item, arn, why, cleaned)
+        Ok(self.is_left(item, arn, why, cleaned)?)
     }
 
-    async fn wait(&self, began: jiff::Timestamp) {
+    /// Waits, unless somebody wants to leave: nothing is under way meanwhile.
+    async fn wait(&mut self, began: jiff::Timestamp) -> Result<(), Halt> {
         let now = self.clock.now();
         let passed = now.duration_since(began) / 4;
-        self.clock
-            .idle_until(now + passed.clamp(SHORTEST, LONGEST))
-            .await;
+        let waited = self.clock.idle_until(now + passed.clamp(SHORTEST, LONGEST));
+        tokio::select! {
+            biased;
+            Some(control) = self.control.recv() => Err(leave(control)),
+            () = waited => Ok(()),
+        }
     }
 
-    /// The same call again while AWS only asks for patience.
+    fn leave_if_asked(&mut self) -> Result<(), Halt> {
+        match self.control.try_recv() {
+            Ok(control) => Err(leave(control)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The same call again while AWS only asks for patience. Who wants to leave waits for the one under way, unless it has
+    /// to be at once.
     async fn patiently<T>(
-        &self,
+        &mut self,
         call: impl AsyncFn(&R) -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
+    ) -> Result<Result<T, ApiError>, Halt> {
         let began = self.clock.now();
         let mut tries = 0;
         loop {
-            match call(self.resources).await {
-                Err(error) if error.fault == Fault::Throttled && tries < LOOKS => {
+            self.leave_if_asked()?;
+            let mut leaving = None;
+            let answer = tokio::select! {
+                answer = call(self.resources) => answer,
+                () = at_once(&mut self.control, &mut leaving) => return Err(Halt::Left(Ended::Interrupted)),
+            };
+            match (answer, leaving) {
+                (Err(error), None) if error.fault == Fault::Throttled && tries < LOOKS => {
                     tries += 1;
-                    self.wait(began).await;
+                    self.wait(began).await?;
                 }
-                answer => return answer,
+                (answer, None) => return Ok(answer),
+                // What it said is asked again by whoever goes on.
+                (_, Some(control)) => return Err(leave(control)),
             }
         }
     }
@@ -249,5 +301,23 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
         self.left_unasked(item, arn, &why)?;
         cleaned.left.push((item.clone(), why));
         Ok(())
+    }
+}
+
+fn leave(control: Control) -> Halt {
+    Halt::Left(match control {
+        Control::Detach => Ended::Detached,
+        Control::Now => Ended::Interrupted,
+    })
+}
+
+/// Returns when somebody wants to leave at once; notes meanwhile who wants to leave.
+async fn at_once(control: &mut UnboundedReceiver<Control>, leaving: &mut Option<Control>) {
+    loop {
+        match control.recv().await {
+            Some(Control::Now) => return,
+            Some(Control::Detach) => *leaving = Some(Control::Detach),
+            None => std::future::pending().await,
+        }
     }
 }

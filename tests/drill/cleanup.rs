@@ -243,6 +243,84 @@ async fn a_cleanup_that_was_killed_goes_on() {
     emulator.shutdown().await;
 }
 
+/// Runs a command to its end, or until something is so; time passes only where it is said to.
+async fn watch(
+    emulator: &Emulator,
+    child: &mut std::process::Child,
+    is_time_passing: bool,
+    until: impl Fn() -> bool,
+) {
+    while child.try_wait().unwrap().is_none() && !until() {
+        if is_time_passing {
+            let clock = emulator.clock();
+            let soon = clock.now() + jiff::SignedDuration::from_secs(60);
+            clock.advance_to(emulator.next_event().unwrap_or(soon));
+        }
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(2)))
+            .await
+            .unwrap();
+    }
+}
+
+/// Ctrl-C ends it after the call that is under way; it says how to go on, and that comes to the same end.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cleanup_that_is_left_says_how_to_go_on() {
+    // Time stands still, so that nothing is over before the signal.
+    let emulator = emulator(Options {
+        inventory: Some(inventory()),
+        driven: true,
+        speed: Speed::Max,
+        ..Options::default()
+    })
+    .await;
+    let before = emulator.resources(ACCOUNT);
+    let folder = folder();
+    let path = folder.path();
+    write(path, "plan.yaml", &plan(""));
+    let url = emulator.url();
+    let start = |command: &str| {
+        process(path)
+            .args([command, "plan.yaml", "--yes", "-q", "--endpoint-url", &url])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut child = start("run");
+    watch(&emulator, &mut child, true, || false).await;
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    let mut child = start("cleanup");
+    let journal = path.join(".redrill/drill/main/journal");
+    let has_asked = || {
+        let segments = crate::support::files(&journal);
+        segments
+            .iter()
+            .any(|(_, text)| String::from_utf8_lossy(text).contains("\"deleting\""))
+    };
+    watch(&emulator, &mut child, false, has_asked).await;
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    watch(&emulator, &mut child, false, || false).await;
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    snapbox::assert_data_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        snapbox::str![[r#"
+drill run main: 0 deleted and not found any more, 0 left
+stopped: 4 not looked at to the end; a deletion that was asked for goes on at AWS
+go on with: [..] cleanup plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..]
+
+"#]]
+    );
+
+    let mut child = start("cleanup");
+    watch(&emulator, &mut child, true, || false).await;
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(emulator.resources(ACCOUNT), before);
+    emulator.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_protected_or_unknown_is_left_and_said() {
     let emulator = world(Speed::Max).await;

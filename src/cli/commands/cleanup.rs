@@ -1,5 +1,8 @@
 //! `redrill cleanup PLAN --run-id ID`: what the run has made is deleted, and proven gone.
 
+use std::sync::atomic::Ordering;
+
+use super::again::again;
 use super::{Context, check_account};
 use crate::aws::Aws;
 use crate::cleanup::{Deletions, Fate, Item, Named, Progress, Resources, cleanup as plan_cleanup};
@@ -7,8 +10,9 @@ use crate::cli::afterwards::Cleanup;
 use crate::cli::confirm::typed;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Output;
+use crate::cli::signals::Signals;
 use crate::diff::{ApiError, Fault};
-use crate::execute::{Clock, Event, Observer, Recorded, Stopped, SystemClock, replay};
+use crate::execute::{Clock, Ended, Event, Observer, Recorded, Stopped, SystemClock, replay};
 use crate::journal::{self, Journal, Owner};
 use crate::render::Target;
 use crate::report::cleanup_human;
@@ -64,6 +68,8 @@ pub(super) async fn cleanup(
         user: context.environment.user.clone(),
         since: SystemClock.now(),
     };
+    let signals = Signals::listen();
+    let terminated = signals.terminated();
     let (journal, events) = Journal::open(&directory, &owner, false)?;
     // Another cleanup may have worked between the question and the lock.
     let levels = plan(&events, &protect, &targets)?;
@@ -83,6 +89,7 @@ pub(super) async fn cleanup(
         journal,
         clock: &SystemClock,
         observer: &mut |recorded: &Recorded| screen.observe(recorded),
+        control: signals.control,
     }
     .carry_out(&levels)
     .await;
@@ -97,11 +104,22 @@ pub(super) async fn cleanup(
         let arn = item.arn.as_deref().unwrap_or("-");
         text.push_str(&format!("left: {}  {arn}  {why}\n", item.restore));
     }
+    if cleaned.ended != Ended::Finished {
+        let open = count(&levels, |fate| {
+            matches!(fate, Fate::Delete { .. } | Fate::Gone | Fate::Left(_))
+        })
+        .saturating_sub(cleaned.gone + cleaned.left.len());
+        text.push_str(&format!(
+            "stopped: {open} not looked at to the end; a deletion that was asked for goes on at AWS\ngo on with: {}\n",
+            again(context, planner.secrets())
+        ));
+    }
     context.output.result(&text)?;
-    Ok(if cleaned.left.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Unfinished
+    Ok(match cleaned.ended {
+        Ended::Interrupted if terminated.load(Ordering::Relaxed) => Exit::Terminated,
+        Ended::Interrupted => Exit::Interrupted,
+        Ended::Finished if cleaned.left.is_empty() => Exit::Done,
+        Ended::Finished | Ended::Detached => Exit::Unfinished,
     })
 }
 
