@@ -10,6 +10,7 @@ mod instances;
 mod lock;
 mod meter;
 mod operators;
+mod plain;
 mod restores;
 mod scope;
 mod secret;
@@ -274,17 +275,21 @@ impl Renderer {
         let mut selector = None;
         let mut recovery_point_waits = BTreeSet::new();
         let target = self.target_of(instance.restore);
-        let scope = self.shared.restore(instance, target, None, known);
+        // What says which recovery point it is cannot ask about it.
+        let scope = || self.shared.restore(instance, target, None, known);
         let recovery_point = match &restore.recovery_point {
             None => None,
-            Some(Point::Arn(node)) => {
-                self.text(node, &scope, "recovery_point", findings)
+            Some(Point::Arn(node)) => match &node.kind {
+                Kind::String(text) if !template::is_template(text) => Some(text.clone()),
+                _ => self
+                    .text(node, &scope(), "recovery_point", findings)
                     .map(|(arn, of_arn)| {
                         recovery_point_waits = of_arn;
                         arn
-                    })
-            }
+                    }),
+            },
             Some(Point::Selector(written)) => {
+                let scope = scope();
                 self.selector(written, &scope, findings).map(|rendered| {
                     let resolved = known.resolved.get(&*instance.name);
                     match resolved.filter(|resolved| resolved.selector == rendered.selector) {
