@@ -216,10 +216,10 @@ fn made(path: &str, created: Option<&Created>, cell: &Cell) -> Value {
         ),
     };
     let slots = BTreeMap::from([
-        ("resource_arn".to_owned(), resource_arn),
-        ("job_id".to_owned(), job_id),
+        ("resource_arn".into(), resource_arn),
+        ("job_id".into(), job_id),
     ]);
     let created = names(&format!("{path}.created"), slots, cell);
-    let slots = BTreeMap::from([("created".to_owned(), Slot::Known(created))]);
+    let slots = BTreeMap::from([("created".into(), Slot::Known(created))]);
     names(path, slots, cell)
 }

@@ -22,7 +22,8 @@ const MAX_OUTPUT: usize = 256 * 1024;
 
 /// Whether a scalar is evaluated at all.
 pub(super) fn is_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%") || text.contains("{#")
+    // Most texts of a plan have no brace at all, which a search for one byte tells soonest.
+    text.contains('{') && ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
 /// What an engine says went wrong, and where in the scalar's text.
@@ -307,7 +308,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::render::scope::{Slot, names};
+    use crate::render::scope::{Slot, Slots, names};
 
     /// `vars` with a value of each kind, known, secret and pending.
     fn scope(cell: &Cell) -> Scope {
@@ -317,8 +318,8 @@ mod tests {
         });
         let of = |slot: fn(Value) -> Slot| {
             let values = values.as_object().into_iter().flatten();
-            let slots = values.map(|(k, v)| (k.clone(), slot(Serde(v).into())));
-            slots.collect::<BTreeMap<String, Slot>>()
+            let slots = values.map(|(k, v)| (k.clone().into(), slot(Serde(v).into())));
+            slots.collect::<Slots>()
         };
         let roots = [
             ("vars", of(Slot::Known)),
@@ -326,11 +327,11 @@ mod tests {
             ("source", of(Slot::Pending)),
         ];
         let mut slots = BTreeMap::from([
-            ("plan".to_owned(), Slot::Known(Value::from("orders"))),
-            ("restore".to_owned(), Slot::Secret(Value::from("db"))),
+            ("plan".into(), Slot::Known(Value::from("orders"))),
+            ("restore".into(), Slot::Secret(Value::from("db"))),
         ]);
         for (path, of) in roots {
-            slots.insert(path.to_owned(), Slot::Known(names(path, of, cell)));
+            slots.insert(path.into(), Slot::Known(names(path, of, cell)));
         }
         names("", slots, cell)
     }
