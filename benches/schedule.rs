@@ -140,7 +140,7 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
         target: 0,
         needs: needs.into(),
         timeout: None,
-        draft: Draft {
+        draft: Arc::new(Draft {
             holes: std::collections::BTreeMap::new(),
             request: Request {
                 copy_source_tags_to_restored_resource: None,
@@ -155,7 +155,7 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
             lacks_recovery_point: false,
             selector: None,
             expected: SignedDuration::from_secs((minutes * 60.0) as i64),
-        },
+        }),
         objectives: Objectives::default(),
     }
 }

@@ -144,7 +144,7 @@ pub fn unresolved<'p>(plan: &'p Plan, only: &[String]) -> Vec<(&'p Step, &'p Sel
     plan.steps
         .iter()
         .filter(|step| only.is_empty() || only.contains(&*step.name))
-        .filter_map(|step| Some((step, step.draft.selector.as_ref()?)))
+        .filter_map(|step| Some((step, step.draft.selector.as_deref()?)))
         .collect()
 }
 
@@ -362,7 +362,7 @@ pub fn learn(plan: &mut Plan, earlier: &[Recorded]) {
         .collect();
     for step in &mut plan.steps {
         if let Some(took) = took.get(&*step.name) {
-            step.draft.expected = *took;
+            Arc::make_mut(&mut step.draft).expected = *took;
         }
     }
 }

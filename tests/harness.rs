@@ -151,7 +151,7 @@ pub(crate) async fn run_with(
     let (journal, events) = Journal::open(&directory, &owner, false).unwrap();
     let (observed, known) = pipeline::history(&events).unwrap();
     let mut findings = front.findings;
-    let plan = pipeline::requests(&planner, &known, &mut findings).unwrap();
+    let mut plan = pipeline::requests(&planner, &known, &mut findings).unwrap();
     let diff = pipeline::changes(&plan, &observed, &Wanted::default());
     assert!(!diff.has_conflict(), "{diff:?}");
     if diff.count(Action::Start) + diff.count(Action::Resume) == 0 {
@@ -175,9 +175,11 @@ pub(crate) async fn run_with(
         },
     };
     let clock = Virtual(emulator.clock());
+    let drafts = plan.take_drafts();
     let engine = Engine {
         planner: &planner,
         plan: &plan,
+        drafts,
         api: vec![Arc::clone(aws)],
         journal: Mortal {
             journal,

@@ -43,6 +43,8 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
             MAX_BYTES >> 20
         ))));
     }
+    // A large plan is kept as long as the command runs.
+    bytes.shrink_to_fit();
     Ok(bytes)
 }
 

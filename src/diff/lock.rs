@@ -32,7 +32,7 @@ pub fn take(
     for step in &plan.steps {
         let name = &*step.name;
         let locked = lock.restores.get(name);
-        let Some(selector) = &step.draft.selector else {
+        let Some(selector) = step.draft.selector.as_deref() else {
             // Resolved by the run already, or waiting for an input; or no selector at all, and then not used.
             let resolved = known.resolved.get(name);
             if resolved.is_some() || step.draft.pending.contains(RECOVERY_POINT) {

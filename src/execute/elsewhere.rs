@@ -29,12 +29,17 @@ where
     pub(super) async fn look_elsewhere(&mut self, diff: &Diff) -> Result<Option<Ended>, Stopped> {
         let plan = self.engine.plan;
         let now = self.engine.clock.now();
+        // Shared, so that calls can be made meanwhile.
+        let drafts = self.drafts.clone();
         let mut points: BTreeSet<(usize, &str)> = BTreeSet::new();
         // From when on, by target and type.
         let mut windows: BTreeMap<(usize, &str), Timestamp> = BTreeMap::new();
         for change in &diff.changes {
             let step = &plan.steps[change.step];
-            let request = &step.draft.request;
+            let Some(draft) = &drafts[change.step] else {
+                continue;
+            };
+            let request = &draft.request;
             let past = self.observed.restores.get(&*step.name);
             let since = match (change.action, past) {
                 (Action::Start, _) if change.attempt == 1 => {

@@ -9,7 +9,7 @@ use super::run::Run;
 use super::state::Illegal;
 use super::{Clock, Event, Journal, JournalError, Recorded, Writer};
 use crate::diff::{ApiError, Diff, Observed, Reader};
-use crate::plan::{Plan, Planner};
+use crate::plan::{Draft, Plan, Planner};
 use crate::render::Known;
 
 /// What a person asks of a run that goes on.
@@ -78,6 +78,8 @@ pub struct Engine<'a, A, J, C, O> {
     pub planner: &'a Planner,
     /// What is to come back.
     pub plan: &'a Plan,
+    /// What is to be sent for each step of the plan, which has handed them over.
+    pub drafts: Vec<Arc<Draft>>,
     /// AWS: a client for each target of the plan.
     pub api: Vec<Arc<A>>,
     /// The journal of this run.

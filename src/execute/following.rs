@@ -37,7 +37,9 @@ where
                     self.watching[place].follow(step, job_id, past.intended_at, now, timeout);
                 }
                 _ => {
-                    let draft = &self.engine.plan.steps[step].draft;
+                    let Some(draft) = &self.drafts[step] else {
+                        continue;
+                    };
                     let request = Arc::new(draft.sent_with(&past.token));
                     let since = past.intended_at.min(now);
                     let since = since.saturating_sub(CLOCK_SKEW).unwrap_or(since);
@@ -62,6 +64,7 @@ where
     ) -> Result<(), Stopped> {
         self.emit(vec![event])?;
         self.requests.remove(&step);
+        self.drafts[step] = None;
         self.tries.remove(&step);
         self.perhaps_sent.remove(&step);
         let now = self.engine.clock.now();

@@ -13,7 +13,7 @@ use crate::plan::Plan;
 /// restore by a fifth of a second for each that starts before it.
 #[must_use]
 pub fn forecast(plan: &Plan, diff: &Diff) -> SignedDuration {
-    let mut schedule = Schedule::new(plan, diff);
+    let mut schedule = Schedule::new(plan, |at| &plan.steps[at].draft, diff);
     let targets: Vec<usize> = (0..plan.targets.len()).collect();
     let mut running: BinaryHeap<Reverse<(SignedDuration, usize)>> = BinaryHeap::new();
     let mut now = SignedDuration::ZERO;

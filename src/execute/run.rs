@@ -13,7 +13,7 @@ use super::state;
 use super::watching::Watching;
 use super::{Clock, Event, Journal, Observer, Recorded, Writer};
 use crate::diff::{ApiError, Diff, Fault, Job, Observed, Reader};
-use crate::plan::Request;
+use crate::plan::{Draft, Request};
 use crate::render::Known;
 
 /// How long AWS may be silent while jobs are followed.
@@ -30,6 +30,8 @@ pub(super) fn sweeps_of(place: usize) -> usize {
 
 pub(super) struct Run<'a, A, J, C, O> {
     pub(super) engine: Engine<'a, A, J, C, O>,
+    /// What is to be sent, until it has a job.
+    pub(super) drafts: Vec<Option<Arc<Draft>>>,
     pub(super) schedule: Schedule,
     pub(super) calls: Calls<A>,
     /// Attempts other than the first.
@@ -77,8 +79,10 @@ where
         let now = engine.clock.now();
         let plan = engine.plan;
         let api = std::mem::take(&mut engine.api);
+        let drafts = std::mem::take(&mut engine.drafts);
         Self {
-            schedule: Schedule::new(plan, diff),
+            schedule: Schedule::new(plan, |step| &drafts[step], diff),
+            drafts: drafts.into_iter().map(Some).collect(),
             calls: Calls::new(&plan.targets, api, !engine.policy.no_rate_limit, now),
             attempts: diff
                 .changes
@@ -127,6 +131,13 @@ where
             let event = event.redacted(self.engine.planner.secrets());
             let recorded = Recorded { at, event };
             state::apply(&mut self.observed, &recorded)?;
+            if let Event::Intended { restore, .. } = &recorded.event
+                && let Some(past) = self.observed.restores.get_mut(restore)
+            {
+                // What was sent is in the journal. Here it counts how far a restore is, of which there may be many.
+                past.token = String::new();
+                past.digest = String::new();
+            }
             self.buffer.push(recorded);
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::gates::Gates;
 use crate::diff::{Action, Diff};
 use crate::parse::OnFailure;
-use crate::plan::Plan;
+use crate::plan::{Draft, Plan};
 
 /// Restores of a type at once where the plan does not say: what AWS documents for restores on demand
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html>), and for DynamoDB
@@ -63,12 +63,12 @@ pub(super) struct Skip {
 }
 
 impl Schedule {
-    pub(super) fn new(plan: &Plan, diff: &Diff) -> Self {
+    pub(super) fn new<'d>(plan: &Plan, draft: impl Fn(usize) -> &'d Draft, diff: &Diff) -> Self {
         let mut names: BTreeMap<(usize, &str), usize> = BTreeMap::new();
         let mut types = Vec::new();
         let mut of_type = Vec::with_capacity(plan.steps.len());
-        for step in &plan.steps {
-            let name = step.draft.request.resource_type.as_str();
+        for (at, step) in plan.steps.iter().enumerate() {
+            let name = draft(at).request.resource_type.as_str();
             of_type.push(*names.entry((step.target, name)).or_insert_with(|| {
                 types.push(Type {
                     target: step.target,
@@ -81,10 +81,8 @@ impl Schedule {
         }
         let mut schedule = Self {
             gates: Gates::default(),
-            chain: plan
-                .steps
-                .iter()
-                .map(|step| step.draft.expected.as_secs().unsigned_abs().max(1))
+            chain: (0..plan.steps.len())
+                .map(|at| draft(at).expected.as_secs().unsigned_abs().max(1))
                 .collect(),
             waiting: BTreeSet::new(),
             of_type,

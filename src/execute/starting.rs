@@ -1,6 +1,5 @@
 //! From a restore that may start to a job: intent, request, answer, and what to do without one.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, JobQuery, Reader};
 use crate::plan::{Draft, Request, digest};
 
-impl<'a, A, J, C, O> Run<'a, A, J, C, O>
+impl<A, J, C, O> Run<'_, A, J, C, O>
 where
     A: Reader + Writer + 'static,
     J: Journal,
@@ -92,10 +91,11 @@ where
     }
 
     /// The whole request, with what has become known by now.
-    fn complete(&self, step: usize) -> Result<Cow<'a, Draft>, String> {
-        let draft = &self.engine.plan.steps[step].draft;
-        if draft.pending.is_empty() {
-            return Ok(Cow::Borrowed(draft));
+    fn complete(&self, step: usize) -> Result<Arc<Draft>, String> {
+        match &self.drafts[step] {
+            Some(draft) if draft.pending.is_empty() => return Ok(Arc::clone(draft)),
+            Some(_) => {}
+            None => return Err("it has a job already".to_owned()),
         }
         let mut findings = Vec::new();
         let draft = self.engine.planner.draft(step, &self.known, &mut findings);
@@ -106,7 +106,7 @@ where
             return Err(format!("{} ({})", finding.message, finding.rule));
         }
         match draft {
-            Some(draft) if draft.pending.is_empty() => Ok(Cow::Owned(draft)),
+            Some(draft) if draft.pending.is_empty() => Ok(Arc::new(draft)),
             Some(draft) => {
                 let names: Vec<String> = draft.pending.into_iter().collect();
                 Err(format!("AWS has not said what {} is", names.join(", ")))

@@ -82,7 +82,7 @@ pub struct Restore {
     /// What is restored.
     pub recovery_point: Option<Point>,
     /// The metadata map; values may hold templates.
-    pub metadata: Vec<Entry>,
+    pub metadata: Arc<[Entry]>,
     /// Where the metadata stands, or would.
     pub metadata_span: Span,
     /// Whether AWS copies the source's tags; not sent where the plan does not say.
@@ -160,18 +160,16 @@ fn restores(node: &Node, reader: &mut Reader<'_>) -> Vec<Restore> {
             "add a restore: `files: { type: EFS, recovery_point: arn:…, metadata: { … } }`",
         );
     }
-    node.entries()
-        .iter()
-        .filter_map(|entry| {
-            reader.name(&entry.key, "a restore");
-            let before = reader.findings.len();
-            let restore = restore(entry, reader);
-            for finding in &mut reader.findings[before..] {
-                finding.restore = Some(entry.key.value.clone());
-            }
-            restore
-        })
-        .collect()
+    let mut all = Vec::with_capacity(node.entries().len());
+    for entry in node.entries() {
+        reader.name(&entry.key, "a restore");
+        let before = reader.findings.len();
+        all.extend(restore(entry, reader));
+        for finding in &mut reader.findings[before..] {
+            finding.restore = Some(entry.key.value.clone());
+        }
+    }
+    all
 }
 
 fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
@@ -209,7 +207,10 @@ fn restore(entry: &Entry, reader: &mut Reader<'_>) -> Option<Restore> {
             )
             .is_some()
         })
-        .map(|entry| entry.value.entries().to_vec())
+        .and_then(|entry| match &entry.value.kind {
+            Kind::Mapping(entries) => Some(Arc::clone(entries)),
+            _ => None,
+        })
         .unwrap_or_default();
     let copy_source_tags = fields
         .get("copy_source_tags_to_restored_resource")
@@ -251,7 +252,7 @@ fn not_supported(span: Span, what: &str, reader: &mut Reader<'_>) {
 
 fn needs(node: &Node, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {
     let items = match &node.kind {
-        Kind::Sequence(items) => items.as_slice(),
+        Kind::Sequence(items) => &items[..],
         // `needs: db` is what one writes first.
         Kind::String(_) => std::slice::from_ref(node),
         _ => {

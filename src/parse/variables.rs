@@ -89,8 +89,8 @@ pub fn given(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Given>
     };
     Some(
         entries
-            .into_iter()
-            .map(|entry| (entry.key.value, entry.value))
+            .iter()
+            .map(|entry| (entry.key.value.clone(), entry.value.clone()))
             .collect(),
     )
 }
@@ -141,7 +141,7 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
     let is_long = matches!(&entry.value.kind, Kind::Mapping(entries)
         if entries.iter().any(|e| long.contains(&e.key.value.as_str()) || says_type(e))
             || entries.is_empty()
-            || matches!(entries.as_slice(), [only] if only.key.value == "type"));
+            || matches!(&entries[..], [only] if only.key.value == "type"));
     if !is_long {
         if !matches!(entry.value.kind, Kind::Null) {
             variable.default = Some(entry.value.clone());

@@ -37,10 +37,10 @@ pub enum Kind {
     Number(Number),
     /// Anything else, and everything quoted.
     String(String),
-    /// A list.
-    Sequence(Vec<Node>),
+    /// A list. Shared, so that a part of a plan can be taken out of it without being copied.
+    Sequence(Arc<[Node]>),
     /// A map, in the order of the file.
-    Mapping(Vec<Entry>),
+    Mapping(Arc<[Entry]>),
 }
 
 /// A key and its value.
@@ -229,8 +229,8 @@ impl Builder<'_> {
             end: end.end,
         };
         let kind = match open.content {
-            Content::Sequence(items) => Kind::Sequence(items),
-            Content::Mapping { entries, .. } => Kind::Mapping(self.mapping(entries)),
+            Content::Sequence(items) => Kind::Sequence(items.into()),
+            Content::Mapping { entries, .. } => Kind::Mapping(self.mapping(entries).into()),
         };
         self.value(Node { kind, span }, open.anchor)
     }
@@ -320,15 +320,15 @@ impl Builder<'_> {
 
     fn merged(&mut self, value: Node) -> Vec<Entry> {
         match value.kind {
-            Kind::Mapping(entries) => entries,
+            Kind::Mapping(entries) => entries.to_vec(),
             Kind::Sequence(items)
                 if items
                     .iter()
                     .all(|item| matches!(item.kind, Kind::Mapping(_))) =>
             {
                 items
-                    .into_iter()
-                    .flat_map(|item| self.merged(item))
+                    .iter()
+                    .flat_map(|item| self.merged(item.clone()))
                     .collect()
             }
             _ => {

@@ -60,13 +60,13 @@ pub struct Step {
     /// Where the plan file names it.
     pub span: Span,
     /// What is to be sent, as far as it is known.
-    pub draft: Draft,
+    pub draft: Arc<Draft>,
     /// What it has to meet.
     pub objectives: Objectives,
 }
 
 /// A request and what it still lacks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Draft {
     /// Without its token, which depends on the attempt.
     pub request: Request,
@@ -80,8 +80,8 @@ pub struct Draft {
     pub lacks_recovery_point: bool,
     /// How long the restore is likely to take: an estimate from its type and size, or what it took before.
     pub expected: SignedDuration,
-    /// The selector that has to be resolved before anything is sent.
-    pub selector: Option<Selector>,
+    /// The selector that has to be resolved before anything is sent; few steps have one.
+    pub selector: Option<Box<Selector>>,
 }
 
 impl Draft {
@@ -170,7 +170,7 @@ impl Planner {
                     span: document.restores[instance.restore].name.span,
                     restore: instance.restore,
                     needs: Arc::clone(&needed[instance.restore]),
-                    draft,
+                    draft: Arc::new(draft),
                     target: self.renderer.target_of(instance.restore),
                     timeout: document.restores[instance.restore].timeout,
                     objectives: document.restores[instance.restore].objectives,
@@ -199,6 +199,20 @@ impl Planner {
     #[must_use]
     pub fn once(&self, findings: Vec<Finding>) -> Vec<Finding> {
         repeated::once(findings, self.document(), self.instances())
+    }
+
+    /// Lets go of the metadata as it was written of all that a plan has rendered to its end: a run of many restores
+    /// needs it no more.
+    pub fn let_go(&mut self, plan: &Plan) {
+        let mut wanted = vec![false; self.document().restores.len()];
+        for step in plan
+            .steps
+            .iter()
+            .filter(|step| !step.draft.pending.is_empty())
+        {
+            wanted[step.restore] = true;
+        }
+        self.renderer.let_go(|restore| !wanted[restore]);
     }
 
     /// The request of one step with what is known now; `None` where an error stands in the way.
@@ -239,12 +253,22 @@ impl Planner {
             takes_mark: checked.takes_mark,
             lacks_recovery_point: checked.lacks_recovery_point,
             expected: checked.expected,
-            selector: rendered.selector,
+            selector: rendered.selector.map(Box::new),
         })
     }
 }
 
 impl Plan {
+    /// Takes the drafts out of the steps: whoever executes them keeps each for as long as it is needed.
+    #[must_use]
+    pub fn take_drafts(&mut self) -> Vec<Arc<Draft>> {
+        let none = Arc::new(Draft::default());
+        let steps = self.steps.iter_mut();
+        steps
+            .map(|step| std::mem::replace(&mut step.draft, Arc::clone(&none)))
+            .collect()
+    }
+
     /// The token of a step's request in an attempt; none while a part of it is pending.
     #[must_use]
     pub fn token(&self, step: usize, attempt: u32) -> Option<String> {

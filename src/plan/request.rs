@@ -12,7 +12,7 @@ use crate::render::Secrets;
 ///
 /// The fields stand in the order of their names, and metadata is sorted by key, so that serialising it compactly
 /// gives its one canonical form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Request {
     /// Sent only where the plan says it; AWS's default is false.

@@ -22,7 +22,7 @@ pub struct Instance {
     /// Its name in journal, reports and tokens.
     pub name: Arc<str>,
     /// The item that it is made for.
-    pub each: Option<Each>,
+    pub each: Option<Box<Each>>,
 }
 
 /// The item of a `for_each`.
@@ -137,7 +137,7 @@ impl Renderer {
                         instances.push(Instance {
                             restore: at,
                             name: Arc::from(instance_name(name, &each.key)),
-                            each: Some(each),
+                            each: Some(Box::new(each)),
                         });
                     }
                     for finding in &mut findings[before..] {
@@ -147,6 +147,7 @@ impl Renderer {
             }
             instances.of.push(from..instances.all.len());
         }
+        instances.all.shrink_to_fit();
         instances
     }
 

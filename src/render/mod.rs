@@ -200,6 +200,19 @@ impl Renderer {
         &self.document
     }
 
+    /// Lets go of the metadata of the document's restores that are chosen.
+    pub(crate) fn let_go(&mut self, chosen: impl Fn(usize) -> bool) {
+        // Whoever shares the document goes on with it as it is.
+        let Some(document) = Arc::get_mut(&mut self.document) else {
+            return;
+        };
+        for (at, restore) in document.restores.iter_mut().enumerate() {
+            if chosen(at) {
+                restore.metadata = Arc::default();
+            }
+        }
+    }
+
     /// The id of the run that is rendered for.
     #[must_use]
     pub fn run_id(&self) -> &str {

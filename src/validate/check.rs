@@ -203,7 +203,7 @@ pub(super) fn unchecked(
     findings: &mut Vec<Finding>,
 ) -> Option<BTreeMap<String, String>> {
     let mut seen: BTreeMap<String, &Entry> = BTreeMap::new();
-    for entry in &written.metadata {
+    for entry in written.metadata.iter() {
         if let Some(first) = seen.insert(entry.key.value.to_lowercase(), entry) {
             findings.push(differs_by_case(document, first, entry));
         }
@@ -247,7 +247,7 @@ fn spelled<'a>(
     let mut keys = Vec::with_capacity(written.metadata.len());
     let mut entries = Entries::new();
     let mut folded: BTreeMap<String, &Entry> = BTreeMap::new();
-    for entry in &written.metadata {
+    for entry in written.metadata.iter() {
         let typed = &entry.key.value;
         if let Some(first) = folded.insert(typed.to_lowercase(), entry) {
             findings.push(differs_by_case(document, first, entry));

@@ -94,7 +94,7 @@ pub(super) async fn rehearse(
         emulator: emulator.clock(),
     };
     let exit = execute(
-        &loaded,
+        &mut loaded,
         &World::Aws(aws.clone()),
         &aws,
         &clock,

@@ -102,7 +102,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         Some(inventory) => World::Inventory(inventory),
         None => World::Aws(aws.clone()),
     };
-    execute(&loaded, &world, &aws, &SystemClock, execution, context).await
+    execute(&mut loaded, &world, &aws, &SystemClock, execution, context).await
 }
 
 /// One run of the engine, whatever it works against.
@@ -126,15 +126,14 @@ pub(super) struct Execution<'a> {
 
 /// Compares, asks, executes and reports.
 pub(super) async fn execute<C: Clock>(
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     world: &World,
     aws: &[Arc<Aws>],
     clock: &C,
     mut execution: Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let planner = &loaded.planner;
-    let name = planner.document().plan.value.clone();
+    let name = loaded.planner.document().plan.value.clone();
     // Names become directories: a plan whose name was refused has no journal.
     super::refuse(loaded.findings.clone())?;
     let directory = journal::directory(&execution.state, &name, execution.run_id);
@@ -158,7 +157,8 @@ pub(super) async fn execute<C: Clock>(
         // A damaged journal of another run is no reason not to start this one.
         pipeline::learn(&mut plan, &journal::read(&earlier).unwrap_or_default());
     }
-    let plan = plan;
+    loaded.planner.let_go(&plan);
+    let planner = &loaded.planner;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     if let Some(saved) = execution.saved {
         saved::check_requests(saved, loaded, &plan, &diff)?;
@@ -219,7 +219,7 @@ pub(super) async fn execute<C: Clock>(
     if let Some(saved) = execution.saved {
         saved::check_position(saved, &events, &mut execution.wanted)?;
     }
-    let diff = pipeline::changes(&plan, &observed, &execution.wanted);
+    let mut diff = pipeline::changes(&plan, &observed, &execution.wanted);
     refuse_conflicts(loaded, &plan, &diff, &execution)?;
     let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
     let mut opening = vec![if events.is_empty() {
@@ -256,9 +256,15 @@ pub(super) async fn execute<C: Clock>(
         record: events.iter().collect(),
     };
     drop(events);
+    let drafts = plan.take_drafts();
+    for change in &mut diff.changes {
+        // They have been shown; the engine makes each when it sends it.
+        change.token = None;
+    }
     let engine = Engine {
         planner,
         plan: &plan,
+        drafts,
         api: aws.to_vec(),
         journal,
         clock,
