@@ -122,24 +122,6 @@ pub(super) fn write_tree(
     Ok(())
 }
 
-/// Writes a file that only its owner reads, whole or not at all: beside it first, then in its place.
-pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let fail = |source| Failure::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    // Made with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)?;
-    file.persist(path).map_err(|err| fail(err.error))?;
-    Ok(())
-}
-
 /// Writes a file that a command was asked for.
 #[expect(
     clippy::disallowed_methods,
@@ -176,6 +158,20 @@ pub(super) fn check_place(path: &Path, replace: bool) -> Result<(), Failure> {
 
 /// Writes a file whole or not at all; one that is there is replaced only where `replace` says so.
 pub(super) fn write_whole(path: &Path, text: &str, replace: bool) -> Result<(), Failure> {
+    // As any other new file, whose readers the umask decides.
+    put(path, text, replace, 0o666)
+}
+
+/// The same of a file that only its owner reads, in place of what is there.
+pub(super) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    put(path, text, true, 0o600)
+}
+
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, reason = "files have no mode there")
+)]
+fn put(path: &Path, text: &str, replace: bool, mode: u32) -> Result<(), Failure> {
     // The path that an error of a temporary file names is of no use to anybody.
     let fail = |source: std::io::Error| Failure::Io {
         path: path.to_owned(),
@@ -185,9 +181,8 @@ pub(super) fn write_whole(path: &Path, text: &str, replace: bool) -> Result<(), 
         },
     };
     let mut builder = tempfile::Builder::new();
-    // As any other new file, whose readers the umask decides.
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     let mut file = builder.tempfile_in(folder_of(path)).map_err(fail)?;
     file.write_all(text.as_bytes()).map_err(fail)?;
     file.as_file().sync_all().map_err(fail)?;

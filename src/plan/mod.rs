@@ -282,7 +282,7 @@ impl Planner {
     /// The request of one step with what is known now; `None` where an error stands in the way.
     pub fn draft(&self, index: usize, known: &Known, findings: &mut Vec<Finding>) -> Option<Draft> {
         let before = findings.len();
-        let rendered = self.renderer.restore(index, known, findings);
+        let mut rendered = self.renderer.restore(index, known, findings);
         let refused = findings[before..]
             .iter()
             .any(|finding| finding.severity == Severity::Error);
@@ -294,7 +294,7 @@ impl Planner {
             .and_then(|arn| known.sources.get(arn));
         let checked = validate::restore(
             self.document(),
-            &rendered,
+            &mut rendered,
             target,
             source,
             self.renderer.protect(),

@@ -14,6 +14,9 @@ const PREFIX: &str = "rd1-";
 /// Hexadecimal digits of the hash: 160 bits. The token is 44 characters long; other creator ids of AWS Backup take 50.
 const DIGITS: usize = 40;
 
+/// Bytes of what is hashed, of most restores.
+const PREIMAGE: usize = 1024;
+
 /// Everything of a token but the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity<'a> {
@@ -65,8 +68,9 @@ pub fn token(identity: &Identity<'_>, request: &Request) -> String {
             region: &identity.target.region,
         },
     };
+    let mut text = Vec::with_capacity(PREIMAGE);
     // Strings and a number: serde_json cannot fail on it.
-    let text = serde_json::to_string(&preimage).unwrap_or_default();
+    let _ = serde_json::to_writer(&mut text, &preimage);
     let mut token = String::from(PREFIX);
     token.push_str(&hex(&Sha256::digest(text))[..DIGITS]);
     token

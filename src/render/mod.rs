@@ -7,9 +7,11 @@
 mod bounded;
 mod filters;
 mod instances;
+mod known;
 mod lock;
 mod meter;
 mod operators;
+mod plain;
 mod restores;
 mod scope;
 mod secret;
@@ -23,6 +25,7 @@ mod wire;
 mod words;
 
 pub use instances::{Each, Instance, Instances, instance_name, split_instance};
+pub use known::{Created, Known, SourceFacts};
 pub use lock::{Lock, Locked, locked};
 pub use operators::filter_names;
 pub use secret::{REDACTED, Secrets};
@@ -45,47 +48,6 @@ use template::Templates;
 
 /// What a request waits for whose selector was not resolved.
 pub const RECOVERY_POINT: &str = "recovery_point";
-
-/// What a template may ask of the recovery point.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SourceFacts {
-    /// When the recovery point was made, RFC 3339.
-    pub created_at: String,
-    /// The resource that was backed up.
-    pub resource_arn: String,
-    /// The size of the backup, bytes.
-    pub size_bytes: i64,
-    /// What GetRecoveryPointRestoreMetadata returns.
-    pub metadata: BTreeMap<String, String>,
-    /// AWS's name of the type; absent where whoever recorded it did not say.
-    pub resource_type: Option<String>,
-    /// When AWS Backup deletes it, RFC 3339; absent where it keeps it.
-    pub expires_at: Option<String>,
-    /// WARM, COLD or DELETED; AWS does not say it of every point.
-    pub storage_class: Option<String>,
-    /// Whether other recovery points belong to it.
-    pub is_parent: bool,
-}
-
-/// What a completed restore left for the templates of those that need it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Created {
-    /// The restore job.
-    pub job_id: String,
-    /// The resource it made.
-    pub resource_arn: String,
-}
-
-/// Recovery points by ARN and finished restores by name: what is known besides the inputs.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// By the ARN of the recovery point.
-    pub sources: BTreeMap<String, SourceFacts>,
-    /// By the name of the restore; shared with every template that is being evaluated.
-    pub created: Arc<BTreeMap<String, Created>>,
-    /// What selectors were resolved to, by the name of the restore.
-    pub resolved: BTreeMap<String, Arc<Resolved>>,
-}
 
 /// The account, region and role that a restore runs in.
 #[derive(
@@ -313,17 +275,21 @@ impl Renderer {
         let mut selector = None;
         let mut recovery_point_waits = BTreeSet::new();
         let target = self.target_of(instance.restore);
-        let scope = self.shared.restore(instance, target, None, known);
+        // What says which recovery point it is cannot ask about it.
+        let scope = || self.shared.restore(instance, target, None, known);
         let recovery_point = match &restore.recovery_point {
             None => None,
-            Some(Point::Arn(node)) => {
-                self.text(node, &scope, "recovery_point", findings)
+            Some(Point::Arn(node)) => match &node.kind {
+                Kind::String(text) if !template::is_template(text) => Some(text.clone()),
+                _ => self
+                    .text(node, &scope(), "recovery_point", findings)
                     .map(|(arn, of_arn)| {
                         recovery_point_waits = of_arn;
                         arn
-                    })
-            }
+                    }),
+            },
             Some(Point::Selector(written)) => {
+                let scope = scope();
                 self.selector(written, &scope, findings).map(|rendered| {
                     let resolved = known.resolved.get(&*instance.name);
                     match resolved.filter(|resolved| resolved.selector == rendered.selector) {

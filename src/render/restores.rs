@@ -11,7 +11,7 @@ use super::Created;
 use super::instances::{Instances, instance_name, split_instance};
 use super::scope::{Cell, PLACEHOLDER_ARN, Slot, join, known, names};
 use crate::diagnostic::suggest;
-use crate::parse::Document;
+use crate::parse::{Document, Restore};
 
 /// What each restore may ask of others.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Neighbours {
 /// Every restore of the plan, by name.
 #[derive(Debug, Default)]
 struct Names {
-    restores: HashMap<String, usize>,
+    restores: HashMap<Arc<str>, usize>,
     instances: Arc<Instances>,
     /// Those with a `for_each`.
     repeated: BTreeSet<usize>,
@@ -35,19 +35,29 @@ type Needs = BTreeMap<usize, Option<BTreeSet<String>>>;
 
 impl Neighbours {
     pub(super) fn new(document: &Document, instances: &Arc<Instances>) -> Self {
-        let restores: HashMap<String, usize> = document
-            .restores
-            .iter()
-            .enumerate()
-            .map(|(at, restore)| (restore.name.value.clone(), at))
-            .collect();
+        // Most restores have one instance, whose name is theirs.
+        let name = |(at, restore): (usize, &Restore)| {
+            let one = instances.all().get(instances.of(at).start);
+            let shared = one.filter(|instance| *instance.name == *restore.name.value);
+            let name = shared.map(|instance| Arc::clone(&instance.name));
+            (
+                name.unwrap_or_else(|| Arc::from(restore.name.value.as_str())),
+                at,
+            )
+        };
+        let restores: HashMap<Arc<str>, usize> =
+            document.restores.iter().enumerate().map(name).collect();
+        let nothing = Arc::new(Needs::new());
         let needs = document
             .restores
             .iter()
             .map(|restore| {
+                if restore.needs.is_empty() {
+                    return Arc::clone(&nothing);
+                }
                 let mut needs = Needs::new();
                 for need in &restore.needs {
-                    if let Some(at) = restores.get(&need.value) {
+                    if let Some(at) = restores.get(need.value.as_str()) {
                         needs.insert(*at, None);
                     } else if let Some((base, key)) = split_instance(&need.value)
                         && let Some(at) = restores.get(base)
@@ -123,7 +133,7 @@ impl Object for Restores {
                 .restores
                 .iter()
                 .filter(|(_, at)| self.needs.contains_key(at))
-                .map(|(name, _)| name.as_str());
+                .map(|(name, _)| &**name);
             let help = suggest(name, needed.collect::<BTreeSet<_>>());
             self.cell
                 .misses(format!("there is no restore `{name}`"), help);
@@ -222,7 +232,7 @@ impl Object for Repeated {
 /// `{created: {resource_arn, job_id}}`
 fn made(path: &str, created: Option<&Created>, cell: &Cell) -> Value {
     let created = created_names(&format!("{path}.created"), created, cell);
-    let slots = BTreeMap::from([("created".to_owned(), Slot::Known(created))]);
+    let slots = BTreeMap::from([("created".into(), Slot::Known(created))]);
     names(path, slots, cell)
 }
 
@@ -236,8 +246,8 @@ pub(super) fn created_names(path: &str, created: Option<&Created>, cell: &Cell) 
         ),
     };
     let slots = BTreeMap::from([
-        ("resource_arn".to_owned(), resource_arn),
-        ("job_id".to_owned(), job_id),
+        ("resource_arn".into(), resource_arn),
+        ("job_id".into(), job_id),
     ]);
     names(path, slots, cell)
 }

@@ -3,6 +3,7 @@
 //! Each look-up is answered by an object of ours that notes what was asked for and not there, and what is known
 //! later only: that is how a finding can say "did you mean", and how a value made of a placeholder is marked.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -63,11 +64,14 @@ pub(super) enum Slot {
     Pending(Value),
 }
 
+/// Values by name; most names are ours.
+pub(super) type Slots = BTreeMap<Cow<'static, str>, Slot>;
+
 /// A map of names under a path, such as `vars`.
 #[derive(Debug)]
 pub(super) struct Named {
     path: String,
-    slots: BTreeMap<String, Slot>,
+    slots: Slots,
     cell: Cell,
 }
 
@@ -96,7 +100,7 @@ impl Object for Named {
             // The engine asks for its functions here first.
             None if self.path.is_empty() && FUNCTIONS.contains(&name) => None,
             None => {
-                let known: Vec<&str> = self.slots.keys().map(String::as_str).collect();
+                let known: Vec<&str> = self.slots.keys().map(|name| &**name).collect();
                 self.cell.lock().missing.get_or_insert_with(|| {
                     (
                         format!("`{}` is not defined", join(&self.path, name)),
@@ -109,9 +113,7 @@ impl Object for Named {
     }
 
     fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {
-        minijinja::value::Enumerator::Values(
-            self.slots.keys().map(|k| Value::from(k.as_str())).collect(),
-        )
+        minijinja::value::Enumerator::Values(self.slots.keys().map(|k| Value::from(&**k)).collect())
     }
 }
 
@@ -128,9 +130,9 @@ pub(super) fn known(text: &str) -> Slot {
     Slot::Known(Value::from(text))
 }
 
-pub(super) fn names(path: &str, slots: BTreeMap<String, Slot>, cell: &Cell) -> Value {
+pub(super) fn names(path: &str, slots: Slots, cell: &Cell) -> Value {
     Value::from_object(Named {
-        path: path.to_owned(),
+        path: path.into(),
         slots,
         cell: cell.clone(),
     })
@@ -143,23 +145,21 @@ pub(super) type Scope = Value;
 pub(super) struct Shared {
     cell: Cell,
     neighbours: Neighbours,
-    slots: BTreeMap<String, Slot>,
+    slots: Slots,
     /// `target`, for each target.
     targets: Vec<Slot>,
 }
 
 impl Shared {
-    pub(super) fn new(
-        document: &Document,
-        run_id: &str,
-        vars: BTreeMap<String, Slot>,
-        cell: &Cell,
-    ) -> Self {
-        let run = BTreeMap::from([("id".to_owned(), known(run_id))]);
+    pub(super) fn new(document: &Document, run_id: &str, vars: Slots, cell: &Cell) -> Self {
+        let run = BTreeMap::from([(Cow::Borrowed("id"), known(run_id))]);
         let slots = BTreeMap::from([
-            ("vars".to_owned(), Slot::Known(names("vars", vars, cell))),
-            ("plan".to_owned(), known(&document.plan.value)),
-            ("run".to_owned(), Slot::Known(names("run", run, cell))),
+            (
+                Cow::Borrowed("vars"),
+                Slot::Known(names("vars", vars, cell)),
+            ),
+            (Cow::Borrowed("plan"), known(&document.plan.value)),
+            (Cow::Borrowed("run"), Slot::Known(names("run", run, cell))),
         ]);
         Self {
             cell: cell.clone(),
@@ -177,10 +177,10 @@ impl Shared {
     pub(super) fn set_targets(&mut self, targets: &[Target]) {
         let slot = |target: &Target| {
             let mut slots = BTreeMap::from([
-                ("account".to_owned(), known(&target.account)),
-                ("region".to_owned(), known(&target.region)),
+                (Cow::Borrowed("account"), known(&target.account)),
+                (Cow::Borrowed("region"), known(&target.region)),
                 (
-                    "iam_role_arn".to_owned(),
+                    Cow::Borrowed("iam_role_arn"),
                     known(target.iam_role_arn.as_deref().unwrap_or_default()),
                 ),
             ]);
@@ -188,7 +188,7 @@ impl Shared {
                 target
                     .name
                     .as_deref()
-                    .map(|name| ("name".to_owned(), known(name))),
+                    .map(|name| (Cow::Borrowed("name"), known(name))),
             );
             Slot::Known(names("target", slots, &self.cell))
         };
@@ -198,7 +198,7 @@ impl Shared {
             self.targets.first(),
             targets.len() == 1 || targets.iter().any(|target| target.name.is_none()),
         ) {
-            self.slots.insert("target".to_owned(), first.clone());
+            self.slots.insert(Cow::Borrowed("target"), first.clone());
         }
     }
 
@@ -230,7 +230,7 @@ impl Shared {
         let mut slots = self.slots_of(instance, target, recovery_point, known_facts);
         let created = known_facts.created.get(&*instance.name);
         let created = created_names("created", created, &self.cell);
-        slots.insert("created".to_owned(), Slot::Known(created));
+        slots.insert(Cow::Borrowed("created"), Slot::Known(created));
         names("", slots, &self.cell)
     }
 
@@ -238,10 +238,10 @@ impl Shared {
     pub(super) fn whole(&self, known_facts: &Known) -> Scope {
         let mut slots = self.slots.clone();
         if let Some(target) = self.targets.first() {
-            slots.insert("target".to_owned(), target.clone());
+            slots.insert(Cow::Borrowed("target"), target.clone());
         }
         let restores = self.neighbours.whole(&known_facts.created, &self.cell);
-        slots.insert("restores".to_owned(), Slot::Known(restores));
+        slots.insert(Cow::Borrowed("restores"), Slot::Known(restores));
         names("", slots, &self.cell)
     }
 
@@ -251,22 +251,22 @@ impl Shared {
         target: usize,
         recovery_point: Option<RecoveryPoint<'_>>,
         known_facts: &Known,
-    ) -> BTreeMap<String, Slot> {
+    ) -> Slots {
         let mut slots = self.slots.clone();
-        slots.insert("restore".to_owned(), known(&instance.name));
+        slots.insert(Cow::Borrowed("restore"), known(&instance.name));
         if let Some(target) = self.targets.get(target) {
-            slots.insert("target".to_owned(), target.clone());
+            slots.insert(Cow::Borrowed("target"), target.clone());
         }
         if let Some(each) = &instance.each {
-            slots.insert("each".to_owned(), Slot::Known(self.each(each)));
+            slots.insert(Cow::Borrowed("each"), Slot::Known(self.each(each)));
         }
         let restores = self
             .neighbours
             .of(instance.restore, &known_facts.created, &self.cell);
-        slots.insert("restores".to_owned(), Slot::Known(restores));
+        slots.insert(Cow::Borrowed("restores"), Slot::Known(restores));
         if let Some(point) = recovery_point {
             let source = source(point, known_facts, &self.cell);
-            slots.insert("source".to_owned(), Slot::Known(source));
+            slots.insert(Cow::Borrowed("source"), Slot::Known(source));
         }
         slots
     }
@@ -278,7 +278,9 @@ impl Shared {
                     serde_json::Value::Object(map) => {
                         let slots = map
                             .iter()
-                            .map(|(key, value)| (key.clone(), Slot::Known(Serde(value).into())))
+                            .map(|(key, value)| {
+                                (key.clone().into(), Slot::Known(Serde(value).into()))
+                            })
                             .collect();
                         names("each.value", slots, &self.cell)
                     }
@@ -291,7 +293,7 @@ impl Shared {
                 Slot::Pending(Value::from_object(AnyKey)),
             ),
         };
-        let slots = BTreeMap::from([("key".to_owned(), key), ("value".to_owned(), value)]);
+        let slots = BTreeMap::from([(Cow::Borrowed("key"), key), (Cow::Borrowed("value"), value)]);
         names("each", slots, &self.cell)
     }
 }
@@ -310,23 +312,23 @@ fn source(point: RecoveryPoint<'_>, known_facts: &Known, cell: &Cell) -> Value {
         RecoveryPoint::Known(arn) => (known(arn), known_facts.sources.get(arn)),
         RecoveryPoint::Pending => (Slot::Pending(Value::from(PLACEHOLDER_ARN)), None),
     };
-    let mut slots = BTreeMap::from([("arn".to_owned(), arn)]);
+    let mut slots = BTreeMap::from([(Cow::Borrowed("arn"), arn)]);
     match facts {
         Some(facts) => {
             let metadata = facts
                 .metadata
                 .iter()
-                .map(|(key, value)| (key.clone(), known(value)))
+                .map(|(key, value)| (key.clone().into(), known(value)))
                 .collect();
             slots.extend([
-                ("created_at".to_owned(), known(&facts.created_at)),
-                ("resource_arn".to_owned(), known(&facts.resource_arn)),
+                (Cow::Borrowed("created_at"), known(&facts.created_at)),
+                (Cow::Borrowed("resource_arn"), known(&facts.resource_arn)),
                 (
-                    "size_bytes".to_owned(),
+                    Cow::Borrowed("size_bytes"),
                     Slot::Known(Value::from(facts.size_bytes)),
                 ),
                 (
-                    "metadata".to_owned(),
+                    Cow::Borrowed("metadata"),
                     Slot::Known(names("source.metadata", metadata, cell)),
                 ),
             ]);
@@ -338,7 +340,7 @@ fn source(point: RecoveryPoint<'_>, known_facts: &Known, cell: &Cell) -> Value {
                 ("size_bytes", Value::from(0)),
                 ("metadata", Value::from_object(AnyKey)),
             ] {
-                slots.insert(name.to_owned(), Slot::Pending(placeholder));
+                slots.insert(Cow::Borrowed(name), Slot::Pending(placeholder));
             }
         }
     }

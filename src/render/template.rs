@@ -10,7 +10,7 @@ use super::meter::{Meter, TOO_LARGE};
 use super::operators::filter_names;
 use super::scope::{Cell, Scope};
 use super::wire::describe;
-use super::{bounded, operators};
+use super::{bounded, operators, plain};
 use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
 use crate::parse::{error, within};
 
@@ -22,7 +22,8 @@ const MAX_OUTPUT: usize = 256 * 1024;
 
 /// Whether a scalar is evaluated at all.
 pub(super) fn is_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%") || text.contains("{#")
+    // Most texts of a plan have no brace at all, which a search for one byte tells soonest.
+    text.contains('{') && ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
 /// What an engine says went wrong, and where in the scalar's text.
@@ -83,14 +84,9 @@ impl Templates {
     ) -> Option<Evaluated> {
         self.cell.take();
         self.meter.refill();
-        let result = match self.one_expression(text, scope) {
-            Some(result) => result,
-            None => bounded::template(&self.environment, text, scope.clone())
-                .map(serde_json::Value::String)
-                .map_err(|err| {
-                    let range = err.range();
-                    (err, range)
-                }),
+        let result = match self.names(text, scope) {
+            Some(value) => Ok(value),
+            None => self.engine(text, scope),
         };
         let seen = self.cell.take();
         let changes = self.meter.has_computed() || text.contains("{%");
@@ -140,6 +136,49 @@ impl Templates {
             pending: seen.pending,
             changes_secret: seen.secret && changes,
         })
+    }
+
+    /// What comes of a text that only names things, most of a plan: there is nothing to compile. `None` where it does
+    /// more, or where anything about it would have to be told: then the engine says what.
+    fn names(&self, text: &str, scope: &Scope) -> Option<serde_json::Value> {
+        let value = plain::parts(text).and_then(|parts| match parts.as_slice() {
+            [plain::Part::Name(path)] => {
+                let value = plain::look_up(scope, path)?;
+                self.typed(&value).ok()
+            }
+            parts => {
+                let mut written = String::new();
+                for part in parts {
+                    match part {
+                        plain::Part::Text(raw) => written.push_str(raw),
+                        plain::Part::Name(path) => {
+                            let value = plain::look_up(scope, path)?;
+                            self.meter.weigh(&value).ok()?;
+                            plain::write(&value, &mut written)?;
+                        }
+                    }
+                }
+                Some(serde_json::Value::String(written))
+            }
+        });
+        if value.is_none() {
+            self.cell.take();
+            self.meter.refill();
+        }
+        value
+    }
+
+    /// What the engine makes of a text.
+    fn engine(&self, text: &str, scope: &Scope) -> Result<serde_json::Value, Failed> {
+        match self.one_expression(text, scope) {
+            Some(result) => result,
+            None => bounded::template(&self.environment, text, scope.clone())
+                .map(serde_json::Value::String)
+                .map_err(|err| {
+                    let range = err.range();
+                    (err, range)
+                }),
+        }
     }
 
     /// The value of a scalar that is exactly one `{{ expression }}`; `None` where it is not.
@@ -258,5 +297,88 @@ impl Problem {
             help,
             range,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use minijinja::value::Serde;
+    use serde_json::json;
+
+    use super::*;
+    use crate::render::scope::{Slot, Slots, names};
+
+    /// `vars` with a value of each kind, known, secret and pending.
+    fn scope(cell: &Cell) -> Scope {
+        let values = json!({
+            "text": "a \"b\" <c> {{ x }}", "empty": "", "true": true, "no": false, "number": 5432, "float": 0.10,
+            "large": u64::MAX, "null": null, "list": ["a", 1, true], "map": {"a": {"b": "c"}}, "ümlaut": "ü",
+        });
+        let of = |slot: fn(Value) -> Slot| {
+            let values = values.as_object().into_iter().flatten();
+            let slots = values.map(|(k, v)| (k.clone().into(), slot(Serde(v).into())));
+            slots.collect::<Slots>()
+        };
+        let roots = [
+            ("vars", of(Slot::Known)),
+            ("each", of(Slot::Secret)),
+            ("source", of(Slot::Pending)),
+        ];
+        let mut slots = BTreeMap::from([
+            ("plan".into(), Slot::Known(Value::from("orders"))),
+            ("restore".into(), Slot::Secret(Value::from("db"))),
+        ]);
+        for (path, of) in roots {
+            slots.insert(path.into(), Slot::Known(names(path, of, cell)));
+        }
+        names("", slots, cell)
+    }
+
+    #[test]
+    fn what_is_looked_up_is_what_the_engine_makes_of_it() {
+        let cell = Cell::default();
+        let templates = Templates::new(cell.clone());
+        let scope = scope(&cell);
+        let members = [
+            "text", "empty", "true", "no", "number", "float", "large", "null", "list", "map",
+            "map.a", "map.a.b", "map.a.x", "text.x", "list.0", "ümlaut", "absent", "absent.x",
+        ];
+        let paths = ["vars", "each", "source", "target"]
+            .into_iter()
+            .flat_map(|root| {
+                let of = members.map(|member| format!("{root}.{member}"));
+                of.into_iter().chain([root.to_owned()])
+            });
+        let mut taken = 0;
+        for path in paths.chain(["plan".to_owned(), "restore".to_owned(), "plan.x".to_owned()]) {
+            for text in [
+                format!("{{{{ {path} }}}}"),
+                format!("  {{{{{path}}}}}\u{a0}"),
+                format!("{{{{ {path} }}}}-{{{{ plan }}}}"),
+                format!("x}}{{{{ restore }}}}{{{{  {path} }}}}}}"),
+            ] {
+                templates.meter.refill();
+                cell.take();
+                let Some(value) = templates.names(&text, &scope) else {
+                    let left = cell.take();
+                    assert!(left.pending.is_empty() && left.missing.is_none(), "{text}");
+                    continue;
+                };
+                taken += 1;
+                let seen = cell.take();
+                templates.meter.refill();
+                let by_engine = templates.engine(&text, &scope).map_err(|(err, _)| err);
+                assert_eq!(value, by_engine.unwrap(), "{text}");
+                let other = cell.take();
+                assert_eq!(
+                    (seen.pending, seen.secret, seen.missing),
+                    (other.pending, other.secret, other.missing),
+                    "{text}"
+                );
+            }
+        }
+        assert!(taken > 100, "{taken}");
     }
 }

@@ -7,7 +7,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::Value as Json;
 
-use super::scope::Slot;
+use super::scope::{Slot, Slots};
 use super::{Secrets, template, usage, wire};
 use crate::diagnostic::{Finding, Position, Severity, Source, Span, suggest};
 use crate::parse::{Document, Given, Kind, Node, Variable, VariableKind, error};
@@ -50,7 +50,7 @@ struct Chosen {
 
 /// What has become of the inputs.
 pub(super) struct Resolved {
-    pub(super) slots: BTreeMap<String, Slot>,
+    pub(super) slots: Slots,
     pub(super) secrets: Secrets,
     /// None of a secret.
     pub(super) values: BTreeMap<String, Option<serde_json::Value>>,
@@ -64,7 +64,7 @@ pub(super) fn resolve(
     hide_values(document, inputs);
     undeclared(document, inputs, findings);
     usage::unused(document, findings);
-    let mut slots = BTreeMap::new();
+    let mut slots = Slots::new();
     let mut secrets = Vec::new();
     let mut values = BTreeMap::new();
     for variable in &document.vars {
@@ -92,7 +92,7 @@ pub(super) fn resolve(
                 Slot::Pending(Value::from(format!("the-value-of-{name}")))
             }
         };
-        slots.insert(name.to_owned(), slot);
+        slots.insert(name.to_owned().into(), slot);
     }
     Resolved {
         slots,

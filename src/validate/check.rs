@@ -6,63 +6,69 @@ use serde_json::{Map, Value};
 
 use super::coerce::{boolean, coerce};
 use super::problem::Checker;
-use super::rules::{Schema, escaped, note};
+use super::rules::Schema;
 use crate::diagnostic::{Finding, Severity};
 use crate::parse::{Document, Entry, Restore, error, warning};
-use crate::render::{RECOVERY_POINT, Rendered, RenderedEntry, SourceFacts, wire};
+use crate::render::{RECOVERY_POINT, Rendered, SourceFacts, wire};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
 pub(super) fn metadata(
     document: &Document,
     written: &Restore,
-    rendered: &Rendered,
+    rendered: &mut Rendered,
     source: Option<&SourceFacts>,
     schema: &Schema,
     findings: &mut Vec<Finding>,
 ) -> Option<BTreeMap<String, String>> {
+    let (keys, entries) = spelled(document, written, schema, findings);
     let mut checker = Checker {
         document,
         written,
         schema,
-        entries: spelled(document, written, schema, findings),
+        entries,
         unknown: BTreeSet::new(),
     };
     let before = findings.len();
     let mut instance = Map::new();
     let mut sent = BTreeMap::new();
     let mut complete = true;
-    for entry in &rendered.metadata {
-        let typed = &written.metadata[entry.index].key.value;
-        let Some((key, _)) = checker.entries.iter().find(|(_, e)| e.key.value == *typed) else {
+    for entry in &mut rendered.metadata {
+        let Some(key) = keys[entry.index] else {
             continue;
         };
-        let key = key.clone();
         if !entry.waits.is_empty() || entry.wire.is_none() {
-            checker.unknown.insert(key.clone());
+            checker.unknown.insert(key.to_owned());
         }
-        let value = match schema.text.pointer("/properties").and_then(|p| p.get(&key)) {
-            Some(of) => coerce(of, entry.value.clone()),
-            None => entry.value.clone(),
+        let property = schema.properties.get(key);
+        // Nobody asks for the value and its wire form again.
+        let given = std::mem::take(&mut entry.value);
+        let wire = entry.wire.take().map(|wire| match &given {
+            Value::Object(maps) if property.is_some_and(|of| of.holds_metadata) => {
+                metadata_maps(maps)
+            }
+            _ => wire,
+        });
+        let boolean = given.as_str().filter(|text| boolean(text).is_some());
+        let boolean = boolean.map(str::to_owned);
+        let value = match property {
+            Some(of) => coerce(&of.schema, given),
+            None => given,
         };
-        findings.extend(boolean_case(&checker, &key, entry, &value));
-        instance.insert(key.clone(), value);
-        match &entry.wire {
+        findings.extend(boolean.and_then(|text| boolean_case(&checker, key, &text, &value)));
+        instance.insert(key.to_owned(), value);
+        match wire {
             Some(wire) => {
-                let place = format!("/properties/{}", escaped(&key));
-                let wire = match &entry.value {
-                    Value::Object(maps) if note(&schema.text, &place).holds_metadata => {
-                        metadata_maps(maps)
-                    }
-                    _ => wire.clone(),
-                };
-                sent.insert(key, wire);
+                sent.insert(key.to_owned(), wire);
             }
             None => complete = false,
         }
     }
     let instance = Value::Object(instance);
-    for problem in schema.metadata.iter_errors(&instance) {
-        checker.report(&problem, "", findings);
+    // Most plans are valid, and to say so costs less than to look for every problem.
+    if !schema.metadata.is_valid(&instance) {
+        for problem in schema.metadata.iter_errors(&instance) {
+            checker.report(&problem, "", findings);
+        }
     }
     if let Some(validator) = &schema.request {
         let mut request = Map::new();
@@ -107,8 +113,10 @@ pub(super) fn metadata(
         }
         request.insert("Metadata".to_owned(), instance);
         let request = Value::Object(request);
-        for problem in validator.iter_errors(&request) {
-            checker.report(&problem, "/$defs/request", findings);
+        if !validator.is_valid(&request) {
+            for problem in validator.iter_errors(&request) {
+                checker.report(&problem, "/$defs/request", findings);
+            }
         }
     }
     size(&checker, &sent, findings);
@@ -136,17 +144,12 @@ fn metadata_maps(maps: &Map<String, Value>) -> String {
 }
 
 /// A boolean that AWS's pages write in another case: it is sent as it is, and nobody has recorded what AWS makes of it.
-fn boolean_case(
-    checker: &Checker<'_>,
-    key: &str,
-    entry: &RenderedEntry,
-    typed: &Value,
-) -> Option<Finding> {
-    let (Value::String(text), Value::Bool(value)) = (&entry.value, typed) else {
+fn boolean_case(checker: &Checker<'_>, key: &str, text: &str, typed: &Value) -> Option<Finding> {
+    let Value::Bool(value) = typed else {
         return None;
     };
     let usual = text == "true" || text == "false";
-    if usual || checker.schema.notes.upper_case_booleans || boolean(text).is_none() {
+    if usual || checker.schema.notes.upper_case_booleans {
         return None;
     }
     let place = checker.entries.get(key)?;
@@ -167,6 +170,9 @@ fn boolean_case(
 /// Of two findings about a key, an error about its value says more than a warning, and a rule that names the key more
 /// than that no page lists it.
 fn once_a_value(findings: &mut Vec<Finding>, from: usize) {
+    if findings.len() < from + 2 {
+        return;
+    }
     let told: Vec<_> = findings[from..]
         .iter()
         .filter(|f| f.severity == Severity::Error)
@@ -212,22 +218,44 @@ pub(super) fn unchecked(
         .collect()
 }
 
-/// The plan's entries by AWS's spelling of their keys.
+/// Entries of a plan by AWS's spelling of their keys.
+type Entries<'a> = BTreeMap<&'a str, &'a Entry>;
+
+/// AWS's spelling of the keys of a plan, in the plan's order, none of one that is there twice; and the entries by it.
 fn spelled<'a>(
     document: &Document,
     written: &'a Restore,
-    schema: &Schema,
+    schema: &'a Schema,
     findings: &mut Vec<Finding>,
-) -> BTreeMap<String, &'a Entry> {
-    let mut entries: BTreeMap<String, &Entry> = BTreeMap::new();
+) -> (Vec<Option<&'a str>>, Entries<'a>) {
+    // Keys that are all spelled as AWS does are compared as they are: no two of AWS's own differ by case only.
+    let exact = |entry: &'a Entry| {
+        let (key, _) = schema.properties.get_key_value(&entry.key.value)?;
+        Some((key.as_str(), entry))
+    };
+    if let Some(entries) = written
+        .metadata
+        .iter()
+        .map(exact)
+        .collect::<Option<Entries<'_>>>()
+        && entries.len() == written.metadata.len()
+        && schema.keys.len() == schema.properties.len()
+    {
+        let keys = written.metadata.iter();
+        return (keys.map(|e| Some(e.key.value.as_str())).collect(), entries);
+    }
+    let mut keys = Vec::with_capacity(written.metadata.len());
+    let mut entries = Entries::new();
     let mut folded: BTreeMap<String, &Entry> = BTreeMap::new();
     for entry in written.metadata.iter() {
         let typed = &entry.key.value;
         if let Some(first) = folded.insert(typed.to_lowercase(), entry) {
             findings.push(differs_by_case(document, first, entry));
+            keys.push(None);
             continue;
         }
         let key = schema.keys.get(&typed.to_lowercase()).unwrap_or(typed);
+        keys.push(Some(key.as_str()));
         if key != typed && !schema.also.contains(typed) {
             let (lenient, url) = match &schema.notes.lenient_case {
                 Some(url) => (true, url),
@@ -247,9 +275,9 @@ fn spelled<'a>(
             }
             findings.push(finding);
         }
-        entries.insert(key.clone(), entry);
+        entries.insert(key, entry);
     }
-    entries
+    (keys, entries)
 }
 
 fn differs_by_case(document: &Document, first: &Entry, second: &Entry) -> Finding {

@@ -77,10 +77,10 @@ pub fn plan(
     findings
 }
 
-/// Checks one restore; `None` where an error stands in the way of a request.
+/// Checks one restore and takes its values; `None` where an error stands in the way of a request.
 pub fn restore(
     document: &Document,
-    rendered: &Rendered,
+    rendered: &mut Rendered,
     target: &Target,
     source: Option<&SourceFacts>,
     protect: &[Spanned<String>],

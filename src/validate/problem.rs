@@ -19,7 +19,7 @@ pub(super) struct Checker<'a> {
     pub(super) written: &'a Restore,
     pub(super) schema: &'a Schema,
     /// By AWS's spelling.
-    pub(super) entries: BTreeMap<String, &'a Entry>,
+    pub(super) entries: BTreeMap<&'a str, &'a Entry>,
     /// Keys whose value is not known yet, or could not be rendered: they are there, and that is all one can say.
     pub(super) unknown: BTreeSet<String>,
 }
@@ -190,7 +190,7 @@ impl Checker<'_> {
         let Some((top, rest)) = segments.split_first() else {
             return self.written.metadata_span;
         };
-        match self.entries.get(top) {
+        match self.entries.get(top.as_str()) {
             // A member that is missing is missing in a value; a key that is missing, in the map.
             Some(entry) => {
                 let node = rest
@@ -205,7 +205,7 @@ impl Checker<'_> {
     /// Where a member of a value is written.
     fn member(&self, key: &str, segments: &[String]) -> Option<Span> {
         let (top, rest) = segments.split_first()?;
-        let value = &self.entries.get(top)?.value;
+        let value = &self.entries.get(top.as_str())?.value;
         let map = rest.iter().fold(value, |node, step| descend(node, step));
         let entry = map.entries().iter().find(|entry| entry.key.value == key)?;
         Some(entry.key.span)

@@ -54,12 +54,22 @@ pub(super) struct Schema {
     pub(super) resource_name: Option<Regex>,
     /// Whether a rule asks about the recovery point itself, beyond its ARN.
     pub(super) asks_recovery_point: bool,
+    /// What the file says of each key, by AWS's spelling.
+    pub(super) properties: BTreeMap<String, Property>,
     /// AWS's spelling of each key, by the key in lower case.
     pub(super) keys: BTreeMap<String, String>,
     /// Other spellings that AWS's own pages use: nothing to say about.
     pub(super) also: BTreeSet<String>,
     /// Keys that people write for another one, in lower case.
     pub(super) mistaken: BTreeMap<String, String>,
+}
+
+/// What is asked for each value of a key: by pointer into the file it would be searched for again and again.
+pub(super) struct Property {
+    /// The schema of the value.
+    pub(super) schema: Value,
+    /// `holds_metadata` of its note.
+    pub(super) holds_metadata: bool,
 }
 
 /// `x-redrill` at the root of a file.
@@ -319,11 +329,16 @@ impl Schema {
         };
         let recovery_point = regex(&notes.recovery_point)?;
         let resource_name = regex(&notes.resource_name)?;
-        let mut keys = BTreeMap::new();
+        let (mut keys, mut known) = (BTreeMap::new(), BTreeMap::new());
         let (mut also, mut mistaken) = (BTreeSet::new(), BTreeMap::new());
         for key in properties(&text) {
             let note = note(&text, &format!("/properties/{}", escaped(key)));
             keys.insert(key.to_lowercase(), key.clone());
+            let property = Property {
+                schema: text["properties"][key].clone(),
+                holds_metadata: note.holds_metadata,
+            };
+            known.insert(key.clone(), property);
             for other in note.mistaken {
                 mistaken.insert(other.to_lowercase(), key.clone());
             }
@@ -340,6 +355,7 @@ impl Schema {
             recovery_point,
             resource_name,
             asks_recovery_point,
+            properties: known,
             keys,
             also,
             mistaken,

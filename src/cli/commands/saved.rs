@@ -49,7 +49,7 @@ pub(super) fn save(
         pipeline::position(events),
         (arguments.only.only.clone(), arguments.retry_failed),
     );
-    files::replace(path, &saved.text())
+    files::write_private(path, &saved.text())
 }
 
 /// What a plan was made of.
