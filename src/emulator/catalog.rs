@@ -259,7 +259,7 @@ impl Catalog {
     /// The resources that the inventory says exist, with their types as AWS Backup names them: what was backed up, and
     /// what lies around the backups.
     pub(super) fn resources(&self, caller: &Caller) -> Vec<(String, String)> {
-        let backed_up = self.points(caller).into_iter().map(|located| {
+        let backed_up = self.points(caller).map(|located| {
             let point = &located.point;
             (point.resource_arn.clone(), point.resource_type.clone())
         });
