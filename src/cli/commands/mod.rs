@@ -2,6 +2,7 @@
 
 mod again;
 mod base;
+mod conflicts;
 mod emulator;
 mod explain;
 mod init;

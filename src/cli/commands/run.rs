@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::again::again;
+use super::conflicts::{brief, check_opened, refuse_conflicts};
 use super::world::World;
 use super::{Asked, Context, Loaded, check_account, chosen, lock, saved};
 use crate::aws::Aws;
@@ -24,7 +25,7 @@ use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::render::{Known, Lock, Resolved};
-use crate::report::{self, Record, Verdict, dry_run_human, run_human, run_report};
+use crate::report::{Record, Verdict, run_human, run_report};
 use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -379,48 +380,6 @@ fn unfinished(diff: &Diff, report: &crate::report::RunReport) -> Exit {
     } else {
         Exit::Unfinished
     }
-}
-
-fn check_opened(events: &[Recorded], plan: &str, run: &str) -> Result<(), Failure> {
-    match events.first().map(|recorded| &recorded.event) {
-        None => Ok(()),
-        Some(Event::RunOpened {
-            plan: p, run: r, ..
-        }) if p == plan && r == run => Ok(()),
-        // A file system that does not tell `Main` from `main`.
-        Some(_) => Err(Failure::Conflict(format!(
-            "the journal of {plan} run {run} belongs to another plan or run; give another --run-id or --state"
-        ))),
-    }
-}
-
-/// What would happen, without what differs from anything.
-fn brief(loaded: &Loaded, plan: &Plan, diff: &Diff, execution: &Execution<'_>) -> String {
-    dry_run_human(&report::DryRun {
-        file: &execution.file.to_string_lossy(),
-        plan,
-        diff,
-        compared: None,
-        sources: &std::collections::BTreeMap::new(),
-        secrets: loaded.planner.secrets(),
-        now: SystemClock.now(),
-        full: false,
-    })
-}
-
-fn refuse_conflicts(
-    loaded: &Loaded,
-    plan: &Plan,
-    diff: &Diff,
-    execution: &Execution<'_>,
-) -> Result<(), Failure> {
-    if !diff.has_conflict() {
-        return Ok(());
-    }
-    Err(Failure::Conflict(format!(
-        "the plan asks for something else than what this run has started; nothing was sent\n\n{}",
-        brief(loaded, plan, diff, execution)
-    )))
 }
 
 /// The screen, and the record for the report.
