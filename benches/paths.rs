@@ -19,6 +19,10 @@ use redrill::render::{Inputs, Known};
 use redrill::report::{DryRun, RequestFormat, dry_run_human, dry_run_json, requests};
 use redrill::validate::Rules;
 
+/// The program's own, for both sides of a ratio.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const RESTORES: usize = 10_000;
 
 fn main() {

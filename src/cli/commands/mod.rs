@@ -3,6 +3,7 @@
 mod again;
 mod base;
 mod cleanup;
+mod conflicts;
 mod emulator;
 mod evidence;
 mod explain;

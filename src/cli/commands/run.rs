@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::again::again;
-use super::opening::{brief, check_opened, outline, planned, refuse_cleaned, refuse_conflicts};
+use super::conflicts::{brief, check_opened, refuse_cleaned, refuse_conflicts};
+use super::opening::{outline, planned};
 use super::world::World;
 use super::{Asked, Context, Loaded, check_account, chosen, lock, saved};
 use crate::aws::Aws;
