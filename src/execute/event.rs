@@ -344,7 +344,7 @@ impl Event {
             Self::CheckEnded {
                 message, output, ..
             } => {
-                secrets.redact_in(output);
+                secrets.redact_sentence(output);
                 if let Some(message) = message {
                     secrets.redact_sentence(message);
                 }

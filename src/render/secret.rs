@@ -89,10 +89,12 @@ impl Secrets {
         text
     }
 
-    /// Bytes of the longest of them.
+    /// Bytes of the longest of them, and of what was made of one.
     #[must_use]
     pub fn longest(&self) -> usize {
-        self.needles.first().map_or(0, String::len)
+        let made = self.lock().iter().map(String::len).max();
+        let needle = self.needles.first().map_or(0, String::len);
+        made.unwrap_or(0).max(needle)
     }
 
     /// The last `limit` bytes of a text, or a little less, with every secret replaced: one that the cut would go
@@ -100,15 +102,16 @@ impl Secrets {
     #[must_use]
     pub fn tail(&self, text: &str, limit: usize) -> String {
         let mut cut = text.len().saturating_sub(limit);
-        if cut == 0 {
-            return self.redact(text).into_owned();
-        }
-        loop {
+        let longest = self.longest();
+        let made = self.lock().clone();
+        let made = made.iter().filter(|made| made.len() >= QUOTED);
+        let hidden: Vec<&String> = self.needles.iter().chain(made).collect();
+        while cut > 0 {
             cut = text.ceil_char_boundary(cut);
-            let around = text.floor_char_boundary(cut.saturating_sub(self.longest()))
-                ..text.ceil_char_boundary((cut + self.longest()).min(text.len()));
+            let around = text.floor_char_boundary(cut.saturating_sub(longest))
+                ..text.ceil_char_boundary((cut + longest).min(text.len()));
             let from = around.start;
-            let spanning = self.needles.iter().find_map(|needle| {
+            let spanning = hidden.iter().find_map(|needle| {
                 text[around.clone()]
                     .match_indices(needle.as_str())
                     .map(|(at, _)| (from + at, from + at + needle.len()))
@@ -116,9 +119,15 @@ impl Secrets {
             });
             match spanning {
                 Some((_, end)) => cut = end,
-                None => return format!("…{}", self.redact(&text[cut..])),
+                None => break,
             }
         }
+        let mut tail = text[cut..].to_owned();
+        self.redact_sentence(&mut tail);
+        if cut > 0 {
+            tail.insert(0, '…');
+        }
+        tail
     }
 
     /// A value with every secret in it replaced; a number that is one becomes the text that stands for it.
@@ -215,5 +224,11 @@ mod tests {
             assert!(tail.ends_with(&text[text.len() - limit.min(3)..]), "{tail}");
         }
         assert_eq!(secrets.tail("abc", 9), "abc");
+        secrets.made(&"HUNTER2HUNTER2".into());
+        let text = text.to_uppercase();
+        for limit in 1..text.len() + 3 {
+            let tail = secrets.tail(&text, limit);
+            assert!(!tail.contains("TER2"), "{limit}: {tail}");
+        }
     }
 }

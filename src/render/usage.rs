@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::diagnostic::Finding;
 use crate::parse::{Document, warning};
 
-/// A variable that no template names. Where a template takes them all, or by a name that it makes, all count as used.
+/// A variable that no template names. Where a template takes them all, or by a name that it makes, all count as used;
+/// where commands are run, so do secrets, which are kept out of what those print.
 pub(super) fn unused(document: &Document, findings: &mut Vec<Finding>) {
     let mut used: BTreeSet<&str> = BTreeSet::new();
     for template in templates(&document.source.text) {
@@ -32,9 +33,14 @@ pub(super) fn unused(document: &Document, findings: &mut Vec<Finding>) {
             used.insert(name.split('-').next().unwrap_or_default());
         }
     }
+    let of_restores = document.restores.iter().map(|restore| &restore.checks);
+    let runs_commands = of_restores
+        .chain([&document.checks, &document.cutover])
+        .any(|checks| !checks.is_empty());
     for variable in &document.vars {
         let name = variable.name.value.as_str();
-        if !used.contains(name) {
+        let is_used = used.contains(name) || (variable.secret && runs_commands);
+        if !is_used {
             findings.push(warning(
                 &document.source,
                 variable.name.span,
