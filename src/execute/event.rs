@@ -1,6 +1,7 @@
 //! What happens in a run. The journal is made of these, and so are the screen and the report.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ pub enum Event {
     /// What this runner was given: the plan, its restores and what they have to meet.
     Planned {
         /// All of it.
-        outline: Box<Outline>,
+        outline: Arc<Outline>,
     },
     /// A selector means this recovery point, in this run for good; on disk before its request is meant to leave.
     Resolved {

@@ -1,6 +1,7 @@
 //! From the events of a run to its report: from the journal alone.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -19,9 +20,10 @@ pub struct Record {
     target: Option<Target>,
     file: Option<String>,
     /// The plan as the last runner took it up.
-    outline: Outline,
+    outline: Arc<Outline>,
     runners: Vec<Runner>,
-    by_name: BTreeMap<String, RestoreReport>,
+    /// By name; each by itself, as a map leaves room for more of what it holds.
+    by_name: BTreeMap<String, Box<RestoreReport>>,
     checks: Vec<CheckReport>,
     cutover: Vec<CheckReport>,
     api_calls: BTreeMap<String, u64>,
@@ -33,7 +35,7 @@ impl Record {
         if let Some(name) = recorded.event.restore() {
             if !self.by_name.contains_key(name) {
                 self.by_name
-                    .insert(name.to_owned(), RestoreReport::new(name));
+                    .insert(name.to_owned(), Box::new(RestoreReport::new(name)));
             }
             if let Some(restore) = self.by_name.get_mut(name) {
                 restore.take(recorded, self.start);
@@ -59,7 +61,7 @@ impl Record {
                 if let Some(runner) = self.runners.last_mut() {
                     runner.origin = Some(outline.origin.clone());
                 }
-                self.outline = Outline::clone(outline);
+                self.outline = Arc::clone(outline);
             }
             Event::Called { calls } => {
                 for (name, count) in calls {
@@ -103,12 +105,13 @@ pub fn run_report(plan: &str, run_id: &str, record: Record) -> RunReport {
         cutover,
         api_calls,
     } = record;
+    let outline = Arc::unwrap_or_clone(outline);
     let mut goals = Vec::with_capacity(outline.restores.len());
     let mut restores: Vec<RestoreReport> = Vec::with_capacity(outline.restores.len());
     for outlined in outline.restores {
         let mut restore = by_name
             .remove(&outlined.name)
-            .unwrap_or_else(|| RestoreReport::new(&outlined.name));
+            .map_or_else(|| RestoreReport::new(&outlined.name), |restore| *restore);
         restore.resource_type = outlined.resource_type;
         restore.needs = outlined.needs;
         restore.checks = in_order(restore.checks, &outlined.checks);
@@ -117,7 +120,7 @@ pub fn run_report(plan: &str, run_id: &str, record: Record) -> RunReport {
     }
     // Started by this run, and since removed from the plan: they happened.
     goals.resize(restores.len() + by_name.len(), Goals::default());
-    restores.extend(by_name.into_values());
+    restores.extend(by_name.into_values().map(|restore| *restore));
     let report = RunReport {
         schema: "redrill.run/v1",
         plan: plan.to_owned(),

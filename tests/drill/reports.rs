@@ -1,5 +1,7 @@
 //! The formats, with the time fixed; and other people's programs that read them.
 
+use std::sync::Arc;
+
 use std::process::Command;
 
 use redrill::execute::{CheckVerdict, Event, Goals, Origin, Outline, OutlinedRestore, Recorded};
@@ -169,7 +171,7 @@ fn story() -> Vec<Recorded> {
         .at(
             0,
             Event::Planned {
-                outline: Box::new(outline),
+                outline: Arc::new(outline),
             },
         )
         .restored("db", 1, 601)

@@ -1,5 +1,7 @@
 //! What a runner says before it does anything: the plan as it was given, and who runs it.
 
+use std::sync::Arc;
+
 use super::Context;
 use super::run::Execution;
 use crate::execute::{Event, Outline, Recorded};
@@ -27,6 +29,6 @@ pub(super) fn planned(events: &[Recorded], outline: Outline) -> Option<Event> {
             _ => None,
         });
     (last != Some(&outline)).then(|| Event::Planned {
-        outline: Box::new(outline),
+        outline: Arc::new(outline),
     })
 }
