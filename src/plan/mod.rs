@@ -265,16 +265,14 @@ impl Planner {
         repeated::once(findings, self.document(), self.instances())
     }
 
-    /// Lets go of the metadata as it was written of all that a plan has rendered to its end: a run of many restores
-    /// needs it no more.
+    /// Lets go of what was written of all that a plan has rendered to its end: a run of many restores needs it no more.
+    /// Commands are rendered when their restore has ended.
     pub fn let_go(&mut self, plan: &Plan) {
-        let mut wanted = vec![false; self.document().restores.len()];
-        for step in plan
-            .steps
-            .iter()
-            .filter(|step| !step.draft.pending.is_empty())
-        {
-            wanted[step.restore] = true;
+        let has_commands =
+            !self.document().checks.is_empty() || !self.document().cutover.is_empty();
+        let mut wanted = vec![has_commands; self.document().restores.len()];
+        for step in &plan.steps {
+            wanted[step.restore] |= !step.draft.pending.is_empty() || !step.checks.is_empty();
         }
         self.renderer.let_go(|restore| !wanted[restore]);
     }

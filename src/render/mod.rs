@@ -167,12 +167,17 @@ impl Renderer {
         &self.document
     }
 
-    /// Lets go of the metadata of the document's restores that are chosen.
+    /// Lets go of the metadata of the document's restores that are chosen; of all text, where all are.
     pub(crate) fn let_go(&mut self, chosen: impl Fn(usize) -> bool) {
         // Whoever shares the document goes on with it as it is.
         let Some(document) = Arc::get_mut(&mut self.document) else {
             return;
         };
+        if (0..document.restores.len()).all(&chosen) {
+            // Nothing is left to render, and so to say anything about.
+            document.restores = Vec::new();
+            document.source = crate::diagnostic::Source::new(document.source.name.clone(), "");
+        }
         for (at, restore) in document.restores.iter_mut().enumerate() {
             if chosen(at) {
                 restore.metadata = Arc::default();

@@ -178,7 +178,6 @@ pub(super) async fn execute<C: Clock>(
         // A damaged journal of another run is no reason not to start this one.
         pipeline::learn(&mut plan, &journal::read(&earlier).unwrap_or_default());
     }
-    loaded.planner.let_go(&plan);
     let planner = &loaded.planner;
     let diff = pipeline::changes(&plan, &observed, &execution.wanted);
     if let Some(saved) = execution.saved {
@@ -280,6 +279,8 @@ pub(super) async fn execute<C: Clock>(
         record: events.iter().collect(),
     };
     drop(events);
+    loaded.planner.let_go(&plan);
+    let planner = &loaded.planner;
     let drafts = plan.take_drafts();
     for change in &mut diff.changes {
         // They have been shown; the engine makes each when it sends it.
