@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::engine::{Ended, Stopped};
 use super::run::{Run, sweeps_of};
-use super::settle::CLOCK_SKEW;
+use super::settle::at_aws;
 use super::{Clock, Journal, Observer, Writer};
 use crate::diff::{Action, ApiError, Diff, Fault, Job, JobQuery, Reader, Stage};
 
@@ -46,8 +46,7 @@ where
                     now.saturating_sub(LOOK_BACK).unwrap_or(now)
                 }
                 (Action::Resume, Some(past)) if past.stage == Stage::Intended => {
-                    let since = past.intended_at.min(now);
-                    since.saturating_sub(CLOCK_SKEW).unwrap_or(since)
+                    at_aws(past.intended_at.min(now))
                 }
                 _ => continue,
             };

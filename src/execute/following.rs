@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::engine::Stopped;
 use super::run::Run;
-use super::settle::{CLOCK_SKEW, Question, Why};
+use super::settle::{Question, Why, at_aws};
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Action, Diff, Job, JobStatus, Reader, Stage};
 use crate::render::Created;
@@ -49,8 +49,7 @@ where
                         continue;
                     };
                     let request = Arc::new(draft.sent_with(&past.token));
-                    let since = past.intended_at.min(now);
-                    let since = since.saturating_sub(CLOCK_SKEW).unwrap_or(since);
+                    let since = at_aws(past.intended_at.min(now));
                     let jobs = self.found(place, &request.recovery_point_arn, since);
                     self.requests.insert(step, request);
                     // The earlier runner's clock is not asked how long ago it was: what exists is looked at first, and

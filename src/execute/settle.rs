@@ -16,7 +16,12 @@ use crate::plan::{MARK, Request};
 /// How long a token is trusted to be remembered: under the hour that AWS once documented.
 pub(super) const TOKEN_IS_SAFE: SignedDuration = SignedDuration::from_mins(45);
 /// How far the clocks of this machine and AWS may differ.
-pub(super) const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
+
+/// The earliest that AWS may call a time of this machine.
+pub(super) fn at_aws(at: Timestamp) -> Timestamp {
+    at.saturating_sub(CLOCK_SKEW).unwrap_or(at)
+}
 
 /// A job that asks for the same as a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

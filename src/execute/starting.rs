@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::calls::Due;
 use super::engine::{Stopped, Twins};
 use super::run::Run;
-use super::settle::{CLOCK_SKEW, Match, Question, TOKEN_IS_SAFE, Why};
+use super::settle::{Match, Question, TOKEN_IS_SAFE, Why, at_aws};
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, JobQuery, Reader};
 use crate::plan::{Draft, Request, digest};
@@ -132,7 +132,7 @@ where
         let query = JobQuery {
             account: self.engine.plan.targets[self.place(step)].account.clone(),
             resource_type: request.map(|request| request.resource_type.clone()),
-            created_after: Some(since.saturating_sub(CLOCK_SKEW).unwrap_or(since)),
+            created_after: Some(at_aws(since)),
             completed_after: None,
         };
         self.ask(step, Question::listing(Why::Unanswered, query))

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::engine::Stopped;
 use super::run::{Run, sweeps_of};
-use super::settle::CLOCK_SKEW;
+use super::settle::at_aws;
 use super::{Clock, Journal, Observer, Writer};
 use crate::diff::{Job, JobQuery, JobStatus, Reader};
 
@@ -179,7 +179,7 @@ impl Watching {
     fn begin_sweep(&mut self, account: &str, now: Timestamp) {
         self.sweeps += 1;
         let oldest = self.jobs.values().map(|job| job.since).min().unwrap_or(now);
-        let oldest = oldest.saturating_sub(CLOCK_SKEW).unwrap_or(oldest);
+        let oldest = at_aws(oldest);
         let is_wide = self.sweeps.is_multiple_of(WIDE_EVERY);
         let mut query = JobQuery {
             account: account.to_owned(),
