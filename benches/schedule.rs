@@ -149,7 +149,7 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
                 copy_source_tags_to_restored_resource: None,
                 iam_role_arn: None,
                 idempotency_token: None,
-                metadata: BTreeMap::new(),
+                metadata: redrill::render::Metadata::new(),
                 recovery_point_arn: String::new(),
                 resource_type: TYPES[random.usize(..TYPES.len())].to_owned(),
             },

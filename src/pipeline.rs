@@ -9,12 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
 use crate::diff::{
-    ApiError, Asked, Diff, Entry, Observed, Position, Shelves, Sources, Stage, Subject, Wanted,
-    diff,
+    ApiError, Asked, Diff, Entry, Observed, Shelves, Sources, Stage, Subject, Wanted, diff,
 };
-use crate::execute::{Event, Illegal, Recorded, replay};
+use crate::execute::{Event, Recorded};
 use crate::parse::{Point, Restore, document, error};
-use crate::plan::{Draft, Plan, Planner, Step, sha256};
+use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{
     Created, Inputs, Known, Missing, RECOVERY_POINT, Renderer, Resolved, Selector, split_instance,
 };
@@ -314,13 +313,9 @@ pub fn entries(
     (entries, asked)
 }
 
-/// What the journal says has happened, and what templates may use of it.
-///
-/// # Errors
-///
-/// Where the events cannot have happened in this order.
-pub fn history(events: &[Recorded]) -> Result<(Observed, Known), Illegal> {
-    let observed = replay(events)?;
+/// What templates may use of what has happened.
+#[must_use]
+pub fn known(observed: &Observed) -> Known {
     let created: BTreeMap<String, Created> = observed
         .restores
         .iter()
@@ -338,55 +333,33 @@ pub fn history(events: &[Recorded]) -> Result<(Observed, Known), Illegal> {
             _ => None,
         })
         .collect();
-    let known = Known {
+    Known {
         resolved: observed.resolved.clone(),
         created: Arc::new(created),
         ..Known::default()
-    };
-    Ok((observed, known))
+    }
+}
+
+/// How long a restore took, where an event says it: by its name.
+#[must_use]
+pub fn took(recorded: &Recorded) -> Option<(String, SignedDuration)> {
+    match &recorded.event {
+        Event::Completed {
+            restore,
+            started_at: Some(started),
+            ended_at: Some(ended),
+            ..
+        } => Some((restore.clone(), ended.duration_since(*started))),
+        _ => None,
+    }
 }
 
 /// Takes over how long restores took in an earlier run: a better estimate than one from type and size.
-pub fn learn(plan: &mut Plan, earlier: &[Recorded]) {
-    let took: BTreeMap<&str, SignedDuration> = earlier
-        .iter()
-        .filter_map(|recorded| match &recorded.event {
-            Event::Completed {
-                restore,
-                started_at: Some(started),
-                ended_at: Some(ended),
-                ..
-            } => Some((restore.as_str(), ended.duration_since(*started))),
-            _ => None,
-        })
-        .collect();
+pub fn learn(plan: &mut Plan, took: &BTreeMap<String, SignedDuration>) {
     for step in &mut plan.steps {
         if let Some(took) = took.get(&*step.name) {
             Arc::make_mut(&mut step.draft).expected = *took;
         }
-    }
-}
-
-/// When a run was opened, where it was.
-#[must_use]
-pub fn start(events: &[Recorded]) -> Option<Timestamp> {
-    events
-        .iter()
-        .find(|recorded| matches!(recorded.event, Event::RunOpened { .. }))
-        .map(|recorded| recorded.at)
-}
-
-/// How far a run is, to be compared later.
-#[must_use]
-pub fn position(events: &[Recorded]) -> Position {
-    // Records were read from JSON, or will be written as such.
-    let lines: Vec<String> = events
-        .iter()
-        .map(|recorded| serde_json::to_string(recorded).unwrap_or_default())
-        .collect();
-    Position {
-        records: events.len(),
-        sha256: sha256(lines.join("\n")),
     }
 }
 

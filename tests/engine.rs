@@ -131,8 +131,9 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
             iam_role_arn: Some("arn:aws:iam::123456789012:role/restore".to_owned()),
             idempotency_token: Some(stranger.to_owned()),
             metadata: metadata
+                .into_iter()
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
+                .collect(),
             recovery_point_arn: "arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-000000000000".to_owned(),
             resource_type: "EFS".to_owned(),
         };
@@ -246,7 +247,7 @@ fn an_earlier_run_is_learned_from() {
             message: None,
         },
     };
-    pipeline::learn(&mut plan, &[earlier]);
+    pipeline::learn(&mut plan, &pipeline::took(&earlier).into_iter().collect());
     let expected: Vec<SignedDuration> = plan.steps.iter().map(|s| s.draft.expected).collect();
     assert_eq!(expected, [by_type, took]);
     let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());

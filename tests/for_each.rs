@@ -77,7 +77,7 @@ fn two_hundred_tables_are_two_hundred_requests_with_tokens_of_their_own() {
     assert_eq!(distinct.len(), 200);
     assert_eq!(&*before.steps[7].name, "tables[table-007]");
     assert_eq!(
-        before.steps[7].draft.request.metadata["targetTableName"],
+        before.steps[7].draft.request.metadata[&"targetTableName".to_owned()],
         "table-007-main"
     );
 
@@ -105,7 +105,7 @@ fn a_map_from_a_variable_gives_keys_and_values() {
         .iter()
         .map(|step| {
             let request = &step.draft.request;
-            let target = request.metadata["targetTableName"].as_str();
+            let target = request.metadata[&"targetTableName".to_owned()].as_str();
             (&*step.name, request.recovery_point_arn.as_str(), target)
         })
         .collect();
@@ -168,7 +168,7 @@ fn a_template_names_the_instance_whose_result_it_uses() {
     let (_, plan, findings) = read(&text, &known);
     assert!(findings.is_empty(), "{findings:?}");
     let request = &plan.unwrap().steps[2].draft.request;
-    assert_eq!(request.metadata["targetTableName"], "job-of-b");
+    assert_eq!(request.metadata[&"targetTableName".to_owned()], "job-of-b");
 
     for (needs, template, message) in [
         (

@@ -8,7 +8,8 @@ use redrill::diagnostic::Source;
 use redrill::diff::{Action, Stage, Wanted};
 use redrill::emulator::{Emulator, Options, Speed, TokenSemantics};
 use redrill::execute::{
-    Ended, Engine, Event, Journal as Append, JournalError, Observer, Policy, Recorded, Stopped,
+    Ended, Engine, Event, History, Journal as Append, JournalError, Observer, Policy, Recorded,
+    Stopped,
 };
 use redrill::journal::{self, Journal, Owner};
 use redrill::pipeline;
@@ -149,8 +150,14 @@ pub(crate) async fn run_with(
         since: jiff::Timestamp::UNIX_EPOCH,
     };
     let directory = journal::directory(state, "many", "main");
-    let (journal, events) = Journal::open(&directory, &owner, false).unwrap();
-    let (observed, known) = pipeline::history(&events).unwrap();
+    let mut history = History::default();
+    let journal = Journal::open(&directory, &owner, false, |recorded| {
+        history.take(&recorded).unwrap();
+        Ok::<(), journal::Error>(())
+    })
+    .unwrap();
+    let observed = history.observed;
+    let known = pipeline::known(&observed);
     let mut findings = front.findings;
     let mut plan = pipeline::requests(&planner, &known, &mut findings).unwrap();
     let diff = pipeline::changes(&plan, &observed, &Wanted::default());
@@ -168,7 +175,7 @@ pub(crate) async fn run_with(
         file: "plan.yaml".to_owned(),
         saved_plan: None,
     };
-    let opening = match events.is_empty() {
+    let opening = match history.opened.is_none() {
         true => opening,
         false => Event::RunResumed {
             redrill: "test".to_owned(),
@@ -199,8 +206,9 @@ pub(crate) async fn run_with(
 /// How many restores have completed, by the journal.
 pub(crate) fn completed(state: &Path) -> usize {
     let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
-    let (observed, _) = pipeline::history(&events).unwrap();
-    observed
+    let history = History::of(&events).unwrap();
+    history
+        .observed
         .restores
         .values()
         .filter(|past| matches!(past.stage, Stage::Completed { .. }))

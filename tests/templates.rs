@@ -33,7 +33,7 @@ fn render(template: &str) -> Result<String, Vec<String>> {
     let mut findings = front.findings;
     let plan = pipeline::requests(&front.planner.unwrap(), &Known::default(), &mut findings);
     match plan {
-        Some(plan) => Ok(plan.steps[0].draft.request.metadata["value"].clone()),
+        Some(plan) => Ok(plan.steps[0].draft.request.metadata[&"value".to_owned()].clone()),
         None => Err(findings
             .into_iter()
             .filter(|finding| finding.rule.starts_with("template/"))

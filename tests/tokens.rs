@@ -1,6 +1,6 @@
 //! The derivation in `docs/tokens.md`, and its vectors.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use redrill::plan::{Identity, Request, token};
@@ -71,7 +71,7 @@ fn request() -> impl Strategy<Value = Request> {
             copy_source_tags_to_restored_resource: copy,
             iam_role_arn: None,
             idempotency_token: None,
-            metadata,
+            metadata: metadata.into_iter().collect(),
             recovery_point_arn: arn,
             resource_type,
         })
@@ -99,7 +99,7 @@ fn everything_that_matters_is_in_the_token() {
         metadata: metadata
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect::<BTreeMap<_, _>>(),
+            .collect(),
         recovery_point_arn: "arn".to_owned(),
         resource_type: "EFS".to_owned(),
     };

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::diff::{Deletion, Observed, Stage};
 use crate::execute::{Event, Recorded};
-use crate::render::Target;
+use crate::render::{Metadata, Target};
 use crate::validate::protects;
 use types::{Kind, Types};
 
@@ -120,7 +120,7 @@ struct Record {
     /// The index of the target of each restore, where it is not the first.
     targets: HashMap<String, usize>,
     /// Type and metadata of the last request of each restore.
-    requests: BTreeMap<String, (String, BTreeMap<String, String>)>,
+    requests: BTreeMap<String, (String, Metadata)>,
     /// When each job was created.
     jobs: BTreeMap<String, Option<Timestamp>>,
     /// How often each thing was left.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::render::Metadata;
+
 /// The table.
 const TABLE: &str = include_str!("types.yaml");
 
@@ -62,12 +64,7 @@ impl Types {
         Self(serde_yaml::from_str(TABLE).unwrap_or_default())
     }
 
-    pub(super) fn kind(
-        &self,
-        arn: &str,
-        resource_type: &str,
-        metadata: &BTreeMap<String, String>,
-    ) -> Kind {
+    pub(super) fn kind(&self, arn: &str, resource_type: &str, metadata: &Metadata) -> Kind {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let ["arn", _, service, _, _, resource] = parts.as_slice() else {
             return Kind::Unknown;

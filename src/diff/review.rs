@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::inside::{Part, Path, container};
 use crate::plan::{Plan, Step};
-use crate::render::Target;
+use crate::render::{Metadata, Target};
 use crate::validate::Rules;
 
 /// The table.
@@ -108,7 +108,7 @@ struct Condition {
 }
 
 impl Condition {
-    fn holds(&self, metadata: &BTreeMap<String, String>) -> bool {
+    fn holds(&self, metadata: &Metadata) -> bool {
         let is_one_of = |(key, values): (&String, &Vec<String>)| {
             let value = metadata.get(key);
             value.is_some_and(|value| values.iter().any(|v| v.eq_ignore_ascii_case(value)))

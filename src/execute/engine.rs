@@ -72,6 +72,12 @@ pub trait Observer {
     fn observe(&mut self, recorded: &Recorded);
 }
 
+impl<O: Observer> Observer for &mut O {
+    fn observe(&mut self, recorded: &Recorded) {
+        (**self).observe(recorded);
+    }
+}
+
 /// Everything a run works with.
 pub struct Engine<'a, A, J, C, O> {
     /// Completes requests while the run goes on.

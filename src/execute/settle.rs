@@ -88,8 +88,8 @@ impl Question {
         let Some(job) = self.jobs.pop() else {
             return;
         };
-        let (wanted, mark) = folded(&request.metadata);
-        let (found, other) = folded(metadata);
+        let (wanted, mark) = folded(request.metadata.iter());
+        let (found, other) = folded(metadata.iter());
         if found == wanted && !is_another_runs(other, mark) {
             self.matches.push(Match {
                 job_id: job.id,
@@ -109,9 +109,10 @@ fn is_another_runs(other: Option<&str>, mark: Option<&str>) -> bool {
 }
 
 /// Keys without case, which AWS does not keep for every type; the mark apart.
-fn folded(metadata: &BTreeMap<String, String>) -> (BTreeMap<String, &str>, Option<&str>) {
+fn folded<'a>(
+    metadata: impl Iterator<Item = (&'a String, &'a String)>,
+) -> (BTreeMap<String, &'a str>, Option<&'a str>) {
     let mut folded: BTreeMap<String, &str> = metadata
-        .iter()
         .map(|(key, value)| (key.to_lowercase(), value.as_str()))
         .collect();
     let mark = folded.remove(MARK);

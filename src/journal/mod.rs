@@ -83,19 +83,20 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Takes the run's lock, reads what is there, and cuts off a torn last record.
+    /// Takes the run's lock, hands over what is there record by record, and cuts off a torn last one.
     ///
     /// With `take_over` a lock that somebody else holds is passed over: whoever holds it finds the next segment
     /// written, and stops.
     ///
     /// # Errors
     ///
-    /// Where another runner holds the run, the disk refuses, or the journal is damaged.
-    pub fn open(
+    /// Where another runner holds the run, the disk refuses, the journal is damaged, or `take` refuses a record.
+    pub fn open<E: From<Error>>(
         directory: &Path,
         owner: &Owner,
         take_over: bool,
-    ) -> Result<(Self, Vec<Recorded>), Error> {
+        take: impl FnMut(Recorded) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let folder = directory.join(FOLDER);
         fs::create_dir_all(&folder).map_err(io(&folder))?;
         let lock = match Lock::take(directory, owner) {
@@ -104,29 +105,28 @@ impl Journal {
                 lock::name(directory, owner)?;
                 None
             }
-            Err(err) => return Err(err),
+            Err(err) => return Err(err.into()),
         };
-        let whole = load(&folder)?;
+        let whole = load(&folder, take)?;
         if let Some((path, length)) = &whole.torn {
             let file = OpenOptions::new()
                 .write(true)
                 .open(path)
                 .map_err(io(path))?;
-            file.set_len(*length).map_err(io(path))?;
+            file.set_len(*length as u64).map_err(io(path))?;
             file.sync_all().map_err(io(path))?;
         }
         // The names of new directories have to survive as well. Not every file system can be asked.
         for directory in folder.ancestors().take(4) {
             sync(directory);
         }
-        let journal = Self {
+        Ok(Self {
             folder,
             next: whole.segments + 1,
             chain: whole.chain,
             durable: true,
             _lock: lock,
-        };
-        Ok((journal, whole.records))
+        })
     }
 
     /// The same journal of a run that nobody will take up again, such as a rehearsal: nothing waits for the disk.
@@ -174,51 +174,93 @@ fn sync(directory: &Path) {
     let _ = File::open(directory).and_then(|directory| directory.sync_all());
 }
 
-/// A journal as it was read.
+/// How far a journal was read.
+#[derive(Default)]
 struct Whole {
     segments: u32,
     chain: Chain,
-    records: Vec<Recorded>,
     /// The last segment and the length of what is whole in it, where that is not all.
-    torn: Option<(PathBuf, u64)>,
+    torn: Option<(PathBuf, usize)>,
 }
 
-fn load(folder: &Path) -> Result<Whole, Error> {
-    let mut whole = Whole {
-        segments: 0,
-        chain: Chain::default(),
-        records: Vec::new(),
-        torn: None,
-    };
+/// Segment by segment: a large run has hundreds of thousands of records, and whoever reads them keeps what it needs.
+fn load<E: From<Error>>(
+    folder: &Path,
+    mut take: impl FnMut(Recorded) -> Result<(), E>,
+) -> Result<Whole, E> {
+    let mut whole = Whole::default();
+    let Whole {
+        segments,
+        chain,
+        torn,
+    } = &mut whole;
     loop {
-        let path = segment(folder, whole.segments + 1);
-        let mut bytes = Vec::new();
-        match File::open(&path) {
-            Ok(mut file) => file.read_to_end(&mut bytes).map_err(io(&path))?,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(whole),
-            Err(err) => return Err(io(&path)(err)),
+        let path = segment(folder, *segments + 1);
+        let Some(bytes) = bytes(&path)? else {
+            return Ok(whole);
         };
-        if let Some((path, length)) = whole.torn {
-            return Err(Error::Damaged {
-                offset: usize::try_from(length).unwrap_or(usize::MAX),
-                path,
-                record: whole.records.len() + 1,
-                why: "it ends in the middle of a record, and is not the last segment".to_owned(),
-            });
+        if let Some((path, length)) = torn.take() {
+            // Whoever works on the run may have been writing it a moment ago; by now it is written.
+            let bytes = bytes_of(&path)?;
+            let length = record::read(&bytes, length, &path, chain, &mut take)?;
+            if length < bytes.len() {
+                let damaged = Error::Damaged {
+                    path,
+                    offset: length,
+                    record: chain.records() + 1,
+                    why: "it ends in the middle of a record, and is not the last segment"
+                        .to_owned(),
+                };
+                return Err(damaged.into());
+            }
         }
-        let length = record::read(&bytes, &path, &mut whole.chain, &mut whole.records)?;
-        whole.torn = (length < bytes.len()).then_some((path, length as u64));
-        whole.segments += 1;
+        let length = record::read(&bytes, 0, &path, chain, &mut take)?;
+        *torn = (length < bytes.len()).then_some((path, length));
+        *segments += 1;
     }
 }
 
-/// Reads a run's journal without taking its lock; nothing where there is none.
+/// The bytes of a segment; none where there is no such segment.
+fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match bytes_of(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|mut file| file.read_to_end(&mut bytes))
+        .map_err(io(path))?;
+    Ok(bytes)
+}
+
+/// Reads a run's journal without taking its lock, and hands it over record by record; nothing where there is none.
+///
+/// # Errors
+///
+/// Where the disk refuses, the journal is damaged, or `take` refuses a record.
+pub fn each<E: From<Error>>(
+    directory: &Path,
+    take: impl FnMut(Recorded) -> Result<(), E>,
+) -> Result<(), E> {
+    load(&directory.join(FOLDER), take).map(|_| ())
+}
+
+/// The same all at once.
 ///
 /// # Errors
 ///
 /// Where the disk refuses or the journal is damaged.
 pub fn read(directory: &Path) -> Result<Vec<Recorded>, Error> {
-    load(&directory.join(FOLDER)).map(|whole| whole.records)
+    let mut records = Vec::new();
+    each(directory, |recorded| {
+        records.push(recorded);
+        Ok::<(), Error>(())
+    })?;
+    Ok(records)
 }
 
 /// The segments of a run's journal as they lie on the disk, by their names, after they were read whole.
@@ -228,18 +270,15 @@ pub fn read(directory: &Path) -> Result<Vec<Recorded>, Error> {
 /// Where the disk refuses or the journal is damaged.
 pub fn segments(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let folder = directory.join(FOLDER);
-    let whole = load(&folder)?;
+    let whole = load(&folder, |_| Ok::<(), Error>(()))?;
     (1..=whole.segments)
         .map(|number| {
             let path = segment(&folder, number);
-            let mut bytes = Vec::new();
-            File::open(&path)
-                .and_then(|mut file| file.read_to_end(&mut bytes))
-                .map_err(io(&path))?;
+            let mut bytes = bytes_of(&path)?;
             if let Some((torn, length)) = &whole.torn
                 && *torn == path
             {
-                bytes.truncate(usize::try_from(*length).unwrap_or(usize::MAX));
+                bytes.truncate(*length);
             }
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Ok((format!("{FOLDER}/{name}"), bytes))
@@ -260,7 +299,10 @@ pub fn parse<'a>(
     for (at, (name, bytes)) in segments.into_iter().enumerate() {
         let path = PathBuf::from(name);
         let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
-        let length = record::read(bytes, &path, &mut chain, &mut records)?;
+        let length = record::read(bytes, 0, &path, &mut chain, &mut |recorded| {
+            records.push(recorded);
+            Ok::<(), Error>(())
+        })?;
         let is_next = path.file_name() == segment(Path::new(""), number).file_name();
         if !is_next || length < bytes.len() {
             return Err(Error::Damaged {

@@ -32,6 +32,11 @@ pub(super) struct Chain {
 }
 
 impl Chain {
+    /// How many records there are.
+    pub(super) fn records(&self) -> usize {
+        self.records
+    }
+
     /// The lines of more events.
     pub(super) fn lines(&mut self, events: &[Recorded]) -> serde_json::Result<Vec<u8>> {
         let mut next = self.clone();
@@ -71,36 +76,35 @@ impl Chain {
     }
 }
 
-/// Reads all whole records of a segment, going on with the chain; gives the length of what is whole.
-pub(super) fn read(
+/// Reads all whole records of a segment from an offset on, going on with the chain; gives the end of what is whole.
+pub(super) fn read<E: From<Error>>(
     bytes: &[u8],
+    mut offset: usize,
     path: &Path,
     chain: &mut Chain,
-    records: &mut Vec<Recorded>,
-) -> Result<usize, Error> {
-    let mut offset = 0;
+    take: &mut impl FnMut(Recorded) -> Result<(), E>,
+) -> Result<usize, E> {
     // A record without its end of line is one that a crash cut off: nothing has followed from it.
     while let Some(length) = bytes[offset..].iter().position(|byte| *byte == b'\n') {
         let line = &bytes[offset..offset + length];
         let (next, recorded) = match one(chain, line) {
             Ok(Read::Record(next, recorded)) => (next, *recorded),
             Ok(Read::Newer(version)) => {
-                return Err(Error::Newer {
-                    path: path.to_owned(),
-                    version,
-                });
+                let path = path.to_owned();
+                return Err(Error::Newer { path, version }.into());
             }
             Err(why) => {
-                return Err(Error::Damaged {
+                let damaged = Error::Damaged {
                     path: path.to_owned(),
                     offset,
                     record: chain.records + 1,
                     why,
-                });
+                };
+                return Err(damaged.into());
             }
         };
         *chain = next;
-        records.push(recorded);
+        take(recorded)?;
         offset += length + 1;
     }
     Ok(offset)

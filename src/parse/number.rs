@@ -25,10 +25,10 @@ pub(super) fn plain(text: &str) -> Kind {
     }
     let starts_like_a_number = matches!(text.as_bytes()[0], b'0'..=b'9' | b'+' | b'-' | b'.');
     match starts_like_a_number.then(|| number(text)).flatten() {
-        Some(value) => Kind::Number(Number {
+        Some(value) => Kind::Number(Box::new(Number {
             text: text.to_owned(),
             value,
-        }),
+        })),
         None => Kind::String(text.to_owned()),
     }
 }

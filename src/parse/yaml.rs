@@ -33,8 +33,8 @@ pub enum Kind {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number, with its text.
-    Number(Number),
+    /// A number, with its text; apart, as most values are none.
+    Number(Box<Number>),
     /// Anything else, and everything quoted.
     String(String),
     /// A list. Shared, so that a part of a plan can be taken out of it without being copied.

@@ -4,6 +4,7 @@ mod repeated;
 mod request;
 mod token;
 
+pub(crate) use request::hex;
 pub use request::{MARK, Request, digest, mark, sha256};
 pub use token::{Identity, token};
 

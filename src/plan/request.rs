@@ -1,12 +1,11 @@
 //! The exact body of StartRestoreJob.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::render::Secrets;
+use crate::render::{Metadata, Secrets};
 
 /// The body as it is sent (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>).
 ///
@@ -25,7 +24,7 @@ pub struct Request {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_token: Option<String>,
     /// Strings to strings, as AWS wants them.
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: Metadata,
     /// The recovery point.
     pub recovery_point_arn: String,
     /// AWS's name of the resource type.
@@ -63,7 +62,7 @@ impl Request {
     pub fn redacted(&self, secrets: &Secrets) -> Self {
         let mut request = self.clone();
         secrets.redact_in(&mut request.recovery_point_arn);
-        for value in request.metadata.values_mut() {
+        for (_, value) in &mut request.metadata {
             secrets.redact_in(value);
         }
         request
@@ -104,7 +103,8 @@ pub(super) fn without_token(request: &Request) -> Cow<'_, Request> {
     request
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
     bytes

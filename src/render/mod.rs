@@ -32,7 +32,7 @@ pub use secret::{REDACTED, Secrets};
 pub use selector::{Pick, Resolved, Selector, written};
 pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
-pub use wire::wire;
+pub use wire::{Metadata, wire};
 pub use words::Words;
 
 use std::collections::{BTreeMap, BTreeSet};

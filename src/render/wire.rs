@@ -1,6 +1,10 @@
 //! The strings that AWS wants: its metadata is a map of strings, whatever a value's type is.
 
+use litemap::LiteMap;
 use serde_json::Value;
+
+/// The metadata of a request, sorted by key. In one piece, and no larger than what is in it: a plan has ten thousand.
+pub type Metadata = LiteMap<String, String>;
 
 /// `true` as `true`, `5432` as `5432`, lists and maps as compact JSON, text as it is.
 #[must_use]

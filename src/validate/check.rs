@@ -9,7 +9,7 @@ use super::problem::Checker;
 use super::rules::Schema;
 use crate::diagnostic::{Finding, Severity};
 use crate::parse::{Document, Entry, Restore, error, warning};
-use crate::render::{RECOVERY_POINT, Rendered, SourceFacts, wire};
+use crate::render::{Metadata, RECOVERY_POINT, Rendered, SourceFacts, wire};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
 pub(super) fn metadata(
@@ -19,7 +19,7 @@ pub(super) fn metadata(
     source: Option<&SourceFacts>,
     schema: &Schema,
     findings: &mut Vec<Finding>,
-) -> Option<BTreeMap<String, String>> {
+) -> Option<Metadata> {
     let (keys, entries) = spelled(document, written, schema, findings);
     let mut checker = Checker {
         document,
@@ -30,7 +30,7 @@ pub(super) fn metadata(
     };
     let before = findings.len();
     let mut instance = Map::new();
-    let mut sent = BTreeMap::new();
+    let mut sent = Metadata::with_capacity(rendered.metadata.len());
     let mut complete = true;
     for entry in &mut rendered.metadata {
         let Some(key) = keys[entry.index] else {
@@ -201,7 +201,7 @@ pub(super) fn unchecked(
     written: &Restore,
     rendered: &Rendered,
     findings: &mut Vec<Finding>,
-) -> Option<BTreeMap<String, String>> {
+) -> Option<Metadata> {
     let mut seen: BTreeMap<String, &Entry> = BTreeMap::new();
     for entry in written.metadata.iter() {
         if let Some(first) = seen.insert(entry.key.value.to_lowercase(), entry) {
@@ -294,7 +294,7 @@ fn differs_by_case(document: &Document, first: &Entry, second: &Entry) -> Findin
     .of_key(&second.key.value)
 }
 
-fn size(checker: &Checker<'_>, sent: &BTreeMap<String, String>, findings: &mut Vec<Finding>) {
+fn size(checker: &Checker<'_>, sent: &Metadata, findings: &mut Vec<Finding>) {
     let bytes: usize = sent
         .iter()
         .map(|(key, value)| key.len() + value.len())

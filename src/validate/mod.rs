@@ -30,7 +30,7 @@ use jiff::SignedDuration;
 
 use crate::diagnostic::{Finding, Severity, Spanned, suggest};
 use crate::parse::{Document, Restore, error, warning};
-use crate::render::{Instances, RECOVERY_POINT, Rendered, SourceFacts, Target};
+use crate::render::{Instances, Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target};
 
 /// The wire form of one restore: what the plan says, with AWS's spelling of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Checked {
     /// AWS's name of the resource type.
     pub resource_type: String,
     /// The metadata as AWS is sent it.
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: Metadata,
     /// What each key that is not known yet waits for; `RecoveryPointArn` is the recovery point.
     pub holes: BTreeMap<String, BTreeSet<String>>,
     /// Whether AWS copies the source's tags.

@@ -37,7 +37,9 @@ impl Story {
             copy_source_tags_to_restored_resource: None,
             iam_role_arn: None,
             idempotency_token: Some(format!("rd1-{:040}", 0)),
-            metadata: [("newFileSystem".to_owned(), "true".to_owned())].into(),
+            metadata: [("newFileSystem".to_owned(), "true".to_owned())]
+                .into_iter()
+                .collect(),
             recovery_point_arn: format!(
                 "arn:aws:backup:us-west-2:123456789012:recovery-point:{name}"
             ),

@@ -9,6 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use redrill::diagnostic::Source;
 use redrill::diff::{Observed, Saved, SavedInputs, Wanted};
 use redrill::emulator::JobSnapshot;
+use redrill::execute::Counter;
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
 use redrill::report::{RequestFormat, requests};
@@ -214,7 +215,7 @@ fn shown(text: &str, rules: &Arc<Rules>) -> Result<(Vec<Value>, Value), String> 
         &diff,
         planner.secrets(),
         SavedInputs::default(),
-        pipeline::position(&[]),
+        Counter::default().position(),
         (Vec::new(), false),
     );
     assert_eq!(Saved::parse(&saved.text()).unwrap(), saved);

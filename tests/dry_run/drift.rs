@@ -42,7 +42,7 @@ fn source(step: &Step) -> SourceFacts {
     SourceFacts {
         created_at: "2026-11-20T03:00:00Z".to_owned(),
         resource_arn: "arn:aws:x:::y".to_owned(),
-        metadata: request.metadata.clone(),
+        metadata: request.metadata.clone().into_iter().collect(),
         resource_type: Some(request.resource_type.clone()),
         ..SourceFacts::default()
     }

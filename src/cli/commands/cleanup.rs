@@ -70,8 +70,12 @@ pub(super) async fn cleanup(
     };
     let signals = Signals::listen();
     let terminated = signals.terminated();
-    let (journal, events) = Journal::open(&directory, &owner, false)?;
     // Another cleanup may have worked between the question and the lock.
+    let mut events = Vec::new();
+    let journal = Journal::open(&directory, &owner, false, |recorded| {
+        events.push(recorded);
+        Ok::<(), journal::Error>(())
+    })?;
     let levels = plan(&events, &protect, &targets)?;
     // A bar counts restores; there are none here.
     let style = match context.style() {

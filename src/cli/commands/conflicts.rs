@@ -4,16 +4,14 @@ use super::Loaded;
 use super::run::Execution;
 use crate::cli::exit::Failure;
 use crate::diff::{Diff, Observed};
-use crate::execute::{Clock, Event, Recorded, SystemClock};
+use crate::execute::{Clock, History, SystemClock};
 use crate::plan::Plan;
 use crate::report::{self, dry_run_human};
 
-pub(super) fn check_opened(events: &[Recorded], plan: &str, run: &str) -> Result<(), Failure> {
-    match events.first().map(|recorded| &recorded.event) {
+pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(), Failure> {
+    match &history.opened {
         None => Ok(()),
-        Some(Event::RunOpened {
-            plan: p, run: r, ..
-        }) if p == plan && r == run => Ok(()),
+        Some(opened) if opened.plan == plan && opened.run == run => Ok(()),
         // A file system that does not tell `Main` from `main`.
         Some(_) => Err(Failure::Conflict(format!(
             "the journal of {plan} run {run} belongs to another plan or run; give another --run-id or --state"

@@ -3,6 +3,7 @@
 mod again;
 mod base;
 mod cleanup;
+mod conclude;
 mod conflicts;
 mod emulator;
 mod evidence;
@@ -10,7 +11,6 @@ mod explain;
 mod init;
 mod inventory;
 mod lock;
-mod opening;
 mod origin;
 mod plan;
 mod reading;

@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::diff::{
     Action, Compared, Comparing, Diff, Review, Sense, Wanted, compare, compare_sources,
 };
-use crate::execute::{Clock, Stopped, SystemClock};
+use crate::execute::{Clock, Counter, History, Stopped, SystemClock};
 use crate::journal;
 use crate::pipeline;
 use crate::plan::Plan;
@@ -28,11 +28,21 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let world = World::new(inventory, settings);
     let name = &loaded.planner.document().plan.value;
     let directory = journal::directory(&arguments.state.state, name, &arguments.inputs.run_id);
-    let events = journal::read(&directory)?;
-    let (observed, mut known) = pipeline::history(&events).map_err(Stopped::from)?;
+    let mut history = History::default();
+    let mut counter = Counter::default();
+    journal::each(&directory, |recorded| {
+        if arguments.out.is_some() {
+            counter.take(&recorded);
+        }
+        history.take(&recorded).map_err(Stopped::from)?;
+        Ok::<(), Failure>(())
+    })?;
+    let start = history.start().unwrap_or_else(|| SystemClock.now());
+    let observed = history.observed;
+    let mut known = pipeline::known(&observed);
     let asked = Asked {
         only: &arguments.only.only,
-        start: pipeline::start(&events).unwrap_or_else(|| SystemClock.now()),
+        start,
         lock: lock.as_ref(),
         checks_lock: true,
     };
@@ -80,7 +90,8 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     };
     context.output.result(&text)?;
     if let Some(path) = &arguments.out {
-        super::saved::save(path, arguments, &loaded, &plan, &diff, &events)?;
+        let position = counter.position();
+        super::saved::save(path, arguments, &loaded, &plan, &diff, position)?;
         let path = path.display();
         context.output.note(&format!(
             "saved: `redrill run {path}` sends exactly these requests"

@@ -8,26 +8,24 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::again::again;
+use super::conclude::conclude;
 use super::conflicts::{brief, check_opened, refuse_cleaned, refuse_conflicts};
-use super::opening::{outline, planned};
 use super::world::World;
 use super::{Asked, Context, Loaded, check_account, chosen, lock, saved};
 use crate::aws::Aws;
 use crate::cli::arguments::{AwsOptions, DryRun, DryRunFormat, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::files;
 use crate::cli::signals::Signals;
 use crate::diff::{Action, Diff, Saved, Stage, Wanted, due_after};
 use crate::execute::{
-    Clock, Ended, Engine, Event, Observer, Policy, Recorded, Stopped, SystemClock, Twins,
+    Clock, Ended, Engine, Event, History, Outline, Policy, Recorded, Stopped, SystemClock, Twins,
 };
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::process::Processes;
 use crate::render::{Known, Lock, Resolved};
-use crate::report::{Record, Verdict, run_human, run_report};
 use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -160,13 +158,12 @@ pub(super) async fn execute<C: Clock>(
     let directory = journal::directory(&execution.state, &name, execution.run_id);
 
     // What was before is read without the lock first: the question comes before anything is created.
-    let before = journal::read(&directory)?;
-    let mut is_resumed = false;
-    if let Some(saved) = execution.saved {
-        is_resumed = saved::check_position(saved, &before, &mut execution.wanted)?;
-    }
-    let (observed, mut known) = pipeline::history(&before).map_err(Stopped::from)?;
-    let start = pipeline::start(&before).unwrap_or_else(|| clock.now());
+    let mut before = Before::new(execution.saved);
+    journal::each(&directory, |recorded| before.take(&recorded))?;
+    let is_resumed = before.check(&mut execution.wanted)?;
+    let before = before.history;
+    let mut known = pipeline::known(&before.observed);
+    let start = before.start().unwrap_or_else(|| clock.now());
     let asked = Asked {
         only: &execution.wanted.only,
         start,
@@ -176,19 +173,26 @@ pub(super) async fn execute<C: Clock>(
     let mut plan = context.requests(loaded, &mut known, world, &asked).await?;
     if let Some(earlier) = journal::latest_other(&execution.state, &name, execution.run_id) {
         // A damaged journal of another run is no reason not to start this one.
-        pipeline::learn(&mut plan, &journal::read(&earlier).unwrap_or_default());
+        let mut took = BTreeMap::new();
+        let _ = journal::each(&earlier, |recorded| {
+            took.extend(pipeline::took(&recorded));
+            Ok::<(), journal::Error>(())
+        });
+        pipeline::learn(&mut plan, &took);
     }
-    let planner = &loaded.planner;
-    let diff = pipeline::changes(&plan, &observed, &execution.wanted);
+    let source = &loaded.planner.document().source;
+    let origin = super::origin::origin(execution.file, source, execution.rehearsal, context);
+    let outline = Arc::new(Outline::of(&plan, origin, execution.policy.cutover));
+    loaded.planner.let_go(&plan);
+    let diff = pipeline::changes(&plan, &before.observed, &execution.wanted);
     if let Some(saved) = execution.saved {
         saved::check_requests(saved, loaded, &plan, &diff)?;
     }
     refuse_conflicts(loaded, &plan, &diff, &execution)?;
     check_opened(&before, &name, execution.run_id)?;
     let starts = diff.count(Action::Start);
-    let outline = outline(planner, &plan, &execution, context);
     let policy = &execution.policy;
-    let after = due_after(&plan, &observed, policy.retry_failed, policy.cutover);
+    let after = due_after(&plan, &before.observed, policy.retry_failed, policy.cutover);
     if starts + diff.count(Action::Resume) == 0 && !after {
         if let Some(saved) = execution.saved.filter(|_| is_resumed) {
             return Err(saved::consumed(saved));
@@ -196,15 +200,15 @@ pub(super) async fn execute<C: Clock>(
         context
             .output
             .note("nothing to start and nothing to follow");
-        let mut record: Record = before.iter().collect();
         // What was not started is told apart from what is not there.
-        if let Some(event) = planned(&before, outline) {
-            let at = clock.now();
-            record.take(&Recorded { at, event });
-        }
-        return conclude(&plan, &diff, record, Ended::Finished, &execution, context);
+        let at = clock.now();
+        let planned = before.planned(&outline).map(|event| Recorded { at, event });
+        let ended = Ended::Finished;
+        return conclude(
+            &plan, &diff, &directory, planned, ended, &execution, context,
+        );
     }
-    refuse_cleaned(&observed, starts)?;
+    refuse_cleaned(&before.observed, starts)?;
     if starts > 0 && !execution.confirmed {
         can_ask()?;
     }
@@ -229,22 +233,24 @@ pub(super) async fn execute<C: Clock>(
         user: context.environment.user.clone(),
         since: clock.now(),
     };
-    let (journal, events) = Journal::open(&directory, &owner, execution.take_over)?;
+    // Another runner may have worked between the question and the lock.
+    drop(before);
+    let mut now = Before::new(execution.saved);
+    let take = |recorded: Recorded| now.take(&recorded);
+    let journal = Journal::open(&directory, &owner, execution.take_over, take)?;
     let journal = if execution.in_passing {
         journal.in_passing()
     } else {
         journal
     };
-    let (observed, mut known_now) = pipeline::history(&events).map_err(Stopped::from)?;
+    now.check(&mut execution.wanted)?;
+    let now = now.history;
+    let mut known_now = pipeline::known(&now.observed);
     known_now.sources = known.sources;
-    // Another runner may have worked between the question and the lock.
-    if let Some(saved) = execution.saved {
-        saved::check_position(saved, &events, &mut execution.wanted)?;
-    }
-    let mut diff = pipeline::changes(&plan, &observed, &execution.wanted);
+    let mut diff = pipeline::changes(&plan, &now.observed, &execution.wanted);
     refuse_conflicts(loaded, &plan, &diff, &execution)?;
     let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
-    let mut opening = vec![if events.is_empty() {
+    let mut opening = vec![if now.opened.is_none() {
         Event::RunOpened {
             plan: name,
             run: execution.run_id.to_owned(),
@@ -260,26 +266,23 @@ pub(super) async fn execute<C: Clock>(
             saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         }
     }];
-    opening.extend(planned(&events, outline));
+    opening.extend(now.planned(&outline));
+    drop(outline);
     opening.extend(resolved);
     let signals = Signals::listen();
     let terminated = signals.terminated();
     let standing = Standing {
         total: plan.steps.len(),
         completed: diff.count(Action::Done),
-        running: observed
+        running: now
+            .observed
             .restores
             .iter()
             .filter(|(_, past)| matches!(past.stage, Stage::Running { .. }))
             .map(|(name, _)| name.clone())
             .collect(),
     };
-    let mut watch = Watch {
-        screen: Screen::new(context.style(), context.display.verbose, &standing),
-        record: events.iter().collect(),
-    };
-    drop(events);
-    loaded.planner.let_go(&plan);
+    let mut screen = Screen::new(context.style(), context.display.verbose, &standing);
     let planner = &loaded.planner;
     let drafts = plan.take_drafts();
     for change in &mut diff.changes {
@@ -297,23 +300,24 @@ pub(super) async fn execute<C: Clock>(
         )),
         journal,
         clock,
-        observer: &mut watch,
+        observer: &mut screen,
         control: signals.control,
         policy: execution.policy.clone(),
     };
-    let ended = engine.run(opening, observed, known_now, &diff).await;
-    watch.screen.finish();
+    let ended = engine.run(opening, now.observed, known_now, &diff).await;
+    screen.finish();
 
     let terminated = terminated.load(Ordering::Relaxed);
     let (ended, stopped) = match ended {
         Ok(ended) => (ended, None),
         Err(stopped) => (Ended::Detached, Some(stopped)),
     };
-    let exit = conclude(&plan, &diff, watch.record, ended, &execution, context)?;
+    let exit = conclude(&plan, &diff, &directory, None, ended, &execution, context);
     match stopped {
+        // Why it has stopped says more than why there is no report.
         Some(stopped) => Err(stopped.into()),
-        None if exit == Exit::Interrupted && terminated => Ok(Exit::Terminated),
-        None => Ok(exit),
+        None if matches!(exit, Ok(Exit::Interrupted)) && terminated => Ok(Exit::Terminated),
+        None => exit,
     }
 }
 
@@ -355,61 +359,33 @@ fn resolved(
     Ok(events)
 }
 
-/// Reports, and says by the exit code what it has come to.
-fn conclude(
-    plan: &Plan,
-    diff: &Diff,
-    record: Record,
-    ended: Ended,
-    execution: &Execution<'_>,
-    context: &mut Context<'_>,
-) -> Result<Exit, Failure> {
-    let report = run_report(&plan.name, &plan.run_id, record);
-    for (format, file) in &execution.report.reports {
-        files::write(file, format.write(&report))?;
+/// What was before, and whether that leaves a saved plan as it was approved.
+struct Before<'a> {
+    history: History,
+    course: Option<saved::Course<'a>>,
+}
+
+impl<'a> Before<'a> {
+    fn new(saved: Option<&'a Saved>) -> Self {
+        Self {
+            history: History::default(),
+            course: saved.map(saved::Course::of),
+        }
     }
-    let text = match execution.report.format {
-        HumanOrJson::Json => report.json(),
-        HumanOrJson::Human => run_human(&report, &execution.again),
-    };
-    context.output.result(&text)?;
-    Ok(match ended {
-        Ended::Interrupted => Exit::Interrupted,
-        Ended::Detached => Exit::Unfinished,
-        Ended::Finished => match report.verdict {
-            Verdict::Passed => Exit::Done,
-            Verdict::ObjectiveMissed => Exit::ObjectiveMissed,
-            Verdict::Failed => Exit::Failed,
-            // `--only` has left something out, and all that was asked for is done; or a failure blocks the rest.
-            Verdict::Unfinished => unfinished(diff, &report),
-        },
-    })
-}
 
-fn unfinished(diff: &Diff, report: &crate::report::RunReport) -> Exit {
-    use crate::report::RunStatus::{CheckFailed, Failed, Skipped};
-    let failed = report.count(Failed) + report.count(CheckFailed);
-    if diff.changes.len() < report.restores.len()
-        && diff.count(Action::Blocked) == 0
-        && failed + report.count(Skipped) == 0
-    {
-        Exit::Done
-    } else if failed > 0 {
-        Exit::Failed
-    } else {
-        Exit::Unfinished
+    fn take(&mut self, recorded: &Recorded) -> Result<(), Failure> {
+        if let Some(course) = &mut self.course {
+            course.take(recorded);
+        }
+        self.history.take(recorded).map_err(Stopped::from)?;
+        Ok(())
     }
-}
 
-/// The screen, and the record for the report.
-struct Watch {
-    screen: Screen,
-    record: Record,
-}
-
-impl Observer for &mut Watch {
-    fn observe(&mut self, recorded: &Recorded) {
-        self.screen.observe(recorded);
-        self.record.take(recorded);
+    /// Whether the saved plan has been taken up before; it bounds what is wanted.
+    fn check(&self, wanted: &mut Wanted) -> Result<bool, Failure> {
+        match &self.course {
+            Some(course) => course.check(wanted),
+            None => Ok(false),
+        }
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::{Context, Loaded};
 use crate::cli::arguments::{DryRun, InputOptions, Run};
 use crate::cli::exit::Failure;
 use crate::cli::files;
-use crate::diff::{Diff, Digested, Saved, SavedError, SavedInputs, Wanted};
-use crate::execute::{Event, Recorded};
-use crate::pipeline;
+use crate::diff::{Diff, Digested, Position, Saved, SavedError, SavedInputs, Wanted};
+use crate::execute::{Counter, Event, Recorded};
 use crate::plan::{Plan, Planner, sha256};
 
 /// Keeps a dry run in a file. One with conflicts is not worth keeping.
@@ -19,7 +20,7 @@ pub(super) fn save(
     loaded: &Loaded,
     plan: &Plan,
     diff: &Diff,
-    events: &[Recorded],
+    position: Position,
 ) -> Result<(), Failure> {
     if diff.has_conflict() {
         return Err(Failure::Conflict(
@@ -46,7 +47,7 @@ pub(super) fn save(
         diff,
         loaded.planner.secrets(),
         inputs(&arguments.plan, &arguments.inputs, &loaded.planner)?,
-        pipeline::position(events),
+        position,
         (arguments.only.only.clone(), arguments.retry_failed),
     );
     files::write_private(path, &saved.text())
@@ -221,46 +222,63 @@ pub(super) fn check_variables(saved: &Saved, planner: &Planner) -> Result<(), Fa
     refuse(reasons)
 }
 
-/// Whether the run is where it was, or only this plan has brought it further; then the restores that it may still bring
-/// further are bounded.
-pub(super) fn check_position(
-    saved: &Saved,
-    events: &[Recorded],
-    wanted: &mut Wanted,
-) -> Result<bool, Failure> {
-    let was = saved.journal.records;
-    let run = &saved.run_id;
-    let same = events.len() >= was && pipeline::position(&events[..was]) == saved.journal;
-    let since = events.get(was..).unwrap_or_default();
-    let others: Vec<String> = since
-        .iter()
-        .filter_map(|recorded| match &recorded.event {
-            Event::RunOpened { saved_plan, .. } | Event::RunResumed { saved_plan, .. }
-                if saved_plan.as_deref() != Some(saved.id()) =>
-            {
-                Some(recorded.at.to_string())
-            }
-            _ => None,
-        })
-        .collect();
-    if !same {
-        return refuse(vec![format!(
-            "run {run} is not the one that it was saved of: its journal begins otherwise, or is elsewhere"
-        )])
-        .map(|()| false);
+/// What has become of a run since a plan of it was saved.
+pub(super) struct Course<'a> {
+    saved: &'a Saved,
+    counter: Counter,
+    /// Whether the saved plan has been taken up.
+    moved_on: bool,
+    /// When the run was first taken up without it.
+    without: Option<Timestamp>,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn of(saved: &'a Saved) -> Self {
+        Self {
+            saved,
+            counter: Counter::default(),
+            moved_on: false,
+            without: None,
+        }
     }
-    if let Some(at) = others.first() {
-        return refuse(vec![format!(
-            "run {run} has moved on since: it was taken up without this saved plan at {at}"
-        )])
-        .map(|()| false);
+
+    /// Takes one event in; they come in the journal's order.
+    pub(super) fn take(&mut self, recorded: &Recorded) {
+        if self.counter.records() < self.saved.journal.records {
+            self.counter.take(recorded);
+            return;
+        }
+        self.moved_on = true;
+        if let Event::RunOpened { saved_plan, .. } | Event::RunResumed { saved_plan, .. } =
+            &recorded.event
+            && saved_plan.as_deref() != Some(self.saved.id())
+        {
+            self.without.get_or_insert(recorded.at);
+        }
     }
-    let attempts = saved
-        .restores
-        .iter()
-        .map(|of| (of.restore.clone(), of.attempt));
-    wanted.up_to = Some(attempts.collect());
-    Ok(!since.is_empty())
+
+    /// Whether the run is where it was, or only this plan has brought it further, which it then says; and the restores
+    /// that it may still bring further.
+    pub(super) fn check(&self, wanted: &mut Wanted) -> Result<bool, Failure> {
+        let run = &self.saved.run_id;
+        if self.counter.position() != self.saved.journal {
+            return Err(refusal(vec![format!(
+                "run {run} is not the one that it was saved of: its journal begins otherwise, or is elsewhere"
+            )]));
+        }
+        if let Some(at) = self.without {
+            return Err(refusal(vec![format!(
+                "run {run} has moved on since: it was taken up without this saved plan at {at}"
+            )]));
+        }
+        let attempts = self
+            .saved
+            .restores
+            .iter()
+            .map(|of| (of.restore.clone(), of.attempt));
+        wanted.up_to = Some(attempts.collect());
+        Ok(self.moved_on)
+    }
 }
 
 /// Whether the requests are those in the file, byte for byte.
@@ -285,6 +303,10 @@ fn refuse(reasons: Vec<String>) -> Result<(), Failure> {
     if reasons.is_empty() {
         return Ok(());
     }
+    Err(refusal(reasons))
+}
+
+fn refusal(reasons: Vec<String>) -> Failure {
     const SHOWN: usize = 20;
     let mut lines: Vec<String> = reasons
         .iter()
@@ -294,8 +316,8 @@ fn refuse(reasons: Vec<String>) -> Result<(), Failure> {
     if reasons.len() > SHOWN {
         lines.push(format!("  and {} more", reasons.len() - SHOWN));
     }
-    Err(Failure::Conflict(format!(
+    Failure::Conflict(format!(
         "this saved plan is not what would be sent now; nothing was sent\n\n{}\n\nlook at `redrill plan`, and save it again with -o",
         lines.join("\n")
-    )))
+    ))
 }

@@ -1,0 +1,70 @@
+//! The end of a run: its report, and the exit code that says what it has come to.
+
+use std::path::Path;
+
+use super::Context;
+use super::run::Execution;
+use crate::cli::arguments::HumanOrJson;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::files;
+use crate::diff::{Action, Diff};
+use crate::execute::{Ended, Recorded};
+use crate::journal;
+use crate::plan::Plan;
+use crate::report::{Record, Verdict, run_human, run_report};
+
+/// Reports from the journal, with an event more where there is one that it does not have, and says by the exit code what
+/// the run has come to.
+pub(super) fn conclude(
+    plan: &Plan,
+    diff: &Diff,
+    directory: &Path,
+    more: Option<Recorded>,
+    ended: Ended,
+    execution: &Execution<'_>,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let mut record = Record::default();
+    journal::each(directory, |recorded| {
+        record.take(&recorded);
+        Ok::<(), Failure>(())
+    })?;
+    if let Some(recorded) = more {
+        record.take(&recorded);
+    }
+    let report = run_report(&plan.name, &plan.run_id, record);
+    for (format, file) in &execution.report.reports {
+        files::write(file, format.write(&report))?;
+    }
+    let text = match execution.report.format {
+        HumanOrJson::Json => report.json(),
+        HumanOrJson::Human => run_human(&report, &execution.again),
+    };
+    context.output.result(&text)?;
+    Ok(match ended {
+        Ended::Interrupted => Exit::Interrupted,
+        Ended::Detached => Exit::Unfinished,
+        Ended::Finished => match report.verdict {
+            Verdict::Passed => Exit::Done,
+            Verdict::ObjectiveMissed => Exit::ObjectiveMissed,
+            Verdict::Failed => Exit::Failed,
+            // `--only` has left something out, and all that was asked for is done; or a failure blocks the rest.
+            Verdict::Unfinished => unfinished(diff, &report),
+        },
+    })
+}
+
+fn unfinished(diff: &Diff, report: &crate::report::RunReport) -> Exit {
+    use crate::report::RunStatus::{CheckFailed, Failed, Skipped};
+    let failed = report.count(Failed) + report.count(CheckFailed);
+    if diff.changes.len() < report.restores.len()
+        && diff.count(Action::Blocked) == 0
+        && failed + report.count(Skipped) == 0
+    {
+        Exit::Done
+    } else if failed > 0 {
+        Exit::Failed
+    } else {
+        Exit::Unfinished
+    }
+}
