@@ -134,6 +134,23 @@ pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failur
     })
 }
 
+/// The same of what is long, as it is made.
+pub(super) fn write_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    std::fs::File::create(path)
+        .map(std::io::BufWriter::new)
+        .and_then(|mut file| {
+            write(&mut file)?;
+            file.flush()
+        })
+        .map_err(|source| Failure::Io {
+            path: path.to_owned(),
+            source,
+        })
+}
+
 /// Whether a file could be written, before much work is done for it: its folder is there, and it is no folder itself.
 pub(super) fn check_place(path: &Path, replace: bool) -> Result<(), Failure> {
     if path.is_dir() {

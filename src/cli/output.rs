@@ -33,10 +33,16 @@ impl Output {
 
     /// A result.
     pub(super) fn result(&mut self, text: &str) -> Result<(), Failure> {
-        let written = self
-            .stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| self.stdout.flush());
+        self.result_with(|out| out.write_all(text.as_bytes()))
+    }
+
+    /// A result that is long, as it is made.
+    pub(super) fn result_with(
+        &mut self,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), Failure> {
+        let mut out = std::io::BufWriter::new(&mut self.stdout);
+        let written = write(&mut out).and_then(|()| out.flush());
         match written {
             // `redrill render … | head` is not a failure.
             Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

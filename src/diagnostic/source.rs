@@ -33,9 +33,10 @@ impl Source {
             b'\r' => bytes.get(at + 1) != Some(&b'\n'),
             _ => false,
         });
-        let lines = std::iter::once(0)
+        let mut lines: Vec<usize> = std::iter::once(0)
             .chain(breaks.map(|(at, _)| at + 1))
             .collect();
+        lines.shrink_to_fit();
         Arc::new(Self {
             name: name.into(),
             ascii: text.is_ascii(),

@@ -116,7 +116,7 @@ pub fn bundle(parts: Parts<'_>) -> Files {
         (Format::Html, "report.html"),
         (Format::Markdown, "report.md"),
     ] {
-        add(&format!("reports/{name}"), format.write(parts.report));
+        add(&format!("reports/{name}"), format.text(parts.report));
     }
     let report = parts.report;
     let last = report

@@ -13,7 +13,7 @@ use super::settle::Question;
 use super::state;
 use super::watching::Watching;
 use super::{Clock, Event, Journal, Observer, Recorded, Writer};
-use crate::diff::{ApiError, Diff, Fault, Job, Observed, Reader};
+use crate::diff::{ApiError, Diff, Fault, Job, Observed, Reader, Stage};
 use crate::plan::{Draft, Request};
 use crate::render::Known;
 
@@ -137,12 +137,21 @@ where
             let event = event.redacted(self.engine.planner.secrets());
             let recorded = Recorded { at, event };
             state::apply(&mut self.observed, &recorded)?;
-            if let Event::Intended { restore, .. } = &recorded.event
+            // What was sent, and what came of it, is in the journal. Here it counts how far a restore is, of which there
+            // may be many.
+            if let Event::Intended { restore, .. } | Event::Completed { restore, .. } =
+                &recorded.event
                 && let Some(past) = self.observed.restores.get_mut(restore)
             {
-                // What was sent is in the journal. Here it counts how far a restore is, of which there may be many.
                 past.token = String::new();
                 past.digest = String::new();
+                if let Stage::Completed {
+                    created_resource_arn,
+                    ..
+                } = &mut past.stage
+                {
+                    *created_resource_arn = None;
+                }
             }
             self.buffer.push(recorded);
         }

@@ -76,7 +76,7 @@ pub struct Restore {
 
 /// Reads a plan; as much of it as can be read, so that later stages report their findings too.
 pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Document> {
-    let root = yaml(source, findings)?;
+    let mut root = yaml(source, findings)?;
     let reader = &mut Reader { source, findings };
     let mut fields = Fields::of(&root, "a plan", "plan: orders", reader)?;
     let plan = fields
@@ -101,15 +101,16 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
     let publish = publish(&mut fields, reader).unwrap_or(false);
     let protect = protect(fields.get("protect"), reader);
     let targets = target::targets(&mut fields, reader);
-    let restores = fields
-        .require(
-            "restores",
-            "restores: { files: { type: EFS, recovery_point: arn:… } }",
-            reader,
-        )
+    fields.require(
+        "restores",
+        "restores: { files: { type: EFS, recovery_point: arn:… } }",
+        reader,
+    );
+    fields.finish(reader);
+    let restores = root
+        .take("restores")
         .map(|node| restores(node, publish, reader))
         .unwrap_or_default();
-    fields.finish(reader);
     Some(Document {
         source: Arc::clone(source),
         plan: plan.unwrap_or(Spanned {
@@ -129,9 +130,10 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
     })
 }
 
-fn restores(node: &Node, publish: bool, reader: &mut Reader<'_>) -> Vec<Restore> {
+/// Takes the restores out of a plan one by one: most of what is written in a large one is theirs, and is not kept twice.
+fn restores(mut node: Node, publish: bool, reader: &mut Reader<'_>) -> Vec<Restore> {
     if Fields::of(
-        node,
+        &node,
         "`restores`",
         "files: { type: EFS, recovery_point: arn:… }",
         reader,
@@ -149,10 +151,11 @@ fn restores(node: &Node, publish: bool, reader: &mut Reader<'_>) -> Vec<Restore>
         );
     }
     let mut all = Vec::with_capacity(node.entries().len());
-    for entry in node.entries() {
+    for entry in node.entries_mut() {
         reader.name(&entry.key, "a restore");
         let before = reader.findings.len();
-        all.extend(restore(entry, publish, reader));
+        let value = entry.value.take_all();
+        all.extend(restore(&entry.key, &value, publish, reader));
         for finding in &mut reader.findings[before..] {
             finding.restore = Some(entry.key.value.clone());
         }
@@ -160,9 +163,14 @@ fn restores(node: &Node, publish: bool, reader: &mut Reader<'_>) -> Vec<Restore>
     all
 }
 
-fn restore(entry: &Entry, publishes: bool, reader: &mut Reader<'_>) -> Option<Restore> {
+fn restore(
+    name: &Spanned<String>,
+    node: &Node,
+    publishes: bool,
+    reader: &mut Reader<'_>,
+) -> Option<Restore> {
     let mut fields = Fields::of(
-        &entry.value,
+        node,
         "a restore",
         "{ type: EFS, recovery_point: arn:… }",
         reader,
@@ -183,7 +191,7 @@ fn restore(entry: &Entry, publishes: bool, reader: &mut Reader<'_>) -> Option<Re
         .map(|node| needs(node, reader))
         .unwrap_or_default();
     let metadata = fields.entry("metadata");
-    let metadata_span = metadata.map_or(entry.key.span, |entry| entry.key.span);
+    let metadata_span = metadata.map_or(name.span, |entry| entry.key.span);
     let metadata = metadata
         .filter(|entry| !matches!(entry.value.kind, Kind::Null))
         .filter(|entry| {
@@ -214,7 +222,7 @@ fn restore(entry: &Entry, publishes: bool, reader: &mut Reader<'_>) -> Option<Re
         .and_then(|node| duration(node, "`timeout`", reader));
     fields.finish(reader);
     Some(Restore {
-        name: entry.key.clone(),
+        name: name.clone(),
         resource_type,
         target,
         for_each,

@@ -62,6 +62,27 @@ impl Node {
         }
     }
 
+    /// The same, to take them out; copied where an alias shares them.
+    pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
+        match &mut self.kind {
+            Kind::Mapping(entries) => Arc::make_mut(entries),
+            _ => &mut [],
+        }
+    }
+
+    /// What is here, which leaves nothing.
+    pub(super) fn take_all(&mut self) -> Self {
+        let kind = std::mem::replace(&mut self.kind, Kind::Null);
+        Self { kind, ..*self }
+    }
+
+    /// The value of a key, which leaves nothing there.
+    pub(super) fn take(&mut self, key: &str) -> Option<Self> {
+        let mut entries = self.entries_mut().iter_mut();
+        let entry = entries.find(|entry| entry.key.value == key)?;
+        Some(entry.value.take_all())
+    }
+
     /// What this is, for a sentence.
     #[must_use]
     pub fn describe(&self) -> &'static str {

@@ -1,7 +1,7 @@
 //! The formats that a run's report is written in.
 
-use std::fmt;
 use std::str::FromStr;
+use std::{fmt, io};
 
 use super::{RunReport, run_html, run_junit, run_markdown};
 
@@ -18,15 +18,21 @@ pub enum Format {
     Markdown,
 }
 
-/// From a report to its text.
-type Write = fn(&RunReport) -> String;
+/// From a report to its text. That of a large run is written as it is made.
+type Write = fn(&RunReport, &mut dyn io::Write) -> io::Result<()>;
 
 /// The formats, their names, and how a report is written in them. A format is a file beside this one and a line here.
 const FORMATS: [(Format, &str, Write); 4] = [
-    (Format::Json, "json", RunReport::json),
-    (Format::Junit, "junit", run_junit),
-    (Format::Html, "html", run_html),
-    (Format::Markdown, "markdown", run_markdown),
+    (Format::Json, "json", |report, out| report.write_json(out)),
+    (Format::Junit, "junit", |report, out| {
+        out.write_all(run_junit(report).as_bytes())
+    }),
+    (Format::Html, "html", |report, out| {
+        out.write_all(run_html(report).as_bytes())
+    }),
+    (Format::Markdown, "markdown", |report, out| {
+        out.write_all(run_markdown(report).as_bytes())
+    }),
 ];
 
 impl Format {
@@ -35,14 +41,23 @@ impl Format {
         FORMATS.iter().map(|(_, name, _)| *name)
     }
 
+    /// Writes the report in this format.
+    ///
+    /// # Errors
+    ///
+    /// Where `out` cannot be written.
+    pub fn write(self, report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+        let format = FORMATS.iter().find(|(format, _, _)| *format == self);
+        format.map_or(Ok(()), |(_, _, write)| write(report, out))
+    }
+
     /// The report in this format.
     #[must_use]
-    pub fn write(self, report: &RunReport) -> String {
-        FORMATS
-            .iter()
-            .find(|(format, _, _)| *format == self)
-            .map(|(_, _, write)| write(report))
-            .unwrap_or_default()
+    pub fn text(self, report: &RunReport) -> String {
+        let mut text = Vec::new();
+        // Memory can always be written, and every format is text.
+        let _ = self.write(report, &mut text);
+        String::from_utf8(text).unwrap_or_default()
     }
 }
 

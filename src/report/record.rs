@@ -22,24 +22,31 @@ pub struct Record {
     /// The plan as the last runner took it up.
     outline: Arc<Outline>,
     runners: Vec<Runner>,
-    /// By name; each by itself, as a map leaves room for more of what it holds.
-    by_name: BTreeMap<String, Box<RestoreReport>>,
+    /// As they were first heard of.
+    restores: Vec<RestoreReport>,
+    /// Where in them a restore is.
+    by_name: HashMap<String, usize>,
     checks: Vec<CheckReport>,
     cutover: Vec<CheckReport>,
     api_calls: BTreeMap<String, u64>,
 }
 
 impl Record {
+    fn add(&mut self, name: &str) -> usize {
+        let at = self.restores.len();
+        self.restores.push(RestoreReport::new(name));
+        self.by_name.insert(name.to_owned(), at);
+        at
+    }
+
     /// Takes one event in; they come in the journal's order.
     pub fn take(&mut self, recorded: &Recorded) {
         if let Some(name) = recorded.event.restore() {
-            if !self.by_name.contains_key(name) {
-                self.by_name
-                    .insert(name.to_owned(), Box::new(RestoreReport::new(name)));
-            }
-            if let Some(restore) = self.by_name.get_mut(name) {
-                restore.take(recorded, self.start);
-            }
+            let at = match self.by_name.get(name) {
+                Some(at) => *at,
+                None => self.add(name),
+            };
+            self.restores[at].take(recorded, self.start);
             return;
         }
         match &recorded.event {
@@ -61,6 +68,8 @@ impl Record {
                 if let Some(runner) = self.runners.last_mut() {
                     runner.origin = Some(outline.origin.clone());
                 }
+                let more = outline.restores.len().saturating_sub(self.restores.len());
+                self.restores.reserve_exact(more);
                 self.outline = Arc::clone(outline);
             }
             Event::Called { calls } => {
@@ -93,34 +102,42 @@ impl<'a> FromIterator<&'a Recorded> for Record {
 
 /// The report of a run. Restores of its plan that no event names are not started.
 #[must_use]
-pub fn run_report(plan: &str, run_id: &str, record: Record) -> RunReport {
+pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
+    let outline = Arc::unwrap_or_clone(std::mem::take(&mut record.outline));
+    for outlined in &outline.restores {
+        if !record.by_name.contains_key(&outlined.name) {
+            record.add(&outlined.name);
+        }
+    }
     let Record {
         start,
         target,
         file,
-        outline,
         runners,
-        mut by_name,
+        mut restores,
         checks,
         cutover,
         api_calls,
+        ..
     } = record;
-    let outline = Arc::unwrap_or_clone(outline);
-    let mut goals = Vec::with_capacity(outline.restores.len());
-    let mut restores: Vec<RestoreReport> = Vec::with_capacity(outline.restores.len());
-    for outlined in outline.restores {
-        let mut restore = by_name
-            .remove(&outlined.name)
-            .map_or_else(|| RestoreReport::new(&outlined.name), |restore| *restore);
+    let names = outline.restores.iter().enumerate();
+    let places: HashMap<&str, usize> = names.map(|(at, of)| (of.name.as_str(), at)).collect();
+    // What was started by this run, and has since been removed from the plan, comes last: it happened.
+    let place = |of: &RestoreReport| {
+        places
+            .get(of.restore.as_str())
+            .copied()
+            .unwrap_or(usize::MAX)
+    };
+    restores.sort_unstable_by(|a, b| (place(a), &a.restore).cmp(&(place(b), &b.restore)));
+    let mut goals = Vec::with_capacity(restores.len());
+    for (restore, outlined) in restores.iter_mut().zip(outline.restores) {
         restore.resource_type = outlined.resource_type;
         restore.needs = outlined.needs;
-        restore.checks = in_order(restore.checks, &outlined.checks);
+        restore.checks = in_order(std::mem::take(&mut restore.checks), &outlined.checks);
         goals.push(outlined.objectives);
-        restores.push(restore);
     }
-    // Started by this run, and since removed from the plan: they happened.
-    goals.resize(restores.len() + by_name.len(), Goals::default());
-    restores.extend(by_name.into_values().map(|restore| *restore));
+    goals.resize(restores.len(), Goals::default());
     let report = RunReport {
         schema: "redrill.run/v1",
         plan: plan.to_owned(),

@@ -1,6 +1,7 @@
 //! What a run has come to: the values that every format is made from.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -72,10 +73,10 @@ pub struct Runner {
 /// Objectives and what became of them.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Objectives {
-    /// The recovery time objective.
-    pub rto: Option<Objective>,
+    /// The recovery time objective; apart, as most restores have none of their own.
+    pub rto: Option<Box<Objective>>,
     /// The recovery point objective.
-    pub rpo: Option<Objective>,
+    pub rpo: Option<Box<Objective>>,
 }
 
 /// One objective.
@@ -100,15 +101,17 @@ impl Objectives {
         rpo: Option<i64>,
     ) -> Self {
         let objective = |wanted: Option<i64>, seconds: Option<i64>, waited, definition| {
-            wanted.map(|wanted_seconds| Objective {
-                wanted_seconds,
-                seconds,
-                met: match (seconds, waited) {
-                    (Some(seconds), _) => Some(seconds <= wanted_seconds),
-                    (None, Some(waited)) if waited > wanted_seconds => Some(false),
-                    (None, _) => None,
-                },
-                definition,
+            wanted.map(|wanted_seconds| {
+                Box::new(Objective {
+                    wanted_seconds,
+                    seconds,
+                    met: match (seconds, waited) {
+                        (Some(seconds), _) => Some(seconds <= wanted_seconds),
+                        (None, Some(waited)) if waited > wanted_seconds => Some(false),
+                        (None, _) => None,
+                    },
+                    definition,
+                })
             })
         };
         Self {
@@ -328,10 +331,14 @@ impl RunStatus {
 }
 
 impl RunReport {
-    /// As a document.
-    #[must_use]
-    pub fn json(&self) -> String {
-        super::pretty(self)
+    /// Writes it as a document.
+    ///
+    /// # Errors
+    ///
+    /// Where `out` cannot be written.
+    pub fn write_json(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, self)?;
+        out.write_all(b"\n")
     }
 
     /// How many restores have a status.

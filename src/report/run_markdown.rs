@@ -64,7 +64,7 @@ fn objectives(report: &RunReport, text: &mut String) {
         .flat_map(|(whose, of)| {
             let both = [("RTO", &of.rto), ("RPO", &of.rpo)];
             both.into_iter()
-                .filter_map(move |(name, of)| Some((whose, name, of.as_ref()?)))
+                .filter_map(move |(name, of)| Some((whose, name, of.as_deref()?)))
         })
         .collect();
     if rows.is_empty() {

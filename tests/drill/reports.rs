@@ -220,7 +220,7 @@ fn each_format_is_a_pure_function_of_the_record() {
         (Format::Markdown, snapbox::file!["report.md": Text]),
         (Format::Html, snapbox::file!["report.html": Text]),
     ] {
-        let text = format.write(&report());
+        let text = format.text(&report());
         let text = text.replace(&format!("redrill {version}."), "redrill VERSION.");
         assert_data_eq!(text, file.raw());
     }
@@ -248,9 +248,12 @@ compared with run 2026-Q3: not finished
 "#]]
     );
     for format in [Format::Html, Format::Markdown, Format::Json] {
-        assert!(format.write(&report).contains("2026-Q3"), "{format}");
+        assert!(format.text(&report).contains("2026-Q3"), "{format}");
     }
-    assert_valid("run", &serde_json::from_str(&report.json()).unwrap());
+    assert_valid(
+        "run",
+        &serde_json::from_str(&Format::Json.text(&report)).unwrap(),
+    );
 }
 
 /// Nothing that a plan, a command or AWS says becomes a part of the page; and the page fetches nothing.
@@ -259,7 +262,7 @@ fn html_is_escaped_and_self_contained() {
     let mut reports = vec![report(), run_report("empty", "main", Record::default())];
     reports.push(many(300));
     for report in reports {
-        let html = Format::Html.write(&report);
+        let html = Format::Html.text(&report);
         for forbidden in [
             "<img",
             "<script",
@@ -315,7 +318,7 @@ fn html_is_valid_by_a_checker() {
         write(
             folder.path(),
             &format!("{name}.html"),
-            &Format::Html.write(&report),
+            &Format::Html.text(&report),
         );
     }
     // Bars stand where the time says: that is what inline styles are for.
@@ -342,7 +345,7 @@ fn junit_is_read_by_another_parser() {
         return;
     };
     let folder = folder();
-    write(folder.path(), "report.xml", &Format::Junit.write(&report()));
+    write(folder.path(), "report.xml", &Format::Junit.text(&report()));
     let script = "
 import junitparser
 report = junitparser.JUnitXml.fromfile('report.xml')

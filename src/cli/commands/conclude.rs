@@ -34,13 +34,15 @@ pub(super) fn conclude(
     }
     let report = run_report(&plan.name, &plan.run_id, record);
     for (format, file) in &execution.report.reports {
-        files::write(file, format.write(&report))?;
+        files::write_with(file, |out| format.write(&report, out))?;
     }
-    let text = match execution.report.format {
-        HumanOrJson::Json => report.json(),
-        HumanOrJson::Human => run_human(&report, &execution.again),
-    };
-    context.output.result(&text)?;
+    match execution.report.format {
+        HumanOrJson::Json => context.output.result_with(|out| report.write_json(out)),
+        HumanOrJson::Human => {
+            let text = run_human(&report, &execution.again);
+            context.output.result(&text)
+        }
+    }?;
     Ok(match ended {
         Ended::Interrupted => Exit::Interrupted,
         Ended::Detached => Exit::Unfinished,

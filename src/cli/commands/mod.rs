@@ -27,6 +27,8 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::runtime::{Builder, Runtime};
+
 use super::arguments::{AwsOptions, Command, Display, InputOptions, Progress};
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
@@ -82,10 +84,10 @@ pub(super) fn run(
         }
         Command::Evidence(arguments) => evidence::evidence(&arguments, &mut context),
         Command::Rehearse(arguments) => {
-            runtime()?.block_on(rehearse::rehearse(&arguments, &mut context))
+            server()?.block_on(rehearse::rehearse(&arguments, &mut context))
         }
         Command::Emulator(arguments) => {
-            runtime()?.block_on(emulator::emulator(&arguments, &mut context))
+            server()?.block_on(emulator::emulator(&arguments, &mut context))
         }
         Command::Inventory(arguments) => {
             runtime()?.block_on(inventory::inventory(&arguments, &mut context))
@@ -110,11 +112,20 @@ pub(super) fn run(
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|err| Failure::System(format!("no runtime: {err}")))
+/// What waits for AWS: one thread decides and one sends, fast enough for thousands of calls a second. Each further one
+/// would keep memory of its own, as many of them as the machine has cores.
+fn runtime() -> Result<Runtime, Failure> {
+    built(Builder::new_multi_thread().worker_threads(1))
+}
+
+/// What serves, too: every core that there is.
+fn server() -> Result<Runtime, Failure> {
+    built(&mut Builder::new_multi_thread())
+}
+
+fn built(builder: &mut Builder) -> Result<Runtime, Failure> {
+    let runtime = builder.enable_all().build();
+    runtime.map_err(|err| Failure::System(format!("no runtime: {err}")))
 }
 
 /// A plan that was read, with its inputs.

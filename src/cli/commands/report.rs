@@ -25,13 +25,12 @@ pub(super) fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Ex
         report.compared = Some(compare(&report, &read(other)?));
     }
     for (format, path) in &arguments.report.reports {
-        files::write(path, format.write(&report))?;
+        files::write_with(path, |out| format.write(&report, out))?;
     }
-    let text = match arguments.report.format {
-        HumanOrJson::Json => report.json(),
-        HumanOrJson::Human => run_human(&report, ""),
-    };
-    context.output.result(&text)?;
+    match arguments.report.format {
+        HumanOrJson::Json => context.output.result_with(|out| report.write_json(out)),
+        HumanOrJson::Human => context.output.result(&run_human(&report, "")),
+    }?;
     // What was asked for is done, whatever the run has come to.
     Ok(Exit::Done)
 }

@@ -312,6 +312,8 @@ pub(super) async fn execute<C: Clock>(
         Ok(ended) => (ended, None),
         Err(stopped) => (Ended::Detached, Some(stopped)),
     };
+    // What it has come to is in the journal.
+    plan.steps = Vec::new();
     let exit = conclude(&plan, &diff, &directory, None, ended, &execution, context);
     match stopped {
         // Why it has stopped says more than why there is no report.
