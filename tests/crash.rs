@@ -100,6 +100,42 @@ async fn a_changed_byte_is_an_error_that_names_its_record() {
     assert_eq!(journal::read(&directory).unwrap().len(), ends.len() - 1);
 }
 
+/// Whoever looks at a run while somebody works on it may meet a segment half written, and then the next one.
+#[tokio::test]
+async fn a_segment_that_was_being_written_is_read_to_its_end() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let state = folder();
+    run(state.path(), &plan(), &emulator).await.unwrap();
+    emulator.shutdown().await;
+    let bytes = journal_bytes(state.path());
+    let ends = ends(&bytes);
+    let (first, second) = bytes.split_at(ends[5]);
+    let directory = journal::directory(state.path(), "many", "main");
+    let segment = |number: u32| directory.join(format!("journal/{number:08}.jsonl"));
+
+    set_journal(state.path(), &first[..first.len() - 10]);
+    let mut read = 0;
+    journal::each(&directory, |_| {
+        if read == 0 {
+            std::fs::write(segment(1), first).unwrap();
+            std::fs::write(segment(2), second).unwrap();
+        }
+        read += 1;
+        Ok::<(), journal::Error>(())
+    })
+    .unwrap();
+    assert_eq!(read, ends.len());
+
+    // One that stays so is damage.
+    std::fs::write(segment(1), &first[..first.len() - 10]).unwrap();
+    match journal::read(&directory) {
+        Err(journal::Error::Damaged { offset, record, .. }) => {
+            assert_eq!((offset, record), (ends[4], 6));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The answer to each StartRestoreJob is lost, after the job was made; and the token may be forgotten by then.
 #[tokio::test]
 async fn lost_answers_make_no_second_job() {
