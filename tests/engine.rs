@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use redrill::aws::{Aws, Settings};
 use redrill::diff::{Observed, Wanted};
-use redrill::emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
+use redrill::emulator::{
+    Fault, FaultKind, Inventory, JobFault, Operation, Options, TokenSemantics,
+};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins, Writer};
 use redrill::pipeline;
 use redrill::plan::Request;
 use redrill::render::{Inputs, Known};
 
 use crate::harness::{Death, Going, completed, driven, fast, run, run_going, run_until};
-use crate::support::{at_once, emulator, folder, many, redrill, write};
+use crate::support::{at_once, emulator, folder, many, operations, redrill, write};
 
 /// A machine that slept for longer than AWS remembers tokens, between a request and its second try.
 #[tokio::test]
@@ -38,13 +40,94 @@ async fn a_request_is_not_sent_again_when_its_token_may_be_forgotten() {
     emulator.shutdown().await;
 }
 
-/// The operations in an emulator's log, in order.
-fn operations(log: &std::path::Path) -> Vec<String> {
-    let log = std::fs::read_to_string(log).unwrap();
-    log.lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .filter_map(|line| line["operation"].as_str().map(str::to_owned))
-        .collect()
+/// The same while the request was on its way: AWS has its copy since before the sleep.
+#[tokio::test]
+async fn a_sleep_on_the_way_counts() {
+    let emulator = emulator(driven(TokenSemantics::recorded())).await;
+    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::NoAnswer).times(1));
+    let state = folder();
+    let plan = many(1, 0);
+    let sleep = async {
+        while emulator.jobs().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let clock = emulator.clock();
+        clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+        emulator.drop_connections();
+    };
+    let (ended, ()) = tokio::join!(run(state.path(), &plan, &emulator), sleep);
+    assert_eq!(ended.unwrap(), Ended::Finished);
+    assert_eq!((emulator.jobs().len(), completed(state.path())), (1, 1));
+    emulator.shutdown().await;
+}
+
+/// A machine sleeps with half of the work done; somebody does the rest from another machine, and AWS has forgotten the
+/// tokens by the time the first one wakes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_have_started_during_a_sleep_is_found() {
+    let emulator = emulator(driven(TokenSemantics::recorded())).await;
+    // Each needs the one before.
+    let plan = many(4, 1);
+    let (state, elsewhere) = (folder(), folder());
+    let clock = emulator.clock();
+    let (mut completed_here, mut adopted) = (0, 0);
+    let mut onlooker = |recorded: &Recorded| match recorded.event {
+        Event::Completed { .. } => {
+            completed_here += 1;
+            if completed_here == 2 {
+                let other = || {
+                    let runtime = tokio::runtime::Runtime::new().unwrap();
+                    runtime.block_on(run(elsewhere.path(), &plan, &emulator))
+                };
+                let ended = std::thread::scope(|scope| scope.spawn(other).join().unwrap());
+                assert_eq!(ended.unwrap(), Ended::Finished);
+                clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+            }
+        }
+        Event::Adopted { .. } => adopted += 1,
+        _ => {}
+    };
+    let going = Going {
+        death: Death::Never,
+        policy: fast(),
+        onlooker: &mut onlooker,
+    };
+    let ended = run_going(state.path(), &plan, &emulator, going).await;
+    assert_eq!(ended.unwrap(), Ended::Finished);
+    assert_eq!((completed_here, adopted), (4, 2));
+    assert_eq!(emulator.jobs().len(), 4);
+    assert_eq!(
+        (completed(state.path()), completed(elsewhere.path())),
+        (4, 4)
+    );
+    emulator.shutdown().await;
+}
+
+/// A restore is tried anew, and again from a machine without its journal, when AWS has forgotten the token.
+#[tokio::test]
+async fn a_second_attempt_is_looked_for_as_well() {
+    let emulator = emulator(driven(TokenSemantics::recorded())).await;
+    let fails = JobFault::Fails("no room".to_owned());
+    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::Job(fails)).times(1));
+    let plan = many(1, 0);
+    let clock = emulator.clock();
+    for state in [folder(), folder()] {
+        for retry_failed in [false, true] {
+            let going = Going {
+                death: Death::Never,
+                policy: Policy {
+                    retry_failed,
+                    ..fast()
+                },
+                onlooker: &mut |_| {},
+            };
+            let ended = run_going(state.path(), &plan, &emulator, going).await;
+            assert_eq!(ended.unwrap(), Ended::Finished);
+        }
+        assert_eq!((emulator.jobs().len(), completed(state.path())), (2, 1));
+        clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+    }
+    emulator.shutdown().await;
 }
 
 /// Thousands of intents without an answer cost a listing, not a listing each.
@@ -72,6 +155,55 @@ async fn what_an_earlier_runner_left_unanswered_is_found_by_one_listing() {
     assert_eq!(started.count(), 20);
     assert_eq!((emulator.jobs().len(), completed(state.path())), (20, 20));
     emulator.shutdown().await;
+}
+
+/// Without its journal a run finds jobs that have ended long ago, and with it those whose answer was lost. A listing of
+/// what has ended lately does not show them, and nobody waits until the rest has ended.
+#[tokio::test]
+async fn jobs_that_ended_before_they_were_found_are_known_to_have_ended() {
+    let state = folder();
+    let log = state.path().join("requests.jsonl");
+    for (tokens, lost) in [
+        (TokenSemantics::default(), 0),
+        (TokenSemantics::default(), 20),
+        (TokenSemantics::recorded(), 20),
+    ] {
+        let emulator = emulator(Options {
+            log: Some(log.clone()),
+            ..driven(tokens)
+        })
+        .await;
+        let clock = emulator.clock();
+        let plan = many(20, 0);
+        if lost == 0 {
+            run(folder().path(), &plan, &emulator).await.unwrap();
+            clock.advance_to(clock.now() + SignedDuration::from_hours(24));
+        }
+        let before = operations(&log).len();
+        emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::NoAnswer).times(lost));
+        let sleep = async {
+            while emulator.jobs().len() < 20 {
+                tokio::task::yield_now().await;
+            }
+            if lost > 0 {
+                clock.advance_to(clock.now() + SignedDuration::from_mins(40));
+                emulator.drop_connections();
+            }
+            clock.now()
+        };
+        let again = folder();
+        let (ended, woken) = tokio::join!(run(again.path(), &plan, &emulator), sleep);
+        assert_eq!(ended.unwrap(), Ended::Finished);
+        assert_eq!((emulator.jobs().len(), completed(again.path())), (20, 20));
+        let asked = operations(&log).split_off(before);
+        let count = |name: &str| asked.iter().filter(|asked| *asked == name).count();
+        // What is never answered is not logged.
+        assert_eq!(count("StartRestoreJob"), lost as usize, "{asked:?}");
+        assert_eq!(count("DescribeRestoreJob"), lost as usize, "{asked:?}");
+        let took = clock.now().duration_since(woken);
+        assert!(took < SignedDuration::from_secs(10), "{took:?}: {asked:?}");
+        emulator.shutdown().await;
+    }
 }
 
 /// Credentials run out in the middle: what runs is not lost, what waits is not failed.

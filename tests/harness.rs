@@ -160,7 +160,11 @@ pub(crate) async fn run_with(
     let known = pipeline::known(&observed);
     let mut findings = front.findings;
     let mut plan = pipeline::requests(&planner, &known, &mut findings).unwrap();
-    let diff = pipeline::changes(&plan, &observed, &Wanted::default());
+    let wanted = Wanted {
+        retry_failed: going.policy.retry_failed,
+        ..Wanted::default()
+    };
+    let diff = pipeline::changes(&plan, &observed, &wanted);
     assert!(!diff.has_conflict(), "{diff:?}");
     if diff.count(Action::Start) + diff.count(Action::Resume) == 0 {
         return Ok(Ended::Finished);

@@ -62,6 +62,15 @@ pub(crate) fn at_once() -> Options {
     }
 }
 
+/// The operations in an emulator's log, in order.
+pub(crate) fn operations(log: &Path) -> Vec<String> {
+    let log = std::fs::read_to_string(log).unwrap();
+    log.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| line["operation"].as_str().map(str::to_owned))
+        .collect()
+}
+
 /// A folder for one test.
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()

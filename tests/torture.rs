@@ -1,13 +1,13 @@
 //! Everything at once, at random: deaths at every record, lost answers, forgotten and finished tokens, throttling storms,
-//! clock jumps between runs and within them, an AWS that restarts, journals deleted between two runs. Jobs are as many
-//! as restores, and each is followed to its end.
+//! clock jumps between runs, within them and while a request is on its way, an AWS that restarts, journals deleted between
+//! two runs. Jobs are as many as restores, and each is followed to its end.
 //!
 //! `cargo test torture` dies 40 times; `REDRILL_TORTURE=10000 cargo test --release torture -- --nocapture` so often.
 //! A failure prints its seed; `REDRILL_TORTURE_SEED=<seed>` repeats it.
 
 use jiff::SignedDuration;
 use redrill::emulator::{
-    AfterFinish, Fault, FaultKind, Mismatch, Operation, Options, TokenSemantics,
+    AfterFinish, Emulator, Fault, FaultKind, Mismatch, Operation, Options, TokenSemantics,
 };
 use redrill::execute::{Ended, Recorded};
 
@@ -32,6 +32,26 @@ async fn torture() {
         runs += 1;
     }
     eprintln!("{deaths} deaths in {runs} runs");
+}
+
+/// A machine that falls asleep while its first request is on its way, and is not told what became of it.
+async fn sleep_on_the_way(emulator: &Emulator, asleep: Option<SignedDuration>) {
+    let Some(asleep) = asleep else {
+        return std::future::pending().await;
+    };
+    let started = || {
+        let calls = emulator.calls();
+        calls.get(&Operation::StartRestoreJob).copied()
+    };
+    let before = started();
+    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::NoAnswer).times(1));
+    while started() == before {
+        tokio::task::yield_now().await;
+    }
+    let clock = emulator.clock();
+    clock.advance_to(clock.now() + asleep);
+    emulator.drop_connections();
+    std::future::pending().await
 }
 
 /// One run that dies again and again until it ends; how often it died.
@@ -101,7 +121,13 @@ async fn one(seed: u64) -> u64 {
             policy: fast(),
             onlooker: &mut onlooker,
         };
-        let ended = run_going(state.path(), &plan, &emulator, going).await;
+        let run = run_going(state.path(), &plan, &emulator, going);
+        let asleep = (random.u8(0..8) == 0).then(|| SignedDuration::from_mins(random.i64(1..300)));
+        let ended = tokio::select! {
+            biased; // a seed is to repeat what it did
+            () = sleep_on_the_way(&emulator, asleep) => unreachable!(),
+            ended = run => ended,
+        };
         assert!(
             emulator.jobs().len() <= restores,
             "seed {seed}: {} jobs of {restores} restores",

@@ -128,6 +128,16 @@ impl Stage {
         !matches!(self, Self::Withdrawn | Self::Skipped)
     }
 
+    /// The job, where one is known.
+    #[must_use]
+    pub fn job_id(&self) -> Option<&str> {
+        match self {
+            Self::Running { job_id } | Self::Completed { job_id, .. } => Some(job_id),
+            Self::Failed { job_id, .. } => job_id.as_deref(),
+            Self::Intended | Self::Withdrawn | Self::Skipped => None,
+        }
+    }
+
     /// Whether nothing more will come of it.
     #[must_use]
     pub fn has_ended(&self) -> bool {

@@ -47,8 +47,8 @@ pub(super) type Page = (Vec<Job>, Option<String>);
 
 /// What came back.
 pub(super) enum Answer {
-    /// Of a request.
-    Started(usize, Result<String, ApiError>),
+    /// Of a request, and when that left.
+    Started(usize, Timestamp, Result<String, ApiError>),
     /// Of the jobs that may be a restore's.
     Candidates(usize, Result<Page, ApiError>),
     /// Of one of them.
@@ -229,11 +229,17 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         Arc::clone(&self.places[place].api)
     }
 
-    pub(super) fn start(&mut self, place: usize, step: usize, request: Arc<Request>) {
+    pub(super) fn start(
+        &mut self,
+        place: usize,
+        step: usize,
+        request: Arc<Request>,
+        now: Timestamp,
+    ) {
         let api = self.api(place);
         self.starts_under_way += 1;
         self.tasks
-            .spawn(async move { Answer::Started(step, api.start(&request).await) });
+            .spawn(async move { Answer::Started(step, now, api.start(&request).await) });
     }
 
     pub(super) fn candidates(

@@ -3,19 +3,20 @@
 //!
 //! One listing a resource type and target serves all of them, however many there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::engine::{Ended, Stopped};
+use super::engine::{Control, Stopped};
 use super::run::{Run, sweeps_of};
-use super::settle::at_aws;
+use super::settle::{at_aws, is_long_ago};
 use super::{Clock, Journal, Observer, Writer};
 use crate::diff::{Action, ApiError, Diff, Fault, Job, JobQuery, Reader, Stage};
+use crate::plan::Request;
 
 /// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).
-const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(super) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl<A, J, C, O> Run<'_, A, J, C, O>
 where
@@ -24,38 +25,76 @@ where
     C: Clock,
     O: Observer,
 {
-    /// Lists the jobs of the recovery points of what would be started for the first time, and of what was sent and not
-    /// answered; how the run ends, where a person ends it meanwhile.
-    pub(super) async fn look_elsewhere(&mut self, diff: &Diff) -> Result<Option<Ended>, Stopped> {
+    /// Lists the jobs of the recovery points of what would be started, and of what was sent and not answered; what a
+    /// person has to say meanwhile.
+    pub(super) async fn look_elsewhere(&mut self, diff: &Diff) -> Result<Option<Control>, Stopped> {
         let plan = self.engine.plan;
         let now = self.engine.clock.now();
+        let long_ago = now.saturating_sub(LOOK_BACK).unwrap_or(now);
+        let mut wanted = Vec::new();
+        for change in &diff.changes {
+            let past = self.observed.restores.get(&*plan.steps[change.step].name);
+            match (change.action, past) {
+                (Action::Start, _) if self.may_be_elsewhere(change.step) => {
+                    wanted.push((change.step, long_ago));
+                }
+                (Action::Resume, Some(past)) if past.stage == Stage::Intended => {
+                    wanted.push((change.step, at_aws(past.intended_at.min(now))));
+                }
+                _ => {}
+            }
+        }
+        self.list(&wanted).await
+    }
+
+    /// Whether something may start now, and what others may have started in the meantime was looked at so long ago that
+    /// AWS may have forgotten their tokens: a machine that slept may have been given up for lost.
+    pub(super) fn is_to_look_again(&self) -> bool {
+        is_long_ago(self.looked_at, self.engine.clock.now())
+            && (0..self.watching.len()).any(|place| self.schedule.has_next(place))
+    }
+
+    /// Lists what has been started since then.
+    pub(super) async fn look_again(&mut self) -> Result<Option<Control>, Stopped> {
+        let since = at_aws(self.looked_at.min(self.engine.clock.now()));
+        let waiting = self.schedule.waiting();
+        let may_be = waiting.filter(|step| self.may_be_elsewhere(*step));
+        let wanted: Vec<_> = may_be.map(|step| (step, since)).collect();
+        self.list(&wanted).await
+    }
+
+    /// Whether a job may be there already of a restore that was not started: that of an earlier attempt can be told from
+    /// it by its mark alone.
+    pub(super) fn may_be_elsewhere(&self, step: usize) -> bool {
+        let draft = self.drafts[step].as_ref();
+        self.attempt(step) == 1 || draft.is_some_and(|draft| draft.takes_mark)
+    }
+
+    /// Lists the jobs of the recovery points of some restores, of each from a time on.
+    async fn list(&mut self, wanted: &[(usize, Timestamp)]) -> Result<Option<Control>, Stopped> {
+        let plan = self.engine.plan;
+        let looked_at = self.engine.clock.now();
         // Shared, so that calls can be made meanwhile.
         let drafts = self.drafts.clone();
         let mut points: BTreeSet<(usize, &str)> = BTreeSet::new();
         // From when on, by target and type.
         let mut windows: BTreeMap<(usize, &str), Timestamp> = BTreeMap::new();
-        for change in &diff.changes {
-            let step = &plan.steps[change.step];
-            let Some(draft) = &drafts[change.step] else {
+        for (step, since) in wanted {
+            let place = plan.steps[*step].target;
+            let Some(draft) = &drafts[*step] else {
                 continue;
             };
-            let request = &draft.request;
-            let past = self.observed.restores.get(&*step.name);
-            let since = match (change.action, past) {
-                (Action::Start, _) if change.attempt == 1 => {
-                    now.saturating_sub(LOOK_BACK).unwrap_or(now)
-                }
-                (Action::Resume, Some(past)) if past.stage == Stage::Intended => {
-                    at_aws(past.intended_at.min(now))
-                }
-                _ => continue,
-            };
-            points.insert((step.target, request.recovery_point_arn.as_str()));
+            points.insert((place, draft.request.recovery_point_arn.as_str()));
             windows
-                .entry((step.target, request.resource_type.as_str()))
-                .and_modify(|earliest| *earliest = since.min(*earliest))
-                .or_insert(since);
+                .entry((place, draft.request.resource_type.as_str()))
+                .and_modify(|earliest| *earliest = (*since).min(*earliest))
+                .or_insert(*since);
         }
+        // Those of this run are its own.
+        let pasts = self.observed.restores.values();
+        let own: HashSet<String> = pasts
+            .filter_map(|past| past.stage.job_id().map(str::to_owned))
+            .collect();
         for ((place, resource_type), since) in windows {
             let query = JobQuery {
                 account: plan.targets[place].account.clone(),
@@ -67,14 +106,17 @@ where
             loop {
                 let (jobs, next) = match self.page(place, &query, token.clone()).await? {
                     Ok(page) => page,
-                    Err(ended) => return Ok(Some(ended)),
+                    Err(control) => return Ok(Some(control)),
                 };
                 for job in jobs {
                     if let Some(arn) = job.recovery_point_arn.as_deref()
                         && points.contains(&(place, arn))
+                        && !own.contains(&job.id)
                     {
                         let key = (place, arn.to_owned());
-                        self.elsewhere.entry(key).or_default().push(job);
+                        let known = self.elsewhere.entry(key).or_default();
+                        known.retain(|earlier| earlier.id != job.id);
+                        known.push(job);
                     }
                 }
                 token = next;
@@ -83,6 +125,7 @@ where
                 }
             }
         }
+        self.looked_at = looked_at;
         Ok(None)
     }
 
@@ -92,7 +135,7 @@ where
         place: usize,
         query: &JobQuery,
         token: Option<String>,
-    ) -> Result<Result<(Vec<Job>, Option<String>), Ended>, Stopped> {
+    ) -> Result<Result<(Vec<Job>, Option<String>), Control>, Stopped> {
         const OPERATION: &str = "ListRestoreJobs";
         loop {
             let now = self.engine.clock.now();
@@ -109,8 +152,8 @@ where
                 self.calls.next_at().unwrap_or(now)
             };
             self.flush()?;
-            if let Some(ended) = self.pause(again).await {
-                return Ok(Err(ended));
+            if let Some(control) = self.pause(again).await {
+                return Ok(Err(control));
             }
         }
     }
@@ -125,6 +168,18 @@ where
             return Err(Stopped::Aws(error));
         }
         Ok(at)
+    }
+
+    /// What was said of a job when this runner began, where it was there already.
+    pub(super) fn listed_before(
+        &self,
+        place: usize,
+        request: &Request,
+        job_id: &str,
+    ) -> Option<Job> {
+        let key = (place, request.recovery_point_arn.clone());
+        let mut jobs = self.elsewhere.get(&key)?.iter();
+        jobs.find(|job| job.id == job_id).cloned()
     }
 
     /// The jobs of a recovery point that were there already, from a time on.

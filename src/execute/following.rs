@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::engine::Stopped;
 use super::run::Run;
 use super::settle::{Question, Why, at_aws};
+use super::watching::OVERLAP;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Action, Diff, Job, JobStatus, Reader, Stage};
 use crate::render::Created;
@@ -69,18 +70,26 @@ where
         job_id: &str,
         event: Event,
     ) -> Result<(), Stopped> {
+        let is_adopted = matches!(event, Event::Adopted { .. });
         self.emit(vec![event])?;
-        self.requests.remove(&step);
+        let request = self.requests.remove(&step);
         // What judges a restore is told of what it was made.
         if self.engine.plan.steps[step].checks.is_empty() {
             self.drafts[step] = None;
         }
         self.tries.remove(&step);
-        self.perhaps_sent.remove(&step);
+        let sent = self.perhaps_sent.remove(&step);
         let now = self.engine.clock.now();
         let place = self.place(step);
         let timeout = self.engine.plan.steps[step].timeout;
         self.watching[place].follow(step, job_id, now, now, timeout);
+        // A listing of what has ended lately does not show a job that ended before it was known here.
+        if let Some(job) = request.and_then(|request| self.listed_before(place, &request, job_id)) {
+            return self.polled(step, job);
+        }
+        if is_adopted || sent.is_some_and(|at| now.duration_since(at) > OVERLAP) {
+            self.watching[place].look_again(step, now);
+        }
         Ok(())
     }
 

@@ -51,12 +51,15 @@ pub(super) struct Run<'a, A, J, C, O> {
     /// One a target.
     pub(super) watching: Vec<Watching>,
     pub(super) tries: BTreeMap<usize, u32>,
-    /// Requests of which a copy may have arrived without our knowing, and since when their tokens count.
+    /// Requests of which a copy may have arrived without our knowing, and since when their tokens count: when the first
+    /// left, for a machine can sleep before it hears that there is no answer.
     pub(super) perhaps_sent: BTreeMap<usize, Timestamp>,
     /// Refusals of requests of which an earlier copy may have been accepted.
     pub(super) refused: BTreeMap<usize, ApiError>,
     /// Jobs of the plan's recovery points that were there before: by target and recovery point.
     pub(super) elsewhere: BTreeMap<(usize, String), Vec<Job>>,
+    /// When they were listed.
+    pub(super) looked_at: Timestamp,
     /// Since when each operation fails, by target.
     troubles: BTreeMap<(usize, &'static str), Timestamp>,
     /// When AWS has last answered as it should.
@@ -106,6 +109,7 @@ where
             perhaps_sent: BTreeMap::new(),
             refused: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
+            looked_at: now,
             troubles: BTreeMap::new(),
             last_well: now,
             detaching: false,
@@ -121,8 +125,10 @@ where
         opening: Vec<Event>,
         diff: &Diff,
     ) -> Result<Ended, Stopped> {
-        if let Some(ended) = self.look_elsewhere(diff).await? {
-            return Ok(ended);
+        match self.look_elsewhere(diff).await? {
+            None => {}
+            Some(Control::Detach) => return Ok(Ended::Detached),
+            Some(Control::Now) => return Ok(Ended::Interrupted),
         }
         self.emit(opening)?;
         self.flush()?;
@@ -193,6 +199,19 @@ where
 
     async fn go(mut self) -> Result<Ended, Stopped> {
         loop {
+            if !self.detaching && self.is_to_look_again() {
+                match self.look_again().await {
+                    Ok(None) => {}
+                    Ok(Some(control)) => {
+                        if let Some(ended) = self.told(control)? {
+                            return Ok(ended);
+                        }
+                    }
+                    // What runs is followed all the same.
+                    Err(why @ Stopped::Aws(_)) => self.stop(why),
+                    Err(why) => return Err(why),
+                }
+            }
             if !self.detaching {
                 self.make_due_calls()?;
                 self.start_ready()?;
@@ -232,6 +251,18 @@ where
         }
     }
 
+    /// A person wants to leave, at once or when everything that was sent has its answer.
+    fn told(&mut self, control: Control) -> Result<Option<Ended>, Stopped> {
+        if control == Control::Now || self.detaching {
+            self.flush()?;
+            return Ok(Some(Ended::Interrupted));
+        }
+        self.detaching = true;
+        self.schedule.drain();
+        self.emit(vec![Event::Draining])?;
+        Ok(None)
+    }
+
     /// Waits for whatever comes first, an answer, a person or a time; how it ends, where it ends at once.
     async fn next(&mut self) -> Result<Option<Ended>, Stopped> {
         let now = self.engine.clock.now();
@@ -243,15 +274,7 @@ where
         let idle = self.calls.is_idle() && self.checking.is_idle();
         let clock = self.engine.clock;
         tokio::select! {
-            Some(control) = self.engine.control.recv() => {
-                if control == Control::Now || self.detaching {
-                    self.flush()?;
-                    return Ok(Some(Ended::Interrupted));
-                }
-                self.detaching = true;
-                self.schedule.drain();
-                self.emit(vec![Event::Draining])?;
-            }
+            Some(control) = self.engine.control.recv() => return self.told(control),
             answer = self.calls.answer() => {
                 self.take(answer)?;
                 // Whatever else has come by now shares the next flush.
@@ -265,29 +288,27 @@ where
         Ok(None)
     }
 
-    /// Waits until a call of what precedes a run may leave or be tried again; how it ends, where a person ends it.
-    pub(super) async fn pause(&mut self, until: Timestamp) -> Option<Ended> {
+    /// Waits until a call of a look at what exists may leave or be tried again, or a person says something.
+    pub(super) async fn pause(&mut self, until: Timestamp) -> Option<Control> {
         let clock = self.engine.clock;
         tokio::select! {
-            Some(control) = self.engine.control.recv() => Some(match control {
-                Control::Detach => Ended::Detached,
-                Control::Now => Ended::Interrupted,
-            }),
+            Some(control) = self.engine.control.recv() => Some(control),
             () = clock.idle_until(until) => None,
         }
     }
 
     fn take(&mut self, answer: Answer) -> Result<(), Stopped> {
         match answer {
-            Answer::Started(step, Ok(job_id)) => {
+            Answer::Started(step, left, Ok(job_id)) => {
                 self.well(step, "StartRestoreJob")?;
+                self.perhaps_sent.entry(step).or_insert(left);
                 let event = Event::Accepted {
                     restore: self.name(step),
                     job_id: job_id.clone(),
                 };
                 self.begin_following(step, &job_id, event)
             }
-            Answer::Started(step, Err(error)) => self.not_started(step, error),
+            Answer::Started(step, left, Err(error)) => self.not_started(step, left, error),
             Answer::Candidates(step, Ok((jobs, next))) => {
                 self.well(step, "ListRestoreJobs")?;
                 if let Some((question, request)) = self.question(step) {
@@ -362,7 +383,7 @@ where
                     break;
                 }
                 match due {
-                    Due::Start => self.calls.start(place, step, request),
+                    Due::Start => self.calls.start(place, step, request, now),
                     Due::List | Due::Compare => self.ask_next(place, step),
                     Due::Publish => {}
                 }

@@ -143,6 +143,11 @@ impl Schedule {
         self.types[self.of_type[at]].ready.insert(key);
     }
 
+    /// What was neither started nor given up.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = usize> {
+        self.waiting.iter().copied()
+    }
+
     /// Whether something could start in a target within the limits.
     pub(super) fn has_next(&self, target: usize) -> bool {
         let place = &self.targets[target];

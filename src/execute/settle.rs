@@ -23,6 +23,12 @@ pub(super) fn at_aws(at: Timestamp) -> Timestamp {
     at.saturating_sub(CLOCK_SKEW).unwrap_or(at)
 }
 
+/// Whether AWS may have forgotten the token of a request of that time. A clock that went backwards says nothing about how
+/// long it is.
+pub(super) fn is_long_ago(at: Timestamp, now: Timestamp) -> bool {
+    at > now || now.duration_since(at) >= TOKEN_IS_SAFE
+}
+
 /// A job that asks for the same as a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Match {

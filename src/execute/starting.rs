@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::calls::Due;
 use super::engine::{Stopped, Twins};
 use super::run::Run;
-use super::settle::{Match, Question, TOKEN_IS_SAFE, Why, at_aws};
+use super::settle::{Match, Question, TOKEN_IS_SAFE, Why, at_aws, is_long_ago};
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, JobQuery, Reader};
 use crate::plan::{Draft, Request, digest};
@@ -44,7 +44,8 @@ where
                     let request = Arc::new(draft.sent_with(&token));
                     self.requests.insert(step, Arc::clone(&request));
                     let place = self.place(step);
-                    let jobs = (attempt == 1)
+                    let jobs = self
+                        .may_be_elsewhere(step)
                         .then(|| {
                             let key = (place, request.recovery_point_arn.clone());
                             self.elsewhere.get(&key).cloned()
@@ -71,8 +72,14 @@ where
             }
         }
         self.flush()?;
+        // A disk can be slow, and a machine fall asleep.
+        let now = self.engine.clock.now();
         for (place, step, request) in sent {
-            self.calls.start(place, step, request);
+            if self.is_forgotten(step, now) {
+                self.settle(step, now)?;
+            } else {
+                self.calls.start(place, step, request, now);
+            }
         }
         for step in failed {
             self.fail(step, "failed")?;
@@ -115,12 +122,11 @@ where
         }
     }
 
-    /// Whether AWS may have forgotten the token of a request that may have arrived: sent again, it could be a second
-    /// job. A clock that went backwards says nothing about how long it is.
+    /// Whether AWS may have forgotten the token of a request that may have arrived, or that somebody else may have sent
+    /// since the last look: sent now, it could be a second job.
     pub(super) fn is_forgotten(&self, step: usize, now: Timestamp) -> bool {
-        self.perhaps_sent
-            .get(&step)
-            .is_some_and(|since| *since > now || now.duration_since(*since) >= TOKEN_IS_SAFE)
+        let since = self.perhaps_sent.get(&step).unwrap_or(&self.looked_at);
+        is_long_ago(*since, now)
     }
 
     /// Finds out whether a request that may have arrived has made a job.
@@ -263,7 +269,13 @@ where
         }
     }
 
-    pub(super) fn not_started(&mut self, step: usize, error: ApiError) -> Result<(), Stopped> {
+    /// A request that left at a time has made no job, or not said so.
+    pub(super) fn not_started(
+        &mut self,
+        step: usize,
+        left: Timestamp,
+        error: ApiError,
+    ) -> Result<(), Stopped> {
         if let Some(job_id) = finished_job(&error) {
             let event = Event::Adopted {
                 restore: self.name(step),
@@ -276,7 +288,7 @@ where
         match error.fault {
             Fault::Throttled | Fault::Expired => self.again(step, Due::Start, &error),
             Fault::Unreachable | Fault::Service => {
-                self.perhaps_sent.entry(step).or_insert(now);
+                self.perhaps_sent.entry(step).or_insert(left);
                 self.again(step, Due::Start, &error)
             }
             Fault::Refused if self.perhaps_sent.contains_key(&step) => {

@@ -15,9 +15,9 @@ use super::{Clock, Journal, Observer, Writer};
 use crate::diff::{Job, JobQuery, JobStatus, Reader};
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
-const HANDFUL: usize = 5;
+pub(super) const HANDFUL: usize = 5;
 /// How far listings overlap: AWS does not say how soon an end shows in one.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// Each of so many sweeps lists everything since the oldest job.
 const WIDE_EVERY: u32 = 20;
 
