@@ -89,18 +89,6 @@ impl StatusRow {
             restores,
         }
     }
-}
-
-impl StatusRow {
-    /// The restores whose jobs have not ended, with the jobs.
-    #[must_use]
-    pub fn running(&self) -> Vec<(String, String)> {
-        self.restores
-            .iter()
-            .filter(|(_, restore)| restore.status == "RUNNING")
-            .filter_map(|(name, restore)| Some((name.clone(), restore.job_id.clone()?)))
-            .collect()
-    }
 
     /// What AWS says of a restore's job now. The next run writes it down; this is for the eye.
     pub fn see(&mut self, restore: &str, job: Job) {

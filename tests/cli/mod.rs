@@ -5,4 +5,5 @@ mod exits;
 mod lock;
 mod secrets;
 mod selectors;
+mod status;
 mod twice;

@@ -1,12 +1,15 @@
 //! `redrill status [PLAN]`
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::Context;
 use crate::aws::{Aws, Reads};
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Status};
 use crate::cli::exit::{Exit, Failure};
-use crate::diff::{ApiError, Fault, Job, Reader};
-use crate::execute::{Event, Recorded, Stopped, replay};
+use crate::diff::Stage;
+use crate::execute::{Clock as _, Event, History, Stopped, SystemClock, glance};
 use crate::journal;
+use crate::render::Target;
 use crate::report::{StatusRow, status_human, status_json};
 
 pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -22,13 +25,20 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
             continue;
         }
         let directory = journal::directory(state, &plan, &run);
-        let events = journal::read(&directory)?;
-        let observed = replay(&events).map_err(Stopped::from)?;
+        let mut history = History::default();
+        let mut targets = Vec::new();
+        journal::each(&directory, |recorded| {
+            history.take(&recorded).map_err(Stopped::from)?;
+            if let Event::RunOpened { target, others, .. } = recorded.event {
+                targets = std::iter::once(target).chain(others).collect();
+            }
+            Ok::<(), Failure>(())
+        })?;
         let holder = journal::holder(&directory)?.map(|owner| owner.to_string());
-        let mut row = StatusRow::new(plan, run, holder, &observed);
+        let mut row = StatusRow::new(plan, run, holder, &history.observed);
         // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
         if row.held_by.is_none() && asks {
-            asks = refresh(&mut row, &events, &arguments.aws, context).await?;
+            asks = refresh(&mut row, &history, &targets, &arguments.aws, context).await?;
         }
         rows.push(row);
     }
@@ -43,50 +53,42 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
 /// Asks AWS about the jobs of a run that have not ended; whether it answers.
 async fn refresh(
     row: &mut StatusRow,
-    events: &[Recorded],
+    history: &History,
+    targets: &[Target],
     options: &AwsOptions,
     context: &mut Context<'_>,
 ) -> Result<bool, Failure> {
-    let running = row.running();
-    let targets = events.iter().find_map(|recorded| match &recorded.event {
-        Event::RunOpened { target, others, .. } => Some(std::iter::once(target).chain(others)),
-        _ => None,
-    });
-    let Some(targets) = targets.filter(|_| !running.is_empty()) else {
-        return Ok(true);
-    };
-    let mut aws = Vec::new();
-    for target in targets {
-        aws.push(Aws::<Reads>::connect(&context.settings(options, target)?).await);
+    let outlined = history.outline.iter().flat_map(|outline| &outline.restores);
+    let places: HashMap<&str, usize> = outlined.map(|of| (&*of.name, of.target)).collect();
+    let mut restores: HashMap<&str, &str> = HashMap::new();
+    let mut running = vec![BTreeMap::new(); targets.len()];
+    for (restore, past) in &history.observed.restores {
+        let place = places.get(&**restore).copied().unwrap_or_default();
+        if let (Stage::Running { job_id }, Some(jobs)) = (&past.stage, running.get_mut(place)) {
+            jobs.insert(job_id.clone(), past.intended_at);
+            restores.insert(job_id, restore);
+        }
     }
-    for (restore, job_id) in running {
-        match find(&aws, &job_id).await {
-            Ok(job) => row.see(&restore, job),
-            Err(err) => {
+    for (target, jobs) in targets.iter().zip(running) {
+        if jobs.is_empty() {
+            continue;
+        }
+        let aws = Aws::<Reads>::connect(&context.settings(options, target)?).await;
+        match glance(&aws, &target.account, jobs, SystemClock.now()).await {
+            Ok(jobs) => {
+                for job in jobs {
+                    if let Some(restore) = restores.get(&*job.id) {
+                        row.see(restore, job);
+                    }
+                }
+            }
+            Err(error) => {
                 context.output.note(&format!(
-                    "as of the journal, because AWS does not answer: {err}"
+                    "as of the journal, because AWS does not answer: {error}"
                 ));
                 return Ok(false);
             }
         }
     }
     Ok(true)
-}
-
-/// A job, in whichever target it is: the journal does not say.
-async fn find(aws: &[Aws<Reads>], job_id: &str) -> Result<Job, ApiError> {
-    let mut found = Err(ApiError {
-        operation: "DescribeRestoreJob",
-        fault: Fault::Refused,
-        code: None,
-        message: "the run has no target".to_owned(),
-    });
-    for aws in aws {
-        found = aws.job(job_id).await;
-        match &found {
-            Err(error) if error.may_mean_absence() => {}
-            _ => break,
-        }
-    }
-    found
 }

@@ -1,0 +1,74 @@
+//! A look at jobs from outside, for whoever only wants to know how far they are.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::elsewhere::LOOK_BACK;
+use super::settle::at_aws;
+use super::watching::HANDFUL;
+use crate::diff::{ApiError, Fault, Job, JobQuery, Reader};
+
+/// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
+/// does not know are missing. A handful is described one by one, more are listed.
+///
+/// # Errors
+///
+/// The first answer that says nothing of the jobs.
+pub async fn glance(
+    aws: &impl Reader,
+    account: &str,
+    mut jobs: BTreeMap<String, Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<Job>, ApiError> {
+    let mut found = Vec::with_capacity(jobs.len());
+    let earliest = jobs.values().min().map_or(now, |at| at_aws(*at));
+    let longest_ago = now.saturating_sub(LOOK_BACK).unwrap_or(now);
+    // A job that was adopted is older than the request that it was found for.
+    for since in [earliest, longest_ago] {
+        if jobs.len() <= HANDFUL {
+            break;
+        }
+        match listed(aws, account, since, &mut jobs, &mut found).await {
+            Ok(()) => {}
+            // Not everybody may list.
+            Err(error) if error.fault == Fault::Denied => break,
+            Err(error) => return Err(error),
+        }
+    }
+    for job_id in jobs.keys() {
+        match aws.job(job_id).await {
+            Ok(job) => found.push(job),
+            Err(error) if error.may_mean_absence() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Takes those jobs that were created since a time.
+async fn listed(
+    aws: &impl Reader,
+    account: &str,
+    since: Timestamp,
+    jobs: &mut BTreeMap<String, Timestamp>,
+    found: &mut Vec<Job>,
+) -> Result<(), ApiError> {
+    let query = JobQuery {
+        account: account.to_owned(),
+        created_after: Some(since),
+        ..JobQuery::default()
+    };
+    let mut token = None;
+    loop {
+        let (page, next) = aws.jobs_page(&query, token).await?;
+        found.extend(
+            page.into_iter()
+                .filter(|job| jobs.remove(&job.id).is_some()),
+        );
+        token = next;
+        if token.is_none() || jobs.is_empty() {
+            return Ok(());
+        }
+    }
+}
