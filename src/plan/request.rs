@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::render::{Metadata, Secrets};
@@ -24,11 +24,17 @@ pub struct Request {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_token: Option<String>,
     /// Strings to strings, as AWS wants them.
+    #[serde(serialize_with = "as_object")]
     pub metadata: Metadata,
     /// The recovery point.
     pub recovery_point_arn: String,
     /// AWS's name of the resource type.
     pub resource_type: String,
+}
+
+/// An object even where it is empty, which the map by itself would write as a list: tokens hang on these bytes.
+fn as_object<S: Serializer>(metadata: &Metadata, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(metadata.iter())
 }
 
 impl Request {
