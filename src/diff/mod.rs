@@ -185,7 +185,8 @@ fn change(
         && let Stage::Failed { message, .. } = &past.stage
         && !wanted.retries(&step.name, past.attempt)
     {
-        let same = is_same(past);
+        // What was rejected was never sent: there is nothing that the plan could differ from.
+        let same = past.digest.is_empty() || is_same(past);
         let action = if same {
             Action::Blocked
         } else {
