@@ -3,6 +3,8 @@
 //! `docs/journal.md` describes the format. A record is on disk before anything follows from it; a torn last record
 //! is what a crash leaves and is cut off; any other damage is an error that names the byte. A segment is created and
 //! never written again: a runner whose run was taken over meets a segment that it did not write, and stops.
+//!
+//! The first format was one file that grew. It is read as the first segment, and what follows is segments.
 
 mod lock;
 mod record;
@@ -18,6 +20,8 @@ use record::Chain;
 
 /// The segments, in a run's directory.
 const FOLDER: &str = "journal";
+/// What stands for the first segment in the directory of a run that was begun when a journal was one file.
+const ONE_FILE: &str = "journal.jsonl";
 
 /// What can be wrong with a journal.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +76,8 @@ pub fn directory(state: &Path, plan: &str, run: &str) -> PathBuf {
 /// The journal of a run that this process may write.
 #[derive(Debug)]
 pub struct Journal {
-    folder: PathBuf,
+    /// The run's.
+    directory: PathBuf,
     /// The number of the next segment.
     next: u32,
     chain: Chain,
@@ -107,7 +112,7 @@ impl Journal {
             }
             Err(err) => return Err(err.into()),
         };
-        let whole = load(&folder, take)?;
+        let whole = load(directory, take)?;
         if let Some((path, length)) = &whole.torn {
             let file = OpenOptions::new()
                 .write(true)
@@ -121,7 +126,7 @@ impl Journal {
             sync(directory);
         }
         Ok(Self {
-            folder,
+            directory: directory.to_owned(),
             next: whole.segments + 1,
             chain: whole.chain,
             durable: true,
@@ -141,7 +146,7 @@ impl Journal {
 
 impl Append for Journal {
     fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
-        let path = segment(&self.folder, self.next);
+        let path = segment(&self.directory, self.next);
         let fail = |why: String| JournalError::Disk(format!("{}: {why}", path.display()));
         let lines = self
             .chain
@@ -158,15 +163,39 @@ impl Append for Journal {
             .map_err(|err| fail(err.to_string()))?;
         if self.durable {
             file.sync_data().map_err(|err| fail(err.to_string()))?;
-            sync(&self.folder);
+            sync(&self.directory.join(FOLDER));
         }
         self.next += 1;
         Ok(())
     }
 }
 
-fn segment(folder: &Path, number: u32) -> PathBuf {
-    folder.join(format!("{number:08}.jsonl"))
+/// What a segment is called.
+fn called(number: u32) -> String {
+    format!("{number:08}.jsonl")
+}
+
+/// Where a segment of a run is, or would be.
+fn segment(directory: &Path, number: u32) -> PathBuf {
+    let one_file = directory.join(ONE_FILE);
+    if number == 1 && one_file.exists() {
+        return one_file;
+    }
+    directory.join(FOLDER).join(called(number))
+}
+
+/// Two beginnings are two journals, and which of them is the run's is not for a program to say.
+fn refuse_two_beginnings(directory: &Path) -> Result<(), Error> {
+    let path = directory.join(FOLDER).join(called(1));
+    if segment(directory, 1) == path || !path.exists() {
+        return Ok(());
+    }
+    Err(Error::Damaged {
+        path,
+        offset: 0,
+        record: 1,
+        why: format!("the run begins in {ONE_FILE} already"),
+    })
 }
 
 /// Makes the names in a directory durable, where the system can.
@@ -185,9 +214,10 @@ struct Whole {
 
 /// Segment by segment: a large run has hundreds of thousands of records, and whoever reads them keeps what it needs.
 fn load<E: From<Error>>(
-    folder: &Path,
+    directory: &Path,
     mut take: impl FnMut(Recorded) -> Result<(), E>,
 ) -> Result<Whole, E> {
+    refuse_two_beginnings(directory)?;
     let mut whole = Whole::default();
     let Whole {
         segments,
@@ -195,7 +225,7 @@ fn load<E: From<Error>>(
         torn,
     } = &mut whole;
     loop {
-        let path = segment(folder, *segments + 1);
+        let path = segment(directory, *segments + 1);
         let Some(bytes) = bytes(&path)? else {
             return Ok(whole);
         };
@@ -246,7 +276,7 @@ pub fn each<E: From<Error>>(
     directory: &Path,
     take: impl FnMut(Recorded) -> Result<(), E>,
 ) -> Result<(), E> {
-    load(&directory.join(FOLDER), take).map(|_| ())
+    load(directory, take).map(|_| ())
 }
 
 /// The same all at once.
@@ -263,25 +293,24 @@ pub fn read(directory: &Path) -> Result<Vec<Recorded>, Error> {
     Ok(records)
 }
 
-/// The segments of a run's journal as they lie on the disk, by their names, after they were read whole.
+/// The segments of a run's journal as they lie on the disk, by their names, after they were read whole. What was begun as
+/// one file has the name of the segment that it stands for: a bundle of evidence is read by these names.
 ///
 /// # Errors
 ///
 /// Where the disk refuses or the journal is damaged.
 pub fn segments(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    let folder = directory.join(FOLDER);
-    let whole = load(&folder, |_| Ok::<(), Error>(()))?;
+    let whole = load(directory, |_| Ok::<(), Error>(()))?;
     (1..=whole.segments)
         .map(|number| {
-            let path = segment(&folder, number);
+            let path = segment(directory, number);
             let mut bytes = bytes_of(&path)?;
             if let Some((torn, length)) = &whole.torn
                 && *torn == path
             {
                 bytes.truncate(*length);
             }
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            Ok((format!("{FOLDER}/{name}"), bytes))
+            Ok((format!("{FOLDER}/{}", called(number)), bytes))
         })
         .collect()
 }
@@ -303,7 +332,7 @@ pub fn parse<'a>(
             records.push(recorded);
             Ok::<(), Error>(())
         })?;
-        let is_next = path.file_name() == segment(Path::new(""), number).file_name();
+        let is_next = path.file_name().is_some_and(|is| *is == *called(number));
         if !is_next || length < bytes.len() {
             return Err(Error::Damaged {
                 path,
@@ -329,7 +358,10 @@ pub fn runs(state: &Path) -> Result<Vec<(String, String)>, Error> {
     let mut runs = Vec::new();
     for plan in names(state)? {
         for run in names(&state.join(&plan))? {
-            if directory(state, &plan, &run).join(FOLDER).exists() {
+            if [FOLDER, ONE_FILE]
+                .iter()
+                .any(|of| directory(state, &plan, &run).join(of).exists())
+            {
                 runs.push((plan.clone(), run));
             }
         }
@@ -346,7 +378,8 @@ pub fn latest_other(state: &Path, plan: &str, run: &str) -> Option<PathBuf> {
         .filter(|other| *other != run)
         .map(|other| directory(state, plan, other))
         .filter_map(|directory| {
-            let modified = fs::metadata(directory.join(FOLDER)).ok()?.modified().ok()?;
+            let modified = |of| fs::metadata(directory.join(of)).ok()?.modified().ok();
+            let modified = [FOLDER, ONE_FILE].into_iter().filter_map(modified).max()?;
             Some((modified, directory))
         })
         .max()
