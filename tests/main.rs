@@ -19,6 +19,7 @@ mod engine;
 mod findings;
 mod for_each;
 mod harness;
+mod journals;
 mod layers;
 mod npm;
 mod python;
