@@ -34,10 +34,6 @@ where
                 self.begin_checks(step)?;
                 continue;
             }
-            if matches!(past.stage, Stage::Completed { .. }) {
-                self.begin_checks(step)?;
-                continue;
-            }
             self.schedule.running(step);
             let place = self.place(step);
             let timeout = self.engine.plan.steps[step].timeout;

@@ -26,6 +26,7 @@ mod schedule;
 mod settle;
 mod starting;
 mod state;
+mod trouble;
 mod watching;
 mod write;
 

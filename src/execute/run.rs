@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::calls::{Answer, Calls, Due, backoff};
+use super::calls::{Answer, Calls, Due};
 use super::checking::Checking;
 use super::engine::{Control, Ended, Engine, Stopped};
 use super::schedule::Schedule;
@@ -16,13 +16,6 @@ use super::{Clock, Event, Journal, Observer, Recorded, Writer};
 use crate::diff::{ApiError, Diff, Fault, Job, Observed, Reader, Stage};
 use crate::plan::{Draft, Request};
 use crate::render::Known;
-
-/// How long AWS may be silent while jobs are followed.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
-/// How long it may be silent while nothing runs that would be worth waiting for.
-const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
-/// How long a person has to log in again.
-const PATIENCE_FOR_LOGIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What the tries of a target's listings are counted under; those of a restore under its step.
 pub(super) fn sweeps_of(place: usize) -> usize {
@@ -61,9 +54,9 @@ pub(super) struct Run<'a, A, J, C, O> {
     /// When they were listed.
     pub(super) looked_at: Timestamp,
     /// Since when each operation fails, by target.
-    troubles: BTreeMap<(usize, &'static str), Timestamp>,
+    pub(super) troubles: BTreeMap<(usize, &'static str), Timestamp>,
     /// When AWS has last answered as it should.
-    last_well: Timestamp,
+    pub(super) last_well: Timestamp,
     pub(super) detaching: bool,
     pub(super) stopped: Option<Stopped>,
     /// AWS has been silent for longer than anybody wants to wait.
@@ -390,79 +383,6 @@ where
             }
         }
         Ok(())
-    }
-
-    /// A question about a restore that got no good answer.
-    fn unanswered(&mut self, step: usize, due: Due, error: ApiError) -> Result<(), Stopped> {
-        if matches!(error.fault, Fault::Denied | Fault::Refused) {
-            self.questions.remove(&step);
-            self.stop(Stopped::Aws(error));
-            return Ok(());
-        }
-        self.again(step, due, &error)
-    }
-
-    /// The same call later.
-    pub(super) fn again(&mut self, step: usize, due: Due, error: &ApiError) -> Result<(), Stopped> {
-        let place = self.place(step);
-        let at = self.trouble(place, error, step)?;
-        self.calls.at(place, at, step, due);
-        Ok(())
-    }
-
-    /// What stands in the way is said once; when to try again.
-    pub(super) fn trouble(
-        &mut self,
-        place: usize,
-        error: &ApiError,
-        tried: usize,
-    ) -> Result<Timestamp, Stopped> {
-        let now = self.engine.clock.now();
-        if error.fault == Fault::Throttled {
-            self.calls.throttled(place, error.operation, now);
-        }
-        let tries = self.tries.entry(tried).or_default();
-        let at = now + backoff(*tries);
-        *tries += 1;
-        let key = (place, error.operation);
-        let is_first = !self.troubles.contains_key(&key);
-        let since = *self.troubles.entry(key).or_insert(now);
-        if is_first {
-            self.emit(vec![Event::Trouble {
-                message: error.to_string(),
-            }])?;
-        }
-        let patience = if error.fault == Fault::Expired {
-            PATIENCE_FOR_LOGIN
-        } else if error.fault != Fault::Throttled && self.watching.iter().all(Watching::is_empty) {
-            PATIENCE_WITHOUT_JOBS
-        } else {
-            PATIENCE
-        };
-        if now.duration_since(since.max(self.last_well)) > patience {
-            self.given_up = true;
-            self.stop(Stopped::Aws(error.clone()));
-        }
-        Ok(at)
-    }
-
-    /// An operation has answered about a restore.
-    pub(super) fn well(&mut self, step: usize, operation: &'static str) -> Result<(), Stopped> {
-        self.well_at(self.place(step), operation)
-    }
-
-    pub(super) fn well_at(&mut self, place: usize, operation: &'static str) -> Result<(), Stopped> {
-        self.last_well = self.engine.clock.now();
-        if self.troubles.remove(&(place, operation)).is_some() && self.troubles.is_empty() {
-            self.emit(vec![Event::Recovered])?;
-        }
-        Ok(())
-    }
-
-    /// Starts nothing new; what runs is followed to its end, and then the first reason is given.
-    pub(super) fn stop(&mut self, why: Stopped) {
-        self.schedule.drain();
-        self.stopped.get_or_insert(why);
     }
 }
 

@@ -1,0 +1,103 @@
+//! Calls that get no good answer: when they are made again, and for how long.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::calls::{Due, backoff};
+use super::engine::Stopped;
+use super::run::Run;
+use super::watching::Watching;
+use super::{Clock, Event, Journal, Observer, Writer};
+use crate::diff::{ApiError, Fault, Reader};
+
+/// How long AWS may be silent while jobs are followed.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+/// How long it may be silent while nothing runs that would be worth waiting for.
+const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
+/// How long a person has to log in again.
+const PATIENCE_FOR_LOGIN: SignedDuration = SignedDuration::from_hours(1);
+
+impl<A, J, C, O> Run<'_, A, J, C, O>
+where
+    A: Reader + Writer + 'static,
+    J: Journal,
+    C: Clock,
+    O: Observer,
+{
+    /// A question about a restore that got no good answer.
+    pub(super) fn unanswered(
+        &mut self,
+        step: usize,
+        due: Due,
+        error: ApiError,
+    ) -> Result<(), Stopped> {
+        if matches!(error.fault, Fault::Denied | Fault::Refused) {
+            self.questions.remove(&step);
+            self.stop(Stopped::Aws(error));
+            return Ok(());
+        }
+        self.again(step, due, &error)
+    }
+
+    /// The same call later.
+    pub(super) fn again(&mut self, step: usize, due: Due, error: &ApiError) -> Result<(), Stopped> {
+        let place = self.place(step);
+        let at = self.trouble(place, error, step)?;
+        self.calls.at(place, at, step, due);
+        Ok(())
+    }
+
+    /// What stands in the way is said once; when to try again.
+    pub(super) fn trouble(
+        &mut self,
+        place: usize,
+        error: &ApiError,
+        tried: usize,
+    ) -> Result<Timestamp, Stopped> {
+        let now = self.engine.clock.now();
+        if error.fault == Fault::Throttled {
+            self.calls.throttled(place, error.operation, now);
+        }
+        let tries = self.tries.entry(tried).or_default();
+        let at = now + backoff(*tries);
+        *tries += 1;
+        let key = (place, error.operation);
+        let is_first = !self.troubles.contains_key(&key);
+        let since = *self.troubles.entry(key).or_insert(now);
+        if is_first {
+            self.emit(vec![Event::Trouble {
+                message: error.to_string(),
+            }])?;
+        }
+        let patience = if error.fault == Fault::Expired {
+            PATIENCE_FOR_LOGIN
+        } else if error.fault != Fault::Throttled && self.watching.iter().all(Watching::is_empty) {
+            PATIENCE_WITHOUT_JOBS
+        } else {
+            PATIENCE
+        };
+        if now.duration_since(since.max(self.last_well)) > patience {
+            self.given_up = true;
+            self.stop(Stopped::Aws(error.clone()));
+        }
+        Ok(at)
+    }
+
+    /// An operation has answered about a restore.
+    pub(super) fn well(&mut self, step: usize, operation: &'static str) -> Result<(), Stopped> {
+        self.well_at(self.place(step), operation)
+    }
+
+    pub(super) fn well_at(&mut self, place: usize, operation: &'static str) -> Result<(), Stopped> {
+        self.last_well = self.engine.clock.now();
+        if self.troubles.remove(&(place, operation)).is_some() && self.troubles.is_empty() {
+            self.emit(vec![Event::Recovered])?;
+        }
+        Ok(())
+    }
+
+    /// Starts nothing new; what runs is followed to its end, and then the first reason is given.
+    pub(super) fn stop(&mut self, why: Stopped) {
+        self.schedule.drain();
+        self.stopped.get_or_insert(why);
+    }
+}
