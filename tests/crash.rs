@@ -257,3 +257,47 @@ async fn killed_processes_leave_fifty_jobs_of_fifty_restores() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("50 of 50 restored"));
     emulator.shutdown().await;
 }
+
+/// A segment out of the middle is missing.
+#[tokio::test]
+async fn a_missing_segment_is_damage() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let state = folder();
+    run(state.path(), &many(3, 1), &emulator).await.unwrap();
+    emulator.shutdown().await;
+    let directory = journal::directory(state.path(), "many", "main");
+    let all = journal::read(&directory).unwrap().len();
+    std::fs::remove_file(directory.join("journal/00000003.jsonl")).unwrap();
+    match journal::read(&directory) {
+        Ok(records) => panic!("{} of {all} records, and nothing is said", records.len()),
+        Err(err) => drop(err),
+    }
+}
+
+/// After `--take-over` the new runner holds no lock: once the old process is gone a third one takes the run from it unasked.
+#[test]
+fn whoever_has_taken_over_holds_the_run() {
+    let state = folder();
+    let directory = journal::directory(state.path(), "many", "main");
+    let owner = |pid| journal::Owner {
+        pid,
+        host: "test".to_owned(),
+        user: "test".to_owned(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let open = |pid, take_over| {
+        journal::Journal::open(&directory, &owner(pid), take_over, |_| {
+            Ok::<(), journal::Error>(())
+        })
+    };
+    let old = open(1, false).unwrap();
+    let new = open(2, true).unwrap();
+    assert!(open(3, false).is_err());
+    drop(old);
+    let third = open(3, false);
+    assert!(
+        matches!(third, Err(journal::Error::Held { .. })),
+        "a third runner has got it: {third:?}"
+    );
+    drop(new);
+}

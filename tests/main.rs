@@ -28,6 +28,7 @@ mod rules;
 mod selectors;
 mod state;
 mod support;
+mod suspicions;
 mod targets;
 mod templates;
 mod tokens;

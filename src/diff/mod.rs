@@ -140,7 +140,10 @@ pub fn diff(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Diff {
             // Left out, and still able to satisfy those that need it.
             actions[at] = past
                 .filter(|past| matches!(past.stage, Stage::Completed { .. }))
-                .map(|_| Action::Done);
+                .map(|past| match judged(&step.checks, &past.checks) {
+                    Judged::Good => Action::Done,
+                    Judged::Open | Judged::Failed(_) => Action::Blocked,
+                });
             continue;
         }
         let change = change(plan, at, past, wanted, &actions);

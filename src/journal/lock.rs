@@ -4,7 +4,7 @@
 //! is ever left. The file's content says who holds it.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -79,18 +79,16 @@ impl Lock {
             .map_err(io(&path))?;
         Ok(Self { _file: file })
     }
-}
 
-/// Says who works on the run now, without the lock, which somebody holds that does not any more.
-pub(super) fn name(directory: &Path, owner: &Owner) -> Result<(), Error> {
-    let path = directory.join(FILE);
-    let text = serde_json::to_string(owner).unwrap_or_default();
-    let mut file = OpenOptions::new()
-        .write(true)
-        .truncate(true)
-        .open(&path)
-        .map_err(io(&path))?;
-    file.write_all(text.as_bytes()).map_err(io(&path))
+    /// The same past somebody who holds it and does not work any more: that lock is left on a file that has no name, and
+    /// whoever comes next meets this one.
+    pub(super) fn take_over(directory: &Path, owner: &Owner) -> Result<Self, Error> {
+        let path = directory.join(FILE);
+        match fs::remove_file(&path) {
+            Err(err) if err.kind() != std::io::ErrorKind::NotFound => Err(io(&path)(err)),
+            _ => Self::take(directory, owner),
+        }
+    }
 }
 
 /// Who holds the lock now. Looking takes a shared lock for an instant; a runner

@@ -83,8 +83,8 @@ pub struct Journal {
     chain: Chain,
     /// Whether what was appended has to survive the machine.
     durable: bool,
-    /// Released when the journal is dropped, or the process ends however it ends; none where it was taken over.
-    _lock: Option<Lock>,
+    /// Released when the journal is dropped, or the process ends however it ends.
+    _lock: Lock,
 }
 
 impl Journal {
@@ -105,11 +105,8 @@ impl Journal {
         let folder = directory.join(FOLDER);
         fs::create_dir_all(&folder).map_err(io(&folder))?;
         let lock = match Lock::take(directory, owner) {
-            Ok(lock) => Some(lock),
-            Err(Error::Held { .. }) if take_over => {
-                lock::name(directory, owner)?;
-                None
-            }
+            Ok(lock) => lock,
+            Err(Error::Held { .. }) if take_over => Lock::take_over(directory, owner)?,
             Err(err) => return Err(err.into()),
         };
         let whole = load(directory, take)?;
@@ -227,7 +224,20 @@ fn load<E: From<Error>>(
     loop {
         let path = segment(directory, *segments + 1);
         let Some(bytes) = bytes(&path)? else {
-            return Ok(whole);
+            if !is_followed(directory, *segments + 1)? {
+                return Ok(whole);
+            }
+            // Whoever works on the run may have written both a moment ago.
+            if path.exists() {
+                continue;
+            }
+            let damaged = Error::Damaged {
+                path,
+                offset: 0,
+                record: chain.records() + 1,
+                why: "it is missing, and later segments are there".to_owned(),
+            };
+            return Err(damaged.into());
         };
         if let Some((path, length)) = torn.take() {
             // Whoever works on the run may have been writing it a moment ago; by now it is written.
@@ -248,6 +258,15 @@ fn load<E: From<Error>>(
         *torn = (length < bytes.len()).then_some((path, length));
         *segments += 1;
     }
+}
+
+/// Whether there is a segment behind one.
+fn is_followed(directory: &Path, number: u32) -> Result<bool, Error> {
+    let behind = called(number);
+    // Names have one length, so that they sort as their numbers.
+    Ok(names(&directory.join(FOLDER))?
+        .into_iter()
+        .any(|name| name.ends_with(".jsonl") && name > behind))
 }
 
 /// The bytes of a segment; none where there is no such segment.

@@ -167,5 +167,8 @@ pub fn duration(text: &str) -> Option<SignedDuration> {
     text.parse::<JiffSpan>()
         .ok()
         .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
-        .filter(SignedDuration::is_positive)
+        .filter(|duration| duration.is_positive() && *duration <= LONGEST)
 }
+
+/// Nobody waits longer, and no date that a duration is added to leaves the calendar.
+const LONGEST: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);

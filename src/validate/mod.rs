@@ -32,6 +32,9 @@ use crate::diagnostic::{Finding, Severity, Spanned, suggest};
 use crate::parse::{Document, Restore, error, warning};
 use crate::render::{Instances, Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target};
 
+/// The metadata key that AWS Backup keeps with a job and makes nothing of.
+const REQUEST_ID: &str = "aws:backup:request-id";
+
 /// The wire form of one restore: what the plan says, with AWS's spelling of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
@@ -141,16 +144,20 @@ pub fn restore(
             rendered.recovery_point_waits.clone(),
         );
     }
+    let metadata = metadata?;
+    let has_request_id = metadata.contains_key(REQUEST_ID);
     Some(Checked {
         holes,
         recovery_point: rendered.recovery_point.clone()?,
         resource_type: resource_type.value.clone(),
-        metadata: metadata?,
+        metadata,
         copy_source_tags: written.copy_source_tags,
         lacks_recovery_point: source.is_none()
             && schema.is_some_and(|schema| schema.asks_recovery_point),
         expected: schema.map_or(estimate::UNKNOWN, |schema| schema.notes.estimate.of(source)),
-        takes_mark: schema.is_some_and(|schema| schema.keys.contains_key("aws:backup:request-id")),
+        // A value that the plan gives itself is the same in every run of it.
+        takes_mark: schema.is_some_and(|schema| schema.keys.contains_key(REQUEST_ID))
+            && !has_request_id,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The end of a run: its report, and the exit code that says what it has come to.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::Context;
@@ -7,7 +8,7 @@ use super::run::Execution;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::diff::{Action, Diff};
+use crate::diff::{Action, Diff, Wanted};
 use crate::execute::{Ended, Recorded};
 use crate::journal;
 use crate::plan::Plan;
@@ -51,15 +52,23 @@ pub(super) fn conclude(
             Verdict::ObjectiveMissed => Exit::ObjectiveMissed,
             Verdict::Failed => Exit::Failed,
             // `--only` has left something out, and all that was asked for is done; or a failure blocks the rest.
-            Verdict::Unfinished => unfinished(diff, &report),
+            Verdict::Unfinished => unfinished(&execution.wanted, diff, &report),
         },
     })
 }
 
-fn unfinished(diff: &Diff, report: &crate::report::RunReport) -> Exit {
-    use crate::report::RunStatus::{CheckFailed, Failed, Skipped};
+fn unfinished(wanted: &Wanted, diff: &Diff, report: &crate::report::RunReport) -> Exit {
+    use crate::report::RunStatus::{CheckFailed, Completed, Failed, Skipped};
     let failed = report.count(Failed) + report.count(CheckFailed);
-    if diff.changes.len() < report.restores.len()
+    let only: HashSet<&str> = wanted.only.iter().map(String::as_str).collect();
+    // A job can outlast its `timeout`, and then it is not followed to its end.
+    let is_back = report
+        .restores
+        .iter()
+        .filter(|of| only.contains(&*of.restore))
+        .all(|of| of.status == Completed);
+    if !only.is_empty()
+        && is_back
         && diff.count(Action::Blocked) == 0
         && failed + report.count(Skipped) == 0
     {
