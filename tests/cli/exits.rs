@@ -1,8 +1,9 @@
 //! Exit codes and slips of the fingers.
 
+use redrill::emulator::{Fault, FaultKind, JobFault, Operation};
 use snapbox::str;
 
-use crate::support::{folder, many, redrill, repository_file, write};
+use crate::support::{at_once, emulator, folder, many, redrill, repository_file, write};
 
 #[test]
 fn a_wrong_command_line_is_64() {
@@ -325,4 +326,26 @@ restores:
         .assert()
         .code(4)
         .stdout_eq("error[EBS/archived-needs-days]: data: temporaryRestoreDays: [..]\n...\n");
+}
+
+/// A job that outlasts its timeout is not followed any more, which is not the end of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_chosen_and_is_not_back_is_5() {
+    let emulator = emulator(at_once()).await;
+    let hangs = FaultKind::Job(JobFault::Hangs);
+    emulator.inject(Fault::new(Operation::StartRestoreJob, hangs));
+    let folder = folder();
+    let plan = many(2, 0).replace("    metadata:", "    timeout: 1s\n    metadata:");
+    write(folder.path(), "plan.yaml", &plan);
+    let (path, url) = (folder.path().to_owned(), emulator.url());
+    tokio::task::spawn_blocking(move || {
+        redrill(&path)
+            .args(["run", "plan.yaml", "--yes", "-q", "--only", "r0"])
+            .args(["--endpoint-url", &url])
+            .assert()
+            .code(5);
+    })
+    .await
+    .unwrap();
+    emulator.shutdown().await;
 }
