@@ -28,7 +28,6 @@ mod rules;
 mod selectors;
 mod state;
 mod support;
-mod suspicions;
 mod targets;
 mod templates;
 mod tokens;

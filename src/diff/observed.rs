@@ -96,7 +96,7 @@ impl Past {
 pub enum Stage {
     /// The request is about to leave, or has left without an answer: a job may exist.
     Intended,
-    /// AWS refused the caller, so there is no job; the same request may be sent again.
+    /// There is no job; the same request may be sent again.
     Withdrawn,
     /// A job exists.
     Running {

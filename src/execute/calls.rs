@@ -51,8 +51,8 @@ pub(super) enum Answer {
     Started(usize, Timestamp, Result<String, ApiError>),
     /// Of the jobs that may be a restore's.
     Candidates(usize, Result<Page, ApiError>),
-    /// Of one of them.
-    Metadata(usize, Result<BTreeMap<String, String>, ApiError>),
+    /// Of one of them, by its id.
+    Metadata(usize, String, Result<BTreeMap<String, String>, ApiError>),
     /// Of a job that is followed.
     Polled(usize, Result<Job, ApiError>),
     /// Of the jobs of a target, by its index.
@@ -158,7 +158,8 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         }
     }
 
-    fn at_once(&self) -> usize {
+    /// How many calls may be under way.
+    pub(super) fn at_once(&self) -> usize {
         if self.rates.is_empty() {
             AT_ONCE_WITHOUT_RATES
         } else {
@@ -194,15 +195,15 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         self.places[place].timers.push(Reverse((at, step, due)));
     }
 
-    /// When something is due or may leave; what was held back is asked about anew after this.
-    pub(super) fn next_at(&mut self) -> Option<Timestamp> {
-        let due = self
-            .places
-            .iter()
-            .filter_map(|place| place.timers.peek())
-            .map(|Reverse((at, _, _))| *at)
-            .min();
-        [due, self.held_until.take()].into_iter().flatten().min()
+    /// When something is due, by target.
+    pub(super) fn next_due(&self) -> impl Iterator<Item = Timestamp> {
+        let next = self.places.iter().filter_map(|place| place.timers.peek());
+        next.map(|Reverse((at, _, _))| *at)
+    }
+
+    /// When the rates let something leave that was held back, if it was; it is asked about anew after this.
+    pub(super) fn take_held(&mut self) -> Option<Timestamp> {
+        self.held_until.take()
     }
 
     /// The next thing about a target that is due by now.
@@ -256,8 +257,10 @@ impl<A: Reader + Writer + 'static> Calls<A> {
 
     pub(super) fn metadata(&mut self, place: usize, step: usize, job_id: String) {
         let api = self.api(place);
-        self.tasks
-            .spawn(async move { Answer::Metadata(step, api.job_metadata(&job_id).await) });
+        self.tasks.spawn(async move {
+            let metadata = api.job_metadata(&job_id).await;
+            Answer::Metadata(step, job_id, metadata)
+        });
     }
 
     /// `failure` says why what came back is not good; it is where there is none.

@@ -9,14 +9,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::engine::{Control, Stopped};
 use super::run::{Run, sweeps_of};
-use super::settle::{at_aws, is_long_ago};
+use super::settle::{at_aws, is_long_ago, sent_since};
 use super::{Clock, Journal, Observer, Writer};
 use crate::diff::{Action, ApiError, Diff, Fault, Job, JobQuery, Reader, Stage};
 use crate::plan::Request;
 
 /// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).
-pub(super) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// As far back as that.
+pub(super) fn long_ago(now: Timestamp) -> Timestamp {
+    now.saturating_sub(LOOK_BACK).unwrap_or(now)
+}
 
 impl<A, J, C, O> Run<'_, A, J, C, O>
 where
@@ -30,7 +35,7 @@ where
     pub(super) async fn look_elsewhere(&mut self, diff: &Diff) -> Result<Option<Control>, Stopped> {
         let plan = self.engine.plan;
         let now = self.engine.clock.now();
-        let long_ago = now.saturating_sub(LOOK_BACK).unwrap_or(now);
+        let long_ago = long_ago(now);
         let mut wanted = Vec::new();
         for change in &diff.changes {
             let past = self.observed.restores.get(&*plan.steps[change.step].name);
@@ -39,7 +44,10 @@ where
                     wanted.push((change.step, long_ago));
                 }
                 (Action::Resume, Some(past)) if past.stage == Stage::Intended => {
-                    wanted.push((change.step, at_aws(past.intended_at.min(now))));
+                    if let Some(draft) = &self.drafts[change.step] {
+                        let since = sent_since(past.intended_at.min(now), draft);
+                        wanted.push((change.step, since));
+                    }
                 }
                 _ => {}
             }
@@ -60,6 +68,10 @@ where
         let waiting = self.schedule.waiting();
         let may_be = waiting.filter(|step| self.may_be_elsewhere(*step));
         let wanted: Vec<_> = may_be.map(|step| (step, since)).collect();
+        // What was looked at before is as old as it was.
+        for step in self.requests.keys() {
+            self.perhaps_sent.entry(*step).or_insert(self.looked_at);
+        }
         self.list(&wanted).await
     }
 
@@ -81,7 +93,8 @@ where
         let mut windows: BTreeMap<(usize, &str), Timestamp> = BTreeMap::new();
         for (step, since) in wanted {
             let place = plan.steps[*step].target;
-            let Some(draft) = &drafts[*step] else {
+            let draft = drafts[*step].as_ref();
+            let Some(draft) = draft.filter(|draft| !draft.waits_for_its_point()) else {
                 continue;
             };
             points.insert((place, draft.request.recovery_point_arn.as_str()));
@@ -149,7 +162,7 @@ where
                     Err(error) => self.later(place, error)?,
                 }
             } else {
-                self.calls.next_at().unwrap_or(now)
+                self.calls.take_held().unwrap_or(now)
             };
             self.flush()?;
             if let Some(control) = self.pause(again).await {

@@ -94,7 +94,7 @@ pub enum Event {
         /// How it was recognised.
         because: String,
     },
-    /// AWS refused the caller: nothing was started, and the same request may be sent again.
+    /// Nothing was started, and the same request may be sent again: AWS refused the caller, or the run stopped first.
     Withdrawn {
         /// The restore.
         restore: String,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::engine::Stopped;
 use super::run::Run;
-use super::settle::{Question, Why, at_aws};
+use super::settle::{Question, Why, sent_since};
 use super::watching::OVERLAP;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Action, Diff, Job, JobStatus, Reader, Stage};
@@ -46,13 +46,13 @@ where
                         continue;
                     };
                     let request = Arc::new(draft.sent_with(&past.token));
-                    let since = at_aws(past.intended_at.min(now));
+                    let since = sent_since(past.intended_at.min(now), draft);
                     let jobs = self.found(place, &request.recovery_point_arn, since);
                     self.requests.insert(step, request);
                     // The earlier runner's clock is not asked how long ago it was: what exists is looked at first, and
                     // the token takes care of what a listing does not show yet.
-                    self.perhaps_sent.insert(step, now);
-                    self.ask(step, Question::of(Why::Unanswered, jobs))?;
+                    self.perhaps_sent.insert(step, self.looked_at);
+                    self.ask(step, Question::of(Why::Unanswered, jobs, self.looked_at))?;
                 }
             }
         }
@@ -78,15 +78,26 @@ where
         let now = self.engine.clock.now();
         let place = self.place(step);
         let timeout = self.engine.plan.steps[step].timeout;
-        self.watching[place].follow(step, job_id, now, now, timeout);
         // A listing of what has ended lately does not show a job that ended before it was known here.
-        if let Some(job) = request.and_then(|request| self.listed_before(place, &request, job_id)) {
+        let before = request.and_then(|request| self.listed_before(place, &request, job_id));
+        let since = before.as_ref().and_then(|job| job.created_at);
+        let since = since.map_or(now, |created| created.min(now));
+        self.watching[place].follow(step, job_id, since, now, timeout);
+        if let Some(job) = before.filter(|job| !self.lacks(step, job)) {
             return self.polled(step, job);
         }
         if is_adopted || sent.is_some_and(|at| now.duration_since(at) > OVERLAP) {
             self.watching[place].look_again(step, now);
         }
         Ok(())
+    }
+
+    /// Whether a listing leaves out what a job has made, and something waits for it: AWS promises that to neither, and a
+    /// description has more.
+    pub(super) fn lacks(&self, step: usize, job: &Job) -> bool {
+        job.status == JobStatus::Completed
+            && job.created_resource_arn.is_none()
+            && (self.schedule.is_needed(step) || self.is_judged(step))
     }
 
     /// What AWS says of a job.

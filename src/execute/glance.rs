@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::elsewhere::LOOK_BACK;
+use super::elsewhere::long_ago;
 use super::settle::at_aws;
 use super::watching::HANDFUL;
 use crate::diff::{ApiError, Fault, Job, JobQuery, Reader};
@@ -23,9 +23,8 @@ pub async fn glance(
 ) -> Result<Vec<Job>, ApiError> {
     let mut found = Vec::with_capacity(jobs.len());
     let earliest = jobs.values().min().map_or(now, |at| at_aws(*at));
-    let longest_ago = now.saturating_sub(LOOK_BACK).unwrap_or(now);
     // A job that was adopted is older than the request that it was found for.
-    for since in [earliest, longest_ago] {
+    for since in [earliest, long_ago(now)] {
         if jobs.len() <= HANDFUL {
             break;
         }

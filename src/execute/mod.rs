@@ -5,6 +5,7 @@
 //! then to the screen. A request leaves only after its intent is on disk. Starting and resuming are one thing: a
 //! new run resumes an empty journal.
 
+mod asking;
 mod calls;
 mod checking;
 mod clock;

@@ -1,6 +1,6 @@
 //! The one task that decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,11 +11,15 @@ use super::engine::{Control, Ended, Engine, Stopped};
 use super::schedule::Schedule;
 use super::settle::Question;
 use super::state;
+use super::trouble::Trouble;
 use super::watching::Watching;
 use super::{Clock, Event, Journal, Observer, Recorded, Writer};
 use crate::diff::{ApiError, Diff, Fault, Job, Observed, Reader, Stage};
 use crate::plan::{Draft, Request};
 use crate::render::Known;
+
+/// How long to wait before it is asked again about a job that AWS does not know yet.
+const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What the tries of a target's listings are counted under; those of a restore under its step.
 pub(super) fn sweeps_of(place: usize) -> usize {
@@ -51,10 +55,13 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) refused: BTreeMap<usize, ApiError>,
     /// Jobs of the plan's recovery points that were there before: by target and recovery point.
     pub(super) elsewhere: BTreeMap<(usize, String), Vec<Job>>,
+    /// What those were asked for that several restores are compared with, by job; and of which it is being asked.
+    pub(super) read: HashMap<String, BTreeMap<String, String>>,
+    pub(super) being_read: HashSet<String>,
     /// When they were listed.
     pub(super) looked_at: Timestamp,
     /// Since when each operation fails, by target.
-    pub(super) troubles: BTreeMap<(usize, &'static str), Timestamp>,
+    pub(super) troubles: BTreeMap<(usize, &'static str), Trouble>,
     /// When AWS has last answered as it should.
     pub(super) last_well: Timestamp,
     pub(super) detaching: bool,
@@ -102,6 +109,8 @@ where
             perhaps_sent: BTreeMap::new(),
             refused: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
+            read: HashMap::new(),
+            being_read: HashSet::new(),
             looked_at: now,
             troubles: BTreeMap::new(),
             last_well: now,
@@ -259,9 +268,19 @@ where
     /// Waits for whatever comes first, an answer, a person or a time; how it ends, where it ends at once.
     async fn next(&mut self) -> Result<Option<Ended>, Stopped> {
         let now = self.engine.clock.now();
-        let looks = self.watching.iter().filter_map(Watching::next_at).min();
-        let next = [self.calls.next_at(), looks, self.checking.next_at()];
-        let next = next.into_iter().flatten().min();
+        let held = self.calls.take_held();
+        // What is due by now and was not done is held back by the rates.
+        let after = held.map(|_| now);
+        let looks = self.watching.iter().filter_map(|w| w.next_at(after));
+        let due = self
+            .calls
+            .next_due()
+            .filter(|at| after.is_none_or(|after| *at > after));
+        let next = looks
+            .chain(due)
+            .chain(self.checking.next_at())
+            .chain(held)
+            .min();
         let wake = next.filter(|_| !self.calls.is_full() && !self.detaching);
         let wake = wake.unwrap_or(now + SignedDuration::from_hours(1));
         let idle = self.calls.is_idle() && self.checking.is_idle();
@@ -310,22 +329,28 @@ where
                 self.go_on_asking(step)
             }
             Answer::Candidates(step, Err(error)) => self.unanswered(step, Due::List, error),
-            Answer::Metadata(step, Ok(metadata)) => {
+            Answer::Metadata(step, job_id, Ok(metadata)) => {
                 self.well(step, "GetRestoreJobMetadata")?;
-                if let Some((question, request)) = self.question(step) {
-                    question.compare(&metadata, &request);
-                }
+                self.told_of(step, &job_id, metadata);
                 self.go_on_asking(step)
             }
-            Answer::Metadata(step, Err(error)) => self.unanswered(step, Due::Compare, error),
+            Answer::Metadata(step, job_id, Err(error)) => {
+                self.being_read.remove(&job_id);
+                self.unanswered(step, Due::Compare, error)
+            }
             Answer::Polled(step, Ok(job)) => {
                 self.well(step, "DescribeRestoreJob")?;
                 self.polled(step, job)
             }
             Answer::Polled(step, Err(error)) if error.fault == Fault::Refused => {
+                let place = self.place(step);
+                let now = self.engine.clock.now();
+                if self.watching[place].is_new(step, now) {
+                    self.watching[place].look_again(step, now + AGAIN);
+                    return Ok(());
+                }
                 // Another account, Region or endpoint than the one that started it, most likely: the journal
                 // keeps the job as running, and nothing is concluded.
-                let place = self.place(step);
                 self.watching[place].forget(step);
                 self.stop(Stopped::Aws(error));
                 Ok(())
@@ -345,7 +370,7 @@ where
                 let at = self.trouble(place, &error, sweeps_of(place))?;
                 self.watching[place].sweep_again(at);
                 if matches!(error.fault, Fault::Refused | Fault::Denied) {
-                    self.watching[place].no_sweeps();
+                    self.watching[place].not_listed();
                 }
                 Ok(())
             }
@@ -367,6 +392,14 @@ where
                     self.calls.take_due(place);
                     continue;
                 };
+                if due == Due::Start
+                    && self.schedule.is_drained()
+                    && !self.perhaps_sent.contains_key(&step)
+                {
+                    self.calls.take_due(place);
+                    self.not_sent(step)?;
+                    continue;
+                }
                 if due == Due::Start && self.is_forgotten(step, now) {
                     self.calls.take_due(place);
                     self.settle(step, now)?;
@@ -377,7 +410,7 @@ where
                 }
                 match due {
                     Due::Start => self.calls.start(place, step, request, now),
-                    Due::List | Due::Compare => self.ask_next(place, step),
+                    Due::List | Due::Compare => self.ask_next(place, step)?,
                     Due::Publish => {}
                 }
             }

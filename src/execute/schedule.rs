@@ -37,6 +37,8 @@ pub(super) struct Schedule {
     in_flight: u32,
     concurrent: u32,
     on_failure: OnFailure,
+    /// Nothing is started any more.
+    drained: bool,
 }
 
 /// One target and how much of it may start.
@@ -103,6 +105,7 @@ impl Schedule {
             in_flight: 0,
             concurrent: plan.limits.concurrent.unwrap_or(u32::MAX),
             on_failure: plan.on_failure,
+            drained: false,
         };
         // Only what this run starts or follows can be waited for; the rest has ended, or blocks for good.
         let acts: BTreeSet<usize> = diff
@@ -141,6 +144,11 @@ impl Schedule {
     fn set_ready(&mut self, at: usize) {
         let key = self.key(at);
         self.types[self.of_type[at]].ready.insert(key);
+    }
+
+    /// Whether nothing is started any more.
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained
     }
 
     /// What was neither started nor given up.
@@ -243,6 +251,7 @@ impl Schedule {
 
     /// Starts nothing from here on; what was not started stays that way without being given up.
     pub(super) fn drain(&mut self) {
+        self.drained = true;
         self.waiting.clear();
         for of_type in &mut self.types {
             of_type.ready.clear();
@@ -298,6 +307,7 @@ mod tests {
             in_flight: 0,
             concurrent,
             on_failure,
+            drained: false,
         };
         schedule.measure((0..needs.len()).rev());
         schedule

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::diff::{Job, JobQuery};
-use crate::plan::{MARK, Request};
+use crate::plan::{Draft, MARK, Request};
 
 /// How long a token is trusted to be remembered: under the hour that AWS once documented.
 pub(super) const TOKEN_IS_SAFE: SignedDuration = SignedDuration::from_mins(45);
@@ -27,6 +27,17 @@ pub(super) fn at_aws(at: Timestamp) -> Timestamp {
 /// long it is.
 pub(super) fn is_long_ago(at: Timestamp, now: Timestamp) -> bool {
     at > now || now.duration_since(at) >= TOKEN_IS_SAFE
+}
+
+/// The earliest that the job of an unanswered request may be of, by AWS's clock, where the request was meant to leave at a
+/// time. Without a mark a job is taken for its own that is older: a token answers for it.
+pub(super) fn sent_since(at: Timestamp, draft: &Draft) -> Timestamp {
+    let earliest = if draft.takes_mark {
+        at
+    } else {
+        at.saturating_sub(TOKEN_IS_SAFE).unwrap_or(at)
+    };
+    at_aws(earliest)
 }
 
 /// A job that asks for the same as a request.
@@ -57,24 +68,27 @@ pub(super) struct Question {
     pub(super) jobs: Vec<Job>,
     /// Those that ask for the same.
     pub(super) matches: Vec<Match>,
+    /// When the listing was asked for.
+    pub(super) listed_at: Timestamp,
 }
 
 impl Question {
     /// About jobs that have been listed already.
-    pub(super) fn of(why: Why, jobs: Vec<Job>) -> Self {
+    pub(super) fn of(why: Why, jobs: Vec<Job>, listed_at: Timestamp) -> Self {
         Self {
             why,
             listing: None,
             jobs,
             matches: Vec::new(),
+            listed_at,
         }
     }
 
     /// About jobs that have to be listed first.
-    pub(super) fn listing(why: Why, query: JobQuery) -> Self {
+    pub(super) fn listing(why: Why, query: JobQuery, now: Timestamp) -> Self {
         Self {
             listing: Some((query, None)),
-            ..Self::of(why, Vec::new())
+            ..Self::of(why, Vec::new(), now)
         }
     }
 
@@ -89,11 +103,17 @@ impl Question {
             .and_then(|(query, _)| next.map(|token| (query, Some(token))));
     }
 
-    /// The metadata of the last of the jobs has come.
-    pub(super) fn compare(&mut self, metadata: &BTreeMap<String, String>, request: &Request) {
-        let Some(job) = self.jobs.pop() else {
+    /// The metadata of one of the jobs has come.
+    pub(super) fn compare(
+        &mut self,
+        job_id: &str,
+        metadata: &BTreeMap<String, String>,
+        request: &Request,
+    ) {
+        let Some(at) = self.jobs.iter().position(|job| job.id == job_id) else {
             return;
         };
+        let job = self.jobs.swap_remove(at);
         let (wanted, mark) = folded(request.metadata.iter());
         let (found, other) = folded(metadata.iter());
         // A value that the plan gives itself is the same in every run of it, and marks none.

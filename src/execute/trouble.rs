@@ -13,8 +13,19 @@ use crate::diff::{ApiError, Fault, Reader};
 const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// How long it may be silent while nothing runs that would be worth waiting for.
 const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
+/// Longer than any call takes with the wait before it.
+const LONGEST_TRY: SignedDuration = SignedDuration::from_mins(2);
 /// How long a person has to log in again.
 const PATIENCE_FOR_LOGIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// An operation that fails.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// Since when, without what the machine slept through.
+    since: Timestamp,
+    /// When it failed last.
+    last: Timestamp,
+}
 
 impl<A, J, C, O> Run<'_, A, J, C, O>
 where
@@ -62,7 +73,17 @@ where
         *tries += 1;
         let key = (place, error.operation);
         let is_first = !self.troubles.contains_key(&key);
-        let since = *self.troubles.entry(key).or_insert(now);
+        let trouble = self.troubles.entry(key).or_insert(Trouble {
+            since: now,
+            last: now,
+        });
+        // Time that the machine slept through is not AWS's silence.
+        let slept = now.duration_since(trouble.last) - LONGEST_TRY;
+        if slept.is_positive() {
+            trouble.since += slept;
+        }
+        trouble.last = now;
+        let since = trouble.since;
         if is_first {
             self.emit(vec![Event::Trouble {
                 message: error.to_string(),

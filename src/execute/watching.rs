@@ -18,6 +18,8 @@ use crate::diff::{Job, JobQuery, JobStatus, Reader};
 pub(super) const HANDFUL: usize = 5;
 /// How far listings overlap: AWS does not say how soon an end shows in one.
 pub(super) const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+/// After so many refused listings every job is described.
+const REFUSALS: u32 = 3;
 /// Each of so many sweeps lists everything since the oldest job.
 const WIDE_EVERY: u32 = 20;
 
@@ -54,8 +56,8 @@ pub(super) struct Watching {
     sweeps: u32,
     /// When the last whole sweep began.
     swept: Option<Timestamp>,
-    /// AWS refuses to list; every job is described.
-    cannot_list: bool,
+    /// How often AWS has refused to list, one time after the other.
+    refusals: u32,
 }
 
 /// A listing under way.
@@ -74,7 +76,7 @@ impl Watching {
     }
 
     fn one_by_one(&self) -> bool {
-        self.cannot_list || self.jobs.len() <= HANDFUL
+        self.refusals >= REFUSALS || self.jobs.len() <= HANDFUL
     }
 
     /// A job to follow from now on; `since` is when it may have begun, `timeout` how long it is followed from then.
@@ -159,21 +161,30 @@ impl Watching {
         self.sweep_at = Some(at);
     }
 
-    /// AWS does not let the caller list jobs.
-    pub(super) fn no_sweeps(&mut self) {
-        self.cannot_list = true;
+    /// AWS has refused a listing: for a signature of before a sleep, or a token that it has forgotten. Again and again it
+    /// does not let the caller list jobs.
+    pub(super) fn not_listed(&mut self) {
+        self.refusals += 1;
     }
 
-    /// When something is to be looked at.
-    pub(super) fn next_at(&self) -> Option<Timestamp> {
+    /// When something is to be looked at; with a time, later than that.
+    pub(super) fn next_at(&self, after: Option<Timestamp>) -> Option<Timestamp> {
+        let is_later = |at: &Timestamp| after.is_none_or(|after| *at > after);
         if self.one_by_one() {
             let jobs = self.jobs.values().filter(|job| !job.is_asked);
-            return jobs.map(|job| job.look_at).min();
+            return jobs.map(|job| job.look_at).filter(is_later).min();
         }
-        let alone = self.alone.first().map(|(at, _)| *at);
+        let mut alone = self.alone.iter().map(|(at, _)| *at);
         // The next page of a sweep waits for the rates only.
         let sweep = self.sweep_at.filter(|_| self.sweep.is_none());
-        [alone, sweep].into_iter().flatten().min()
+        let alone = alone.find(is_later);
+        [alone, sweep.filter(is_later)].into_iter().flatten().min()
+    }
+
+    /// Whether a job is followed since so lately that AWS may not know it everywhere yet.
+    pub(super) fn is_new(&self, step: usize, now: Timestamp) -> bool {
+        let job = self.jobs.get(&step);
+        job.is_some_and(|job| now.duration_since(job.since) < OVERLAP)
     }
 
     fn begin_sweep(&mut self, account: &str, now: Timestamp) {
@@ -288,6 +299,8 @@ where
         next: Option<String>,
     ) -> Result<(), Stopped> {
         self.tries.remove(&sweeps_of(place));
+        let now = self.engine.clock.now();
+        self.watching[place].refusals = 0;
         let sweeps = self.watching[place].sweeps;
         for job in jobs {
             let Some(step) = self.watching[place].by_id.get(job.id.as_str()).copied() else {
@@ -296,9 +309,12 @@ where
             if let Some(followed) = self.watching[place].jobs.get_mut(&step) {
                 followed.sweep = sweeps;
             }
-            self.polled(step, job)?;
+            if self.lacks(step, &job) {
+                self.watching[place].look_again(step, now);
+            } else {
+                self.polled(step, job)?;
+            }
         }
-        let now = self.engine.clock.now();
         let watching = &mut self.watching[place];
         match (&mut watching.sweep, next) {
             (Some(sweep), Some(token)) => {

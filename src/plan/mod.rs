@@ -104,6 +104,12 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// Whether its recovery point hangs on what another restore makes.
+    #[must_use]
+    pub fn waits_for_its_point(&self) -> bool {
+        self.holes.contains_key("RecoveryPointArn")
+    }
+
     /// The request as it is sent with a token.
     #[must_use]
     pub fn sent_with(&self, token: &str) -> Request {

@@ -216,3 +216,19 @@ fn a_disk_that_takes_nothing() {
         .success()
         .stdout_eq("no runs are known in state\n");
 }
+
+/// A call that is due and held back by the rates is waited for, in time that nobody else spends.
+#[test]
+fn a_rehearsal_at_awss_rates_with_a_throttled_call_ends() {
+    let folder = folder();
+    write(folder.path(), "plan.yaml", &many(3, 0));
+    for operation in ["StartRestoreJob", "DescribeRestoreJob"] {
+        let fault = format!("throttle,operation={operation},times=1");
+        redrill(folder.path())
+            .args(["rehearse", "plan.yaml", "-q", "--quotas", "aws"])
+            .args(["--fault", &fault])
+            .timeout(std::time::Duration::from_secs(60))
+            .assert()
+            .success();
+    }
+}

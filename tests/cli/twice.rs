@@ -2,7 +2,7 @@
 
 use snapbox::str;
 
-use crate::support::{at_once, emulator, folder, process, redrill, repository_file, write};
+use crate::support::{at_once, emulator, folder, many, process, redrill, repository_file, write};
 
 #[test]
 fn the_first_command_of_the_readme() {
@@ -292,4 +292,30 @@ async fn without_a_journal_marked_jobs_are_adopted_and_twins_are_asked_about() {
     .await
     .unwrap();
     assert_eq!(jobs, [2, 4, 6, 6, 6, 8]);
+}
+
+/// A value that the plan gives `aws:backup:request-id` itself is the same in every run, and tells none from another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_of_the_plan_is_no_mark() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let own = "      \"aws:backup:request-id\": 11111111-1111-4111-8111-111111111111\n";
+    let plan = many(1, 0).replace("{{ restore }}-{{ run.id }}", "drill") + own;
+    write(folder.path(), "plan.yaml", &plan);
+    let (path, url) = (folder.path().to_owned(), emulator.url());
+    tokio::task::spawn_blocking(move || {
+        let run = |id: &str| {
+            redrill(&path)
+                .args(["run", "plan.yaml", "--yes", "-q", "--endpoint-url", &url])
+                .args(["--run-id", id])
+                .assert()
+        };
+        run("2026-Q3").success();
+        run("2026-Q4").success();
+    })
+    .await
+    .unwrap();
+    // Another run restores anew.
+    assert_eq!(emulator.jobs().len(), 2);
+    emulator.shutdown().await;
 }

@@ -1,13 +1,11 @@
-//! What the engine does about a world that is late, forgetful or ambiguous.
+//! What others do meanwhile, and what is known of before.
 
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use redrill::aws::{Aws, Settings};
 use redrill::diff::{Observed, Wanted};
-use redrill::emulator::{
-    Fault, FaultKind, Inventory, JobFault, Operation, Options, TokenSemantics,
-};
+use redrill::emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins, Writer};
 use redrill::pipeline;
 use redrill::plan::Request;
@@ -15,120 +13,6 @@ use redrill::render::{Inputs, Known};
 
 use crate::harness::{Death, Going, completed, driven, fast, run, run_going, run_until};
 use crate::support::{at_once, emulator, folder, many, operations, redrill, write};
-
-/// A machine that slept for longer than AWS remembers tokens, between a request and its second try.
-#[tokio::test]
-async fn a_request_is_not_sent_again_when_its_token_may_be_forgotten() {
-    let emulator = emulator(driven(TokenSemantics::recorded())).await;
-    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::ResetAfter).times(1));
-    let clock = emulator.clock();
-    let state = folder();
-    let mut adopted = 0;
-    let mut onlooker = |recorded: &Recorded| match &recorded.event {
-        Event::Trouble { .. } => clock.advance_to(clock.now() + SignedDuration::from_hours(2)),
-        Event::Adopted { .. } => adopted += 1,
-        _ => {}
-    };
-    let going = Going {
-        death: Death::Never,
-        policy: fast(),
-        onlooker: &mut onlooker,
-    };
-    let ended = run_going(state.path(), &many(1, 0), &emulator, going).await;
-    assert_eq!(ended.unwrap(), Ended::Finished);
-    assert_eq!((emulator.jobs().len(), adopted), (1, 1));
-    emulator.shutdown().await;
-}
-
-/// The same while the request was on its way: AWS has its copy since before the sleep.
-#[tokio::test]
-async fn a_sleep_on_the_way_counts() {
-    let emulator = emulator(driven(TokenSemantics::recorded())).await;
-    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::NoAnswer).times(1));
-    let state = folder();
-    let plan = many(1, 0);
-    let sleep = async {
-        while emulator.jobs().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        let clock = emulator.clock();
-        clock.advance_to(clock.now() + SignedDuration::from_hours(2));
-        emulator.drop_connections();
-    };
-    let (ended, ()) = tokio::join!(run(state.path(), &plan, &emulator), sleep);
-    assert_eq!(ended.unwrap(), Ended::Finished);
-    assert_eq!((emulator.jobs().len(), completed(state.path())), (1, 1));
-    emulator.shutdown().await;
-}
-
-/// A machine sleeps with half of the work done; somebody does the rest from another machine, and AWS has forgotten the
-/// tokens by the time the first one wakes.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_others_have_started_during_a_sleep_is_found() {
-    let emulator = emulator(driven(TokenSemantics::recorded())).await;
-    // Each needs the one before.
-    let plan = many(4, 1);
-    let (state, elsewhere) = (folder(), folder());
-    let clock = emulator.clock();
-    let (mut completed_here, mut adopted) = (0, 0);
-    let mut onlooker = |recorded: &Recorded| match recorded.event {
-        Event::Completed { .. } => {
-            completed_here += 1;
-            if completed_here == 2 {
-                let other = || {
-                    let runtime = tokio::runtime::Runtime::new().unwrap();
-                    runtime.block_on(run(elsewhere.path(), &plan, &emulator))
-                };
-                let ended = std::thread::scope(|scope| scope.spawn(other).join().unwrap());
-                assert_eq!(ended.unwrap(), Ended::Finished);
-                clock.advance_to(clock.now() + SignedDuration::from_hours(2));
-            }
-        }
-        Event::Adopted { .. } => adopted += 1,
-        _ => {}
-    };
-    let going = Going {
-        death: Death::Never,
-        policy: fast(),
-        onlooker: &mut onlooker,
-    };
-    let ended = run_going(state.path(), &plan, &emulator, going).await;
-    assert_eq!(ended.unwrap(), Ended::Finished);
-    assert_eq!((completed_here, adopted), (4, 2));
-    assert_eq!(emulator.jobs().len(), 4);
-    assert_eq!(
-        (completed(state.path()), completed(elsewhere.path())),
-        (4, 4)
-    );
-    emulator.shutdown().await;
-}
-
-/// A restore is tried anew, and again from a machine without its journal, when AWS has forgotten the token.
-#[tokio::test]
-async fn a_second_attempt_is_looked_for_as_well() {
-    let emulator = emulator(driven(TokenSemantics::recorded())).await;
-    let fails = JobFault::Fails("no room".to_owned());
-    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::Job(fails)).times(1));
-    let plan = many(1, 0);
-    let clock = emulator.clock();
-    for state in [folder(), folder()] {
-        for retry_failed in [false, true] {
-            let going = Going {
-                death: Death::Never,
-                policy: Policy {
-                    retry_failed,
-                    ..fast()
-                },
-                onlooker: &mut |_| {},
-            };
-            let ended = run_going(state.path(), &plan, &emulator, going).await;
-            assert_eq!(ended.unwrap(), Ended::Finished);
-        }
-        assert_eq!((emulator.jobs().len(), completed(state.path())), (2, 1));
-        clock.advance_to(clock.now() + SignedDuration::from_hours(2));
-    }
-    emulator.shutdown().await;
-}
 
 /// Thousands of intents without an answer cost a listing, not a listing each.
 #[tokio::test]
