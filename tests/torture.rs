@@ -9,9 +9,9 @@ use jiff::SignedDuration;
 use redrill::emulator::{
     AfterFinish, Emulator, Fault, FaultKind, Mismatch, Operation, Options, TokenSemantics,
 };
-use redrill::execute::{Ended, Recorded};
+use redrill::execute::{Ended, Policy, Recorded};
 
-use crate::harness::{Death, Going, completed, driven, fast, run_going};
+use crate::harness::{Death, Going, completed, driven, run_going};
 use crate::support::{emulator, folder, many};
 
 fn number(name: &str) -> Option<u64> {
@@ -86,14 +86,18 @@ async fn one(seed: u64) -> u64 {
                     Operation::GetRestoreJobMetadata,
                 ])
                 .unwrap();
-            let kind = match random.u8(0..7) {
+            let kind = match random.u8(0..11) {
                 0 => FaultKind::Throttle,
-                5 => FaultKind::Restart,
-                6 => FaultKind::Truncate,
                 1 => FaultKind::ResetBefore,
                 2 => FaultKind::ResetAfter,
                 3 => FaultKind::internal_failure(),
-                _ => FaultKind::service_unavailable(),
+                4 => FaultKind::service_unavailable(),
+                5 => FaultKind::Restart,
+                6 => FaultKind::Truncate,
+                7 => FaultKind::NotYet,
+                8 => FaultKind::ListLag(SignedDuration::from_secs(random.i64(1..120))),
+                9 => FaultKind::Sparse,
+                _ => FaultKind::UnknownStatus,
             };
             emulator.inject(Fault::new(operation, kind).times(1).after(random.u64(0..6)));
         }
@@ -118,7 +122,10 @@ async fn one(seed: u64) -> u64 {
         };
         let going = Going {
             death,
-            policy: fast(),
+            policy: Policy {
+                no_rate_limit: random.bool(),
+                ..Policy::default()
+            },
             onlooker: &mut onlooker,
         };
         let run = run_going(state.path(), &plan, &emulator, going);

@@ -171,4 +171,4 @@ pub fn duration(text: &str) -> Option<SignedDuration> {
 }
 
 /// Nobody waits longer, and no date that a duration is added to leaves the calendar.
-const LONGEST: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+const LONGEST: SignedDuration = SignedDuration::from_hours(100 * 365 * 24);

@@ -73,7 +73,7 @@ pub(super) fn duration(node: &Node, what: &str, reader: &mut Reader<'_>) -> Opti
             node.span,
             "plan/duration",
             format!("{what} is not a duration"),
-            "write a number with its unit, such as `30m`, `4h`, `1h30m` or `2d`, ten years at the most",
+            "write a number with its unit, such as `30m`, `4h`, `1h30m` or `2d`, a hundred years at the most",
         );
     }
     parsed
