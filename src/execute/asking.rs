@@ -108,7 +108,8 @@ where
         self.being_read.remove(job_id);
         if let Some((question, request)) = self.question(step) {
             question.compare(job_id, &metadata, &request);
-            if !question.jobs.is_empty() || question.matches.is_empty() {
+            let point = (self.place(step), request.recovery_point_arn.clone());
+            if self.shared.contains(&point) {
                 self.read.insert(job_id.to_owned(), metadata);
             }
         }
@@ -287,6 +288,12 @@ where
                 }
                 _ => self.refuse(step, refusal),
             },
+            // Perhaps it has arrived all the same, and the next run will see it.
+            (_, None) if self.schedule.is_drained() => {
+                self.requests.remove(&step);
+                self.schedule.ended(step);
+                Ok(())
+            }
             (several, None) if several.is_empty() || starts_anyway => {
                 let now = self.engine.clock.now();
                 // Nothing had arrived by then: the token counts anew.

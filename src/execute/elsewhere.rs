@@ -97,7 +97,10 @@ where
             let Some(draft) = draft.filter(|draft| !draft.waits_for_its_point()) else {
                 continue;
             };
-            points.insert((place, draft.request.recovery_point_arn.as_str()));
+            let arn = draft.request.recovery_point_arn.as_str();
+            if !points.insert((place, arn)) {
+                self.shared.insert((place, arn.to_owned()));
+            }
             windows
                 .entry((place, draft.request.resource_type.as_str()))
                 .and_modify(|earliest| *earliest = (*since).min(*earliest))

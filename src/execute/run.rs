@@ -55,7 +55,9 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) refused: BTreeMap<usize, ApiError>,
     /// Jobs of the plan's recovery points that were there before: by target and recovery point.
     pub(super) elsewhere: BTreeMap<(usize, String), Vec<Job>>,
-    /// What those were asked for that several restores are compared with, by job; and of which it is being asked.
+    /// Recovery points of more than one restore.
+    pub(super) shared: HashSet<(usize, String)>,
+    /// What the jobs of those were asked for, which each restore is compared with; and of which it is being asked.
     pub(super) read: HashMap<String, BTreeMap<String, String>>,
     pub(super) being_read: HashSet<String>,
     /// When they were listed.
@@ -109,6 +111,7 @@ where
             perhaps_sent: BTreeMap::new(),
             refused: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
+            shared: HashSet::new(),
             read: HashMap::new(),
             being_read: HashSet::new(),
             looked_at: now,
@@ -392,18 +395,19 @@ where
                     self.calls.take_due(place);
                     continue;
                 };
-                if due == Due::Start
-                    && self.schedule.is_drained()
-                    && !self.perhaps_sent.contains_key(&step)
-                {
-                    self.calls.take_due(place);
-                    self.not_sent(step)?;
-                    continue;
-                }
-                if due == Due::Start && self.is_forgotten(step, now) {
-                    self.calls.take_due(place);
-                    self.settle(step, now)?;
-                    continue;
+                if due == Due::Start {
+                    let may_have_arrived = self.perhaps_sent.contains_key(&step);
+                    if self.schedule.is_drained() && !may_have_arrived {
+                        self.calls.take_due(place);
+                        self.not_sent(step)?;
+                        continue;
+                    }
+                    // A run that has stopped looks for it, and sends nothing.
+                    if self.schedule.is_drained() || self.is_forgotten(step, now) {
+                        self.calls.take_due(place);
+                        self.settle(step, now)?;
+                        continue;
+                    }
                 }
                 if !self.calls.take_due_if_it_may(place, due, now) {
                     break;

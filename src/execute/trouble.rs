@@ -13,6 +13,8 @@ use crate::diff::{ApiError, Fault, Reader};
 const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// How long it may be silent while nothing runs that would be worth waiting for.
 const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
+/// How often it is asked about a job of which AWS says that there is none.
+const TRIES: u32 = 3;
 /// Longer than any call takes with the wait before it.
 const LONGEST_TRY: SignedDuration = SignedDuration::from_mins(2);
 /// How long a person has to log in again.
@@ -41,7 +43,10 @@ where
         due: Due,
         error: ApiError,
     ) -> Result<(), Stopped> {
-        if matches!(error.fault, Fault::Denied | Fault::Refused) {
+        // A job that a listing has shown may not be known everywhere yet.
+        let tries = self.tries.get(&step).copied().unwrap_or_default();
+        let may_be_new = error.fault == Fault::Refused && due == Due::Compare && tries < TRIES;
+        if !may_be_new && matches!(error.fault, Fault::Denied | Fault::Refused) {
             self.questions.remove(&step);
             self.stop(Stopped::Aws(error));
             return Ok(());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use redrill::diff::Stage;
 use redrill::emulator::{Fault, FaultKind, Operation, TokenSemantics};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Writer};
 use redrill::journal;
@@ -190,4 +191,27 @@ async fn one_refused_listing_is_not_for_good() {
         calls[0],
         calls[1]
     );
+}
+
+/// A request that may have arrived is looked for by a run that has stopped, and left for the next one.
+#[tokio::test]
+async fn a_run_that_has_stopped_sends_nothing_again() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let refused = FaultKind::Error {
+        status: 400,
+        code: "InvalidParameterValueException".to_owned(),
+        message: "no".to_owned(),
+    };
+    emulator.inject(Fault::new(Operation::StartRestoreJob, refused).times(1));
+    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::ResetBefore).times(1));
+    let plan = many(2, 0) + "on_failure: stop\n";
+    let state = folder();
+    let ended = run(state.path(), &plan, &emulator).await;
+    assert_eq!(ended.unwrap(), Ended::Finished);
+    assert_eq!(emulator.jobs().len(), 0);
+    let stages = ["r0", "r1"].map(|name| stage_of(state.path(), name));
+    assert!(stages.contains(&Stage::Intended), "{stages:?}");
+    run(state.path(), &plan, &emulator).await.unwrap();
+    assert_eq!((emulator.jobs().len(), completed(state.path())), (1, 1));
+    emulator.shutdown().await;
 }
