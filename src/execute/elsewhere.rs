@@ -106,6 +106,10 @@ where
                 .and_modify(|earliest| *earliest = (*since).min(*earliest))
                 .or_insert(*since);
         }
+        if windows.is_empty() {
+            self.looked_at = looked_at;
+            return Ok(None);
+        }
         // Those of this run are its own.
         let pasts = self.observed.restores.values();
         let own: HashSet<String> = pasts

@@ -14,7 +14,7 @@ use super::state;
 use super::trouble::Trouble;
 use super::watching::Watching;
 use super::{Clock, Event, Journal, Observer, Recorded, Writer};
-use crate::diff::{ApiError, Diff, Fault, Job, Observed, Reader, Stage};
+use crate::diff::{ApiError, Diff, Fault, Job, Observed, Past, Reader, Stage};
 use crate::plan::{Draft, Request};
 use crate::render::Known;
 
@@ -81,7 +81,7 @@ where
 {
     pub(super) fn new(
         mut engine: Engine<'a, A, J, C, O>,
-        observed: Observed,
+        mut observed: Observed,
         known: Known,
         diff: &Diff,
     ) -> Self {
@@ -89,6 +89,10 @@ where
         let plan = engine.plan;
         let api = std::mem::take(&mut engine.api);
         let drafts = std::mem::take(&mut engine.drafts);
+        let pasts = observed.restores.values_mut();
+        pasts
+            .filter(|past| past.stage.job_id().is_some())
+            .for_each(forget);
         Self {
             schedule: Schedule::new(plan, |step| &drafts[step], diff),
             drafts: drafts.into_iter().map(Some).collect(),
@@ -148,21 +152,11 @@ where
             let event = event.redacted(self.engine.planner.secrets());
             let recorded = Recorded { at, event };
             state::apply(&mut self.observed, &recorded)?;
-            // What was sent, and what came of it, is in the journal. Here it counts how far a restore is, of which there
-            // may be many.
             if let Event::Intended { restore, .. } | Event::Completed { restore, .. } =
                 &recorded.event
                 && let Some(past) = self.observed.restores.get_mut(restore)
             {
-                past.token = String::new();
-                past.digest = String::new();
-                if let Stage::Completed {
-                    created_resource_arn,
-                    ..
-                } = &mut past.stage
-                {
-                    *created_resource_arn = None;
-                }
+                forget(past);
             }
             self.buffer.push(recorded);
         }
@@ -420,6 +414,19 @@ where
             }
         }
         Ok(())
+    }
+}
+
+/// What was sent, and what came of it, is in the journal. Here it counts how far a restore is, of which there may be many.
+fn forget(past: &mut Past) {
+    past.token = String::new();
+    past.digest = String::new();
+    if let Stage::Completed {
+        created_resource_arn,
+        ..
+    } = &mut past.stage
+    {
+        *created_resource_arn = None;
     }
 }
 
