@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use redrill::emulator::{AfterFinish, Fault, FaultKind, Operation, Options, Speed, TokenSemantics};
-use redrill::execute::Ended;
-use redrill::journal;
+use redrill::execute::{Ended, Event, Journal as _, Recorded};
+use redrill::journal::{self, Journal, Owner};
 
 use crate::harness::{completed, driven, journal_bytes, run, set_journal};
 use crate::support::{emulator, folder, many, process, redrill, write};
@@ -279,14 +279,8 @@ async fn a_missing_segment_is_damage() {
 fn whoever_has_taken_over_holds_the_run() {
     let state = folder();
     let directory = journal::directory(state.path(), "many", "main");
-    let owner = |pid| journal::Owner {
-        pid,
-        host: "test".to_owned(),
-        user: "test".to_owned(),
-        since: jiff::Timestamp::UNIX_EPOCH,
-    };
     let open = |pid, take_over| {
-        journal::Journal::open(&directory, &owner(pid), take_over, |_| {
+        Journal::open(&directory, &owner(pid), take_over, |_| {
             Ok::<(), journal::Error>(())
         })
     };
@@ -300,4 +294,53 @@ fn whoever_has_taken_over_holds_the_run() {
         "a third runner has got it: {third:?}"
     );
     drop(new);
+}
+
+fn owner(pid: u32) -> Owner {
+    Owner {
+        pid,
+        host: "test".to_owned(),
+        user: "test".to_owned(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn opened() -> Recorded {
+    Recorded {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        event: Event::RunResumed {
+            redrill: "x".to_owned(),
+            saved_plan: None,
+        },
+    }
+}
+
+/// A runner is stuck between making a segment and writing it (a full or absent disk); somebody takes over; it wakes. It
+/// stops, and the journal of the new one is whole.
+#[test]
+fn a_take_over_while_a_segment_is_written() {
+    let state = folder();
+    let directory = journal::directory(state.path(), "many", "main");
+    let take = |_: Recorded| Ok::<(), journal::Error>(());
+    let mut first = Journal::open(&directory, &owner(1), false, take).unwrap();
+    first.append(&[opened()]).unwrap();
+    // What `first` does in its next append, in its steps.
+    let copy = folder();
+    let twin = copy.path().join("d");
+    let mut same = Journal::open(&twin, &owner(1), false, take).unwrap();
+    same.append(&[opened()]).unwrap();
+    same.append(&[opened()]).unwrap();
+    let bytes = std::fs::read(twin.join("journal/00000002.jsonl")).unwrap();
+    use std::io::Write as _;
+    let mut stuck = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(directory.join("journal/00000002.jsonl"))
+        .unwrap();
+    let mut second = Journal::open(&directory, &owner(2), true, take).unwrap();
+    second.append(&[opened()]).unwrap();
+    stuck.write_all(&bytes).unwrap();
+    drop(first);
+    let read = journal::read(&directory);
+    assert!(read.is_ok(), "{read:?}");
 }

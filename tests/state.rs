@@ -148,7 +148,7 @@ fn event() -> impl Strategy<Value = Event> {
             },
         }),
         3 => Just(Event::Accepted { restore: restore(), job_id: text() }),
-        1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text() }),
+        1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None }),
         1 => Just(Event::Withdrawn { restore: restore(), message: text() }),
         1 => Just(Event::Refused { restore: restore(), code: None, message: text() }),
         1 => (1u32..4).prop_map(move |attempt| Event::Rejected { restore: restore(), attempt, message: text() }),

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use crate::diff::{Deletion, Observed, Stage};
-use crate::execute::{Event, Recorded};
+use crate::execute::{Event, Places, Recorded};
 use crate::render::{Metadata, Target};
 use crate::validate::protects;
 use types::{Kind, Types};
@@ -56,10 +56,11 @@ pub fn cleanup<'a>(
     events: &[Recorded],
     observed: &Observed,
     protect: &'a [&'a str],
-    targets: &[Target],
+    places: &Places,
 ) -> Vec<Vec<Item>> {
     let types = Types::embedded();
     let record = Record::of(events);
+    let targets = &places.targets;
     let mut items: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
     for (restore, past) in &observed.restores {
         let (resource_type, metadata) = record.requests.get(restore).cloned().unwrap_or_default();
@@ -75,7 +76,7 @@ pub fn cleanup<'a>(
                 ..
             } => {
                 let kind = types.kind(arn, &resource_type, &metadata);
-                let place = record.place(restore, arn, targets);
+                let place = place(places, restore, arn);
                 let target = place.and_then(|place| targets.get(place));
                 let by = target.and_then(|target| {
                     protects(protect.iter().copied(), arn, &resource_type, target)
@@ -98,7 +99,9 @@ pub fn cleanup<'a>(
                 item(None, Fate::Left(why))
             }
             Stage::Running { job_id } => {
-                let why = format!("job {job_id} goes on; run cleanup again when it has ended");
+                let why = format!(
+                    "job {job_id} has not ended, as far as this run knows; run the plan again to follow it"
+                );
                 item(None, Fate::Left(why))
             }
             Stage::Intended => {
@@ -117,10 +120,10 @@ struct Record {
     run: String,
     start: Timestamp,
     needs: HashMap<String, Vec<String>>,
-    /// The index of the target of each restore, where it is not the first.
-    targets: HashMap<String, usize>,
     /// Type and metadata of the last request of each restore.
     requests: BTreeMap<String, (String, Metadata)>,
+    /// Whether the run has started each job, as far as is known.
+    ours: HashMap<String, Option<bool>>,
     /// When each job was created.
     jobs: BTreeMap<String, Option<Timestamp>>,
     /// How often each thing was left.
@@ -133,9 +136,9 @@ impl Record {
             run: String::new(),
             start: Timestamp::MAX,
             needs: HashMap::new(),
-            targets: HashMap::new(),
             requests: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            ours: HashMap::new(),
             left: BTreeMap::new(),
         };
         for recorded in events {
@@ -145,20 +148,22 @@ impl Record {
                     record.run = format!("{plan}/{run}");
                 }
                 Event::Planned { outline } => {
+                    // What a plan has lost since still needs what it needed.
                     let restores = outline.restores.iter();
-                    record.targets = restores
-                        .clone()
-                        .map(|r| (r.name.clone(), r.target))
-                        .collect();
-                    record.needs = restores
-                        .map(|r| (r.name.clone(), r.needs.clone()))
-                        .collect();
+                    let needs = restores.map(|r| (r.name.clone(), r.needs.clone()));
+                    record.needs.extend(needs);
                 }
                 Event::Intended {
                     restore, request, ..
                 } => {
                     let of = (request.resource_type.clone(), request.metadata.clone());
                     record.requests.insert(restore.clone(), of);
+                }
+                Event::Adopted { restore, ours, .. } => {
+                    record.ours.insert(restore.clone(), *ours);
+                }
+                Event::Accepted { restore, .. } => {
+                    record.ours.insert(restore.clone(), Some(true));
                 }
                 Event::Completed {
                     restore,
@@ -174,23 +179,6 @@ impl Record {
             }
         }
         record
-    }
-
-    /// The index of the target that a resource is in: that of its ARN, which of some types names no account or Region.
-    fn place(&self, restore: &str, arn: &str, targets: &[Target]) -> Option<usize> {
-        let own = self.targets.get(restore).copied().unwrap_or(0);
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let [_, _, _, region, account, _] = parts.as_slice() else {
-            return None;
-        };
-        let is_there = |target: &Target| {
-            (region.is_empty() || target.region == *region)
-                && (account.is_empty() || target.account == *account)
-        };
-        if targets.get(own).is_some_and(is_there) {
-            return Some(own);
-        }
-        targets.iter().position(is_there)
     }
 
     fn fate(
@@ -215,16 +203,13 @@ impl Record {
             }
             Kind::Made(named) => named,
         };
-        let is_older = self
-            .jobs
-            .get(restore)
-            .copied()
-            .flatten()
-            .is_some_and(|at| at < earliest(self.start));
-        if is_older {
-            return Fate::Stays(
-                "its job is older than this run, and was not started by it".to_owned(),
-            );
+        let made = self.jobs.get(restore).copied().flatten();
+        let is_ours = match self.ours.get(restore).copied().flatten() {
+            Some(is_ours) => is_ours,
+            None => made.is_none_or(|at| at >= earliest(self.start)),
+        };
+        if !is_ours {
+            return Fate::Stays("its job was not started by this run".to_owned());
         }
         if let Some(by) = protected_by {
             return Fate::Left(format!("it is protected: `protect` has `{by}`"));
@@ -254,6 +239,24 @@ impl Record {
         }
         depth
     }
+}
+
+/// The index of the target that a resource is in: that of its ARN, which of some types names no account or Region.
+fn place(places: &Places, restore: &str, arn: &str) -> Option<usize> {
+    let targets = &places.targets;
+    let own = places.place(restore);
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [_, _, _, region, account, _] = parts.as_slice() else {
+        return None;
+    };
+    let is_there = |target: &Target| {
+        (region.is_empty() || target.region == *region)
+            && (account.is_empty() || target.account == *account)
+    };
+    if targets.get(own).is_some_and(is_there) {
+        return Some(own);
+    }
+    targets.iter().position(is_there)
 }
 
 /// AWS's clock and this machine's may differ a little: a job that is younger than this is taken for the run's.

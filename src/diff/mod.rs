@@ -170,8 +170,13 @@ fn change(
 ) -> Change {
     let step = &plan.steps[at];
     // Most restores of a new run have no past to be compared with.
-    let is_same =
+    let is_same_request =
         |past: &Past| step.draft.pending.is_empty() && digest(&step.draft.request) == past.digest;
+    // The token says where it was sent to as well.
+    let is_same = |past: &Past| {
+        is_same_request(past)
+            && (past.token.is_empty() || plan.token(at, past.attempt).as_ref() == Some(&past.token))
+    };
     let started = past.filter(|past| past.stage.was_sent());
     let attempt = past.map_or(1, |past| past.attempt);
     let make = |action, attempt, reason: Option<String>| Change {
@@ -216,9 +221,16 @@ fn change(
         }
         Some(past) if !matches!(past.stage, Stage::Failed { .. }) => {
             if !is_same(past) {
-                let reason = "the request has changed since this run sent it: \
-                     undo the change, or give the new request a run of its own with `--run-id`";
-                return make(Action::Conflict, attempt, Some(reason.to_owned()));
+                let what = if is_same_request(past) {
+                    "the target"
+                } else {
+                    "the request"
+                };
+                let reason = format!(
+                    "{what} has changed since this run sent it: \
+                     undo the change, or give the new request a run of its own with `--run-id`"
+                );
+                return make(Action::Conflict, attempt, Some(reason));
             }
             if !matches!(past.stage, Stage::Completed { .. }) {
                 return make(Action::Resume, attempt, None);

@@ -62,6 +62,8 @@ pub struct Past {
     pub token: String,
     /// What it asked for, without the token.
     pub digest: String,
+    /// Whether the request has redrill's mark, by which its job is known.
+    pub is_marked: bool,
     /// When the request was first meant to leave.
     pub intended_at: Timestamp,
     /// How far it is.
@@ -82,6 +84,7 @@ impl Past {
             attempt: 1,
             token: String::new(),
             digest: String::new(),
+            is_marked: false,
             intended_at: at,
             stage,
             checks: BTreeMap::new(),

@@ -125,6 +125,14 @@ pub enum JobStatus {
     Unknown(String),
 }
 
+impl JobStatus {
+    /// Whether it stays what it is.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Completed | Self::Aborted | Self::Failed)
+    }
+}
+
 impl fmt::Display for JobStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::calls::Due;
 use super::engine::{Stopped, Twins};
 use super::run::Run;
-use super::settle::{Match, Question, TOKEN_IS_SAFE, Why, at_aws, sent_since};
+use super::settle::{Match, Question, TOKEN_IS_SAFE, Why, sent_since};
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{JobQuery, Reader};
 use crate::plan::Request;
@@ -18,6 +18,8 @@ const LISTING_LAG: SignedDuration = SignedDuration::from_mins(2);
 /// When to ask again for what others are being told.
 const SHORTLY: SignedDuration = SignedDuration::from_millis(100);
 
+/// Why a job was adopted that is this run's.
+const MARKED: &str = "it has the mark of this restore's token";
 /// Why a job was adopted that a person has chosen.
 const CHOSEN: &str = "it was chosen with --adopt";
 
@@ -49,10 +51,8 @@ where
         let name = &*self.engine.plan.steps[step].name;
         let past = self.observed.restores.get(name);
         let left = past.map_or(now, |past| past.intended_at).min(now);
-        let since = match &self.drafts[step] {
-            Some(draft) => sent_since(left, draft),
-            None => at_aws(left),
-        };
+        let looked = self.perhaps_sent.get(&step).unwrap_or(&self.looked_at);
+        let since = sent_since(left.min(*looked));
         let query = self.jobs_like(self.requests.get(&step)?, self.place(step), since);
         Some(Question::listing(Why::Unanswered, query, now))
     }
@@ -77,24 +77,32 @@ where
         Some((self.questions.get_mut(&step)?, request))
     }
 
-    /// Makes the next call of a question that is due.
-    pub(super) fn ask_next(&mut self, place: usize, step: usize) -> Result<(), Stopped> {
-        let Some(question) = self.questions.get(&step) else {
-            return Ok(());
-        };
-        if let Some((query, token)) = &question.listing {
-            self.calls
-                .candidates(place, step, query.clone(), token.clone());
-            return Ok(());
-        }
+    /// The next job of a question that nobody is asking about.
+    fn unread(&self, step: usize) -> Option<&String> {
+        let question = self.questions.get(&step)?;
         let mut jobs = question.jobs.iter().map(|job| &job.id);
-        let unread = jobs.find(|id| !self.read.contains_key(*id) && !self.being_read.contains(*id));
-        if let Some(job_id) = unread.cloned() {
+        jobs.find(|id| !self.read.contains_key(*id) && !self.being_read.contains(*id))
+    }
+
+    /// Whether a question takes a call now: others may be told of the jobs that are left.
+    pub(super) fn has_to_call(&self, step: usize) -> bool {
+        let question = self.questions.get(&step);
+        question.is_some_and(|question| question.listing.is_some()) || self.unread(step).is_some()
+    }
+
+    /// Makes the next call of a question that is due.
+    pub(super) fn ask_next(&mut self, place: usize, step: usize) {
+        let listing = self.questions.get(&step).and_then(|q| q.listing.clone());
+        if let Some((query, token)) = listing {
+            self.calls.candidates(place, step, query, token);
+        } else if let Some(job_id) = self.unread(step).cloned() {
             self.being_read.insert(job_id.clone());
             self.calls.metadata(place, step, job_id);
-            return Ok(());
         }
-        // Others are told of the rest.
+    }
+
+    /// Asks on once others have been told.
+    pub(super) fn go_on_asking_shortly(&mut self, step: usize) -> Result<(), Stopped> {
         self.go_on_asking_at(step, self.engine.clock.now() + SHORTLY)
     }
 
@@ -203,9 +211,7 @@ where
             self.engine.policy.twins,
         ) {
             (Some(chosen), ..) => Some((chosen, CHOSEN)),
-            (None, [one], _, _) => {
-                Some(((*one).clone(), "it has the mark of this restore's token"))
-            }
+            (None, [one], _, _) => Some(((*one).clone(), MARKED)),
             (None, [], [], _) | (None, [], _, Twins::StartAnyway) => None,
             (None, [], [one], Twins::Adopt) => Some((
                 (*one).clone(),
@@ -230,6 +236,7 @@ where
                     restore,
                     job_id: found.job_id.clone(),
                     because: because.to_owned(),
+                    ours: Some(found.is_marked),
                 };
                 self.begin_following(step, &found.job_id, event)
             }
@@ -259,22 +266,34 @@ where
             None => "it is the one job of this recovery point and metadata since the request left",
         };
         let marked: Vec<Match> = matches.iter().filter(|m| m.is_marked).cloned().collect();
+        let restore = self.name(step);
+        let past = self.observed.restores.get(&restore);
+        let has_mark = past.is_some_and(|past| past.is_marked);
+        let twins = self.engine.policy.twins;
         let fitting = match (chosen, marked.is_empty()) {
             (Some(chosen), _) => vec![chosen],
-            (None, true) => matches,
             (None, false) => marked,
+            // Its own would have the mark.
+            (None, true) if has_mark && !matches.is_empty() && twins == Twins::Ask => {
+                let jobs = matches.into_iter().map(|found| found.job_id).collect();
+                self.stop(Stopped::Twin { restore, jobs });
+                return Ok(());
+            }
+            (None, true) if has_mark && twins == Twins::StartAnyway => Vec::new(),
+            (None, true) => matches,
         };
-        let starts_anyway = self.engine.policy.twins == Twins::StartAnyway;
+        let starts_anyway = twins == Twins::StartAnyway;
         match (fitting.as_slice(), self.refused.remove(&step)) {
             ([one], _) => {
                 let event = Event::Adopted {
-                    restore: self.name(step),
+                    restore,
                     job_id: one.job_id.clone(),
                     because: because.to_owned(),
+                    ours: Some(one.is_marked || !has_mark),
                 };
                 self.begin_following(step, &one.job_id, event)
             }
-            ([], Some(refusal)) => match self.perhaps_sent.get(&step).copied() {
+            ([], Some(refusal)) => match self.last_sent.get(&step).copied() {
                 // A listing may lag behind.
                 Some(left) if listed_at.duration_since(left) < LISTING_LAG => {
                     self.refused.insert(step, refusal);
@@ -302,7 +321,6 @@ where
                 Ok(())
             }
             (several, _) => {
-                let restore = self.name(step);
                 let jobs = several.iter().map(|found| found.job_id.clone()).collect();
                 self.stop(Stopped::Ambiguous { restore, jobs });
                 Ok(())

@@ -32,6 +32,9 @@ pub(super) enum Due {
 }
 
 impl Due {
+    /// Those that others wait for first.
+    pub(super) const ALL: [Self; 4] = [Self::Publish, Self::List, Self::Compare, Self::Start];
+
     fn operation(self) -> &'static str {
         match self {
             Self::Start => "StartRestoreJob",
@@ -78,7 +81,8 @@ struct Place<A> {
     api: Arc<A>,
     /// Which of the rates hold there: targets that differ by their role alone share an account's.
     rates: usize,
-    timers: BinaryHeap<Reverse<(Timestamp, usize, Due)>>,
+    /// One for each [`Due`]: what the rates hold back of one operation stands in no other's way.
+    timers: [BinaryHeap<Reverse<(Timestamp, usize)>>; Due::ALL.len()],
 }
 
 impl<A: Reader + Writer + 'static> Calls<A> {
@@ -105,7 +109,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
                 Place {
                     api,
                     rates,
-                    timers: BinaryHeap::new(),
+                    timers: Default::default(),
                 }
             })
             .collect();
@@ -182,7 +186,11 @@ impl<A: Reader + Writer + 'static> Calls<A> {
 
     pub(super) fn nothing_to_come(&self) -> bool {
         self.tasks.is_empty()
-            && self.places.iter().all(|place| place.timers.is_empty())
+            && self
+                .places
+                .iter()
+                .flat_map(|place| &place.timers)
+                .all(BinaryHeap::is_empty)
             && self.held_until.is_none()
     }
 
@@ -192,13 +200,14 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     pub(super) fn at(&mut self, place: usize, at: Timestamp, step: usize, due: Due) {
-        self.places[place].timers.push(Reverse((at, step, due)));
+        self.places[place].timers[due as usize].push(Reverse((at, step)));
     }
 
-    /// When something is due, by target.
+    /// When something is due, by target and operation.
     pub(super) fn next_due(&self) -> impl Iterator<Item = Timestamp> {
-        let next = self.places.iter().filter_map(|place| place.timers.peek());
-        next.map(|Reverse((at, _, _))| *at)
+        let timers = self.places.iter().flat_map(|place| &place.timers);
+        let next = timers.filter_map(BinaryHeap::peek);
+        next.map(|Reverse((at, _))| *at)
     }
 
     /// When the rates let something leave that was held back, if it was; it is asked about anew after this.
@@ -207,21 +216,21 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     /// The next thing about a target that is due by now.
-    pub(super) fn due(&self, place: usize, now: Timestamp) -> Option<(usize, Due)> {
-        let Reverse((at, step, due)) = *self.places[place].timers.peek()?;
-        (at <= now).then_some((step, due))
+    pub(super) fn due(&self, place: usize, due: Due, now: Timestamp) -> Option<usize> {
+        let Reverse((at, step)) = *self.places[place].timers[due as usize].peek()?;
+        (at <= now).then_some(step)
     }
 
     /// Takes that thing off the list.
-    pub(super) fn take_due(&mut self, place: usize) {
-        self.places[place].timers.pop();
+    pub(super) fn take_due(&mut self, place: usize, due: Due) {
+        self.places[place].timers[due as usize].pop();
     }
 
     /// The same, as soon as its call may leave: a yes has to be followed by the call.
     pub(super) fn take_due_if_it_may(&mut self, place: usize, due: Due, now: Timestamp) -> bool {
         let may = self.may(place, due.operation(), now);
         if may {
-            self.take_due(place);
+            self.take_due(place, due);
         }
         may
     }

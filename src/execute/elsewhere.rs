@@ -44,10 +44,7 @@ where
                     wanted.push((change.step, long_ago));
                 }
                 (Action::Resume, Some(past)) if past.stage == Stage::Intended => {
-                    if let Some(draft) = &self.drafts[change.step] {
-                        let since = sent_since(past.intended_at.min(now), draft);
-                        wanted.push((change.step, since));
-                    }
+                    wanted.push((change.step, sent_since(past.intended_at.min(now))));
                 }
                 _ => {}
             }

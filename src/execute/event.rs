@@ -93,6 +93,9 @@ pub enum Event {
         job_id: String,
         /// How it was recognised.
         because: String,
+        /// Whether this run has started it, perhaps from another machine; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ours: Option<bool>,
     },
     /// Nothing was started, and the same request may be sent again: AWS refused the caller, or the run stopped first.
     Withdrawn {

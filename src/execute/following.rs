@@ -46,7 +46,7 @@ where
                         continue;
                     };
                     let request = Arc::new(draft.sent_with(&past.token));
-                    let since = sent_since(past.intended_at.min(now), draft);
+                    let since = sent_since(past.intended_at.min(now));
                     let jobs = self.found(place, &request.recovery_point_arn, since);
                     self.requests.insert(step, request);
                     // The earlier runner's clock is not asked how long ago it was: what exists is looked at first, and
@@ -83,7 +83,12 @@ where
         let since = before.as_ref().and_then(|job| job.created_at);
         let since = since.map_or(now, |created| created.min(now));
         self.watching[place].follow(step, job_id, since, now, timeout);
-        if let Some(job) = before.filter(|job| !self.lacks(step, job)) {
+        if before.is_some() {
+            // What has ended since the listing.
+            self.watching[place].sweep_from(self.looked_at);
+        }
+        let before = before.filter(|job| job.status.is_final() && !Self::lacks(job));
+        if let Some(job) = before {
             return self.polled(step, job);
         }
         if is_adopted || sent.is_some_and(|at| now.duration_since(at) > OVERLAP) {
@@ -92,12 +97,10 @@ where
         Ok(())
     }
 
-    /// Whether a listing leaves out what a job has made, and something waits for it: AWS promises that to neither, and a
-    /// description has more.
-    pub(super) fn lacks(&self, step: usize, job: &Job) -> bool {
-        job.status == JobStatus::Completed
-            && job.created_resource_arn.is_none()
-            && (self.schedule.is_needed(step) || self.is_judged(step))
+    /// Whether a listing leaves out what a job has made, which a description may say: it is needed for what hangs on it, and
+    /// to clean up.
+    pub(super) fn lacks(job: &Job) -> bool {
+        job.status == JobStatus::Completed && job.created_resource_arn.is_none()
     }
 
     /// What AWS says of a job.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::parse::{Check, Objectives};
 use crate::plan::{Plan, Step};
+use crate::render::Target;
 
 /// A plan as a runner took it up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,10 @@ pub struct Outline {
     /// What the whole run has to meet.
     #[serde(default, skip_serializing_if = "Goals::is_empty")]
     pub objectives: Goals,
+    /// The targets that the restores are planned for; those that the run was opened with, where earlier versions name
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Target>,
     /// In the plan's order.
     pub restores: Vec<OutlinedRestore>,
     /// The names of the checks of the plan as a whole.
@@ -58,7 +63,7 @@ pub struct OutlinedRestore {
     /// The restores that it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
-    /// The index of its target among those that the run was opened with.
+    /// The index of its target.
     #[serde(default, skip_serializing_if = "is_first")]
     pub target: usize,
     /// What it has to meet.
@@ -124,6 +129,7 @@ impl Outline {
             description: plan.description.clone(),
             origin,
             objectives: plan.objectives.into(),
+            targets: plan.targets.clone(),
             restores: plan.steps.iter().map(restore).collect(),
             checks: names(&plan.checks),
             cutover: if cutover {

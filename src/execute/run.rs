@@ -51,6 +51,8 @@ pub(super) struct Run<'a, A, J, C, O> {
     /// Requests of which a copy may have arrived without our knowing, and since when their tokens count: when the first
     /// left, for a machine can sleep before it hears that there is no answer.
     pub(super) perhaps_sent: BTreeMap<usize, Timestamp>,
+    /// When the last copy left that may have arrived.
+    pub(super) last_sent: BTreeMap<usize, Timestamp>,
     /// Refusals of requests of which an earlier copy may have been accepted.
     pub(super) refused: BTreeMap<usize, ApiError>,
     /// Jobs of the plan's recovery points that were there before: by target and recovery point.
@@ -113,6 +115,7 @@ where
             watching: plan.targets.iter().map(|_| Watching::default()).collect(),
             tries: BTreeMap::new(),
             perhaps_sent: BTreeMap::new(),
+            last_sent: BTreeMap::new(),
             refused: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             shared: HashSet::new(),
@@ -207,7 +210,10 @@ where
                         }
                     }
                     // What runs is followed all the same.
-                    Err(why @ Stopped::Aws(_)) => self.stop(why),
+                    Err(why @ Stopped::Aws(_)) => {
+                        self.given_up = false;
+                        self.stop(why);
+                    }
                     Err(why) => return Err(why),
                 }
             }
@@ -372,48 +378,6 @@ where
                 Ok(())
             }
         }
-    }
-
-    fn make_due_calls(&mut self) -> Result<(), Stopped> {
-        let now = self.engine.clock.now();
-        for place in 0..self.watching.len() {
-            while let Some((step, due)) = self.calls.due(place, now) {
-                if due == Due::Publish {
-                    if !self.calls.take_due_if_it_may(place, due, now) {
-                        break;
-                    }
-                    self.publish(step);
-                    continue;
-                }
-                let Some(request) = self.requests.get(&step).cloned() else {
-                    self.calls.take_due(place);
-                    continue;
-                };
-                if due == Due::Start {
-                    let may_have_arrived = self.perhaps_sent.contains_key(&step);
-                    if self.schedule.is_drained() && !may_have_arrived {
-                        self.calls.take_due(place);
-                        self.not_sent(step)?;
-                        continue;
-                    }
-                    // A run that has stopped looks for it, and sends nothing.
-                    if self.schedule.is_drained() || self.is_forgotten(step, now) {
-                        self.calls.take_due(place);
-                        self.settle(step, now)?;
-                        continue;
-                    }
-                }
-                if !self.calls.take_due_if_it_may(place, due, now) {
-                    break;
-                }
-                match due {
-                    Due::Start => self.calls.start(place, step, request, now),
-                    Due::List | Due::Compare => self.ask_next(place, step)?,
-                    Due::Publish => {}
-                }
-            }
-        }
-        Ok(())
     }
 }
 

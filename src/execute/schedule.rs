@@ -39,6 +39,7 @@ pub(super) struct Schedule {
     on_failure: OnFailure,
     /// Nothing is started any more.
     drained: bool,
+    stopped_by: Option<usize>,
 }
 
 /// One target and how much of it may start.
@@ -106,6 +107,7 @@ impl Schedule {
             concurrent: plan.limits.concurrent.unwrap_or(u32::MAX),
             on_failure: plan.on_failure,
             drained: false,
+            stopped_by: None,
         };
         // Only what this run starts or follows can be waited for; the rest has ended, or blocks for good.
         let acts: BTreeSet<usize> = diff
@@ -149,6 +151,11 @@ impl Schedule {
     /// Whether nothing is started any more.
     pub(super) fn is_drained(&self) -> bool {
         self.drained
+    }
+
+    /// Whose failure has stopped the run, where one has.
+    pub(super) fn stopped_by(&self) -> Option<usize> {
+        self.stopped_by
     }
 
     /// What was neither started nor given up.
@@ -241,6 +248,7 @@ impl Schedule {
             }
         }
         if self.on_failure == OnFailure::Stop {
+            self.stopped_by.get_or_insert(at);
             let rest = std::mem::take(&mut self.waiting);
             self.drain();
             skips.extend(rest.into_iter().map(|step| Skip { step, because: at }));
@@ -308,6 +316,7 @@ mod tests {
             concurrent,
             on_failure,
             drained: false,
+            stopped_by: None,
         };
         schedule.measure((0..needs.len()).rev());
         schedule

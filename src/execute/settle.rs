@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::diff::{Job, JobQuery};
-use crate::plan::{Draft, MARK, Request};
+use crate::plan::{MARK, Request};
 
 /// How long a token is trusted to be remembered: under the hour that AWS once documented.
 pub(super) const TOKEN_IS_SAFE: SignedDuration = SignedDuration::from_mins(45);
@@ -29,15 +29,10 @@ pub(super) fn is_long_ago(at: Timestamp, now: Timestamp) -> bool {
     at > now || now.duration_since(at) >= TOKEN_IS_SAFE
 }
 
-/// The earliest that the job of an unanswered request may be of, by AWS's clock, where the request was meant to leave at a
-/// time. Without a mark a job is taken for its own that is older: a token answers for it.
-pub(super) fn sent_since(at: Timestamp, draft: &Draft) -> Timestamp {
-    let earliest = if draft.takes_mark {
-        at
-    } else {
-        at.saturating_sub(TOKEN_IS_SAFE).unwrap_or(at)
-    };
-    at_aws(earliest)
+/// The earliest that the job of a request may be of, by AWS's clock, where the request was meant to leave at a time: what
+/// there was before that was looked at so long before at the most, and somebody else may have sent it since.
+pub(super) fn sent_since(at: Timestamp) -> Timestamp {
+    at_aws(at.saturating_sub(TOKEN_IS_SAFE).unwrap_or(at))
 }
 
 /// A job that asks for the same as a request.
@@ -119,7 +114,8 @@ impl Question {
         // A value that the plan gives itself is the same in every run of it, and marks none.
         let own = request.idempotency_token.as_deref().map(crate::plan::mark);
         let is_marked = other.is_some() && other == own.as_deref();
-        if found == wanted && !is_another_runs(other, mark) {
+        // The mark is made from all of the request, whatever AWS makes of a value.
+        if is_marked || found == wanted && !is_another_runs(other, mark) {
             self.matches.push(Match {
                 job_id: job.id,
                 is_marked,

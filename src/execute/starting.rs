@@ -8,6 +8,7 @@ use super::calls::Due;
 use super::elsewhere::long_ago;
 use super::engine::Stopped;
 use super::run::Run;
+use super::schedule::Skip;
 use super::settle::{Question, Why, is_long_ago};
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, Reader, Stage};
@@ -143,9 +144,21 @@ where
         let past = self.observed.restores.get(&restore);
         if past.is_some_and(|past| past.stage == Stage::Intended) {
             let message = "the run has stopped before it was sent".to_owned();
-            self.emit(vec![Event::Withdrawn { restore, message }])?;
+            return self.emit(vec![Event::Withdrawn { restore, message }]);
         }
-        Ok(())
+        match self.schedule.stopped_by() {
+            Some(because) => {
+                let because = format!("`{}` failed", self.name(because));
+                self.skip(
+                    vec![Skip {
+                        step,
+                        because: step,
+                    }],
+                    &because,
+                )
+            }
+            None => Ok(()),
+        }
     }
 
     /// A request that left at a time has made no job, or not said so.
@@ -160,6 +173,7 @@ where
                 restore: self.name(step),
                 job_id: job_id.clone(),
                 because: "AWS named it when it was asked again with the same token".to_owned(),
+                ours: Some(true),
             };
             return self.begin_following(step, &job_id, event);
         }
@@ -168,6 +182,7 @@ where
             Fault::Throttled | Fault::Expired => self.again(step, Due::Start, &error),
             Fault::Unreachable | Fault::Service => {
                 self.perhaps_sent.entry(step).or_insert(left);
+                self.last_sent.insert(step, left);
                 self.again(step, Due::Start, &error)
             }
             Fault::Refused if self.perhaps_sent.contains_key(&step) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{CheckVerdict, Event, Recorded};
 use crate::diff::{Check, Checked, Deletion, Observed, Past, Stage};
+use crate::plan::{MARK, mark};
 use crate::render::Resolved;
 
 /// An event that cannot have happened: the journal is not one that redrill wrote.
@@ -247,20 +248,22 @@ pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
 }
 
 fn intended(recorded: &Recorded) -> Past {
-    let (attempt, token, digest) = match &recorded.event {
+    let past = Past::new(recorded.at, Stage::Intended);
+    match &recorded.event {
         Event::Intended {
             attempt,
             token,
             digest,
+            request,
             ..
-        } => (*attempt, token.clone(), digest.clone()),
-        _ => (1, String::new(), String::new()),
-    };
-    Past {
-        attempt,
-        token,
-        digest,
-        ..Past::new(recorded.at, Stage::Intended)
+        } => Past {
+            attempt: *attempt,
+            token: token.clone(),
+            digest: digest.clone(),
+            is_marked: request.metadata.get(MARK) == Some(&mark(token)),
+            ..past
+        },
+        _ => past,
     }
 }
 

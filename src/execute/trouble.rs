@@ -83,9 +83,8 @@ where
             last: now,
         });
         // Time that the machine slept through is not AWS's silence.
-        let slept = now.duration_since(trouble.last) - LONGEST_TRY;
-        if slept.is_positive() {
-            trouble.since += slept;
+        if now.duration_since(trouble.last) > LONGEST_TRY {
+            trouble.since = now;
         }
         trouble.last = now;
         let since = trouble.since;

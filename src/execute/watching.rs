@@ -181,6 +181,11 @@ impl Watching {
         [alone, sweep.filter(is_later)].into_iter().flatten().min()
     }
 
+    /// What has ended since a time is to be listed.
+    pub(super) fn sweep_from(&mut self, at: Timestamp) {
+        self.swept = Some(self.swept.map_or(at, |swept| swept.min(at)));
+    }
+
     /// Whether a job is followed since so lately that AWS may not know it everywhere yet.
     pub(super) fn is_new(&self, step: usize, now: Timestamp) -> bool {
         let job = self.jobs.get(&step);
@@ -309,7 +314,7 @@ where
             if let Some(followed) = self.watching[place].jobs.get_mut(&step) {
                 followed.sweep = sweeps;
             }
-            if self.lacks(step, &job) {
+            if Self::lacks(&job) {
                 self.watching[place].look_again(step, now);
             } else {
                 self.polled(step, job)?;

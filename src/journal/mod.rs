@@ -110,7 +110,9 @@ impl Journal {
             Err(err) => return Err(err.into()),
         };
         let whole = load(directory, take)?;
-        if let Some((path, length)) = &whole.torn {
+        if let (Some((path, length)), true) = (&whole.torn, take_over) {
+            replace(path, *length)?;
+        } else if let Some((path, length)) = &whole.torn {
             let file = OpenOptions::new()
                 .write(true)
                 .open(path)
@@ -162,6 +164,9 @@ impl Append for Journal {
             file.sync_data().map_err(|err| fail(err.to_string()))?;
             sync(&self.directory.join(FOLDER));
         }
+        if !is_at(&file, &path) {
+            return Err(JournalError::TakenOver);
+        }
         self.next += 1;
         Ok(())
     }
@@ -193,6 +198,34 @@ fn refuse_two_beginnings(directory: &Path) -> Result<(), Error> {
         record: 1,
         why: format!("the run begins in {ONE_FILE} already"),
     })
+}
+
+/// Puts what is whole of a segment in its place. Whoever is still writing it writes into a file that has no name any more,
+/// and finds that out.
+fn replace(path: &Path, length: usize) -> Result<(), Error> {
+    let mut bytes = bytes_of(path)?;
+    bytes.truncate(length);
+    let beside = path.with_extension("new");
+    let mut file = File::create(&beside).map_err(io(&beside))?;
+    file.write_all(&bytes).map_err(io(&beside))?;
+    file.sync_all().map_err(io(&beside))?;
+    fs::rename(&beside, path).map_err(io(path))
+}
+
+/// Whether a file is the one of that name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(file), Ok(named)) => (file.ino(), file.dev()) == (named.ino(), named.dev()),
+        _ => false,
+    }
+}
+
+/// Whether a file is the one of that name: elsewhere a file that is open keeps it.
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 /// Makes the names in a directory durable, where the system can.
@@ -255,7 +288,8 @@ fn load<E: From<Error>>(
             }
         }
         let length = record::read(&bytes, 0, &path, chain, &mut take)?;
-        *torn = (length < bytes.len()).then_some((path, length));
+        // A segment that is empty is one that is being written, or was never.
+        *torn = (length < bytes.len() || bytes.is_empty()).then_some((path, length));
         *segments += 1;
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             restore,
             job_id,
             because,
+            ..
         } => format!("{restore}: job {job_id} is this restore's: {because}"),
         Event::Withdrawn { restore, message } => {
             format!("{restore}: not started: {message}")

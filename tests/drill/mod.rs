@@ -3,6 +3,7 @@
 mod checks;
 mod cleanup;
 mod evidence;
+mod ours;
 mod page;
 mod protect;
 mod reports;

@@ -129,6 +129,7 @@ fn story() -> Vec<Recorded> {
         checks: checks.iter().map(|check| (*check).to_owned()).collect(),
     };
     let outline = Outline {
+        targets: Vec::new(),
         description: Some(NASTY.to_owned()),
         origin: Origin {
             plan_sha256: "0123".repeat(16),

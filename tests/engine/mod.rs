@@ -1,6 +1,7 @@
 //! What the engine does about a world that is late, forgetful or ambiguous.
 
 mod calls;
+mod others;
 mod patience;
 mod second_job;
 mod world;
@@ -17,14 +18,14 @@ use redrill::plan::Request;
 
 use crate::harness::{Death, Going, connect, run};
 
-pub(super) const HEAD: &str = "plan: many\ntarget:\n  region: us-west-2\n  account: \"123456789012\"\n  iam_role_arn: arn:aws:iam::123456789012:role/restore\n";
+pub(crate) const HEAD: &str = "plan: many\ntarget:\n  region: us-west-2\n  account: \"123456789012\"\n  iam_role_arn: arn:aws:iam::123456789012:role/restore\n";
 
-pub(super) fn point(at: usize) -> String {
+pub(crate) fn point(at: usize) -> String {
     format!("arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-{at:012}")
 }
 
 /// Restores of a type that redrill has no rules of, so that there is no mark; all ask for the very same.
-pub(super) fn unmarked(count: usize) -> String {
+pub(crate) fn unmarked(count: usize) -> String {
     let mut plan = format!("{HEAD}restores:\n");
     for at in 0..count {
         let _ = write!(
@@ -36,7 +37,7 @@ pub(super) fn unmarked(count: usize) -> String {
     plan
 }
 
-pub(super) fn going<'a>(policy: Policy, onlooker: &'a mut dyn FnMut(&Recorded)) -> Going<'a> {
+pub(crate) fn going<'a>(policy: Policy, onlooker: &'a mut dyn FnMut(&Recorded)) -> Going<'a> {
     Going {
         death: Death::Never,
         policy,
@@ -45,7 +46,7 @@ pub(super) fn going<'a>(policy: Policy, onlooker: &'a mut dyn FnMut(&Recorded)) 
 }
 
 /// Does something else, to its end, while an onlooker keeps the engine waiting.
-pub(super) fn meanwhile<T: Send>(future: impl Future<Output = T> + Send) -> T {
+pub(crate) fn meanwhile<T: Send>(future: impl Future<Output = T> + Send) -> T {
     let other = || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(future)
@@ -54,7 +55,7 @@ pub(super) fn meanwhile<T: Send>(future: impl Future<Output = T> + Send) -> T {
 }
 
 /// Runs the same plan from another machine, to its end, while this one waits.
-pub(super) fn elsewhere_now(
+pub(crate) fn elsewhere_now(
     state: &Path,
     plan: &str,
     emulator: &Emulator,
@@ -66,20 +67,20 @@ pub(super) fn elsewhere_now(
     std::thread::scope(|scope| scope.spawn(other).join().unwrap())
 }
 
-pub(super) fn job_of(state: &Path, name: &str) -> Option<String> {
+pub(crate) fn job_of(state: &Path, name: &str) -> Option<String> {
     let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
     let history = History::of(&events).unwrap();
     let past = history.observed.restores.get(name)?;
     past.stage.job_id().map(str::to_owned)
 }
 
-pub(super) fn at(emulator: &Emulator, from: Timestamp, minutes: i64) {
+pub(crate) fn at(emulator: &Emulator, from: Timestamp, minutes: i64) {
     emulator
         .clock()
         .advance_to(from + SignedDuration::from_mins(minutes));
 }
 
-pub(super) async fn stranger(
+pub(crate) async fn stranger(
     emulator: &Emulator,
     token: &str,
     resource_type: &str,
@@ -100,14 +101,14 @@ pub(super) async fn stranger(
     aws.start(&request).await.unwrap();
 }
 
-pub(super) fn stage_of(state: &Path, name: &str) -> Stage {
+pub(crate) fn stage_of(state: &Path, name: &str) -> Stage {
     let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
     let history = History::of(&events).unwrap();
     history.observed.restores[name].stage.clone()
 }
 
 /// File systems that all come from one recovery point.
-pub(super) fn one_point(count: usize) -> String {
+pub(crate) fn one_point(count: usize) -> String {
     let mut plan = format!("{HEAD}restores:\n");
     for at in 0..count {
         let _ = write!(
@@ -119,7 +120,7 @@ pub(super) fn one_point(count: usize) -> String {
     plan
 }
 
-pub(super) fn counted(emulator: &Emulator, operation: Operation) -> u64 {
+pub(crate) fn counted(emulator: &Emulator, operation: Operation) -> u64 {
     emulator
         .calls()
         .get(&operation)

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use redrill::diff::Stage;
-use redrill::emulator::{Fault, FaultKind, Operation, TokenSemantics};
-use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Writer};
+use redrill::emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
+use redrill::execute::{Ended, Event, History, Policy, Recorded, Stopped, Writer};
 use redrill::journal;
 use redrill::plan::Request;
 
-use super::{going, point, stage_of};
-use crate::harness::{completed, connect, driven, fast, run, run_going};
+use super::{going, point, stage_of, stranger};
+use crate::harness::{Death, completed, connect, driven, fast, run, run_going, run_until};
 use crate::support::{emulator, folder, many};
 
 /// The network goes, the lid closes; two hours later the first call comes a second before the network does.
@@ -213,5 +213,245 @@ async fn a_run_that_has_stopped_sends_nothing_again() {
     assert!(stages.contains(&Stage::Intended), "{stages:?}");
     run(state.path(), &plan, &emulator).await.unwrap();
     assert_eq!((emulator.jobs().len(), completed(state.path())), (1, 1));
+    emulator.shutdown().await;
+}
+
+/// `on_failure: stop` while restores are being compared: they are skipped, as all others.
+#[tokio::test]
+async fn what_was_compared_when_a_failure_stopped_the_run() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let aws = connect(&emulator).await;
+    for at in 1..6 {
+        let request = Request {
+            copy_source_tags_to_restored_resource: None,
+            iam_role_arn: Some("arn:aws:iam::123456789012:role/restore".to_owned()),
+            idempotency_token: Some(format!("s{at}")),
+            metadata: [
+                ("file-system-id".to_owned(), "fs-0a1b2c3d".to_owned()),
+                ("newFileSystem".to_owned(), "false".to_owned()),
+            ]
+            .into_iter()
+            .collect(),
+            recovery_point_arn: point(at),
+            resource_type: "EFS".to_owned(),
+        };
+        aws.start(&request).await.unwrap();
+    }
+    emulator.inject(
+        Fault::new(
+            Operation::StartRestoreJob,
+            FaultKind::Error {
+                status: 400,
+                code: "InvalidParameterValueException".to_owned(),
+                message: "No.".to_owned(),
+            },
+        )
+        .times(1),
+    );
+    emulator.inject(Fault::new(
+        Operation::GetRestoreJobMetadata,
+        FaultKind::Latency(std::time::Duration::from_secs(2)),
+    ));
+    let plan = many(6, 0).replace("restores:", "on_failure: stop\nrestores:");
+    let state = folder();
+    let ended = run(state.path(), &plan, &emulator).await;
+    assert_eq!(ended.unwrap(), Ended::Finished);
+    assert_eq!(emulator.jobs().len(), 5);
+    let events = journal::read(&journal::directory(state.path(), "many", "main")).unwrap();
+    let history = History::of(&events).unwrap();
+    let stages: Vec<_> = (0..6)
+        .map(|at| {
+            history
+                .observed
+                .restores
+                .get(&format!("r{at}"))
+                .map(|past| past.stage.clone())
+        })
+        .collect();
+    assert!(
+        stages[1..]
+            .iter()
+            .all(|stage| *stage == Some(Stage::Skipped)),
+        "{stages:?}"
+    );
+    emulator.shutdown().await;
+}
+
+/// Jobs that were listed as running long before they were adopted, and have ended since.
+#[tokio::test]
+async fn an_adopted_job_that_has_ended_since_it_was_listed() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    for (from, slow) in [(0, 6), (10, 2)] {
+        let _ = from;
+        emulator.inject(
+            Fault::new(
+                Operation::StartRestoreJob,
+                FaultKind::Job(JobFault::Slow(slow)),
+            )
+            .times(10),
+        );
+    }
+    let plan = many(20, 0);
+    let first = folder();
+    tokio::select! {
+        _ = run(first.path(), &plan, &emulator) => unreachable!(),
+        () = async {
+            while emulator.jobs().len() < 20 {
+                tokio::task::yield_now().await;
+            }
+        } => {}
+    }
+    let again = folder();
+    let limited = plan.replace("restores:", "limits: { concurrent: 10 }\nrestores:");
+    let ended = run(again.path(), &limited, &emulator).await;
+    assert_eq!(ended.unwrap(), Ended::Finished);
+    let mut ends: Vec<_> = emulator
+        .jobs()
+        .iter()
+        .map(|job| job.ended_at.unwrap())
+        .collect();
+    ends.sort();
+    assert_eq!((emulator.jobs().len(), completed(again.path())), (20, 20));
+    let late = emulator.clock().now().duration_since(*ends.last().unwrap());
+    let began = emulator.jobs()[0].created_at;
+    let ends: Vec<_> = ends.iter().map(|end| end.duration_since(began)).collect();
+    assert!(
+        late < SignedDuration::from_secs(90),
+        "{late:?} after the last had ended; {ends:?}"
+    );
+    emulator.shutdown().await;
+}
+
+/// A look at what exists fails for a quarter of an hour: what runs is followed all the same.
+#[tokio::test]
+async fn a_failing_second_look_leaves_nothing_behind() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    for (of, slow) in [(0, 60), (1, 8)] {
+        emulator.inject(Fault {
+            recovery_point: Some(point(of)),
+            ..Fault::new(
+                Operation::StartRestoreJob,
+                FaultKind::Job(JobFault::Slow(slow)),
+            )
+        });
+    }
+    let state = folder();
+    let plan = many(3, 2);
+    let mut onlooker = |recorded: &Recorded| {
+        if let Event::Accepted { restore, .. } = &recorded.event
+            && restore == "r1"
+        {
+            emulator.inject(Fault::new(Operation::ListRestoreJobs, FaultKind::Bare(500)));
+        }
+    };
+    let ended = run_going(state.path(), &plan, &emulator, going(fast(), &mut onlooker)).await;
+    let stages = (stage_of(state.path(), "r0"), stage_of(state.path(), "r1"));
+    assert!(
+        matches!(stages.0, Stage::Completed { .. }),
+        "{ended:?}: {stages:?}"
+    );
+    emulator.shutdown().await;
+}
+
+/// The same sleep where nothing runs yet.
+#[tokio::test]
+async fn a_sleep_during_trouble_without_jobs() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::ResetBefore).times(2));
+    let clock = emulator.clock();
+    let state = folder();
+    let mut onlooker = |recorded: &Recorded| {
+        if let Event::Trouble { .. } = recorded.event {
+            clock.advance_to(clock.now() + SignedDuration::from_mins(20));
+        }
+    };
+    let ended = run_going(
+        state.path(),
+        &many(1, 0),
+        &emulator,
+        going(fast(), &mut onlooker),
+    )
+    .await;
+    assert!(matches!(ended, Ok(Ended::Finished)), "{ended:?}");
+    emulator.shutdown().await;
+}
+
+/// The metadata of a job that was made a moment ago is not known yet.
+#[tokio::test]
+async fn metadata_that_is_not_known_yet_stops_nothing() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let state = folder();
+    let plan = many(3, 0);
+    emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::ResetAfter).times(3));
+    run_until(state.path(), &plan, &emulator, Death::Before(2))
+        .await
+        .unwrap_err();
+    emulator.clear_faults();
+    assert!(!emulator.jobs().is_empty());
+    emulator.inject(Fault::new(Operation::GetRestoreJobMetadata, FaultKind::NotYet).times(1));
+    let ended = run(state.path(), &plan, &emulator).await;
+    assert!(
+        matches!(ended, Ok(Ended::Finished)),
+        "{ended:?} {:?}",
+        emulator.calls()
+    );
+    assert_eq!((emulator.jobs().len(), completed(state.path())), (3, 3));
+    emulator.shutdown().await;
+}
+
+/// A question that is due is not held up by requests that wait for their own, slower rate.
+#[tokio::test]
+async fn questions_do_not_wait_for_the_rate_of_requests() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let state = folder();
+    let plan = many(30, 0);
+    emulator.inject(Fault {
+        recovery_point: Some(point(0)),
+        ..Fault::new(Operation::StartRestoreJob, FaultKind::ResetAfter)
+    });
+    for at in 1..30 {
+        emulator.inject(Fault {
+            recovery_point: Some(point(at)),
+            ..Fault::new(Operation::StartRestoreJob, FaultKind::ResetBefore)
+        });
+    }
+    run_until(state.path(), &plan, &emulator, Death::Before(2))
+        .await
+        .unwrap_err();
+    emulator.clear_faults();
+    assert_eq!(emulator.jobs().len(), 1);
+    // Something else of the same recovery point, so that there is more than one to compare.
+    stranger(
+        &emulator,
+        "x",
+        "EFS",
+        &[
+            ("file-system-id", "fs-0a1b2c3d"),
+            ("newFileSystem", "false"),
+        ],
+    )
+    .await;
+    let began = emulator.clock().now();
+    let mut adopted = None;
+    let mut onlooker = |recorded: &Recorded| {
+        if let Event::Adopted { restore, .. } = &recorded.event
+            && restore == "r0"
+        {
+            adopted = Some(recorded.at.duration_since(began));
+        }
+    };
+    run_going(
+        state.path(),
+        &plan,
+        &emulator,
+        going(Policy::default(), &mut onlooker),
+    )
+    .await
+    .unwrap();
+    let adopted = adopted.unwrap();
+    assert!(
+        adopted < SignedDuration::from_secs(1),
+        "{adopted:?} for two calls"
+    );
     emulator.shutdown().await;
 }

@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::diff::{ApiError, Fault};
-use crate::execute::{Clock, Ended, Event, Observer, Recorded, Stopped, SystemClock, replay};
+use crate::execute::{Clock, Ended, Observer, Places, Recorded, Stopped, SystemClock, replay};
 use crate::journal::{self, Journal, Owner};
 use crate::render::Target;
 use crate::report::cleanup_human;
@@ -30,9 +30,12 @@ pub(super) async fn cleanup(
     let run_id = arguments.inputs.run_id.as_str();
     let directory = journal::directory(&arguments.state.state, &name, run_id);
     let events = journal::read(&directory)?;
-    let targets =
-        opened(&events).ok_or_else(|| super::no_such_run(&arguments.state.state, &name, run_id))?;
-    let levels = plan(&events, &protect, &targets)?;
+    let known = Places::of(&events);
+    let targets = &known.targets;
+    if targets.is_empty() {
+        return Err(super::no_such_run(&arguments.state.state, &name, run_id));
+    }
+    let levels = plan(&events, &protect, &known)?;
     let deletions = count(&levels, |fate| matches!(fate, Fate::Delete { .. }));
     if arguments.dry_run {
         context.output.result(&cleanup_human(&levels))?;
@@ -44,13 +47,13 @@ pub(super) async fn cleanup(
         return Ok(exit(&levels));
     }
     let mut places = Vec::with_capacity(targets.len());
-    for settings in context.all_settings(&arguments.aws, &targets)? {
+    for settings in context.all_settings(&arguments.aws, targets)? {
         places.push(Aws::connect(&settings).await);
     }
-    let production = production(&name, run_id, &targets, arguments, &levels);
+    let production = production(&name, run_id, targets, arguments, &levels);
     if !confirmed(
         arguments,
-        &targets,
+        targets,
         production.as_deref(),
         &levels,
         deletions,
@@ -58,7 +61,7 @@ pub(super) async fn cleanup(
         context.output.note("nothing was deleted");
         return Ok(Exit::Unfinished);
     }
-    for (aws, target) in places.iter().zip(&targets) {
+    for (aws, target) in places.iter().zip(targets) {
         check_account(aws, target).await?;
     }
 
@@ -76,7 +79,7 @@ pub(super) async fn cleanup(
         events.push(recorded);
         Ok::<(), journal::Error>(())
     })?;
-    let levels = plan(&events, &protect, &targets)?;
+    let levels = plan(&events, &protect, &Places::of(&events))?;
     // A bar counts restores; there are none here.
     let style = match context.style() {
         Style::None => Style::None,
@@ -127,13 +130,9 @@ pub(super) async fn cleanup(
     })
 }
 
-fn plan(
-    events: &[Recorded],
-    protect: &[&str],
-    targets: &[Target],
-) -> Result<Vec<Vec<Item>>, Failure> {
+fn plan(events: &[Recorded], protect: &[&str], places: &Places) -> Result<Vec<Vec<Item>>, Failure> {
     let observed = replay(events).map_err(Stopped::from)?;
-    Ok(plan_cleanup(events, &observed, protect, targets))
+    Ok(plan_cleanup(events, &observed, protect, places))
 }
 
 fn count(levels: &[Vec<Item>], is: impl Fn(&Fate) -> bool) -> usize {
@@ -225,15 +224,6 @@ fn looks_like_production(name: &str) -> bool {
 }
 
 /// Where a run was opened.
-fn opened(events: &[Recorded]) -> Option<Vec<Target>> {
-    events.iter().find_map(|recorded| match &recorded.event {
-        Event::RunOpened { target, others, .. } => {
-            Some(std::iter::once(target).chain(others).cloned().collect())
-        }
-        _ => None,
-    })
-}
-
 /// A client for each target of the run.
 struct Everywhere(Vec<Aws>);
 

@@ -7,9 +7,8 @@ use crate::aws::{Aws, Reads};
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Status};
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Stage;
-use crate::execute::{Clock as _, Event, History, Stopped, SystemClock, glance};
+use crate::execute::{Clock as _, History, Places, Stopped, SystemClock, glance};
 use crate::journal;
-use crate::render::Target;
 use crate::report::{StatusRow, status_human, status_json};
 
 pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -26,19 +25,17 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
         }
         let directory = journal::directory(state, &plan, &run);
         let mut history = History::default();
-        let mut targets = Vec::new();
+        let mut places = Places::default();
         journal::each(&directory, |recorded| {
             history.take(&recorded).map_err(Stopped::from)?;
-            if let Event::RunOpened { target, others, .. } = recorded.event {
-                targets = std::iter::once(target).chain(others).collect();
-            }
+            places.take(&recorded.event);
             Ok::<(), Failure>(())
         })?;
         let holder = journal::holder(&directory)?.map(|owner| owner.to_string());
         let mut row = StatusRow::new(plan, run, holder, &history.observed);
         // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
         if row.held_by.is_none() && asks {
-            asks = refresh(&mut row, &history, &targets, &arguments.aws, context).await?;
+            asks = refresh(&mut row, &history, &places, &arguments.aws, context).await?;
         }
         rows.push(row);
     }
@@ -54,22 +51,20 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
 async fn refresh(
     row: &mut StatusRow,
     history: &History,
-    targets: &[Target],
+    places: &Places,
     options: &AwsOptions,
     context: &mut Context<'_>,
 ) -> Result<bool, Failure> {
-    let outlined = history.outline.iter().flat_map(|outline| &outline.restores);
-    let places: HashMap<&str, usize> = outlined.map(|of| (&*of.name, of.target)).collect();
     let mut restores: HashMap<&str, &str> = HashMap::new();
-    let mut running = vec![BTreeMap::new(); targets.len()];
+    let mut running = vec![BTreeMap::new(); places.targets.len()];
     for (restore, past) in &history.observed.restores {
-        let place = places.get(&**restore).copied().unwrap_or_default();
+        let place = places.place(restore);
         if let (Stage::Running { job_id }, Some(jobs)) = (&past.stage, running.get_mut(place)) {
             jobs.insert(job_id.clone(), past.intended_at);
             restores.insert(job_id, restore);
         }
     }
-    for (target, jobs) in targets.iter().zip(running) {
+    for (target, jobs) in places.targets.iter().zip(running) {
         if jobs.is_empty() {
             continue;
         }

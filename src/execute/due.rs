@@ -1,0 +1,81 @@
+//! Calls whose time has come.
+
+use jiff::Timestamp;
+
+use super::calls::Due;
+use super::engine::Stopped;
+use super::run::Run;
+use super::{Clock, Journal, Observer, Writer};
+use crate::diff::Reader;
+
+impl<A, J, C, O> Run<'_, A, J, C, O>
+where
+    A: Reader + Writer + 'static,
+    J: Journal,
+    C: Clock,
+    O: Observer,
+{
+    /// Makes the calls that are due, as far as the rates let it.
+    pub(super) fn make_due_calls(&mut self) -> Result<(), Stopped> {
+        let now = self.engine.clock.now();
+        for place in 0..self.watching.len() {
+            for due in Due::ALL {
+                while let Some(step) = self.calls.due(place, due, now) {
+                    if !self.make_due_call(place, due, step, now)? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one of them, or finds that there is none to be made; whether the next one may follow.
+    fn make_due_call(
+        &mut self,
+        place: usize,
+        due: Due,
+        step: usize,
+        now: Timestamp,
+    ) -> Result<bool, Stopped> {
+        let is_instead = match due {
+            Due::Publish => false,
+            _ if !self.requests.contains_key(&step) => {
+                self.calls.take_due(place, due);
+                return Ok(true);
+            }
+            Due::List | Due::Compare => !self.has_to_call(step),
+            // A run that has stopped looks for what may have arrived, and sends nothing.
+            Due::Start => self.schedule.is_drained() || self.is_forgotten(step, now),
+        };
+        if is_instead {
+            self.calls.take_due(place, due);
+            match due {
+                Due::Start
+                    if self.schedule.is_drained() && !self.perhaps_sent.contains_key(&step) =>
+                {
+                    self.not_sent(step)?;
+                }
+                Due::Start => self.settle(step, now)?,
+                _ => self.go_on_asking_shortly(step)?,
+            }
+            return Ok(true);
+        }
+        if !self.calls.take_due_if_it_may(place, due, now) {
+            return Ok(false);
+        }
+        match (due, self.requests.get(&step)) {
+            (Due::Start, Some(request)) => {
+                let request = std::sync::Arc::clone(request);
+                self.calls.start(place, step, request, now);
+            }
+            (Due::Publish, _) => {
+                // What the checks have come to is on disk first.
+                self.flush()?;
+                self.publish(step);
+            }
+            _ => self.ask_next(place, step),
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,65 @@
+//! Where the restores of a run are. A plan may get other targets while a run goes on, or lose a restore.
+
+use std::collections::HashMap;
+
+use super::{Event, Recorded};
+use crate::render::Target;
+
+/// The targets of a run, and which of them each restore was planned for last.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// All that there ever were.
+    pub targets: Vec<Target>,
+    /// Those of the plan as it was taken up last, by their places among all.
+    current: Vec<usize>,
+    by_restore: HashMap<String, usize>,
+}
+
+impl Places {
+    /// Those of a journal.
+    #[must_use]
+    pub fn of(events: &[Recorded]) -> Self {
+        let mut places = Self::default();
+        for recorded in events {
+            places.take(&recorded.event);
+        }
+        places
+    }
+
+    /// Takes one event in; they come in the journal's order.
+    pub fn take(&mut self, event: &Event) {
+        match event {
+            Event::RunOpened { target, others, .. } => {
+                self.set(std::iter::once(target).chain(others));
+            }
+            Event::Planned { outline } => {
+                if !outline.targets.is_empty() {
+                    self.set(&outline.targets);
+                }
+                for restore in &outline.restores {
+                    if let Some(place) = self.current.get(restore.target) {
+                        self.by_restore.insert(restore.name.clone(), *place);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn set<'a>(&mut self, targets: impl IntoIterator<Item = &'a Target>) {
+        self.current.clear();
+        for target in targets {
+            let known = self.targets.iter().position(|known| known == target);
+            self.current.push(known.unwrap_or_else(|| {
+                self.targets.push(target.clone());
+                self.targets.len() - 1
+            }));
+        }
+    }
+
+    /// The index of a restore's target; the first where nothing was said of it.
+    #[must_use]
+    pub fn place(&self, restore: &str) -> usize {
+        self.by_restore.get(restore).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,306 @@
+//! Jobs of others, and of this run from elsewhere, when answers are lost.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use redrill::diagnostic::Source;
+use redrill::diff::Stage;
+use redrill::emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
+use redrill::execute::{Ended, Event, History, Policy, Recorded, Twins, Writer as _};
+use redrill::journal;
+use redrill::pipeline;
+use redrill::plan::Request;
+use redrill::render::{Inputs, Known};
+use redrill::validate::Rules;
+
+use super::{at, elsewhere_now, going, job_of, meanwhile, point, stage_of, stranger};
+use crate::harness::{Death, completed, connect, driven, fast, run, run_going, run_until};
+use crate::support::{at_once, emulator, folder, many, redrill, write};
+
+/// What another machine would send for a restore.
+fn request_of(text: &str, step: usize) -> Request {
+    let rules = Arc::new(Rules::embedded());
+    let source = Source::new("plan.yaml", text);
+    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
+    let planner = front.planner.unwrap();
+    let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new()).unwrap();
+    let token = plan.token(step, 1).unwrap();
+    plan.steps[step].draft.sent_with(&token)
+}
+
+const SAME: [(&str, &str); 4] = [
+    ("file-system-id", "fs-0a1b2c3d"),
+    ("newFileSystem", "true"),
+    ("Encrypted", "true"),
+    ("CreationToken", "r0-main"),
+];
+
+/// A new run compares a restore with a stranger's job; the machine sleeps meanwhile, somebody does the restore elsewhere, AWS
+/// forgets. The second look begins at the intent, which was written after the sleep.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sleep_while_a_new_restore_is_compared() {
+    let emulator = emulator(driven(TokenSemantics::recorded())).await;
+    let plan = many(1, 0);
+    stranger(
+        &emulator,
+        "x",
+        "EFS",
+        &[
+            ("file-system-id", "fs-0a1b2c3d"),
+            ("newFileSystem", "false"),
+        ],
+    )
+    .await;
+    emulator.inject(Fault::new(Operation::GetRestoreJobMetadata, FaultKind::Throttle).times(1));
+    let (state, other) = (folder(), folder());
+    let clock = emulator.clock();
+    let mut slept = 0;
+    let mut onlooker = |recorded: &Recorded| {
+        if let Event::Trouble { .. } = recorded.event {
+            slept += 1;
+            clock.advance_to(clock.now() + SignedDuration::from_mins(30));
+            let ended = elsewhere_now(other.path(), &plan, &emulator);
+            assert_eq!(ended.unwrap(), Ended::Finished);
+            clock.advance_to(clock.now() + SignedDuration::from_mins(90));
+        }
+    };
+    let ended = run_going(state.path(), &plan, &emulator, going(fast(), &mut onlooker)).await;
+    assert_eq!(slept, 1);
+    assert_eq!(
+        emulator.jobs().len(),
+        2,
+        "one of them is the stranger's: {ended:?}"
+    );
+    emulator.shutdown().await;
+}
+
+/// The first copy of a request did not arrive; three minutes later one does, and its answer is lost; the next is refused
+/// because of what that one has made, and the listing lags.
+#[tokio::test]
+async fn a_refusal_soon_after_the_last_copy() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let plan = many(2, 0);
+    let state = folder();
+    let of = |at: usize, kind: FaultKind| Fault {
+        recovery_point: Some(point(at)),
+        ..Fault::new(Operation::StartRestoreJob, kind).times(1)
+    };
+    emulator.inject(of(1, FaultKind::Job(JobFault::Slow(60))));
+    emulator.inject(of(0, FaultKind::ResetBefore));
+    emulator.inject(of(0, FaultKind::ResetAfter));
+    emulator.inject(of(
+        0,
+        FaultKind::Error {
+            status: 400,
+            code: "InvalidParameterValueException".to_owned(),
+            message: "It exists already.".to_owned(),
+        },
+    ));
+    // The first is the look at what exists.
+    emulator.inject(
+        Fault::new(
+            Operation::ListRestoreJobs,
+            FaultKind::ListLag(SignedDuration::from_secs(60)),
+        )
+        .after(1)
+        .times(1),
+    );
+    let clock = emulator.clock();
+    let mut slept = false;
+    let mut onlooker = |recorded: &Recorded| {
+        if let Event::Trouble { .. } = recorded.event
+            && !slept
+        {
+            slept = true;
+            clock.advance_to(clock.now() + SignedDuration::from_mins(3));
+        }
+    };
+    let ended = run_going(state.path(), &plan, &emulator, going(fast(), &mut onlooker)).await;
+    assert_eq!(
+        (emulator.jobs().len(), completed(state.path())),
+        (2, 2),
+        "{ended:?}: {:?}",
+        stage_of(state.path(), "r0")
+    );
+    emulator.shutdown().await;
+}
+
+/// This machine looked, waits (limits), somebody does r1 elsewhere after 5 minutes; at 40 minutes r1's intent is written and
+/// the process dies. It comes back at 70: the listing begins at the intent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marked_job_older_than_the_intent() {
+    let plan = many(2, 0).replace("restores:", "limits: { concurrent: 1 }\nrestores:");
+    for death in 2..16 {
+        let emulator = emulator(driven(TokenSemantics::recorded())).await;
+        emulator.inject(
+            Fault::new(
+                Operation::StartRestoreJob,
+                FaultKind::Job(JobFault::Slow(6)),
+            )
+            .times(1),
+        );
+        let state = folder();
+        let began = emulator.clock().now();
+        let request = request_of(&plan, 1);
+        let mut onlooker = |recorded: &Recorded| match &recorded.event {
+            Event::Accepted { restore, .. } if restore == "r0" => {
+                at(&emulator, began, 5);
+                meanwhile(async {
+                    let aws = connect(&emulator).await;
+                    aws.start(&request).await.unwrap();
+                });
+                at(&emulator, began, 39);
+            }
+            _ => {}
+        };
+        let mut going = going(fast(), &mut onlooker);
+        going.death = Death::After(death);
+        let ended = run_going(state.path(), &plan, &emulator, going).await;
+        let events = journal::read(&journal::directory(state.path(), "many", "main")).unwrap();
+        let stage = History::of(&events)
+            .unwrap()
+            .observed
+            .restores
+            .get("r1")
+            .map(|p| p.stage.clone());
+        if stage == Some(Stage::Intended) {
+            assert!(ended.is_err());
+            assert_eq!(emulator.jobs().len(), 2);
+            at(&emulator, began, 70);
+            let ended = run(state.path(), &plan, &emulator).await;
+            assert_eq!(emulator.jobs().len(), 2, "{ended:?}");
+            emulator.shutdown().await;
+            return;
+        }
+        emulator.shutdown().await;
+    }
+    panic!("the case was not met");
+}
+
+/// The plan's Region is changed after a request was lost on the way. Token and place are others now.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_region_changes_between_runs() {
+    let emulator = emulator(at_once()).await;
+    let plan = many(1, 0);
+    let state = folder();
+    run_until(state.path(), &plan, &emulator, Death::Before(2))
+        .await
+        .unwrap_err();
+    assert_eq!(emulator.jobs().len(), 1);
+    let moved = plan.replace("region: us-west-2", "region: us-east-1");
+    assert_ne!(
+        request_of(&plan, 0).idempotency_token,
+        request_of(&moved, 0).idempotency_token
+    );
+    write(state.path(), "plan.yaml", &moved);
+    let (path, url) = (state.path().to_owned(), emulator.url());
+    let output = tokio::task::spawn_blocking(move || {
+        redrill(&path)
+            .args([
+                "run",
+                "plan.yaml",
+                "--yes",
+                "-q",
+                "--state",
+                ".",
+                "--endpoint-url",
+                &url,
+            ])
+            .output()
+            .unwrap()
+    })
+    .await
+    .unwrap();
+    let regions: Vec<String> = emulator
+        .jobs()
+        .iter()
+        .map(|job| job.region.clone())
+        .collect();
+    assert_eq!(regions, ["us-west-2"], "{output:?}");
+    assert_eq!(output.status.code(), Some(4));
+    emulator.shutdown().await;
+}
+
+/// A request with its mark has made a job, the answer was lost with the process; somebody asked for the same by hand two
+/// minutes before, without a mark. The listing lags.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_the_mark_is_not_the_lost_one() {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let state = folder();
+    let plan = many(1, 0);
+    let clock = emulator.clock();
+    let mut onlooker = |recorded: &Recorded| {
+        if let Event::Intended { .. } = recorded.event {
+            meanwhile(stranger(&emulator, "x", "EFS", &SAME));
+            clock.advance_to(clock.now() + SignedDuration::from_mins(2));
+        }
+    };
+    let mut going = going(fast(), &mut onlooker);
+    going.death = Death::Before(2);
+    run_going(state.path(), &plan, &emulator, going)
+        .await
+        .unwrap_err();
+    assert_eq!(emulator.jobs().len(), 2);
+    emulator.inject(
+        Fault::new(
+            Operation::ListRestoreJobs,
+            FaultKind::ListLag(SignedDuration::from_secs(60)),
+        )
+        .times(1),
+    );
+    let ended = run(state.path(), &plan, &emulator).await;
+    let own = request_of(&plan, 0).idempotency_token;
+    let job = emulator
+        .jobs()
+        .into_iter()
+        .find(|job| job.token == own)
+        .unwrap()
+        .id;
+    let followed = job_of(state.path(), "r0");
+    assert!(
+        followed.is_none() || followed == Some(job.clone()),
+        "{ended:?}: the run's own job {job} is lost; {followed:?} is somebody else's"
+    );
+    emulator.shutdown().await;
+}
+
+/// A person has said `--start-anyway` about somebody else's job; the process dies before the request leaves. The next run
+/// does not take that job for its own.
+#[tokio::test]
+async fn start_anyway_holds_after_a_crash() {
+    for twins in [Twins::StartAnyway, Twins::Ask] {
+        let emulator = emulator(driven(TokenSemantics::default())).await;
+        stranger(&emulator, "x", "EFS", &SAME).await;
+        let clock = emulator.clock();
+        clock.advance_to(clock.now() + SignedDuration::from_mins(5));
+        let state = folder();
+        let plan = many(1, 0);
+        let anyway = || Policy {
+            twins: Twins::StartAnyway,
+            ..fast()
+        };
+        let mut nothing = |_: &Recorded| {};
+        let mut first = going(anyway(), &mut nothing);
+        first.death = Death::After(1);
+        run_going(state.path(), &plan, &emulator, first)
+            .await
+            .unwrap_err();
+        assert_eq!(emulator.jobs().len(), 1);
+        assert_eq!(stage_of(state.path(), "r0"), Stage::Intended);
+        let strangers = emulator.jobs()[0].id.clone();
+        let mut nothing = |_: &Recorded| {};
+        let ended = run_going(
+            state.path(),
+            &plan,
+            &emulator,
+            going(Policy { twins, ..fast() }, &mut nothing),
+        )
+        .await;
+        assert_ne!(
+            job_of(state.path(), "r0"),
+            Some(strangers),
+            "{twins:?}: {ended:?}"
+        );
+        emulator.shutdown().await;
+    }
+}
