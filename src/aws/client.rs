@@ -9,6 +9,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_backup::config::Credentials;
+use aws_sdk_backup::config::StalledStreamProtectionConfig;
 use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::config::timeout::TimeoutConfig;
 
@@ -70,6 +71,8 @@ impl<H> Aws<H> {
                     .operation_attempt_timeout(Duration::from_secs(30))
                     .build(),
             )
+            // No call has a long body: the limit of an attempt is enough, and each body watched by a timer costs.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::standard().with_max_backoff(Duration::from_secs(5)));
         if !settings.region.is_empty() {
             loader = loader.region(Region::new(settings.region.clone()));
