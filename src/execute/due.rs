@@ -1,5 +1,7 @@
 //! Calls whose time has come.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::calls::Due;
@@ -66,7 +68,7 @@ where
         }
         match (due, self.requests.get(&step)) {
             (Due::Start, Some(request)) => {
-                let request = std::sync::Arc::clone(request);
+                let request = Arc::clone(request);
                 self.calls.start(place, step, request, now);
             }
             (Due::Publish, _) => {
