@@ -8,10 +8,9 @@ use std::time::Duration;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_backup::config::Credentials;
-use aws_sdk_backup::config::StalledStreamProtectionConfig;
 use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::config::timeout::TimeoutConfig;
+use aws_sdk_backup::config::{Credentials, StalledStreamProtectionConfig};
 
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]

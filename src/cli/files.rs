@@ -123,15 +123,8 @@ pub(super) fn write_tree(
 }
 
 /// Writes a file that a command was asked for.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the files that a command was asked to write"
-)]
 pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failure> {
-    std::fs::write(path, content).map_err(|source| Failure::Io {
-        path: path.to_owned(),
-        source,
-    })
+    write_with(path, |out| out.write_all(content.as_ref()))
 }
 
 /// The same of what is long, as it is made.

@@ -10,7 +10,7 @@ use super::engine::{Stopped, Twins};
 use super::run::Run;
 use super::settle::{Match, Question, TOKEN_IS_SAFE, Why, sent_since};
 use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{JobQuery, Reader};
+use crate::diff::Reader;
 use crate::plan::Request;
 
 /// How far a listing may lag behind, so that a refusal is not believed at once of a request that may have arrived.
@@ -36,16 +36,6 @@ where
         draft.is_some_and(|draft| draft.waits_for_its_point())
     }
 
-    /// The jobs of a request's type from a time of AWS's on.
-    pub(super) fn jobs_like(&self, request: &Request, place: usize, since: Timestamp) -> JobQuery {
-        JobQuery {
-            account: self.engine.plan.targets[place].account.clone(),
-            resource_type: Some(request.resource_type.clone()),
-            created_after: Some(since),
-            completed_after: None,
-        }
-    }
-
     /// What finds out whether a request that may have arrived has made a job.
     fn lost(&self, step: usize, now: Timestamp) -> Option<Question> {
         let name = &*self.engine.plan.steps[step].name;
@@ -53,7 +43,8 @@ where
         let left = past.map_or(now, |past| past.intended_at).min(now);
         let looked = self.perhaps_sent.get(&step).unwrap_or(&self.looked_at);
         let since = sent_since(left.min(*looked));
-        let query = self.jobs_like(self.requests.get(&step)?, self.place(step), since);
+        let resource_type = &self.requests.get(&step)?.resource_type;
+        let query = self.query(self.place(step), resource_type, since);
         Some(Question::listing(Why::Unanswered, query, now))
     }
 
@@ -130,9 +121,10 @@ where
 
     /// The same, asking at a time.
     fn go_on_asking_at(&mut self, step: usize, at: Timestamp) -> Result<(), Stopped> {
-        if let (Some(question), Some(request)) =
-            (self.questions.get_mut(&step), self.requests.get(&step))
-        {
+        let Some(question) = self.questions.get_mut(&step) else {
+            return Ok(());
+        };
+        if let Some(request) = self.requests.get(&step) {
             let jobs = question.jobs.iter();
             let read: Vec<_> = jobs
                 .filter_map(|job| self.read.get_key_value(&job.id))
@@ -141,30 +133,46 @@ where
                 question.compare(job_id, metadata, request);
             }
         }
-        let due = match self.questions.get(&step) {
-            None => return Ok(()),
-            Some(question) if question.listing.is_some() => Some(Due::List),
-            Some(question) if !question.jobs.is_empty() => Some(Due::Compare),
-            Some(_) => None,
+        let due = if question.listing.is_some() {
+            Due::List
+        } else if !question.jobs.is_empty() {
+            Due::Compare
+        } else {
+            return self.answered(step);
         };
-        match due {
-            Some(due) => {
-                self.calls.at(self.place(step), at, step, due);
-                Ok(())
-            }
-            None => match self.questions.remove(&step) {
-                Some(mut question) => {
-                    // One without a mark may be another restore's that asks for the same.
-                    let matches = &mut question.matches;
-                    matches.retain(|found| found.is_marked || !self.is_known(&found.job_id));
-                    match question.why {
-                        Why::First => self.compared(step, question.matches),
-                        Why::Unanswered => self.settled(step, question.matches, question.listed_at),
-                    }
-                }
-                None => Ok(()),
-            },
+        self.calls.at(self.place(step), at, step, due);
+        Ok(())
+    }
+
+    /// All that a question asks about has been compared.
+    fn answered(&mut self, step: usize) -> Result<(), Stopped> {
+        let Some(question) = self.questions.remove(&step) else {
+            return Ok(());
+        };
+        let mut matches = question.matches;
+        // One without a mark may be another restore's that asks for the same.
+        matches.retain(|found| found.is_marked || !self.is_known(&found.job_id));
+        match question.why {
+            Why::First => self.compared(step, matches),
+            Why::Unanswered => self.settled(step, matches, question.listed_at),
         }
+    }
+
+    /// A job that exists is a restore's.
+    pub(super) fn adopt(
+        &mut self,
+        step: usize,
+        job_id: &str,
+        because: &str,
+        ours: bool,
+    ) -> Result<(), Stopped> {
+        let adopted = Event::Adopted {
+            restore: self.name(step),
+            job_id: job_id.to_owned(),
+            because: because.to_owned(),
+            ours: Some(ours),
+        };
+        self.begin_following(step, job_id, adopted)
     }
 
     /// Whether a job is that of a restore of this run.
@@ -182,7 +190,7 @@ where
     }
 
     /// A restore of a new run was compared with the jobs of its recovery point.
-    pub(super) fn compared(&mut self, step: usize, matches: Vec<Match>) -> Result<(), Stopped> {
+    fn compared(&mut self, step: usize, matches: Vec<Match>) -> Result<(), Stopped> {
         let Some(request) = self.requests.get(&step).cloned() else {
             return Ok(());
         };
@@ -231,15 +239,7 @@ where
         let intended = self.intended(step, &draft, &request);
         self.emit(vec![intended])?;
         match adopted {
-            Some((found, because)) => {
-                let event = Event::Adopted {
-                    restore,
-                    job_id: found.job_id.clone(),
-                    because: because.to_owned(),
-                    ours: Some(found.is_marked),
-                };
-                self.begin_following(step, &found.job_id, event)
-            }
+            Some((found, because)) => self.adopt(step, &found.job_id, because, found.is_marked),
             None => {
                 self.flush()?;
                 // A token that answers for a job is as old as that.
@@ -254,7 +254,7 @@ where
     }
 
     /// The jobs that fit an unanswered request: one is adopted, none means it is sent, several stop the run.
-    pub(super) fn settled(
+    fn settled(
         &mut self,
         step: usize,
         matches: Vec<Match>,
@@ -282,17 +282,8 @@ where
             (None, true) if has_mark && twins == Twins::StartAnyway => Vec::new(),
             (None, true) => matches,
         };
-        let starts_anyway = twins == Twins::StartAnyway;
         match (fitting.as_slice(), self.refused.remove(&step)) {
-            ([one], _) => {
-                let event = Event::Adopted {
-                    restore,
-                    job_id: one.job_id.clone(),
-                    because: because.to_owned(),
-                    ours: Some(one.is_marked || !has_mark),
-                };
-                self.begin_following(step, &one.job_id, event)
-            }
+            ([one], _) => self.adopt(step, &one.job_id, because, one.is_marked || !has_mark),
             ([], Some(refusal)) => match self.last_sent.get(&step).copied() {
                 // A listing may lag behind.
                 Some(left) if listed_at.duration_since(left) < LISTING_LAG => {
@@ -309,11 +300,11 @@ where
             },
             // Perhaps it has arrived all the same, and the next run will see it.
             (_, None) if self.schedule.is_drained() => {
-                self.requests.remove(&step);
+                self.let_go(step);
                 self.schedule.ended(step);
                 Ok(())
             }
-            (several, None) if several.is_empty() || starts_anyway => {
+            (several, None) if several.is_empty() || twins == Twins::StartAnyway => {
                 let now = self.engine.clock.now();
                 // Nothing had arrived by then: the token counts anew.
                 self.perhaps_sent.insert(step, listed_at);

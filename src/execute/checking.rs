@@ -198,7 +198,10 @@ where
         match good {
             Judged::Failed(check) => {
                 let skips = self.schedule.found_bad(step);
-                self.skip(skips, &format!("the check `{check}` of `{name}` failed"))
+                self.skip(
+                    skips.iter().map(|skip| skip.step),
+                    &format!("the check `{check}` of `{name}` failed"),
+                )
             }
             _ => {
                 self.schedule.found_good(step);

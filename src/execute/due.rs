@@ -40,28 +40,30 @@ where
         step: usize,
         now: Timestamp,
     ) -> Result<bool, Stopped> {
-        let is_instead = match due {
-            Due::Publish => false,
+        let is_drained = self.schedule.is_drained();
+        match due {
+            Due::Publish => {}
             _ if !self.requests.contains_key(&step) => {
                 self.calls.take_due(place, due);
                 return Ok(true);
             }
-            Due::List | Due::Compare => !self.has_to_call(step),
-            // A run that has stopped looks for what may have arrived, and sends nothing.
-            Due::Start => self.schedule.is_drained() || self.is_forgotten(step, now),
-        };
-        if is_instead {
-            self.calls.take_due(place, due);
-            match due {
-                Due::Start
-                    if self.schedule.is_drained() && !self.perhaps_sent.contains_key(&step) =>
-                {
-                    self.not_sent(step)?;
-                }
-                Due::Start => self.settle(step, now)?,
-                _ => self.go_on_asking_shortly(step)?,
+            Due::Start if is_drained && !self.perhaps_sent.contains_key(&step) => {
+                self.calls.take_due(place, due);
+                self.not_sent(step)?;
+                return Ok(true);
             }
-            return Ok(true);
+            // A run that has stopped looks for what may have arrived, and sends nothing.
+            Due::Start if is_drained || self.is_forgotten(step, now) => {
+                self.calls.take_due(place, due);
+                self.settle(step, now)?;
+                return Ok(true);
+            }
+            Due::List | Due::Compare if !self.has_to_call(step) => {
+                self.calls.take_due(place, due);
+                self.go_on_asking_shortly(step)?;
+                return Ok(true);
+            }
+            Due::Start | Due::List | Due::Compare => {}
         }
         if !self.calls.take_due_if_it_may(place, due, now) {
             return Ok(false);

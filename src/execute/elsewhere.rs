@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::engine::{Control, Stopped};
+use super::engine::{Control, Ended, Stopped};
 use super::run::{Run, sweeps_of};
 use super::settle::{at_aws, is_long_ago, sent_since};
 use super::{Clock, Journal, Observer, Writer};
 use crate::diff::{Action, ApiError, Diff, Fault, Job, JobQuery, Reader, Stage};
-use crate::plan::Request;
 
 /// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).
@@ -52,15 +51,43 @@ where
         self.list(&wanted).await
     }
 
+    /// The jobs of a type from a time of AWS's on.
+    pub(super) fn query(&self, place: usize, resource_type: &str, since: Timestamp) -> JobQuery {
+        JobQuery {
+            account: self.engine.plan.targets[place].account.clone(),
+            resource_type: Some(resource_type.to_owned()),
+            created_after: Some(since),
+            completed_after: None,
+        }
+    }
+
+    /// Looks again where that is due; how the run ends, where a person ends it meanwhile.
+    pub(super) async fn look_again_if_due(&mut self) -> Result<Option<Ended>, Stopped> {
+        if self.detaching || !self.is_to_look_again() {
+            return Ok(None);
+        }
+        match self.look_again().await {
+            Ok(None) => Ok(None),
+            Ok(Some(control)) => self.told(control),
+            // What runs is followed all the same.
+            Err(why @ Stopped::Aws(_)) => {
+                self.given_up = false;
+                self.stop(why);
+                Ok(None)
+            }
+            Err(why) => Err(why),
+        }
+    }
+
     /// Whether something may start now, and what others may have started in the meantime was looked at so long ago that
     /// AWS may have forgotten their tokens: a machine that slept may have been given up for lost.
-    pub(super) fn is_to_look_again(&self) -> bool {
+    fn is_to_look_again(&self) -> bool {
         is_long_ago(self.looked_at, self.engine.clock.now())
             && (0..self.watching.len()).any(|place| self.schedule.has_next(place))
     }
 
     /// Lists what has been started since then.
-    pub(super) async fn look_again(&mut self) -> Result<Option<Control>, Stopped> {
+    async fn look_again(&mut self) -> Result<Option<Control>, Stopped> {
         let since = at_aws(self.looked_at.min(self.engine.clock.now()));
         let waiting = self.schedule.waiting();
         let may_be = waiting.filter(|step| self.may_be_elsewhere(*step));
@@ -113,12 +140,7 @@ where
             .filter_map(|past| past.stage.job_id().map(str::to_owned))
             .collect();
         for ((place, resource_type), since) in windows {
-            let query = JobQuery {
-                account: plan.targets[place].account.clone(),
-                resource_type: Some(resource_type.to_owned()),
-                created_after: Some(since),
-                completed_after: None,
-            };
+            let query = self.query(place, resource_type, since);
             let mut token = None;
             loop {
                 let (jobs, next) = match self.page(place, &query, token.clone()).await? {
@@ -130,8 +152,7 @@ where
                         && points.contains(&(place, arn))
                         && !own.contains(&job.id)
                     {
-                        let key = (place, arn.to_owned());
-                        let known = self.elsewhere.entry(key).or_default();
+                        let known = self.elsewhere[place].entry(arn.to_owned()).or_default();
                         known.retain(|earlier| earlier.id != job.id);
                         known.push(job);
                     }
@@ -187,26 +208,8 @@ where
         Ok(at)
     }
 
-    /// What was said of a job when this runner began, where it was there already.
-    pub(super) fn listed_before(
-        &self,
-        place: usize,
-        request: &Request,
-        job_id: &str,
-    ) -> Option<Job> {
-        let key = (place, request.recovery_point_arn.clone());
-        let mut jobs = self.elsewhere.get(&key)?.iter();
-        jobs.find(|job| job.id == job_id).cloned()
-    }
-
-    /// The jobs of a recovery point that were there already, from a time on.
-    pub(super) fn found(&self, place: usize, arn: &str, since: Timestamp) -> Vec<Job> {
-        self.elsewhere
-            .get(&(place, arn.to_owned()))
-            .into_iter()
-            .flatten()
-            .filter(|job| job.created_at.is_none_or(|created| created >= since))
-            .cloned()
-            .collect()
+    /// The jobs of a recovery point that were there already.
+    pub(super) fn there(&self, place: usize, arn: &str) -> &[Job] {
+        self.elsewhere[place].get(arn).map_or(&[], Vec::as_slice)
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::engine::Stopped;
 use super::run::Run;
-use super::schedule::Skip;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::Reader;
 
@@ -27,21 +26,28 @@ where
     /// A restore has failed, or is not waited for any longer: nor are those that hang on it.
     pub(super) fn fail(&mut self, step: usize, what: &str) -> Result<(), Stopped> {
         let skips = self.schedule.failed(step);
-        self.skip(skips, &format!("`{}` {what}", self.name(step)))
+        self.skip(
+            skips.iter().map(|skip| skip.step),
+            &format!("`{}` {what}", self.name(step)),
+        )
     }
 
     /// What will not start, and because of what.
-    pub(super) fn skip(&mut self, skips: Vec<Skip>, because: &str) -> Result<(), Stopped> {
-        let events = skips
+    pub(super) fn skip(
+        &mut self,
+        steps: impl IntoIterator<Item = usize>,
+        because: &str,
+    ) -> Result<(), Stopped> {
+        let events = steps
             .into_iter()
-            .filter(|skip| {
+            .filter(|step| {
                 // A failed restore that would have been tried again keeps its failure.
-                let name = &*self.engine.plan.steps[skip.step].name;
+                let name = &*self.engine.plan.steps[*step].name;
                 let past = self.observed.restores.get(name);
                 !past.is_some_and(|past| past.stage.has_ended())
             })
-            .map(|skip| Event::Skipped {
-                restore: self.name(skip.step),
+            .map(|step| Event::Skipped {
+                restore: self.name(step),
                 because: because.to_owned(),
             })
             .collect();

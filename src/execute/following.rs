@@ -47,7 +47,11 @@ where
                     };
                     let request = Arc::new(draft.sent_with(&past.token));
                     let since = sent_since(past.intended_at.min(now));
-                    let jobs = self.found(place, &request.recovery_point_arn, since);
+                    let there = self.there(place, &request.recovery_point_arn).iter();
+                    let jobs = there
+                        .filter(|job| job.created_at.is_none_or(|created| created >= since))
+                        .cloned()
+                        .collect();
                     self.requests.insert(step, request);
                     // The earlier runner's clock is not asked how long ago it was: what exists is looked at first, and
                     // the token takes care of what a listing does not show yet.
@@ -68,18 +72,19 @@ where
     ) -> Result<(), Stopped> {
         let is_adopted = matches!(event, Event::Adopted { .. });
         self.emit(vec![event])?;
-        let request = self.requests.remove(&step);
+        let (request, sent) = self.let_go(step);
         // What judges a restore is told of what it was made.
         if self.engine.plan.steps[step].checks.is_empty() {
             self.drafts[step] = None;
         }
-        self.tries.remove(&step);
-        let sent = self.perhaps_sent.remove(&step);
         let now = self.engine.clock.now();
         let place = self.place(step);
         let timeout = self.engine.plan.steps[step].timeout;
         // A listing of what has ended lately does not show a job that ended before it was known here.
-        let before = request.and_then(|request| self.listed_before(place, &request, job_id));
+        let before = request.and_then(|request| {
+            let mut there = self.there(place, &request.recovery_point_arn).iter();
+            there.find(|job| job.id == job_id).cloned()
+        });
         let since = before.as_ref().and_then(|job| job.created_at);
         let since = since.map_or(now, |created| created.min(now));
         self.watching[place].follow(step, job_id, since, now, timeout);

@@ -55,15 +55,15 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) last_sent: BTreeMap<usize, Timestamp>,
     /// Refusals of requests of which an earlier copy may have been accepted.
     pub(super) refused: BTreeMap<usize, ApiError>,
-    /// Jobs of the plan's recovery points that were there before: by target and recovery point.
-    pub(super) elsewhere: BTreeMap<(usize, String), Vec<Job>>,
+    /// Jobs of the plan's recovery points that were there before: by recovery point, for each target.
+    pub(super) elsewhere: Vec<HashMap<String, Vec<Job>>>,
+    /// When they were listed.
+    pub(super) looked_at: Timestamp,
     /// Recovery points of more than one restore.
     pub(super) shared: HashSet<(usize, String)>,
     /// What the jobs of those were asked for, which each restore is compared with; and of which it is being asked.
     pub(super) read: HashMap<String, BTreeMap<String, String>>,
     pub(super) being_read: HashSet<String>,
-    /// When they were listed.
-    pub(super) looked_at: Timestamp,
     /// Since when each operation fails, by target.
     pub(super) troubles: BTreeMap<(usize, &'static str), Trouble>,
     /// When AWS has last answered as it should.
@@ -117,11 +117,11 @@ where
             perhaps_sent: BTreeMap::new(),
             last_sent: BTreeMap::new(),
             refused: BTreeMap::new(),
-            elsewhere: BTreeMap::new(),
+            elsewhere: vec![HashMap::new(); plan.targets.len()],
+            looked_at: now,
             shared: HashSet::new(),
             read: HashMap::new(),
             being_read: HashSet::new(),
-            looked_at: now,
             troubles: BTreeMap::new(),
             last_well: now,
             detaching: false,
@@ -201,21 +201,8 @@ where
 
     async fn go(mut self) -> Result<Ended, Stopped> {
         loop {
-            if !self.detaching && self.is_to_look_again() {
-                match self.look_again().await {
-                    Ok(None) => {}
-                    Ok(Some(control)) => {
-                        if let Some(ended) = self.told(control)? {
-                            return Ok(ended);
-                        }
-                    }
-                    // What runs is followed all the same.
-                    Err(why @ Stopped::Aws(_)) => {
-                        self.given_up = false;
-                        self.stop(why);
-                    }
-                    Err(why) => return Err(why),
-                }
+            if let Some(ended) = self.look_again_if_due().await? {
+                return Ok(ended);
             }
             if !self.detaching {
                 self.make_due_calls()?;
@@ -257,7 +244,7 @@ where
     }
 
     /// A person wants to leave, at once or when everything that was sent has its answer.
-    fn told(&mut self, control: Control) -> Result<Option<Ended>, Stopped> {
+    pub(super) fn told(&mut self, control: Control) -> Result<Option<Ended>, Stopped> {
         if control == Control::Now || self.detaching {
             self.flush()?;
             return Ok(Some(Ended::Interrupted));

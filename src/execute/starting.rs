@@ -8,7 +8,6 @@ use super::calls::Due;
 use super::elsewhere::long_ago;
 use super::engine::Stopped;
 use super::run::Run;
-use super::schedule::Skip;
 use super::settle::{Question, Why, is_long_ago};
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, Reader, Stage};
@@ -46,19 +45,14 @@ where
                     let request = Arc::new(draft.sent_with(&token));
                     self.requests.insert(step, Arc::clone(&request));
                     let place = self.place(step);
-                    let jobs = self
-                        .may_be_elsewhere(step)
-                        .then(|| {
-                            let key = (place, request.recovery_point_arn.clone());
-                            self.elsewhere.get(&key).cloned()
-                        })
-                        .flatten();
-                    if let Some(jobs) = jobs {
+                    let there = self.there(place, &request.recovery_point_arn);
+                    if !there.is_empty() && self.may_be_elsewhere(step) {
+                        let jobs = there.to_vec();
                         self.ask(step, Question::of(Why::First, jobs, self.looked_at))?;
                         continue;
                     }
                     if self.becomes_known_late(step) {
-                        let query = self.jobs_like(&request, place, long_ago(now));
+                        let query = self.query(place, &request.resource_type, long_ago(now));
                         self.ask(step, Question::listing(Why::First, query, now))?;
                         continue;
                     }
@@ -136,9 +130,16 @@ where
         is_long_ago(*since, now)
     }
 
+    /// A request is none any more: it has its job, or is not sent. What it was, and since when a copy may have arrived.
+    pub(super) fn let_go(&mut self, step: usize) -> (Option<Arc<Request>>, Option<Timestamp>) {
+        self.tries.remove(&step);
+        self.last_sent.remove(&step);
+        (self.requests.remove(&step), self.perhaps_sent.remove(&step))
+    }
+
     /// The run has stopped before a request was sent, or while it was being compared.
     pub(super) fn not_sent(&mut self, step: usize) -> Result<(), Stopped> {
-        self.requests.remove(&step);
+        self.let_go(step);
         self.schedule.ended(step);
         let restore = self.name(step);
         let past = self.observed.restores.get(&restore);
@@ -149,13 +150,7 @@ where
         match self.schedule.stopped_by() {
             Some(because) => {
                 let because = format!("`{}` failed", self.name(because));
-                self.skip(
-                    vec![Skip {
-                        step,
-                        because: step,
-                    }],
-                    &because,
-                )
+                self.skip([step], &because)
             }
             None => Ok(()),
         }
@@ -169,13 +164,8 @@ where
         error: ApiError,
     ) -> Result<(), Stopped> {
         if let Some(job_id) = finished_job(&error) {
-            let event = Event::Adopted {
-                restore: self.name(step),
-                job_id: job_id.clone(),
-                because: "AWS named it when it was asked again with the same token".to_owned(),
-                ours: Some(true),
-            };
-            return self.begin_following(step, &job_id, event);
+            let because = "AWS named it when it was asked again with the same token";
+            return self.adopt(step, &job_id, because, true);
         }
         let now = self.engine.clock.now();
         match error.fault {
@@ -199,7 +189,7 @@ where
                     };
                     self.emit(vec![withdrawn])?;
                 }
-                self.requests.remove(&step);
+                self.let_go(step);
                 self.stop(Stopped::Aws(error));
                 Ok(())
             }
@@ -207,7 +197,7 @@ where
     }
 
     pub(super) fn refuse(&mut self, step: usize, error: ApiError) -> Result<(), Stopped> {
-        self.requests.remove(&step);
+        self.let_go(step);
         let refused = Event::Refused {
             restore: self.name(step),
             code: error.code,

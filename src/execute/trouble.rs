@@ -13,12 +13,12 @@ use crate::diff::{ApiError, Fault, Reader};
 const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// How long it may be silent while nothing runs that would be worth waiting for.
 const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
-/// How often it is asked about a job of which AWS says that there is none.
-const TRIES: u32 = 3;
-/// Longer than any call takes with the wait before it.
-const LONGEST_TRY: SignedDuration = SignedDuration::from_mins(2);
 /// How long a person has to log in again.
 const PATIENCE_FOR_LOGIN: SignedDuration = SignedDuration::from_hours(1);
+/// Longer than any call takes with the wait before it.
+const LONGEST_TRY: SignedDuration = SignedDuration::from_mins(2);
+/// How often it is asked about a job of which AWS says that there is none.
+const TRIES: u32 = 3;
 
 /// An operation that fails.
 #[derive(Debug)]

@@ -110,15 +110,10 @@ impl Journal {
             Err(err) => return Err(err.into()),
         };
         let whole = load(directory, take)?;
-        if let (Some((path, length)), true) = (&whole.torn, take_over) {
-            replace(path, *length)?;
-        } else if let Some((path, length)) = &whole.torn {
-            let file = OpenOptions::new()
-                .write(true)
-                .open(path)
-                .map_err(io(path))?;
-            file.set_len(*length as u64).map_err(io(path))?;
-            file.sync_all().map_err(io(path))?;
+        match &whole.torn {
+            Some((path, length)) if take_over => replace(path, *length)?,
+            Some((path, length)) => cut_off(path, *length)?,
+            None => {}
         }
         // The names of new directories have to survive as well. Not every file system can be asked.
         for directory in folder.ancestors().take(4) {
@@ -200,15 +195,28 @@ fn refuse_two_beginnings(directory: &Path) -> Result<(), Error> {
     })
 }
 
+/// Cuts off what is not whole of a segment, in the room that it has: a disk may be full.
+fn cut_off(path: &Path, length: usize) -> Result<(), Error> {
+    let file = OpenOptions::new().write(true).open(path);
+    file.and_then(|file| {
+        file.set_len(length as u64)?;
+        file.sync_all()
+    })
+    .map_err(io(path))
+}
+
 /// Puts what is whole of a segment in its place. Whoever is still writing it writes into a file that has no name any more,
 /// and finds that out.
 fn replace(path: &Path, length: usize) -> Result<(), Error> {
     let mut bytes = bytes_of(path)?;
     bytes.truncate(length);
     let beside = path.with_extension("new");
-    let mut file = File::create(&beside).map_err(io(&beside))?;
-    file.write_all(&bytes).map_err(io(&beside))?;
-    file.sync_all().map_err(io(&beside))?;
+    File::create(&beside)
+        .and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()
+        })
+        .map_err(io(&beside))?;
     fs::rename(&beside, path).map_err(io(path))
 }
 

@@ -4,8 +4,9 @@ mod repeated;
 mod request;
 mod token;
 
+pub use crate::validate::MARK;
 pub(crate) use request::hex;
-pub use request::{MARK, Request, digest, mark, sha256};
+pub use request::{Request, digest, mark, sha256};
 pub use token::{Identity, token};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::render::{Metadata, Secrets};
+use crate::validate::MARK;
 
 /// The body as it is sent (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>).
 ///
@@ -74,10 +75,6 @@ impl Request {
         request
     }
 }
-
-/// The metadata key that AWS Backup keeps with a job and that changes nothing about the restore; any UUID
-/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-dynamodb.html> and the pages of seven types more).
-pub const MARK: &str = "aws:backup:request-id";
 
 /// The UUID that marks the job of a token: version 5, of the name `urn:redrill:token:<token>` in the URL namespace.
 #[must_use]

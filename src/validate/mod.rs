@@ -32,8 +32,9 @@ use crate::diagnostic::{Finding, Severity, Spanned, suggest};
 use crate::parse::{Document, Restore, error, warning};
 use crate::render::{Instances, Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target};
 
-/// The metadata key that AWS Backup keeps with a job and makes nothing of.
-const REQUEST_ID: &str = "aws:backup:request-id";
+/// The metadata key that AWS Backup keeps with a job and that changes nothing about the restore; any UUID
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-dynamodb.html> and the pages of seven types more).
+pub const MARK: &str = "aws:backup:request-id";
 
 /// The wire form of one restore: what the plan says, with AWS's spelling of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,7 +146,7 @@ pub fn restore(
         );
     }
     let metadata = metadata?;
-    let has_request_id = metadata.contains_key(REQUEST_ID);
+    let has_mark = metadata.contains_key(MARK);
     Some(Checked {
         holes,
         recovery_point: rendered.recovery_point.clone()?,
@@ -156,8 +157,7 @@ pub fn restore(
             && schema.is_some_and(|schema| schema.asks_recovery_point),
         expected: schema.map_or(estimate::UNKNOWN, |schema| schema.notes.estimate.of(source)),
         // A value that the plan gives itself is the same in every run of it.
-        takes_mark: schema.is_some_and(|schema| schema.keys.contains_key(REQUEST_ID))
-            && !has_request_id,
+        takes_mark: schema.is_some_and(|schema| schema.keys.contains_key(MARK)) && !has_mark,
     })
 }
 

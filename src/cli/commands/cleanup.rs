@@ -223,7 +223,6 @@ fn looks_like_production(name: &str) -> bool {
         .any(|word| matches!(word, "prod" | "prd" | "production" | "live"))
 }
 
-/// Where a run was opened.
 /// A client for each target of the run.
 struct Everywhere(Vec<Aws>);
 
