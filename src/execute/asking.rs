@@ -23,13 +23,7 @@ const MARKED: &str = "it has the mark of this restore's token";
 /// Why a job was adopted that a person has chosen.
 const CHOSEN: &str = "it was chosen with --adopt";
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Whether the recovery point of a restore hangs on what another has made, so that it was not looked for.
     pub(super) fn becomes_known_late(&self, step: usize) -> bool {
         let draft = self.drafts[step].as_ref();

@@ -112,13 +112,7 @@ impl Checking {
     }
 }
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     fn checks(&self, of: Of) -> Arc<Vec<Check>> {
         let plan = self.engine.plan;
         Arc::clone(match of {

@@ -10,13 +10,7 @@ use super::run::Run;
 use super::{Clock, Journal, Observer, Writer};
 use crate::diff::Reader;
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Makes the calls that are due, as far as the rates let it.
     pub(super) fn make_due_calls(&mut self) -> Result<(), Stopped> {
         let now = self.engine.clock.now();

@@ -22,13 +22,7 @@ pub(super) fn long_ago(now: Timestamp) -> Timestamp {
     now.saturating_sub(LOOK_BACK).unwrap_or(now)
 }
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Lists the jobs of the recovery points of what would be started, and of what was sent and not answered; what a
     /// person has to say meanwhile.
     pub(super) async fn look_elsewhere(&mut self, diff: &Diff) -> Result<Option<Control>, Stopped> {

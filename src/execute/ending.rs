@@ -7,13 +7,7 @@ use super::run::Run;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::Reader;
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// How often this runner has called AWS.
     pub(super) fn called(&self) -> Event {
         let mut calls: BTreeMap<String, u64> = BTreeMap::new();

@@ -129,13 +129,7 @@ pub enum Twins {
     StartAnyway,
 }
 
-impl<A, J, C, O> Engine<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Engine<'_, A, J, C, O> {
     /// Carries out the changes; `opening` are the first events, `observed` and `known` are what came before them.
     ///
     /// # Errors

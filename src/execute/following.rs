@@ -10,13 +10,7 @@ use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Action, Diff, Job, JobStatus, Reader, Stage};
 use crate::render::Created;
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Takes up what an earlier runner left.
     pub(super) fn resume(&mut self, diff: &Diff) -> Result<(), Stopped> {
         let now = self.engine.clock.now();

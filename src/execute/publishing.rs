@@ -9,13 +9,7 @@ use crate::diff::{ApiError, Fault, Judged, Reader, Stage, judged};
 /// How often AWS Backup is told before its silence is taken for a no.
 const TELLINGS: u32 = 4;
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// AWS Backup has answered to what the checks of a restore have come to, or has not.
     pub(super) fn published(
         &mut self,

@@ -74,13 +74,7 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) given_up: bool,
 }
 
-impl<'a, A, J, C, O> Run<'a, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a, A, J, C, O> {
     pub(super) fn new(
         mut engine: Engine<'a, A, J, C, O>,
         mut observed: Observed,

@@ -13,13 +13,7 @@ use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, Reader, Stage};
 use crate::plan::{Draft, Request, digest};
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Writes the intents of all that may start, in one go, then sends them.
     pub(super) fn start_ready(&mut self) -> Result<(), Stopped> {
         let now = self.engine.clock.now();

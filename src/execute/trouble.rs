@@ -29,13 +29,7 @@ pub(super) struct Trouble {
     last: Timestamp,
 }
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// A question about a restore that got no good answer.
     pub(super) fn unanswered(
         &mut self,

@@ -238,13 +238,7 @@ impl Watching {
     }
 }
 
-impl<A, J, C, O> Run<'_, A, J, C, O>
-where
-    A: Reader + Writer + 'static,
-    J: Journal,
-    C: Clock,
-    O: Observer,
-{
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Asks about what is due, as far as the rates let it.
     pub(super) fn look(&mut self) {
         let now = self.engine.clock.now();
