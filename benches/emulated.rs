@@ -1,14 +1,17 @@
 //! An emulator in a process of its own, for whoever is measured against it.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
 
+#[path = "../tests/served.rs"]
+mod served;
+use served::{Served, served};
+
 /// An emulator as a process, and its log.
 pub(crate) struct Emulator {
-    process: Child,
+    _process: Served,
     pub(crate) url: String,
     pub(crate) folder: tempfile::TempDir,
 }
@@ -16,21 +19,12 @@ pub(crate) struct Emulator {
 impl Emulator {
     /// In real time; `arguments` come on top, and the folder may hold what they name.
     pub(crate) fn start(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_redrill"))
-            .args(["emulator", "--speed", "1", "--log"])
-            .arg(folder.path().join("log"))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let url = line[line.find("http://").unwrap()..].trim().to_owned();
+        let log = folder.path().join("log");
+        let mut all = vec!["--speed", "1", "--log", log.to_str().unwrap()];
+        all.extend(arguments);
+        let (_process, url) = served(&all);
         Self {
-            process,
+            _process,
             url,
             folder,
         }
@@ -71,13 +65,6 @@ impl Emulator {
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
             .filter_map(|line| Some((line["at"].as_str()?.parse().ok()?, line["status"] == 200)))
             .collect()
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

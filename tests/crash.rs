@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use redrill::emulator::{AfterFinish, Fault, FaultKind, Operation, Options, Speed, TokenSemantics};
 use redrill::execute::{Ended, Event, Journal as _, Recorded};
-use redrill::journal::{self, Journal, Owner};
+use redrill::journal::{self, Journal};
 
-use crate::harness::{completed, driven, journal_bytes, run, set_journal};
+use crate::harness::{completed, directory, driven, journal_bytes, owner, run, set_journal};
 use crate::support::{emulator, folder, many, process, redrill, write};
 
 /// Five restores in three levels.
@@ -18,6 +18,17 @@ fn plan() -> String {
 fn ends(bytes: &[u8]) -> Vec<usize> {
     let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
     ends.map(|(at, _)| at + 1).collect()
+}
+
+/// A run that has ended: its folder, its journal, and where each record of that ends.
+async fn ended() -> (tempfile::TempDir, Vec<u8>, Vec<usize>) {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let state = folder();
+    run(state.path(), &plan(), &emulator).await.unwrap();
+    emulator.shutdown().await;
+    let bytes = journal_bytes(state.path());
+    let ends = ends(&bytes);
+    (state, bytes, ends)
 }
 
 /// A crash after each record: the next run goes on against an AWS that has seen everything.
@@ -69,13 +80,8 @@ async fn a_torn_last_record_is_cut_off() {
 /// Any other damage is an error that names the byte of the record.
 #[tokio::test]
 async fn a_changed_byte_is_an_error_that_names_its_record() {
-    let emulator = emulator(driven(TokenSemantics::default())).await;
-    let state = folder();
-    run(state.path(), &plan(), &emulator).await.unwrap();
-    emulator.shutdown().await;
-    let bytes = journal_bytes(state.path());
-    let ends = ends(&bytes);
-    let directory = journal::directory(state.path(), "many", "main");
+    let (state, bytes, ends) = ended().await;
+    let directory = directory(state.path());
     // The very last byte has a turn of its own, below.
     for at in (0..bytes.len() - 1).step_by(7) {
         let mut damaged = bytes.clone();
@@ -103,14 +109,9 @@ async fn a_changed_byte_is_an_error_that_names_its_record() {
 /// Whoever looks at a run while somebody works on it may meet a segment half written, and then the next one.
 #[tokio::test]
 async fn a_segment_that_was_being_written_is_read_to_its_end() {
-    let emulator = emulator(driven(TokenSemantics::default())).await;
-    let state = folder();
-    run(state.path(), &plan(), &emulator).await.unwrap();
-    emulator.shutdown().await;
-    let bytes = journal_bytes(state.path());
-    let ends = ends(&bytes);
+    let (state, bytes, ends) = ended().await;
     let (first, second) = bytes.split_at(ends[5]);
-    let directory = journal::directory(state.path(), "many", "main");
+    let directory = directory(state.path());
     let segment = |number: u32| directory.join(format!("journal/{number:08}.jsonl"));
 
     set_journal(state.path(), &first[..first.len() - 10]);
@@ -261,12 +262,9 @@ async fn killed_processes_leave_fifty_jobs_of_fifty_restores() {
 /// A segment out of the middle is missing.
 #[tokio::test]
 async fn a_missing_segment_is_damage() {
-    let emulator = emulator(driven(TokenSemantics::default())).await;
-    let state = folder();
-    run(state.path(), &many(3, 1), &emulator).await.unwrap();
-    emulator.shutdown().await;
-    let directory = journal::directory(state.path(), "many", "main");
-    let all = journal::read(&directory).unwrap().len();
+    let (state, _, ends) = ended().await;
+    let directory = directory(state.path());
+    let all = ends.len();
     std::fs::remove_file(directory.join("journal/00000003.jsonl")).unwrap();
     match journal::read(&directory) {
         Ok(records) => panic!("{} of {all} records, and nothing is said", records.len()),
@@ -274,11 +272,11 @@ async fn a_missing_segment_is_damage() {
     }
 }
 
-/// After `--take-over` the new runner holds no lock: once the old process is gone a third one takes the run from it unasked.
+/// After `--take-over` it is the new runner that holds the lock, also when the old process has gone.
 #[test]
 fn whoever_has_taken_over_holds_the_run() {
     let state = folder();
-    let directory = journal::directory(state.path(), "many", "main");
+    let directory = directory(state.path());
     let open = |pid, take_over| {
         Journal::open(&directory, &owner(pid), take_over, |_| {
             Ok::<(), journal::Error>(())
@@ -296,15 +294,6 @@ fn whoever_has_taken_over_holds_the_run() {
     drop(new);
 }
 
-fn owner(pid: u32) -> Owner {
-    Owner {
-        pid,
-        host: "test".to_owned(),
-        user: "test".to_owned(),
-        since: jiff::Timestamp::UNIX_EPOCH,
-    }
-}
-
 fn opened() -> Recorded {
     Recorded {
         at: jiff::Timestamp::UNIX_EPOCH,
@@ -320,7 +309,7 @@ fn opened() -> Recorded {
 #[test]
 fn a_take_over_while_a_segment_is_written() {
     let state = folder();
-    let directory = journal::directory(state.path(), "many", "main");
+    let directory = directory(state.path());
     let take = |_: Recorded| Ok::<(), journal::Error>(());
     let mut first = Journal::open(&directory, &owner(1), false, take).unwrap();
     first.append(&[opened()]).unwrap();

@@ -1,11 +1,12 @@
 //! `redrill run` in this process, on the emulator's time, with a journal that can be made to fail.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use jiff::SignedDuration;
 use redrill::aws::{Aws, Settings};
 use redrill::diagnostic::Source;
-use redrill::diff::{Action, Stage, Wanted};
+use redrill::diff::{Action, Observed, Stage, Wanted};
 use redrill::emulator::{Emulator, Options, Speed, TokenSemantics};
 use redrill::execute::{
     Ended, Engine, Event, History, Journal as Append, JournalError, Observer, Policy, Recorded,
@@ -80,6 +81,15 @@ pub(crate) struct Going<'a> {
     pub(crate) onlooker: &'a mut dyn FnMut(&Recorded),
 }
 
+/// To its end, in a certain way, with somebody who looks on.
+pub(crate) fn going<'a>(policy: Policy, onlooker: &'a mut dyn FnMut(&Recorded)) -> Going<'a> {
+    Going {
+        death: Death::Never,
+        policy,
+        onlooker,
+    }
+}
+
 /// As fast as it goes.
 pub(crate) fn fast() -> Policy {
     Policy {
@@ -106,6 +116,57 @@ pub(crate) async fn run_until(
         onlooker: &mut |_| {},
     };
     run_going(state, text, emulator, going).await
+}
+
+/// The same in a certain way.
+pub(crate) async fn run_as(
+    policy: Policy,
+    state: &Path,
+    text: &str,
+    emulator: &Emulator,
+) -> Result<Ended, Stopped> {
+    run_going(state, text, emulator, going(policy, &mut |_| {})).await
+}
+
+/// The same, fast, with somebody who looks on.
+pub(crate) async fn run_watched(
+    state: &Path,
+    text: &str,
+    emulator: &Emulator,
+    onlooker: &mut dyn FnMut(&Recorded),
+) -> Result<Ended, Stopped> {
+    run_going(state, text, emulator, going(fast(), onlooker)).await
+}
+
+/// Runs a plan until so many jobs are there; the runner is gone then.
+pub(crate) async fn run_until_jobs(state: &Path, text: &str, emulator: &Emulator, jobs: usize) {
+    tokio::select! {
+        _ = run(state, text, emulator) => unreachable!(),
+        () = jobs_are_there(emulator, jobs) => {}
+    }
+}
+
+/// Waits until so many jobs are there.
+pub(crate) async fn jobs_are_there(emulator: &Emulator, jobs: usize) {
+    while emulator.jobs().len() < jobs {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Time passes in which nothing is done here.
+pub(crate) fn sleep(emulator: &Emulator, how_long: SignedDuration) {
+    let clock = emulator.clock();
+    clock.advance_to(clock.now() + how_long);
+}
+
+/// An emulator whose clock only the engine moves, and where it writes down what it is asked.
+pub(crate) async fn logged(folder: &Path, tokens: TokenSemantics) -> (Emulator, PathBuf) {
+    let log = folder.join("requests.jsonl");
+    let options = Options {
+        log: Some(log.clone()),
+        ..driven(tokens)
+    };
+    (crate::support::emulator(options).await, log)
 }
 
 /// The same, in any way.
@@ -143,15 +204,9 @@ pub(crate) async fn run_with(
     let source = Source::new("plan.yaml", text);
     let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
     let planner = front.planner.unwrap();
-    let owner = Owner {
-        pid: 1,
-        host: "test".to_owned(),
-        user: "test".to_owned(),
-        since: jiff::Timestamp::UNIX_EPOCH,
-    };
-    let directory = journal::directory(state, "many", "main");
+    let directory = directory(state);
     let mut history = History::default();
-    let journal = Journal::open(&directory, &owner, false, |recorded| {
+    let journal = Journal::open(&directory, &owner(1), false, |recorded| {
         history.take(&recorded).unwrap();
         Ok::<(), journal::Error>(())
     })
@@ -207,12 +262,34 @@ pub(crate) async fn run_with(
     engine.run(vec![opening], observed, known, &diff).await
 }
 
+/// Who works on a run.
+pub(crate) fn owner(pid: u32) -> Owner {
+    Owner {
+        pid,
+        host: "test".to_owned(),
+        user: "test".to_owned(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// Where a run in this process keeps what it has done.
+pub(crate) fn directory(state: &Path) -> PathBuf {
+    journal::directory(state, "many", "main")
+}
+
+/// What has happened in it.
+pub(crate) fn events(state: &Path) -> Vec<Recorded> {
+    journal::read(&directory(state)).unwrap()
+}
+
+/// How far each restore is, by the journal.
+pub(crate) fn observed(state: &Path) -> Observed {
+    History::of(&events(state)).unwrap().observed
+}
+
 /// How many restores have completed, by the journal.
 pub(crate) fn completed(state: &Path) -> usize {
-    let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
-    let history = History::of(&events).unwrap();
-    history
-        .observed
+    observed(state)
         .restores
         .values()
         .filter(|past| matches!(past.stage, Stage::Completed { .. }))
@@ -221,7 +298,7 @@ pub(crate) fn completed(state: &Path) -> usize {
 
 /// All segments, one behind the other.
 pub(crate) fn journal_bytes(state: &Path) -> Vec<u8> {
-    let folder = journal::directory(state, "many", "main").join(FOLDER);
+    let folder = directory(state).join(FOLDER);
     let mut segments: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -235,7 +312,7 @@ pub(crate) fn journal_bytes(state: &Path) -> Vec<u8> {
 
 /// A journal of one segment.
 pub(crate) fn set_journal(state: &Path, bytes: &[u8]) {
-    let folder = journal::directory(state, "many", "main").join(FOLDER);
+    let folder = directory(state).join(FOLDER);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("00000001.jsonl"), bytes).unwrap();

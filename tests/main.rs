@@ -26,6 +26,7 @@ mod python;
 mod reading;
 mod rules;
 mod selectors;
+mod served;
 mod state;
 mod support;
 mod targets;

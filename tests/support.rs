@@ -47,6 +47,23 @@ pub(crate) fn process(directory: &Path) -> std::process::Command {
     command
 }
 
+/// Runs a command against an emulator in this process, which goes on meanwhile: its exit code, standard output and
+/// standard error.
+pub(crate) async fn ran(
+    folder: &Path,
+    emulator: &Emulator,
+    arguments: &[&str],
+) -> (i32, String, String) {
+    let (folder, url) = (folder.to_owned(), emulator.url());
+    let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+    let run = move || {
+        let words = arguments.iter().map(String::as_str);
+        let all: Vec<&str> = words.chain(["--endpoint-url", &url]).collect();
+        crate::drill::run(&folder, &all)
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
 /// An emulator in this process, fast.
 pub(crate) async fn emulator(options: Options) -> Emulator {
     Emulator::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), options)
@@ -62,11 +79,18 @@ pub(crate) fn at_once() -> Options {
     }
 }
 
-/// The operations in an emulator's log, in order.
-pub(crate) fn operations(log: &Path) -> Vec<String> {
+/// An emulator's log, a line a request, in order.
+pub(crate) fn requests(log: &Path) -> Vec<serde_json::Value> {
     let log = std::fs::read_to_string(log).unwrap();
     log.lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The operations in it.
+pub(crate) fn operations(log: &Path) -> Vec<String> {
+    requests(log)
+        .iter()
         .filter_map(|line| line["operation"].as_str().map(str::to_owned))
         .collect()
 }
@@ -89,7 +113,13 @@ pub(crate) fn repository_file(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
 }
 
-const HEAD: &str = "plan: many\ntarget:\n  region: us-west-2\n  account: \"123456789012\"\n  iam_role_arn: arn:aws:iam::123456789012:role/restore\nrestores:\n";
+/// How the plans of [`many`] and their like begin.
+pub(crate) const HEAD: &str = "plan: many\ntarget:\n  region: us-west-2\n  account: \"123456789012\"\n  iam_role_arn: arn:aws:iam::123456789012:role/restore\nrestores:\n";
+
+/// A recovery point of a file system, by its number.
+pub(crate) fn point(at: usize) -> String {
+    format!("arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-{at:012}")
+}
 
 /// A plan of `count` file systems; each `every`-th needs the one before it.
 pub(crate) fn many(count: usize, every: usize) -> String {
@@ -102,7 +132,8 @@ pub(crate) fn many(count: usize, every: usize) -> String {
         };
         let _ = write!(
             plan,
-            "  r{at}:\n    type: EFS\n{needs}    recovery_point: arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-{at:012}\n    metadata:\n      file-system-id: fs-0a1b2c3d\n      newFileSystem: true\n      Encrypted: true\n      CreationToken: \"{{{{ restore }}}}-{{{{ run.id }}}}\"\n"
+            "  r{at}:\n    type: EFS\n{needs}    recovery_point: {}\n    metadata:\n      file-system-id: fs-0a1b2c3d\n      newFileSystem: true\n      Encrypted: true\n      CreationToken: \"{{{{ restore }}}}-{{{{ run.id }}}}\"\n",
+            point(at)
         );
     }
     plan

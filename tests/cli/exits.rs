@@ -3,7 +3,7 @@
 use redrill::emulator::{Fault, FaultKind, JobFault, Operation};
 use snapbox::str;
 
-use crate::support::{at_once, emulator, folder, many, redrill, repository_file, write};
+use crate::support::{at_once, emulator, folder, many, ran, redrill, repository_file, write};
 
 #[test]
 fn a_wrong_command_line_is_64() {
@@ -337,15 +337,7 @@ async fn what_was_chosen_and_is_not_back_is_5() {
     let folder = folder();
     let plan = many(2, 0).replace("    metadata:", "    timeout: 1s\n    metadata:");
     write(folder.path(), "plan.yaml", &plan);
-    let (path, url) = (folder.path().to_owned(), emulator.url());
-    tokio::task::spawn_blocking(move || {
-        redrill(&path)
-            .args(["run", "plan.yaml", "--yes", "-q", "--only", "r0"])
-            .args(["--endpoint-url", &url])
-            .assert()
-            .code(5);
-    })
-    .await
-    .unwrap();
+    let run = ["run", "plan.yaml", "--yes", "-q", "--only", "r0"];
+    assert_eq!(ran(folder.path(), &emulator, &run).await.0, 5);
     emulator.shutdown().await;
 }

@@ -4,18 +4,17 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use redrill::diff::JobStatus;
-use redrill::emulator::{Emulator, Fault, FaultKind, Operation, Options, TokenSemantics};
+use redrill::emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 use redrill::execute::{Event, glance};
-use redrill::journal;
 use serde_json::Value;
 
-use crate::harness::{connect, driven, journal_bytes, run, set_journal};
-use crate::support::{emulator, folder, many, operations, redrill};
+use crate::harness::{connect, events, journal_bytes, logged, run, set_journal};
+use crate::support::{folder, many, operations, ran};
 
 /// Runs a plan to its end, and takes the journal back to where the last job was started.
 async fn started(restores: usize, state: &Path, emulator: &Emulator) {
     run(state, &many(restores, 0), emulator).await.unwrap();
-    let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
+    let events = events(state);
     let is_start = |event: &Event| matches!(event, Event::Accepted { .. });
     let last = events
         .iter()
@@ -40,35 +39,14 @@ struct Look {
 /// A run whose runner has died, and whose jobs have ended since.
 async fn look(restores: usize, meanwhile: impl Fn(&Emulator)) -> Look {
     let state = folder();
-    let log = state.path().join("requests.jsonl");
-    let emulator = emulator(Options {
-        log: Some(log.clone()),
-        ..driven(TokenSemantics::default())
-    })
-    .await;
+    let (emulator, log) = logged(state.path(), TokenSemantics::default()).await;
     started(restores, state.path(), &emulator).await;
     meanwhile(&emulator);
     let before = operations(&log).len();
-    let (path, url) = (state.path().to_owned(), emulator.url());
-    let output = tokio::task::spawn_blocking(move || {
-        redrill(&path)
-            .args([
-                "status",
-                "--format",
-                "json",
-                "--state",
-                ".",
-                "--endpoint-url",
-                &url,
-            ])
-            .output()
-            .unwrap()
-    })
-    .await
-    .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}");
-    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let status = ["status", "--format", "json", "--state", "."];
+    let (code, stdout, said) = ran(state.path(), &emulator, &status).await;
+    assert_eq!(code, 0, "{said}");
+    let shown: Value = serde_json::from_str(&stdout).unwrap();
     let shown = shown["runs"][0]["restores"].as_object().unwrap();
     assert_eq!(shown.len(), restores);
     let status = |of: &Value| of["status"].as_str().unwrap().to_owned();
@@ -122,12 +100,7 @@ async fn where_aws_does_not_answer_the_journal_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn older_jobs_are_listed_and_absent_ones_are_not_made_up() {
     let state = folder();
-    let log = state.path().join("requests.jsonl");
-    let emulator = emulator(Options {
-        log: Some(log.clone()),
-        ..driven(TokenSemantics::default())
-    })
-    .await;
+    let (emulator, log) = logged(state.path(), TokenSemantics::default()).await;
     run(state.path(), &many(20, 0), &emulator).await.unwrap();
     let aws = connect(&emulator).await;
     let before = operations(&log).len();

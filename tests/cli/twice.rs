@@ -2,7 +2,9 @@
 
 use snapbox::str;
 
-use crate::support::{at_once, emulator, folder, many, process, redrill, repository_file, write};
+use crate::support::{
+    at_once, emulator, folder, many, process, ran, redrill, repository_file, write,
+};
 
 #[test]
 fn the_first_command_of_the_readme() {
@@ -302,19 +304,10 @@ async fn a_mark_of_the_plan_is_no_mark() {
     let own = "      \"aws:backup:request-id\": 11111111-1111-4111-8111-111111111111\n";
     let plan = many(1, 0).replace("{{ restore }}-{{ run.id }}", "drill") + own;
     write(folder.path(), "plan.yaml", &plan);
-    let (path, url) = (folder.path().to_owned(), emulator.url());
-    tokio::task::spawn_blocking(move || {
-        let run = |id: &str| {
-            redrill(&path)
-                .args(["run", "plan.yaml", "--yes", "-q", "--endpoint-url", &url])
-                .args(["--run-id", id])
-                .assert()
-        };
-        run("2026-Q3").success();
-        run("2026-Q4").success();
-    })
-    .await
-    .unwrap();
+    for id in ["2026-Q3", "2026-Q4"] {
+        let run = ["run", "plan.yaml", "--yes", "-q", "--run-id", id];
+        assert_eq!(ran(folder.path(), &emulator, &run).await.0, 0);
+    }
     // Another run restores anew.
     assert_eq!(emulator.jobs().len(), 2);
     emulator.shutdown().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redrill::emulator::{Fault, FaultKind, Operation};
 
 use super::{check, plan, rehearse, run};
-use crate::support::{at_once, bytes, emulator, folder, many, process, write};
+use crate::support::{at_once, bytes, emulator, folder, many, process, ran, write};
 
 fn text(path: &std::path::Path) -> String {
     String::from_utf8(bytes(path)).unwrap()
@@ -282,20 +282,12 @@ async fn only_does_not_pass_over_a_failed_check() {
     let checks = "    checks: [{ name: good, run: [\"false\"] }]\n    metadata:";
     let plan = many(2, 1).replacen("    metadata:", checks, 1);
     write(folder.path(), "plan.yaml", &plan);
-    let (path, url) = (folder.path().to_owned(), emulator.url());
-    tokio::task::spawn_blocking(move || {
-        let run = || {
-            let mut command = process(&path);
-            command.args(["run", "plan.yaml", "--yes", "-q", "--endpoint-url", &url]);
-            command
-        };
-        assert_eq!(run().status().unwrap().code(), Some(6));
-        let output = run().args(["--only", "r1"]).output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(6), "{said}");
-    })
-    .await
-    .unwrap();
+    let run = ["run", "plan.yaml", "--yes", "-q"];
+    let (code, said, _) = ran(folder.path(), &emulator, &run).await;
+    assert_eq!(code, 6, "{said}");
+    let only = ["run", "plan.yaml", "--yes", "-q", "--only", "r1"];
+    let (code, said, _) = ran(folder.path(), &emulator, &only).await;
+    assert_eq!(code, 6, "{said}");
     assert_eq!(emulator.jobs().len(), 1);
     emulator.shutdown().await;
 }

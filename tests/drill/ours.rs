@@ -1,14 +1,17 @@
 //! What cleanup takes for a run's own, and where it and `status` look for it.
 
+use std::path::Path;
+
 use jiff::SignedDuration;
 use redrill::cleanup::{Fate, cleanup};
-use redrill::emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
-use redrill::execute::{History, Places, Policy, Recorded, Twins};
-use redrill::journal;
+use redrill::emulator::{
+    Emulator, Fault, FaultKind, JobFault, Operation, Options, Speed, TokenSemantics,
+};
+use redrill::execute::{Places, Policy, Twins};
 
-use crate::engine::{going, stranger};
-use crate::harness::{driven, fast, run, run_going};
-use crate::support::{at_once, emulator, folder, many, write};
+use crate::engine::{SAME, stranger};
+use crate::harness::{driven, events, fast, observed, run, run_as, sleep};
+use crate::support::{at_once, emulator, folder, many, ran, write};
 
 const BUCKET: &str = r#"plan: everywhere
 targets:
@@ -27,16 +30,24 @@ restores:
     metadata: { DestinationBucketName: back-main, NewBucket: true, Encrypted: true, EncryptionType: SSE-S3, CreationToken: back-main }
 "#;
 
-fn fate(state: &std::path::Path, restore: &str) -> Fate {
-    let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
-    let history = History::of(&events).unwrap();
-    let levels = cleanup(&events, &history.observed, &[], &Places::of(&events));
-    levels
-        .into_iter()
-        .flatten()
-        .find(|item| item.restore == restore)
-        .unwrap()
-        .fate
+/// The same plan with a target in front of those that it had.
+fn with_another_target(plan: &str) -> String {
+    let first = "  first: { region: us-east-1, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }\n";
+    plan.replace("targets:\n", &format!("targets:\n{first}"))
+}
+
+/// Runs a plan; the exit code.
+async fn run_plan(folder: &Path, plan: &str, emulator: &Emulator) -> i32 {
+    write(folder, "plan.yaml", plan);
+    let run = ["run", "plan.yaml", "--yes", "-q"];
+    ran(folder, emulator, &run).await.0
+}
+
+fn fate(state: &Path, restore: &str) -> Fate {
+    let events = events(state);
+    let levels = cleanup(&events, &observed(state), &[], &Places::of(&events));
+    let mut items = levels.into_iter().flatten();
+    items.find(|item| item.restore == restore).unwrap().fate
 }
 
 /// Without the journal a run adopts its own jobs by their marks. What they made is this run's, and cleanup does not pass it
@@ -46,8 +57,7 @@ async fn cleanup_of_what_was_adopted_by_its_mark() {
     let emulator = emulator(driven(TokenSemantics::default())).await;
     let plan = many(1, 0);
     run(folder().path(), &plan, &emulator).await.unwrap();
-    let clock = emulator.clock();
-    clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+    sleep(&emulator, SignedDuration::from_hours(2));
     let again = folder();
     run(again.path(), &plan, &emulator).await.unwrap();
     assert_eq!(emulator.jobs().len(), 1);
@@ -63,34 +73,16 @@ async fn cleanup_of_what_was_adopted_by_its_mark() {
 #[tokio::test]
 async fn cleanup_of_what_somebody_else_started() {
     let emulator = emulator(driven(TokenSemantics::default())).await;
-    stranger(
-        &emulator,
-        "x",
-        "EFS",
-        &[
-            ("file-system-id", "fs-0a1b2c3d"),
-            ("newFileSystem", "true"),
-            ("Encrypted", "true"),
-            ("CreationToken", "r0-main"),
-        ],
-    )
-    .await;
-    let clock = emulator.clock();
-    clock.advance_to(clock.now() + SignedDuration::from_mins(10));
+    stranger(&emulator, "x", 0, &SAME).await;
+    sleep(&emulator, SignedDuration::from_mins(10));
     let state = folder();
     let policy = Policy {
         twins: Twins::Adopt,
         ..fast()
     };
-    let mut nothing = |_: &Recorded| {};
-    run_going(
-        state.path(),
-        &many(1, 0),
-        &emulator,
-        going(policy, &mut nothing),
-    )
-    .await
-    .unwrap();
+    run_as(policy, state.path(), &many(1, 0), &emulator)
+        .await
+        .unwrap();
     assert_eq!(emulator.jobs().len(), 1);
     let fate = fate(state.path(), "r0");
     assert!(!matches!(fate, Fate::Delete { .. }), "{fate:?}");
@@ -120,29 +112,14 @@ async fn cleanup_after_the_targets_have_changed() {
     for changed in [false, true] {
         let emulator = emulator(at_once()).await;
         let folder = folder();
-        let (path, url) = (folder.path().to_owned(), emulator.url());
-        let (code, stdout, stderr) = tokio::task::spawn_blocking(move || {
-            let on = |arguments: &[&str]| {
-                let mut all = arguments.to_vec();
-                all.extend(["--endpoint-url", &url]);
-                crate::drill::run(&path, &all)
-            };
-            write(&path, "plan.yaml", BUCKET);
-            let (code, stdout, stderr) = on(&["run", "plan.yaml", "--yes", "-q"]);
-            assert_eq!(code, 0, "{stdout}{stderr}");
-            if changed {
-                let text = BUCKET.replace(
-                    "targets:\n",
-                    "targets:\n  first: { region: us-east-1, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }\n",
-                ) + "  more:\n    target: west\n    type: EBS\n    recovery_point: arn:aws:ec2:us-west-2::snapshot/snap-0a1b2c3d4e5f60719\n    metadata: { availabilityZone: us-west-2a, encrypted: true }\n";
-                write(&path, "plan.yaml", &text);
-                let (code, stdout, stderr) = on(&["run", "plan.yaml", "--yes", "-q"]);
-                assert_eq!(code, 0, "{stdout}{stderr}");
-            }
-            on(&["cleanup", "plan.yaml", "--yes"])
-        })
-        .await
-        .unwrap();
+        assert_eq!(run_plan(folder.path(), BUCKET, &emulator).await, 0);
+        if changed {
+            let text = with_another_target(BUCKET)
+                + "  more:\n    target: west\n    type: EBS\n    recovery_point: arn:aws:ec2:us-west-2::snapshot/snap-0a1b2c3d4e5f60719\n    metadata: { availabilityZone: us-west-2a, encrypted: true }\n";
+            assert_eq!(run_plan(folder.path(), &text, &emulator).await, 0);
+        }
+        let cleanup = ["cleanup", "plan.yaml", "--yes"];
+        let (code, stdout, stderr) = ran(folder.path(), &emulator, &cleanup).await;
         let there = emulator.resources("210987654321");
         assert!(
             there.iter().all(|arn| !arn.contains("back-main")),
@@ -163,43 +140,25 @@ async fn status_after_the_targets_have_changed() {
 }
 
 async fn status_of_the_bucket(changed: bool) -> String {
-    let emulator = emulator(redrill::emulator::Options {
-        speed: redrill::emulator::Speed::Times(1.0),
-        ..Default::default()
+    let emulator = emulator(Options {
+        speed: Speed::Times(1.0),
+        ..Options::default()
     })
     .await;
-    emulator.inject(Fault::new(
-        Operation::StartRestoreJob,
-        FaultKind::Job(JobFault::Slow(100)),
-    ));
+    let slow = FaultKind::Job(JobFault::Slow(100));
+    emulator.inject(Fault::new(Operation::StartRestoreJob, slow));
     let folder = folder();
-    let (path, url) = (folder.path().to_owned(), emulator.url());
-    let clock = emulator.clock();
-    let stdout = tokio::task::spawn_blocking(move || {
-        let on = |arguments: &[&str]| {
-            let mut all = arguments.to_vec();
-            all.extend(["--endpoint-url", &url]);
-            crate::drill::run(&path, &all)
-        };
-        let plan = BUCKET
-            .replace("    type: S3\n", "    type: S3\n    timeout: 1s\n")
-            .replace("    type: EBS\n", "    type: EBS\n    timeout: 1s\n");
-        write(&path, "plan.yaml", &plan);
-        assert_eq!(on(&["run", "plan.yaml", "--yes", "-q"]).0, 5);
-        let text = plan.replace(
-            "targets:\n",
-            "targets:\n  first: { region: us-east-1, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }\n",
-        );
-        if changed {
-            write(&path, "plan.yaml", &text);
-            assert_eq!(on(&["run", "plan.yaml", "--yes", "-q"]).0, 5);
-        }
-        clock.advance_to(clock.now() + SignedDuration::from_hours(200));
-        let (_, stdout, stderr) = on(&["status", "plan.yaml"]);
-        format!("{stdout}{stderr}")
-    })
-    .await
-    .unwrap();
+    let plan = BUCKET
+        .replace("    type: S3\n", "    type: S3\n    timeout: 1s\n")
+        .replace("    type: EBS\n", "    type: EBS\n    timeout: 1s\n");
+    assert_eq!(run_plan(folder.path(), &plan, &emulator).await, 5);
+    if changed {
+        let text = with_another_target(&plan);
+        assert_eq!(run_plan(folder.path(), &text, &emulator).await, 5);
+    }
+    sleep(&emulator, SignedDuration::from_hours(200));
+    let status = ["status", "plan.yaml"];
+    let (_, stdout, _) = ran(folder.path(), &emulator, &status).await;
     emulator.shutdown().await;
     let line = stdout.lines().find(|line| line.contains("bucket")).unwrap();
     line.split_whitespace().next().unwrap().to_owned()

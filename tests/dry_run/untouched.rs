@@ -3,18 +3,16 @@
 use std::path::Path;
 
 use redrill::emulator::{Inventory, Options};
-use serde_json::Value;
 
 use super::against_others::INVENTORY;
 use super::repository::{BEFORE, commit, repository};
-use crate::support::{at_once, emulator, files, redrill, repository_file, write};
+use crate::support::{at_once, emulator, files, redrill, repository_file, requests, write};
 
 /// The operations in the log of an emulator.
 fn operations(log: &Path) -> Vec<(String, String)> {
-    let text = std::fs::read_to_string(log).unwrap();
-    text.lines()
+    requests(log)
+        .iter()
         .map(|line| {
-            let line: Value = serde_json::from_str(line).unwrap();
             let part = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
             (part("operation"), part("method"))
         })

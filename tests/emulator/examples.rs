@@ -1,10 +1,10 @@
 //! The examples of docs/emulator.md, as they stand there.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use super::contract::AWS_TOOLS;
 use super::*;
+use crate::served::served;
 
 const PAGE: &str = include_str!("../../docs/emulator.md");
 
@@ -16,33 +16,6 @@ fn block(language: &str, words: &str) -> &'static str {
     blocks
         .find(|block| block.contains(words))
         .unwrap_or_else(|| panic!("docs/emulator.md has no {language} with {words}"))
-}
-
-/// A child that ends with the test.
-struct Ends(Child);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The program as a person starts it, and where it listens.
-fn program(arguments: &[&str]) -> (Ends, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_redrill"))
-        .arg("emulator")
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let stdout = child.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
-    let url = line.trim().split(' ').next_back().unwrap().to_owned();
-    assert!(url.starts_with("http://127.0.0.1:"), "{line}");
-    (Ends(child), url)
 }
 
 /// A command that sees an emulator, and nothing of this machine's AWS configuration.
@@ -73,7 +46,7 @@ fn the_aws_cli() {
     let Some(venv) = crate::python::venv("aws", AWS_TOOLS) else {
         return;
     };
-    let (_emulator, url) = program(&["--speed", "max"]);
+    let (_emulator, url) = served(&["--speed", "max"]);
     let lines = block("sh", "start-restore-job").replace("\\\n", " ");
     let commands = lines.lines().filter_map(|line| line.strip_prefix("aws "));
     let mut answers = Vec::new();
@@ -97,7 +70,7 @@ fn boto3() {
     let Some(venv) = crate::python::venv("aws", AWS_TOOLS) else {
         return;
     };
-    let (_emulator, url) = program(&["--speed", "max"]);
+    let (_emulator, url) = served(&["--speed", "max"]);
     let mut python = client(venv.join("bin/python"), &url);
     python.args(["-c", block("python", "start_restore_job")]);
     assert!(said(&mut python).contains("COMPLETED"));

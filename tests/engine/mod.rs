@@ -6,124 +6,99 @@ mod patience;
 mod second_job;
 mod world;
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use redrill::diff::Stage;
-use redrill::emulator::{Emulator, Operation};
-use redrill::execute::{Ended, History, Policy, Recorded, Stopped, Writer};
-use redrill::journal;
+use redrill::emulator::{Emulator, Fault, FaultKind, Operation};
+use redrill::execute::{Ended, Stopped, Writer as _};
 use redrill::plan::Request;
 
-use crate::harness::{Death, Going, connect, run};
+use crate::harness::{connect, observed, run};
+use crate::support::{many, point};
 
-pub(crate) const HEAD: &str = "plan: many\ntarget:\n  region: us-west-2\n  account: \"123456789012\"\n  iam_role_arn: arn:aws:iam::123456789012:role/restore\n";
+/// What `r0` of the plan asks for.
+pub(crate) const SAME: [(&str, &str); 4] = [
+    ("file-system-id", "fs-0a1b2c3d"),
+    ("newFileSystem", "true"),
+    ("Encrypted", "true"),
+    ("CreationToken", "r0-main"),
+];
+/// What none of its restores asks for.
+const OTHER: [(&str, &str); 2] = [
+    ("file-system-id", "fs-0a1b2c3d"),
+    ("newFileSystem", "false"),
+];
 
-pub(crate) fn point(at: usize) -> String {
-    format!("arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-{at:012}")
+/// Somebody starts a restore of a recovery point by hand.
+pub(crate) async fn stranger(
+    emulator: &Emulator,
+    token: &str,
+    at: usize,
+    metadata: &[(&str, &str)],
+) {
+    let pairs = metadata.iter();
+    let request = Request {
+        copy_source_tags_to_restored_resource: None,
+        iam_role_arn: Some("arn:aws:iam::123456789012:role/restore".to_owned()),
+        idempotency_token: Some(token.to_owned()),
+        metadata: pairs
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        recovery_point_arn: point(at),
+        resource_type: "EFS".to_owned(),
+    };
+    connect(emulator).await.start(&request).await.unwrap();
 }
 
-/// Restores of a type that redrill has no rules of, so that there is no mark; all ask for the very same.
-pub(crate) fn unmarked(count: usize) -> String {
-    let mut plan = format!("{HEAD}restores:\n");
-    for at in 0..count {
-        let _ = write!(
-            plan,
-            "  r{at}:\n    type: Mystery\n    recovery_point: {}\n    metadata: {{ size: \"5\" }}\n",
-            point(0)
-        );
-    }
-    plan
-}
-
-pub(crate) fn going<'a>(policy: Policy, onlooker: &'a mut dyn FnMut(&Recorded)) -> Going<'a> {
-    Going {
-        death: Death::Never,
-        policy,
-        onlooker,
-    }
+/// So many minutes after a time.
+fn later(emulator: &Emulator, than: Timestamp, minutes: i64) {
+    let clock = emulator.clock();
+    clock.advance_to(than + SignedDuration::from_mins(minutes));
 }
 
 /// Does something else, to its end, while an onlooker keeps the engine waiting.
-pub(crate) fn meanwhile<T: Send>(future: impl Future<Output = T> + Send) -> T {
+fn meanwhile<T: Send, F: Future<Output = T>>(what: impl FnOnce() -> F + Send) -> T {
     let other = || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(future)
+        runtime.block_on(what())
     };
     std::thread::scope(|scope| scope.spawn(other).join().unwrap())
 }
 
 /// Runs the same plan from another machine, to its end, while this one waits.
-pub(crate) fn elsewhere_now(
-    state: &Path,
-    plan: &str,
-    emulator: &Emulator,
-) -> Result<Ended, Stopped> {
-    let other = || {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(run(state, plan, emulator))
-    };
-    std::thread::scope(|scope| scope.spawn(other).join().unwrap())
+fn elsewhere_now(state: &Path, plan: &str, emulator: &Emulator) -> Result<Ended, Stopped> {
+    meanwhile(|| run(state, plan, emulator))
 }
 
-pub(crate) fn job_of(state: &Path, name: &str) -> Option<String> {
-    let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
-    let history = History::of(&events).unwrap();
-    let past = history.observed.restores.get(name)?;
+fn job_of(state: &Path, name: &str) -> Option<String> {
+    let observed = observed(state);
+    let past = observed.restores.get(name)?;
     past.stage.job_id().map(str::to_owned)
 }
 
-pub(crate) fn at(emulator: &Emulator, from: Timestamp, minutes: i64) {
-    emulator
-        .clock()
-        .advance_to(from + SignedDuration::from_mins(minutes));
+fn stage_of(state: &Path, name: &str) -> Option<Stage> {
+    let mut observed = observed(state);
+    observed.restores.remove(name).map(|past| past.stage)
 }
 
-pub(crate) async fn stranger(
-    emulator: &Emulator,
-    token: &str,
-    resource_type: &str,
-    metadata: &[(&str, &str)],
-) {
-    let aws = connect(emulator).await;
-    let request = Request {
-        copy_source_tags_to_restored_resource: None,
-        iam_role_arn: Some("arn:aws:iam::123456789012:role/restore".to_owned()),
-        idempotency_token: Some(token.to_owned()),
-        metadata: metadata
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect(),
-        recovery_point_arn: point(0),
-        resource_type: resource_type.to_owned(),
-    };
-    aws.start(&request).await.unwrap();
+/// A file system, and one whose recovery point hangs on what that has made.
+fn one_after_the_other() -> String {
+    many(1, 0)
+        + "  late:\n    type: EFS\n    needs: [r0]\n    recovery_point: \"arn:aws:backup:us-west-2:123456789012:recovery-point:{{ restores.r0.created.job_id }}\"\n    metadata:\n      file-system-id: fs-0a1b2c3d\n      newFileSystem: true\n      Encrypted: true\n      CreationToken: late\n"
 }
 
-pub(crate) fn stage_of(state: &Path, name: &str) -> Stage {
-    let events = journal::read(&journal::directory(state, "many", "main")).unwrap();
-    let history = History::of(&events).unwrap();
-    history.observed.restores[name].stage.clone()
-}
-
-/// File systems that all come from one recovery point.
-pub(crate) fn one_point(count: usize) -> String {
-    let mut plan = format!("{HEAD}restores:\n");
-    for at in 0..count {
-        let _ = write!(
-            plan,
-            "  r{at}:\n    type: EFS\n    recovery_point: {}\n    metadata:\n      file-system-id: fs-0a1b2c3d\n      newFileSystem: true\n      Encrypted: true\n      CreationToken: \"{{{{ restore }}}}-{{{{ run.id }}}}\"\n",
-            point(0)
-        );
+/// AWS refuses a request.
+fn refused() -> FaultKind {
+    FaultKind::Error {
+        status: 400,
+        code: "InvalidParameterValueException".to_owned(),
+        message: "It exists already.".to_owned(),
     }
-    plan
 }
 
-pub(crate) fn counted(emulator: &Emulator, operation: Operation) -> u64 {
-    emulator
-        .calls()
-        .get(&operation)
-        .copied()
-        .unwrap_or_default()
+/// One listing does not show what was started in the last minute.
+fn lagging() -> Fault {
+    let lag = FaultKind::ListLag(SignedDuration::from_secs(60));
+    Fault::new(Operation::ListRestoreJobs, lag).times(1)
 }

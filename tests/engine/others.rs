@@ -6,16 +6,20 @@ use jiff::SignedDuration;
 use redrill::diagnostic::Source;
 use redrill::diff::Stage;
 use redrill::emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
-use redrill::execute::{Ended, Event, History, Policy, Recorded, Twins, Writer as _};
-use redrill::journal;
+use redrill::execute::{Ended, Event, Policy, Recorded, Twins, Writer as _};
 use redrill::pipeline;
 use redrill::plan::Request;
 use redrill::render::{Inputs, Known};
 use redrill::validate::Rules;
 
-use super::{at, elsewhere_now, going, job_of, meanwhile, point, stage_of, stranger};
-use crate::harness::{Death, completed, connect, driven, fast, run, run_going, run_until};
-use crate::support::{at_once, emulator, folder, many, redrill, write};
+use super::{
+    OTHER, SAME, elsewhere_now, job_of, lagging, later, meanwhile, refused, stage_of, stranger,
+};
+use crate::harness::{
+    Death, completed, connect, driven, fast, going, run, run_as, run_going, run_until, run_watched,
+    sleep,
+};
+use crate::support::{at_once, emulator, folder, many, point, ran, write};
 
 /// What another machine would send for a restore.
 fn request_of(text: &str, step: usize) -> Request {
@@ -28,43 +32,26 @@ fn request_of(text: &str, step: usize) -> Request {
     plan.steps[step].draft.sent_with(&token)
 }
 
-const SAME: [(&str, &str); 4] = [
-    ("file-system-id", "fs-0a1b2c3d"),
-    ("newFileSystem", "true"),
-    ("Encrypted", "true"),
-    ("CreationToken", "r0-main"),
-];
-
-/// A new run compares a restore with a stranger's job; the machine sleeps meanwhile, somebody does the restore elsewhere, AWS
-/// forgets. The second look begins at the intent, which was written after the sleep.
+/// A new run compares a restore with a stranger's job; the machine sleeps meanwhile, somebody does the restore elsewhere,
+/// AWS forgets. The second look begins at the first one, not at the intent, which was written after the sleep.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sleep_while_a_new_restore_is_compared() {
     let emulator = emulator(driven(TokenSemantics::recorded())).await;
     let plan = many(1, 0);
-    stranger(
-        &emulator,
-        "x",
-        "EFS",
-        &[
-            ("file-system-id", "fs-0a1b2c3d"),
-            ("newFileSystem", "false"),
-        ],
-    )
-    .await;
+    stranger(&emulator, "x", 0, &OTHER).await;
     emulator.inject(Fault::new(Operation::GetRestoreJobMetadata, FaultKind::Throttle).times(1));
     let (state, other) = (folder(), folder());
-    let clock = emulator.clock();
     let mut slept = 0;
     let mut onlooker = |recorded: &Recorded| {
         if let Event::Trouble { .. } = recorded.event {
             slept += 1;
-            clock.advance_to(clock.now() + SignedDuration::from_mins(30));
+            sleep(&emulator, SignedDuration::from_mins(30));
             let ended = elsewhere_now(other.path(), &plan, &emulator);
             assert_eq!(ended.unwrap(), Ended::Finished);
-            clock.advance_to(clock.now() + SignedDuration::from_mins(90));
+            sleep(&emulator, SignedDuration::from_mins(90));
         }
     };
-    let ended = run_going(state.path(), &plan, &emulator, going(fast(), &mut onlooker)).await;
+    let ended = run_watched(state.path(), &plan, &emulator, &mut onlooker).await;
     assert_eq!(slept, 1);
     assert_eq!(
         emulator.jobs().len(),
@@ -88,34 +75,19 @@ async fn a_refusal_soon_after_the_last_copy() {
     emulator.inject(of(1, FaultKind::Job(JobFault::Slow(60))));
     emulator.inject(of(0, FaultKind::ResetBefore));
     emulator.inject(of(0, FaultKind::ResetAfter));
-    emulator.inject(of(
-        0,
-        FaultKind::Error {
-            status: 400,
-            code: "InvalidParameterValueException".to_owned(),
-            message: "It exists already.".to_owned(),
-        },
-    ));
+    emulator.inject(of(0, refused()));
     // The first is the look at what exists.
-    emulator.inject(
-        Fault::new(
-            Operation::ListRestoreJobs,
-            FaultKind::ListLag(SignedDuration::from_secs(60)),
-        )
-        .after(1)
-        .times(1),
-    );
-    let clock = emulator.clock();
+    emulator.inject(lagging().after(1));
     let mut slept = false;
     let mut onlooker = |recorded: &Recorded| {
         if let Event::Trouble { .. } = recorded.event
             && !slept
         {
             slept = true;
-            clock.advance_to(clock.now() + SignedDuration::from_mins(3));
+            sleep(&emulator, SignedDuration::from_mins(3));
         }
     };
-    let ended = run_going(state.path(), &plan, &emulator, going(fast(), &mut onlooker)).await;
+    let ended = run_watched(state.path(), &plan, &emulator, &mut onlooker).await;
     assert_eq!(
         (emulator.jobs().len(), completed(state.path())),
         (2, 2),
@@ -126,7 +98,7 @@ async fn a_refusal_soon_after_the_last_copy() {
 }
 
 /// This machine looked, waits (limits), somebody does r1 elsewhere after 5 minutes; at 40 minutes r1's intent is written and
-/// the process dies. It comes back at 70: the listing begins at the intent.
+/// the process dies. It comes back at 70: the listing begins when this machine may have looked.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_marked_job_older_than_the_intent() {
     let plan = many(2, 0).replace("restores:", "limits: { concurrent: 1 }\nrestores:");
@@ -144,29 +116,22 @@ async fn a_marked_job_older_than_the_intent() {
         let request = request_of(&plan, 1);
         let mut onlooker = |recorded: &Recorded| match &recorded.event {
             Event::Accepted { restore, .. } if restore == "r0" => {
-                at(&emulator, began, 5);
-                meanwhile(async {
+                later(&emulator, began, 5);
+                meanwhile(|| async {
                     let aws = connect(&emulator).await;
                     aws.start(&request).await.unwrap();
                 });
-                at(&emulator, began, 39);
+                later(&emulator, began, 39);
             }
             _ => {}
         };
         let mut going = going(fast(), &mut onlooker);
         going.death = Death::After(death);
         let ended = run_going(state.path(), &plan, &emulator, going).await;
-        let events = journal::read(&journal::directory(state.path(), "many", "main")).unwrap();
-        let stage = History::of(&events)
-            .unwrap()
-            .observed
-            .restores
-            .get("r1")
-            .map(|p| p.stage.clone());
-        if stage == Some(Stage::Intended) {
+        if stage_of(state.path(), "r1") == Some(Stage::Intended) {
             assert!(ended.is_err());
             assert_eq!(emulator.jobs().len(), 2);
-            at(&emulator, began, 70);
+            later(&emulator, began, 70);
             let ended = run(state.path(), &plan, &emulator).await;
             assert_eq!(emulator.jobs().len(), 2, "{ended:?}");
             emulator.shutdown().await;
@@ -193,31 +158,15 @@ async fn the_region_changes_between_runs() {
         request_of(&moved, 0).idempotency_token
     );
     write(state.path(), "plan.yaml", &moved);
-    let (path, url) = (state.path().to_owned(), emulator.url());
-    let output = tokio::task::spawn_blocking(move || {
-        redrill(&path)
-            .args([
-                "run",
-                "plan.yaml",
-                "--yes",
-                "-q",
-                "--state",
-                ".",
-                "--endpoint-url",
-                &url,
-            ])
-            .output()
-            .unwrap()
-    })
-    .await
-    .unwrap();
+    let run = ["run", "plan.yaml", "--yes", "-q", "--state", "."];
+    let (code, said, _) = ran(state.path(), &emulator, &run).await;
     let regions: Vec<String> = emulator
         .jobs()
         .iter()
         .map(|job| job.region.clone())
         .collect();
-    assert_eq!(regions, ["us-west-2"], "{output:?}");
-    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(regions, ["us-west-2"], "{said}");
+    assert_eq!(code, 4);
     emulator.shutdown().await;
 }
 
@@ -228,11 +177,10 @@ async fn a_job_without_the_mark_is_not_the_lost_one() {
     let emulator = emulator(driven(TokenSemantics::default())).await;
     let state = folder();
     let plan = many(1, 0);
-    let clock = emulator.clock();
     let mut onlooker = |recorded: &Recorded| {
         if let Event::Intended { .. } = recorded.event {
-            meanwhile(stranger(&emulator, "x", "EFS", &SAME));
-            clock.advance_to(clock.now() + SignedDuration::from_mins(2));
+            meanwhile(|| stranger(&emulator, "x", 0, &SAME));
+            sleep(&emulator, SignedDuration::from_mins(2));
         }
     };
     let mut going = going(fast(), &mut onlooker);
@@ -241,13 +189,7 @@ async fn a_job_without_the_mark_is_not_the_lost_one() {
         .await
         .unwrap_err();
     assert_eq!(emulator.jobs().len(), 2);
-    emulator.inject(
-        Fault::new(
-            Operation::ListRestoreJobs,
-            FaultKind::ListLag(SignedDuration::from_secs(60)),
-        )
-        .times(1),
-    );
+    emulator.inject(lagging());
     let ended = run(state.path(), &plan, &emulator).await;
     let own = request_of(&plan, 0).idempotency_token;
     let job = emulator
@@ -270,32 +212,24 @@ async fn a_job_without_the_mark_is_not_the_lost_one() {
 async fn start_anyway_holds_after_a_crash() {
     for twins in [Twins::StartAnyway, Twins::Ask] {
         let emulator = emulator(driven(TokenSemantics::default())).await;
-        stranger(&emulator, "x", "EFS", &SAME).await;
-        let clock = emulator.clock();
-        clock.advance_to(clock.now() + SignedDuration::from_mins(5));
+        stranger(&emulator, "x", 0, &SAME).await;
+        sleep(&emulator, SignedDuration::from_mins(5));
         let state = folder();
         let plan = many(1, 0);
-        let anyway = || Policy {
+        let anyway = Policy {
             twins: Twins::StartAnyway,
             ..fast()
         };
         let mut nothing = |_: &Recorded| {};
-        let mut first = going(anyway(), &mut nothing);
+        let mut first = going(anyway, &mut nothing);
         first.death = Death::After(1);
         run_going(state.path(), &plan, &emulator, first)
             .await
             .unwrap_err();
         assert_eq!(emulator.jobs().len(), 1);
-        assert_eq!(stage_of(state.path(), "r0"), Stage::Intended);
+        assert_eq!(stage_of(state.path(), "r0"), Some(Stage::Intended));
         let strangers = emulator.jobs()[0].id.clone();
-        let mut nothing = |_: &Recorded| {};
-        let ended = run_going(
-            state.path(),
-            &plan,
-            &emulator,
-            going(Policy { twins, ..fast() }, &mut nothing),
-        )
-        .await;
+        let ended = run_as(Policy { twins, ..fast() }, state.path(), &plan, &emulator).await;
         assert_ne!(
             job_of(state.path(), "r0"),
             Some(strangers),

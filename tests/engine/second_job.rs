@@ -2,33 +2,44 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
-use redrill::emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
+use jiff::{SignedDuration, Timestamp};
+use redrill::emulator::{Emulator, Fault, FaultKind, JobFault, Operation, TokenSemantics};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
 
-use super::{at, elsewhere_now, going, job_of, meanwhile, stage_of, stranger, unmarked};
-use crate::harness::{Death, Going, completed, driven, fast, run, run_going, run_until};
-use crate::support::{emulator, folder, many};
+use super::{
+    OTHER, elsewhere_now, job_of, lagging, later, meanwhile, one_after_the_other, refused,
+    stage_of, stranger,
+};
+use crate::harness::{
+    Death, completed, driven, fast, going, jobs_are_there, run, run_as, run_going, run_until,
+    run_watched, sleep,
+};
+use crate::support::{HEAD, emulator, folder, many, point};
+
+/// Restores of a type that redrill has no rules of, so that there is no mark; all ask for the very same.
+fn unmarked(count: usize) -> String {
+    let restore = |at| {
+        let point = point(0);
+        format!(
+            "  r{at}:\n    type: Mystery\n    recovery_point: {point}\n    metadata: {{ size: \"5\" }}\n"
+        )
+    };
+    HEAD.to_owned() + &(0..count).map(restore).collect::<String>()
+}
 
 /// A machine that slept for longer than AWS remembers tokens, between a request and its second try.
 #[tokio::test]
 async fn a_request_is_not_sent_again_when_its_token_may_be_forgotten() {
     let emulator = emulator(driven(TokenSemantics::recorded())).await;
     emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::ResetAfter).times(1));
-    let clock = emulator.clock();
     let state = folder();
     let mut adopted = 0;
     let mut onlooker = |recorded: &Recorded| match &recorded.event {
-        Event::Trouble { .. } => clock.advance_to(clock.now() + SignedDuration::from_hours(2)),
+        Event::Trouble { .. } => sleep(&emulator, SignedDuration::from_hours(2)),
         Event::Adopted { .. } => adopted += 1,
         _ => {}
     };
-    let going = Going {
-        death: Death::Never,
-        policy: fast(),
-        onlooker: &mut onlooker,
-    };
-    let ended = run_going(state.path(), &many(1, 0), &emulator, going).await;
+    let ended = run_watched(state.path(), &many(1, 0), &emulator, &mut onlooker).await;
     assert_eq!(ended.unwrap(), Ended::Finished);
     assert_eq!((emulator.jobs().len(), adopted), (1, 1));
     emulator.shutdown().await;
@@ -42,11 +53,8 @@ async fn a_sleep_on_the_way_counts() {
     let state = folder();
     let plan = many(1, 0);
     let sleep = async {
-        while emulator.jobs().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        let clock = emulator.clock();
-        clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+        jobs_are_there(&emulator, 1).await;
+        sleep(&emulator, SignedDuration::from_hours(2));
         emulator.drop_connections();
     };
     let (ended, ()) = tokio::join!(run(state.path(), &plan, &emulator), sleep);
@@ -63,7 +71,6 @@ async fn what_others_have_started_during_a_sleep_is_found() {
     // Each needs the one before.
     let plan = many(4, 1);
     let (state, elsewhere) = (folder(), folder());
-    let clock = emulator.clock();
     let (mut completed_here, mut adopted) = (0, 0);
     let mut onlooker = |recorded: &Recorded| match recorded.event {
         Event::Completed { .. } => {
@@ -71,18 +78,13 @@ async fn what_others_have_started_during_a_sleep_is_found() {
             if completed_here == 2 {
                 let ended = elsewhere_now(elsewhere.path(), &plan, &emulator);
                 assert_eq!(ended.unwrap(), Ended::Finished);
-                clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+                sleep(&emulator, SignedDuration::from_hours(2));
             }
         }
         Event::Adopted { .. } => adopted += 1,
         _ => {}
     };
-    let going = Going {
-        death: Death::Never,
-        policy: fast(),
-        onlooker: &mut onlooker,
-    };
-    let ended = run_going(state.path(), &plan, &emulator, going).await;
+    let ended = run_watched(state.path(), &plan, &emulator, &mut onlooker).await;
     assert_eq!(ended.unwrap(), Ended::Finished);
     assert_eq!((completed_here, adopted), (4, 2));
     assert_eq!(emulator.jobs().len(), 4);
@@ -100,41 +102,42 @@ async fn a_second_attempt_is_looked_for_as_well() {
     let fails = JobFault::Fails("no room".to_owned());
     emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::Job(fails)).times(1));
     let plan = many(1, 0);
-    let clock = emulator.clock();
     for state in [folder(), folder()] {
         for retry_failed in [false, true] {
-            let going = Going {
-                death: Death::Never,
-                policy: Policy {
-                    retry_failed,
-                    ..fast()
-                },
-                onlooker: &mut |_| {},
+            let policy = Policy {
+                retry_failed,
+                ..fast()
             };
-            let ended = run_going(state.path(), &plan, &emulator, going).await;
+            let ended = run_as(policy, state.path(), &plan, &emulator).await;
             assert_eq!(ended.unwrap(), Ended::Finished);
         }
         assert_eq!((emulator.jobs().len(), completed(state.path())), (2, 1));
-        clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+        sleep(&emulator, SignedDuration::from_hours(2));
     }
     emulator.shutdown().await;
 }
 
+/// An emulator that has a plan's job from elsewhere, and when that was made.
+async fn forty_minutes_after(plan: &str) -> (Emulator, Timestamp) {
+    let emulator = emulator(driven(TokenSemantics::recorded())).await;
+    run(folder().path(), plan, &emulator).await.unwrap();
+    let made = emulator.jobs()[0].created_at;
+    later(&emulator, made, 40);
+    (emulator, made)
+}
+
 /// No mark, no journal: a job of 40 minutes counts as answered by its token. The runner dies with the intent on disk, and
-/// comes back when AWS has forgotten that token: the listing begins at the intent, not at the job.
+/// comes back when AWS has forgotten that token: the listing begins at the job, not at the intent.
 #[tokio::test]
 async fn a_young_unmarked_job_is_remembered_by_the_next_runner() {
-    let emulator = emulator(driven(TokenSemantics::recorded())).await;
     let plan = unmarked(1);
-    run(folder().path(), &plan, &emulator).await.unwrap();
-    let made = emulator.jobs()[0].created_at;
-    at(&emulator, made, 40);
+    let (emulator, made) = forty_minutes_after(&plan).await;
     let state = folder();
     run_until(state.path(), &plan, &emulator, Death::After(1))
         .await
         .unwrap_err();
     assert_eq!(emulator.jobs().len(), 1);
-    at(&emulator, made, 62);
+    later(&emulator, made, 62);
     let ended = run(state.path(), &plan, &emulator).await;
     assert_eq!(emulator.jobs().len(), 1, "{ended:?}");
     emulator.shutdown().await;
@@ -143,31 +146,27 @@ async fn a_young_unmarked_job_is_remembered_by_the_next_runner() {
 /// The same, and the machine sleeps for half an hour between the comparison and the request.
 #[tokio::test]
 async fn a_young_unmarked_job_grows_old_before_the_request_leaves() {
-    let emulator = emulator(driven(TokenSemantics::recorded())).await;
     let plan = unmarked(1);
-    run(folder().path(), &plan, &emulator).await.unwrap();
-    let made = emulator.jobs()[0].created_at;
-    at(&emulator, made, 40);
+    let (emulator, made) = forty_minutes_after(&plan).await;
     let state = folder();
     let mut onlooker = |recorded: &Recorded| {
         if let Event::Intended { .. } = recorded.event {
-            at(&emulator, made, 70);
+            later(&emulator, made, 70);
         }
     };
-    let ended = run_going(state.path(), &plan, &emulator, going(fast(), &mut onlooker)).await;
+    let ended = run_watched(state.path(), &plan, &emulator, &mut onlooker).await;
     assert_eq!(emulator.jobs().len(), 1, "{ended:?}");
     emulator.shutdown().await;
 }
 
-/// One request was throttled and waits for its second try; others wait for their first. The machine sleeps, somebody does all
-/// of it elsewhere, AWS forgets. The look after the sleep is for those that were not sent, and resets the time for the other one.
+/// One request was throttled and waits for its second try; others wait for their first. The machine sleeps, somebody does
+/// all of it elsewhere, AWS forgets. The look after the sleep makes neither of them any younger.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_after_a_sleep_is_for_those_that_were_throttled_too() {
     let emulator = emulator(driven(TokenSemantics::recorded())).await;
     emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::Throttle).times(1));
     let plan = many(3, 0);
     let (state, other) = (folder(), folder());
-    let clock = emulator.clock();
     let mut slept = false;
     let mut onlooker = |recorded: &Recorded| {
         if let Event::Trouble { .. } = recorded.event
@@ -178,16 +177,11 @@ async fn a_look_after_a_sleep_is_for_those_that_were_throttled_too() {
                 elsewhere_now(other.path(), &plan, &emulator).unwrap(),
                 Ended::Finished
             );
-            clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+            sleep(&emulator, SignedDuration::from_hours(2));
         }
     };
-    let ended = run_going(
-        state.path(),
-        &plan,
-        &emulator,
-        going(Policy::default(), &mut onlooker),
-    )
-    .await;
+    let going = going(Policy::default(), &mut onlooker);
+    let ended = run_going(state.path(), &plan, &emulator, going).await;
     assert!(slept);
     assert_eq!(emulator.jobs().len(), 3, "{ended:?}");
     emulator.shutdown().await;
@@ -202,52 +196,38 @@ async fn a_listing_is_as_old_as_it_is() {
     emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::ResetBefore).times(1));
     emulator.inject(Fault::new(Operation::GetRestoreJobMetadata, FaultKind::Throttle).times(1));
     let (state, other) = (folder(), folder());
-    let clock = emulator.clock();
     let mut troubles = 0;
     let mut onlooker = |recorded: &Recorded| {
         if let Event::Trouble { .. } = recorded.event {
             troubles += 1;
             if troubles == 1 {
                 // Something else of the same recovery point, to be compared.
-                meanwhile(stranger(
-                    &emulator,
-                    "x",
-                    "EFS",
-                    &[
-                        ("file-system-id", "fs-0a1b2c3d"),
-                        ("newFileSystem", "false"),
-                    ],
-                ));
+                meanwhile(|| stranger(&emulator, "x", 0, &OTHER));
             } else {
                 let ended = elsewhere_now(other.path(), &plan, &emulator);
                 assert_eq!(ended.unwrap(), Ended::Finished);
             }
-            clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+            sleep(&emulator, SignedDuration::from_hours(2));
         }
     };
-    let going = going(fast(), &mut onlooker);
-    let ended = run_going(state.path(), &plan, &emulator, going).await;
+    let ended = run_watched(state.path(), &plan, &emulator, &mut onlooker).await;
     assert_eq!((ended.unwrap(), troubles), (Ended::Finished, 2));
     assert_eq!(emulator.jobs().len(), 2, "one of them is the stranger's");
     emulator.shutdown().await;
 }
 
-/// A recovery point that hangs on another restore's result is not looked for without a journal.
+/// A recovery point that hangs on another restore's result is looked for once it is known.
 #[tokio::test]
 async fn a_recovery_point_that_becomes_known_later_is_looked_for() {
     let emulator = emulator(driven(TokenSemantics::recorded())).await;
-    let plan = format!(
-        "{}  late:\n    type: EFS\n    needs: [r0]\n    recovery_point: \"arn:aws:backup:us-west-2:123456789012:recovery-point:{{{{ restores.r0.created.job_id }}}}\"\n    metadata:\n      file-system-id: fs-0a1b2c3d\n      newFileSystem: true\n      Encrypted: true\n      CreationToken: late\n",
-        many(1, 0)
-    );
+    let plan = one_after_the_other();
     let first = folder();
     assert_eq!(
         run(first.path(), &plan, &emulator).await.unwrap(),
         Ended::Finished
     );
     assert_eq!(emulator.jobs().len(), 2);
-    let clock = emulator.clock();
-    clock.advance_to(clock.now() + SignedDuration::from_hours(2));
+    sleep(&emulator, SignedDuration::from_hours(2));
     let again = folder();
     let ended = run(again.path(), &plan, &emulator).await;
     assert_eq!(emulator.jobs().len(), 2, "{ended:?}");
@@ -261,25 +241,8 @@ async fn a_refusal_is_not_believed_while_a_listing_may_lag() {
     let plan = many(1, 0);
     let state = folder();
     emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::ResetAfter).times(1));
-    emulator.inject(
-        Fault::new(
-            Operation::StartRestoreJob,
-            FaultKind::Error {
-                status: 400,
-                code: "InvalidParameterValueException".to_owned(),
-                message: "It exists already.".to_owned(),
-            },
-        )
-        .times(1),
-    );
-    emulator.inject(
-        Fault::new(
-            Operation::ListRestoreJobs,
-            FaultKind::ListLag(SignedDuration::from_secs(60)),
-        )
-        .after(1)
-        .times(1),
-    );
+    emulator.inject(Fault::new(Operation::StartRestoreJob, refused()).times(1));
+    emulator.inject(lagging().after(1));
     let ended = run(state.path(), &plan, &emulator).await;
     assert_eq!(
         (emulator.jobs().len(), completed(state.path())),
@@ -290,7 +253,7 @@ async fn a_refusal_is_not_believed_while_a_listing_may_lag() {
     emulator.shutdown().await;
 }
 
-/// Two restores ask for the same (no mark); of two requests without an answer one has arrived. Both take its job.
+/// Two restores ask for the same (no mark); of two requests without an answer one has arrived. One of them takes its job.
 #[tokio::test]
 async fn one_job_is_not_taken_for_two_restores() {
     let emulator = emulator(driven(TokenSemantics::recorded())).await;
@@ -320,7 +283,7 @@ async fn one_job_is_not_taken_for_two_restores() {
     emulator.shutdown().await;
 }
 
-/// Both requests have arrived, unanswered: `--adopt=JOB` gives the one job to both restores, and the other is lost.
+/// Both requests have arrived, unanswered: `--adopt=JOB` gives a job to one restore, and the other is left for the other.
 #[tokio::test]
 async fn a_chosen_job_is_taken_once() {
     let emulator = emulator(driven(TokenSemantics::recorded())).await;
@@ -339,22 +302,14 @@ async fn a_chosen_job_is_taken_once() {
         chosen: ids.iter().map(|id| (*id).clone()).collect(),
         ..fast()
     };
-    let mut nothing = |_: &Recorded| {};
-    let both = run_going(
+    let both = run_as(
+        chosen(&[&made[0], &made[1]]),
         state.path(),
         &plan,
         &emulator,
-        going(chosen(&[&made[0], &made[1]]), &mut nothing),
     )
     .await;
-    let mut nothing = |_: &Recorded| {};
-    let one = run_going(
-        state.path(),
-        &plan,
-        &emulator,
-        going(chosen(&[&made[0]]), &mut nothing),
-    )
-    .await;
+    let one = run_as(chosen(&[&made[0]]), state.path(), &plan, &emulator).await;
     let last = run(state.path(), &plan, &emulator).await;
     let jobs: BTreeSet<_> = ["r0", "r1"].map(|name| job_of(state.path(), name)).into();
     assert_eq!(

@@ -3,27 +3,24 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use redrill::aws::{Aws, Settings};
 use redrill::diff::{Observed, Wanted};
 use redrill::emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
-use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins, Writer};
+use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
 use redrill::pipeline;
-use redrill::plan::Request;
 use redrill::render::{Inputs, Known};
 
-use crate::harness::{Death, Going, completed, driven, fast, run, run_going, run_until};
+use super::{SAME, stranger};
+use crate::harness::{
+    Death, completed, driven, fast, jobs_are_there, logged, run, run_as, run_until, run_watched,
+    sleep,
+};
 use crate::support::{at_once, emulator, folder, many, operations, redrill, write};
 
 /// Thousands of intents without an answer cost a listing, not a listing each.
 #[tokio::test]
 async fn what_an_earlier_runner_left_unanswered_is_found_by_one_listing() {
     let state = folder();
-    let log = state.path().join("requests.jsonl");
-    let emulator = emulator(Options {
-        log: Some(log.clone()),
-        ..driven(TokenSemantics::default())
-    })
-    .await;
+    let (emulator, log) = logged(state.path(), TokenSemantics::default()).await;
     // Dies with all intents on disk and nothing sent.
     run_until(state.path(), &many(20, 0), &emulator, Death::After(1))
         .await
@@ -61,16 +58,14 @@ async fn jobs_that_ended_before_they_were_found_are_known_to_have_ended() {
         let plan = many(20, 0);
         if lost == 0 {
             run(folder().path(), &plan, &emulator).await.unwrap();
-            clock.advance_to(clock.now() + SignedDuration::from_hours(24));
+            sleep(&emulator, SignedDuration::from_hours(24));
         }
         let before = operations(&log).len();
         emulator.inject(Fault::new(Operation::StartRestoreJob, FaultKind::NoAnswer).times(lost));
         let sleep = async {
-            while emulator.jobs().len() < 20 {
-                tokio::task::yield_now().await;
-            }
+            jobs_are_there(&emulator, 20).await;
             if lost > 0 {
-                clock.advance_to(clock.now() + SignedDuration::from_mins(40));
+                sleep(&emulator, SignedDuration::from_mins(40));
                 emulator.drop_connections();
             }
             clock.now()
@@ -108,12 +103,7 @@ async fn credentials_that_run_out_are_waited_for() {
             said.push(message.clone());
         }
     };
-    let going = Going {
-        death: Death::Never,
-        policy: fast(),
-        onlooker: &mut onlooker,
-    };
-    let ended = run_going(state.path(), &many(3, 0), &emulator, going).await;
+    let ended = run_watched(state.path(), &many(3, 0), &emulator, &mut onlooker).await;
     assert_eq!(ended.unwrap(), Ended::Finished);
     assert_eq!((emulator.jobs().len(), completed(state.path())), (3, 3));
     assert!(said.len() <= 3, "said once an operation: {said:?}");
@@ -127,49 +117,17 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
     let emulator = emulator(driven(TokenSemantics::default())).await;
     let plan = many(1, 0);
     // Two strangers have asked for the same.
-    let settings = Settings {
-        account: "123456789012".to_owned(),
-        region: "us-west-2".to_owned(),
-        endpoint_url: Some(emulator.url()),
-        without_credentials: true,
-        ..Settings::default()
-    };
-    let aws = Aws::connect(&settings).await;
-    for stranger in ["one", "two"] {
-        let metadata = [
-            ("file-system-id", "fs-0a1b2c3d"),
-            ("newFileSystem", "true"),
-            ("Encrypted", "true"),
-            ("CreationToken", "r0-main"),
-        ];
-        let request = Request {
-            copy_source_tags_to_restored_resource: None,
-            iam_role_arn: Some("arn:aws:iam::123456789012:role/restore".to_owned()),
-            idempotency_token: Some(stranger.to_owned()),
-            metadata: metadata
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
-            recovery_point_arn: "arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-000000000000".to_owned(),
-            resource_type: "EFS".to_owned(),
-        };
-        aws.start(&request).await.unwrap();
+    for token in ["one", "two"] {
+        stranger(&emulator, token, 0, &SAME).await;
     }
-    emulator
-        .clock()
-        .advance_to(emulator.clock().now() + SignedDuration::from_hours(2));
+    sleep(&emulator, SignedDuration::from_hours(2));
     let strangers: Vec<String> = emulator.jobs().iter().map(|job| job.id.clone()).collect();
     assert_eq!(strangers.len(), 2);
     let ask = |policy: Policy| {
         let (emulator, plan) = (&emulator, &plan);
         async move {
             let state = folder();
-            let going = Going {
-                death: Death::Never,
-                policy,
-                onlooker: &mut |_| {},
-            };
-            let ended = run_going(state.path(), plan, emulator, going).await;
+            let ended = run_as(policy, state.path(), plan, emulator).await;
             (ended, completed(state.path()))
         }
     };
