@@ -2,7 +2,8 @@
 
 use crate::support::{at_once, emulator, folder, many, redrill, write};
 
-const CANARY: &str = "cnry-\"7f3a'91";
+/// What stands between its quotes is looked for by itself, and no digest can hold it: it is not hexadecimal.
+const CANARY: &str = "cnry-\"7xyz'91";
 
 fn contains(folder: &std::path::Path, needle: &[u8]) -> Option<std::path::PathBuf> {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -38,7 +39,7 @@ async fn a_secret_is_in_no_output_and_no_file() {
         let needles = [
             CANARY.to_owned(),
             escaped[1..escaped.len() - 1].to_owned(),
-            "7f3a".to_owned(),
+            "7xyz".to_owned(),
         ];
         for arguments in [
             &["validate", "bad.yaml"][..],
@@ -82,7 +83,7 @@ async fn a_secret_is_in_no_output_and_no_file() {
                 }
             }
         }
-        assert_eq!(contains(&path, b"7f3a"), None);
+        assert_eq!(contains(&path, b"7xyz"), None);
     })
     .await
     .unwrap();
@@ -98,7 +99,7 @@ async fn a_secret_is_in_no_output_and_no_file() {
 /// The same canary by every route, through every command; the plan makes things of it as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_shows_nowhere_whatever_way_it_came() {
-    const SECRET: &str = "Canary \"7f3a'91\\ä";
+    const SECRET: &str = "Canary \"7xyz'91\\ä";
     let emulator = emulator(at_once()).await;
     let folder = folder();
     let (path, url) = (folder.path().to_owned(), emulator.url());
@@ -208,8 +209,7 @@ async fn a_secret_shows_nowhere_whatever_way_it_came() {
             vec!["status"],
         ];
         let upper = SECRET.to_uppercase();
-        let title = "Canary \"7F3A";
-        let needles = [SECRET, &upper, "7f3a", "7F3A", title];
+        let needles = [SECRET, &upper, "7xyz", "7XYZ"];
         for (route, in_environment) in &routes {
             for command in &commands {
                 let takes_inputs = command[0] != "status";

@@ -6,7 +6,8 @@ use super::run;
 use crate::dry_run::outputs::assert_valid;
 use crate::support::{at_once, bytes, emulator, files, folder, write};
 
-const CANARY: &str = "cnry-\"7f3a'91";
+/// What stands between its quotes is looked for by itself, and no digest can hold it: it is not hexadecimal.
+const CANARY: &str = "cnry-\"7xyz'91";
 
 fn plan() -> String {
     super::plan(2, "vars: { password: { secret: true } }\n", |at| {
@@ -91,7 +92,7 @@ async fn a_bundle_has_everything_and_no_secret() {
     let all = found.into_iter().chain([(zip.clone(), bytes(&zip))]);
     for (path, content) in all {
         let text = String::from_utf8_lossy(&content);
-        assert!(!text.contains("7f3a"), "{}", path.display());
+        assert!(!text.contains("7xyz"), "{}", path.display());
     }
     let read = |name: &str| String::from_utf8(bytes(&directory.join(name))).unwrap();
     assert!(
