@@ -97,11 +97,11 @@ fn main() {
     println!("starts a second, against the same emulator");
     println!("redrill run              {ours:8.0}");
     println!(
-        "boto3, 32 threads        {script:8.0}   redrill is {:4.0} times as fast",
+        "boto3, 32 threads        {script:8.0}   redrill is {:6.1} times as fast",
         ours / script
     );
     println!(
-        "xargs -P 32 aws          {commands:8.1}   redrill is {:4.0} times as fast",
+        "xargs -P 32 aws          {commands:8.1}   redrill is {:6.1} times as fast",
         ours / commands
     );
     assert!(ours >= 10.0 * script, "not ten times as fast as the script");

@@ -2,7 +2,7 @@
 //! clock jumps between runs, within them and while a request is on its way, an AWS that restarts, journals deleted between
 //! two runs. Jobs are as many as restores, and each is followed to its end.
 //!
-//! `cargo test torture` dies 40 times; `REDRILL_TORTURE=10000 cargo test --release torture -- --nocapture` so often.
+//! `cargo test torture` dies 40 times; `REDRILL_TORTURE=10000 cargo test torture -- --nocapture` so often.
 //! A failure prints its seed; `REDRILL_TORTURE_SEED=<seed>` repeats it.
 
 use jiff::SignedDuration;

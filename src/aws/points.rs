@@ -10,9 +10,12 @@ use aws_sdk_backup::types::{
 
 use super::Aws;
 use super::error::classify;
-use super::read::{PAGE, sorted, timestamp};
+use super::read::{sorted, timestamp};
 use crate::diff::{ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults};
 use crate::render::SourceFacts;
+
+/// Items a page, the most that any listing gives.
+const PAGE: i32 = 1000;
 
 impl<H> Sources for Aws<H> {
     async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {

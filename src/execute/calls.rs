@@ -16,7 +16,7 @@ use crate::render::Target;
 /// Calls under way at once. AWS allows 50 a second in all, and a call takes well under a second.
 const AT_ONCE: usize = 32;
 /// The same where nobody counts the calls: enough that the disk's flush is shared by many.
-const AT_ONCE_WITHOUT_RATES: usize = 64;
+const AT_ONCE_WITHOUT_RATES: usize = 128;
 
 /// What is to be done about a restore, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

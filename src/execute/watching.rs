@@ -1,6 +1,6 @@
 //! Watching jobs with few calls.
 //!
-//! A handful is described one by one. More are watched by listing what has ended since the last look, a thousand a
+//! A handful is described one by one. More are watched by listing what has ended since the last look, page after
 //! page; every so often everything since the oldest job is listed, for what such a listing may have left out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
