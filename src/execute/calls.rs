@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::Writer;
 use super::rates::Rates;
@@ -324,9 +324,11 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     pub(super) async fn answer(&mut self) -> Answer {
         loop {
             match self.tasks.join_next().await {
-                Some(Ok(answer)) => return self.taken(answer),
-                // A task neither panics nor is cancelled while the engine runs.
-                Some(Err(_)) => {}
+                Some(ended) => {
+                    if let Some(answer) = of_task(ended) {
+                        return self.taken(answer);
+                    }
+                }
                 None => std::future::pending().await,
             }
         }
@@ -334,7 +336,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
 
     /// An answer that is there already.
     pub(super) fn answer_now(&mut self) -> Option<Answer> {
-        let answer = self.tasks.try_join_next()?.ok()?;
+        let answer = of_task(self.tasks.try_join_next()?)?;
         Some(self.taken(answer))
     }
 
@@ -346,9 +348,44 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 }
 
+/// What a task has come to; none where it was cancelled, as when the program ends.
+///
+/// # Panics
+///
+/// Where the task has: the run ends, and goes on from its journal. It would wait for the answer for ever.
+pub(super) fn of_task<T>(ended: Result<T, JoinError>) -> Option<T> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(value) => Some(value),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_)) => None,
+    }
+}
+
 /// How long to wait before a call is made again that got no good answer.
 pub(super) fn backoff(tries: u32) -> SignedDuration {
     let full = 1_000_i64 << tries.min(5);
     // Half of it by chance, so that many restores do not come back at once.
     SignedDuration::from_millis(full / 2 + fastrand::i64(0..=full / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_panic_of_a_task_is_not_an_answer_that_never_comes() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { panic!("a bug") });
+        let ended: Result<(), JoinError> = tasks.join_next().await.unwrap();
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| of_task(ended)));
+        assert_eq!(*caught.unwrap_err().downcast::<&str>().unwrap(), "a bug");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_cancelled_has_no_answer() {
+        let mut tasks = JoinSet::new();
+        let task = tasks.spawn(std::future::pending::<()>());
+        task.abort();
+        assert_eq!(of_task(tasks.join_next().await.unwrap()), None);
+    }
 }

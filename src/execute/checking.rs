@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
-use super::calls::Due;
+use super::calls::{Due, of_task};
 use super::command::{Command, Commands, Exited, Ran};
 use super::engine::Stopped;
 use super::run::Run;
@@ -103,9 +103,11 @@ impl Checking {
     pub(super) async fn ended(&mut self) -> (Task, Ran) {
         loop {
             match self.tasks.join_next().await {
-                Some(Ok(ended)) => return ended,
-                // A task neither panics nor is cancelled while the engine runs.
-                Some(Err(_)) => {}
+                Some(ended) => {
+                    if let Some(ended) = of_task(ended) {
+                        return ended;
+                    }
+                }
                 None => std::future::pending().await,
             }
         }

@@ -261,6 +261,8 @@ pub async fn ask<R: Sources + 'static>(
         asked.insert(at, answer?);
         step(Step::One);
     }
+    // One that has panicked would have left something out.
+    workers.join_all().await;
     Ok(asked.into_values().collect())
 }
 
