@@ -28,8 +28,12 @@ async fn torture() {
     let wanted = number("REDRILL_TORTURE").unwrap_or(40);
     let (mut deaths, mut runs) = (0, 0);
     while deaths < wanted {
+        let before = deaths;
         deaths += one(runs).await;
         runs += 1;
+        if deaths / 1_000 > before / 1_000 {
+            eprintln!("{deaths} deaths so far");
+        }
     }
     eprintln!("{deaths} deaths in {runs} runs");
 }

@@ -10,9 +10,9 @@ use super::Aws;
 use super::error::classify;
 use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Reader};
 
-/// Jobs a page, of the thousand that AWS allows: a run of ten thousand lists forty pages, and while the SDK reads one of
-/// a thousand it holds as much memory as two thousand restores take.
-const JOBS: i32 = 250;
+/// Jobs a page, of the thousand that AWS allows: the calls are one in a hundred all the same, and pages of a thousand
+/// would take as much memory, while the SDK reads them, as two thousand restores.
+const JOBS: i32 = 100;
 
 impl<H> Reader for Aws<H> {
     async fn caller_account(&self) -> Result<String, ApiError> {
