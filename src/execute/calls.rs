@@ -322,16 +322,8 @@ impl<A: Reader + Writer + 'static> Calls<A> {
 
     /// The next answer; never returns while nothing is under way.
     pub(super) async fn answer(&mut self) -> Answer {
-        loop {
-            match self.tasks.join_next().await {
-                Some(ended) => {
-                    if let Some(answer) = of_task(ended) {
-                        return self.taken(answer);
-                    }
-                }
-                None => std::future::pending().await,
-            }
-        }
+        let answer = next_of(&mut self.tasks).await;
+        self.taken(answer)
     }
 
     /// An answer that is there already.
@@ -348,12 +340,23 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 }
 
+/// What the next task to end has come to; never returns while none is under way.
+pub(super) async fn next_of<T: 'static>(tasks: &mut JoinSet<T>) -> T {
+    loop {
+        match tasks.join_next().await.map(of_task) {
+            Some(Some(value)) => return value,
+            Some(None) => {}
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// What a task has come to; none where it was cancelled, as when the program ends.
 ///
 /// # Panics
 ///
 /// Where the task has: the run ends, and goes on from its journal. It would wait for the answer for ever.
-pub(super) fn of_task<T>(ended: Result<T, JoinError>) -> Option<T> {
+fn of_task<T>(ended: Result<T, JoinError>) -> Option<T> {
     match ended.map_err(JoinError::try_into_panic) {
         Ok(value) => Some(value),
         Err(Ok(panic)) => std::panic::resume_unwind(panic),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
-use super::calls::{Due, of_task};
+use super::calls::{Due, next_of};
 use super::command::{Command, Commands, Exited, Ran};
 use super::engine::Stopped;
 use super::run::Run;
@@ -101,16 +101,7 @@ impl Checking {
 
     /// The next command that has ended; never returns while none is under way.
     pub(super) async fn ended(&mut self) -> (Task, Ran) {
-        loop {
-            match self.tasks.join_next().await {
-                Some(ended) => {
-                    if let Some(ended) = of_task(ended) {
-                        return ended;
-                    }
-                }
-                None => std::future::pending().await,
-            }
-        }
+        next_of(&mut self.tasks).await
     }
 }
 
