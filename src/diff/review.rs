@@ -1,18 +1,21 @@
 //! Where a reviewer looks twice: the table in `review.yaml`, applied to keys and to whole requests.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::inside::{Part, Path, container};
 use crate::plan::{Plan, Step};
-use crate::render::{Metadata, Target};
+use crate::render::Target;
 use crate::validate::Rules;
 
 /// The table.
-const TABLE: &str = include_str!("review.yaml");
+pub(super) static TABLE: LazyLock<Table> =
+    // Embedded, and read by a test; a table that could not be read would class nothing.
+    LazyLock::new(|| serde_yaml::from_str(TEXT).unwrap_or_default());
+const TEXT: &str = include_str!("review.yaml");
 
 /// Why a reviewer looks twice. The order is that of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,7 +68,7 @@ pub struct Note {
 /// The table, ready to be asked.
 pub struct Review {
     rules: Arc<Rules>,
-    table: Table,
+    table: &'static Table,
     /// Names of keys in lower case.
     keys: BTreeMap<Class, HashSet<String>>,
 }
@@ -73,17 +76,17 @@ pub struct Review {
 /// `review.yaml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+pub(super) struct Table {
     keys: BTreeMap<Class, Vec<String>>,
     neither: BTreeMap<String, Vec<String>>,
-    existing: BTreeMap<String, Vec<Existing>>,
+    pub(super) existing: BTreeMap<String, Vec<Existing>>,
     names: BTreeMap<String, Vec<Name>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Existing {
+pub(super) struct Existing {
     #[serde(flatten)]
-    condition: Condition,
+    pub(super) condition: Condition,
     into: String,
 }
 
@@ -98,33 +101,20 @@ struct Name {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Condition {
+pub(super) struct Condition {
     #[serde(default)]
-    when: BTreeMap<String, Vec<String>>,
+    pub(super) when: BTreeMap<String, Vec<String>>,
     #[serde(default)]
-    unless: BTreeMap<String, Vec<String>>,
+    pub(super) unless: BTreeMap<String, Vec<String>>,
     #[serde(default)]
-    has: Vec<String>,
-}
-
-impl Condition {
-    fn holds(&self, metadata: &Metadata) -> bool {
-        let is_one_of = |(key, values): (&String, &Vec<String>)| {
-            let value = metadata.get(key);
-            value.is_some_and(|value| values.iter().any(|v| v.eq_ignore_ascii_case(value)))
-        };
-        self.when.iter().all(is_one_of)
-            && !self.unless.iter().any(is_one_of)
-            && self.has.iter().all(|key| metadata.contains_key(key))
-    }
+    pub(super) has: Vec<String>,
 }
 
 impl Review {
     /// The table that redrill comes with.
     #[must_use]
     pub fn embedded(rules: &Arc<Rules>) -> Self {
-        // Embedded and read by a test; a table that could not be read would class nothing.
-        let table: Table = serde_yaml::from_str(TABLE).unwrap_or_default();
+        let table = &*TABLE;
         let keys = table
             .keys
             .iter()
@@ -344,7 +334,7 @@ mod tests {
 
     #[test]
     fn the_table_is_one_and_names_types_and_keys_that_exist() {
-        let table: Table = serde_yaml::from_str(TABLE).unwrap();
+        let table: Table = serde_yaml::from_str(TEXT).unwrap();
         let rules = Rules::embedded();
         let has = |of: &str, key: &str| {
             let schema = rules

@@ -1,0 +1,514 @@
+//! What AWS says that a job has made, held against what its request asked for. An answer can be that of another job, and a
+//! journal can be edited: neither is believed where it names something that the request cannot have made.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::review::{Condition, TABLE};
+use crate::plan::Request;
+use crate::render::{Metadata, REDACTED, Target};
+
+/// How the ARNs of each type read: `made.yaml`.
+static FORMS: LazyLock<BTreeMap<String, Vec<String>>> =
+    // Embedded, and read by a test.
+    LazyLock::new(|| serde_yaml::from_str(include_str!("made.yaml")).unwrap_or_default());
+
+/// Keys that name what was backed up, whose value a new resource can never be.
+const OF_THE_SOURCE: [(&str, &str); 2] = [("EFS", "file-system-id"), ("EBS", "volumeId")];
+
+/// Whether a request writes into something that exists, rather than make something new.
+#[must_use]
+pub fn writes_into_existing(resource_type: &str, metadata: &Metadata) -> bool {
+    let rules = TABLE.existing.get(title(resource_type));
+    let mut rules = rules.into_iter().flatten();
+    rules.any(|rule| rule.condition.holds(metadata))
+}
+
+/// Why the ARN that AWS gives of what a job has made cannot be that of what its request asked for; none where it can.
+#[must_use]
+pub fn misfit(arn: &str, request: &Request, target: &Target) -> Option<String> {
+    misfit_of_part(
+        arn,
+        &request.resource_type,
+        Some(&request.metadata),
+        &request.recovery_point_arn,
+        target,
+    )
+}
+
+/// The same, of a job whose metadata may not be known: a nested one.
+#[must_use]
+pub fn misfit_of_part(
+    arn: &str,
+    resource_type: &str,
+    metadata: Option<&Metadata>,
+    recovery_point_arn: &str,
+    target: &Target,
+) -> Option<String> {
+    if arn.contains(REDACTED) {
+        return Some("a secret is in it, which is not kept".to_owned());
+    }
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let &["arn", partition, service, region, account, resource] = parts.as_slice() else {
+        return Some("it is not an ARN".to_owned());
+    };
+    if arn
+        .chars()
+        .any(|c| c.is_control() || "*?|\u{2028}\u{2029}".contains(c))
+    {
+        return Some("it has a character that no ARN of a resource has".to_owned());
+    }
+    let wanted = recovery_point_arn.split(':').nth(1).unwrap_or("aws");
+    if partition != wanted {
+        return Some(format!(
+            "its partition is `{partition}`, and the recovery point's is `{wanted}`"
+        ));
+    }
+    if !region.is_empty() && region != target.region {
+        return Some(format!(
+            "its Region is `{region}`, and the restore's is `{}`",
+            target.region
+        ));
+    }
+    if !account.is_empty() && account != target.account {
+        return Some(format!(
+            "its account is `{account}`, and the restore's is `{}`",
+            target.account
+        ));
+    }
+    if resource.is_empty() {
+        return Some("it names no resource".to_owned());
+    }
+    let of_type = title(resource_type);
+    let empty = Metadata::default();
+    let metadata = metadata.unwrap_or(&empty);
+    if let Some(forms) = FORMS.get(of_type) {
+        let whole = format!("{service}:{region}:{account}:{resource}");
+        let has_all = |form: &&String| keys(form).all(|key| value(metadata, key).is_some());
+        let known: Vec<&String> = forms.iter().filter(has_all).collect();
+        let known = if known.is_empty() {
+            forms.iter().collect()
+        } else {
+            known
+        };
+        if !known
+            .iter()
+            .any(|form| fits(form, &whole, metadata, target))
+        {
+            let wanted: Vec<String> = known
+                .iter()
+                .map(|form| format!("`arn:{wanted}:{}`", shown(form, metadata, target)))
+                .collect();
+            return Some(format!(
+                "a restore of {of_type} that was asked for like this makes {}",
+                wanted.join(" or ")
+            ));
+        }
+    }
+    let id = resource.rsplit(['/', ':']).next().unwrap_or(resource);
+    let source = OF_THE_SOURCE.iter().find(|(of, key)| {
+        *of == of_type && value(metadata, key).is_some_and(|source| source == id)
+    });
+    if let Some((_, key)) = source
+        && !writes_into_existing(of_type, metadata)
+    {
+        return Some(format!(
+            "it is what was backed up: `{key}` of the request names it"
+        ));
+    }
+    None
+}
+
+/// AWS's own name of a type, where its pages have several.
+fn title(resource_type: &str) -> &str {
+    let same = |text: &str| {
+        let letters = text.chars().filter(|c| c.is_ascii_alphanumeric());
+        letters.collect::<String>().to_ascii_lowercase()
+    };
+    let wanted = same(resource_type);
+    let mut names = FORMS.keys();
+    names
+        .find(|name| same(name) == wanted)
+        .map_or(resource_type, String::as_str)
+}
+
+/// A metadata value, by its key in any case; none where it is empty.
+fn value<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a str> {
+    let mut entries = metadata.iter();
+    let found = entries.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+    Some(found.1.as_str()).filter(|value| !value.is_empty())
+}
+
+/// A form in its parts: text, and places in braces.
+fn parts(form: &str) -> impl Iterator<Item = Result<&str, &str>> {
+    let mut rest = form;
+    std::iter::from_fn(move || {
+        if let Some(after) = rest.strip_prefix('{') {
+            let (place, after) = after.split_once('}')?;
+            rest = after;
+            return Some(Err(place));
+        }
+        let (text, _) = rest.split_once('{').unwrap_or((rest, ""));
+        rest = &rest[text.len()..];
+        (!text.is_empty()).then_some(Ok(text))
+    })
+}
+
+/// The metadata keys of a form.
+fn keys(form: &str) -> impl Iterator<Item = &str> {
+    parts(form).filter_map(|part| {
+        let place = part.err()?;
+        let is_key = !matches!(place, "region" | "account" | "one" | "any");
+        is_key.then(|| place.strip_prefix("lower:").unwrap_or(place))
+    })
+}
+
+/// Whether what stands behind `arn:<partition>:` is of a form.
+fn fits(form: &str, text: &str, metadata: &Metadata, target: &Target) -> bool {
+    let mut rest = text;
+    for part in parts(form) {
+        let (wanted, in_any_case) = match part {
+            Ok(text) => (text, false),
+            Err("region") => (target.region.as_str(), false),
+            Err("account") => (target.account.as_str(), false),
+            Err("any") => return !rest.is_empty(),
+            Err("one") => match after_one(rest) {
+                Some(after) => {
+                    rest = after;
+                    continue;
+                }
+                None => return false,
+            },
+            Err(place) => {
+                let (key, in_any_case) = match place.strip_prefix("lower:") {
+                    Some(key) => (key, true),
+                    None => (place, false),
+                };
+                match value(metadata, key) {
+                    Some(value) if !value.contains(REDACTED) => (value, in_any_case),
+                    // It is not known, or was not kept.
+                    _ => match after_one(rest) {
+                        Some(after) => {
+                            rest = after;
+                            continue;
+                        }
+                        None => return false,
+                    },
+                }
+            }
+        };
+        let Some((start, after)) = rest.split_at_checked(wanted.len()) else {
+            return false;
+        };
+        if start != wanted && !(in_any_case && start.eq_ignore_ascii_case(wanted)) {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+/// What follows a name or an id.
+fn after_one(text: &str) -> Option<&str> {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let end = text.find(|c| !is_of_name(c)).unwrap_or(text.len());
+    (end > 0).then(|| &text[end..])
+}
+
+/// A form as it is told to people.
+fn shown(form: &str, metadata: &Metadata, target: &Target) -> String {
+    parts(form)
+        .map(|part| match part {
+            Ok(text) => text,
+            Err("region") => &target.region,
+            Err("account") => &target.account,
+            Err("one" | "any") => "…",
+            Err(place) => {
+                let key = place.strip_prefix("lower:").unwrap_or(place);
+                value(metadata, key).unwrap_or("…")
+            }
+        })
+        .collect()
+}
+
+impl Condition {
+    /// Whether a request's metadata is what it asks for; keys in any case, as redrill takes them.
+    pub(super) fn holds(&self, metadata: &Metadata) -> bool {
+        let is_one_of = |(key, values): (&String, &Vec<String>)| {
+            let value = value(metadata, key);
+            value.is_some_and(|value| values.iter().any(|v| v.eq_ignore_ascii_case(value)))
+        };
+        self.when.iter().all(is_one_of)
+            && !self.unless.iter().any(is_one_of)
+            && self.has.iter().all(|key| value(metadata, key).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::Rules;
+
+    const POINT: &str = "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7";
+
+    fn why(arn: &str, resource_type: &str, metadata: &[(&str, &str)]) -> Option<String> {
+        let request = Request {
+            resource_type: resource_type.to_owned(),
+            recovery_point_arn: POINT.to_owned(),
+            metadata: metadata
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Request::default()
+        };
+        let target = Target {
+            account: "123456789012".to_owned(),
+            region: "us-west-2".to_owned(),
+            ..Target::default()
+        };
+        misfit(arn, &request, &target)
+    }
+
+    #[test]
+    fn every_type_has_forms_and_every_form_is_of_a_type() {
+        let rules = Rules::embedded();
+        let types: Vec<&str> = rules.types().collect();
+        assert_eq!(FORMS.keys().collect::<Vec<_>>(), types);
+        for form in FORMS.values().flatten() {
+            assert!(
+                parts(form)
+                    .all(|part| part.is_ok_and(|text| !text.contains(['{', '}'])) || part.is_err()),
+                "{form}"
+            );
+        }
+        assert_eq!(title("RedshiftServerless"), "Redshift Serverless");
+        assert_eq!(title("Quantum Ledger"), "Quantum Ledger");
+    }
+
+    #[test]
+    fn what_was_asked_for_fits() {
+        for (arn, of, metadata) in [
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/orders-main",
+                "DynamoDB",
+                &[("targettablename", "orders-main")][..],
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/orders-x",
+                "DynamoDB",
+                &[("targetTableName", "orders-«redacted»")],
+            ),
+            (
+                "arn:aws:rds:us-west-2:123456789012:db:orders-1",
+                "RDS",
+                &[("DBInstanceIdentifier", "Orders-1")],
+            ),
+            (
+                "arn:aws:rds:us-west-2:123456789012:cluster:o",
+                "RDS",
+                &[("DBClusterIdentifier", "o"), ("DBInstanceIdentifier", "")],
+            ),
+            (
+                "arn:aws:rds:us-west-2:123456789012:cluster:o",
+                "Neptune",
+                &[],
+            ),
+            (
+                "arn:aws:s3:::b.c",
+                "S3",
+                &[("DestinationBucketName", "b.c")],
+            ),
+            ("arn:aws:s3:::b", "EBS", &[("destinationBucketName", "b")]),
+            (
+                "arn:aws:ec2:us-west-2:123456789012:volume/vol-1",
+                "EBS",
+                &[("availabilityZone", "us-west-2a")],
+            ),
+            (
+                "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-2",
+                "EFS",
+                &[("newFileSystem", "true"), ("file-system-id", "fs-1")],
+            ),
+            (
+                "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-1",
+                "EFS",
+                &[("newFileSystem", "false"), ("file-system-id", "fs-1")],
+            ),
+            (
+                "arn:aws:fsx:us-west-2:123456789012:volume/fs-1/fsvol-1",
+                "FSx",
+                &[],
+            ),
+            (
+                "arn:aws:cloudformation:us-west-2:123456789012:stack/s/0a1b-2c",
+                "CloudFormation",
+                &[("StackName", "s")],
+            ),
+            (
+                "arn:aws:ssm-sap:us-west-2:123456789012:HANA/myapp/DB/HDB",
+                "SAP HANA on Amazon EC2",
+                &[],
+            ),
+            (
+                "arn:aws:redshift-serverless:us-west-2:123456789012:namespace/1",
+                "RedshiftServerless",
+                &[("RestoreType", "NAMESPACE_RESTORE")],
+            ),
+            (
+                "arn:aws:timestream:us-west-2:123456789012:database/d/table/t",
+                "Timestream",
+                &[("DestinationDatabase", "d"), ("TableName", "t")],
+            ),
+            (
+                "arn:aws:backup-gateway:us-west-2:123456789012:vm/vm-1",
+                "VirtualMachine",
+                &[("RestoreTo", "VMware")],
+            ),
+            (
+                "arn:aws:elasticache:us-west-2:123456789012:cluster:c",
+                "ElastiCache",
+                &[],
+            ),
+        ] {
+            assert_eq!(why(arn, of, metadata), None, "{arn}");
+        }
+    }
+
+    /// What AWS, or whoever can write the journal, may name, and what the request cannot have made.
+    #[test]
+    fn reliability_r3_11_what_was_not_asked_for_does_not_fit() {
+        let table = &[("targetTableName", "orders")][..];
+        for (arn, of, metadata) in [
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/orders/index/by-day",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/prod-orders",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/Orders",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2::table/orders",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb::123456789012:table/orders",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:999999999999:table/orders",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws-cn:dynamodb:us-west-2:123456789012:table/orders",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:ec2:us-west-2:123456789012:instance/i-0a1b2c3d",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/orders|x",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/*",
+                "DynamoDB",
+                &[],
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/orders\n",
+                "DynamoDB",
+                table,
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/a b",
+                "DynamoDB",
+                &[],
+            ),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/x-«redacted»",
+                "DynamoDB",
+                table,
+            ),
+            ("orders", "DynamoDB", table),
+            ("", "DynamoDB", table),
+            (
+                "arn:aws:rds:us-west-2:123456789012:cluster:orders",
+                "RDS",
+                &[("DBInstanceIdentifier", "orders")],
+            ),
+            (
+                "arn:aws:rds:us-west-2:123456789012:db:orders",
+                "Aurora",
+                &[("DBClusterIdentifier", "orders")],
+            ),
+            (
+                "arn:aws:s3:::b/key",
+                "S3",
+                &[("DestinationBucketName", "b")],
+            ),
+            ("arn:aws:ec2:us-west-2:123456789012:volume/", "EBS", &[]),
+            (
+                "arn:aws:ec2:us-west-2:123456789012:instance/i-1",
+                "EBS",
+                &[],
+            ),
+            // What was backed up, under a key that AWS does not read as it is spelled.
+            (
+                "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-1",
+                "EFS",
+                &[("newFilesystem", "true"), ("file-system-id", "fs-1")],
+            ),
+            (
+                "arn:aws:timestream:us-west-2:123456789012:database/d/table/t|u",
+                "Timestream",
+                &[("DatabaseName", "d")],
+            ),
+            (
+                "arn:aws:elasticache:us-west-2:999999999999:cluster:c",
+                "ElastiCache",
+                &[],
+            ),
+        ] {
+            assert!(why(arn, of, metadata).is_some(), "{arn}");
+        }
+        assert_eq!(
+            why(
+                "arn:aws:dynamodb:us-west-2:123456789012:table/x",
+                "DynamoDB",
+                table
+            )
+            .unwrap(),
+            "a restore of DynamoDB that was asked for like this makes `arn:aws:dynamodb:us-west-2:123456789012:table/orders`"
+        );
+    }
+}
