@@ -6,11 +6,11 @@ use std::sync::{Arc, LazyLock};
 use jiff::SignedDuration;
 use redrill::aws::{Aws, Settings};
 use redrill::diagnostic::Source;
-use redrill::diff::{Action, Observed, Stage, Wanted};
+use redrill::diff::{Action, Observed, Reader, Stage, Wanted};
 use redrill::emulator::{Emulator, Options, Speed, TokenSemantics};
 use redrill::execute::{
-    Ended, Engine, Event, History, Journal as Append, JournalError, Observer, Policy, Recorded,
-    Stopped,
+    Control, Ended, Engine, Event, History, Journal as Append, JournalError, Observer, Policy,
+    Recorded, Stopped, Writer,
 };
 use redrill::journal::{self, Journal, Owner};
 use redrill::pipeline;
@@ -79,6 +79,8 @@ pub(crate) struct Going<'a> {
     pub(crate) death: Death,
     pub(crate) policy: Policy,
     pub(crate) onlooker: &'a mut dyn FnMut(&Recorded),
+    /// What a person has asked for by the time it begins.
+    pub(crate) told: Option<Control>,
 }
 
 /// To its end, in a certain way, with somebody who looks on.
@@ -87,6 +89,7 @@ pub(crate) fn going<'a>(policy: Policy, onlooker: &'a mut dyn FnMut(&Recorded)) 
         death: Death::Never,
         policy,
         onlooker,
+        told: None,
     }
 }
 
@@ -114,6 +117,7 @@ pub(crate) async fn run_until(
         death,
         policy: fast(),
         onlooker: &mut |_| {},
+        told: None,
     };
     run_going(state, text, emulator, going).await
 }
@@ -193,8 +197,8 @@ pub(crate) async fn connect(emulator: &Emulator) -> Arc<Aws> {
 }
 
 /// The same with a client that is there already.
-pub(crate) async fn run_with(
-    aws: &Arc<Aws>,
+pub(crate) async fn run_with<A: Reader + Writer + 'static>(
+    aws: &Arc<A>,
     state: &Path,
     text: &str,
     emulator: &Emulator,
@@ -224,7 +228,10 @@ pub(crate) async fn run_with(
     if diff.count(Action::Start) + diff.count(Action::Resume) == 0 {
         return Ok(Ended::Finished);
     }
-    let (_sender, control) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, control) = tokio::sync::mpsc::unbounded_channel();
+    if let Some(told) = going.told {
+        sender.send(told).unwrap();
+    }
     let opening = Event::RunOpened {
         plan: plan.name.clone(),
         run: plan.run_id.clone(),

@@ -131,6 +131,7 @@ async fn one(seed: u64) -> u64 {
                 ..Policy::default()
             },
             onlooker: &mut onlooker,
+            told: None,
         };
         let run = run_going(state.path(), &plan, &emulator, going);
         let asleep = (random.u8(0..8) == 0).then(|| SignedDuration::from_mins(random.i64(1..300)));

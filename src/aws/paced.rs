@@ -116,12 +116,10 @@ impl<C: Clock> Sources for Paced<C> {
         query: &PointQuery,
         token: Option<String>,
     ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
-        let operation = match query {
-            PointQuery::InVault { .. } => "ListRecoveryPointsByBackupVault",
-            PointQuery::OfResource { .. } => "ListRecoveryPointsByResource",
-        };
-        self.call(operation, || self.aws.points_page(query, token.clone()))
-            .await
+        self.call(query.operation(), || {
+            self.aws.points_page(query, token.clone())
+        })
+        .await
     }
 
     async fn point(

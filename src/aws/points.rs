@@ -11,7 +11,9 @@ use aws_sdk_backup::types::{
 use super::Aws;
 use super::error::classify;
 use super::read::{sorted, timestamp};
-use crate::diff::{ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults};
+use crate::diff::{
+    ApiError, Pages, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults,
+};
 use crate::render::SourceFacts;
 
 /// Items a page, the most that any listing gives.
@@ -141,7 +143,7 @@ impl<H> Sources for Aws<H> {
 
     async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
         let mut tags = BTreeMap::new();
-        let mut token = None;
+        let mut pages = Pages::default();
         loop {
             let operation = self.count("ListTags");
             let page = self
@@ -149,13 +151,12 @@ impl<H> Sources for Aws<H> {
                 .list_tags()
                 .resource_arn(recovery_point_arn)
                 .max_results(PAGE)
-                .set_next_token(token)
+                .set_next_token(pages.token())
                 .send()
                 .await
                 .map_err(|err| classify(operation, &err))?;
             tags.extend(page.tags.unwrap_or_default());
-            token = page.next_token;
-            if token.is_none() {
+            if !pages.turn(operation, page.next_token)? {
                 return Ok(tags);
             }
         }

@@ -4,11 +4,16 @@ use std::io::{IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use jiff::SignedDuration;
 
 use super::arguments::{Display, When};
 use super::environment::Environment;
 use super::exit::Failure;
 use crate::diagnostic::{Finding, human};
+use crate::execute::{Clock as _, SystemClock};
+
+/// After how long a command in which nothing happens says what it waits for.
+pub(super) const SAYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
 /// Where a command writes.
 pub(super) struct Output {
@@ -58,6 +63,25 @@ impl Output {
     pub(super) fn note(&mut self, text: &str) {
         if !self.quiet {
             self.error(text);
+        }
+    }
+
+    /// The answer to a question that may take its time: what is waited for is said after a minute, and then less and less
+    /// often.
+    pub(super) async fn patiently<T>(&mut self, what: &str, asked: impl Future<Output = T>) -> T {
+        let mut asked = Box::pin(asked);
+        let began = SystemClock.now();
+        let mut silent = SAYS_AFTER;
+        loop {
+            let until = SystemClock.now() + silent;
+            tokio::select! {
+                answer = &mut asked => return answer,
+                () = SystemClock.sleep_until(until) => {}
+            }
+            let since = SystemClock.now().duration_since(began).as_secs();
+            let since = SignedDuration::from_secs(since);
+            self.note(&format!("waiting for {what}, for {since:#}"));
+            silent = silent * 2;
         }
     }
 

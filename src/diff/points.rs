@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{ApiError, Sources};
+use super::{ApiError, Pages, Sources};
 
 /// A backup vault, as ListBackupVaults has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,19 +128,31 @@ pub enum PointQuery {
     },
 }
 
+impl PointQuery {
+    /// AWS's name of the call that answers it.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::InVault { .. } => "ListRecoveryPointsByBackupVault",
+            Self::OfResource { .. } => "ListRecoveryPointsByResource",
+        }
+    }
+}
+
 /// Every vault.
 ///
 /// # Errors
 ///
 /// Where AWS does not answer.
 pub async fn all_vaults<R: Sources>(reader: &R) -> Result<Vec<Vault>, ApiError> {
-    let (mut vaults, mut token) = reader.vaults_page(None).await?;
-    while token.is_some() {
-        let (more, next) = reader.vaults_page(token).await?;
+    let (mut vaults, mut pages) = (Vec::new(), Pages::default());
+    loop {
+        let (more, next) = reader.vaults_page(pages.token()).await?;
         vaults.extend(more);
-        token = next;
+        if !pages.turn("ListBackupVaults", next)? {
+            return Ok(vaults);
+        }
     }
-    Ok(vaults)
 }
 
 /// Every recovery point of a query, each once: what is made or deleted meanwhile moves the borders of pages.
@@ -152,11 +164,13 @@ pub async fn all_points<R: Sources>(
     reader: &R,
     query: &PointQuery,
 ) -> Result<Vec<RecoveryPoint>, ApiError> {
-    let (mut points, mut token) = reader.points_page(query, None).await?;
-    while token.is_some() {
-        let (more, next) = reader.points_page(query, token).await?;
+    let (mut points, mut pages) = (Vec::new(), Pages::default());
+    loop {
+        let (more, next) = reader.points_page(query, pages.token()).await?;
         points.extend(more);
-        token = next;
+        if !pages.turn(query.operation(), next)? {
+            break;
+        }
     }
     let mut seen = HashSet::new();
     points.retain(|point| seen.insert((point.vault.clone(), point.arn.clone())));

@@ -78,8 +78,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
     /// Makes the next call of a question that is due.
     pub(super) fn ask_next(&mut self, place: usize, step: usize) {
         let listing = self.questions.get(&step).and_then(|q| q.listing.clone());
-        if let Some((query, token)) = listing {
-            self.calls.candidates(place, step, query, token);
+        if let Some((query, pages)) = listing {
+            self.calls.candidates(place, step, query, pages.token());
         } else if let Some(job_id) = self.unread(step).cloned() {
             self.being_read.insert(job_id.clone());
             self.calls.metadata(place, step, job_id);

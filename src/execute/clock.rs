@@ -1,8 +1,9 @@
 //! Time, so that a rehearsal can run fast and a test needs no waiting.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// What the engine knows of time.
 pub trait Clock: Send + Sync {
@@ -18,7 +19,29 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// The machine's own time.
+/// What the machine's two clocks show at a moment.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    wall: Timestamp,
+    steady: Instant,
+}
+
+impl Reading {
+    /// The same after an earlier one: a wall clock that was set back meanwhile goes on from where it was, as nobody
+    /// wants to wait until it is there again. One that was set forward is believed: a machine that slept looks like that.
+    fn after(self, earlier: Self) -> Self {
+        let passed = self.steady.saturating_duration_since(earlier.steady);
+        let at_least = SignedDuration::try_from(passed)
+            .ok()
+            .and_then(|passed| earlier.wall.checked_add(passed).ok());
+        Self {
+            wall: at_least.map_or(self.wall, |at_least| self.wall.max(at_least)),
+            ..self
+        }
+    }
+}
+
+/// The machine's own time, which never goes back while the program runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -28,7 +51,15 @@ impl Clock for SystemClock {
         reason = "this is the clock that everything else is handed"
     )]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        static LAST: Mutex<Option<Reading>> = Mutex::new(None);
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Reading {
+            wall: Timestamp::now(),
+            steady: Instant::now(),
+        };
+        let now = last.map_or(now, |last| now.after(last));
+        *last = Some(now);
+        now.wall
     }
 
     #[expect(
@@ -44,5 +75,30 @@ impl Clock for SystemClock {
             }
             tokio::time::sleep(left.min(Duration::from_secs(5))).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a moment to count from")]
+    fn reliability_r4_18_a_clock_that_is_set_back_goes_on_from_where_it_was() {
+        let start: Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
+        let steady = Instant::now();
+        let reading = |wall: SignedDuration, passed: u64| Reading {
+            wall: start + wall,
+            steady: steady + Duration::from_secs(passed),
+        };
+        let first = reading(SignedDuration::ZERO, 0);
+        // Two hours back, and ten seconds on.
+        let back = reading(SignedDuration::from_hours(-2), 10).after(first);
+        assert_eq!(back.wall, start + SignedDuration::from_secs(10));
+        let next = reading(SignedDuration::from_hours(-2), 15).after(back);
+        assert_eq!(next.wall, start + SignedDuration::from_secs(15));
+        // A laptop that slept for an hour, in which the steady clock stands still.
+        let slept = reading(SignedDuration::from_hours(1), 16).after(next);
+        assert_eq!(slept.wall, start + SignedDuration::from_hours(1));
     }
 }

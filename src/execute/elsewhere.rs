@@ -11,7 +11,7 @@ use super::engine::{Control, Ended, Stopped};
 use super::run::{Run, sweeps_of};
 use super::settle::{at_aws, is_long_ago, sent_since};
 use super::{Clock, Journal, Observer, Writer};
-use crate::diff::{Action, ApiError, Diff, Fault, Job, JobQuery, Reader, Stage};
+use crate::diff::{Action, ApiError, Diff, Fault, Job, JobQuery, Pages, Reader, Stage};
 
 /// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).
@@ -135,9 +135,9 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             .collect();
         for ((place, resource_type), since) in windows {
             let query = self.query(place, resource_type, since);
-            let mut token = None;
+            let mut pages = Pages::default();
             loop {
-                let (jobs, next) = match self.page(place, &query, token.clone()).await? {
+                let (jobs, next) = match self.page(place, &query, &pages).await? {
                     Ok(page) => page,
                     Err(control) => return Ok(Some(control)),
                 };
@@ -151,8 +151,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                         known.push(job);
                     }
                 }
-                token = next;
-                if token.is_none() {
+                if !pages.turn("ListRestoreJobs", next).map_err(Stopped::Aws)? {
                     break;
                 }
             }
@@ -166,13 +165,19 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         &mut self,
         place: usize,
         query: &JobQuery,
-        token: Option<String>,
+        pages: &Pages,
     ) -> Result<Result<(Vec<Job>, Option<String>), Control>, Stopped> {
         const OPERATION: &str = "ListRestoreJobs";
         loop {
             let now = self.engine.clock.now();
             let again = if self.calls.may(place, OPERATION, now) {
-                match self.calls.page(place, query, token.clone()).await {
+                let asked = tokio::select! {
+                    biased;
+                    Some(control) = self.engine.control.recv() => return Ok(Err(control)),
+                    asked = Box::pin(self.calls.page(place, query, pages.token())) => asked,
+                };
+                self.break_silence(pages.read());
+                match asked {
                     Ok(page) => {
                         self.tries.remove(&sweeps_of(place));
                         self.well_at(place, OPERATION)?;

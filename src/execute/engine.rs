@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::run::Run;
@@ -115,6 +116,8 @@ pub struct Policy {
     pub retry_failed: bool,
     /// Switch over to what came back once it is good.
     pub cutover: bool,
+    /// After how long in which nothing has happened it says what it waits for; never where absent.
+    pub says_after: Option<SignedDuration>,
 }
 
 /// What to do about a job of somebody else that asks for the same.

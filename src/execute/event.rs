@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::outline::Outline;
+use super::waiting::Awaited;
 use crate::plan::Request;
 use crate::render::{Resolved, Secrets, Target};
 
@@ -255,6 +256,11 @@ pub enum Event {
         /// What it says.
         message: String,
     },
+    /// Nothing has happened for a while: what the run waits for.
+    Waiting {
+        /// All of it.
+        awaited: Awaited,
+    },
     /// AWS answers again.
     Recovered,
     /// Nothing new is started from here on; what runs is followed until it has answered.
@@ -283,7 +289,7 @@ impl Event {
     pub fn is_durable(&self) -> bool {
         !matches!(
             self,
-            Self::Trouble { .. } | Self::Recovered | Self::Draining
+            Self::Trouble { .. } | Self::Waiting { .. } | Self::Recovered | Self::Draining
         )
     }
 
@@ -316,6 +322,7 @@ impl Event {
             | Self::RunResumed { .. }
             | Self::Resolved { .. }
             | Self::Trouble { .. }
+            | Self::Waiting { .. }
             | Self::Recovered
             | Self::Draining
             | Self::Detached
@@ -340,6 +347,11 @@ impl Event {
             | Self::NotPublished { message, .. }
             | Self::Left { message, .. }
             | Self::Trouble { message } => secrets.redact_sentence(message),
+            Self::Waiting { awaited } => {
+                for (message, _) in &mut awaited.trouble {
+                    secrets.redact_sentence(message);
+                }
+            }
             Self::CheckStarted { run, .. } => {
                 for word in run {
                     secrets.redact_in(word);

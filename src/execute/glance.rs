@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::elsewhere::long_ago;
 use super::settle::at_aws;
 use super::watching::HANDFUL;
-use crate::diff::{ApiError, Fault, Job, JobQuery, Reader};
+use crate::diff::{ApiError, Fault, Job, JobQuery, Pages, Reader};
 
 /// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
 /// does not know are missing. A handful is described one by one, more are listed.
@@ -58,15 +58,14 @@ async fn listed(
         created_after: Some(since),
         ..JobQuery::default()
     };
-    let mut token = None;
+    let mut pages = Pages::default();
     loop {
-        let (page, next) = aws.jobs_page(&query, token).await?;
+        let (page, next) = aws.jobs_page(&query, pages.token()).await?;
         found.extend(
             page.into_iter()
                 .filter(|job| jobs.remove(&job.id).is_some()),
         );
-        token = next;
-        if token.is_none() || jobs.is_empty() {
+        if jobs.is_empty() || !pages.turn("ListRestoreJobs", next)? {
             return Ok(());
         }
     }

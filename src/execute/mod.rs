@@ -30,6 +30,7 @@ mod settle;
 mod starting;
 mod state;
 mod trouble;
+mod waiting;
 mod watching;
 mod write;
 
@@ -44,4 +45,5 @@ pub use outline::{Goals, Origin, Outline, OutlinedRestore};
 pub use places::Places;
 pub use rates::Rates;
 pub use state::{Illegal, next, replay};
+pub use waiting::Awaited;
 pub use write::{Journal, JournalError, Writer};

@@ -12,6 +12,7 @@ use super::schedule::Schedule;
 use super::settle::Question;
 use super::state;
 use super::trouble::Trouble;
+use super::waiting::Silence;
 use super::watching::Watching;
 use super::{Clock, Event, Journal, Observer, Recorded, Writer};
 use crate::diff::{ApiError, Diff, Fault, Job, Observed, Past, Reader, Stage};
@@ -72,6 +73,7 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) stopped: Option<Stopped>,
     /// AWS has been silent for longer than anybody wants to wait.
     pub(super) given_up: bool,
+    pub(super) silence: Silence,
 }
 
 impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a, A, J, C, O> {
@@ -121,6 +123,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             detaching: false,
             stopped: None,
             given_up: false,
+            silence: Silence::new(engine.policy.says_after, now),
             engine,
         }
     }
@@ -173,6 +176,9 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             if !durable.is_empty() {
                 self.engine.journal.append(&durable)?;
             }
+        }
+        if !recorded.is_empty() {
+            self.silence.is_broken(self.engine.clock.now());
         }
         for recorded in &recorded {
             self.engine.observer.observe(recorded);
@@ -267,6 +273,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             .min();
         let wake = next.filter(|_| !self.calls.is_full() && !self.detaching);
         let wake = wake.unwrap_or(now + SignedDuration::from_hours(1));
+        let wake = self.silence.until().map_or(wake, |until| until.min(wake));
         let idle = self.calls.is_idle() && self.checking.is_idle();
         let clock = self.engine.clock;
         tokio::select! {
@@ -279,7 +286,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                 }
             }
             (task, ran) = self.checking.ended() => self.checked(task, ran)?,
-            () = wait(clock, wake, idle) => {}
+            () = wait(clock, wake, idle) => self.break_silence(0),
         }
         Ok(None)
     }
@@ -288,6 +295,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
     pub(super) async fn pause(&mut self, until: Timestamp) -> Option<Control> {
         let clock = self.engine.clock;
         tokio::select! {
+            biased;
             Some(control) = self.engine.control.recv() => Some(control),
             () = clock.idle_until(until) => None,
         }
@@ -307,8 +315,12 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             Answer::Started(step, left, Err(error)) => self.not_started(step, left, error),
             Answer::Candidates(step, Ok((jobs, next))) => {
                 self.well(step, "ListRestoreJobs")?;
-                if let Some((question, request)) = self.question(step) {
-                    question.listed(jobs, next, &request);
+                if let Some((question, request)) = self.question(step)
+                    && let Err(endless) = question.listed(jobs, next, &request)
+                {
+                    self.questions.remove(&step);
+                    self.stop(Stopped::Aws(endless));
+                    return Ok(());
                 }
                 self.go_on_asking(step)
             }
@@ -341,6 +353,13 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             }
             Answer::Polled(step, Err(error)) => {
                 let place = self.place(step);
+                let now = self.engine.clock.now();
+                if self.watching[place].is_hopeless(step, now) {
+                    // Others are answered: this one never is. The journal keeps it as running.
+                    self.watching[place].forget(step);
+                    self.stop(Stopped::Aws(error));
+                    return Ok(());
+                }
                 let at = self.trouble(place, &error, step)?;
                 self.watching[place].look_again(step, at);
                 Ok(())
@@ -350,14 +369,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                 self.well_at(place, "ListRestoreJobs")?;
                 self.listed(place, jobs, next)
             }
-            Answer::Listed(place, Err(error)) => {
-                let at = self.trouble(place, &error, sweeps_of(place))?;
-                self.watching[place].sweep_again(at);
-                if matches!(error.fault, Fault::Refused | Fault::Denied) {
-                    self.watching[place].not_listed();
-                }
-                Ok(())
-            }
+            Answer::Listed(place, Err(error)) => self.not_listed(place, error),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::diff::{Job, JobQuery};
+use crate::diff::{ApiError, Job, JobQuery, Pages};
 use crate::plan::{MARK, Request};
 
 /// How long a token is trusted to be remembered: under the hour that AWS once documented.
@@ -58,7 +58,7 @@ pub(super) enum Why {
 pub(super) struct Question {
     pub(super) why: Why,
     /// What is still to be listed, and from which page on.
-    pub(super) listing: Option<(JobQuery, Option<String>)>,
+    pub(super) listing: Option<(JobQuery, Pages)>,
     /// Jobs of the recovery point that are still to be compared.
     pub(super) jobs: Vec<Job>,
     /// Those that ask for the same.
@@ -82,20 +82,27 @@ impl Question {
     /// About jobs that have to be listed first.
     pub(super) fn listing(why: Why, query: JobQuery, now: Timestamp) -> Self {
         Self {
-            listing: Some((query, None)),
+            listing: Some((query, Pages::default())),
             ..Self::of(why, Vec::new(), now)
         }
     }
 
     /// A page of the listing has come.
-    pub(super) fn listed(&mut self, jobs: Vec<Job>, next: Option<String>, request: &Request) {
+    pub(super) fn listed(
+        &mut self,
+        jobs: Vec<Job>,
+        next: Option<String>,
+        request: &Request,
+    ) -> Result<(), ApiError> {
         self.jobs.extend(jobs.into_iter().filter(|job| {
             job.recovery_point_arn.as_deref() == Some(request.recovery_point_arn.as_str())
         }));
-        self.listing = self
-            .listing
-            .take()
-            .and_then(|(query, _)| next.map(|token| (query, Some(token))));
+        if let Some((_, pages)) = &mut self.listing
+            && !pages.turn("ListRestoreJobs", next)?
+        {
+            self.listing = None;
+        }
+        Ok(())
     }
 
     /// The metadata of one of the jobs has come.

@@ -10,7 +10,7 @@ use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, Reader};
 
 /// How long AWS may be silent while jobs are followed.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// How long it may be silent while nothing runs that would be worth waiting for.
 const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
 /// How long a person has to log in again.
@@ -24,9 +24,11 @@ const TRIES: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Trouble {
     /// Since when, without what the machine slept through.
-    since: Timestamp,
+    pub(super) since: Timestamp,
     /// When it failed last.
     last: Timestamp,
+    /// AWS's last answer, or why there was none.
+    pub(super) message: String,
 }
 
 impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
@@ -75,12 +77,14 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         let trouble = self.troubles.entry(key).or_insert(Trouble {
             since: now,
             last: now,
+            message: String::new(),
         });
         // Time that the machine slept through is not AWS's silence.
         if now.duration_since(trouble.last) > LONGEST_TRY {
             trouble.since = now;
         }
         trouble.last = now;
+        trouble.message = error.to_string();
         let since = trouble.since;
         if is_first {
             self.emit(vec![Event::Trouble {

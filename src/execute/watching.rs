@@ -11,8 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::engine::Stopped;
 use super::run::{Run, sweeps_of};
 use super::settle::at_aws;
+use super::trouble::PATIENCE;
 use super::{Clock, Journal, Observer, Writer};
-use crate::diff::{Job, JobQuery, JobStatus, Reader};
+use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Pages, Reader};
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
 pub(super) const HANDFUL: usize = 5;
@@ -20,6 +21,8 @@ pub(super) const HANDFUL: usize = 5;
 pub(super) const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// After so many refused listings every job is described.
 const REFUSALS: u32 = 3;
+/// So many questions about one job that get no answer while others do.
+const HOPELESS: u32 = 20;
 /// Each of so many sweeps lists everything since the oldest job.
 const WIDE_EVERY: u32 = 20;
 
@@ -39,6 +42,8 @@ struct Followed {
     deadline: Option<Timestamp>,
     is_asked: bool,
     status: Option<JobStatus>,
+    /// Since when every question about it has failed, and how many there were.
+    failing: Option<(Timestamp, u32)>,
     /// The last sweep that it showed in.
     sweep: u32,
 }
@@ -66,7 +71,7 @@ struct Sweep {
     query: JobQuery,
     began: Timestamp,
     is_wide: bool,
-    token: Option<String>,
+    pages: Pages,
     is_asked: bool,
 }
 
@@ -108,6 +113,7 @@ impl Watching {
                 deadline,
                 is_asked: false,
                 status: None,
+                failing: None,
                 sweep: self.sweeps,
             },
         );
@@ -127,6 +133,7 @@ impl Watching {
             return false;
         };
         job.is_asked = false;
+        job.failing = None;
         job.look_at = now + interval(now.duration_since(job.since));
         if let Some(deadline) = job.deadline.filter(|deadline| *deadline > now) {
             job.look_at = job.look_at.min(deadline);
@@ -155,6 +162,22 @@ impl Watching {
         }
     }
 
+    /// Another question about a job has failed; whether they have for so long, and so often, that no answer is to be
+    /// expected. A machine that slept has asked only once meanwhile.
+    pub(super) fn is_hopeless(&mut self, step: usize, now: Timestamp) -> bool {
+        let Some(job) = self.jobs.get_mut(&step) else {
+            return false;
+        };
+        let (since, times) = job.failing.unwrap_or((now, 0));
+        job.failing = Some((since, times + 1));
+        times >= HOPELESS && now.duration_since(since) > PATIENCE
+    }
+
+    /// Every job that is followed: since when, and of which step.
+    pub(super) fn followed(&self) -> impl Iterator<Item = (Timestamp, usize)> {
+        self.jobs.iter().map(|(step, job)| (job.since, *step))
+    }
+
     /// A page of a listing did not come.
     pub(super) fn sweep_again(&mut self, at: Timestamp) {
         self.sweep = None;
@@ -162,8 +185,8 @@ impl Watching {
     }
 
     /// AWS has refused a listing: for a signature of before a sleep, or a token that it has forgotten. Again and again it
-    /// does not let the caller list jobs.
-    pub(super) fn not_listed(&mut self) {
+    /// does not let the caller list jobs, or the listing does not end.
+    fn refused(&mut self) {
         self.refusals += 1;
     }
 
@@ -211,7 +234,7 @@ impl Watching {
             query,
             began: now,
             is_wide,
-            token: None,
+            pages: Pages::default(),
             is_asked: false,
         });
     }
@@ -286,8 +309,18 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         {
             sweep.is_asked = true;
             self.calls
-                .list(place, sweep.query.clone(), sweep.token.take());
+                .list(place, sweep.query.clone(), sweep.pages.token());
         }
+    }
+
+    /// A listing got no good answer.
+    pub(super) fn not_listed(&mut self, place: usize, error: ApiError) -> Result<(), Stopped> {
+        let at = self.trouble(place, &error, sweeps_of(place))?;
+        self.watching[place].sweep_again(at);
+        if matches!(error.fault, Fault::Refused | Fault::Denied) {
+            self.watching[place].refused();
+        }
+        Ok(())
     }
 
     /// A page of a listing has come.
@@ -315,12 +348,17 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             }
         }
         let watching = &mut self.watching[place];
-        match (&mut watching.sweep, next) {
-            (Some(sweep), Some(token)) => {
-                sweep.token = Some(token);
-                sweep.is_asked = false;
+        let Some(sweep) = &mut watching.sweep else {
+            watching.end_sweep(now);
+            return Ok(());
+        };
+        match sweep.pages.turn("ListRestoreJobs", next) {
+            Ok(true) => sweep.is_asked = false,
+            Ok(false) => watching.end_sweep(now),
+            Err(endless) => {
+                self.watching[place].refused();
+                return self.not_listed(place, endless);
             }
-            _ => watching.end_sweep(now),
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Events in words.
 
-use crate::execute::{CheckVerdict, Event};
+use jiff::SignedDuration;
+
+use crate::execute::{Awaited, CheckVerdict, Event};
 
 /// One line for an event; none for what matters to the journal alone.
 pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
@@ -114,6 +116,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
         Event::Trouble { message } => {
             format!("AWS does not answer as it should: {message}; trying again")
         }
+        Event::Waiting { awaited } => waiting(awaited),
         Event::Recovered => "AWS answers again".to_owned(),
         Event::Draining => {
             "leaving: nothing new is started; jobs go on at AWS and cannot be cancelled (again to leave at once)"
@@ -126,6 +129,59 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
         | Event::Called { .. }
         | Event::RunEnded => return None,
     })
+}
+
+/// What a run waits for: what stands in the way first, then what goes on.
+fn waiting(awaited: &Awaited) -> String {
+    let duration = |seconds: i64| format!("{:#}", SignedDuration::from_secs(seconds));
+    let count = |count: usize, one: &str| match count {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
+    };
+    let mut parts = Vec::new();
+    for (message, seconds) in &awaited.trouble {
+        let since = duration(*seconds);
+        parts.push(format!("a good answer from AWS, for {since} ({message})"));
+    }
+    if awaited.pages > 0 {
+        let pages = awaited.pages as usize;
+        parts.push(format!(
+            "the end of a list of restore jobs ({} read)",
+            count(pages, "page")
+        ));
+    }
+    if awaited.requests > 0 {
+        parts.push(format!(
+            "AWS's answer to {}",
+            count(awaited.requests, "request")
+        ));
+    }
+    if awaited.jobs > 0 {
+        let longest = awaited.longest.iter();
+        let longest: Vec<String> = longest
+            .map(|(restore, seconds)| format!("{restore} for {}", duration(*seconds)))
+            .collect();
+        let more = if awaited.jobs > longest.len() {
+            ", …"
+        } else {
+            ""
+        };
+        parts.push(format!(
+            "{} at AWS ({}{more})",
+            count(awaited.jobs, "restore job"),
+            longest.join(", ")
+        ));
+    }
+    for (restore, check) in &awaited.checks {
+        parts.push(match restore {
+            Some(restore) => format!("check {check} of {restore}"),
+            None => format!("check {check}"),
+        });
+    }
+    match parts.is_empty() {
+        true => "still waiting".to_owned(),
+        false => format!("waiting for {}", parts.join(", and for ")),
+    }
 }
 
 /// What a check is called on a line.

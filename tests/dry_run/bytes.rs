@@ -263,6 +263,7 @@ fn plans_are_sent_as_they_are_shown(quarter: u64) {
                 death: Death::Never,
                 policy: fast(),
                 onlooker: &mut |_| {},
+                told: None,
             };
             let run = crate::harness::run_with(aws, state.path(), &text, emulator, going);
             runtime

@@ -1,6 +1,7 @@
 //! What the engine does about a world that is late, forgetful or ambiguous.
 
 mod calls;
+mod endless;
 mod others;
 mod patience;
 mod second_job;

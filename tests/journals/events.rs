@@ -20,7 +20,10 @@ macro_rules! kinds {
             match event {
                 $(Event::$variant { .. } => $name,)*
                 // They are for the screen.
-                Event::Trouble { .. } | Event::Recovered | Event::Draining => "",
+                Event::Trouble { .. }
+                | Event::Waiting { .. }
+                | Event::Recovered
+                | Event::Draining => "",
             }
         }
     };

@@ -75,7 +75,7 @@ pub(super) async fn lock(
     }
     let plan = context.drafted(&loaded, &known, &findings)?.0;
     let start = SystemClock.now();
-    pipeline::resolve(
+    let resolve = pipeline::resolve(
         &readers,
         planner,
         &plan,
@@ -83,9 +83,10 @@ pub(super) async fn lock(
         start,
         &mut known,
         &mut findings,
-    )
-    .await
-    .map_err(Failure::Aws)?;
+    );
+    let what = "AWS to list the recovery points that selectors choose from";
+    let resolved = context.output.patiently(what, resolve).await;
+    resolved.map_err(Failure::Aws)?;
     let (_, findings) = context.drafted(&loaded, &known, &findings)?;
     context.show(&loaded, findings);
 

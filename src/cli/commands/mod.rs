@@ -208,7 +208,7 @@ impl Context<'_> {
             (plan, findings) = self.drafted(loaded, known, &base)?;
         }
         if !pipeline::unresolved(&plan, &only).is_empty() {
-            pipeline::resolve(
+            let resolve = pipeline::resolve(
                 &readers,
                 planner,
                 &plan,
@@ -216,9 +216,10 @@ impl Context<'_> {
                 asked.start,
                 known,
                 &mut base,
-            )
-            .await
-            .map_err(Failure::Aws)?;
+            );
+            let what = "AWS to list the recovery points that selectors choose from";
+            let resolved = self.output.patiently(what, resolve).await;
+            resolved.map_err(Failure::Aws)?;
             (plan, findings) = self.drafted(loaded, known, &base)?;
         }
         // A file is asked about everything; AWS, two calls a point, about more than templates need where it is few.
@@ -232,7 +233,9 @@ impl Context<'_> {
         // `render` and `plan` connect to AWS where a template needs it, not for rules alone.
         let is_at_hand = needed || !matches!(world, World::Elsewhere(_));
         if !wanted.is_empty() && is_at_hand {
-            match pipeline::sources(&readers, &wanted, known).await {
+            let sources = pipeline::sources(&readers, &wanted, known);
+            let what = "AWS to describe the recovery points of the plan";
+            match self.output.patiently(what, sources).await {
                 // For the rules alone nothing is held up: they stay unchecked, and are said to be.
                 Err(_) if !needed => {}
                 asked => asked.map_err(Failure::Aws)?,

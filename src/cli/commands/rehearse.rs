@@ -12,6 +12,7 @@ use super::{Context, chosen, lock};
 use crate::aws::{Aws, Settings};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::SAYS_AFTER;
 use crate::diff::Wanted;
 use crate::emulator::{self, Emulator, Speed};
 use crate::execute::{Clock, Policy, SystemClock, Twins};
@@ -82,6 +83,14 @@ pub(super) async fn rehearse(
             no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",
             twins: Twins::Ask,
             cutover: arguments.cutover,
+            says_after: match arguments.speed {
+                // It never waits.
+                Speed::Max => None,
+                Speed::Times(times) => {
+                    let seconds = SAYS_AFTER.as_secs_f64() * times;
+                    SignedDuration::try_from_secs_f64(seconds).ok()
+                }
+            },
             ..Policy::default()
         },
         again: String::new(),

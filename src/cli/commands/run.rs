@@ -16,6 +16,7 @@ use crate::aws::Aws;
 use crate::cli::arguments::{AwsOptions, DryRun, DryRunFormat, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::diff::{Action, Diff, Saved, Stage, Wanted, due_after};
 use crate::execute::{
@@ -95,6 +96,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
                 .collect(),
             retry_failed: arguments.retry_failed,
             cutover: arguments.cutover,
+            says_after: Some(SAYS_AFTER),
         },
         environment: check_environment(&arguments.aws),
         rehearsal: false,
@@ -213,7 +215,11 @@ pub(super) async fn execute<C: Clock>(
         can_ask()?;
     }
     for (aws, target) in aws.iter().zip(&plan.targets) {
-        check_account(&**aws, target).await?;
+        let asked = check_account(&**aws, target);
+        context
+            .output
+            .patiently("STS to say whose credentials these are", asked)
+            .await?;
     }
     if starts > 0 && !execution.confirmed {
         let question = format!(

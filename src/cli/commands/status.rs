@@ -69,7 +69,9 @@ async fn refresh(
             continue;
         }
         let aws = Aws::<Reads>::connect(&context.settings(options, target)?).await;
-        match glance(&aws, &target.account, jobs, SystemClock.now()).await {
+        let glance = glance(&aws, &target.account, jobs, SystemClock.now());
+        let what = "AWS to say how far the jobs are";
+        match context.output.patiently(what, glance).await {
             Ok(jobs) => {
                 for job in jobs {
                     if let Some(restore) = restores.get(&*job.id) {
