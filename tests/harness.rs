@@ -193,7 +193,7 @@ pub(crate) async fn connect(emulator: &Emulator) -> Arc<Aws> {
         without_credentials: true,
         ..Settings::default()
     };
-    Arc::new(Aws::connect(&settings).await)
+    Arc::new(Aws::connect(&settings).await.unwrap())
 }
 
 /// The same with a client that is there already.

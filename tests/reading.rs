@@ -71,7 +71,8 @@ async fn a_file_answers_as_aws_does_page_by_page() {
         without_credentials: true,
         ..Settings::default()
     })
-    .await;
+    .await
+    .unwrap();
 
     let names = |vaults: Vec<redrill::diff::Vault>| {
         let mut names: Vec<_> = vaults

@@ -296,7 +296,8 @@ async fn a_selector_means_the_same_across_the_borders_of_pages() {
             without_credentials: true,
             ..Settings::default()
         })
-        .await;
+        .await
+        .unwrap();
         agree(&aws, &inventory, &selectors).await;
         emulator.shutdown().await;
     }

@@ -176,6 +176,8 @@ fn event() -> impl Strategy<Value = Event> {
             cutover: false,
             nth,
             run: Vec::new(),
+            begun: None,
+            earlier: None,
         }),
         6 => (1u32..4, 0usize..3).prop_map(move |(nth, verdict)| Event::CheckEnded {
             restore: Some(restore()),
@@ -279,6 +281,86 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
         // It is a part of the run, and no step in the life of a restore.
         if let Ok(observed) = replay(&recorded[..1]) {
             assert!(observed.restores.is_empty() || recorded[0].event.restore().is_some());
+        }
+    }
+}
+
+/// Of a restore, of the plan, and a step of the cutover: what has passed is over, and what has not may be started again.
+#[test]
+fn reliability_r9_30_what_has_passed_is_never_started_again() {
+    let begin = |restore: Option<&str>, cutover, nth| Event::CheckStarted {
+        restore: restore.map(str::to_owned),
+        check: "c".to_owned(),
+        cutover,
+        nth,
+        run: Vec::new(),
+        begun: None,
+        earlier: None,
+    };
+    let end = |restore: Option<&str>, cutover, nth, verdict| Event::CheckEnded {
+        restore: restore.map(str::to_owned),
+        check: "c".to_owned(),
+        cutover,
+        nth,
+        verdict,
+        exit: None,
+        message: None,
+        output: String::new(),
+    };
+    let completed = [
+        Event::Intended {
+            restore: "r".to_owned(),
+            attempt: 1,
+            token: "t".to_owned(),
+            digest: "d".to_owned(),
+            request: Request {
+                copy_source_tags_to_restored_resource: None,
+                iam_role_arn: None,
+                idempotency_token: None,
+                metadata: redrill::render::Metadata::new(),
+                recovery_point_arn: "a".to_owned(),
+                resource_type: "EFS".to_owned(),
+            },
+        },
+        Event::Accepted {
+            restore: "r".to_owned(),
+            job_id: "j".to_owned(),
+        },
+        Event::Completed {
+            restore: "r".to_owned(),
+            created_resource_arn: None,
+            started_at: None,
+            ended_at: None,
+            recovery_point_created_at: None,
+            message: None,
+        },
+    ];
+    for (restore, cutover) in [(Some("r"), false), (None, false), (None, true)] {
+        for (verdict, may_follow) in [
+            (CheckVerdict::Passed, false),
+            (CheckVerdict::Again, true),
+            (CheckVerdict::Failed, true),
+        ] {
+            let checked = [
+                begin(restore, cutover, 1),
+                end(restore, cutover, 1, verdict),
+                begin(restore, cutover, 2),
+            ];
+            let events: Vec<Recorded> = completed
+                .iter()
+                .cloned()
+                .chain(checked)
+                .map(|event| Recorded {
+                    at: jiff::Timestamp::UNIX_EPOCH,
+                    event,
+                })
+                .collect();
+            assert!(redrill::execute::replay(&events[..events.len() - 1]).is_ok());
+            assert_eq!(
+                redrill::execute::replay(&events).is_ok(),
+                may_follow,
+                "{restore:?} {cutover} {verdict:?}"
+            );
         }
     }
 }

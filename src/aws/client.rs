@@ -12,6 +12,9 @@ use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::config::timeout::TimeoutConfig;
 use aws_sdk_backup::config::{Credentials, StalledStreamProtectionConfig};
 
+use super::profile;
+use crate::diff::ApiError;
+
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -63,7 +66,15 @@ pub struct Aws<H = Writes> {
 
 impl<H> Aws<H> {
     /// Clients with AWS's own configuration, as far as `settings` says nothing else.
-    pub async fn connect(settings: &Settings) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such profile.
+    pub async fn connect(settings: &Settings) -> Result<Self, ApiError> {
+        let region = (!settings.region.is_empty()).then(|| Region::new(settings.region.clone()));
+        if !settings.without_credentials {
+            profile::check(settings.profile.as_deref()).await?;
+        }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -73,11 +84,13 @@ impl<H> Aws<H> {
             // No call has a long body: the limit of an attempt is enough, and each body watched by a timer costs.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::standard().with_max_backoff(Duration::from_secs(5)));
-        if !settings.region.is_empty() {
-            loader = loader.region(Region::new(settings.region.clone()));
-        }
         if let Some(profile) = &settings.profile {
-            loader = loader.profile_name(profile);
+            loader = loader
+                .profile_name(profile)
+                .credentials_provider(profile::credentials(profile, region.clone()).await);
+        }
+        if let Some(region) = region {
+            loader = loader.region(region);
         }
         if let Some(url) = &settings.endpoint_url {
             loader = loader.endpoint_url(url);
@@ -110,7 +123,7 @@ impl<H> Aws<H> {
         let once = aws_sdk_backup::config::Builder::from(&config)
             .retry_config(RetryConfig::disabled())
             .build();
-        Self {
+        Ok(Self {
             half: PhantomData,
             region: config.region().map(|region| region.as_ref().to_owned()),
             backup: aws_sdk_backup::Client::new(&config),
@@ -119,7 +132,7 @@ impl<H> Aws<H> {
             cloudcontrol: aws_sdk_cloudcontrol::Client::new(&config),
             vaults: tokio::sync::OnceCell::new(),
             calls: Mutex::default(),
-        }
+        })
     }
 
     /// The Region that is asked, where one is known.

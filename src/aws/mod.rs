@@ -7,9 +7,11 @@ mod client;
 mod error;
 mod paced;
 mod points;
+mod profile;
 mod read;
 mod resources;
 mod write;
 
 pub use client::{Aws, Reads, Settings, Writes};
 pub use paced::Paced;
+pub use profile::NO_PROFILE;

@@ -14,6 +14,8 @@ pub(super) struct Environment {
     pub(super) names_credentials: bool,
     /// Who this is.
     pub(super) user: String,
+    /// Where programs are looked for.
+    pub(super) path: Option<std::ffi::OsString>,
     /// The user's home, to shorten paths.
     pub(super) program: String,
 }
@@ -53,6 +55,7 @@ impl Environment {
         Self {
             vars,
             names_credentials,
+            path: std::env::var_os("PATH"),
             user: text("USER")
                 .or_else(|| text("USERNAME"))
                 .unwrap_or_else(|| "somebody".to_owned()),

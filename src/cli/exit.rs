@@ -67,7 +67,11 @@ impl Exit {
         (Self::Held, 10, "another runner holds this run"),
         (Self::Usage, 64, "the command line is wrong"),
         (Self::Interrupted, 130, "interrupted by a second Ctrl-C"),
-        (Self::Terminated, 143, "terminated by a second SIGTERM"),
+        (
+            Self::Terminated,
+            143,
+            "terminated by a second SIGTERM or SIGHUP",
+        ),
     ];
 
     /// Its code.
@@ -127,11 +131,17 @@ pub(super) enum Failure {
     System(String),
 }
 
+/// Whether whoever typed the command, or set the environment, named a profile that is not there.
+fn is_without_profile(error: &ApiError) -> bool {
+    error.code.as_deref() == Some(crate::aws::NO_PROFILE)
+}
+
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Findings(_) | Self::Conflict(_) => Exit::Invalid,
             Self::Usage(_) => Exit::Usage,
+            Self::Aws(error) if is_without_profile(error) => Exit::Usage,
             Self::Mismatch(_) => Exit::Failed,
             Self::Journal(journal::Error::Held { .. })
             | Self::Stopped(Stopped::Journal(JournalError::TakenOver))
@@ -159,6 +169,10 @@ impl Failure {
                     .to_owned()
             }
             Self::Io { .. } => "check the path and its permissions".to_owned(),
+            Self::Aws(error) if is_without_profile(error) => {
+                "nothing was sent; profiles are looked for in ~/.aws/config and ~/.aws/credentials, or in the files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name; `aws configure list-profiles` lists them"
+                    .to_owned()
+            }
             Self::Aws(_) => "nothing was sent; run the same command again".to_owned(),
             Self::Account(_) => {
                 "nothing was sent; use credentials of the target account, or correct `target.account`"
@@ -170,6 +184,9 @@ impl Failure {
             }
             Self::Journal(journal::Error::Io { .. }) => {
                 "nothing was sent; make room, or give another directory with --state".to_owned()
+            }
+            Self::Journal(journal::Error::NotAFile { .. }) => {
+                "nothing was sent; see what has put it there, and remove it".to_owned()
             }
             Self::Journal(journal::Error::Damaged { .. }) => {
                 "nothing was sent; restore the file from a copy: what follows this byte is not known to redrill"

@@ -24,7 +24,7 @@ pub fn judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
     for check in wanted {
         match seen.get(&check.name.value).map(|seen| seen.is) {
             Some(Check::Passed) => {}
-            Some(Check::Failed) => {
+            Some(Check::Failed | Check::NotRun) => {
                 failed.get_or_insert_with(|| check.name.value.clone());
             }
             None | Some(Check::Started | Check::Again) => return Judged::Open,
@@ -66,7 +66,7 @@ fn cutover_judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged
     for step in wanted {
         match seen.get(&step.name.value).map(|seen| seen.is) {
             Some(Check::Passed) => {}
-            Some(Check::Failed) => return Judged::Failed(step.name.value.clone()),
+            Some(Check::Failed | Check::NotRun) => return Judged::Failed(step.name.value.clone()),
             None | Some(Check::Started | Check::Again) => return Judged::Open,
         }
     }

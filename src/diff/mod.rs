@@ -21,7 +21,7 @@ pub use judged::{Judged, due_after, judged};
 pub use keys::{Comparing, KeyChange, KeyDiff, Subject};
 pub use lookup::Shelves;
 pub use made::{misfit, misfit_of_part, writes_into_existing};
-pub use observed::{Check, Checked, Deletion, Observed, Past, Stage};
+pub use observed::{Begins, Begun, Check, Checked, Deletion, Machine, Observed, Past, Stage, Told};
 pub use pages::Pages;
 pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
 pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
@@ -250,11 +250,18 @@ fn change(
                     attempt,
                     Some("it is back; its checks are not over".to_owned()),
                 ),
-                Judged::Good if step.publishes() && !past.published => make(
-                    Action::Resume,
-                    attempt,
-                    Some("AWS Backup is still to be told what its checks have come to".to_owned()),
-                ),
+                Judged::Good
+                    if step.publishes() && matches!(past.told, None | Some(Told::Failed)) =>
+                {
+                    make(
+                        Action::Resume,
+                        attempt,
+                        Some(
+                            "AWS Backup is still to be told what its checks have come to"
+                                .to_owned(),
+                        ),
+                    )
+                }
                 Judged::Good => make(Action::Done, attempt, None),
             }
         }

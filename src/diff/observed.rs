@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::render::Resolved;
 
@@ -18,6 +19,37 @@ pub struct Observed {
     pub checks: BTreeMap<String, Checked>,
     /// The steps of the cutover, by name.
     pub cutover: BTreeMap<String, Checked>,
+    /// The starts of checks and steps of which no end is known.
+    pub begun: BTreeMap<Begins, Begun>,
+}
+
+/// A check or a step of the cutover: of a restore or of the plan, whether it is a step, and its name.
+pub type Begins = (Option<String>, bool, String);
+
+/// The start of a command, by which a later runner finds what is left of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// What its processes have in their environment as `REDRILL_START`.
+    pub id: String,
+    /// Where.
+    #[serde(flatten)]
+    pub machine: Machine,
+}
+
+/// A machine, as far as its processes are concerned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name.
+    pub host: String,
+    /// Another one each time that it starts; none where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// The processes that are seen from there: a container has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<String>,
+    /// The session that they belong to. What has left it, as a daemon does, is not looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<i32>,
 }
 
 /// What has become of a check.
@@ -40,6 +72,19 @@ pub enum Check {
     Passed,
     /// It has failed.
     Failed,
+    /// It could not be run, which says nothing of what was restored; else as one that has failed.
+    NotRun,
+}
+
+/// What AWS Backup was told of the checks of a restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// That all of them have passed.
+    Successful,
+    /// That one has failed.
+    Failed,
+    /// It did not take it.
+    Refused,
 }
 
 /// How far the deletion of what a restore has made is.
@@ -70,8 +115,8 @@ pub struct Past {
     pub stage: Stage,
     /// The checks of what it has made, by name.
     pub checks: BTreeMap<String, Checked>,
-    /// Whether AWS Backup was told what they have come to, or has refused to hear it.
-    pub published: bool,
+    /// What AWS Backup was told that they have come to.
+    pub told: Option<Told>,
     /// How far the deletion of what it has made is, where that was asked for.
     pub deletion: Option<Deletion>,
 }
@@ -88,7 +133,7 @@ impl Past {
             intended_at: at,
             stage,
             checks: BTreeMap::new(),
-            published: false,
+            told: None,
             deletion: None,
         }
     }

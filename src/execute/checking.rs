@@ -9,12 +9,14 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
+use super::begun::said;
 use super::calls::{Due, next_of};
-use super::command::{Command, Commands, Exited, Ran};
+use super::command::{Command, Commands, Exited, Left, Ran};
 use super::engine::Stopped;
+use super::event::NOT_RUN;
 use super::run::Run;
 use super::{CheckVerdict, Clock, Event, Journal, Observer, Writer};
-use crate::diff::{Check as Is, Judged, Reader, due_after, judged};
+use crate::diff::{Check as Is, Judged, Past, Reader, Told, due_after, judged};
 use crate::parse::Check;
 
 /// Commands under way at once.
@@ -66,6 +68,10 @@ impl Checking {
         }
     }
 
+    pub(super) fn commands(&self) -> &dyn Commands {
+        &*self.commands
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.tasks.is_empty()
     }
@@ -106,7 +112,7 @@ impl Checking {
 }
 
 impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
-    fn checks(&self, of: Of) -> Arc<Vec<Check>> {
+    pub(super) fn checks(&self, of: Of) -> Arc<Vec<Check>> {
         let plan = self.engine.plan;
         Arc::clone(match of {
             Of::Restore(step) => &plan.steps[step].checks,
@@ -115,7 +121,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         })
     }
 
-    fn seen(&self, of: Of, name: &str) -> Option<crate::diff::Checked> {
+    pub(super) fn seen(&self, of: Of, name: &str) -> Option<crate::diff::Checked> {
         let observed = &self.observed;
         match of {
             Of::Restore(step) => {
@@ -152,7 +158,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         let next = (from..checks.len()).find(|at| {
             match self.seen(of, &checks[*at].name.value).map(|seen| seen.is) {
                 Some(Is::Passed) => false,
-                Some(Is::Failed) => self.engine.policy.retry_failed,
+                Some(Is::Failed | Is::NotRun) => self.engine.policy.retry_failed,
                 Some(Is::Started | Is::Again) | None => true,
             }
         });
@@ -175,8 +181,12 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         let name = self.name(step);
         let past = self.observed.restores.get(&name);
         let good = past.map_or(Judged::Good, |past| judged(&checks, &past.checks));
-        let is_told = past.is_some_and(|past| past.published);
-        if self.engine.plan.steps[step].publishes() && !is_told {
+        let verdict = past.and_then(|past| verdict(&checks, past));
+        let is_new = verdict.is_some_and(|verdict| {
+            let told = past.and_then(|past| past.told);
+            told.is_none_or(|told| told != verdict && told != Told::Refused)
+        });
+        if self.engine.plan.steps[step].publishes() && is_new {
             self.publishing.insert(step, 0);
             let now = self.engine.clock.now();
             let place = self.place(step);
@@ -208,20 +218,30 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 Of::Restore(step) => Some(step),
                 Of::Plan | Of::Cutover => None,
             };
-            let words = self.engine.planner.words(restore, check, &self.known);
+            let mut words = self.engine.planner.words(restore, check, &self.known);
             let name = check.name.value.clone();
             let nth = self.seen(task.of, &name).map_or(0, |seen| seen.starts) + 1;
+            let left = self.end_earlier(task.of, &name);
+            let begun = self.begins(task.of, &name, nth);
+            let id = begun.as_ref().map(|begun| begun.id.clone());
             self.emit(vec![Event::CheckStarted {
                 restore: restore.map(|step| self.name(step)),
                 check: name,
                 cutover: task.of == Of::Cutover,
                 nth,
                 run: words.clone().unwrap_or_default(),
+                begun: begun.map(Box::new),
+                earlier: said(&left),
             }])?;
+            if let Left::Alive(process) = left {
+                words = Err(format!(
+                    "process {process} of its earlier start is still there and cannot be killed"
+                ));
+            }
             match words {
                 Ok(words) => {
                     let command = Command {
-                        environment: self.environment(task, check, nth),
+                        environment: self.environment(task.of, check, nth, id),
                         words,
                         timeout: check.timeout,
                         keep: KEPT + self.engine.planner.secrets().longest(),
@@ -244,54 +264,6 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             self.checking.start(task, command);
         }
         Ok(())
-    }
-
-    /// What a command finds in its environment: `docs/plan.md` has the list.
-    fn environment(&self, task: Task, check: &Check, nth: u32) -> Vec<(String, String)> {
-        let plan = self.engine.plan;
-        let target = match task.of {
-            Of::Restore(step) => &plan.targets[plan.steps[step].target],
-            Of::Plan | Of::Cutover => &plan.targets[0],
-        };
-        let mut all = vec![
-            ("REDRILL_PLAN", plan.name.clone()),
-            ("REDRILL_RUN_ID", plan.run_id.clone()),
-            ("REDRILL_CHECK", check.name.value.clone()),
-            ("REDRILL_TRY", nth.to_string()),
-            ("REDRILL_ACCOUNT", target.account.clone()),
-            ("REDRILL_REGION", target.region.clone()),
-            ("AWS_REGION", target.region.clone()),
-            ("AWS_DEFAULT_REGION", target.region.clone()),
-        ];
-        match task.of {
-            Of::Restore(step) => {
-                let request = self.drafts[step].as_ref().map(|draft| &draft.request);
-                let request = request.cloned().unwrap_or_default();
-                let step = &plan.steps[step];
-                let created = self.known.created.get(&*step.name).cloned();
-                let created = created.unwrap_or_default();
-                all.extend([
-                    ("REDRILL_RESTORE", step.name.to_string()),
-                    ("REDRILL_RESOURCE_TYPE", request.resource_type),
-                    ("REDRILL_RECOVERY_POINT_ARN", request.recovery_point_arn),
-                    ("REDRILL_CREATED_ARN", created.resource_arn),
-                    ("REDRILL_JOB_ID", created.job_id),
-                ]);
-            }
-            Of::Plan | Of::Cutover => {
-                let created: serde_json::Map<String, serde_json::Value> = self
-                    .known
-                    .created
-                    .iter()
-                    .map(|(name, created)| (name.clone(), created.resource_arn.clone().into()))
-                    .collect();
-                let created = serde_json::Value::Object(created).to_string();
-                all.push(("REDRILL_CREATED_ARNS", created));
-            }
-        }
-        all.into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
     }
 
     /// A command has ended.
@@ -375,10 +347,26 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
     }
 }
 
+/// What AWS Backup is to be told of a restore whose checks are over; nothing where the only thing known is that some of
+/// them could not be run.
+fn verdict(checks: &[Check], past: &Past) -> Option<Told> {
+    let any = |is| {
+        let mut seen = checks
+            .iter()
+            .filter_map(|check| past.checks.get(&check.name.value));
+        seen.any(|seen| seen.is == is)
+    };
+    match (any(Is::Failed), any(Is::NotRun)) {
+        (true, _) => Some(Told::Failed),
+        (false, true) => None,
+        (false, false) => Some(Told::Successful),
+    }
+}
+
 /// Why a command has not passed; none where it has.
 fn failure(check: &Check, exited: &Exited, output: &str) -> Option<String> {
     match exited {
-        Exited::NotStarted(why) => Some(format!("it could not be run: {why}")),
+        Exited::NotStarted(why) => Some(format!("{NOT_RUN}: {why}")),
         Exited::TimedOut => Some(format!(
             "it took longer than {:#}, and was killed with its children",
             check.timeout

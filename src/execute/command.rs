@@ -4,6 +4,8 @@ use std::pin::Pin;
 
 use jiff::SignedDuration;
 
+use crate::diff::{Begun, Machine};
+
 /// A command to run, without a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -39,8 +41,31 @@ pub struct Ran {
     pub output: String,
 }
 
+/// What is left of a command that a runner started and did not see the end of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// No process.
+    Nothing,
+    /// So many processes, which were killed, and are gone.
+    Killed(usize),
+    /// This process, which cannot be killed.
+    Alive(i32),
+    /// Nobody can say, and why.
+    Unknown(String),
+}
+
 /// Whoever runs commands. A command whose future is dropped is killed with its children.
 pub trait Commands: Send + Sync {
     /// Runs one to its end.
     fn run(&self, command: Command) -> Pin<Box<dyn Future<Output = Ran> + Send>>;
+
+    /// Where they run; none where what is left of one cannot be found again.
+    fn machine(&self) -> Option<Machine> {
+        None
+    }
+
+    /// Kills what is left of a command, and returns once it is gone.
+    fn end(&self, _: &Begun) -> Left {
+        Left::Nothing
+    }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outline::Outline;
 use super::waiting::Awaited;
+use crate::diff::Begun;
 use crate::plan::Request;
 use crate::render::{Resolved, Secrets, Target};
 
@@ -184,6 +185,12 @@ pub enum Event {
         nth: u32,
         /// The command, secrets redacted.
         run: Vec<String>,
+        /// How this start is found again; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        begun: Option<Box<Begun>>,
+        /// What became of an earlier start whose end nobody saw, where there is something to say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        earlier: Option<String>,
     },
     /// That command has ended.
     CheckEnded {
@@ -282,6 +289,9 @@ pub enum CheckVerdict {
     /// It did not, and that is that.
     Failed,
 }
+
+/// How the message of a command begins that could not be run.
+pub(super) const NOT_RUN: &str = "it could not be run";
 
 impl Event {
     /// Whether the journal keeps it. The rest is for the screen.

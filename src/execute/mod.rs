@@ -6,6 +6,7 @@
 //! new run resumes an empty journal.
 
 mod asking;
+mod begun;
 mod calls;
 mod checking;
 mod clock;
@@ -34,8 +35,9 @@ mod waiting;
 mod watching;
 mod write;
 
+pub use crate::diff::{Begun, Machine};
 pub use clock::{Clock, SystemClock};
-pub use command::{Command, Commands, Exited, Ran};
+pub use command::{Command, Commands, Exited, Left, Ran};
 pub use engine::{Control, Ended, Engine, Observer, Policy, Stopped, Twins};
 pub use event::{CheckVerdict, Event, Recorded};
 pub use forecast::forecast;

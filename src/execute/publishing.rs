@@ -4,7 +4,7 @@ use super::calls::{Due, backoff};
 use super::engine::Stopped;
 use super::run::Run;
 use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{ApiError, Fault, Judged, Reader, Stage, judged};
+use crate::diff::{ApiError, Check, Fault, Reader, Stage};
 
 /// How often AWS Backup is told before its silence is taken for a no.
 const TELLINGS: u32 = 4;
@@ -54,11 +54,12 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         let Stage::Completed { job_id, .. } = &past.stage else {
             return;
         };
-        let judged = judged(&self.engine.plan.steps[step].checks, &past.checks);
-        let message = match &judged {
-            Judged::Failed(check) => Some(format!("check {check} failed")),
-            _ => None,
-        };
+        let checks = &self.engine.plan.steps[step].checks;
+        let failed = checks.iter().map(|check| &check.name.value).find(|name| {
+            let seen = past.checks.get(*name);
+            seen.is_some_and(|seen| seen.is == Check::Failed)
+        });
+        let message = failed.map(|check| format!("check {check} failed"));
         let job_id = job_id.clone();
         let place = self.place(step);
         self.calls.publish(place, step, job_id, message);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::event::NOT_RUN;
 use super::{CheckVerdict, Event, Recorded};
-use crate::diff::{Check, Checked, Deletion, Observed, Past, Stage};
+use crate::diff::{Begins, Check, Checked, Deletion, Observed, Past, Stage, Told};
 use crate::plan::{MARK, mark};
 use crate::render::Resolved;
 
@@ -39,14 +40,51 @@ pub(super) fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), 
         return resolve(observed, recorded, restore, point);
     }
     let Some(restore) = recorded.event.restore() else {
-        return of_the_whole(observed, &recorded.event);
+        of_the_whole(observed, &recorded.event)?;
+        begin(observed, &recorded.event);
+        return Ok(());
     };
     let (name, past) = match observed.restores.remove_entry(restore) {
         Some((name, past)) => (name, Some(past)),
         None => (restore.to_owned(), None),
     };
     observed.restores.insert(name, next(past, recorded)?);
+    begin(observed, &recorded.event);
     Ok(())
+}
+
+/// Keeps how a check that begins is found again, until it has ended.
+fn begin(observed: &mut Observed, event: &Event) {
+    let key = |restore: &Option<String>, cutover: &bool, check: &str| -> Begins {
+        (restore.clone(), *cutover, check.to_owned())
+    };
+    match event {
+        Event::CheckStarted {
+            restore,
+            check,
+            cutover,
+            begun: Some(begun),
+            ..
+        } => {
+            let begun = (**begun).clone();
+            observed.begun.insert(key(restore, cutover, check), begun);
+        }
+        Event::CheckStarted {
+            restore,
+            check,
+            cutover,
+            ..
+        }
+        | Event::CheckEnded {
+            restore,
+            check,
+            cutover,
+            ..
+        } if !observed.begun.is_empty() => {
+            observed.begun.remove(&key(restore, cutover, check));
+        }
+        _ => {}
+    }
 }
 
 /// A selector may be resolved anew as long as no job hangs on what it was: before the first request, or for another
@@ -107,13 +145,18 @@ fn next_check(was: Option<Checked>, event: &Event) -> Option<Checked> {
                 is: Check::Started,
             })
         }
-        Event::CheckEnded { nth, verdict, .. }
-            if *nth == starts && was.is_some_and(|was| was.is == Check::Started) =>
-        {
+        Event::CheckEnded {
+            nth,
+            verdict,
+            message,
+            ..
+        } if *nth == starts && was.is_some_and(|was| was.is == Check::Started) => {
+            let is_run = !message.as_ref().is_some_and(|why| why.starts_with(NOT_RUN));
             let is = match verdict {
                 CheckVerdict::Passed => Check::Passed,
                 CheckVerdict::Again => Check::Again,
-                CheckVerdict::Failed => Check::Failed,
+                CheckVerdict::Failed if is_run => Check::Failed,
+                CheckVerdict::Failed => Check::NotRun,
             };
             Some(Checked { starts, is })
         }
@@ -140,9 +183,17 @@ fn after_completion(past: &Past, event: &Event) -> Option<Past> {
         ) => {
             let is = next_check(past.checks.get(check).copied(), event)?;
             past.checks.insert(check.clone(), is);
+            // What it comes to is another verdict, which AWS Backup may take.
+            past.told = past.told.filter(|told| *told != Told::Refused);
         }
-        (Event::Published { .. } | Event::NotPublished { .. }, None) if !past.checks.is_empty() => {
-            past.published = true;
+        (Event::Published { status, .. }, None) if !past.checks.is_empty() => {
+            past.told = Some(match status.as_str() {
+                "SUCCESSFUL" => Told::Successful,
+                _ => Told::Failed,
+            });
+        }
+        (Event::NotPublished { .. }, None) if !past.checks.is_empty() => {
+            past.told = Some(Told::Refused);
         }
         (Event::Deleting { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {
             past.deletion = Some(Deletion::Asked);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, io};
+use super::{Error, io, refuse_no_file};
 
 const FILE: &str = "lock";
 /// How often a lock that is held is looked at again before it is said to be held.
@@ -47,6 +47,7 @@ pub struct Lock {
 impl Lock {
     pub(super) fn take(directory: &Path, owner: &Owner) -> Result<Self, Error> {
         let path = directory.join(FILE);
+        refuse_no_file(&path)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -95,6 +96,7 @@ impl Lock {
 /// that meets it looks again.
 pub(super) fn holder(directory: &Path) -> Result<Option<Owner>, Error> {
     let path = directory.join(FILE);
+    refuse_no_file(&path)?;
     let mut file = match File::open(&path) {
         Ok(file) => file,
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),

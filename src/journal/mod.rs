@@ -40,6 +40,14 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// Something that is no file lies where the journal has one: to read it could take for ever.
+    #[error("{}: it is {what}, and the journal has a file there", path.display())]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// Bytes that redrill did not write.
     #[error("{}: damaged at byte {offset} (record {record}): {why}", path.display())]
     Damaged {
@@ -60,6 +68,19 @@ pub enum Error {
         /// Its format.
         version: u32,
     },
+}
+
+/// Refuses what is there and is no file: a named pipe would be waited for.
+fn refuse_no_file(path: &Path) -> Result<(), Error> {
+    let what = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => return Ok(()),
+        Ok(metadata) if metadata.is_dir() => "a directory",
+        Ok(_) => "a named pipe, a socket or a device",
+        // What follows says what is wrong.
+        Err(_) => return Ok(()),
+    };
+    let path = path.to_owned();
+    Err(Error::NotAFile { path, what })
 }
 
 fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -149,6 +170,7 @@ impl Append for Journal {
         let mut file = match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => file,
             Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {
+                refuse_no_file(&path).map_err(|err| JournalError::Disk(err.to_string()))?;
                 return Err(JournalError::TakenOver);
             }
             Err(err) => return Err(fail(err.to_string())),
@@ -211,6 +233,7 @@ fn replace(path: &Path, length: usize) -> Result<(), Error> {
     let mut bytes = bytes_of(path)?;
     bytes.truncate(length);
     let beside = path.with_extension("new");
+    refuse_no_file(&beside)?;
     File::create(&beside)
         .and_then(|mut file| {
             file.write_all(&bytes)?;
@@ -322,6 +345,7 @@ fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
+    refuse_no_file(path)?;
     File::open(path)
         .and_then(|mut file| file.read_to_end(&mut bytes))
         .map_err(io(path))?;

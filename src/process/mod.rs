@@ -3,6 +3,11 @@
 //! Each is the leader of a process group of its own: Ctrl-C in the terminal does not reach it, and a kill reaches
 //! whatever it has started. What leaves the group on purpose, as a daemon does, is out of reach.
 
+mod left;
+mod program;
+
+pub use program::{Obstacle, obstacle};
+
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
@@ -11,7 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
-use crate::execute::{Command, Commands, Exited, Ran};
+use crate::execute::{Begun, Command, Commands, Exited, Left, Machine, Ran};
 
 /// How long output may still come once a command has ended and its group was killed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -20,14 +25,14 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Processes {
     directory: PathBuf,
-    environment: Vec<(String, String)>,
+    environment: Vec<(String, Option<String>)>,
 }
 
 impl Processes {
     /// Commands run in `directory`, where relative programs are looked for as well, with `environment` added to that of
-    /// redrill itself.
+    /// redrill itself; what has no value there is taken out of it.
     #[must_use]
-    pub fn new(directory: &Path, environment: Vec<(String, String)>) -> Self {
+    pub fn new(directory: &Path, environment: Vec<(String, Option<String>)>) -> Self {
         let directory = if directory.as_os_str().is_empty() {
             Path::new(".")
         } else {
@@ -56,10 +61,14 @@ impl Processes {
             .split_first()
             .ok_or_else(|| std::io::Error::other("no program is named"))?;
         let mut process = tokio::process::Command::new(self.program(program));
+        process.args(arguments).current_dir(&self.directory);
+        for (name, value) in &self.environment {
+            match value {
+                Some(value) => process.env(name, value),
+                None => process.env_remove(name),
+            };
+        }
         process
-            .args(arguments)
-            .current_dir(&self.directory)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .envs(
                 command
                     .environment
@@ -81,6 +90,14 @@ impl Commands for Processes {
         let processes = self.clone();
         Box::pin(async move { processes.to_its_end(command).await })
     }
+
+    fn machine(&self) -> Option<Machine> {
+        Some(left::machine())
+    }
+
+    fn end(&self, begun: &Begun) -> Left {
+        left::end(begun)
+    }
 }
 
 impl Processes {
@@ -89,8 +106,13 @@ impl Processes {
             Ok(child) => child,
             Err(err) => {
                 let program = command.words.first().map_or("", String::as_str);
+                // «No such file» may be said of what a file names that is there.
+                let why = match obstacle(&self.directory, None, program) {
+                    Some(obstacle) => obstacle.message,
+                    None => format!("{program}: {err}"),
+                };
                 return Ran {
-                    exited: Exited::NotStarted(format!("{program}: {err}")),
+                    exited: Exited::NotStarted(why),
                     output: String::new(),
                 };
             }
@@ -243,7 +265,7 @@ mod tests {
 
     async fn run(words: &[&str], timeout: SignedDuration) -> Ran {
         let directory = tempfile::tempdir().unwrap();
-        let processes = Processes::new(directory.path(), vec![("A".into(), "a".into())]);
+        let processes = Processes::new(directory.path(), vec![("A".into(), Some("a".into()))]);
         let command = Command {
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             environment: vec![("B".to_owned(), "b".to_owned())],
@@ -266,7 +288,7 @@ mod tests {
         assert_eq!(ran.exited, Exited::Signal(9));
         let ran = run(&["./nowhere"], LONG).await;
         assert!(
-            matches!(ran.exited, Exited::NotStarted(why) if why.contains("./nowhere: No such"))
+            matches!(ran.exited, Exited::NotStarted(why) if why == "there is no file `./nowhere`")
         );
     }
 

@@ -189,7 +189,13 @@ impl RestoreReport {
             }
             Event::Published { status, .. } => self.validation = Some(status.clone()),
             Event::NotPublished { message, .. } => {
-                self.validation = Some(format!("not published: {message}"));
+                self.validation = Some(match &self.validation {
+                    // AWS keeps what it was told first.
+                    Some(told) if !told.contains(':') => {
+                        format!("{told}; the later verdict was not published: {message}")
+                    }
+                    _ => format!("not published: {message}"),
+                });
             }
             Event::Deleting { .. } => self.cleanup = Some(Cleanup::Asked),
             Event::Deleted { .. } => self.cleanup = Some(Cleanup::Gone),

@@ -67,7 +67,7 @@ impl StatusRow {
                             "DELETED"
                         } else if any(&[Check::Started, Check::Again]) {
                             "CHECKING"
-                        } else if any(&[Check::Failed]) {
+                        } else if any(&[Check::Failed, Check::NotRun]) {
                             "CHECK_FAILED"
                         } else {
                             "COMPLETED"

@@ -82,6 +82,13 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             restore,
             check,
             cutover,
+            earlier: Some(earlier),
+            ..
+        } => format!("{}: {earlier}", subject(restore.as_deref(), check, *cutover)),
+        Event::CheckStarted {
+            restore,
+            check,
+            cutover,
             ..
         } if verbose => format!("{}: running", subject(restore.as_deref(), check, *cutover)),
         Event::CheckEnded {

@@ -3,6 +3,7 @@
 mod broken_world;
 mod exits;
 mod lock;
+mod profiles;
 mod secrets;
 mod selectors;
 mod status;

@@ -67,14 +67,15 @@ fn expectations_decide() {
         assert_eq!(report["restores"][0]["checks"][0]["message"].as_str(), why);
     }
     let folder = folder();
-    let more = "    checks: [{ name: c, run: [./nowhere] }]\n";
+    // Known only when the restore is back, so that nothing was refused before.
+    let more = "    checks: [{ name: c, run: [\"./{{ created.job_id }}\"] }]\n";
     let (code, report) = rehearse(folder.path(), &plan(1, "", |_| more.to_owned()), &[]);
     assert_eq!(code, 6);
     let message = report["restores"][0]["checks"][0]["message"]
         .as_str()
         .unwrap();
     assert!(
-        message.starts_with("it could not be run: ./nowhere: No such file"),
+        message.starts_with("it could not be run: there is no file `./"),
         "{message}"
     );
 }
@@ -179,7 +180,7 @@ async fn a_check_runs_once_a_run() {
     .unwrap();
     // The restore whose check had failed was not restored again.
     assert_eq!(emulator.jobs().len(), 3);
-    assert_eq!(emulator.calls()[&Operation::PutRestoreValidationResult], 2);
+    assert_eq!(emulator.calls()[&Operation::PutRestoreValidationResult], 3);
     emulator.shutdown().await;
 }
 

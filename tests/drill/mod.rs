@@ -5,8 +5,10 @@ mod cleanup;
 mod evidence;
 mod ours;
 mod page;
+mod programs;
 mod protect;
 mod reports;
+mod signals;
 mod whole;
 
 use std::fmt::Write as _;

@@ -98,6 +98,8 @@ impl Story {
                 cutover: false,
                 nth,
                 run: vec!["./check.sh".to_owned(), NASTY.to_owned()],
+                begun: None,
+                earlier: None,
             },
         );
         self.at(

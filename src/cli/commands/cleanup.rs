@@ -48,7 +48,7 @@ pub(super) async fn cleanup(
     }
     let mut places = Vec::with_capacity(targets.len());
     for settings in context.all_settings(&arguments.aws, targets)? {
-        places.push(Aws::connect(&settings).await);
+        places.push(Aws::connect(&settings).await.map_err(Failure::Aws)?);
     }
     let production = production(&name, run_id, targets, arguments, &levels);
     if !confirmed(

@@ -13,6 +13,7 @@ mod inventory;
 mod lock;
 mod origin;
 mod plan;
+mod programs;
 mod reading;
 mod rehearse;
 mod render;

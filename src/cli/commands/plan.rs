@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::base::{Base, Present, resources};
+use super::programs::Programs;
 use super::world::World;
 use super::{Asked, Context, Loaded, POINTS_FOR_RULES, chosen, lock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
+use crate::diagnostic::Severity;
 use crate::diff::{
     Action, Compared, Comparing, Diff, Review, Sense, Wanted, compare, compare_sources,
 };
@@ -49,6 +51,13 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let plan = context
         .requests(&loaded, &mut known, &world, &asked)
         .await?;
+    let mut found = Programs::beside(&arguments.plan, context.environment.path.as_deref())
+        .of_plan(&loaded.planner, &known);
+    for finding in &mut found {
+        // It would be refused by `run`, here or elsewhere; a preview is not held up.
+        finding.severity = Severity::Warning;
+    }
+    context.show(&loaded, found);
     let wanted = Wanted {
         only: chosen(&loaded.planner, &arguments.only.only)?,
         retry_failed: arguments.retry_failed,

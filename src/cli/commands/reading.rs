@@ -40,7 +40,9 @@ pub(super) fn settings(
 impl Place {
     /// Asks who the caller is, before anything else.
     pub(super) async fn connect(settings: &Settings, no_rate_limit: bool) -> Result<Self, Failure> {
-        let aws = Aws::<Reads>::connect(settings).await;
+        let aws = Aws::<Reads>::connect(settings)
+            .await
+            .map_err(Failure::Aws)?;
         let Some(region) = aws.region().map(str::to_owned) else {
             return Err(Failure::Usage(
                 "there is no Region: give --region, or set AWS_REGION".to_owned(),

@@ -58,7 +58,8 @@ pub(super) async fn rehearse(
             endpoint_url: Some(emulator.url()),
             without_credentials: true,
         };
-        aws.push(Arc::new(Aws::connect(&settings).await));
+        let connected = Aws::connect(&settings).await.map_err(Failure::Aws)?;
+        aws.push(Arc::new(connected));
     }
     // A rehearsal leaves nothing behind, and touches no journal of a run.
     let state = tempfile::tempdir().map_err(|source| Failure::Io {
@@ -102,7 +103,7 @@ pub(super) async fn rehearse(
             ("AWS_SESSION_TOKEN", ""),
             ("REDRILL_REHEARSAL", "true"),
         ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
         .to_vec(),
         rehearsal: true,
         saved: None,

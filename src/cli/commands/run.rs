@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::again::again;
 use super::conclude::conclude;
 use super::conflicts::{brief, check_opened, refuse_cleaned, refuse_conflicts};
+use super::programs::{Due, Programs};
 use super::world::World;
 use super::{Asked, Context, Loaded, check_account, chosen, lock, saved};
 use crate::aws::Aws;
@@ -66,7 +67,8 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let mut aws = Vec::with_capacity(targets.len());
     for settings in context.all_settings(&arguments.aws, targets)? {
-        aws.push(Arc::new(Aws::connect(&settings).await));
+        let connected = Aws::connect(&settings).await.map_err(Failure::Aws)?;
+        aws.push(Arc::new(connected));
     }
     let execution = Execution {
         file: &arguments.plan,
@@ -112,15 +114,26 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
     execute(&mut loaded, &world, &aws, &SystemClock, execution, context).await
 }
 
-/// What checks find of AWS: the same that the restores are asked of.
-fn check_environment(options: &AwsOptions) -> Vec<(String, String)> {
-    [
+/// What checks find of AWS: the same that the restores are asked of. What would come before a profile in their tools is
+/// taken out of their sight.
+fn check_environment(options: &AwsOptions) -> Vec<(String, Option<String>)> {
+    let before_profile = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_DEFAULT_PROFILE",
+    ];
+    let given = [
         ("AWS_PROFILE", &options.profile),
         ("AWS_ENDPOINT_URL", &options.endpoint_url),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
-    .collect()
+    ];
+    let hidden = before_profile.iter().filter(|_| options.profile.is_some());
+    given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), Some(value.clone()?))))
+        .chain(hidden.map(|name| ((*name).to_owned(), None)))
+        .collect()
 }
 
 /// One run of the engine, whatever it works against.
@@ -137,7 +150,7 @@ pub(super) struct Execution<'a> {
     pub(super) policy: Policy,
     pub(super) again: String,
     /// What checks find in their environment of AWS.
-    pub(super) environment: Vec<(String, String)>,
+    pub(super) environment: Vec<(String, Option<String>)>,
     pub(super) rehearsal: bool,
     /// The saved plan that is carried out, where it is one.
     pub(super) saved: Option<&'a Saved>,
@@ -211,6 +224,21 @@ pub(super) async fn execute<C: Clock>(
         );
     }
     refuse_cleaned(&before.observed, starts)?;
+    let due = Due {
+        retry_failed: policy.retry_failed,
+        cutover: policy.cutover,
+        whole: execution.wanted.only.is_empty(),
+    };
+    let found = Programs::beside(execution.file, context.environment.path.as_deref()).of_run(
+        loaded,
+        &plan,
+        &diff,
+        &before.observed,
+        &due,
+    );
+    let found = context.shown(loaded, found);
+    super::refuse(found.clone())?;
+    context.show(loaded, found);
     if starts > 0 && !execution.confirmed {
         can_ask()?;
     }

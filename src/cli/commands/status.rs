@@ -68,7 +68,10 @@ async fn refresh(
         if jobs.is_empty() {
             continue;
         }
-        let aws = Aws::<Reads>::connect(&context.settings(options, target)?).await;
+        let settings = context.settings(options, target)?;
+        let aws = Aws::<Reads>::connect(&settings)
+            .await
+            .map_err(Failure::Aws)?;
         let glance = glance(&aws, &target.account, jobs, SystemClock.now());
         let what = "AWS to say how far the jobs are";
         match context.output.patiently(what, glance).await {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::programs::Programs;
 use super::{Context, Loaded, lock, redact};
 use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
@@ -54,6 +55,9 @@ pub(super) async fn validate(
                 };
                 let lock = lock::beside(path, &arguments.inputs, &mut loaded)?;
                 let mut findings = check(&loaded, lock.as_ref(), inventory.as_deref()).await?;
+                let programs = context.environment.path.as_deref();
+                let mut programs = Programs::beside(path, programs);
+                findings.extend(programs.of_plan(&loaded.planner, &Known::default()));
                 redact(&loaded.planner, &mut findings);
                 findings
             }

@@ -61,17 +61,17 @@ pub(super) enum View<'a> {
 }
 
 impl View<'_> {
-    async fn at(&self) -> At<'_> {
-        match self {
+    async fn at(&self) -> Result<At<'_>, ApiError> {
+        Ok(match self {
             Self::Inventory(inventory) => At::Inventory(inventory),
             Self::Aws(aws) => At::Aws(aws),
             Self::Elsewhere(elsewhere) => At::Elsewhere(
                 elsewhere
                     .aws
-                    .get_or_init(|| Aws::connect(&elsewhere.settings))
-                    .await,
+                    .get_or_try_init(|| Aws::connect(&elsewhere.settings))
+                    .await?,
             ),
-        }
+        })
     }
 }
 
@@ -83,7 +83,7 @@ enum At<'a> {
 
 impl Sources for View<'_> {
     async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
-        match self.at().await {
+        match self.at().await? {
             At::Inventory(inventory) => inventory.source(recovery_point_arn).await,
             At::Aws(aws) => aws.source(recovery_point_arn).await,
             At::Elsewhere(aws) => aws.source(recovery_point_arn).await,
@@ -94,7 +94,7 @@ impl Sources for View<'_> {
         &self,
         token: Option<String>,
     ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
-        match self.at().await {
+        match self.at().await? {
             At::Inventory(inventory) => inventory.vaults_page(token).await,
             At::Aws(aws) => aws.vaults_page(token).await,
             At::Elsewhere(aws) => aws.vaults_page(token).await,
@@ -106,7 +106,7 @@ impl Sources for View<'_> {
         query: &PointQuery,
         token: Option<String>,
     ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
-        match self.at().await {
+        match self.at().await? {
             At::Inventory(inventory) => inventory.points_page(query, token).await,
             At::Aws(aws) => aws.points_page(query, token).await,
             At::Elsewhere(aws) => aws.points_page(query, token).await,
@@ -118,7 +118,7 @@ impl Sources for View<'_> {
         vault: &str,
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
-        match self.at().await {
+        match self.at().await? {
             At::Inventory(inventory) => inventory.point(vault, recovery_point_arn).await,
             At::Aws(aws) => aws.point(vault, recovery_point_arn).await,
             At::Elsewhere(aws) => aws.point(vault, recovery_point_arn).await,
@@ -130,7 +130,7 @@ impl Sources for View<'_> {
         vault: &str,
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
-        match self.at().await {
+        match self.at().await? {
             At::Inventory(inventory) => inventory.restore_metadata(vault, recovery_point_arn).await,
             At::Aws(aws) => aws.restore_metadata(vault, recovery_point_arn).await,
             At::Elsewhere(aws) => aws.restore_metadata(vault, recovery_point_arn).await,
@@ -138,7 +138,7 @@ impl Sources for View<'_> {
     }
 
     async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
-        match self.at().await {
+        match self.at().await? {
             At::Inventory(inventory) => inventory.tags(recovery_point_arn).await,
             At::Aws(aws) => aws.tags(recovery_point_arn).await,
             At::Elsewhere(aws) => aws.tags(recovery_point_arn).await,

@@ -1,0 +1,160 @@
+//! Programs of checks and of the cutover: those that cannot be started are found before anything is.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::Loaded;
+use crate::diagnostic::{Finding, Severity};
+use crate::diff::{Action, Check as Is, Checked, Diff, Observed, Stage};
+use crate::parse::{Check, Kind, error};
+use crate::plan::{Plan, Planner};
+use crate::process::{Obstacle, obstacle};
+use crate::render::Known;
+
+/// Where programs are looked for.
+pub(super) struct Programs<'a> {
+    folder: PathBuf,
+    search: Option<&'a OsStr>,
+    /// What stands in the way of each that was asked about: ten thousand restores have few.
+    seen: BTreeMap<String, Option<Box<Obstacle>>>,
+}
+
+impl<'a> Programs<'a> {
+    /// Those of a plan file: relative ones are looked for beside it.
+    pub(super) fn beside(file: &Path, search: Option<&'a OsStr>) -> Self {
+        Self {
+            folder: file.parent().unwrap_or(Path::new("")).to_owned(),
+            search,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// What stands in the way of any command of a plan that is not carried out now. What may be there by then, or on the
+    /// machine that carries it out, is a warning.
+    pub(super) fn of_plan(&mut self, planner: &Planner, known: &Known) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (at, instance) in planner.instances().all().iter().enumerate() {
+            for check in planner.document().restores[instance.restore].checks.iter() {
+                findings.extend(self.look(planner, Some(at), check, known, false));
+            }
+        }
+        let document = planner.document();
+        for check in document.checks.iter().chain(document.cutover.iter()) {
+            findings.extend(self.look(planner, None, check, known, false));
+        }
+        planner.once(findings)
+    }
+
+    /// What stands in the way of the commands that a run is about to start. While it has jobs to follow and nothing to
+    /// start, they are warnings: to be told of a job is worth more than a check.
+    pub(super) fn of_run(
+        &mut self,
+        loaded: &Loaded,
+        plan: &Plan,
+        diff: &Diff,
+        observed: &Observed,
+        due: &Due,
+    ) -> Vec<Finding> {
+        let known = Known::default();
+        let planner = &loaded.planner;
+        let is_due = |seen: Option<&Checked>| match seen.map(|seen| seen.is) {
+            Some(Is::Passed) => false,
+            Some(Is::Failed | Is::NotRun) => due.retry_failed,
+            Some(Is::Started | Is::Again) | None => true,
+        };
+        let mut findings = Vec::new();
+        for change in &diff.changes {
+            if !matches!(change.action, Action::Start | Action::Resume) {
+                continue;
+            }
+            let step = &plan.steps[change.step];
+            let past = observed.restores.get(&*step.name);
+            for check in step.checks.iter() {
+                if is_due(past.and_then(|past| past.checks.get(&check.name.value))) {
+                    findings.extend(self.look(planner, Some(change.step), check, &known, true));
+                }
+            }
+        }
+        let cutover = plan.cutover.iter().filter(|_| due.cutover);
+        let whole = plan.checks.iter().map(|check| (check, &observed.checks));
+        let whole = whole.chain(cutover.map(|check| (check, &observed.cutover)));
+        for (check, seen) in whole.filter(|_| due.whole) {
+            if is_due(seen.get(&check.name.value)) {
+                findings.extend(self.look(planner, None, check, &known, true));
+            }
+        }
+        let follows = |change: &crate::diff::Change| {
+            let past = observed.restores.get(&*plan.steps[change.step].name);
+            change.action == Action::Resume
+                && !past.is_some_and(|past| matches!(past.stage, Stage::Completed { .. }))
+        };
+        if diff.count(Action::Start) == 0 && diff.changes.iter().any(follows) {
+            for finding in &mut findings {
+                finding.severity = Severity::Warning;
+            }
+        }
+        planner.once(findings)
+    }
+
+    /// What is known only later is not looked for.
+    fn look(
+        &mut self,
+        planner: &Planner,
+        restore: Option<usize>,
+        check: &Check,
+        known: &Known,
+        is_now: bool,
+    ) -> Option<Finding> {
+        let node = check.run.first()?;
+        let (program, is_written) = match &node.kind {
+            Kind::String(text) if !text.contains("{{") && !text.contains("{%") => {
+                (text.to_string(), true)
+            }
+            _ => {
+                let alone = Check {
+                    run: vec![node.clone()],
+                    ..check.clone()
+                };
+                let words = planner.words(restore, &alone, known).ok()?;
+                (words.into_iter().next()?, false)
+            }
+        };
+        let Self {
+            folder,
+            search,
+            seen,
+        } = self;
+        let found = seen
+            .entry(program.clone())
+            .or_insert_with(|| obstacle(folder, *search, &program));
+        let obstacle = found.as_ref()?;
+        let mut finding = error(
+            &planner.document().source,
+            node.span,
+            obstacle.rule,
+            obstacle.message.clone(),
+            obstacle.help.clone(),
+        );
+        let is_beside = program.contains('/') && !program.starts_with('/');
+        let is_of_plan = is_beside && is_written && obstacle.rule != "checks/folder";
+        if !is_now && !(is_of_plan && (obstacle.in_file || obstacle.rule == "checks/not-found")) {
+            finding.severity = Severity::Warning;
+        }
+        if let Some(at) = restore {
+            let name = &planner.instances().all()[at].name;
+            finding.restore = Some(name.to_string());
+        }
+        Some(finding)
+    }
+}
+
+/// Which commands a run may start.
+pub(super) struct Due {
+    /// Those that have failed, once more.
+    pub(super) retry_failed: bool,
+    /// Those of the cutover.
+    pub(super) cutover: bool,
+    /// Those of the plan as a whole.
+    pub(super) whole: bool,
+}

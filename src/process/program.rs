@@ -1,0 +1,351 @@
+//! What stands in the way of a program, as far as that can be seen without starting it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// Why a program cannot be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The id of the finding.
+    pub rule: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+    /// Whether it lies in a file that is there, and not in what may be there at another time or on another machine.
+    pub in_file: bool,
+}
+
+impl Obstacle {
+    fn elsewhere(
+        rule: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            rule,
+            message: message.into(),
+            help: help.into(),
+            in_file: false,
+        })
+    }
+
+    fn in_file(
+        rule: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            in_file: true,
+            ..*Self::elsewhere(rule, message, help)
+        })
+    }
+}
+
+/// What stands in the way of a program that is started in a directory; `search` is PATH. Other systems are not asked.
+#[cfg(not(unix))]
+#[must_use]
+pub fn obstacle(_: &Path, _: Option<&OsStr>, _: &str) -> Option<Box<Obstacle>> {
+    None
+}
+
+/// What stands in the way of a program that is started in a directory; `search` is PATH.
+#[cfg(unix)]
+#[must_use]
+pub fn obstacle(directory: &Path, search: Option<&OsStr>, word: &str) -> Option<Box<Obstacle>> {
+    let directory = match directory.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => directory,
+    };
+    if !directory.is_dir() {
+        return Some(Obstacle::elsewhere(
+            "checks/folder",
+            format!(
+                "the folder that it runs in, {}, is not there",
+                directory.display()
+            ),
+            "commands run in the folder of the plan file",
+        ));
+    }
+    let look = Look { directory, search };
+    look.word(word).err()
+}
+
+#[cfg(unix)]
+use unix::Look;
+
+#[cfg(unix)]
+mod unix {
+    use std::io::Read as _;
+
+    use rustix::fs::{Access, access};
+
+    use super::{Obstacle, OsStr, Path, PathBuf};
+
+    /// How much of a file is read: as much as Linux reads of a first line.
+    const FIRST_LINE: u64 = 256;
+    /// Interpreters that take an argument as it is: one with a carriage return in it they refuse.
+    const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
+    const LINE_ENDS: &str = "save it with Unix line ends, such as with `sed -i 's/\\r$//'`; `*.sh text eol=lf` in .gitattributes keeps them";
+
+    type Seen = Result<(), Box<Obstacle>>;
+
+    pub(super) struct Look<'a> {
+        pub(super) directory: &'a Path,
+        pub(super) search: Option<&'a OsStr>,
+    }
+
+    impl Look<'_> {
+        /// A word with a slash is a path; any other is looked for in PATH.
+        pub(super) fn word(&self, word: &str) -> Seen {
+            if word.contains('/') {
+                return self.file(&self.directory.join(word), word);
+            }
+            let Some(found) = self.found(word) else {
+                return Ok(());
+            };
+            let mut first = None;
+            for path in found {
+                match self.file(&path, &path.to_string_lossy()) {
+                    Ok(()) => return Ok(()),
+                    Err(obstacle) => first.get_or_insert(obstacle),
+                };
+            }
+            Err(first.unwrap_or_else(|| {
+                Obstacle::elsewhere(
+                    "checks/not-found",
+                    format!("there is no program `{word}` in PATH"),
+                    format!("install it, or write `./{word}` where it lies beside the plan"),
+                )
+            }))
+        }
+
+        /// Where PATH has files of that name, in its order; none where there is no PATH.
+        fn found(&self, word: &str) -> Option<Vec<PathBuf>> {
+            let folders = std::env::split_paths(self.search?);
+            let paths = folders.map(|folder| self.directory.join(folder).join(word));
+            Some(paths.filter(|path| path.is_file()).collect())
+        }
+
+        fn file(&self, path: &Path, name: &str) -> Seen {
+            let made = "add the file, or correct the path: it starts from the folder of the plan file. What an earlier command makes, a shell starts: `run: [sh, -c, …]`";
+            let metadata = match std::fs::metadata(path) {
+                Ok(metadata) => metadata,
+                Err(err) if err.kind() == std::io::ErrorKind::PermissionDenied => {
+                    return Err(Obstacle::elsewhere(
+                        "checks/not-executable",
+                        format!("`{name}` is out of reach: {err}"),
+                        "give the user who runs redrill access to its folder",
+                    ));
+                }
+                Err(_) => {
+                    return Err(Obstacle::elsewhere(
+                        "checks/not-found",
+                        format!("there is no file `{name}`"),
+                        made,
+                    ));
+                }
+            };
+            if !metadata.is_file() {
+                return Err(Obstacle::in_file(
+                    "checks/not-executable",
+                    format!("`{name}` is not a file, and cannot be executed"),
+                    made,
+                ));
+            }
+            if access(path, Access::EXEC_OK).is_err() {
+                return Err(Obstacle::in_file(
+                    "checks/not-executable",
+                    format!("`{name}` is not executable"),
+                    format!("`chmod +x {name}`, and in git `git update-index --chmod=+x {name}`"),
+                ));
+            }
+            let mut head = Vec::new();
+            let read = std::fs::File::open(path)
+                .and_then(|file| file.take(FIRST_LINE).read_to_end(&mut head));
+            match read {
+                Ok(_) => self.head(&head, name),
+                // A program need not be readable.
+                Err(_) => Ok(()),
+            }
+        }
+
+        /// How a file begins says what executes it.
+        fn head(&self, head: &[u8], name: &str) -> Seen {
+            let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            if let Some(line) = line.strip_prefix(b"#!") {
+                return self.interpreter(&String::from_utf8_lossy(line), name);
+            }
+            let is_marked = head.starts_with(b"\xef\xbb\xbf");
+            let is_text = head
+                .iter()
+                .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+            if is_marked || is_text {
+                let why = match is_marked {
+                    true => "begins with a byte order mark",
+                    false => "does not begin with a line that names its interpreter",
+                };
+                return Err(Obstacle::in_file(
+                    "checks/interpreter",
+                    format!("`{name}` {why}, and cannot be executed"),
+                    "begin it with `#!/bin/sh`, or what else executes it",
+                ));
+            }
+            Ok(())
+        }
+
+        /// The first line of a script, behind `#!`.
+        fn interpreter(&self, line: &str, name: &str) -> Seen {
+            let (line, has_return) = match line.strip_suffix('\r') {
+                Some(line) => (line, true),
+                None => (line, false),
+            };
+            let line = line.trim();
+            let (program, argument) = match line.split_once([' ', '\t']) {
+                Some((program, argument)) => (program, argument.trim()),
+                None => (line, ""),
+            };
+            let called = program.rsplit('/').next().unwrap_or_default();
+            let is_env = called == "env";
+            if has_return && (argument.is_empty() || is_env || SHELLS.contains(&called)) {
+                return Err(Obstacle::in_file(
+                    "checks/interpreter",
+                    format!(
+                        "the first line of `{name}` ends with a carriage return (CRLF), which would be part of the interpreter's name"
+                    ),
+                    LINE_ENDS,
+                ));
+            }
+            let missing = |what: &str, where_: &str| {
+                Obstacle::elsewhere(
+                    "checks/interpreter",
+                    format!("the interpreter of `{name}`, {what}, is not {where_}"),
+                    "install it, or correct the first line of the script",
+                )
+            };
+            let path = self.directory.join(program);
+            if program.is_empty() || !path.is_file() || access(&path, Access::EXEC_OK).is_err() {
+                return Err(missing(program, "there"));
+            }
+            let of_env = argument
+                .split([' ', '\t'])
+                .find(|word| !word.starts_with('-') && !word.contains('='));
+            if let (true, Some(word)) = (is_env, of_env.filter(|word| !word.is_empty()))
+                && !word.contains('/')
+                && let Some(found) = self.found(word)
+                && !found
+                    .iter()
+                    .any(|path| access(path, Access::EXEC_OK).is_ok())
+            {
+                return Err(missing(word, "in PATH"));
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// What is said of a file with this text, by its rule and the beginning of the message.
+    fn said(text: &[u8], mode: u32) -> Option<(&'static str, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("check");
+        std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let search = std::env::join_paths([folder.path(), Path::new("/bin")]).unwrap();
+        let by_path = obstacle(folder.path(), Some(&search), "./check");
+        let by_name = obstacle(folder.path(), Some(&search), "check");
+        assert_eq!(
+            by_path.as_ref().map(|said| said.rule),
+            by_name.as_ref().map(|said| said.rule)
+        );
+        by_path.map(|said| (said.rule, said.message))
+    }
+
+    #[test]
+    fn safety_a12_what_stands_in_the_way_of_a_program() {
+        for text in [
+            "#!/bin/sh\n",
+            "#!/bin/sh -e\n",
+            "#! /bin/sh",
+            "#!/usr/bin/env sh\n",
+            "#!/usr/bin/env -S A=b sh -e\n",
+            "#!/bin/cat -\r\n",
+            "\u{7f}ELF\u{1}",
+        ] {
+            assert_eq!(said(text.as_bytes(), 0o755), None, "{text:?}");
+        }
+        for (text, rule, part) in [
+            (
+                "#!/bin/sh\r\n",
+                "checks/interpreter",
+                "carriage return (CRLF)",
+            ),
+            (
+                "#!/bin/sh -e\r\n",
+                "checks/interpreter",
+                "carriage return (CRLF)",
+            ),
+            (
+                "#!/usr/bin/env sh\r\n",
+                "checks/interpreter",
+                "carriage return (CRLF)",
+            ),
+            (
+                "#!/bin/nosuch\n",
+                "checks/interpreter",
+                "/bin/nosuch, is not there",
+            ),
+            ("#!nosuch\n", "checks/interpreter", "nosuch, is not there"),
+            ("#!\n", "checks/interpreter", "is not there"),
+            (
+                "#!/usr/bin/env nosuch9\n",
+                "checks/interpreter",
+                "nosuch9, is not in PATH",
+            ),
+            ("echo\n", "checks/interpreter", "does not begin with a line"),
+            ("", "checks/interpreter", "does not begin with a line"),
+            (
+                "\u{feff}#!/bin/sh\n",
+                "checks/interpreter",
+                "byte order mark",
+            ),
+        ] {
+            let (is, message) = said(text.as_bytes(), 0o755).unwrap();
+            assert_eq!(is, rule, "{text:?}");
+            assert!(message.contains(part), "{text:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn safety_a12_what_is_not_there_or_not_to_be_executed() {
+        let (rule, message) = {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::File::create(folder.path().join("check")).unwrap();
+            let said = obstacle(folder.path(), None, "./check").unwrap();
+            (said.rule, said.message)
+        };
+        assert_eq!(rule, "checks/not-executable");
+        assert_eq!(message, "`./check` is not executable");
+        let folder = tempfile::tempdir().unwrap();
+        let rule =
+            |word: &str| obstacle(folder.path(), Some("/bin".as_ref()), word).map(|said| said.rule);
+        assert_eq!(rule("./nowhere"), Some("checks/not-found"));
+        assert_eq!(rule("nowhere9"), Some("checks/not-found"));
+        assert_eq!(rule("/bin"), Some("checks/not-executable"));
+        assert_eq!(rule("/bin/sh"), None);
+        assert_eq!(rule("sh"), None);
+        let gone = folder.path().join("gone");
+        assert_eq!(
+            obstacle(&gone, None, "sh").map(|said| said.rule),
+            Some("checks/folder")
+        );
+        // Without a PATH nobody knows where it is looked for.
+        assert_eq!(obstacle(folder.path(), None, "nowhere9"), None);
+    }
+}
