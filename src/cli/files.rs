@@ -8,6 +8,9 @@ use super::exit::Failure;
 use crate::diagnostic::{Position, Source, Span};
 use crate::parse::error;
 
+/// Files by their path below a directory.
+type Tree = std::collections::BTreeMap<String, Vec<u8>>;
+
 /// A plan of 100,000 restores is about 50 MB; more than this is not a plan.
 const MAX_BYTES: u64 = 256 << 20;
 
@@ -31,7 +34,7 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let reader: Box<dyn Read> = if path == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
-        Box::new(std::fs::File::open(path).map_err(fail)?)
+        super::pipe::open(path).map_err(fail)?
     };
     reader
         .take(MAX_BYTES + 1)
@@ -79,11 +82,11 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Failure>
     }
 }
 
-/// Every file under a directory, by its path from there with `/` between.
-pub(super) fn tree(
-    directory: &Path,
-) -> Result<std::collections::BTreeMap<String, Vec<u8>>, Failure> {
-    let mut files = std::collections::BTreeMap::new();
+/// Every file under a directory, by its path from there with `/` between, and every directory. Anything else is refused: a
+/// link says nothing about what it leads to, and a pipe could be waited for for ever.
+pub(super) fn tree(directory: &Path) -> Result<(Tree, Vec<String>), Failure> {
+    let mut files = Tree::new();
+    let mut directories = Vec::new();
     let mut folders = vec![directory.to_owned()];
     while let Some(folder) = folders.pop() {
         let fail = |source| Failure::Io {
@@ -91,17 +94,29 @@ pub(super) fn tree(
             source,
         };
         for entry in std::fs::read_dir(&folder).map_err(fail)? {
-            let path = entry.map_err(fail)?.path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
+            let entry = entry.map_err(fail)?;
+            let (path, is) = (entry.path(), entry.file_type().map_err(fail)?);
             let below = path.strip_prefix(directory).unwrap_or(&path);
             let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-            files.insert(parts.join("/"), bytes(&path)?);
+            let name = parts.join("/");
+            if is.is_dir() {
+                directories.push(name);
+                folders.push(path);
+            } else if is.is_file() {
+                files.insert(name, bytes(&path)?);
+            } else {
+                let what = if is.is_symlink() {
+                    "a link"
+                } else {
+                    "a named pipe, a socket or a device"
+                };
+                return Err(Failure::Mismatch(format!(
+                    "{name}: it is {what}, not a file"
+                )));
+            }
         }
     }
-    Ok(files)
+    Ok((files, directories))
 }
 
 /// Writes files below a directory that is not there yet, or empty.

@@ -10,6 +10,7 @@ mod exit;
 mod files;
 mod git;
 mod output;
+mod pipe;
 mod signals;
 mod tree;
 

@@ -1,12 +1,15 @@
 //! A run to a bundle that can be checked without it: its plan, requests, journal and reports, and a statement of digests.
 //!
 //! The statement is an [in-toto](https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md) one, and a pure
-//! function of the other files: to check it is to make it again. It says that nothing was changed since it was made, not
-//! by whom it was made: sign it for that.
+//! function of the other files: to check it is to make it again. And all but the plan and its lock file are functions of
+//! the journal, so they are made from it again as well. That shows that the files belong together, not who made them: sign
+//! the bundle for that.
 
 mod archive;
+mod fold;
 
 pub use archive::{is_packed, pack, unpack};
+pub use fold::{DIRECTORIES, Held, hold};
 
 use std::collections::BTreeMap;
 
@@ -20,6 +23,20 @@ use crate::report::{Format, RunReport};
 pub const STATEMENT: &str = "statement.json";
 /// The file that says what the bundle is of.
 const ABOUT: &str = "about.json";
+/// The plan, its lock file and the requests that left.
+const PLAN: &str = "plan.yaml";
+const LOCK: &str = "plan.lock.yaml";
+const REQUESTS: &str = "requests.jsonl";
+/// The reports.
+const REPORT_FILES: [(&str, Format); 4] = [
+    ("reports/report.json", Format::Json),
+    ("reports/report.xml", Format::Junit),
+    ("reports/report.html", Format::Html),
+    ("reports/report.md", Format::Markdown),
+];
+/// The form of the reports: one more whenever the same journal makes other bytes of them, so that bundles of earlier forms
+/// are told apart. The first has no number.
+const REPORTS: u32 = 2;
 /// What kind of statement it is.
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// What it states.
@@ -62,6 +79,32 @@ pub struct About {
     pub git_commit: Option<String>,
     /// SHA-256 of the plan file that the run was last taken up with.
     pub plan_sha256: Option<String>,
+    /// The form of the reports; none of the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reports: Option<u32>,
+}
+
+impl About {
+    /// What a run has come to, in a bundle that is made now.
+    fn of(report: &RunReport) -> Self {
+        let mut origins = report.runners.iter().rev();
+        let last = origins.find_map(|runner| runner.origin.as_ref());
+        Self {
+            schema: "redrill.evidence/v1".to_owned(),
+            plan: report.plan.clone(),
+            run_id: report.run_id.clone(),
+            verdict: report.verdict.words().to_owned(),
+            redrill: env!("CARGO_PKG_VERSION").to_owned(),
+            run_by: report
+                .runners
+                .iter()
+                .map(|runner| runner.redrill.clone())
+                .collect(),
+            git_commit: last.and_then(|origin| origin.commit.clone()),
+            plan_sha256: last.map(|origin| origin.plan_sha256.clone()),
+            reports: Some(REPORTS),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,39 +148,15 @@ pub fn bundle(parts: Parts<'_>) -> Files {
     let mut add = |name: &str, text: String| {
         files.insert(name.to_owned(), text.into_bytes());
     };
-    add("plan.yaml", parts.plan.to_owned());
+    add(PLAN, parts.plan.to_owned());
     if let Some(lock) = parts.lock {
-        add("plan.lock.yaml", lock.to_owned());
+        add(LOCK, lock.to_owned());
     }
-    add("requests.jsonl", requests(parts.events));
-    for (format, name) in [
-        (Format::Json, "report.json"),
-        (Format::Junit, "report.xml"),
-        (Format::Html, "report.html"),
-        (Format::Markdown, "report.md"),
-    ] {
-        add(&format!("reports/{name}"), format.text(parts.report));
+    add(REQUESTS, requests(parts.events));
+    for (name, format) in REPORT_FILES {
+        add(name, format.text(parts.report));
     }
-    let report = parts.report;
-    let last = report
-        .runners
-        .iter()
-        .rev()
-        .find_map(|runner| runner.origin.as_ref());
-    let about = About {
-        schema: "redrill.evidence/v1".to_owned(),
-        plan: report.plan.clone(),
-        run_id: report.run_id.clone(),
-        verdict: report.verdict.words().to_owned(),
-        redrill: env!("CARGO_PKG_VERSION").to_owned(),
-        run_by: report
-            .runners
-            .iter()
-            .map(|runner| runner.redrill.clone())
-            .collect(),
-        git_commit: last.and_then(|origin| origin.commit.clone()),
-        plan_sha256: last.map(|origin| origin.plan_sha256.clone()),
-    };
+    let about = About::of(parts.report);
     add(ABOUT, pretty(&about));
     let statement = statement(&files, about);
     files.insert(STATEMENT.to_owned(), statement);

@@ -223,3 +223,274 @@ async fn every_changed_byte_is_found() {
         "{stderr}"
     );
 }
+
+/// The statement of a bundle, made anew over files that were changed: what anybody can do without a key.
+fn stated_anew(files: &mut redrill::evidence::Files) {
+    let mut statement: serde_json::Value =
+        serde_json::from_slice(&files["statement.json"]).unwrap();
+    let subject: Vec<serde_json::Value> = files
+        .iter()
+        .filter(|(name, _)| *name != "statement.json")
+        .map(|(name, bytes)| {
+            serde_json::json!({ "name": name, "digest": { "sha256": redrill::plan::sha256(bytes) } })
+        })
+        .collect();
+    statement["subject"] = subject.into();
+    statement["predicate"] = serde_json::from_slice(&files["about.json"]).unwrap();
+    let text = serde_json::to_string_pretty(&statement).unwrap() + "\n";
+    files.insert("statement.json".to_owned(), text.into_bytes());
+}
+
+/// Everything that the journal in a bundle contradicts is found, with digests made anew, and named.
+#[tokio::test(flavor = "multi_thread")]
+async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
+    type Forge = fn(&mut redrill::evidence::Files);
+    fn replace(files: &mut redrill::evidence::Files, name: &str, from: &str, to: &str) {
+        let text = String::from_utf8(files[name].clone()).unwrap();
+        assert!(text.contains(from), "{name} has no {from}");
+        files.insert(name.to_owned(), text.replacen(from, to, 1).into_bytes());
+    }
+    let forgeries: [(&str, Forge); 16] = [
+        (
+            "about.json: its `verdict` is passed, and by the journal it is failed",
+            |files| {
+                replace(files, "about.json", "\"failed\"", "\"passed\"");
+            },
+        ),
+        ("about.json: its `run_id` is other", |files| {
+            replace(
+                files,
+                "about.json",
+                "\"run_id\": \"main\"",
+                "\"run_id\": \"other\"",
+            );
+        }),
+        ("about.json: its `run_by` is 0.0.7", |files| {
+            replace(
+                files,
+                "about.json",
+                &format!("    \"{}\"\n", env!("CARGO_PKG_VERSION")),
+                "    \"0.0.7\"\n",
+            );
+        }),
+        (
+            "about.json: it says that redrill 9.9.9 has made it",
+            |files| {
+                replace(
+                    files,
+                    "about.json",
+                    &format!("\"redrill\": \"{}\"", env!("CARGO_PKG_VERSION")),
+                    "\"redrill\": \"9.9.9\"",
+                );
+            },
+        ),
+        (
+            "about.json: it says that redrill 0.0.1 has made it",
+            |files| {
+                replace(
+                    files,
+                    "about.json",
+                    &format!("\"redrill\": \"{}\"", env!("CARGO_PKG_VERSION")),
+                    "\"redrill\": \"0.0.1\"",
+                );
+            },
+        ),
+        ("about.json: its reports have form 99", |files| {
+            replace(files, "about.json", "\"reports\": 2", "\"reports\": 99");
+        }),
+        ("plan.yaml: its SHA-256 is", |files| {
+            replace(files, "plan.yaml", "Encrypted: true", "Encrypted: false");
+        }),
+        ("about.json: its `plan_sha256` is", |files| {
+            let digest = redrill::plan::sha256(&files["plan.yaml"]);
+            replace(files, "plan.yaml", "Encrypted: true", "Encrypted: false");
+            let forged = redrill::plan::sha256(&files["plan.yaml"]);
+            replace(files, "about.json", &digest, &forged);
+        }),
+        (
+            "requests.jsonl: it is not what the journal makes of it, from line 2 on",
+            |files| {
+                let text = String::from_utf8(files["requests.jsonl"].clone()).unwrap();
+                let first = text.lines().next().unwrap();
+                files.insert(
+                    "requests.jsonl".to_owned(),
+                    format!("{first}\n").into_bytes(),
+                );
+            },
+        ),
+        (
+            "reports/report.html: it is not what the journal makes of it",
+            |files| {
+                replace(
+                    files,
+                    "reports/report.html",
+                    "</body>",
+                    "<script>alert(1)</script></body>",
+                );
+            },
+        ),
+        (
+            "reports/report.json: it is not what the journal makes of it",
+            |files| {
+                replace(files, "reports/report.json", "\"failed\"", "\"passed\"");
+            },
+        ),
+        ("reports/report.md: it is missing", |files| {
+            files.remove("reports/report.md");
+        }),
+        ("reports/extra.html: it is no file of a bundle", |files| {
+            files.insert("reports/extra.html".to_owned(), Vec::new());
+        }),
+        ("journal/extra.jsonl: damaged at byte 0", |files| {
+            files.insert("journal/extra.jsonl".to_owned(), Vec::new());
+        }),
+        (
+            "about.json: its `verdict` is failed, and by the journal it is not finished",
+            |files| {
+                files.retain(|name, _| {
+                    !name.starts_with("journal/") || name.as_str() <= "journal/00000002.jsonl"
+                });
+            },
+        ),
+        ("journal/00000002.jsonl: damaged at byte 0", |files| {
+            files.remove("journal/00000001.jsonl");
+            let mut at = 2;
+            while let Some(bytes) = files.remove(&format!("journal/{at:08}.jsonl")) {
+                files.insert(format!("journal/{:08}.jsonl", at - 1), bytes);
+                at += 1;
+            }
+            let first = files.remove("journal/00000001.jsonl").unwrap();
+            files.insert("journal/00000001.jsonl".to_owned(), Vec::new());
+            files.insert("journal/00000002.jsonl".to_owned(), first);
+        }),
+    ];
+    let folder = folder();
+    let (directory, _) = bundles(folder.path()).await;
+    let whole: redrill::evidence::Files = files(&directory)
+        .into_iter()
+        .map(|(path, content)| {
+            let name = path
+                .strip_prefix(&directory)
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
+            (name, content)
+        })
+        .collect();
+    let verify = |name: &str, files: &redrill::evidence::Files| {
+        std::fs::write(
+            folder.path().join(name),
+            redrill::evidence::pack(files).unwrap(),
+        )
+        .unwrap();
+        run(folder.path(), &["evidence", "verify", name])
+    };
+    let mut same = whole.clone();
+    stated_anew(&mut same);
+    assert_eq!(same, whole);
+    let (code, stdout, stderr) = verify("same.zip", &same);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("not compared: plan.lock.yaml: the journal has no digest of it")
+            && stdout.contains("Without a signature it does not show who made them"),
+        "{stdout}"
+    );
+    for (at, (found, forge)) in forgeries.iter().enumerate() {
+        let mut forged = whole.clone();
+        forge(&mut forged);
+        stated_anew(&mut forged);
+        let (code, stdout, stderr) = verify(&format!("forged-{at}.zip"), &forged);
+        assert_eq!(code, 6, "{found}: {stdout}{stderr}");
+        assert!(
+            stderr.starts_with(&format!("error: {found}")),
+            "{found}: {stderr}"
+        );
+    }
+}
+
+/// What is no file is not looked through, and a directory that redrill does not make is not passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn reliability_r7_27_r4_20_a_bundle_has_files_alone() {
+    let folder = folder();
+    let (directory, _) = bundles(folder.path()).await;
+    let mkfifo = |path: &Path| {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.unwrap().success());
+    };
+    let link = |to: &str, path: &Path| std::os::unix::fs::symlink(to, path).unwrap();
+    let check = |found: &str| {
+        let (code, stdout, stderr) = run(folder.path(), &["evidence", "verify", "bundle"]);
+        assert_eq!(code, 6, "{found}: {stdout}");
+        assert!(
+            stderr.starts_with(&format!("error: {found}")),
+            "{found}: {stderr}"
+        );
+    };
+    let extra = directory.join("extra");
+    std::fs::create_dir(&extra).unwrap();
+    check("extra: it is no directory of a bundle");
+    std::fs::remove_dir(&extra).unwrap();
+    mkfifo(&extra);
+    check("extra: it is a named pipe, a socket or a device, not a file");
+    std::fs::remove_file(&extra).unwrap();
+    for to in [".", "journal", "plan.yaml", "nowhere"] {
+        link(to, &extra);
+        check("extra: it is a link, not a file");
+        std::fs::remove_file(&extra).unwrap();
+    }
+    let plan = directory.join("plan.yaml");
+    std::fs::rename(&plan, folder.path().join("elsewhere.yaml")).unwrap();
+    link("../elsewhere.yaml", &plan);
+    check("plan.yaml: it is a link, not a file");
+    std::fs::remove_file(&plan).unwrap();
+    mkfifo(&plan);
+    check("plan.yaml: it is a named pipe");
+}
+
+/// Bundles of earlier versions stay what they are (`tests/journals/README.md`), and what can be compared in them is.
+#[test]
+fn reliability_r7_28_bundles_of_earlier_versions_verify() {
+    for (name, verdict) in [
+        ("drill", "drill run 2026-Q4: not finished"),
+        ("cleanup", "quarterly run 2026-Q4: passed"),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/journals/evidence")
+            .join(format!("{name}.zip"));
+        let folder = folder();
+        let verify = |path: &Path| {
+            run(
+                folder.path(),
+                &["evidence", "verify", &path.to_string_lossy()],
+            )
+        };
+        let (code, stdout, stderr) = verify(&path);
+        assert_eq!(code, 0, "{stderr}");
+        assert!(stdout.contains(verdict), "{stdout}");
+        assert!(
+            stdout.contains("not compared: reports/report.html: an earlier version"),
+            "{stdout}"
+        );
+        let packed = redrill::evidence::unpack("x", &bytes(&path)).unwrap();
+        for (file, from, to) in [
+            ("reports/report.html", "</body>", "<script></script></body>"),
+            ("reports/report.json", "\"job_id\": \"", "\"job_id\": \"0"),
+            ("requests.jsonl", "\"token\":\"", "\"token\":\"0"),
+            ("about.json", "\"run_id\": \"", "\"run_id\": \"0"),
+        ] {
+            let mut forged = packed.clone();
+            let text = String::from_utf8(forged[file].clone()).unwrap();
+            assert!(text.contains(from), "{file}");
+            forged.insert(file.to_owned(), text.replacen(from, to, 1).into_bytes());
+            stated_anew(&mut forged);
+            let path = folder.path().join("forged.zip");
+            std::fs::write(&path, redrill::evidence::pack(&forged).unwrap()).unwrap();
+            let (code, stdout, stderr) = verify(&path);
+            assert_eq!(code, 6, "{file}: {stdout}");
+            assert!(
+                stderr.starts_with(&format!("error: {file}: ")),
+                "{file}: {stderr}"
+            );
+        }
+    }
+}

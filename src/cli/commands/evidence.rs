@@ -7,7 +7,7 @@ use crate::cli::afterwards::{Evidence, EvidenceCommand};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::tree::Tree;
-use crate::evidence::{Files, Parts, bundle, check, is_packed, pack, unpack};
+use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};
 use crate::execute::{Stopped, replay};
 use crate::journal;
 use crate::pipeline;
@@ -137,7 +137,14 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let name = path.display().to_string();
     let mismatch = |why: &dyn std::fmt::Display| Failure::Mismatch(why.to_string());
     let files = if path.is_dir() {
-        files::tree(path)?
+        let (files, directories) = files::tree(path)?;
+        let is_its = |directory: &str| DIRECTORIES.contains(&directory);
+        if let Some(other) = directories.iter().find(|directory| !is_its(directory)) {
+            return Err(mismatch(&format!(
+                "{other}: it is no directory of a bundle"
+            )));
+        }
+        files
     } else {
         let bytes = files::bytes(path)?;
         let files = unpack(&name, &bytes).map_err(|err| mismatch(&err))?;
@@ -153,13 +160,26 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
     let events = journal::parse(segments).map_err(|err| mismatch(&err))?;
     replay(&events).map_err(|err| mismatch(&err))?;
-    context.output.result(&format!(
-        "{name}: {} files as redrill {} has made them; evidence of {} run {}: {}\n",
-        files.len(),
-        about.redrill,
+    let held = hold(&files, &about, &events).map_err(|err| mismatch(&err))?;
+    let mut text = format!(
+        "{name}: evidence of {} run {}: {}\n\
+         its {} files are as their statement says; redrill {} has made them\n\
+         its journal of {} records is whole and makes: {}\n",
         about.plan,
         about.run_id,
-        about.verdict
-    ))?;
+        about.verdict,
+        files.len(),
+        about.redrill,
+        events.len(),
+        held.files.join(", ")
+    );
+    for (name, why) in &held.not {
+        text.push_str(&format!("not compared: {name}: {why}\n"));
+    }
+    text.push_str(
+        "This shows that the files belong together. Without a signature it does not show who made them and when, that the \
+         journal was not cut at its end, or that AWS said what stands in it: verify the signature of the bundle for that.\n",
+    );
+    context.output.result(&text)?;
     Ok(Exit::Done)
 }
