@@ -296,6 +296,7 @@ fn whoever_has_taken_over_holds_the_run() {
 
 fn opened() -> Recorded {
     Recorded {
+        aws_ahead: None,
         at: jiff::Timestamp::UNIX_EPOCH,
         event: Event::RunResumed {
             redrill: "x".to_owned(),

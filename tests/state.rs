@@ -206,7 +206,7 @@ proptest! {
             let was = is(past.as_ref());
             let attempt = past.as_ref().map_or(1, |past| past.attempt);
             let expected = model(was, attempt, &after, &event);
-            let recorded = Recorded { at: Timestamp::UNIX_EPOCH, event };
+            let recorded = Recorded { at: Timestamp::UNIX_EPOCH, aws_ahead: None, event };
             match (next(past.clone(), &recorded), expected) {
                 (Ok(is_now), Some((stage, attempt))) => {
                     prop_assert_eq!(is(Some(&is_now)), stage);
@@ -272,6 +272,7 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
         let recorded: Vec<Recorded> = events
             .into_iter()
             .map(|event| Recorded {
+                aws_ahead: None,
                 at: Timestamp::UNIX_EPOCH,
                 event,
             })
@@ -351,6 +352,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
                 .cloned()
                 .chain(checked)
                 .map(|event| Recorded {
+                    aws_ahead: None,
                     at: jiff::Timestamp::UNIX_EPOCH,
                     event,
                 })

@@ -146,7 +146,11 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
 
     fn say(&mut self, event: Event) -> Result<(), Stopped> {
         let at = self.clock.now();
-        let recorded = [Recorded { at, event }];
+        let recorded = [Recorded {
+            at,
+            aws_ahead: None,
+            event,
+        }];
         self.journal.append(&recorded)?;
         (self.observer)(&recorded[0]);
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::outline::Outline;
@@ -17,9 +17,22 @@ use crate::render::{Resolved, Secrets, Target};
 pub struct Recorded {
     /// By the clock of the machine that ran redrill.
     pub at: Timestamp,
+    /// By how many seconds AWS's clock was ahead of that, as its last answer said; absent where it was not by more than a
+    /// few, where it is not known, and in earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws_ahead: Option<i64>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl Recorded {
+    /// When it happened, by AWS's clock as far as that is known.
+    #[must_use]
+    pub fn at_aws(&self) -> Timestamp {
+        let ahead = SignedDuration::from_secs(self.aws_ahead.unwrap_or_default());
+        self.at.checked_add(ahead).unwrap_or(self.at)
+    }
 }
 
 /// One thing that happened.

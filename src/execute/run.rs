@@ -148,9 +148,14 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
     /// Takes events in: through the table now, onto the disk and the screen with the next flush.
     pub(super) fn emit(&mut self, events: Vec<Event>) -> Result<(), Stopped> {
         let at = self.engine.clock.now();
+        let aws_ahead = None;
         for event in events {
             let event = event.redacted(self.engine.planner.secrets());
-            let recorded = Recorded { at, event };
+            let recorded = Recorded {
+                at,
+                aws_ahead,
+                event,
+            };
             state::apply(&mut self.observed, &recorded)?;
             if let Event::Intended { restore, .. } | Event::Completed { restore, .. } =
                 &recorded.event

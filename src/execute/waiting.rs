@@ -84,7 +84,11 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             }
             .redacted(self.engine.planner.secrets());
             // Nothing has happened: it is for the screen alone.
-            self.engine.observer.observe(&super::Recorded { at, event });
+            self.engine.observer.observe(&super::Recorded {
+                at,
+                aws_ahead: None,
+                event,
+            });
         }
     }
 

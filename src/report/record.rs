@@ -17,6 +17,8 @@ use crate::render::Target;
 #[derive(Debug, Default)]
 pub struct Record {
     start: Option<Timestamp>,
+    /// When something was last heard of it.
+    last: Option<Timestamp>,
     target: Option<Target>,
     file: Option<String>,
     /// The plan as the last runner took it up.
@@ -41,6 +43,19 @@ impl Record {
 
     /// Takes one event in; they come in the journal's order.
     pub fn take(&mut self, recorded: &Recorded) {
+        if recorded.aws_ahead.is_some() {
+            // Jobs have the times of AWS: so has everything else, and durations are those of one clock.
+            return self.take_at_aws(&Recorded {
+                at: recorded.at_aws(),
+                aws_ahead: None,
+                event: recorded.event.clone(),
+            });
+        }
+        self.take_at_aws(recorded);
+    }
+
+    fn take_at_aws(&mut self, recorded: &Recorded) {
+        self.last = self.last.max(Some(recorded.at));
         if let Some(name) = recorded.event.restore() {
             let at = match self.by_name.get(name) {
                 Some(at) => *at,
@@ -111,6 +126,7 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
     }
     let Record {
         start,
+        last,
         target,
         file,
         runners,
@@ -159,7 +175,7 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
         api_calls,
         compared: None,
     };
-    judged(report, &goals, &outline.objectives)
+    judged(report, &goals, &outline.objectives, last)
 }
 
 /// The checks that there are, in the order of the plan; then those that it has lost since.
@@ -177,9 +193,17 @@ fn in_order(mut seen: Vec<CheckReport>, names: &[String]) -> Vec<CheckReport> {
     checks
 }
 
-/// Everything that follows from the whole.
-fn judged(mut whole: RunReport, of_each: &[Goals], of_all: &Goals) -> RunReport {
+/// Everything that follows from the whole, of which something was last heard at a time.
+fn judged(
+    mut whole: RunReport,
+    of_each: &[Goals],
+    of_all: &Goals,
+    last: Option<Timestamp>,
+) -> RunReport {
     let report = &mut whole;
+    // A job that was adopted may be older than the run: the whole is never shorter than one of its parts.
+    let began = report.restores.iter().filter_map(|r| r.started_at).min();
+    report.start = report.start.min(began).or(report.start);
     let since_start = |at: Option<Timestamp>| {
         let start = report.start?;
         Some(at?.duration_since(start).as_secs())
@@ -196,7 +220,7 @@ fn judged(mut whole: RunReport, of_each: &[Goals], of_all: &Goals) -> RunReport 
         restore.objectives = Objectives::new(
             goals,
             restore.rto_seconds,
-            since_start(restore.over_at()),
+            since_start(last),
             restore.rpo_seconds,
         );
         name_missed(&restore.restore, &restore.objectives, &mut missed);
@@ -223,7 +247,7 @@ fn judged(mut whole: RunReport, of_each: &[Goals], of_all: &Goals) -> RunReport 
     let end = last.max(cut_over);
     let rto = since_start(end).filter(|_| all_good);
     let rpo = report.restores.iter().filter_map(|r| r.rpo_seconds).max();
-    report.objectives = Objectives::new(of_all, rto, since_start(end), rpo);
+    report.objectives = Objectives::new(of_all, rto, since_start(last), rpo);
     name_missed("the run", &report.objectives, &mut missed);
     report.missed = missed;
     report.verdict = verdict(report, all_good);
@@ -270,9 +294,7 @@ fn name_missed(what: &str, objectives: &Objectives, missed: &mut Vec<String>) {
                     super::duration(seconds - objective.wanted_seconds),
                     super::duration(seconds),
                 ),
-                None => {
-                    format!("{what}: {name} of {wanted} missed: it was over without being reached")
-                }
+                None => format!("{what}: {name} of {wanted} missed: not restored in that time"),
             });
         }
     }

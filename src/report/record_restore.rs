@@ -1,9 +1,12 @@
 //! From the events of one restore, and of one check, to their part of the report.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::run::{CheckReport, CheckStatus, Cleanup, Objectives, RestoreReport, RunStatus, Try};
 use crate::execute::{CheckVerdict, Event, Recorded};
+
+/// How far two clocks may differ that tell the same time.
+const CLOCKS_AGREE: SignedDuration = SignedDuration::from_mins(1);
 
 pub(super) fn not_run(name: &str) -> CheckReport {
     CheckReport {
@@ -108,6 +111,23 @@ impl RestoreReport {
         };
     }
 
+    /// The times of a job, as AWS has them.
+    fn timed(
+        &mut self,
+        recorded: &Recorded,
+        started_at: Option<Timestamp>,
+        ended_at: Option<Timestamp>,
+    ) {
+        // Nothing is heard of before it happens: the clock of AWS was ahead, and earlier versions did not write by how much.
+        let ahead = ended_at
+            .map(|ended| ended.duration_since(recorded.at))
+            .filter(|ahead| *ahead > CLOCKS_AGREE)
+            .unwrap_or_default();
+        let here = |at: Timestamp| at.saturating_sub(ahead).unwrap_or(at);
+        self.started_at = started_at.map(here).or(self.started_at);
+        self.ended_at = Some(ended_at.map_or(recorded.at, here));
+    }
+
     pub(super) fn take(&mut self, recorded: &Recorded, run_start: Option<Timestamp>) {
         match &recorded.event {
             Event::Intended {
@@ -161,8 +181,7 @@ impl RestoreReport {
             } => {
                 self.status = RunStatus::Completed;
                 self.created_resource_arn.clone_from(created_resource_arn);
-                self.started_at = started_at.or(self.started_at);
-                self.ended_at = Some(ended_at.unwrap_or(recorded.at));
+                self.timed(recorded, *started_at, *ended_at);
                 self.message.clone_from(message);
                 self.rpo_seconds = run_start
                     .zip(*recovery_point_created_at)
@@ -176,8 +195,7 @@ impl RestoreReport {
                 ..
             } => {
                 self.status = RunStatus::Failed;
-                self.started_at = started_at.or(self.started_at);
-                self.ended_at = Some(ended_at.unwrap_or(recorded.at));
+                self.timed(recorded, *started_at, *ended_at);
                 self.message = Some(format!("{status}: {message}"));
             }
             Event::Skipped { because, .. } => {

@@ -93,7 +93,7 @@ pub struct Objective {
 }
 
 impl Objectives {
-    /// Where the RTO was not reached, `waited` says for how long in vain.
+    /// Where the RTO was not reached, `waited` says for how long the run has gone on: it is missed once its time is over.
     pub(super) fn new(
         goals: &Goals,
         rto: Option<i64>,

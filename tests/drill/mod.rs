@@ -2,6 +2,7 @@
 
 mod checks;
 mod cleanup;
+mod clocks;
 mod evidence;
 mod ours;
 mod page;

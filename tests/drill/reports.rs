@@ -25,7 +25,11 @@ impl Story {
     fn at(&mut self, seconds: i64, event: Event) -> &mut Self {
         let start: jiff::Timestamp = "2026-11-24T06:00:00Z".parse().unwrap();
         let at = start + jiff::SignedDuration::from_secs(seconds);
-        self.events.push(Recorded { at, event });
+        self.events.push(Recorded {
+            at,
+            aws_ahead: None,
+            event,
+        });
         self
     }
 
@@ -118,7 +122,7 @@ impl Story {
     }
 }
 
-fn story() -> Vec<Recorded> {
+pub(super) fn story() -> Vec<Recorded> {
     let restore = |name: &str, needs: &[&str], rto, checks: &[&str]| OutlinedRestore {
         name: name.to_owned(),
         resource_type: "EFS".to_owned(),

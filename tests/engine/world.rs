@@ -211,6 +211,7 @@ fn an_earlier_run_is_learned_from() {
     let start: jiff::Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
     let took = SignedDuration::from_hours(3);
     let earlier = Recorded {
+        aws_ahead: None,
         at: start,
         event: Event::Completed {
             restore: "r1".to_owned(),

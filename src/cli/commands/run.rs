@@ -217,7 +217,11 @@ pub(super) async fn execute<C: Clock>(
             .note("nothing to start and nothing to follow");
         // What was not started is told apart from what is not there.
         let at = clock.now();
-        let planned = before.planned(&outline).map(|event| Recorded { at, event });
+        let planned = before.planned(&outline).map(|event| Recorded {
+            at,
+            aws_ahead: None,
+            event,
+        });
         let ended = Ended::Finished;
         return conclude(
             &plan, &diff, &directory, planned, ended, &execution, context,

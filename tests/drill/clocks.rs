@@ -1,0 +1,127 @@
+//! Objectives and durations are those of one clock, and are judged when their time is over.
+
+use jiff::{SignedDuration, Timestamp};
+use redrill::execute::{Event, Recorded};
+use redrill::report::{Record, RunReport, Verdict, run_report};
+use serde_json::{Value, json};
+
+use super::reports::story;
+
+fn report(events: &[Recorded]) -> RunReport {
+    run_report("orders", "2026-Q4", events.iter().collect::<Record>())
+}
+
+/// The numbers of a report that a person decides by.
+fn numbers(report: &RunReport) -> Value {
+    let restores = report.restores.iter().map(|restore| {
+        let took = restore
+            .started_at
+            .zip(restore.ended_at)
+            .map(|(from, to)| to.duration_since(from).as_secs());
+        json!([
+            restore.restore,
+            took,
+            restore.rto_seconds,
+            restore.rpo_seconds
+        ])
+    });
+    json!({
+        "restores": restores.collect::<Vec<_>>(),
+        "missed": report.missed,
+        "verdict": report.verdict,
+        "took": report.took(),
+    })
+}
+
+/// A story in which AWS's clock is ahead of ours, or behind; and what this machine saw of that.
+fn skewed(ahead: SignedDuration, seen: Option<i64>) -> Vec<Recorded> {
+    let by_aws = |at: &mut Option<Timestamp>| {
+        if let Some(at) = at {
+            *at += ahead;
+        }
+    };
+    let mut events = story();
+    for recorded in &mut events {
+        recorded.aws_ahead = seen;
+        if let Event::Completed {
+            started_at,
+            ended_at,
+            recovery_point_created_at,
+            ..
+        } = &mut recorded.event
+        {
+            by_aws(started_at);
+            by_aws(ended_at);
+            by_aws(recovery_point_created_at);
+        }
+    }
+    events
+}
+
+#[test]
+fn issue_14_clocks_days_apart_change_no_number() {
+    let wanted = numbers(&report(&story()));
+    assert_eq!(wanted["restores"][0], json!(["db", 600, 640, 7200]));
+    for hours in [-72, -2, 2, 72, 24 * 30] {
+        let ahead = SignedDuration::from_hours(hours);
+        let events = skewed(ahead, Some(ahead.as_secs()));
+        assert_eq!(numbers(&report(&events)), wanted, "{hours} h");
+    }
+}
+
+/// Journals of earlier versions do not say how far the clocks are apart.
+#[test]
+fn issue_14_the_whole_is_never_shorter_than_its_parts() {
+    for hours in [-72, -2, 0, 2, 72] {
+        let report = report(&skewed(SignedDuration::from_hours(hours), None));
+        let took = report.took().unwrap();
+        for restore in &report.restores {
+            let (Some(from), Some(to)) = (restore.started_at, restore.ended_at) else {
+                continue;
+            };
+            let part = to.duration_since(from).as_secs();
+            assert!(took >= part, "{hours} h: {took} s of {part} s");
+            let rto = restore.rto_seconds.unwrap_or(part);
+            assert!(rto >= part, "{hours} h: {rto} s of {part} s");
+        }
+        if hours > 0 {
+            // It cannot have taken longer than we waited for it.
+            assert!(took < 3600, "{hours} h: {took} s");
+        }
+    }
+}
+
+/// Only the first events of the story, up to a time, and then a runner that leaves after so many seconds.
+fn interrupted(after: i64) -> Vec<Recorded> {
+    let mut events = story();
+    let start = events[0].at;
+    events.retain(|recorded| recorded.at <= start);
+    events.push(Recorded {
+        at: start + SignedDuration::from_secs(after),
+        aws_ahead: None,
+        event: Event::Detached,
+    });
+    events
+}
+
+#[test]
+fn issue_14_an_objective_is_missed_when_its_time_is_over() {
+    // Interrupted: nobody knows yet.
+    let early = report(&interrupted(60));
+    assert_eq!(early.missed, Vec::<String>::new());
+    assert_eq!(early.objectives.rto.as_ref().unwrap().met, None);
+    let late = report(&interrupted(700));
+    assert_eq!(
+        late.missed,
+        ["db: RTO of 10m 00s missed: not restored in that time"]
+    );
+    let later = report(&interrupted(4000));
+    assert_eq!(
+        later.missed,
+        [
+            "db: RTO of 10m 00s missed: not restored in that time",
+            "the run: RTO of 1h 00m missed: not restored in that time",
+        ]
+    );
+    assert_eq!(later.verdict, Verdict::Unfinished);
+}
