@@ -299,6 +299,7 @@ fn opened() -> Recorded {
         aws_ahead: None,
         at: jiff::Timestamp::UNIX_EPOCH,
         event: Event::RunResumed {
+            world: None,
             redrill: "x".to_owned(),
             saved_plan: None,
         },

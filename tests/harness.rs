@@ -239,12 +239,14 @@ pub(crate) async fn run_with<A: Reader + Writer + 'static>(
         target: plan.targets[0].clone(),
         others: Vec::new(),
         file: "plan.yaml".to_owned(),
+        world: None,
         saved_plan: None,
     };
     let opening = match history.opened.is_none() {
         true => opening,
         false => Event::RunResumed {
             redrill: "test".to_owned(),
+            world: None,
             saved_plan: None,
         },
     };

@@ -12,6 +12,8 @@ pub(super) struct Environment {
     pub(super) vars: BTreeMap<String, String>,
     /// Whether it names any AWS credentials.
     pub(super) names_credentials: bool,
+    /// The profile in AWS's own configuration that it names.
+    pub(super) profile: Option<String>,
     /// Who this is.
     pub(super) user: String,
     /// Where programs are looked for.
@@ -56,6 +58,7 @@ impl Environment {
             vars,
             names_credentials,
             path: std::env::var_os("PATH"),
+            profile: text("AWS_PROFILE"),
             user: text("USER")
                 .or_else(|| text("USERNAME"))
                 .unwrap_or_else(|| "somebody".to_owned()),

@@ -15,8 +15,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::execute::{Event, Recorded};
+use crate::execute::{Endpoint, Event, Recorded};
 use crate::plan::sha256;
+use crate::render::Target;
 use crate::report::{Format, RunReport};
 
 /// The file with the digests.
@@ -71,6 +72,18 @@ pub struct About {
     pub run_id: String,
     /// What the run has come to.
     pub verdict: String,
+    /// What it had come to before what it made was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict_before_cleanup: Option<String>,
+    /// The endpoint that it belongs to; absent where an earlier version did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<Endpoint>,
+    /// The accounts and Regions that it ran in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Target>,
+    /// What has to be known before anything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
     /// The version of redrill that made the bundle.
     pub redrill: String,
     /// The versions of redrill that worked on the run.
@@ -94,6 +107,13 @@ impl About {
             plan: report.plan.clone(),
             run_id: report.run_id.clone(),
             verdict: report.verdict.words().to_owned(),
+            verdict_before_cleanup: (report.verdict_before_cleanup)
+                .map(|verdict| verdict.words().to_owned()),
+            world: report.world.clone(),
+            targets: report.targets.clone(),
+            notices: (report.notices.iter())
+                .map(|notice| notice.message.clone())
+                .collect(),
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
             run_by: report
                 .runners

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Endpoint;
 use super::outline::Outline;
 use super::waiting::Awaited;
 use crate::diff::Begun;
@@ -54,6 +55,9 @@ pub enum Event {
         others: Vec<Target>,
         /// The plan file as it was typed.
         file: String,
+        /// The endpoint that the run belongs to; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        world: Option<Endpoint>,
         /// The saved plan that is carried out, by its digest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         saved_plan: Option<String>,
@@ -62,6 +66,9 @@ pub enum Event {
     RunResumed {
         /// The version of redrill.
         redrill: String,
+        /// The endpoint that the run belongs to, where an earlier version has opened it without saying so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        world: Option<Endpoint>,
         /// The saved plan that is carried out, by its digest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         saved_plan: Option<String>,

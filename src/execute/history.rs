@@ -1,13 +1,14 @@
 //! What the events of a run have come to, as far as going on with it needs to know.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::state::{self, Illegal};
-use super::{Event, Outline, Recorded};
-use crate::diff::{Observed, Position};
+use super::{Endpoint, Event, Outline, Recorded};
+use crate::diff::{Deletion, Observed, Position};
 use crate::plan::hex;
 
 /// The events of a run so far. They are folded in one by one and not kept: a large run has hundreds of thousands.
@@ -19,6 +20,24 @@ pub struct History {
     pub opened: Option<Opened>,
     /// The plan as the last runner took it up.
     pub outline: Option<Arc<Outline>>,
+    /// When it ended, where no runner has taken it up since.
+    pub ended: Option<Timestamp>,
+    /// When something that it had made was last found to be gone.
+    pub cleaned_up: Option<Timestamp>,
+    /// The last job, where the journal does not say at which endpoint it was started: whether that is the one at hand is asked
+    /// there.
+    pub witness: Option<Witness>,
+    /// The recovery points of requests without a job, where one may be a witness.
+    points: HashMap<String, String>,
+}
+
+/// A job that tells one endpoint from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// Its id.
+    pub job_id: String,
+    /// What it restores.
+    pub recovery_point_arn: String,
 }
 
 /// The first event of a run.
@@ -30,6 +49,8 @@ pub struct Opened {
     pub plan: String,
     /// The run id.
     pub run: String,
+    /// The endpoint that it belongs to, where the journal says it.
+    pub world: Option<Endpoint>,
 }
 
 impl History {
@@ -40,17 +61,68 @@ impl History {
     /// Where it cannot follow those before it.
     pub fn take(&mut self, recorded: &Recorded) -> Result<(), Illegal> {
         match &recorded.event {
-            Event::RunOpened { plan, run, .. } if self.opened.is_none() => {
+            Event::RunOpened {
+                plan, run, world, ..
+            } if self.opened.is_none() => {
                 self.opened = Some(Opened {
                     at: recorded.at,
                     plan: plan.clone(),
                     run: run.clone(),
+                    world: world.clone(),
                 });
             }
+            Event::RunResumed { world, .. } => {
+                self.ended = None;
+                if let Some(opened) = &mut self.opened
+                    && opened.world.is_none()
+                {
+                    opened.world.clone_from(world);
+                }
+            }
             Event::Planned { outline } => self.outline = Some(Arc::clone(outline)),
+            Event::RunEnded => self.ended = Some(recorded.at),
+            Event::Deleted { .. } => self.cleaned_up = Some(recorded.at),
+            event if self.world().is_none() => self.take_witness(event),
             _ => {}
         }
         state::apply(&mut self.observed, recorded)
+    }
+
+    fn take_witness(&mut self, event: &Event) {
+        match event {
+            Event::Intended {
+                restore, request, ..
+            } => {
+                let point = request.recovery_point_arn.clone();
+                self.points.insert(restore.clone(), point);
+            }
+            Event::Accepted { restore, job_id }
+            | Event::Adopted {
+                restore, job_id, ..
+            } => {
+                if let Some(point) = self.points.remove(restore) {
+                    self.witness = Some(Witness {
+                        job_id: job_id.clone(),
+                        recovery_point_arn: point,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The endpoint that the run belongs to, where the journal says it.
+    #[must_use]
+    pub fn world(&self) -> Option<&Endpoint> {
+        self.opened.as_ref()?.world.as_ref()
+    }
+
+    /// How many restores have made something that is gone since, or is about to be.
+    #[must_use]
+    pub fn deleted(&self) -> usize {
+        let pasts = self.observed.restores.values();
+        let is_gone = |of: &Option<Deletion>| matches!(of, Some(Deletion::Gone | Deletion::Asked));
+        pasts.filter(|past| is_gone(&past.deletion)).count()
     }
 
     /// The events of a journal that was read as a whole.

@@ -58,8 +58,8 @@ pub fn compare(report: &RunReport, other: &RunReport) -> Comparison {
         let (before_seconds, now_seconds) = (then.and_then(took), now.and_then(took));
         Difference {
             restore: now.or(then).map(|r| r.restore.clone()).unwrap_or_default(),
-            before: then.map(|restore| restore.status.word()),
-            now: now.map(|restore| restore.status.word()),
+            before: then.map(|restore| restore.outcome().word()),
+            now: now.map(|restore| restore.outcome().word()),
             before_seconds,
             now_seconds,
             longer_seconds: now_seconds
@@ -79,7 +79,7 @@ pub fn compare(report: &RunReport, other: &RunReport) -> Comparison {
     );
     Comparison {
         run_id: other.run_id.clone(),
-        verdict: other.verdict,
+        verdict: other.verdict_before_cleanup.unwrap_or(other.verdict),
         seconds: other.took(),
         longer_seconds: report
             .took()

@@ -7,6 +7,7 @@ mod dry_run;
 mod explain;
 mod format;
 mod lock;
+mod notices;
 mod plan_schema;
 mod record;
 mod record_restore;
@@ -27,6 +28,7 @@ pub use dry_run::{
 pub use explain::{Topic, explain, topic, topics};
 pub use format::Format;
 pub use lock::{lock_human, lock_text};
+pub use notices::{Notice, NoticeKind, minute};
 pub use plan_schema::{plan_schema, type_schema};
 pub use record::{Record, run_report};
 pub use requests::{RequestFormat, requests};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::notices::overlaid;
 use super::record_restore::{not_run, take_check};
 use super::run::{
     CheckReport, CheckStatus, Objectives, RestoreReport, RunReport, RunStatus, Runner, Verdict,
 };
-use crate::execute::{Event, Goals, Outline, Recorded};
+use crate::execute::{Endpoint, Event, Goals, Outline, Recorded};
 use crate::render::Target;
 
 /// What the events of a run have come to so far. Events are folded in one by one and not kept: a large run has
@@ -19,7 +20,9 @@ pub struct Record {
     start: Option<Timestamp>,
     /// When something was last heard of it.
     last: Option<Timestamp>,
-    target: Option<Target>,
+    targets: Vec<Target>,
+    world: Option<Endpoint>,
+    cleaned_up: Option<Timestamp>,
     file: Option<String>,
     /// The plan as the last runner took it up.
     outline: Arc<Outline>,
@@ -56,6 +59,9 @@ impl Record {
 
     fn take_at_aws(&mut self, recorded: &Recorded) {
         self.last = self.last.max(Some(recorded.at));
+        if let Event::Deleted { .. } = recorded.event {
+            self.cleaned_up = Some(recorded.at);
+        }
         if let Some(name) = recorded.event.restore() {
             let at = match self.by_name.get(name) {
                 Some(at) => *at,
@@ -68,15 +74,21 @@ impl Record {
             Event::RunOpened {
                 redrill,
                 target,
+                others,
                 file,
+                world,
                 ..
             } => {
                 self.start.get_or_insert(recorded.at);
-                self.target = Some(target.clone());
+                self.targets = std::iter::once(target).chain(others).cloned().collect();
+                self.world.clone_from(world);
                 self.file = Some(file.clone());
                 self.runners.push(runner(recorded.at, redrill));
             }
-            Event::RunResumed { redrill, .. } => {
+            Event::RunResumed { redrill, world, .. } => {
+                if self.world.is_none() {
+                    self.world.clone_from(world);
+                }
                 self.runners.push(runner(recorded.at, redrill));
             }
             Event::Planned { outline } => {
@@ -85,6 +97,9 @@ impl Record {
                 }
                 let more = outline.restores.len().saturating_sub(self.restores.len());
                 self.restores.reserve_exact(more);
+                if !outline.targets.is_empty() {
+                    self.targets.clone_from(&outline.targets);
+                }
                 self.outline = Arc::clone(outline);
             }
             Event::Called { calls } => {
@@ -127,7 +142,9 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
     let Record {
         start,
         last,
-        target,
+        targets,
+        world,
+        cleaned_up,
         file,
         runners,
         mut restores,
@@ -136,6 +153,8 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
         api_calls,
         ..
     } = record;
+    let mut origins = runners.iter().filter_map(|runner| runner.origin.as_ref());
+    let is_rehearsal = origins.any(|origin| origin.rehearsal);
     let names = outline.restores.iter().enumerate();
     let places: HashMap<&str, usize> = names.map(|(at, of)| (of.name.as_str(), at)).collect();
     // What was started by this run, and has since been removed from the plan, comes last: it happened.
@@ -150,6 +169,9 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
     for (restore, outlined) in restores.iter_mut().zip(outline.restores) {
         restore.resource_type = outlined.resource_type;
         restore.needs = outlined.needs;
+        if targets.len() > 1 {
+            restore.target = targets.get(outlined.target).cloned().map(Box::new);
+        }
         restore.checks = in_order(std::mem::take(&mut restore.checks), &outlined.checks);
         goals.push(outlined.objectives);
     }
@@ -158,10 +180,13 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
         schema: "redrill.run/v1",
         plan: plan.to_owned(),
         run_id: run_id.to_owned(),
+        notices: Vec::new(),
         description: outline.description,
+        world: world.or(is_rehearsal.then_some(Endpoint::Rehearsal)),
         start,
         end: None,
         verdict: Verdict::Unfinished,
+        verdict_before_cleanup: None,
         missed: Vec::new(),
         objectives: Objectives::default(),
         restores,
@@ -169,13 +194,15 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
         cutover: in_order(cutover, &outline.cutover),
         cutover_seconds: None,
         critical_path: Vec::new(),
-        target,
+        target: targets.first().cloned(),
+        targets,
         file,
         runners,
         api_calls,
         compared: None,
     };
-    judged(report, &goals, &outline.objectives, last)
+    let report = judged(report, &goals, &outline.objectives, last);
+    overlaid(report, cleaned_up)
 }
 
 /// The checks that there are, in the order of the plan; then those that it has lost since.

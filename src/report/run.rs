@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::compare::Comparison;
-use crate::execute::{Goals, Origin};
+use super::notices::Notice;
+use crate::execute::{Endpoint, Goals, Origin};
 use crate::render::Target;
 
 /// What RTO means here; printed wherever the number is.
@@ -23,14 +24,21 @@ pub struct RunReport {
     pub plan: String,
     /// The run id.
     pub run_id: String,
+    /// What has to be known before anything else.
+    pub notices: Vec<Notice>,
     /// What the plan is for.
     pub description: Option<String>,
+    /// The endpoint that it belongs to; absent where an earlier version did not record it.
+    pub world: Option<Endpoint>,
     /// When the run was opened.
     pub start: Option<Timestamp>,
     /// When its last restore, check or step of the cutover ended; absent while it is unfinished.
     pub end: Option<Timestamp>,
     /// What it has come to.
     pub verdict: Verdict,
+    /// What it had come to before what it made was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict_before_cleanup: Option<Verdict>,
     /// Objectives that were missed, in words.
     pub missed: Vec<String>,
     /// What the whole run had to meet, and what it did.
@@ -45,8 +53,10 @@ pub struct RunReport {
     pub cutover_seconds: Option<i64>,
     /// The restores that determined when the run ended, first to last.
     pub critical_path: Vec<String>,
-    /// Where it ran.
+    /// Where it ran; the first, where the plan has several.
     pub target: Option<Target>,
+    /// Where it ran: every account and Region.
+    pub targets: Vec<Target>,
     /// The plan file as it was typed.
     pub file: Option<String>,
     /// Every runner that worked on it.
@@ -133,6 +143,8 @@ pub enum Verdict {
     Failed,
     /// Something still runs, or was not started.
     Unfinished,
+    /// What was back is deleted, or a part of it.
+    CleanedUp,
 }
 
 impl Verdict {
@@ -144,6 +156,7 @@ impl Verdict {
             Self::ObjectiveMissed => "objective missed",
             Self::Failed => "failed",
             Self::Unfinished => "not finished",
+            Self::CleanedUp => "cleaned up",
         }
     }
 }
@@ -158,8 +171,14 @@ pub struct RestoreReport {
     pub resource_type: String,
     /// The restores it waited for.
     pub needs: Vec<String>,
+    /// Where it runs, where the plan has several targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Box<Target>>,
     /// How far it is.
     pub status: RunStatus,
+    /// How far it was before what it made was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_before_cleanup: Option<RunStatus>,
     /// The restore job of the latest attempt.
     pub job_id: Option<String>,
     /// The token of the latest attempt.
@@ -290,6 +309,10 @@ pub enum RunStatus {
     Failed,
     /// It will not start, because of another.
     Skipped,
+    /// It was back, and what it made is being deleted, as far as is known.
+    Deleting,
+    /// It was back, and what it made is gone.
+    Deleted,
 }
 
 impl RunStatus {
@@ -305,6 +328,8 @@ impl RunStatus {
             Self::CheckFailed => "CHECK_FAILED",
             Self::Failed => "FAILED",
             Self::Skipped => "SKIPPED",
+            Self::Deleting => "DELETING",
+            Self::Deleted => "DELETED",
         }
     }
 
@@ -312,6 +337,12 @@ impl RunStatus {
     #[must_use]
     pub fn is_bad(self) -> bool {
         matches!(self, Self::CheckFailed | Self::Failed | Self::Skipped)
+    }
+
+    /// Whether it was back once, and is not any more.
+    #[must_use]
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::Deleting | Self::Deleted)
     }
 
     /// Whether something is still to come of it.
@@ -371,6 +402,12 @@ impl RunReport {
 }
 
 impl RestoreReport {
+    /// What the restore itself came to, whatever became of what it made.
+    #[must_use]
+    pub fn outcome(&self) -> RunStatus {
+        self.status_before_cleanup.unwrap_or(self.status)
+    }
+
     /// When it was good, or its last check had failed: the end of its bar.
     #[must_use]
     pub fn over_at(&self) -> Option<Timestamp> {

@@ -57,8 +57,10 @@ fn page(report: &RunReport) -> Value {
             Verdict::ObjectiveMissed => "late",
             Verdict::Failed => "bad",
             Verdict::Unfinished => "open",
+            Verdict::CleanedUp => "late",
         },
-        "rehearsal": report.runners.iter().any(|r| r.origin.as_ref().is_some_and(|o| o.rehearsal)),
+        "cleaned": report.verdict == Verdict::CleanedUp,
+        "gone": report.restores.iter().filter(|r| r.status.is_gone()).count(),
         "back": report.back(),
         "bad": report.restores.iter().filter(|r| r.status.is_bad()).count(),
         "checks_total": report.all_checks().count(),
@@ -246,6 +248,10 @@ fn restore(restore: &RestoreReport, is_small: bool) -> Restore {
     let mut facts = Facts::default();
     facts.text("message", restore.message.clone());
     facts.code("made", restore.created_resource_arn.as_ref());
+    if let Some(target) = &restore.target {
+        facts.text("account", Some(target.account.clone()));
+        facts.text("Region", Some(target.region.clone()));
+    }
     facts.code("recovery point", restore.recovery_point_arn.as_ref());
     facts.text("waited for", Some(restore.needs.join(", ")));
     facts.code("job", restore.job_id.as_ref());
@@ -270,6 +276,7 @@ fn restore(restore: &RestoreReport, is_small: bool) -> Restore {
     let tone = match restore.status {
         RunStatus::Completed => "good",
         status if status.is_bad() => "bad",
+        status if status.is_gone() => "late",
         _ => "open",
     };
     Restore {
@@ -318,7 +325,8 @@ fn check(check: &CheckReport) -> Check {
 
 fn facts_of_environment(report: &RunReport) -> Vec<Fact> {
     let mut facts = Facts::default();
-    if let Some(target) = &report.target {
+    facts.text("endpoint", report.world.as_ref().map(ToString::to_string));
+    for target in &report.targets {
         facts.text("account", Some(target.account.clone()));
         facts.text("Region", Some(target.region.clone()));
         facts.code("role", target.iam_role_arn.as_ref());

@@ -32,6 +32,12 @@ pub fn signed(seconds: i64) -> String {
 #[must_use]
 pub fn run_human(report: &RunReport, again: &str) -> String {
     let mut text = String::new();
+    for notice in &report.notices {
+        let _ = writeln!(text, "{}", notice.message);
+    }
+    if !report.notices.is_empty() {
+        text.push('\n');
+    }
     let order = |status| match status {
         RunStatus::Failed => 0,
         RunStatus::CheckFailed => 1,
@@ -40,7 +46,9 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         RunStatus::Checking => 4,
         RunStatus::Skipped => 5,
         RunStatus::NotStarted => 6,
-        RunStatus::Completed => 7,
+        RunStatus::Deleting => 7,
+        RunStatus::Deleted => 8,
+        RunStatus::Completed => 9,
     };
     // What needs eyes comes first where the table is cut.
     let mut shown: Vec<&RestoreReport> = report.restores.iter().collect();
@@ -69,11 +77,18 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
     let total = report.restores.len();
     let completed = report.back();
     let verdict = report.verdict.words();
-    let _ = writeln!(
-        text,
-        "{} run {}: {verdict}; {completed} of {total} restored{took}",
-        report.plan, report.run_id
-    );
+    let whose = format!("{} run {}", report.plan, report.run_id);
+    if report.verdict == Verdict::CleanedUp {
+        let _ = writeln!(text, "{whose}: {verdict}; {}", report.gone());
+    } else {
+        let _ = writeln!(
+            text,
+            "{whose}: {verdict}; {completed} of {total} restored{took}"
+        );
+    }
+    if let Some(whereabouts) = report.whereabouts() {
+        let _ = writeln!(text, "{whereabouts}");
+    }
     match report.count(RunStatus::Running) {
         0 => {}
         1 => text.push_str("1 restore job goes on at AWS, which has no call to cancel one.\n"),
@@ -106,7 +121,7 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         Verdict::Failed => {
             let _ = writeln!(text, "try what failed again with: {again} --retry-failed");
         }
-        Verdict::Passed | Verdict::ObjectiveMissed => {}
+        Verdict::Passed | Verdict::ObjectiveMissed | Verdict::CleanedUp => {}
     }
     text
 }
@@ -143,9 +158,13 @@ fn checks(report: &RunReport, text: &mut String) {
             .filter(|(_, check)| check.status == status)
             .count()
     };
+    let (when, good) = match report.verdict {
+        Verdict::CleanedUp => ("before the cleanup: ", "good"),
+        _ => ("", "passed"),
+    };
     let _ = writeln!(
         text,
-        "{} of {} checks passed, {} failed, {} not run",
+        "{when}{} of {} checks {good}, {} failed, {} not run",
         count(CheckStatus::Passed),
         all.len(),
         count(CheckStatus::Failed),
@@ -163,7 +182,7 @@ fn row(restore: &RestoreReport) -> Vec<String> {
         &restore.created_resource_arn,
         &restore.message,
     ) {
-        (status, Some(arn), _) if status.is_back() => arn.clone(),
+        (status, Some(arn), _) if status.is_back() || status.is_gone() => arn.clone(),
         (_, _, Some(message)) => message.clone(),
         _ => restore
             .job_id

@@ -15,7 +15,12 @@ use super::run::{
 /// As JUnit XML.
 #[must_use]
 pub fn run_junit(report: &RunReport) -> String {
-    let mut junit = Report::new(format!("{} run {}", report.plan, report.run_id));
+    let at = report
+        .world
+        .as_ref()
+        .filter(|world| world.warning().is_some());
+    let at = at.map_or_else(String::new, |world| format!(" at {world}"));
+    let mut junit = Report::new(format!("{} run {}{at}", report.plan, report.run_id));
     if let Some(took) = report.took() {
         junit.set_time(seconds(took));
     }
@@ -57,6 +62,15 @@ fn suite(name: &str, report: &RunReport) -> TestSuite {
         suite.extra.insert("timestamp".into(), time(start).into());
     }
     suite.add_property(Property::new("verdict", report.verdict.words()));
+    if let Some(world) = &report.world {
+        suite.add_property(Property::new("endpoint", world.to_string()));
+    }
+    for place in report.places() {
+        suite.add_property(Property::new("target", place));
+    }
+    for notice in &report.notices {
+        suite.add_property(Property::new("notice", notice.message.as_str()));
+    }
     suite
 }
 
@@ -94,6 +108,9 @@ fn of_restore(report: &RunReport, restore: &RestoreReport) -> TestCase {
         RunStatus::Completed | RunStatus::CheckFailed => TestCaseStatus::success(),
         RunStatus::Failed => not_passed(NonSuccessKind::Failure, word, message),
         RunStatus::Skipped => skipped(message),
+        RunStatus::Deleting | RunStatus::Deleted => {
+            skipped("what it made was deleted by a cleanup")
+        }
         RunStatus::NotStarted
         | RunStatus::Unanswered
         | RunStatus::Running
@@ -102,8 +119,11 @@ fn of_restore(report: &RunReport, restore: &RestoreReport) -> TestCase {
     let mut case = TestCase::new(restore.restore.as_str(), status);
     case.set_classname(report.plan.as_str());
     case.set_time(took(restore.started_at, restore.ended_at));
+    let place = restore.target.as_ref();
+    let place = place.map(|target| format!("{} {}", target.account, target.region));
     for (name, value) in [
         ("type", Some(&restore.resource_type)),
+        ("target", place.as_ref()),
         ("job_id", restore.job_id.as_ref()),
         (
             "created_resource_arn",

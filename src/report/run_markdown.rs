@@ -19,19 +19,30 @@ pub fn run_markdown(report: &RunReport) -> String {
         Verdict::ObjectiveMissed => "⏱️",
         Verdict::Failed => "❌",
         Verdict::Unfinished => "⏳",
+        Verdict::CleanedUp => "🧹",
     };
     let took = report
         .took()
         .map_or_else(String::new, |took| format!(" in {}", duration(took)));
     let _ = writeln!(
         text,
-        "## {mark} {} run {}: {}\n\n{} of {} restored{took}.",
+        "## {mark} {} run {}: {}\n",
         escaped(&report.plan),
         escaped(&report.run_id),
         report.verdict.words(),
-        report.back(),
-        report.restores.len(),
     );
+    for notice in &report.notices {
+        let _ = writeln!(text, "> **{}**\n", escaped(&notice.message));
+    }
+    let _ = if report.verdict == Verdict::CleanedUp {
+        writeln!(text, "{}.", report.gone())
+    } else {
+        let (back, of) = (report.back(), report.restores.len());
+        writeln!(text, "{back} of {of} restored{took}.")
+    };
+    if let Some(whereabouts) = report.whereabouts() {
+        let _ = writeln!(text, "\nThe run was {}.", escaped(&whereabouts));
+    }
     if let Some(compared) = &report.compared {
         let _ = writeln!(text, "\nCompared with {}.", escaped(&compared.sentence()));
     }
@@ -128,9 +139,16 @@ fn restores(report: &RunReport, text: &mut String) {
         } else {
             status.to_owned()
         };
+        let place = restore.target.as_ref().map_or_else(String::new, |target| {
+            format!(
+                " ({} {})",
+                escaped(&target.account),
+                escaped(&target.region)
+            )
+        });
         let _ = writeln!(
             text,
-            "| {} | {status} | {took}{longer} | {what} |",
+            "| {}{place} | {status} | {took}{longer} | {what} |",
             escaped(&restore.restore)
         );
     }
@@ -146,7 +164,14 @@ fn checks(report: &RunReport, text: &mut String) {
         .iter()
         .filter(|(_, check)| check.status == CheckStatus::Passed)
         .count();
-    let _ = writeln!(text, "\n### Checks\n\n{passed} of {} passed.", all.len());
+    let _ = match report.verdict {
+        Verdict::CleanedUp => writeln!(
+            text,
+            "\n### Checks\n\nBefore the cleanup {passed} of {} were good.",
+            all.len()
+        ),
+        _ => writeln!(text, "\n### Checks\n\n{passed} of {} passed.", all.len()),
+    };
     let bad = all
         .iter()
         .filter(|(_, check)| check.status == CheckStatus::Failed);

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::columns::columns;
-use crate::diff::{Check, Deletion, Job, Observed, Stage};
+use super::notices::minute;
+use crate::diff::{Check, Deletion, Job, Stage};
+use crate::execute::{Endpoint, History};
+use crate::render::Target;
 
 /// One run and its restores.
 #[derive(Debug, Serialize)]
@@ -15,6 +19,16 @@ pub struct StatusRow {
     pub plan: String,
     /// The run id.
     pub run_id: String,
+    /// The endpoint that it belongs to; absent where an earlier version did not record it.
+    pub world: Option<Endpoint>,
+    /// When it was opened.
+    pub opened_at: Option<Timestamp>,
+    /// When it ended, where no runner has taken it up since.
+    pub ended_at: Option<Timestamp>,
+    /// When something that it made was last found to be gone.
+    pub cleaned_up_at: Option<Timestamp>,
+    /// The accounts and Regions that it runs in.
+    pub targets: Vec<Target>,
     /// Who works on it now.
     pub held_by: Option<String>,
     /// By name.
@@ -35,8 +49,15 @@ pub struct RestoreStatus {
 impl StatusRow {
     /// From what its journal says.
     #[must_use]
-    pub fn new(plan: String, run_id: String, held_by: Option<String>, observed: &Observed) -> Self {
-        let restores = observed
+    pub fn new(
+        plan: String,
+        run_id: String,
+        held_by: Option<String>,
+        history: &History,
+        targets: &[Target],
+    ) -> Self {
+        let restores = history
+            .observed
             .restores
             .iter()
             .map(|(name, past)| {
@@ -65,6 +86,8 @@ impl StatusRow {
                         let any = |is: &[Check]| past.checks.values().any(|c| is.contains(&c.is));
                         if past.deletion == Some(Deletion::Gone) {
                             "DELETED"
+                        } else if past.deletion == Some(Deletion::Asked) {
+                            "DELETING"
                         } else if any(&[Check::Started, Check::Again]) {
                             "CHECKING"
                         } else if any(&[Check::Failed, Check::NotRun]) {
@@ -85,6 +108,11 @@ impl StatusRow {
         Self {
             plan,
             run_id,
+            world: history.world().cloned(),
+            opened_at: history.start(),
+            ended_at: history.ended,
+            cleaned_up_at: history.cleaned_up,
+            targets: targets.to_vec(),
             held_by,
             restores,
         }
@@ -98,6 +126,32 @@ impl StatusRow {
             restore.message = job.message;
         }
     }
+}
+
+/// Where a run is, since when, and what has become of it.
+fn course(row: &StatusRow) -> String {
+    let at = match &row.world {
+        Some(world) => format!(", at {world}"),
+        None => ", at AWS or an emulator: an earlier redrill did not record it".to_owned(),
+    };
+    let mut places: Vec<String> = (row.targets.iter())
+        .map(|target| format!("{} {}", target.account, target.region))
+        .collect();
+    places.dedup();
+    let into = if places.is_empty() {
+        String::new()
+    } else {
+        format!(", into {}", places.join(", "))
+    };
+    let time = |what: &str, at: Option<Timestamp>| {
+        at.map_or_else(String::new, |at| format!(", {what} {}", minute(at)))
+    };
+    format!(
+        "{at}{into}{}{}{}",
+        time("opened", row.opened_at),
+        time("ended", row.ended_at),
+        time("cleaned up", row.cleaned_up_at),
+    )
 }
 
 /// For machines, `redrill.status/v1`.
@@ -126,7 +180,7 @@ pub fn status_human(rows: &[StatusRow], state: &str) -> String {
             Some(owner) => format!(" (worked on by {owner})"),
             None => String::new(),
         };
-        let _ = writeln!(text, "{} run {}{held}", row.plan, row.run_id);
+        let _ = writeln!(text, "{} run {}{}{held}", row.plan, row.run_id, course(row));
         let cells: Vec<Vec<String>> = row
             .restores
             .iter()

@@ -12,13 +12,15 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             run,
             target,
             others,
+            world,
             ..
         } => {
             let places: Vec<String> = std::iter::once(target)
                 .chain(others)
                 .map(|target| format!("{} {}", target.account, target.region))
                 .collect();
-            format!("{plan} run {run}, into {}", places.join(", "))
+            let at = world.as_ref().map_or_else(String::new, |world| format!(", at {world}"));
+            format!("{plan} run {run}{at}, into {}", places.join(", "))
         }
         Event::RunResumed { .. } => "the run goes on where it stopped".to_owned(),
         Event::Resolved { restore, point, .. } => {

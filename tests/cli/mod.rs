@@ -3,8 +3,10 @@
 mod broken_world;
 mod exits;
 mod lock;
+mod over;
 mod profiles;
 mod secrets;
 mod selectors;
 mod status;
 mod twice;
+mod worlds;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use std::process::Command;
 
-use redrill::execute::{CheckVerdict, Event, Goals, Origin, Outline, OutlinedRestore, Recorded};
+use redrill::execute::{
+    CheckVerdict, Endpoint, Event, Goals, Origin, Outline, OutlinedRestore, Recorded,
+};
 use redrill::plan::Request;
 use redrill::render::Target;
 use redrill::report::{Format, Record, RunReport, compare, run_report};
@@ -174,6 +176,7 @@ pub(super) fn story() -> Vec<Recorded> {
                 },
                 others: Vec::new(),
                 file: "plans/orders.yaml".to_owned(),
+                world: Some(Endpoint::Aws),
                 saved_plan: None,
             },
         )

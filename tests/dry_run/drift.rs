@@ -65,6 +65,8 @@ fn compared(plan: &Plan, step: &Step, facts: SourceFacts, review: &Review) -> Va
         &comparing,
     );
     let text = dry_run_json(&DryRun {
+        endpoint: None,
+        notice: None,
         file: "plan.yaml",
         plan,
         diff: &diff,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::again::again;
-use super::{Context, check_account};
+use super::{Context, check_account, endpoint};
 use crate::aws::Aws;
 use crate::cleanup::{Deletions, Fate, Item, Named, Progress, Resources, cleanup as plan_cleanup};
 use crate::cli::afterwards::Cleanup;
@@ -12,7 +12,9 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::diff::{ApiError, Fault};
-use crate::execute::{Clock, Ended, Observer, Places, Recorded, Stopped, SystemClock, replay};
+use crate::execute::{
+    Clock, Ended, Endpoint, History, Observer, Places, Recorded, Stopped, SystemClock, replay,
+};
 use crate::journal::{self, Journal, Owner};
 use crate::render::Target;
 use crate::report::cleanup_human;
@@ -35,6 +37,7 @@ pub(super) async fn cleanup(
     if targets.is_empty() {
         return Err(super::no_such_run(&arguments.state.state, &name, run_id));
     }
+    let history = History::of(&events).map_err(Stopped::from)?;
     let levels = plan(&events, &protect, &known)?;
     let deletions = count(&levels, |fate| matches!(fate, Fate::Delete { .. }));
     if arguments.dry_run {
@@ -50,6 +53,7 @@ pub(super) async fn cleanup(
     for settings in context.all_settings(&arguments.aws, targets)? {
         places.push(Aws::connect(&settings).await.map_err(Failure::Aws)?);
     }
+    let here = endpoint::check_cleanup(&history, &places, &name, run_id).await?;
     let production = production(&name, run_id, targets, arguments, &levels);
     if !confirmed(
         arguments,
@@ -57,6 +61,7 @@ pub(super) async fn cleanup(
         production.as_deref(),
         &levels,
         deletions,
+        &here,
     )? {
         context.output.note("nothing was deleted");
         return Ok(Exit::Unfinished);
@@ -157,6 +162,7 @@ fn confirmed(
     production: Option<&str>,
     levels: &[Vec<Item>],
     deletions: usize,
+    here: &Endpoint,
 ) -> Result<bool, Failure> {
     let account = targets.first().map_or("", |target| target.account.as_str());
     match (&arguments.confirm_account, production) {
@@ -179,7 +185,7 @@ fn confirmed(
         return Err(Failure::Usage(format!("nothing was deleted: {how}")));
     }
     let question = format!(
-        "{}This deletes {deletions} resource{} in account {account}. It cannot be undone.",
+        "{}This deletes {deletions} resource{} in account {account}, at {here}. It cannot be undone.",
         cleanup_human(levels),
         if deletions == 1 { "" } else { "s" }
     );

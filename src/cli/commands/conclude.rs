@@ -9,19 +9,26 @@ use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::diff::{Action, Diff, Wanted};
-use crate::execute::{Ended, Recorded};
+use crate::execute::{Ended, History, Recorded};
 use crate::journal;
 use crate::plan::Plan;
 use crate::report::{Record, Verdict, run_human, run_report};
 
-/// Reports from the journal, with an event more where there is one that it does not have, and says by the exit code what
-/// the run has come to.
+/// How it went.
+pub(super) struct Course<'a> {
+    /// An event that the journal does not have.
+    pub(super) more: Option<Recorded>,
+    pub(super) ended: Ended,
+    /// What had come before, where there was nothing to do.
+    pub(super) before: Option<&'a History>,
+}
+
+/// Reports from the journal, and says by the exit code what the run has come to.
 pub(super) fn conclude(
     plan: &Plan,
     diff: &Diff,
     directory: &Path,
-    more: Option<Recorded>,
-    ended: Ended,
+    course: Course<'_>,
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
@@ -30,10 +37,22 @@ pub(super) fn conclude(
         record.take(&recorded);
         Ok::<(), Failure>(())
     })?;
-    if let Some(recorded) = more {
+    if let Some(recorded) = course.more {
         record.take(&recorded);
     }
-    let report = run_report(&plan.name, &plan.run_id, record);
+    let mut report = run_report(&plan.name, &plan.run_id, record);
+    if let Some(before) = course.before {
+        let is_over = before.ended.is_some() || report.verdict != Verdict::Unfinished;
+        if is_over && before.opened.is_some() {
+            let at = before.ended.or(report.end);
+            report.ended_before(at, &execution.again_anew(&plan.name));
+        }
+        if !is_over || execution.report.format == HumanOrJson::Json {
+            context
+                .output
+                .note("nothing to start and nothing to follow");
+        }
+    }
     for (format, file) in &execution.report.reports {
         files::write_with(file, |out| format.write(&report, out))?;
     }
@@ -44,13 +63,15 @@ pub(super) fn conclude(
             context.output.result(&text)
         }
     }?;
-    Ok(match ended {
+    Ok(match course.ended {
         Ended::Interrupted => Exit::Interrupted,
         Ended::Detached => Exit::Unfinished,
         Ended::Finished => match report.verdict {
             Verdict::Passed => Exit::Done,
             Verdict::ObjectiveMissed => Exit::ObjectiveMissed,
             Verdict::Failed => Exit::Failed,
+            // What still ran was followed to its end, and the rest is gone.
+            Verdict::CleanedUp => Exit::Invalid,
             // `--only` has left something out, and all that was asked for is done; or a failure blocks the rest.
             Verdict::Unfinished => unfinished(&execution.wanted, diff, &report),
         },

@@ -104,12 +104,19 @@ fn make(
         files::write_tree(output, &bundle)?;
     }
     context.output.result(&format!(
-        "{}: evidence of {name} run {run_id}: {}, {} files\n",
+        "{}: evidence of {name} run {run_id}: {}, {} files\n{}",
         output.display(),
         report.verdict.words(),
-        bundle.len()
+        bundle.len(),
+        noticed(report.notices.iter().map(|notice| &notice.message))
     ))?;
     Ok(Exit::Done)
+}
+
+/// What has to be known of a run, a line each.
+fn noticed<'a>(notices: impl IntoIterator<Item = &'a String>) -> String {
+    let lines = notices.into_iter().map(|notice| format!("{notice}\n"));
+    lines.collect()
 }
 
 /// What was redacted before the journal was written stays so; what was not is not handed over.
@@ -180,6 +187,7 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
         "This shows that the files belong together. Without a signature it does not show who made them and when, that the \
          journal was not cut at its end, or that AWS said what stands in it: verify the signature of the bundle for that.\n",
     );
+    text.push_str(&noticed(&about.notices));
     context.output.result(&text)?;
     Ok(Exit::Done)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::base::{Base, Present, resources};
 use super::programs::Programs;
 use super::world::World;
-use super::{Asked, Context, Loaded, POINTS_FOR_RULES, chosen, lock};
+use super::{Asked, Context, Loaded, POINTS_FOR_RULES, chosen, endpoint, lock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
@@ -14,12 +14,12 @@ use crate::diagnostic::Severity;
 use crate::diff::{
     Action, Compared, Comparing, Diff, Review, Sense, Wanted, compare, compare_sources,
 };
-use crate::execute::{Clock, Counter, History, Stopped, SystemClock};
+use crate::execute::{Clock, Counter, Endpoint, History, Stopped, SystemClock};
 use crate::journal;
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::render::{Known, Resolved};
-use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown};
+use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
@@ -27,7 +27,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let settings = context.all_settings(&arguments.aws, targets)?;
-    let world = World::new(inventory, settings);
+    let world = World::new(inventory, settings.clone());
     let name = &loaded.planner.document().plan.value;
     let directory = journal::directory(&arguments.state.state, name, &arguments.inputs.run_id);
     let mut history = History::default();
@@ -40,6 +40,13 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         Ok::<(), Failure>(())
     })?;
     let start = history.start().unwrap_or_else(|| SystemClock.now());
+    let here = match history.world() {
+        Some(_) => Some(endpoint::of_settings(&settings).await?),
+        None => None,
+    };
+    let is_elsewhere =
+        (history.world().zip(here.as_ref())).is_some_and(|(there, here)| there.differs_from(here));
+    let notice = notice(&history, here.as_ref().filter(|_| is_elsewhere));
     let observed = history.observed;
     let mut known = pipeline::known(&observed);
     let asked = Asked {
@@ -81,6 +88,10 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         )
         .await?;
     let file = arguments.plan.to_string_lossy();
+    let asked = match here {
+        Some(here) => Some(here),
+        None => world.endpoint().await?,
+    };
     let run = report::DryRun {
         file: &file,
         plan: &plan,
@@ -90,6 +101,8 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         secrets: loaded.planner.secrets(),
         now: SystemClock.now(),
         full: arguments.full,
+        endpoint: asked.as_ref(),
+        notice: notice.as_deref(),
     };
     let text = match arguments.format {
         DryRunFormat::Human => dry_run_human(&run),
@@ -98,7 +111,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         DryRunFormat::Github => dry_run_github(&run),
     };
     context.output.result(&text)?;
-    if let Some(path) = &arguments.out {
+    if let Some(path) = arguments.out.as_ref().filter(|_| !is_elsewhere) {
         let position = counter.position();
         super::saved::save(path, arguments, &loaded, &plan, &diff, position)?;
         let path = path.display();
@@ -110,13 +123,38 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         Some(compared) => compared.has_changes(),
         None => diff.count(Action::Start) + diff.count(Action::Resume) > 0,
     };
-    Ok(if diff.has_conflict() {
+    Ok(if diff.has_conflict() || is_elsewhere {
         Exit::Invalid
     } else if arguments.detailed_exitcode && changes {
         Exit::ChangesPresent
     } else {
         Exit::Done
     })
+}
+
+/// What has become of the run so far, where a run of it would do nothing or be refused.
+fn notice(history: &History, elsewhere: Option<&Endpoint>) -> Option<String> {
+    let opened = history.opened.as_ref()?;
+    let run = &opened.run;
+    if let (Some(there), Some(here)) = (&opened.world, elsewhere) {
+        return Some(format!(
+            "Run {run} was made at {there}, and this command works at {here}: `redrill run` refuses to take it up here. Give \
+             another --run-id, or go where it was made: {}",
+            endpoint::way_to(there)
+        ));
+    }
+    let ended = minute(history.ended?);
+    let deleted = history.deleted();
+    let Some(cleaned) = history.cleaned_up.filter(|_| deleted > 0) else {
+        return Some(format!(
+            "Run {run} ended {ended}. A new restore needs another --run-id."
+        ));
+    };
+    Some(format!(
+        "Run {run} ended {ended} and was cleaned up, last {}: {deleted} of the resources that it made are deleted. A new restore \
+         needs another --run-id.",
+        minute(cleaned)
+    ))
 }
 
 impl Context<'_> {

@@ -15,7 +15,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::diff::Wanted;
 use crate::emulator::{self, Emulator, Speed};
-use crate::execute::{Clock, Policy, SystemClock, Twins};
+use crate::execute::{Clock, Endpoint, Policy, SystemClock, Twins};
 
 pub(super) async fn rehearse(
     arguments: &Rehearse,
@@ -95,6 +95,7 @@ pub(super) async fn rehearse(
             ..Policy::default()
         },
         again: String::new(),
+        anew: String::new(),
         // A check that asks AWS asks the emulator, and cannot ask anybody else.
         environment: [
             ("AWS_ENDPOINT_URL", emulator.url().as_str()),
@@ -106,6 +107,8 @@ pub(super) async fn rehearse(
         .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
         .to_vec(),
         rehearsal: true,
+        endpoint: Endpoint::Rehearsal,
+        profile: None,
         saved: None,
         lock,
         // Without an inventory the emulator has no vault that a lock could name.

@@ -7,27 +7,30 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::again::again;
-use super::conclude::conclude;
-use super::conflicts::{brief, check_opened, refuse_cleaned, refuse_conflicts};
+use super::again::{again, anew};
+use super::conclude::{Course, conclude};
+use super::conflicts::{check_opened, refuse_cleaned_up, refuse_conflicts};
 use super::programs::{Due, Programs};
+use super::question::question;
 use super::world::World;
-use super::{Asked, Context, Loaded, check_account, chosen, lock, saved};
+use super::{Asked, Context, Loaded, check_account, chosen, endpoint, lock, saved};
 use crate::aws::Aws;
 use crate::cli::arguments::{AwsOptions, DryRun, DryRunFormat, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
-use crate::diff::{Action, Diff, Saved, Stage, Wanted, due_after};
+use crate::diff::{Action, Diff, Review, Saved, Stage, Wanted, due_after};
 use crate::execute::{
-    Clock, Ended, Engine, Event, History, Outline, Policy, Recorded, Stopped, SystemClock, Twins,
+    Clock, Ended, Endpoint, Engine, Event, History, Outline, Policy, Recorded, Stopped,
+    SystemClock, Twins,
 };
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::process::Processes;
 use crate::render::{Known, Lock, Resolved};
+use crate::report::minute;
 use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -102,7 +105,10 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         },
         environment: check_environment(&arguments.aws),
         rehearsal: false,
+        endpoint: super::endpoint::of_all(&aws).await?,
+        profile: (arguments.aws.profile.clone()).or_else(|| context.environment.profile.clone()),
         again: again(context, loaded.planner.secrets()),
+        anew: anew(context, loaded.planner.secrets()),
         saved: saved.as_ref(),
         lock,
         checks_lock: true,
@@ -149,9 +155,15 @@ pub(super) struct Execution<'a> {
     pub(super) in_passing: bool,
     pub(super) policy: Policy,
     pub(super) again: String,
+    /// The same for a new run, but for its id.
+    pub(super) anew: String,
     /// What checks find in their environment of AWS.
     pub(super) environment: Vec<(String, Option<String>)>,
     pub(super) rehearsal: bool,
+    /// What answers.
+    pub(super) endpoint: Endpoint,
+    /// The profile of AWS's configuration, where one was named.
+    pub(super) profile: Option<String>,
     /// The saved plan that is carried out, where it is one.
     pub(super) saved: Option<&'a Saved>,
     pub(super) lock: Option<Lock>,
@@ -177,6 +189,7 @@ pub(super) async fn execute<C: Clock>(
     journal::each(&directory, |recorded| before.take(&recorded))?;
     let is_resumed = before.check(&mut execution.wanted)?;
     let before = before.history;
+    endpoint::check(&before, aws, &name, &execution).await?;
     let mut known = pipeline::known(&before.observed);
     let start = before.start().unwrap_or_else(|| clock.now());
     let asked = Asked {
@@ -212,9 +225,7 @@ pub(super) async fn execute<C: Clock>(
         if let Some(saved) = execution.saved.filter(|_| is_resumed) {
             return Err(saved::consumed(saved));
         }
-        context
-            .output
-            .note("nothing to start and nothing to follow");
+        refuse_cleaned_up(&before, &diff, &execution)?;
         // What was not started is told apart from what is not there.
         let at = clock.now();
         let planned = before.planned(&outline).map(|event| Recorded {
@@ -222,12 +233,14 @@ pub(super) async fn execute<C: Clock>(
             aws_ahead: None,
             event,
         });
-        let ended = Ended::Finished;
-        return conclude(
-            &plan, &diff, &directory, planned, ended, &execution, context,
-        );
+        let course = Course {
+            more: planned,
+            ended: Ended::Finished,
+            before: Some(&before),
+        };
+        return conclude(&plan, &diff, &directory, course, &execution, context);
     }
-    refuse_cleaned(&before.observed, starts)?;
+    refuse_cleaned_up(&before, &diff, &execution)?;
     let due = Due {
         retry_failed: policy.retry_failed,
         cutover: policy.cutover,
@@ -254,11 +267,9 @@ pub(super) async fn execute<C: Clock>(
             .await?;
     }
     if starts > 0 && !execution.confirmed {
-        let question = format!(
-            "{}This starts {starts} restore{}.",
-            brief(loaded, &plan, &diff, &execution),
-            if starts == 1 { "" } else { "s" }
-        );
+        let review = Review::embedded(&context.rules);
+        let resources = super::base::resources(&known, world);
+        let question = question(loaded, &plan, &diff, &execution, &review, &resources);
         if !confirm(&question)? {
             context.output.note("nothing was started");
             return Ok(Exit::Unfinished);
@@ -283,6 +294,7 @@ pub(super) async fn execute<C: Clock>(
     };
     now.check(&mut execution.wanted)?;
     let now = now.history;
+    endpoint::check_recorded(&now, &name, &execution)?;
     let mut known_now = pipeline::known(&now.observed);
     known_now.sources = known.sources;
     let mut diff = pipeline::changes(&plan, &now.observed, &execution.wanted);
@@ -296,14 +308,26 @@ pub(super) async fn execute<C: Clock>(
             target: plan.targets[0].clone(),
             others: plan.targets[1..].to_vec(),
             file: execution.file.to_string_lossy().into_owned(),
+            world: Some(execution.endpoint.clone()),
             saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         }
     } else {
         Event::RunResumed {
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
+            world: now.world().is_none().then(|| execution.endpoint.clone()),
             saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         }
     }];
+    if let Some(opened) = &now.opened {
+        context.output.note(&format!(
+            "{} run {}, at {}, into {}, opened {}",
+            opened.plan,
+            opened.run,
+            execution.endpoint,
+            plan.places(),
+            minute(opened.at)
+        ));
+    }
     opening.extend(now.planned(&outline));
     drop(outline);
     opening.extend(resolved);
@@ -352,7 +376,12 @@ pub(super) async fn execute<C: Clock>(
     };
     // What it has come to is in the journal.
     plan.steps = Vec::new();
-    let exit = conclude(&plan, &diff, &directory, None, ended, &execution, context);
+    let course = Course {
+        more: None,
+        ended,
+        before: None,
+    };
+    let exit = conclude(&plan, &diff, &directory, course, &execution, context);
     match stopped {
         // Why it has stopped says more than why there is no report.
         Some(stopped) => Err(stopped.into()),

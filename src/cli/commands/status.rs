@@ -32,7 +32,7 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
             Ok::<(), Failure>(())
         })?;
         let holder = journal::holder(&directory)?.map(|owner| owner.to_string());
-        let mut row = StatusRow::new(plan, run, holder, &history.observed);
+        let mut row = StatusRow::new(plan, run, holder, &history, &places.targets);
         // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
         if row.held_by.is_none() && asks {
             asks = refresh(&mut row, &history, &places, &arguments.aws, context).await?;
@@ -72,6 +72,14 @@ async fn refresh(
         let aws = Aws::<Reads>::connect(&settings)
             .await
             .map_err(Failure::Aws)?;
+        let here = aws.endpoint().await.map_err(Failure::Aws)?;
+        if let Some(there) = history.world().filter(|there| there.differs_from(&here)) {
+            context.output.note(&format!(
+                "{} run {}: as of the journal, because the run is at {there}, and this command asks {here}",
+                row.plan, row.run_id
+            ));
+            return Ok(true);
+        }
         let glance = glance(&aws, &target.account, jobs, SystemClock.now());
         let what = "AWS to say how far the jobs are";
         match context.output.patiently(what, glance).await {

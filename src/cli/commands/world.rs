@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use crate::aws::{Aws, Reads, Settings, Writes};
+use crate::cli::exit::Failure;
 use crate::diff::{ApiError, PointQuery, RecoveryPoint, Sources, Vault};
+use crate::execute::Endpoint;
 use crate::inventory::Recorded;
 use crate::render::SourceFacts;
 
@@ -41,6 +43,28 @@ impl World {
                     .collect(),
             ),
         }
+    }
+
+    /// The endpoint that was asked something; none where a file answers, or there was no question.
+    pub(super) async fn endpoint(&self) -> Result<Option<Endpoint>, Failure> {
+        let mut all = Vec::new();
+        match self {
+            Self::Inventory(_) => {}
+            Self::Aws(clients) => {
+                for aws in clients {
+                    all.push(aws.endpoint().await.map_err(Failure::Aws)?);
+                }
+            }
+            Self::Elsewhere(clients) => {
+                for aws in clients.iter().filter_map(|client| client.aws.get()) {
+                    all.push(aws.endpoint().await.map_err(Failure::Aws)?);
+                }
+            }
+        }
+        if all.is_empty() {
+            return Ok(None);
+        }
+        super::endpoint::one(all).map(Some)
     }
 
     /// A reader for each target.

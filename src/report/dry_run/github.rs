@@ -16,7 +16,9 @@ const KEYS: usize = 20;
 #[must_use]
 pub fn dry_run_github(run: &DryRun<'_>) -> String {
     let plan = run.plan;
-    let mut told = vec![run.actions()];
+    let mut told: Vec<String> = run.notice.map(str::to_owned).into_iter().collect();
+    told.push(run.actions());
+    told.extend(run.endpoint.map(|at| format!("at {at}")));
     if let Some((against, _)) = run.compared {
         told.push(format!("against {against}: {}", run.differences()));
     }

@@ -14,8 +14,16 @@ const LIMIT: usize = usize::MAX;
 #[must_use]
 pub fn dry_run_human(run: &DryRun<'_>) -> String {
     let plan = run.plan;
-    let mut text = format!(
-        "{} run {}, into {}\n",
+    let mut text = String::new();
+    if let Some(notice) = run.notice {
+        let _ = writeln!(text, "{notice}\n");
+    }
+    let at = run
+        .endpoint
+        .map_or_else(String::new, |at| format!(", at {at}"));
+    let _ = writeln!(
+        text,
+        "{} run {}{at}, into {}",
         plan.name,
         plan.run_id,
         plan.places()

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::words::age;
 use super::{DryRun, Row, Totals};
 use crate::diff::{Action, Class, Fate, KeyChange, Restored};
+use crate::execute::Endpoint;
 use crate::plan::Request;
 use crate::render::Target;
 
@@ -17,6 +18,12 @@ struct Document<'a> {
     schema: &'static str,
     plan: &'a str,
     run_id: &'a str,
+    /// What has become of the run, where it is over or elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'a str>,
+    /// The endpoint that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<&'a Endpoint>,
     target: &'a Target,
     /// What the restores are held against, as it is typed.
     against: Option<&'a str>,
@@ -105,6 +112,8 @@ pub fn dry_run_json(run: &DryRun<'_>) -> String {
         schema: "redrill.plan/v1",
         plan: &run.plan.name,
         run_id: &run.plan.run_id,
+        notice: run.notice,
+        endpoint: run.endpoint,
         target: &run.plan.targets[0],
         against: run.compared.map(|(against, _)| against),
         totals: All {

@@ -28,7 +28,13 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
         plan.name,
         plan.run_id
     );
-    let _ = writeln!(text, "**{}** in {}.", run.actions(), plan.places());
+    if let Some(notice) = run.notice {
+        let _ = writeln!(text, "> **{}**\n", visible(notice));
+    }
+    let at = run.endpoint.map_or_else(String::new, |at| {
+        format!(" at {}", visible(&at.to_string()))
+    });
+    let _ = writeln!(text, "**{}** in {}{at}.", run.actions(), plan.places());
     if let Some((against, _)) = run.compared {
         let _ = writeln!(
             text,

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::diff::{Action, Change, Class, Compared, Diff, Fate, Restored};
+use crate::execute::Endpoint;
 use crate::plan::{Plan, Step};
 use crate::render::{Secrets, SourceFacts, Target};
 
@@ -38,6 +39,10 @@ pub struct DryRun<'a> {
     pub now: Timestamp,
     /// Whether what did not change is shown as well.
     pub full: bool,
+    /// The endpoint that is asked, where one is.
+    pub endpoint: Option<&'a Endpoint>,
+    /// What has become of the run, where it is over or elsewhere: said first.
+    pub notice: Option<&'a str>,
 }
 
 /// How many restores have met which fate.

@@ -1,0 +1,190 @@
+//! A run that is over says so before anything else, and what was cleaned up is never reported as restored.
+
+use redrill::emulator::Emulator;
+use serde_json::Value;
+
+use crate::dry_run::outputs::assert_valid;
+use crate::support::{at_once, bytes, emulator, folder, ran, repository_file, write};
+
+const NAME: &str = "plan.yaml";
+
+async fn ended() -> (tempfile::TempDir, Emulator) {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    write(
+        folder.path(),
+        NAME,
+        &repository_file("plans/quickstart.yaml"),
+    );
+    let (code, stdout, stderr) = ran(folder.path(), &emulator, &["run", NAME, "--yes"]).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    (folder, emulator)
+}
+
+fn today() -> String {
+    jiff::Timestamp::now().to_string()[..10].to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_a2_a_run_that_is_over_says_when_it_ended_and_that_nothing_was_started() {
+    let (folder, emulator) = ended().await;
+    let starts = emulator.calls();
+    let words = [
+        "run",
+        NAME,
+        "--yes",
+        "--report",
+        "markdown=r.md",
+        "--report",
+        "junit=r.xml",
+        "--report",
+        "html=r.html",
+    ];
+    let (code, stdout, stderr) = ran(folder.path(), &emulator, &words).await;
+    assert_eq!(code, 0, "{stderr}");
+    let first = stdout.lines().next().unwrap();
+    assert!(
+        first.starts_with(&format!("Run main ended {} ", today())),
+        "{first}"
+    );
+    assert!(first.contains(" UTC; nothing was started now. A new restore needs a new run id: redrill run plan.yaml --yes "), "{first}");
+    assert!(
+        first.ends_with(&format!(" --run-id main-{}", today())),
+        "{first}"
+    );
+    for file in ["r.md", "r.xml", "r.html"] {
+        let report = String::from_utf8(bytes(&folder.path().join(file))).unwrap();
+        assert!(
+            report.contains("nothing was started now"),
+            "{file}: {report}"
+        );
+    }
+    let (code, stdout, _) = ran(
+        folder.path(),
+        &emulator,
+        &["run", NAME, "--yes", "--format", "json"],
+    )
+    .await;
+    assert_eq!(code, 0);
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_valid("run", &report);
+    assert_eq!(report["notices"][0]["kind"], "ended_before");
+    assert_eq!(emulator.calls(), starts, "AWS is not asked");
+    // What it says to type is free, and starts.
+    let (code, stdout, stderr) = ran(
+        folder.path(),
+        &emulator,
+        &[
+            "run",
+            NAME,
+            "--yes",
+            "--run-id",
+            &format!("main-{}", today()),
+        ],
+    )
+    .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (_, stdout, _) = ran(folder.path(), &emulator, &["run", NAME, "--yes"]).await;
+    assert!(
+        stdout
+            .lines()
+            .next()
+            .unwrap()
+            .ends_with(&format!(" --run-id main-{}-2", today())),
+        "{stdout}"
+    );
+    emulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_a2_what_was_cleaned_up_is_never_restored_in_any_format() {
+    let (folder, emulator) = ended().await;
+    let path = folder.path();
+    let (code, stdout, stderr) = ran(path, &emulator, &["cleanup", NAME, "--yes"]).await;
+    assert!(matches!(code, 0 | 5), "{stdout}{stderr}");
+    let jobs = emulator.jobs().len();
+    for words in [
+        &["run", NAME, "--yes"][..],
+        &["run", NAME, "--yes", "--format", "json"],
+        &["run", NAME, "--yes", "--only", "files"],
+    ] {
+        let (code, stdout, stderr) = ran(path, &emulator, words).await;
+        assert_eq!((code, stdout.as_str()), (4, ""), "{stderr}");
+        assert!(
+            stderr.starts_with(&format!("error: run main of quickstart ended {} ", today())),
+            "{stderr}"
+        );
+        assert!(stderr.contains(" and was cleaned up, last "), "{stderr}");
+        assert!(stderr.contains(" resources that it made are deleted. Nothing was started.\nA new restore needs a new run id: redrill run plan.yaml --yes"), "{stderr}");
+        assert!(
+            stderr.contains(&format!(" --run-id main-{}\n", today())),
+            "{stderr}"
+        );
+    }
+    assert_eq!(emulator.jobs().len(), jobs);
+    let words = [
+        "report",
+        NAME,
+        "--report",
+        "json=r.json",
+        "--report",
+        "junit=r.xml",
+        "--report",
+        "html=r.html",
+        "--report",
+        "markdown=r.md",
+    ];
+    let (code, human, _) = crate::drill::run(path, &words);
+    assert_eq!(code, 0);
+    assert!(
+        human.starts_with(&format!("Cleaned up {}", today())),
+        "{human}"
+    );
+    assert!(human.contains("\nDELETED    files   "), "{human}");
+    let read = |file: &str| String::from_utf8(bytes(&path.join(file))).unwrap();
+    for (format, text) in [
+        ("human", human),
+        ("junit", read("r.xml")),
+        ("html", read("r.html")),
+        ("markdown", read("r.md")),
+    ] {
+        for word in ["passed", "3 of 3"] {
+            assert!(!text.contains(word), "{format} says {word}: {text}");
+        }
+        assert!(
+            text.contains("cleaned up") && text.contains("Cleaned up 20"),
+            "{format}: {text}"
+        );
+    }
+    let report: Value = serde_json::from_str(&read("r.json")).unwrap();
+    assert_valid("run", &report);
+    assert_eq!(
+        (&report["verdict"], &report["verdict_before_cleanup"]),
+        (&"cleaned_up".into(), &"passed".into())
+    );
+    let files = &report["restores"][0];
+    assert_eq!(
+        (&files["status"], &files["status_before_cleanup"]),
+        (&"DELETED".into(), &"COMPLETED".into())
+    );
+    let (_, status, _) = ran(path, &emulator, &["status"]).await;
+    assert!(
+        status.contains(&format!(", cleaned up {}", today()))
+            && status.contains("  DELETED    files"),
+        "{status}"
+    );
+    let (code, plan, _) = ran(path, &emulator, &["plan", NAME]).await;
+    assert_eq!(code, 0);
+    assert!(
+        plan.starts_with(&format!("Run main ended {}", today()))
+            && plan.contains(" and was cleaned up, last "),
+        "{plan}"
+    );
+    let (code, stdout, stderr) = crate::drill::run(path, &["evidence", NAME, "-o", "e.zip"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.starts_with("e.zip: evidence of quickstart run main: cleaned up, "),
+        "{stdout}"
+    );
+    emulator.shutdown().await;
+}
