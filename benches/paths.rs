@@ -89,6 +89,8 @@ fn plan_of_5000(bencher: Bencher<'_, '_>) {
             secrets: planner.secrets(),
             now: jiff::Timestamp::UNIX_EPOCH,
             full: false,
+            endpoint: None,
+            notice: None,
         };
         let text = dry_run_human(&run);
         // Given back, so that freeing it is not measured, as it is not of the others.
@@ -116,6 +118,8 @@ fn tokens_and_text_of_5000(bencher: Bencher<'_, '_>) {
             secrets: planner.secrets(),
             now: jiff::Timestamp::UNIX_EPOCH,
             full: false,
+            endpoint: None,
+            notice: None,
         });
         (diff, text)
     });
@@ -184,6 +188,8 @@ fn render_and_dry_run(bencher: Bencher<'_, '_>) {
             secrets: planner.secrets(),
             now: jiff::Timestamp::UNIX_EPOCH,
             full: false,
+            endpoint: None,
+            notice: None,
         };
         (lines, dry_run_json(&run))
     });

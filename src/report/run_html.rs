@@ -59,6 +59,7 @@ fn page(report: &RunReport) -> Value {
             Verdict::Unfinished => "open",
             Verdict::CleanedUp => "late",
         },
+        "whereabouts": report.whereabouts(),
         "cleaned": report.verdict == Verdict::CleanedUp,
         "gone": report.restores.iter().filter(|r| r.status.is_gone()).count(),
         "back": report.back(),

@@ -135,8 +135,8 @@ delete  web     arn:aws:ec2:us-west-2:123456789012:volume/vol-[..]              
         assert_eq!(code, 0);
         assert!(stdout.contains("0 to delete, 4 gone, 0 left"), "{stdout}");
         // What was cleaned up is over, and the reports say so.
-        let (code, stdout, _) = on(&["run", "plan.yaml", "--yes"]);
-        assert_eq!(code, 0, "{stdout}");
+        let (code, _, stderr) = on(&["run", "plan.yaml", "--yes"]);
+        assert_eq!(code, 4, "{stderr}");
         let (code, stdout, _) = run(&path, &["report", "plan.yaml", "--format", "json"]);
         assert_eq!(code, 0);
         assert_eq!(stdout.matches("\"cleanup\": \"GONE\"").count(), 4);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redrill::emulator::{Inventory, Options};
+use redrill::emulator::{Emulator, Inventory, Options};
 use serde_json::Value;
 use snapbox::str;
 
@@ -229,7 +229,10 @@ async fn a_run_that_has_moved_on_is_another_one() {
             .code(4)
             .stderr_eq("error: this saved plan is not what would be sent now; nothing was sent\n\n  run main has moved on since: it was taken up without this saved plan at [..]\n\nlook at `redrill plan`, and save it again with -o\n");
         // What has begun can be saved as well; its journal has to be the one.
-        redrill(&path).args(["plan", "plan.yaml", "-q", "-o", "saved.json"]).assert().success();
+        redrill(&path)
+            .args(["plan", "plan.yaml", "-q", "-o", "saved.json", "--endpoint-url", &url])
+            .assert()
+            .success();
         redrill(&path)
             .args(["run", "saved.json", "--yes", "-q", "--state", "other", "--endpoint-url", &url])
             .assert()
@@ -241,7 +244,7 @@ async fn a_run_that_has_moved_on_is_another_one() {
             .success();
         write(&path, "plan.yaml", &BEFORE.replace("same-drill", "same-other"));
         redrill(&path)
-            .args(["plan", "plan.yaml", "-q", "-o", "conflict.json"])
+            .args(["plan", "plan.yaml", "-q", "-o", "conflict.json", "--endpoint-url", &url])
             .assert()
             .code(4)
             .stderr_eq("...\nerror: not saved: the plan asks for something else than what this run has started\n");
@@ -265,34 +268,32 @@ async fn an_interrupted_saved_plan_goes_on() {
         ..at_once()
     };
     let refusing = emulator(options(&denied)).await;
-    let willing = emulator(options(INVENTORY)).await;
+    let url = refusing.url();
     let folder = folder();
     write(folder.path(), "plan.yaml", BEFORE);
-    let (path, urls) = (folder.path().to_owned(), [refusing.url(), willing.url()]);
-    tokio::task::spawn_blocking(move || {
-        redrill(&path)
-            .args([
-                "plan",
-                "plan.yaml",
-                "-q",
-                "--only",
-                "files,orders",
-                "-o",
-                "saved.json",
-            ])
-            .assert()
-            .success();
-        let run = |url: &str| {
-            redrill(&path).args(["run", "saved.json", "--yes", "-q", "--endpoint-url", url])
-        };
-        run(&urls[0]).assert().code(1);
-        run(&urls[1]).assert().success();
-        run(&urls[1]).assert().code(4);
-    })
-    .await
-    .unwrap();
-    assert_eq!(willing.jobs().len(), 2);
+    let saved = [
+        "plan",
+        "plan.yaml",
+        "-q",
+        "--only",
+        "files,orders",
+        "-o",
+        "saved.json",
+    ];
+    redrill(folder.path()).args(saved).assert().success();
+    let run = || {
+        let (path, url) = (folder.path().to_owned(), url.clone());
+        let run = ["run", "saved.json", "--yes", "-q", "--endpoint-url"];
+        tokio::task::spawn_blocking(move || redrill(&path).args(run).arg(url).output().unwrap())
+    };
+    assert_eq!(run().await.unwrap().status.code(), Some(1));
     refusing.shutdown().await;
+    // At the same address, where the run belongs.
+    let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let willing = Emulator::start(address, options(INVENTORY)).await.unwrap();
+    assert_eq!(run().await.unwrap().status.code(), Some(0));
+    assert_eq!(run().await.unwrap().status.code(), Some(4));
+    assert_eq!(willing.jobs().len(), 2);
     willing.shutdown().await;
 }
 
@@ -314,7 +315,15 @@ async fn a_retry_is_saved_once() {
     tokio::task::spawn_blocking(move || {
         let plan = |words: &[&str]| {
             redrill(&path)
-                .args(["plan", "plan.yaml", "-q", "--only", "files"])
+                .args([
+                    "plan",
+                    "plan.yaml",
+                    "-q",
+                    "--only",
+                    "files",
+                    "--endpoint-url",
+                    &url,
+                ])
                 .args(words)
                 .assert()
                 .success();
