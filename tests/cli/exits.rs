@@ -229,10 +229,13 @@ fn an_objective_that_is_missed_is_7() {
         .assert()
         .code(7)
         .stdout_eq(str![[r#"
+A rehearsal against the embedded emulator, not AWS. Nothing was restored at AWS, and its times are estimates.
+
 COMPLETED  r0  [..]  arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-[..]
 
 missed: r0: RTO of 1s missed by [..]: it took [..]
 many run main: objective missed; 1 of 1 restored in [..]
+at the embedded emulator (a rehearsal, not AWS), into 123456789012 us-west-2; opened [..] UTC, ended [..] UTC
 
 "#]]);
 }

@@ -85,7 +85,7 @@ fn without_credentials_and_inventory_nothing_is_compared_unless_somebody_insists
         .success()
         .stderr_eq("...\nnot held against what was backed up: ListBackupVaults: no AWS credentials were found; [..]give --inventory, or another base with --against\n\n")
         .stdout_eq(str![[r#"
-orders run main, into 123456789012 us-west-2
+orders run main, at AWS, into 123456789012 us-west-2
 
   start  files  EFS  arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-b149b87b5003a47056174af932ac28eeac476d42
 
@@ -145,7 +145,9 @@ async fn after_a_run() {
             .assert()
             .success();
         plan(&["--against", "run", "--detailed-exitcode"]).assert().code(0).stdout_eq(str![[r#"
-orders run main, into 123456789012 us-west-2
+Run main ended [..] UTC. A new restore needs another --run-id.
+
+orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 against run: 4 unchanged
 
   4 restores did not change; --full shows them
@@ -160,7 +162,7 @@ against run: 4 unchanged
             .assert()
             .code(4)
             .stdout_eq(str![[r#"
-orders run main, into 123456789012 us-west-2
+orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 against run: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged
 look twice: 1 writes into an existing resource; 1 network; 1 encryption; 2 cannot be recalled once started
 
@@ -194,7 +196,7 @@ A restore job that has been started cannot be cancelled.
             .stderr_eq(str![[r#"
 error: the plan asks for something else than what this run has started; nothing was sent
 
-orders run main, into 123456789012 us-west-2
+orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 
   conflict  web     EC2       arn:aws:ec2:us-west-2::image/ami-0a1b2c3d4e5f60718                                         rd1-c669f745c45e509291778c66187a259897ebe706
             the request has changed since this run sent it: undo the change, or give the new request a run of its own with `--run-id`
@@ -265,7 +267,7 @@ note[EC2/recovery-point-unchecked]: rules of EC2 that need the recovery point it
 
 error: the plan asks for something else than what this run has started; nothing was sent
 
-orders run main, into 123456789012 us-west-2
+orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 
   conflict  files  EFS  arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-b149b87b5003a47056174af932ac28eeac476d42
             attempt 1 has failed (FAILED: no more room), and the request has changed since: `--retry-failed` sends the new one as attempt 2, `--run-id` gives it a run of its own

@@ -142,6 +142,8 @@ async fn a_saved_plan_of_several_targets() {
                     "--against",
                     "run",
                     "--detailed-exitcode",
+                    "--endpoint-url",
+                    &url,
                 ])
                 .assert()
                 .code(code);

@@ -46,8 +46,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     };
     let is_elsewhere =
         (history.world().zip(here.as_ref())).is_some_and(|(there, here)| there.differs_from(here));
-    let notice = notice(&history, here.as_ref().filter(|_| is_elsewhere));
-    let observed = history.observed;
+    let observed = std::mem::take(&mut history.observed);
     let mut known = pipeline::known(&observed);
     let asked = Asked {
         only: &arguments.only.only,
@@ -87,6 +86,9 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
             &world,
         )
         .await?;
+    history.observed = observed;
+    let goes_on = diff.count(Action::Start) + diff.count(Action::Resume) > 0;
+    let notice = notice(&history, here.as_ref().filter(|_| is_elsewhere), goes_on);
     let file = arguments.plan.to_string_lossy();
     let asked = match here {
         Some(here) => Some(here),
@@ -133,7 +135,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
 }
 
 /// What has become of the run so far, where a run of it would do nothing or be refused.
-fn notice(history: &History, elsewhere: Option<&Endpoint>) -> Option<String> {
+fn notice(history: &History, elsewhere: Option<&Endpoint>, goes_on: bool) -> Option<String> {
     let opened = history.opened.as_ref()?;
     let run = &opened.run;
     if let (Some(there), Some(here)) = (&opened.world, elsewhere) {
@@ -143,18 +145,20 @@ fn notice(history: &History, elsewhere: Option<&Endpoint>) -> Option<String> {
             endpoint::way_to(there)
         ));
     }
-    let ended = minute(history.ended?);
+    let ended = history.ended.map(|at| format!(" ended {}", minute(at)));
     let deleted = history.deleted();
-    let Some(cleaned) = history.cleaned_up.filter(|_| deleted > 0) else {
-        return Some(format!(
-            "Run {run} ended {ended}. A new restore needs another --run-id."
-        ));
-    };
-    Some(format!(
-        "Run {run} ended {ended} and was cleaned up, last {}: {deleted} of the resources that it made are deleted. A new restore \
-         needs another --run-id.",
-        minute(cleaned)
-    ))
+    match (history.cleaned_up.filter(|_| deleted > 0), ended) {
+        (Some(cleaned), ended) => Some(format!(
+            "Run {run}{}was cleaned up, last {}: {deleted} of the resources that it made are deleted. A new restore needs another \
+             --run-id.",
+            ended.map_or_else(|| " ".to_owned(), |ended| format!("{ended} and ")),
+            minute(cleaned)
+        )),
+        (None, Some(ended)) if !goes_on => Some(format!(
+            "Run {run}{ended}. A new restore needs another --run-id."
+        )),
+        (None, _) => None,
+    }
 }
 
 impl Context<'_> {
