@@ -21,6 +21,7 @@ mod for_each;
 mod harness;
 mod journals;
 mod layers;
+mod licences;
 mod npm;
 mod python;
 mod reading;

@@ -61,6 +61,8 @@ pub(super) enum Command {
     },
     /// Print the manual page
     Man,
+    /// Print the licences of what this program is built from
+    Licenses,
 }
 
 /// Options that every command takes.

@@ -51,6 +51,9 @@ use crate::validate::Rules;
 use jiff::Timestamp;
 use world::World;
 
+/// The texts of the licences of what is linked in; a test makes them.
+const LICENCES: &str = include_str!("../../../THIRD-PARTY-LICENSES.txt");
+
 /// What every command is handed.
 pub(super) struct Context<'a> {
     display: &'a Display,
@@ -102,6 +105,10 @@ pub(super) fn run(
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut super::command(), "redrill", &mut script);
             context.output.result(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Done)
+        }
+        Command::Licenses => {
+            context.output.result(LICENCES)?;
             Ok(Exit::Done)
         }
         Command::Man => {
