@@ -9,7 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
 use crate::diff::{
-    ApiError, Asked, Diff, Entry, Observed, Shelves, Sources, Stage, Subject, Wanted, diff,
+    ApiError, Asked, Diff, Entry, Observed, Review, Shelves, Sources, Stage, Subject, Wanted, diff,
+    same_names,
 };
 use crate::execute::{Event, Recorded};
 use crate::parse::{Point, Restore, document, error};
@@ -42,6 +43,10 @@ pub fn read(source: &Arc<Source>, run_id: &str, inputs: &Inputs, rules: &Arc<Rul
 #[must_use]
 pub fn requests(planner: &Planner, known: &Known, findings: &mut Vec<Finding>) -> Option<Plan> {
     let plan = planner.plan(known, findings)?;
+    if plan.steps.len() > 1 {
+        let review = Review::embedded(planner.rules());
+        findings.extend(same_names(planner.document(), &plan, &review));
+    }
     let failed = findings
         .iter()
         .any(|finding| finding.severity == Severity::Error);
@@ -213,8 +218,11 @@ pub async fn resolve<R: Sources>(
                     created_at: point.created_at,
                     size_bytes: point.size_bytes,
                     expires_at: point.expires_at,
+                    locked_at: None,
+                    lock: None,
                 });
                 known.resolved.insert(step.name.to_string(), resolved);
+                said.extend(copies_unseen(planner, step, selector));
             }
             Err(unselected) => {
                 let written = &document.restores[step.restore];
@@ -232,6 +240,26 @@ pub async fn resolve<R: Sources>(
     }
     findings.extend(planner.once(said));
     Ok(())
+}
+
+/// ListRecoveryPointsByResource leaves out EBS snapshots that were copied within their account and Region: by resource alone,
+/// a vault that has nothing but such copies is not found
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRecoveryPointsByResource.html>, `ManagedByAWSBackupOnly`).
+fn copies_unseen(planner: &Planner, step: &Step, selector: &Selector) -> Option<Finding> {
+    if selector.vault.is_some() || step.draft.request.resource_type != "EBS" {
+        return None;
+    }
+    let document = planner.document();
+    let mut finding = error(
+        &document.source,
+        place(&document.restores[step.restore]),
+        "selector/ebs-copies",
+        "the selector names no vault, and AWS does not list EBS snapshots that were copied within their account and Region by resource alone: a later copy is not seen",
+        "name the vault that is meant: `vault: dr-vault`",
+    );
+    finding.severity = Severity::Note;
+    finding.restore = Some(step.name.to_string());
+    Some(finding)
 }
 
 /// Looks recovery points up, each by the reader of its target; those that a template asks about and no vault has become findings.

@@ -316,6 +316,9 @@ pub(super) struct Run {
     /// Start a restore although a job asks for the same that was not started by this run
     #[arg(long)]
     pub(super) start_anyway: bool,
+    /// Write into resources that exist, also where a restore does not say `into_existing: true`
+    #[arg(long)]
+    pub(super) into_existing: bool,
     /// Take the run from a runner that is stuck: it sends and writes nothing more
     #[arg(long)]
     pub(super) take_over: bool,

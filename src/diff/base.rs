@@ -274,8 +274,14 @@ impl Compared {
                 let message = comparing.secrets[1].redact(&message).into_owned();
                 comparing.secrets[0].redact(&message).into_owned()
             };
-            if let Some(into) = review.writes_into(step, &plan.targets[step.target]) {
-                let message = shown(format!("writes into {into}"));
+            if let Some(into) = review.writes_into(&step.draft, &plan.targets[step.target]) {
+                let unsaid = match step.into_existing || change.action != Action::Start {
+                    true => "",
+                    false => {
+                        "; the plan does not say `into_existing: true`, so `run` asks about it apart"
+                    }
+                };
+                let message = shown(format!("writes into {into}{unsaid}"));
                 restored.notes.push(Note {
                     class: Class::Existing,
                     message,

@@ -1,20 +1,18 @@
 //! A lock file against the plan, and against what there is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ApiError, PointQuery, RecoveryPoint, Sources, all_points, all_vaults};
+use super::{ApiError, Asked, RecoveryPoint, Shelves, Sources, select};
 use crate::diagnostic::{Finding, Severity, Source, Span};
 use crate::parse::{error, warning};
 use crate::plan::Plan;
-use crate::render::{Known, Lock, Locked, RECOVERY_POINT, Resolved, Selector, written};
+use crate::render::{Known, Lock, Locked, Pick, RECOVERY_POINT, Resolved, Selector, written};
 
 /// A recovery point that is deleted sooner than this is warned of.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Items a page of every listing, at most.
-const PAGE: u64 = 1000;
 
 /// Takes what a lock file says of the plan's selectors, and says where it is not the plan's; of those that are acted on
 /// alone. What the run has resolved itself stays. Gives the names of what was taken.
@@ -166,6 +164,8 @@ fn difference(plan: &Selector, lock: &Selector) -> String {
 pub struct Entry<'l> {
     name: String,
     locked: &'l Locked,
+    /// AWS's name of the type that is restored.
+    resource_type: String,
     /// The index of the target whose vaults it is in.
     target: usize,
 }
@@ -181,10 +181,18 @@ pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[String]) -> Vec<Entry<'
             Some(Entry {
                 name: step.name.to_string(),
                 locked: lock.restores.get(&*step.name)?,
+                resource_type: step.draft.request.resource_type.clone(),
                 target: step.target,
             })
         })
         .collect()
+}
+
+/// What is too old, as far as the lock file itself says.
+#[must_use]
+pub fn aged(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Vec<Finding> {
+    let aged = |entry| too_old(lock, entry, now);
+    entries.iter().filter_map(aged).collect()
 }
 
 /// What expires soon, as far as the lock file itself says.
@@ -262,44 +270,27 @@ async fn look_in<R: Sources>(
     entries: &[&Entry<'_>],
     now: Timestamp,
 ) -> Result<Vec<Finding>, ApiError> {
-    let mut by_vault: BTreeMap<&str, usize> = BTreeMap::new();
-    for Entry { locked, .. } in entries {
-        *by_vault.entry(&locked.resolved.vault).or_default() += 1;
-    }
-    let mut whole: BTreeMap<&str, BTreeMap<String, RecoveryPoint>> = BTreeMap::new();
-    let vaults = match entries.len() {
-        0 | 1 => Vec::new(),
-        _ => all_vaults(reader)
-            .await
-            .or_else(|err| match err.may_mean_absence() {
-                true => Ok(Vec::new()),
-                false => Err(err),
-            })?,
-    };
-    for vault in &vaults {
-        let pages = vault.recovery_points.map(|n| n.div_ceil(PAGE).max(1));
-        let wanted = by_vault.get(vault.name.as_str()).copied().unwrap_or(0) as u64;
-        if pages.is_some_and(|pages| pages < wanted) {
-            let query = PointQuery::InVault {
-                vault: vault.name.clone(),
-                resource_arn: None,
-                resource_type: None,
-            };
-            match all_points(reader, &query).await {
-                Ok(points) => {
-                    let points = points.into_iter().map(|point| (point.arn.clone(), point));
-                    whole.insert(&vault.name, points.collect());
-                }
-                Err(err) if err.may_mean_absence() => {}
-                Err(err) => return Err(err),
-            }
-        }
-    }
+    let selectors: Vec<&Selector> = entries
+        .iter()
+        .map(|entry| &entry.locked.resolved.selector)
+        .collect();
+    let mut shelves = Shelves::prepare(reader, &selectors).await?;
     let mut findings = Vec::new();
-    for Entry { name, locked, .. } in entries {
+    let mut newer = Vec::new();
+    let mut refused = None;
+    for entry in entries {
+        let Entry { name, locked, .. } = entry;
         let resolved = &locked.resolved;
-        let point = match whole.get(resolved.vault.as_str()) {
-            Some(points) => points.get(&resolved.recovery_point).cloned(),
+        let offer = shelves.offer(reader, &resolved.selector).await?;
+        let offer = offer.unwrap_or_else(|refusal| {
+            refused.get_or_insert((*entry, refusal));
+            Vec::new()
+        });
+        let is_locked = |point: &&RecoveryPoint| {
+            point.vault == resolved.vault && point.arn == resolved.recovery_point
+        };
+        let point = match offer.iter().find(is_locked) {
+            Some(point) => Some(point.clone()),
             None => {
                 reader
                     .point(&resolved.vault, &resolved.recovery_point)
@@ -326,11 +317,115 @@ async fn look_in<R: Sources>(
                 ),
                 format!("run `redrill lock --update '{name}'`, or use --no-lock"),
             ));
-        } else if let Some(at) = point.and_then(|point| point.expires_at) {
+            continue;
+        }
+        if let Some(at) = point.and_then(|point| point.expires_at) {
             findings.extend(expires_soon(lock, name, locked, at, now));
         }
+        if let Some(point) = newest(&offer, entry, now) {
+            newer.push((*entry, point));
+        }
     }
+    findings.extend(outdated(lock, newer));
+    findings.extend(refused.map(|(entry, refusal)| not_looked(lock, entry, &refusal)));
     Ok(findings)
+}
+
+/// What the selector would pick now, where that was made after what is locked.
+fn newest(offer: &[RecoveryPoint], entry: &Entry<'_>, now: Timestamp) -> Option<RecoveryPoint> {
+    let resolved = &entry.locked.resolved;
+    if resolved.selector.pick != Pick::Latest {
+        return None;
+    }
+    let asked = Asked {
+        selector: &resolved.selector,
+        resource_type: &entry.resource_type,
+        start: now,
+        // They decide about `pick: random` alone.
+        run: "",
+        restore: "",
+    };
+    let point = select(offer, &asked).ok()?;
+    (point.arn != resolved.recovery_point && point.created_at > resolved.created_at)
+        .then(|| point.clone())
+}
+
+/// That newer recovery points exist: of many, the first few one by one.
+fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Vec<Finding> {
+    const SHOWN: usize = 10;
+    let left = newer.len().saturating_sub(SHOWN);
+    let say = |(entry, point): (&Entry<'_>, RecoveryPoint)| {
+        let (name, resolved) = (&entry.name, &entry.locked.resolved);
+        let by = resolved.by_lock().unwrap_or_default();
+        let made = |at: Option<Timestamp>| at.map_or_else(String::new, |at| format!(", made {at}"));
+        about(
+            lock,
+            entry.locked.point_span,
+            warning,
+            "newer",
+            name,
+            format!(
+                "{by}, it is {}{}; a newer recovery point exists: {}{}",
+                resolved.recovery_point,
+                made(resolved.created_at),
+                point.arn,
+                made(point.created_at)
+            ),
+            format!(
+                "run `redrill lock --update '{name}'`, or use --no-lock, to restore the newer one"
+            ),
+        )
+    };
+    let mut findings: Vec<Finding> = newer.into_iter().take(SHOWN).map(say).collect();
+    if left > 0 {
+        findings.push(warning(
+            &lock.source,
+            lock.start(),
+            "lock/newer",
+            format!("newer recovery points exist of {left} more restores of this lock file"),
+            "run `redrill lock --update`, or use --no-lock, to restore the newer ones",
+        ));
+    }
+    findings
+}
+
+/// That AWS does not list what a selector would choose from.
+fn not_looked(lock: &Lock, entry: &Entry<'_>, refusal: &ApiError) -> Finding {
+    let mut finding = about(
+        lock,
+        entry.locked.point_span,
+        warning,
+        "unchecked",
+        &entry.name,
+        format!("whether a newer recovery point exists was not looked up: {refusal}"),
+        "use credentials that may list recovery points, or give an inventory with --inventory"
+            .to_owned(),
+    );
+    finding.severity = Severity::Note;
+    finding
+}
+
+/// Locked recovery points that are older than their selectors allow by now.
+fn too_old(lock: &Lock, entry: &Entry<'_>, now: Timestamp) -> Option<Finding> {
+    let resolved = &entry.locked.resolved;
+    let most = resolved.selector.max_age?;
+    let made = resolved.created_at?;
+    let age = now.duration_since(made);
+    (age > most).then(|| {
+        about(
+            lock,
+            entry.locked.point_span,
+            warning,
+            "too-old",
+            &entry.name,
+            format!(
+                "the locked recovery point was made {} ago, and the selector asks for `max_age: {}`",
+                words(age),
+                written(most)
+            ),
+            format!("run `redrill lock --update '{}'`", entry.name),
+        )
+    })
 }
 
 /// That nobody could be asked.
@@ -340,7 +435,9 @@ pub fn unchecked(lock: &Lock, err: &ApiError) -> Finding {
         &lock.source,
         lock.start(),
         "lock/unchecked",
-        format!("whether the locked recovery points are still there was not checked: {err}"),
+        format!(
+            "whether the locked recovery points are still there, and whether newer ones exist, was not looked up: {err}"
+        ),
         "give an inventory with --inventory, or use credentials that may describe recovery points",
     );
     finding.severity = Severity::Note;

@@ -130,7 +130,12 @@ impl Shelves {
         Ok(select(&points, asked).cloned())
     }
 
-    async fn offer<R: Sources>(
+    /// The recovery points that a selector chooses from, or AWS's refusal to list them.
+    ///
+    /// # Errors
+    ///
+    /// Where AWS does not answer.
+    pub(super) async fn offer<R: Sources>(
         &mut self,
         reader: &R,
         selector: &Selector,

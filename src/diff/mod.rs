@@ -12,6 +12,7 @@ mod pages;
 mod points;
 mod read;
 mod review;
+mod same_names;
 mod saved;
 mod select;
 
@@ -26,6 +27,7 @@ pub use pages::Pages;
 pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
 pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
 pub use review::{Class, Note, Review};
+pub use same_names::same_names;
 pub use saved::{Digested, Hole, Position, Saved, SavedError, SavedInputs, SavedRestore};
 pub use select::{Asked, PassedOver, Unselected, select};
 

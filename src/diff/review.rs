@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::inside::{Part, Path, container};
-use crate::plan::{Plan, Step};
-use crate::render::Target;
+use super::{Action, Diff};
+use crate::plan::{Draft, Plan};
+use crate::render::{Target, composed};
 use crate::validate::Rules;
 
 /// The table.
@@ -159,8 +160,8 @@ impl Review {
 
     /// What a request writes into, where that exists already.
     #[must_use]
-    pub fn writes_into(&self, step: &Step, target: &Target) -> Option<String> {
-        let request = &step.draft.request;
+    pub fn writes_into(&self, draft: &Draft, target: &Target) -> Option<String> {
+        let request = &draft.request;
         let rules = self
             .table
             .existing
@@ -168,28 +169,44 @@ impl Review {
         let rule = rules
             .iter()
             .find(|rule| rule.condition.holds(&request.metadata))?;
-        let what = fill(&rule.into, step, target);
+        let what = fill(&rule.into, draft, target);
         // A key that is missing or not known yet leaves the kind of thing.
         let kind = || rule.into.split(" {").next().unwrap_or_default().to_owned();
         Some(what.unwrap_or_else(kind))
     }
 
     /// The names that a request wants to be new: the key, and what is the same only where the name is.
-    fn names<'a>(
+    pub fn names<'a>(
         &'a self,
-        step: &'a Step,
+        draft: &'a Draft,
         target: &'a Target,
     ) -> impl Iterator<Item = (&'a str, String)> {
-        let request = &step.draft.request;
+        let request = &draft.request;
         let title = self.rules.title(&request.resource_type);
         let names = self.table.names.get(title).into_iter().flatten();
         names
             .filter(|name| name.condition.holds(&request.metadata))
             .filter_map(move |name| {
-                let is = fill(&name.is, step, target)?;
+                let is = fill(&name.is, draft, target)?;
                 let is = if name.lower { is.to_lowercase() } else { is };
-                Some((name.key.as_str(), is))
+                Some((name.key.as_str(), composed(&is).into_owned()))
             })
+    }
+
+    /// What the restores that would start write into, where that exists already and nobody has said so in the plan: the
+    /// restore, and what.
+    #[must_use]
+    pub fn unsaid<'p>(&self, plan: &'p Plan, diff: &Diff) -> Vec<(&'p str, String)> {
+        diff.changes
+            .iter()
+            .filter(|change| change.action == Action::Start)
+            .map(|change| &plan.steps[change.step])
+            .filter(|step| !step.into_existing)
+            .filter_map(|step| {
+                let into = self.writes_into(&step.draft, plan.target_of(step))?;
+                Some((&*step.name, into))
+            })
+            .collect()
     }
 
     /// By step, the names that are taken: by another restore, or by a resource that is known.
@@ -202,7 +219,10 @@ impl Review {
         let steps = &plan.steps;
         let wanted: Vec<Vec<(&str, String)>> = steps
             .iter()
-            .map(|step| self.names(step, &plan.targets[step.target]).collect())
+            .map(|step| {
+                self.names(&step.draft, &plan.targets[step.target])
+                    .collect()
+            })
             .collect();
         let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, names) in wanted.iter().enumerate() {
@@ -265,8 +285,7 @@ fn taken<'a>(name: &str, resources: &'a BTreeSet<String>) -> Option<&'a String> 
 }
 
 /// A pattern with its keys replaced; none where one of them has no value, or none yet.
-fn fill(pattern: &str, step: &Step, target: &Target) -> Option<String> {
-    let draft = &step.draft;
+fn fill(pattern: &str, draft: &Draft, target: &Target) -> Option<String> {
     let mut text = String::new();
     let mut rest = pattern;
     while let Some((before, from)) = rest.split_once('{') {

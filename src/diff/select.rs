@@ -31,6 +31,8 @@ pub struct Asked<'a> {
 pub enum Unselected {
     /// None fits.
     None(PassedOver),
+    /// All that would fit belong to a composite recovery point: by ARN, with that of the composite.
+    Nested(BTreeMap<String, String>),
     /// The vault holds recovery points of several resources, and the selector names none of them.
     Several(BTreeSet<String>),
     /// AWS refuses the vault, or the resource where none is named: with its words, and the vaults there are.
@@ -43,6 +45,7 @@ impl Unselected {
     pub fn rule(&self) -> &'static str {
         match self {
             Self::None(_) => "selector/nothing-fits",
+            Self::Nested(_) => "selector/nested",
             Self::Several(_) => "selector/several-resources",
             Self::Refused(..) => "selector/refused",
         }
@@ -71,6 +74,12 @@ impl Unselected {
                 "ask for less, or make a backup; `aws backup list-recovery-points-by-resource` lists what there is"
                     .to_owned()
             }
+            Self::Nested(points) => match points.first_key_value() {
+                Some((nested, parent)) => format!(
+                    "restore the composite with `recovery_point: {parent}`, or this part alone with `recovery_point: {nested}`"
+                ),
+                None => String::new(),
+            },
             Self::Several(resources) => {
                 let first = resources.first().map_or("", String::as_str);
                 format!("name the one that is meant: `resource: {first}`")
@@ -89,19 +98,22 @@ impl fmt::Display for Unselected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None(passed) => write!(f, "no recovery point fits: {passed}"),
-            Self::Several(resources) => {
-                let shown: Vec<&str> = resources.iter().take(SHOWN).map(String::as_str).collect();
-                let more = match resources.len() - shown.len() {
-                    0 => String::new(),
-                    n => format!(", and {n} more"),
-                };
-                write!(
-                    f,
-                    "the vault holds recovery points of {} resources of this type, and the selector names none: {}{more}",
-                    resources.len(),
-                    shown.join(", ")
+            Self::Nested(points) => write!(
+                f,
+                "every recovery point that fits is part of a composite one, and a selector chooses whole ones alone: {}",
+                some(
+                    points.len(),
+                    points
+                        .iter()
+                        .map(|(nested, parent)| format!("{nested} is part of {parent}"))
                 )
-            }
+            ),
+            Self::Several(resources) => write!(
+                f,
+                "the vault holds recovery points of {} resources of this type, and the selector names none: {}",
+                resources.len(),
+                some(resources.len(), resources.iter().cloned())
+            ),
             Self::Refused(message, _) => {
                 write!(f, "AWS does not list recovery points here: {message}")
             }
@@ -109,8 +121,18 @@ impl fmt::Display for Unselected {
     }
 }
 
-/// Resources that a message names.
+/// Resources and recovery points that a message names.
 const SHOWN: usize = 3;
+
+/// The first few of many, and how many more there are.
+fn some(count: usize, all: impl Iterator<Item = String>) -> String {
+    let shown: Vec<String> = all.take(SHOWN).collect();
+    let more = match count.saturating_sub(SHOWN) {
+        0 => String::new(),
+        n => format!(", and {n} more"),
+    };
+    format!("{}{more}", shown.join(", "))
+}
 
 /// How many recovery points were seen, and why each was passed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,6 +148,7 @@ enum Reason {
     OtherType(String),
     Status(PointStatus),
     Temporary,
+    Nested,
     WithoutDate,
     TooOld,
     NotBefore(Timestamp),
@@ -170,6 +193,7 @@ impl fmt::Display for Reason {
             Self::OtherType(of) => write!(f, "of type {of}"),
             Self::Status(status) => write!(f, "{status}"),
             Self::Temporary => f.write_str("deleted as soon as it has been copied"),
+            Self::Nested => f.write_str("part of a composite one"),
             Self::WithoutDate => f.write_str("without a date"),
             Self::TooOld => f.write_str("too old"),
             Self::NotBefore(at) => write!(f, "not made before {at}"),
@@ -190,15 +214,22 @@ pub fn select<'p>(
     let mut passed = PassedOver::default();
     let mut fitting: Vec<(Timestamp, &RecoveryPoint)> = Vec::new();
     let mut resources = BTreeSet::new();
+    let mut nested = BTreeMap::new();
     for point in points {
-        let fits = fits(point, asked);
+        let mut fits = fits(point, asked);
         // An old resource whose backups have stopped still counts: a silent change to the other would be worse.
         let is_elsewhere = matches!(
             fits,
             Err(Reason::OtherResource | Reason::OtherVault(_) | Reason::OtherType(_))
         );
-        if !is_elsewhere && asked.selector.resource.is_none() {
+        if !is_elsewhere && point.parent.is_none() && asked.selector.resource.is_none() {
             resources.insert(point.resource_arn.clone());
+        }
+        // What is part of a composite point comes back with it, or is named by its own ARN: whoever asks for a cluster and
+        // gets a part of one has lost the rest without a word.
+        if let (Ok(_), Some(parent)) = (&fits, &point.parent) {
+            nested.insert(point.arn.clone(), parent.clone());
+            fits = Err(Reason::Nested);
         }
         match fits {
             Ok(created_at) => fitting.push((created_at, point)),
@@ -215,7 +246,10 @@ pub fn select<'p>(
     };
     chosen
         .map(|(_, point)| point)
-        .ok_or(Unselected::None(passed))
+        .ok_or_else(|| match nested.is_empty() {
+            true => Unselected::None(passed),
+            false => Unselected::Nested(nested),
+        })
 }
 
 /// When a recovery point was made that fits; why it does not, otherwise.

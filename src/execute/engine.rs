@@ -118,6 +118,8 @@ pub struct Policy {
     pub cutover: bool,
     /// After how long in which nothing has happened it says what it waits for; never where absent.
     pub says_after: Option<SignedDuration>,
+    /// Write into what exists, also where the plan does not say so.
+    pub into_existing: bool,
 }
 
 /// What to do about a job of somebody else that asks for the same.

@@ -22,6 +22,7 @@ mod forecast;
 mod gates;
 mod glance;
 mod history;
+mod late;
 mod outline;
 mod places;
 mod publishing;

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::calls::{Answer, Calls, Due};
 use super::checking::Checking;
 use super::engine::{Control, Ended, Engine, Stopped};
+use super::late::Late;
 use super::schedule::Schedule;
 use super::settle::Question;
 use super::state;
@@ -31,6 +32,8 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) engine: Engine<'a, A, J, C, O>,
     /// What is to be sent, until it has a job.
     pub(super) drafts: Vec<Option<Arc<Draft>>>,
+    /// What requests are held against that become complete while the run goes on.
+    pub(super) late: Option<Late>,
     pub(super) schedule: Schedule,
     pub(super) calls: Calls<A>,
     pub(super) checking: Checking,
@@ -92,6 +95,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             .filter(|past| past.stage.job_id().is_some())
             .for_each(forget);
         Self {
+            late: Late::of(engine.planner, plan, &drafts),
             schedule: Schedule::new(plan, |step| &drafts[step], diff),
             drafts: drafts.into_iter().map(Some).collect(),
             calls: Calls::new(&plan.targets, api, !engine.policy.no_rate_limit, now),

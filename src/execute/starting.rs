@@ -32,7 +32,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             };
             let restore = self.name(step);
             let attempt = self.attempt(step);
-            match self.complete(step) {
+            match self.completed(step) {
                 Ok(draft) => {
                     let identity = self.engine.plan.identity(step, attempt);
                     let token = crate::plan::token(&identity, &draft.request);
@@ -90,6 +90,19 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             digest: digest(&draft.request),
             request: request.clone(),
         }
+    }
+
+    /// The whole request where nothing stands against sending it.
+    fn completed(&mut self, step: usize) -> Result<Arc<Draft>, String> {
+        let was_open = matches!(&self.drafts[step], Some(draft) if !draft.pending.is_empty());
+        let draft = self.complete(step)?;
+        if was_open && let Some(late) = &mut self.late {
+            let into_existing = self.engine.policy.into_existing;
+            if let Some(why) = late.refuses(self.engine.plan, step, &draft, into_existing) {
+                return Err(why);
+            }
+        }
+        Ok(draft)
     }
 
     /// The whole request, with what has become known by now.

@@ -72,6 +72,8 @@ pub struct Restore {
     pub publish_validation: bool,
     /// How long its job is followed.
     pub timeout: Option<SignedDuration>,
+    /// Whether it may write into something that exists: that is asked for apart, unless the plan says so.
+    pub into_existing: bool,
 }
 
 /// Reads a plan; as much of it as can be read, so that later stages report their findings too.
@@ -220,6 +222,10 @@ fn restore(
     let timeout = fields
         .get("timeout")
         .and_then(|node| duration(node, "`timeout`", reader));
+    let into_existing = fields
+        .get("into_existing")
+        .and_then(|node| reader.flag(node, "`into_existing`"))
+        .unwrap_or(false);
     fields.finish(reader);
     Some(Restore {
         name: name.clone(),
@@ -235,6 +241,7 @@ fn restore(
         checks,
         publish_validation,
         timeout,
+        into_existing,
     })
 }
 

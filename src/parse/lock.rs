@@ -37,6 +37,8 @@ pub struct LockEntry {
     pub size_bytes: Option<Node>,
     /// When AWS Backup will delete it.
     pub expires_at: Option<Spanned<String>>,
+    /// When it was looked up; files of earlier versions do not say.
+    pub locked_at: Option<Spanned<String>>,
 }
 
 /// Reads a lock file; `None` where it is none, and the findings say why.
@@ -115,6 +117,7 @@ fn entries(node: &Node, reader: &mut Reader<'_>) -> Vec<LockEntry> {
             };
             let created_at = time("created_at");
             let expires_at = time("expires_at");
+            let locked_at = time("locked_at");
             let size_bytes = fields.get("size_bytes").cloned();
             fields.finish(reader);
             Some(LockEntry {
@@ -125,6 +128,7 @@ fn entries(node: &Node, reader: &mut Reader<'_>) -> Vec<LockEntry> {
                 created_at,
                 size_bytes,
                 expires_at,
+                locked_at,
             })
         })
         .collect()

@@ -75,6 +75,8 @@ pub struct Step {
     pub checks: Arc<Vec<Check>>,
     /// Whether the plan wants AWS Backup to be told what they have come to.
     pub publish_validation: bool,
+    /// Whether the plan says that it may write into something that exists.
+    pub into_existing: bool,
 }
 
 impl Step {
@@ -134,6 +136,12 @@ impl Planner {
     #[must_use]
     pub fn document(&self) -> &Arc<Document> {
         self.renderer.document()
+    }
+
+    /// The rules of every type.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
     }
 
     /// The values that must not show.
@@ -210,6 +218,7 @@ impl Planner {
                     objectives: restore.objectives,
                     checks: Arc::clone(&restore.checks),
                     publish_validation: restore.publish_validation,
+                    into_existing: restore.into_existing,
                 });
             }
             for check in restore.checks.iter() {

@@ -1,5 +1,6 @@
 //! What a plan restores, one by one: each restore once, or once for each item of its `for_each`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -106,6 +107,15 @@ impl Instances {
 #[must_use]
 pub fn instance_name(restore: &str, key: &str) -> String {
     format!("{restore}[{key}]")
+}
+
+/// A name in Unicode's normal form NFC, in which names are compared: two that look the same are the same.
+#[must_use]
+pub fn composed(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() {
+        return Cow::Borrowed(name);
+    }
+    icu_normalizer::ComposingNormalizerBorrowed::new_nfc().normalize(name)
 }
 
 /// The restore and the key of `files[a]`.
@@ -255,7 +265,7 @@ impl Renderer {
         items: Vec<(String, Value, Span)>,
         findings: &mut Vec<Finding>,
     ) -> Vec<Each> {
-        let mut seen: HashMap<Arc<str>, Span> = HashMap::with_capacity(items.len());
+        let mut seen: HashMap<String, (Arc<str>, Span)> = HashMap::with_capacity(items.len());
         let mut kept = Vec::with_capacity(items.len());
         for (key, value, span) in items {
             let mut wrong = |rule: &str, message: String, help: &str| {
@@ -286,19 +296,23 @@ impl Renderer {
                 continue;
             }
             let key: Arc<str> = Arc::from(key);
-            if let Some(first) = seen.get(&key) {
-                let first = match *first == span {
+            if let Some((first, at)) = seen.get(&*composed(&key)) {
+                let place = match *at == span {
                     true => String::new(),
-                    false => format!("; the first is in line {}", first.start.line),
+                    false => format!("; the first is in line {}", at.start.line),
+                };
+                let how = match *first == key {
+                    true => "",
+                    false => ", in another Unicode normal form, which nobody can tell apart",
                 };
                 wrong(
                     "duplicate",
-                    format!("`{key}` is there a second time{first}"),
+                    format!("`{key}` is there a second time{how}{place}"),
                     "remove one of the two: each names a restore of its own",
                 );
                 continue;
             }
-            seen.insert(Arc::clone(&key), span);
+            seen.insert(composed(&key).into_owned(), (Arc::clone(&key), span));
             kept.push(Each {
                 key,
                 value: Some(value),

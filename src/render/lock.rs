@@ -55,6 +55,12 @@ pub fn locked(file: &LockFile, findings: &mut Vec<Finding>) -> Lock {
     }
 }
 
+/// `orders.lock.yaml`, wherever the plan lies.
+fn file_name(path: &str) -> String {
+    let name = path.rsplit(['/', '\\']).next();
+    name.unwrap_or(path).to_owned()
+}
+
 fn one(file: &LockFile, entry: &LockEntry, findings: &mut Vec<Finding>) -> Option<Locked> {
     let before = findings.len();
     let mut wrong = |span: Span, message: String| {
@@ -84,6 +90,7 @@ fn one(file: &LockFile, entry: &LockEntry, findings: &mut Vec<Finding>) -> Optio
             .ok()
     };
     let created_at = time(&entry.created_at);
+    let locked_at = time(&entry.locked_at);
     let expires_at = time(&entry.expires_at);
     let size_bytes = entry.size_bytes.as_ref().and_then(|node| match &node.kind {
         Kind::Number(number) if number.value.as_i64() >= Some(0) => number.value.as_i64(),
@@ -109,6 +116,8 @@ fn one(file: &LockFile, entry: &LockEntry, findings: &mut Vec<Finding>) -> Optio
             created_at,
             size_bytes,
             expires_at,
+            locked_at,
+            lock: Some(file_name(&file.source.name)),
         }),
         span: entry.name.span,
         selector_span: entry.selector.span.first_character(),

@@ -24,7 +24,7 @@ mod variables;
 mod wire;
 mod words;
 
-pub use instances::{Each, Instance, Instances, instance_name, split_instance};
+pub use instances::{Each, Instance, Instances, composed, instance_name, split_instance};
 pub use known::{Created, Known, SourceFacts};
 pub use lock::{Lock, Locked, locked};
 pub use operators::filter_names;

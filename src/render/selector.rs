@@ -83,6 +83,24 @@ pub struct Resolved {
     /// When AWS Backup will delete it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// When it was looked up for a lock file; none where the run has looked it up itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_at: Option<Timestamp>,
+    /// The lock file that names it; none where the run has looked it up itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+}
+
+impl Resolved {
+    /// `by orders.lock.yaml, locked 2026-11-20`; nothing where no lock file says so.
+    #[must_use]
+    pub fn by_lock(&self) -> Option<String> {
+        let file = self.lock.as_ref()?;
+        Some(match self.locked_at {
+            Some(at) => format!("by {file}, locked {}", at.strftime("%Y-%m-%d")),
+            None => format!("by {file}"),
+        })
+    }
 }
 
 /// A duration as it is written in a plan: whole days as days.

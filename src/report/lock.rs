@@ -11,7 +11,7 @@ use crate::render::Resolved;
 struct File<'a> {
     version: u32,
     plan: &'a str,
-    restores: BTreeMap<&'a str, &'a Resolved>,
+    restores: BTreeMap<&'a str, Resolved>,
 }
 
 /// The text of a lock file: sorted by restore, so that the order of a plan changes nothing in it.
@@ -20,10 +20,21 @@ pub fn lock_text<'a>(
     plan: &'a str,
     restores: impl IntoIterator<Item = (&'a str, &'a Resolved)>,
 ) -> String {
+    // The file does not name itself.
+    let entry = |(name, resolved): (&'a str, &'a Resolved)| {
+        let lock = None;
+        (
+            name,
+            Resolved {
+                lock,
+                ..resolved.clone()
+            },
+        )
+    };
     let file = File {
         version: LOCK_VERSION,
         plan,
-        restores: restores.into_iter().collect(),
+        restores: restores.into_iter().map(entry).collect(),
     };
     // Strings and numbers alone: it cannot fail on them.
     let yaml = serde_yaml::to_string(&file).unwrap_or_default();

@@ -28,7 +28,10 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
                 Some(at) => format!(", made {at}"),
                 None => String::new(),
             };
-            format!("{restore}: {} is {}{made}", point.selector, point.recovery_point)
+            match point.by_lock() {
+                Some(by) => format!("{restore}: {by}: {}{made}", point.recovery_point),
+                None => format!("{restore}: {} is {}{made}", point.selector, point.recovery_point),
+            }
         }
         Event::Intended {
             restore, attempt, ..

@@ -68,7 +68,9 @@ impl Checker<'_> {
             .or(top.clone().filter(|top| top != "RecoveryPoint"))
             .or(note.at.clone());
         // What is wrong with the recovery point itself stands where it is named.
-        let about_point = top.as_deref() == Some("RecoveryPoint");
+        let about_arn = top.as_deref() == Some("RecoveryPointArn");
+        let about_point =
+            top.as_deref() == Some("RecoveryPoint") || (about_arn && note.at.is_none());
         let named_at = self.written.recovery_point.as_ref().filter(|_| about_point);
         let span = named_at.map_or_else(|| self.span(&note, &segments), Point::span);
         let url = note.url.as_deref().unwrap_or(&self.schema.notes.url);
@@ -94,6 +96,13 @@ impl Checker<'_> {
         let words = match &note.message {
             Some(words) => words.clone(),
             None => self.message(problem, &note, missing.as_deref(), top.as_deref(), &place),
+        };
+        // Who has written a selector has not seen the ARN that it means.
+        let words = match (named_at, problem.instance().as_ref()) {
+            (Some(Point::Selector(_)), Value::String(arn)) if about_arn => {
+                format!("{words}: the selector means {arn}")
+            }
+            _ => words,
         };
         let help = self.help(&note, key.as_deref(), missing.as_deref(), &place);
         let mut finding =

@@ -31,6 +31,16 @@ fn lock(path: &Path, arguments: &[&str]) -> snapbox::cmd::OutputAssert {
         .assert()
 }
 
+/// The lock file without the times at which it was made.
+fn timeless(path: &Path) -> String {
+    let text = String::from_utf8(bytes(&path.join(LOCK))).unwrap();
+    let line = |line: &str| match line.split_once("locked_at: ") {
+        Some((before, _)) => format!("{before}locked_at: WHEN\n"),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
 /// The requests of `render`, by restore.
 fn rendered(path: &Path, arguments: &[&str]) -> std::collections::BTreeMap<String, String> {
     let output = redrill(path)
@@ -70,7 +80,7 @@ fn a_lock_file_says_what_each_selector_means() {
 tables.lock.yaml: 4 locked, 4 of them looked up now
 
 "#]]);
-    let text = String::from_utf8(bytes(&path.join(LOCK))).unwrap();
+    let text = timeless(path);
     let begins = "# What the selectors of the plan mean, written by `redrill lock`; `redrill lock --update` looks anew.
 version: 1
 plan: tables
@@ -83,6 +93,7 @@ restores:
     vault: files
     created_at: 2026-11-20T03:00:00Z
     size_bytes: 1099511627776
+    locked_at: WHEN
   tables[customers]:
     selector:
       vault: dr-vault
@@ -105,7 +116,7 @@ restores:
         "[customers, orders, invoices]",
     );
     lock(path, &["--update"]).success();
-    assert_eq!(String::from_utf8(bytes(&path.join(LOCK))).unwrap(), text);
+    assert_eq!(timeless(path), text);
 }
 
 #[test]
@@ -175,25 +186,25 @@ warning[lock/missing]: tables[returns]: the lock file does not have it: what it 
   = help: run `redrill lock`, which adds what is missing
 
 error[lock/selector]: tables[customers]: the lock was made for another selector: `pick` is earliest in the plan and latest in the lock
-  --> tables.lock.yaml:15:7
+  --> tables.lock.yaml:16:7
    |
-15 |       vault: dr-vault
+16 |       vault: dr-vault
    |       ^
    |
    = help: run `redrill lock --update 'tables[customers]'`, or undo the change
 
 warning[lock/unused]: tables[invoices]: the plan has no selector of this name any more
-  --> tables.lock.yaml:23:3
+  --> tables.lock.yaml:25:3
    |
-23 |   tables[invoices]:
+25 |   tables[invoices]:
    |   ^^^^^^^^^^^^^^^^
    |
    = help: run `redrill lock`, which removes it
 
 error[lock/selector]: tables[orders]: the lock was made for another selector: `pick` is earliest in the plan and latest in the lock
-  --> tables.lock.yaml:35:7
+  --> tables.lock.yaml:38:7
    |
-35 |       vault: dr-vault
+38 |       vault: dr-vault
    |       ^
    |
    = help: run `redrill lock --update 'tables[orders]'`, or undo the change
@@ -245,17 +256,17 @@ warning[lock/expires]: files: the locked recovery point should have been deleted
   = help: run `redrill lock --update 'files'`, or keep the recovery point longer
 
 error[lock/gone]: tables[invoices]: the locked recovery point is EXPIRED now: arn:aws:dynamodb:us-east-1:123456789012:table/invoices/backup/01489173575362-b308cd7d
-  --> tables.lock.yaml:29:21
+  --> tables.lock.yaml:31:21
    |
-29 |     recovery_point: arn:aws:dynamodb:us-east-1:123456789012:table/invoices/backup/01489173575362-b308cd7d
+31 |     recovery_point: arn:aws:dynamodb:us-east-1:123456789012:table/invoices/backup/01489173575362-b308cd7d
    |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    |
    = help: run `redrill lock --update 'tables[invoices]'`, or use --no-lock
 
 error[lock/gone]: tables[orders]: the locked recovery point is not in the vault `dr-vault` any more: arn:aws:dynamodb:us-east-1:123456789012:table/orders/backup/01489173575362-b308cd7d
-  --> tables.lock.yaml:39:21
+  --> tables.lock.yaml:42:21
    |
-39 |     recovery_point: arn:aws:dynamodb:us-east-1:123456789012:table/orders/backup/01489173575362-b308cd7d
+42 |     recovery_point: arn:aws:dynamodb:us-east-1:123456789012:table/orders/backup/01489173575362-b308cd7d
    |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    |
    = help: run `redrill lock --update 'tables[orders]'`, or use --no-lock

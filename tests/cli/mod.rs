@@ -1,9 +1,11 @@
 //! Commands as they are typed: full output and exit codes.
 
 mod broken_world;
+mod existing;
 mod exits;
 mod lock;
 mod over;
+mod points;
 mod profiles;
 mod secrets;
 mod selectors;

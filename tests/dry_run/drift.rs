@@ -72,6 +72,7 @@ fn compared(plan: &Plan, step: &Step, facts: SourceFacts, review: &Review) -> Va
         diff: &diff,
         compared: Some(("source", &compared)),
         sources: &sources,
+        resolved: &BTreeMap::new(),
         secrets: &secrets,
         now: jiff::Timestamp::UNIX_EPOCH,
         full: false,

@@ -1,12 +1,18 @@
 //! What stands between a plan and its run.
 
-use super::Loaded;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::run::Execution;
+use super::{Context, Loaded};
+use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
-use crate::diff::{Action, Diff, Stage};
-use crate::execute::{Clock, History, SystemClock};
+use crate::diff::{Action, Diff, Review, Stage};
+use crate::execute::{Clock, History, Policy, SystemClock};
 use crate::plan::Plan;
+use crate::render::{Resolved, Secrets};
 use crate::report::{self, dry_run_human, minute};
+use crate::validate::Rules;
 
 pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(), Failure> {
     match &history.opened {
@@ -25,13 +31,15 @@ pub(super) fn brief(
     plan: &Plan,
     diff: &Diff,
     execution: &Execution<'_>,
+    resolved: &BTreeMap<String, Arc<Resolved>>,
 ) -> String {
     dry_run_human(&report::DryRun {
         file: &execution.file.to_string_lossy(),
         plan,
         diff,
         compared: None,
-        sources: &std::collections::BTreeMap::new(),
+        sources: &BTreeMap::new(),
+        resolved,
         secrets: loaded.planner.secrets(),
         now: SystemClock.now(),
         full: false,
@@ -51,7 +59,7 @@ pub(super) fn refuse_conflicts(
     }
     Err(Failure::Conflict(format!(
         "the plan asks for something else than what this run has started; nothing was sent\n\n{}",
-        brief(loaded, plan, diff, execution)
+        brief(loaded, plan, diff, execution, &BTreeMap::new())
     )))
 }
 
@@ -91,4 +99,76 @@ pub(super) fn refuse_cleaned_up(
         opened.plan,
         execution.again_anew(&opened.plan)
     )))
+}
+
+/// Restores that would start and write into something that exists, of which the plan does not say that they may.
+pub(super) struct Unsaid(Vec<String>);
+
+impl Unsaid {
+    pub(super) fn of(plan: &Plan, diff: &Diff, rules: &Arc<Rules>, secrets: &Secrets) -> Self {
+        let unsaid = Review::embedded(rules).unsaid(plan, diff);
+        let line = |(name, into): (&str, String)| {
+            secrets
+                .redact(&format!("{name} writes into {into}"))
+                .into_owned()
+        };
+        Self(unsaid.into_iter().map(line).collect())
+    }
+
+    /// Refuses where nobody is asked, before anything is sent; says it where somebody has allowed it, and in a rehearsal.
+    pub(super) fn refuse_or_say(
+        &self,
+        execution: &Execution<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Failure> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        if execution.rehearsal {
+            let text = format!(
+                "{}\n`redrill run` starts this only with `into_existing: true` in the restore, or with --into-existing",
+                self.lines("")
+            );
+            context.output.note(&text);
+        } else if execution.policy.into_existing {
+            context.output.note(&self.lines(""));
+        } else if execution.confirmed {
+            let count = match self.0.len() {
+                1 => "a restore writes into something that exists, and the plan does not say that it may".to_owned(),
+                n => format!("{n} restores write into something that exists, and the plan does not say that they may"),
+            };
+            return Err(Failure::Usage(format!(
+                "{count}; nothing was sent\n\n{}\n\n--yes does not answer for this: add `into_existing: true` to the restore, or run again with --into-existing",
+                self.lines("  ")
+            )));
+        }
+        Ok(())
+    }
+
+    /// Asks about them apart, where nobody has allowed them before.
+    pub(super) fn ask(&self, policy: &mut Policy) -> Result<bool, Failure> {
+        if self.0.is_empty() || policy.into_existing {
+            return Ok(true);
+        }
+        let question = format!(
+            "{}\nWhat is there already may be overwritten.",
+            self.lines("")
+        );
+        policy.into_existing = typed(&question, "existing", "write into what exists")?;
+        Ok(policy.into_existing)
+    }
+
+    fn lines(&self, indent: &str) -> String {
+        const SHOWN: usize = 20;
+        let mut lines: Vec<String> = self
+            .0
+            .iter()
+            .take(SHOWN)
+            .map(|line| format!("{indent}{line}"))
+            .collect();
+        if self.0.len() > SHOWN {
+            lines.push(format!("{indent}and {} more", self.0.len() - SHOWN));
+        }
+        lines.join("\n")
+    }
 }

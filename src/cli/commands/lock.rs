@@ -89,6 +89,12 @@ pub(super) async fn lock(
     resolved.map_err(Failure::Aws)?;
     let (_, findings) = context.drafted(&loaded, &known, &findings)?;
     context.show(&loaded, findings);
+    // Seconds are enough for people, and fewer digits change in a file that is committed.
+    let locked_at = Timestamp::from_second(start.as_second()).ok();
+    let fresh = known.resolved.values_mut();
+    for resolved in fresh.filter(|resolved| resolved.lock.is_none()) {
+        Arc::make_mut(resolved).locked_at = locked_at;
+    }
 
     let restores = || {
         let resolved = known.resolved.iter();
@@ -204,16 +210,18 @@ pub(super) async fn check<R: Sources>(
     now: Timestamp,
 ) -> Vec<Finding> {
     let entries = lock::entries(lock, plan, taken);
+    let mut findings = lock::aged(lock, &entries, now);
     let offline = || lock::expiring(lock, &entries, now);
     let Some(readers) = readers.filter(|_| !entries.is_empty()) else {
-        return offline();
+        findings.extend(offline());
+        return findings;
     };
     match lock::look(readers, lock, &entries, now).await {
-        Ok(findings) => findings,
+        Ok(found) => findings.extend(found),
         Err(err) => {
-            let mut findings = offline();
+            findings.extend(offline());
             findings.push(lock::unchecked(lock, &err));
-            findings
         }
     }
+    findings
 }

@@ -100,6 +100,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         diff: &diff,
         compared: compared.as_ref().map(|compared| (label.as_str(), compared)),
         sources: &known.sources,
+        resolved: &known.resolved,
         secrets: loaded.planner.secrets(),
         now: SystemClock.now(),
         full: arguments.full,

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::Loaded;
 use super::conflicts::brief;
 use super::run::Execution;
 use crate::diff::{Action, Diff, Review};
 use crate::plan::{Plan, Step};
-use crate::render::Target;
+use crate::render::{Resolved, Target};
 
 /// Lines of a list: all of the question, wrapped, has to fit a terminal of 24 lines of 80 characters.
 const LINES: usize = 4;
@@ -21,6 +22,7 @@ pub(super) fn question(
     execution: &Execution<'_>,
     review: &Review,
     resources: &BTreeSet<String>,
+    resolved: &BTreeMap<String, Arc<Resolved>>,
 ) -> String {
     let starting: Vec<&Step> = diff
         .changes
@@ -29,7 +31,7 @@ pub(super) fn question(
         .map(|change| &plan.steps[change.step])
         .collect();
     let profile = execution.profile.as_ref();
-    let mut text = brief(loaded, plan, diff, execution);
+    let mut text = brief(loaded, plan, diff, execution, resolved);
     let _ = writeln!(
         text,
         "\nThis starts {} of {}, run {}, at {}{}:",
@@ -100,7 +102,7 @@ fn look_twice(
     let mut collisions = review.collisions(plan, resources);
     let names: BTreeSet<&str> = starting.iter().map(|step| &*step.name).collect();
     let into = starting.iter().filter_map(|step| {
-        let into = review.writes_into(step, plan.target_of(step))?;
+        let into = review.writes_into(&step.draft, plan.target_of(step))?;
         Some(format!("{}: writes into {into}", step.name))
     });
     let mut lines: Vec<String> = into.collect();

@@ -92,6 +92,8 @@ pub(super) async fn rehearse(
                     SignedDuration::try_from_secs_f64(seconds).ok()
                 }
             },
+            // Nothing exists that it could write into: what `run` would ask about is said.
+            into_existing: true,
             ..Policy::default()
         },
         again: String::new(),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::again::{again, anew};
 use super::conclude::{Course, conclude};
-use super::conflicts::{check_opened, refuse_cleaned_up, refuse_conflicts};
+use super::conflicts::{Unsaid, check_opened, refuse_cleaned_up, refuse_conflicts};
 use super::programs::{Due, Programs};
 use super::question::question;
 use super::world::World;
@@ -102,6 +102,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
             retry_failed: arguments.retry_failed,
             cutover: arguments.cutover,
             says_after: Some(SAYS_AFTER),
+            into_existing: arguments.into_existing,
         },
         environment: check_environment(&arguments.aws),
         rehearsal: false,
@@ -256,6 +257,8 @@ pub(super) async fn execute<C: Clock>(
     let found = context.shown(loaded, found);
     super::refuse(found.clone())?;
     context.show(loaded, found);
+    let unsaid = Unsaid::of(&plan, &diff, &context.rules, loaded.planner.secrets());
+    unsaid.refuse_or_say(&execution, context)?;
     if starts > 0 && !execution.confirmed {
         can_ask()?;
     }
@@ -269,8 +272,16 @@ pub(super) async fn execute<C: Clock>(
     if starts > 0 && !execution.confirmed {
         let review = Review::embedded(&context.rules);
         let resources = super::base::resources(&known, world);
-        let question = question(loaded, &plan, &diff, &execution, &review, &resources);
-        if !confirm(&question)? {
+        let question = question(
+            loaded,
+            &plan,
+            &diff,
+            &execution,
+            &review,
+            &resources,
+            &known.resolved,
+        );
+        if !confirm(&question)? || !unsaid.ask(&mut execution.policy)? {
             context.output.note("nothing was started");
             return Ok(Exit::Unfinished);
         }
@@ -405,7 +416,13 @@ fn resolved(
             continue;
         };
         match known.resolved.get(&*step.name) {
-            Some(recorded) if recorded == point => continue,
+            // Who else has begun this run may have it from a lock, and this one not.
+            Some(recorded)
+                if recorded.selector == point.selector
+                    && recorded.recovery_point == point.recovery_point =>
+            {
+                continue;
+            }
             // The selector has changed since, and nothing hangs on what it was.
             Some(recorded) if recorded.selector != point.selector => {}
             Some(_) => {

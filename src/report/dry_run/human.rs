@@ -125,6 +125,9 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
     {
         line(&words);
     }
+    if let Some(words) = &row.by_lock {
+        line(&visible(words));
+    }
     if let Some(reason) = &row.change.reason {
         line(&visible(&run.secrets.redact(reason)));
     }

@@ -54,6 +54,9 @@ struct Restore<'a> {
     pending: Vec<&'a str>,
     reason: Option<String>,
     recovery_point: Option<Point<'a>>,
+    /// The lock file that names the recovery point, and when that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked: Option<Locked<'a>>,
     change: Option<&'static str>,
     renamed_from: Option<&'a str>,
     classes: BTreeSet<Class>,
@@ -70,6 +73,12 @@ struct Point<'a> {
     age_seconds: Option<i64>,
     size_bytes: i64,
     expires_at: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Locked<'a> {
+    file: &'a str,
+    at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -156,6 +165,12 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
             age_seconds: age(&source.created_at, run.now),
             size_bytes: source.size_bytes,
             expires_at: source.expires_at.as_deref(),
+        }),
+        locked: run.resolved.get(&*row.step.name).and_then(|resolved| {
+            Some(Locked {
+                file: resolved.lock.as_deref()?,
+                at: resolved.locked_at.map(|at| at.to_string()),
+            })
         }),
         change: row.restored.map(|restored| change(&restored.fate)),
         renamed_from: row.restored.and_then(|restored| match &restored.fate {

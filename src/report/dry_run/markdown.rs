@@ -100,6 +100,9 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
     if let Some(words) = recovery_point(row, run.now) {
         let _ = writeln!(text, "· {words}");
     }
+    if let Some(words) = &row.by_lock {
+        let _ = writeln!(text, "· {}", html(words));
+    }
     match &row.change.token {
         Some(token) => {
             let _ = writeln!(text, "· token {}", code(token));

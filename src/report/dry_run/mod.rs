@@ -12,13 +12,14 @@ pub use json::dry_run_json;
 pub use markdown::{COMMENT_LIMIT, dry_run_markdown};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::diff::{Action, Change, Class, Compared, Diff, Fate, Restored};
 use crate::execute::Endpoint;
 use crate::plan::{Plan, Step};
-use crate::render::{Secrets, SourceFacts, Target};
+use crate::render::{Resolved, Secrets, SourceFacts, Target};
 
 /// Everything that a dry run has come to.
 #[derive(Clone, Copy)]
@@ -33,6 +34,8 @@ pub struct DryRun<'a> {
     pub compared: Option<(&'a str, &'a Compared)>,
     /// Recovery points that are at hand.
     pub sources: &'a BTreeMap<String, SourceFacts>,
+    /// What selectors were resolved to, by the restore's name.
+    pub resolved: &'a BTreeMap<String, Arc<Resolved>>,
     /// What must not show.
     pub secrets: &'a Secrets,
     /// When it is.
@@ -64,6 +67,8 @@ struct Row<'a> {
     change: &'a Change,
     restored: Option<&'a Restored>,
     source: Option<&'a SourceFacts>,
+    /// `by orders.lock.yaml, locked 2026-11-20`, where a lock file names the recovery point.
+    by_lock: Option<String>,
 }
 
 impl Row<'_> {
@@ -76,6 +81,7 @@ impl Row<'_> {
 impl<'a> DryRun<'a> {
     fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let (plan, sources, compared) = (self.plan, self.sources, self.compared);
+        let resolved = self.resolved;
         self.diff
             .changes
             .iter()
@@ -88,6 +94,7 @@ impl<'a> DryRun<'a> {
                     change,
                     restored: compared.and_then(|(_, compared)| compared.restores.get(at)),
                     source: sources.get(&step.draft.request.recovery_point_arn),
+                    by_lock: resolved.get(&*step.name).and_then(|point| point.by_lock()),
                 }
             })
     }
