@@ -16,7 +16,8 @@ use crate::execute::{Event, Recorded};
 use crate::parse::{Point, Restore, document, error};
 use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{
-    Created, Inputs, Known, Missing, RECOVERY_POINT, Renderer, Resolved, Selector, split_instance,
+    Created, Inputs, Known, Missing, RECOVERY_POINT, Renderer, Resolved, Selector, VaultName,
+    split_instance,
 };
 use crate::validate::Rules;
 
@@ -53,6 +54,11 @@ pub fn requests(planner: &Planner, known: &Known, findings: &mut Vec<Finding>) -
     (!failed).then_some(plan)
 }
 
+/// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
+pub type WantedPoint = (usize, String, Option<VaultName>);
+/// Recovery points to look up.
+pub type WantedPoints = BTreeSet<WantedPoint>;
+
 /// Whether a template of a step asks about its recovery point.
 fn asks(step: &Step) -> bool {
     asks_source(&step.draft)
@@ -64,13 +70,13 @@ fn asks_source(draft: &Draft) -> bool {
 
 /// The recovery points that templates ask about, as far as it is known which they are.
 #[must_use]
-pub fn sources_wanted(plan: &Plan) -> BTreeSet<(usize, String)> {
+pub fn sources_wanted(plan: &Plan) -> WantedPoints {
     arns(plan, asks)
 }
 
 /// The recovery points that rules ask about as well.
 #[must_use]
-pub fn sources_useful(plan: &Plan) -> BTreeSet<(usize, String)> {
+pub fn sources_useful(plan: &Plan) -> WantedPoints {
     arns(plan, |step| asks(step) || step.draft.lacks_recovery_point)
 }
 
@@ -81,12 +87,20 @@ fn place(restore: &Restore) -> Span {
 }
 
 /// By the index of the target in which they are looked for.
-fn arns(plan: &Plan, chosen: impl Fn(&Step) -> bool) -> BTreeSet<(usize, String)> {
+fn arns(plan: &Plan, chosen: impl Fn(&Step) -> bool) -> WantedPoints {
     plan.steps
         .iter()
         .filter(|step| chosen(step) && !step.draft.pending.contains(RECOVERY_POINT))
-        .map(|step| (step.target, step.draft.request.recovery_point_arn.clone()))
+        .map(wanted_point)
         .collect()
+}
+
+/// The recovery point of a step, the target that it is looked for in, and its vault where that is known.
+#[must_use]
+pub fn wanted_point(step: &Step) -> WantedPoint {
+    let draft = &step.draft;
+    let arn = draft.request.recovery_point_arn.clone();
+    (step.target, arn, draft.vault.as_deref().cloned())
 }
 
 /// What was not checked, because a recovery point is not at hand: one note a type.
@@ -269,11 +283,11 @@ fn copies_unseen(planner: &Planner, step: &Step, selector: &Selector) -> Option<
 /// Where AWS does not answer.
 pub async fn sources<R: Sources>(
     readers: &[R],
-    wanted: &BTreeSet<(usize, String)>,
+    wanted: &WantedPoints,
     known: &mut Known,
 ) -> Result<(), ApiError> {
-    for (target, arn) in wanted {
-        if let Some(facts) = readers[*target].source(arn).await? {
+    for (target, arn, vault) in wanted {
+        if let Some(facts) = readers[*target].source(arn, vault.as_ref()).await? {
             known.sources.insert(arn.clone(), facts);
         }
     }
@@ -285,13 +299,13 @@ pub async fn sources<R: Sources>(
 pub fn not_found(
     planner: &Planner,
     plan: &Plan,
-    wanted: &BTreeSet<(usize, String)>,
+    wanted: &WantedPoints,
     known: &Known,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (_, arn) in wanted
+    for (_, arn, vault) in wanted
         .iter()
-        .filter(|(_, arn)| !known.sources.contains_key(arn))
+        .filter(|(_, arn, _)| !known.sources.contains_key(arn))
     {
         let document = planner.document();
         let asks = plan
@@ -299,13 +313,17 @@ pub fn not_found(
             .iter()
             .filter(|step| asks(step) && step.draft.request.recovery_point_arn == *arn);
         for step in asks {
+            let where_ = match vault {
+                None => "no vault has".to_owned(),
+                Some(vault) => format!("the vault `{}` does not have", vault.name),
+            };
             findings.push(
                 error(
                     &document.source,
                     place(&document.restores[step.restore]),
                     "source/not-found",
-                    format!("no vault has the recovery point {arn}, and a template asks for its `source`"),
-                    "check the ARN, the account and the Region; or give an inventory that has it",
+                    format!("{where_} the recovery point {arn}, and a template asks for its `source`"),
+                    "check the ARN, the account and the Region; name the vault of another account as `recovery_point: { arn: …, vault: …, vault_account: … }`; or give an inventory that has it",
                 )
                 .of_restore(&step.name),
             );
@@ -321,7 +339,7 @@ pub fn entries(
     planner: &Planner,
     known: &Known,
     findings: &mut Vec<Finding>,
-) -> (Vec<Entry>, BTreeSet<(usize, String)>) {
+) -> (Vec<Entry>, WantedPoints) {
     let mut asked = BTreeSet::new();
     let instances = planner.instances().all().iter().enumerate();
     let entries = instances
@@ -329,7 +347,8 @@ pub fn entries(
             let draft = planner.draft(at, known, findings);
             let target = planner.target_of(instance.restore);
             if let Some(draft) = draft.as_ref().filter(|draft| asks_source(draft)) {
-                asked.insert((target, draft.request.recovery_point_arn.clone()));
+                let arn = draft.request.recovery_point_arn.clone();
+                asked.insert((target, arn, draft.vault.as_deref().cloned()));
             }
             Entry {
                 name: instance.name.to_string(),

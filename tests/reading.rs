@@ -6,6 +6,7 @@ use redrill::aws::{Aws, Reads, Settings};
 use redrill::diff::{PointQuery, RecoveryPoint, Sources, all_points, all_vaults};
 use redrill::emulator::{Inventory, Options};
 use redrill::inventory::Recorded;
+use redrill::render::VaultName;
 
 use crate::support::{at_once, emulator};
 
@@ -88,7 +89,7 @@ async fn a_file_answers_as_aws_does_page_by_page() {
 
     let in_vault = |vault: &str, resource_arn: Option<String>, resource_type: Option<&str>| {
         PointQuery::InVault {
-            vault: vault.to_owned(),
+            vault: VaultName::own(vault),
             resource_arn,
             resource_type: resource_type.map(str::to_owned),
         }
@@ -126,25 +127,31 @@ async fn a_file_answers_as_aws_does_page_by_page() {
         ("many", arn.as_str()),
         ("gone", "arn:aws:x:::y"),
     ] {
-        let point = file.point(vault, arn).await.unwrap();
-        assert_eq!(aws.point(vault, arn).await.unwrap(), point);
+        let named = VaultName::own(vault);
+        let point = file.point(&named, arn).await.unwrap();
+        assert_eq!(aws.point(&named, arn).await.unwrap(), point);
         assert_eq!(point.is_some(), vault == "few");
     }
     assert_eq!(
-        aws.source(&arn).await.unwrap(),
-        file.source(&arn).await.unwrap()
+        aws.source(&arn, None).await.unwrap(),
+        file.source(&arn, None).await.unwrap()
     );
     let arn = format!(
         "arn:aws:backup:{REGION}:{ACCOUNT}:recovery-point:00000000-0000-0000-0000-000000002344"
     );
+    let many = VaultName::own("many");
     assert_eq!(
-        aws.restore_metadata("many", &arn).await.unwrap(),
-        file.restore_metadata("many", &arn).await.unwrap()
+        aws.restore_metadata(&many, &arn).await.unwrap(),
+        file.restore_metadata(&many, &arn).await.unwrap()
     );
     let tags = file.tags(&arn).await.unwrap();
     assert_eq!(tags["n"], "2344");
     assert_eq!(aws.tags(&arn).await.unwrap(), tags);
-    file.restore_metadata("few", &arn).await.unwrap_err();
-    aws.restore_metadata("few", &arn).await.unwrap_err();
+    file.restore_metadata(&VaultName::own("few"), &arn)
+        .await
+        .unwrap_err();
+    aws.restore_metadata(&VaultName::own("few"), &arn)
+        .await
+        .unwrap_err();
     emulator.shutdown().await;
 }

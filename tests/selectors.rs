@@ -91,6 +91,7 @@ fn selector() -> impl Strategy<Value = Selector> {
     (vault, resource_arn, pick, time(), time(), time()).prop_map(
         |(vault, of, pick, before, after, age)| Selector {
             vault: vault.map(|at| VAULTS.get(at).copied().unwrap_or("nowhere").to_owned()),
+            vault_account: None,
             // One of the two has to be named; that it is is checked where a plan is read.
             resource: of.or(vault.is_none().then_some(0)).map(resource),
             pick,
@@ -231,7 +232,7 @@ proptest! {
         let mut points = Vec::new();
         for vault in VAULTS {
             let query = redrill::diff::PointQuery::InVault {
-                vault: vault.to_owned(),
+                vault: redrill::render::VaultName::own(vault),
                 resource_arn: None,
                 resource_type: None,
             };
@@ -276,6 +277,7 @@ async fn a_selector_means_the_same_across_the_borders_of_pages() {
                     Some("nowhere"),
                 ][at % 5]
                     .map(str::to_owned),
+                vault_account: None,
                 resource: (at % 5 == 3 || random.bool()).then(|| resource(random.usize(0..5))),
                 pick: [Pick::Latest, Pick::Earliest, Pick::Random][random.usize(0..3)],
                 created_before: random.bool().then(|| start() - hours(random.i64(0..40))),

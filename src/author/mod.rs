@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::diagnostic::{Finding, Severity, Source};
-use crate::diff::RecoveryPoint;
+use crate::diff::{RecoveryPoint, Review};
 use crate::parse::{Document, document};
 use crate::plan::Planner;
 use crate::render::{Inputs, Known, Renderer, SourceFacts, without_secrets};
@@ -64,6 +64,8 @@ struct Draft<'a> {
     dropped: BTreeMap<String, String>,
     /// What the rules say that leaving out does not mend.
     remarks: Vec<String>,
+    /// What it writes into, where that exists already.
+    into: Option<String>,
 }
 
 /// The latest recovery point of each resource that a restore can be started from, and what was passed over.
@@ -81,6 +83,11 @@ pub fn latest(points: Vec<RecoveryPoint>, rules: &Rules) -> (Vec<RecoveryPoint>,
         .iter()
         .filter(|point| rules.composite(&of_type(point)) == Some(Composite::Whole))
         .map(|point| (point.arn.clone(), point.status.is_restorable()))
+        .collect();
+    let one_by_one: BTreeSet<String> = points
+        .iter()
+        .filter(|point| rules.composite(&of_type(point)) == Some(Composite::Nested))
+        .map(|point| point.arn.clone())
         .collect();
     let mut best: BTreeMap<(String, String), RecoveryPoint> = BTreeMap::new();
     for point in points {
@@ -102,12 +109,21 @@ pub fn latest(points: Vec<RecoveryPoint>, rules: &Rules) -> (Vec<RecoveryPoint>,
             );
             continue;
         }
+        // Of a composite point that is restored one by one, its parts are what there is to restore.
         if let Some(parent) = &point.parent
-            && wholes.get(parent) == Some(&true)
+            && !one_by_one.contains(parent)
         {
             pass(
                 &point,
-                format!("it comes back with {parent}, which it belongs to"),
+                match wholes.get(parent) {
+                    Some(true) => format!("it comes back with {parent}, which it belongs to"),
+                    Some(false) => format!(
+                        "it belongs to {parent}, which cannot be restored now; name it to restore it alone"
+                    ),
+                    None => format!(
+                        "it belongs to {parent}, which is not among these; name it to restore it alone"
+                    ),
+                },
             );
             continue;
         }
@@ -152,6 +168,14 @@ pub fn plan(head: &Head, chosen: &[Chosen], rules: &Arc<Rules>) -> Result<String
         open = author.leave_out(&findings, &mut drafts);
     }
     let all: Vec<usize> = (0..drafts.len()).collect();
+    let text = author.write(&drafts, &all).0;
+    let into = author.into_existing(&text, &drafts);
+    if into.is_empty() {
+        return Ok(text);
+    }
+    for draft in &mut drafts {
+        draft.into = into.get(&draft.name).cloned();
+    }
     Ok(author.write(&drafts, &all).0)
 }
 
@@ -211,6 +235,7 @@ fn drafts<'a>(chosen: &'a [Chosen], rules: &Rules) -> Vec<Draft<'a>> {
                 secrets,
                 dropped: BTreeMap::new(),
                 remarks: Vec::new(),
+                into: None,
             }
         })
         .collect()
@@ -253,6 +278,7 @@ impl Author<'_> {
                     chosen: draft.chosen,
                     proposal,
                     remarks: &draft.remarks,
+                    into: draft.into.as_deref(),
                 }
             })
             .collect();
@@ -284,16 +310,17 @@ impl Author<'_> {
         proposal
     }
 
-    /// What the rules say of the plan.
-    fn judge(&self, text: &str, drafts: &[Draft<'_>]) -> Vec<(Option<String>, Finding)> {
+    /// The plan as it would be read, and what is known of its recovery points.
+    fn planned(
+        &self,
+        text: &str,
+        drafts: &[Draft<'_>],
+        findings: &mut Vec<Finding>,
+    ) -> Option<(Planner, Known)> {
         let source = Source::new("plan", text);
-        let mut findings = Vec::new();
-        let Some(document) = document(&source, &mut findings) else {
-            return Vec::new();
-        };
-        let document = Arc::new(document);
+        let document = Arc::new(document(&source, findings)?);
         let inputs = Inputs::default();
-        let renderer = Renderer::new(&document, "main", &inputs, &mut findings);
+        let renderer = Renderer::new(&document, "main", &inputs, findings);
         let known = Known {
             sources: drafts
                 .iter()
@@ -301,7 +328,34 @@ impl Author<'_> {
                 .collect(),
             ..Known::default()
         };
-        let planner = Planner::new(renderer, Arc::clone(self.rules));
+        Some((Planner::new(renderer, Arc::clone(self.rules)), known))
+    }
+
+    /// What restores write into, where that exists already: by the name of the restore.
+    fn into_existing(&self, text: &str, drafts: &[Draft<'_>]) -> BTreeMap<String, String> {
+        let mut findings = Vec::new();
+        let Some((planner, known)) = self.planned(text, drafts, &mut findings) else {
+            return BTreeMap::new();
+        };
+        let review = Review::embedded(self.rules);
+        let target = &planner.targets()[0];
+        let instances = planner.instances().all().iter().enumerate();
+        instances
+            .filter_map(|(at, instance)| {
+                let draft = planner.draft(at, &known, &mut findings)?;
+                let into = review.writes_into(&draft, target)?;
+                Some((instance.name.to_string(), into))
+            })
+            .collect()
+    }
+
+    /// What the rules say of the plan.
+    fn judge(&self, text: &str, drafts: &[Draft<'_>]) -> Vec<(Option<String>, Finding)> {
+        let mut findings = Vec::new();
+        let Some((planner, known)) = self.planned(text, drafts, &mut findings) else {
+            return Vec::new();
+        };
+        let document = Arc::clone(planner.document());
         let _ = planner.plan(&known, &mut findings);
         findings
             .into_iter()

@@ -22,6 +22,8 @@ pub(super) struct Restore<'a> {
     pub(super) proposal: &'a Proposal,
     /// What is still to be mended.
     pub(super) remarks: &'a [String],
+    /// What it writes into, where that exists already.
+    pub(super) into: Option<&'a str>,
 }
 
 /// The whole plan.
@@ -44,7 +46,7 @@ pub(super) fn plan(head: &Head, variables: &Variables, restores: &[Restore<'_>])
     );
     entry(&mut text, "", "plan", &name.into());
     if variables.iter().next().is_some() {
-        text.push_str("\n# What belongs to the place that is restored into. The defaults are what the source has.\nvars:\n");
+        text.push_str("\n# What belongs to the place that is restored into. The defaults are what the source has, where\n# that is of this account and Region; check those that AWS did not return.\nvars:\n");
         for (name, default, description) in variables.iter() {
             let of = serde_json::json!({ "description": description, "default": default });
             entry(&mut text, "  ", name, &of);
@@ -123,7 +125,25 @@ fn write_restore(text: &mut String, restore: &Restore<'_>) {
     }
     comment(text, "    ", &about);
     entry(text, "    ", "type", &restore.resource_type.into());
-    entry(text, "    ", "recovery_point", &point.arn.as_str().into());
+    match &point.vault_account {
+        None => entry(text, "    ", "recovery_point", &point.arn.as_str().into()),
+        Some(account) => {
+            comment(
+                text,
+                "    ",
+                "Another account shares the vault: AWS reads it with both names alone.",
+            );
+            let placed = serde_json::json!({ "arn": point.arn, "vault": point.vault, "vault_account": account });
+            entry(text, "    ", "recovery_point", &placed);
+        }
+    }
+    if let Some(into) = restore.into {
+        let words = format!(
+            "It writes into {into}. Name one of the drill, never a live one. `redrill run` asks about that apart, unless the restore says:"
+        );
+        comment(text, "    ", &words);
+        text.push_str("    # into_existing: true\n");
+    }
     if restore.proposal.entries.is_empty() {
         text.push_str("    metadata: {}\n");
     } else {

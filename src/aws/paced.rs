@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::{Aws, Reads};
 use crate::diff::{ApiError, Fault, PointQuery, RecoveryPoint, Sources, Vault};
 use crate::execute::{Clock, Rates};
-use crate::render::SourceFacts;
+use crate::render::{SourceFacts, VaultName};
 
 /// How often a call is made again before it counts as failed, beyond what the SDK tries: about two minutes.
 const TRIES: u32 = 8;
@@ -96,9 +96,13 @@ impl<C: Clock> Paced<C> {
 }
 
 impl<C: Clock> Sources for Paced<C> {
-    async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
+    async fn source(
+        &self,
+        recovery_point_arn: &str,
+        vault: Option<&VaultName>,
+    ) -> Result<Option<SourceFacts>, ApiError> {
         self.call("DescribeRecoveryPoint", || {
-            self.aws.source(recovery_point_arn)
+            self.aws.source(recovery_point_arn, vault)
         })
         .await
     }
@@ -124,7 +128,7 @@ impl<C: Clock> Sources for Paced<C> {
 
     async fn point(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
         self.call("DescribeRecoveryPoint", || {
@@ -135,7 +139,7 @@ impl<C: Clock> Sources for Paced<C> {
 
     async fn restore_metadata(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
         self.call("GetRecoveryPointRestoreMetadata", || {

@@ -14,20 +14,32 @@ use super::read::{sorted, timestamp};
 use crate::diff::{
     ApiError, Pages, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults,
 };
-use crate::render::SourceFacts;
+use crate::render::{SourceFacts, VaultName};
 
 /// Items a page, the most that any listing gives.
 const PAGE: i32 = 1000;
 
 impl<H> Sources for Aws<H> {
-    async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
+    async fn source(
+        &self,
+        recovery_point_arn: &str,
+        vault: Option<&VaultName>,
+    ) -> Result<Option<SourceFacts>, ApiError> {
         // The ARN of a recovery point does not name its vault, and every call that describes it wants the vault.
-        let vaults = self.vaults.get_or_try_init(|| all_vaults(self)).await?;
-        for vault in vaults {
-            let Some(point) = self.point(&vault.name, recovery_point_arn).await? else {
+        let vaults: Vec<VaultName> = match vault {
+            Some(vault) => vec![vault.clone()],
+            None => {
+                let all = self.vaults.get_or_try_init(|| all_vaults(self)).await?;
+                all.iter()
+                    .map(|vault| VaultName::own(&vault.name))
+                    .collect()
+            }
+        };
+        for vault in &vaults {
+            let Some(point) = self.point(vault, recovery_point_arn).await? else {
                 continue;
             };
-            match self.restore_metadata(&vault.name, recovery_point_arn).await {
+            match self.restore_metadata(vault, recovery_point_arn).await {
                 Ok(metadata) => return Ok(Some(facts(point, metadata))),
                 Err(err) if err.may_mean_absence() => {}
                 Err(err) => return Err(err),
@@ -71,7 +83,8 @@ impl<H> Sources for Aws<H> {
                 let page = self
                     .backup
                     .list_recovery_points_by_backup_vault()
-                    .backup_vault_name(vault)
+                    .backup_vault_name(&vault.name)
+                    .set_backup_vault_account_id(vault.account.clone())
                     .set_by_resource_arn(resource_arn.clone())
                     .set_by_resource_type(resource_type.clone())
                     .max_results(PAGE)
@@ -105,14 +118,15 @@ impl<H> Sources for Aws<H> {
 
     async fn point(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
         let operation = self.count("DescribeRecoveryPoint");
         let answer = self
             .backup
             .describe_recovery_point()
-            .backup_vault_name(vault)
+            .backup_vault_name(&vault.name)
+            .set_backup_vault_account_id(vault.account.clone())
             .recovery_point_arn(recovery_point_arn)
             .send()
             .await
@@ -126,14 +140,15 @@ impl<H> Sources for Aws<H> {
 
     async fn restore_metadata(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
         let operation = self.count("GetRecoveryPointRestoreMetadata");
         let answer = self
             .backup
             .get_recovery_point_restore_metadata()
-            .backup_vault_name(vault)
+            .backup_vault_name(&vault.name)
+            .set_backup_vault_account_id(vault.account.clone())
             .recovery_point_arn(recovery_point_arn)
             .send()
             .await
@@ -189,10 +204,13 @@ fn vault(vault: BackupVaultListMember) -> Option<Vault> {
     })
 }
 
-fn in_vault(vault: &str, point: RecoveryPointByBackupVault) -> RecoveryPoint {
+fn in_vault(vault: &VaultName, point: RecoveryPointByBackupVault) -> RecoveryPoint {
     RecoveryPoint {
         arn: point.recovery_point_arn.unwrap_or_default(),
-        vault: point.backup_vault_name.unwrap_or_else(|| vault.to_owned()),
+        vault: point
+            .backup_vault_name
+            .unwrap_or_else(|| vault.name.clone()),
+        vault_account: vault.account.clone(),
         resource_arn: point.resource_arn.unwrap_or_default(),
         resource_type: point.resource_type,
         status: status(point.status),
@@ -211,6 +229,7 @@ fn of_resource(resource_arn: &str, point: RecoveryPointByResource) -> RecoveryPo
     RecoveryPoint {
         arn: point.recovery_point_arn.unwrap_or_default(),
         vault: point.backup_vault_name.unwrap_or_default(),
+        vault_account: None,
         resource_arn: resource_arn.to_owned(),
         resource_type: None,
         status: status(point.status),
@@ -226,10 +245,13 @@ fn of_resource(resource_arn: &str, point: RecoveryPointByResource) -> RecoveryPo
     }
 }
 
-fn described(vault: &str, arn: &str, point: DescribeRecoveryPointOutput) -> RecoveryPoint {
+fn described(vault: &VaultName, arn: &str, point: DescribeRecoveryPointOutput) -> RecoveryPoint {
     RecoveryPoint {
         arn: point.recovery_point_arn.unwrap_or_else(|| arn.to_owned()),
-        vault: point.backup_vault_name.unwrap_or_else(|| vault.to_owned()),
+        vault: point
+            .backup_vault_name
+            .unwrap_or_else(|| vault.name.clone()),
+        vault_account: vault.account.clone(),
         resource_arn: point.resource_arn.unwrap_or_default(),
         resource_type: point.resource_type,
         status: status(point.status),

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::afterwards::{Cleanup, Evidence, Report};
 use super::against::{Against, against};
+use crate::render::VaultName;
 
 /// Runs version-controlled restore plans against AWS Backup, each restore exactly once.
 #[derive(Debug, Parser)]
@@ -429,6 +430,9 @@ pub(super) struct Inventory {
     /// Record this vault alone; may be given again
     #[arg(long = "vault", value_name = "NAME")]
     pub(super) vaults: Vec<String>,
+    /// Record a vault as well that another account shares with this one: `ACCOUNT/NAME`; may be given again
+    #[arg(long = "shared-vault", value_name = "ACCOUNT/NAME", value_parser = shared_vault)]
+    pub(super) shared_vaults: Vec<VaultName>,
     /// Record recovery points of this type alone, such as `EFS`; may be given again
     #[arg(long = "type", value_name = "TYPE")]
     pub(super) types: Vec<String>,
@@ -456,6 +460,9 @@ pub(super) struct Init {
     /// Take those of this vault alone; may be given again
     #[arg(long = "vault", value_name = "NAME")]
     pub(super) vaults: Vec<String>,
+    /// Take those of a vault as well that another account shares with this one: `ACCOUNT/NAME`; may be given again
+    #[arg(long = "shared-vault", value_name = "ACCOUNT/NAME", value_parser = shared_vault)]
+    pub(super) shared_vaults: Vec<VaultName>,
     /// Take the latest of this resource, or this very recovery point; may be given again
     #[arg(long = "resource", value_name = "ARN")]
     pub(super) resources: Vec<String>,
@@ -484,6 +491,21 @@ pub(super) struct Schema {
     /// `plan`, or a type, such as `EFS`
     #[arg(value_name = "plan|TYPE", default_value = "plan")]
     pub(super) of: String,
+}
+
+fn shared_vault(text: &str) -> Result<VaultName, String> {
+    let is_account =
+        |account: &str| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    match text.split_once('/') {
+        Some((account, name)) if is_account(account) && !name.is_empty() => Ok(VaultName {
+            name: name.to_owned(),
+            account: Some(account.to_owned()),
+        }),
+        _ => Err(
+            "write the account that owns the vault and its name, such as 123456789012/shared-vault"
+                .to_owned(),
+        ),
+    }
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

@@ -277,9 +277,7 @@ impl Compared {
             if let Some(into) = review.writes_into(&step.draft, &plan.targets[step.target]) {
                 let unsaid = match step.into_existing || change.action != Action::Start {
                     true => "",
-                    false => {
-                        "; the plan does not say `into_existing: true`, so `run` asks about it apart"
-                    }
+                    false => "; say so with `into_existing: true`",
                 };
                 let message = shown(format!("writes into {into}{unsaid}"));
                 restored.notes.push(Note {

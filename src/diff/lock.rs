@@ -9,7 +9,9 @@ use super::{ApiError, Asked, RecoveryPoint, Shelves, Sources, select};
 use crate::diagnostic::{Finding, Severity, Source, Span};
 use crate::parse::{error, warning};
 use crate::plan::Plan;
-use crate::render::{Known, Lock, Locked, Pick, RECOVERY_POINT, Resolved, Selector, written};
+use crate::render::{
+    Known, Lock, Locked, Pick, RECOVERY_POINT, Resolved, Selector, VaultName, written,
+};
 
 /// A recovery point that is deleted sooner than this is warned of.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -140,6 +142,11 @@ fn difference(plan: &Selector, lock: &Selector) -> String {
     let age = |selector: &Selector| selector.max_age.map(written);
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
     differs("vault", plan.vault.clone(), lock.vault.clone());
+    differs(
+        "vault_account",
+        plan.vault_account.clone(),
+        lock.vault_account.clone(),
+    );
     differs("resource", plan.resource.clone(), lock.resource.clone());
     differs(
         "pick",
@@ -292,9 +299,11 @@ async fn look_in<R: Sources>(
         let point = match offer.iter().find(is_locked) {
             Some(point) => Some(point.clone()),
             None => {
-                reader
-                    .point(&resolved.vault, &resolved.recovery_point)
-                    .await?
+                let vault = VaultName {
+                    name: resolved.vault.clone(),
+                    account: resolved.selector.vault_account.clone(),
+                };
+                reader.point(&vault, &resolved.recovery_point).await?
             }
         };
         let gone = match &point {

@@ -6,7 +6,7 @@ use super::{
     ApiError, Asked, PointQuery, RecoveryPoint, Sources, Unselected, Vault, all_points, all_vaults,
     select,
 };
-use crate::render::Selector;
+use crate::render::{Selector, VaultName};
 
 /// Items a page of every listing, at most.
 const PAGE: u64 = 1000;
@@ -45,6 +45,8 @@ impl Shelves {
         let mut anywhere: BTreeSet<&str> = BTreeSet::new();
         for selector in selectors {
             match (&selector.vault, &selector.resource) {
+                // What another account shares is in no listing of vaults.
+                (Some(_), _) if selector.vault_account.is_some() => {}
                 (Some(vault), Some(resource)) => {
                     single.entry(vault).or_default().insert(resource);
                 }
@@ -69,7 +71,7 @@ impl Shelves {
             .collect();
         for vault in whole {
             let query = PointQuery::InVault {
-                vault: vault.clone(),
+                vault: VaultName::own(&vault),
                 resource_arn: None,
                 resource_type: None,
             };
@@ -112,9 +114,12 @@ impl Shelves {
             Ok(point) => return Ok(Ok(point.clone())),
             Err(unselected) => unselected,
         };
-        let (Unselected::None(_), Some(_), Some(resource)) =
-            (&unselected, &selector.vault, &selector.resource)
-        else {
+        let (Unselected::None(_), Some(_), Some(resource), None) = (
+            &unselected,
+            &selector.vault,
+            &selector.resource,
+            &selector.vault_account,
+        ) else {
             return Ok(Err(unselected));
         };
         // What lies in other vaults is no choice, and may be the reason.
@@ -141,16 +146,18 @@ impl Shelves {
         selector: &Selector,
     ) -> Result<Result<Vec<RecoveryPoint>, ApiError>, ApiError> {
         let vaults = match (&selector.vault, &selector.resource) {
-            (Some(vault), _) => vec![vault.clone()],
+            (Some(_), _) => selector.vault_name().into_iter().collect(),
             (None, Some(resource)) => match self.vaults_of(reader, resource).await? {
-                Ok(vaults) => vaults,
+                Ok(vaults) => vaults.iter().map(|name| VaultName::own(name)).collect(),
                 Err(refusal) => return Ok(Err(refusal)),
             },
             (None, None) => Vec::new(),
         };
         let mut offer = Vec::new();
         for vault in vaults {
-            if let Some(shelf) = self.whole.get(&vault) {
+            if vault.account.is_none()
+                && let Some(shelf) = self.whole.get(&vault.name)
+            {
                 match &selector.resource {
                     Some(resource) => {
                         offer.extend(shelf.get(resource).into_iter().flatten().cloned())

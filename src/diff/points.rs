@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{ApiError, Pages, Sources};
+use crate::render::VaultName;
 
 /// A backup vault, as ListBackupVaults has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct RecoveryPoint {
     pub arn: String,
     /// The vault that it lies in.
     pub vault: String,
+    /// The account that owns the vault, where another one shares it with the caller.
+    pub vault_account: Option<String>,
     /// What was backed up.
     pub resource_arn: String,
     /// AWS's name of the type.
@@ -53,6 +56,17 @@ pub struct RecoveryPoint {
     pub deleted_after_copy: bool,
     /// The key that encrypts it.
     pub encryption_key_arn: Option<String>,
+}
+
+impl RecoveryPoint {
+    /// The vault that it lies in.
+    #[must_use]
+    pub fn vault_name(&self) -> VaultName {
+        VaultName {
+            name: self.vault.clone(),
+            account: self.vault_account.clone(),
+        }
+    }
 }
 
 /// `RecoveryPointStatus` of AWS Backup.
@@ -113,8 +127,8 @@ impl fmt::Display for PointStatus {
 pub enum PointQuery {
     /// Those of a vault (ListRecoveryPointsByBackupVault).
     InVault {
-        /// The vault's name.
-        vault: String,
+        /// The vault.
+        vault: VaultName,
         /// Of this resource alone.
         resource_arn: Option<String>,
         /// Of this type alone.

@@ -6,14 +6,15 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{PointQuery, RecoveryPoint, Vault};
-use crate::render::SourceFacts;
+use crate::render::{SourceFacts, VaultName};
 
 /// Whoever knows vaults and recovery points: AWS, or a file that recorded them.
 pub trait Sources: Send + Sync {
-    /// A recovery point and its restore metadata; `None` where no vault has it.
+    /// A recovery point and its restore metadata; `None` where no vault has it, or not the one that is named.
     fn source(
         &self,
         recovery_point_arn: &str,
+        vault: Option<&VaultName>,
     ) -> impl Future<Output = Result<Option<SourceFacts>, ApiError>> + Send;
 
     /// A page of vaults, and the token of the next.
@@ -33,14 +34,14 @@ pub trait Sources: Send + Sync {
     /// AWS does not tell the two apart.
     fn point(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> impl Future<Output = Result<Option<RecoveryPoint>, ApiError>> + Send;
 
     /// What GetRecoveryPointRestoreMetadata returns.
     fn restore_metadata(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> impl Future<Output = Result<BTreeMap<String, String>, ApiError>> + Send;
 

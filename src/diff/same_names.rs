@@ -6,6 +6,7 @@ use super::Review;
 use crate::diagnostic::{Finding, Span};
 use crate::parse::{Document, error};
 use crate::plan::{Plan, Step};
+use crate::render::split_instance;
 
 /// Restores that a message names.
 const SHOWN: usize = 3;
@@ -62,7 +63,10 @@ pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Vec<Find
                 one.name,
                 also.concat(),
             ),
-            format!("give each a name of its own, such as `{key}: \"{{{{ restore }}}}-{{{{ run.id }}}}\"`"),
+            match split_instance(&other.name) {
+                Some(_) => "give each item a name of its own; `slug` and `truncate` can make one name of two".to_owned(),
+                None => format!("give each a name of its own, such as `{key}: \"{{{{ restore }}}}-{{{{ run.id }}}}\"`"),
+            },
         )
         .of_restore(&other.name)
         .of_key(key)

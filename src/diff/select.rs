@@ -85,9 +85,13 @@ impl Unselected {
                 format!("name the one that is meant: `resource: {first}`")
             }
             Self::Refused(_, vaults) => match &selector.vault {
-                Some(vault) if !vaults.contains(vault) => {
+                Some(vault) if selector.vault_account.is_some() => format!(
+                    "check the name `{vault}`, the account that owns it, the Region, and whether the vault is shared with this account"
+                ),
+                Some(vault) if !vaults.contains(vault) => format!(
+                    "{}; a vault that another account shares is named with `vault_account`",
                     suggest(vault, vaults.iter().map(String::as_str))
-                }
+                ),
                 _ => "check the name, the account and the Region, and what the caller may do".to_owned(),
             },
         }
@@ -261,7 +265,7 @@ fn fits(point: &RecoveryPoint, asked: &Asked<'_>) -> Result<Timestamp, Reason> {
         return Err(Reason::OtherResource);
     }
     if let Some(vault) = &selector.vault
-        && point.vault != *vault
+        && (point.vault != *vault || point.vault_account != selector.vault_account)
     {
         return Err(Reason::OtherVault(point.vault.clone()));
     }

@@ -51,7 +51,21 @@ struct StoredVault {
     kind: VaultType,
     encryption_key_arn: Option<String>,
     locked: bool,
+    shared_with: Vec<String>,
     points: Vec<Arc<Located>>,
+}
+
+impl StoredVault {
+    fn entry(&self, account: &str, region: &str, name: &str) -> VaultEntry {
+        VaultEntry {
+            name: name.to_owned(),
+            arn: vault_arn(region, account, name),
+            recovery_points: Some(self.points.len()),
+            kind: self.kind,
+            encryption_key_arn: self.encryption_key_arn.clone(),
+            locked: self.locked,
+        }
+    }
 }
 
 /// A vault as it is listed.
@@ -83,6 +97,7 @@ impl Catalog {
                 stored.kind = contents.kind;
                 stored.encryption_key_arn = contents.encryption_key_arn;
                 stored.locked = contents.locked;
+                stored.shared_with = contents.shared_with;
                 for point in contents.recovery_points {
                     let located = Arc::new(Located {
                         point,
@@ -114,6 +129,11 @@ impl Catalog {
             }
             Catalog::Listed(_) => self
                 .known(caller, arn)
+                .or_else(|| {
+                    self.shared_points(caller)
+                        .find(|one| one.point.arn == arn)
+                        .cloned()
+                })
                 .map(Point::Listed)
                 .ok_or_else(|| unknown(caller, arn)),
         }
@@ -166,6 +186,46 @@ impl Catalog {
             .ok_or_else(|| unknown(caller, arn))
     }
 
+    /// The vaults that others share with the caller, each with its account and Region.
+    fn shared_vaults(
+        &self,
+        caller: &Caller,
+    ) -> impl Iterator<Item = (&(String, String), &String, &StoredVault)> {
+        let sites = match self {
+            Catalog::Free(_) => None,
+            Catalog::Listed(sites) => Some(sites.iter()),
+        };
+        let account = caller.account.clone();
+        let region = caller.region.clone();
+        sites
+            .into_iter()
+            .flatten()
+            .filter(move |((owner, of), _)| {
+                *owner != account && region.as_ref().is_none_or(|region| region == of)
+            })
+            .flat_map(|(scope, site)| site.vaults.iter().map(move |(n, vault)| (scope, n, vault)))
+            .filter(|(_, _, vault)| vault.shared_with.contains(&caller.account))
+    }
+
+    /// The recovery points in them.
+    fn shared_points(&self, caller: &Caller) -> impl Iterator<Item = &Arc<Located>> {
+        self.shared_vaults(caller)
+            .flat_map(|(_, _, vault)| vault.points.iter())
+    }
+
+    /// Whether an account shares a vault of this name with the caller.
+    pub(super) fn shares(&self, owner: &str, vault: &str, caller: &Caller) -> bool {
+        self.shared_vaults(caller)
+            .any(|((account, _), name, _)| account == owner && name == vault)
+    }
+
+    /// The vaults that others share with the caller, as they are listed.
+    pub(super) fn vaults_shared(&self, caller: &Caller) -> Vec<VaultEntry> {
+        self.shared_vaults(caller)
+            .map(|((account, region), name, vault)| vault.entry(account, region, name))
+            .collect()
+    }
+
     /// The vaults of the caller, by name.
     pub(super) fn vaults(&self, caller: &Caller, default_region: &str) -> Vec<VaultEntry> {
         match self {
@@ -183,14 +243,8 @@ impl Catalog {
             Catalog::Listed(_) => self
                 .sites(caller)
                 .flat_map(|((account, region), site)| {
-                    site.vaults.iter().map(move |(name, vault)| VaultEntry {
-                        name: name.clone(),
-                        arn: vault_arn(region, account, name),
-                        recovery_points: Some(vault.points.len()),
-                        kind: vault.kind,
-                        encryption_key_arn: vault.encryption_key_arn.clone(),
-                        locked: vault.locked,
-                    })
+                    let vaults = site.vaults.iter();
+                    vaults.map(move |(name, vault)| vault.entry(account, region, name))
                 })
                 .collect(),
         }
@@ -232,7 +286,7 @@ impl Catalog {
 
     /// The children of a composite recovery point.
     pub(super) fn children_of(&self, caller: &Caller, arn: &str) -> Vec<&Arc<Located>> {
-        let points = self.points(caller);
+        let points = self.points(caller).chain(self.shared_points(caller));
         points
             .filter(|located| located.point.parent.as_deref() == Some(arn))
             .collect()

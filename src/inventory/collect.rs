@@ -12,7 +12,7 @@ use crate::emulator::{
     AccountInventory, RecoveryPoint as Written, RecoveryPointStatus, StorageClass,
     Vault as WrittenVault, VaultType,
 };
-use crate::render::without_secrets;
+use crate::render::{VaultName, without_secrets};
 
 /// Calls under way at once: at AWS's rates, more than its answers take.
 const AT_ONCE: usize = 32;
@@ -28,6 +28,9 @@ pub struct Wanted {
     pub resources: Vec<String>,
     /// Values that look like secrets as well.
     pub secrets: bool,
+    /// Whose the vaults are, which are named then, where another account shares them; and the account that it shares them
+    /// with.
+    pub shared: Option<(String, String)>,
 }
 
 /// How far it is.
@@ -78,7 +81,10 @@ impl Wanted {
             _ => None,
         };
         PointQuery::InVault {
-            vault: vault.to_owned(),
+            vault: VaultName {
+                name: vault.to_owned(),
+                account: self.shared.as_ref().map(|(owner, _)| owner.clone()),
+            },
             resource_arn: resource,
             resource_type: None,
         }
@@ -124,7 +130,16 @@ pub async fn list<R: Sources>(
 ) -> Result<Listed, ApiError> {
     let mut listed = Listed::default();
     let mut seen = HashSet::new();
-    for vault in all_vaults(reader).await? {
+    let vaults = match &wanted.shared {
+        None => all_vaults(reader).await?,
+        // The caller's listing does not have them, and the owner's is not the caller's to read.
+        Some(_) => wanted
+            .vaults
+            .iter()
+            .map(|name| shared_vault(name))
+            .collect(),
+    };
+    for vault in vaults {
         if !wanted.vaults.is_empty() && !wanted.vaults.contains(&vault.name) {
             continue;
         }
@@ -151,7 +166,10 @@ pub async fn list<R: Sources>(
             vault: vault.name.clone(),
             points: listed.points.len() - before,
         });
-        let written = written_vault(&vault);
+        let mut written = written_vault(&vault);
+        written
+            .shared_with
+            .extend(wanted.shared.iter().map(|(_, caller)| caller.clone()));
         listed.vaults.insert(vault.name, written);
     }
     listed.missing = missing(wanted, &listed.vaults, &listed.points);
@@ -267,9 +285,10 @@ pub async fn ask<R: Sources + 'static>(
 }
 
 async fn one<R: Sources>(reader: &R, point: RecoveryPoint) -> Result<Asked, ApiError> {
+    let vault = point.vault_name();
     let (described, metadata) = tokio::join!(
-        reader.point(&point.vault, &point.arn),
-        reader.restore_metadata(&point.vault, &point.arn),
+        reader.point(&vault, &point.arn),
+        reader.restore_metadata(&vault, &point.arn),
     );
     let described = match described {
         Ok(Some(described)) => RecoveryPoint {
@@ -344,6 +363,16 @@ fn missing(
     no_vault.chain(no_type).chain(no_resource).collect()
 }
 
+/// Only logically air-gapped vaults can be shared
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html>).
+fn shared_vault(name: &str) -> Vault {
+    Vault {
+        name: name.to_owned(),
+        kind: Some("LOGICALLY_AIR_GAPPED_BACKUP_VAULT".to_owned()),
+        ..Vault::default()
+    }
+}
+
 fn written_vault(vault: &Vault) -> WrittenVault {
     WrittenVault {
         kind: match vault.kind.as_deref() {
@@ -353,6 +382,7 @@ fn written_vault(vault: &Vault) -> WrittenVault {
         },
         encryption_key_arn: vault.encryption_key_arn.clone(),
         locked: vault.locked,
+        shared_with: Vec::new(),
         recovery_points: Vec::new(),
     }
 }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use crate::diff::{ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault};
 use crate::emulator::{
     AccountInventory, Inventory, InventoryError, RecoveryPoint as Written, RecoveryPointStatus,
-    StorageClass, VaultType,
+    StorageClass, Vault as WrittenVault, VaultType,
 };
-use crate::render::SourceFacts;
+use crate::render::{SourceFacts, VaultName};
 
 /// The vaults and recovery points of an inventory file.
 #[derive(Clone, Debug)]
@@ -94,6 +94,32 @@ impl Recorded {
             })
     }
 
+    /// A vault as the caller names it: one of its own, or one that its owner shares with it.
+    fn vaults_named(&self, name: &VaultName) -> impl Iterator<Item = &WrittenVault> {
+        let caller = self.target.as_ref();
+        let fits = move |written: &&AccountInventory| match (&name.account, caller) {
+            (None, None) => true,
+            (None, Some((account, region))) => {
+                written.account == *account && written.region == *region
+            }
+            (Some(owner), None) => written.account == *owner,
+            (Some(owner), Some((_, region))) => {
+                written.account == *owner && written.region == *region
+            }
+        };
+        let is_open = move |written: &AccountInventory, vault: &WrittenVault| match caller {
+            Some((account, _)) => {
+                written.account == *account || vault.shared_with.contains(account)
+            }
+            None => true,
+        };
+        let accounts = self.inventory.accounts.iter().filter(fits);
+        accounts.filter_map(move |written| {
+            let vault = written.vaults.get(&name.name)?;
+            is_open(written, vault).then_some(vault)
+        })
+    }
+
     fn find(&self, arn: &str) -> Option<(&str, &Written)> {
         let (account, vault, at) = self.places.get(arn)?;
         let point = self.inventory.accounts[*account]
@@ -102,6 +128,22 @@ impl Recorded {
             .recovery_points
             .get(*at)?;
         Some((vault, point))
+    }
+
+    fn find_in(&self, vault: &VaultName, arn: &str) -> Option<&Written> {
+        let (name, point) = self.find(arn)?;
+        if name != vault.name {
+            return None;
+        }
+        let mut vaults = self.vaults_named(vault);
+        vaults
+            .any(|vault| {
+                vault
+                    .recovery_points
+                    .iter()
+                    .any(|one| std::ptr::eq(one, point))
+            })
+            .then_some(point)
     }
 
     /// The form of the ARN is that of <https://docs.aws.amazon.com/aws-backup/latest/devguide/eks-backups.html>.
@@ -122,10 +164,11 @@ impl Recorded {
         }
     }
 
-    fn point_of(&self, vault: &str, point: &Written) -> RecoveryPoint {
+    fn point_of(&self, vault: &VaultName, point: &Written) -> RecoveryPoint {
         RecoveryPoint {
             arn: point.arn.clone(),
-            vault: vault.to_owned(),
+            vault: vault.name.clone(),
+            vault_account: vault.account.clone(),
             resource_arn: point.resource_arn.clone(),
             resource_type: Some(point.resource_type.clone()),
             status: status(point.status),
@@ -142,10 +185,16 @@ impl Recorded {
 }
 
 impl Sources for Recorded {
-    async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
-        Ok(self
-            .find(recovery_point_arn)
-            .map(|(_, point)| self.facts(point)))
+    async fn source(
+        &self,
+        recovery_point_arn: &str,
+        vault: Option<&VaultName>,
+    ) -> Result<Option<SourceFacts>, ApiError> {
+        let found = match vault {
+            None => self.find(recovery_point_arn).map(|(_, point)| point),
+            Some(vault) => self.find_in(vault, recovery_point_arn),
+        };
+        Ok(found.map(|point| self.facts(point)))
     }
 
     async fn vaults_page(
@@ -179,59 +228,68 @@ impl Sources for Recorded {
         query: &PointQuery,
         _token: Option<String>,
     ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
-        if let PointQuery::InVault { vault, .. } = query
-            && !self.accounts().any(|a| a.vaults.contains_key(vault))
-        {
-            return Err(absent(
-                "ListRecoveryPointsByBackupVault",
-                format!("the inventory has no vault `{vault}`"),
-            ));
-        }
         let same = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|w| w == text);
-        let fits = |name: &str, point: &Written| match query {
+        let points: Vec<RecoveryPoint> = match query {
             PointQuery::InVault {
                 vault,
                 resource_arn,
                 resource_type,
             } => {
-                name == vault
-                    && same(resource_arn, &point.resource_arn)
-                    && same(resource_type, &point.resource_type)
+                let mut vaults = self.vaults_named(vault).peekable();
+                if vaults.peek().is_none() {
+                    let message = match &vault.account {
+                        None => format!("the inventory has no vault `{}`", vault.name),
+                        Some(owner) => format!(
+                            "the inventory has no vault `{}` that {owner} shares with this account",
+                            vault.name
+                        ),
+                    };
+                    return Err(absent("ListRecoveryPointsByBackupVault", message));
+                }
+                vaults
+                    .flat_map(|vault| &vault.recovery_points)
+                    .filter(|point| {
+                        same(resource_arn, &point.resource_arn)
+                            && same(resource_type, &point.resource_type)
+                    })
+                    .map(|point| self.point_of(vault, point))
+                    .collect()
             }
-            PointQuery::OfResource { resource_arn } => *resource_arn == point.resource_arn,
+            PointQuery::OfResource { resource_arn } => self
+                .accounts()
+                .flat_map(|account| &account.vaults)
+                .flat_map(|(name, vault)| vault.recovery_points.iter().map(move |p| (name, p)))
+                .filter(|(_, point)| *resource_arn == point.resource_arn)
+                .map(|(name, point)| self.point_of(&VaultName::own(name), point))
+                .collect(),
         };
-        let points = self
-            .accounts()
-            .flat_map(|account| &account.vaults)
-            .flat_map(|(name, vault)| vault.recovery_points.iter().map(move |p| (name, p)))
-            .filter(|(name, point)| fits(name, point))
-            .map(|(name, point)| self.point_of(name, point));
-        Ok((points.collect(), None))
+        Ok((points, None))
     }
 
     async fn point(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
         Ok(self
-            .find(recovery_point_arn)
-            .filter(|(name, _)| *name == vault)
-            .map(|(name, point)| self.point_of(name, point)))
+            .find_in(vault, recovery_point_arn)
+            .map(|point| self.point_of(vault, point)))
     }
 
     async fn restore_metadata(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
-        self.find(recovery_point_arn)
-            .filter(|(name, _)| *name == vault)
-            .map(|(_, point)| point.restore_metadata.clone())
+        self.find_in(vault, recovery_point_arn)
+            .map(|point| point.restore_metadata.clone())
             .ok_or_else(|| {
                 absent(
                     "GetRecoveryPointRestoreMetadata",
-                    format!("the inventory has no {recovery_point_arn} in `{vault}`"),
+                    format!(
+                        "the inventory has no {recovery_point_arn} in `{}`",
+                        vault.name
+                    ),
                 )
             })
     }

@@ -20,7 +20,7 @@ pub use document::{Document, Restore, document};
 pub use lock::{LOCK_VERSION, LockEntry, LockFile, lock_file};
 pub use number::Number;
 pub(crate) use scalar::within;
-pub use selector::{Point, Selector, duration};
+pub use selector::{Placed, Point, Selector, duration};
 pub use settings::{Limits, Objectives, OnFailure};
 pub use target::Target;
 pub use variables::{Given, Variable, VariableKind, given};

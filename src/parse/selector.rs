@@ -11,6 +11,8 @@ use crate::diagnostic::Span;
 pub enum Point {
     /// An ARN, perhaps in a template.
     Arn(Node),
+    /// An ARN and the vault that it lies in.
+    Placed(Box<Placed>),
     /// What the recovery point has to be like.
     Selector(Box<Selector>),
 }
@@ -21,9 +23,22 @@ impl Point {
     pub fn span(&self) -> Span {
         match self {
             Self::Arn(node) => node.span,
+            Self::Placed(placed) => placed.arn.span,
             Self::Selector(selector) => selector.span,
         }
     }
+}
+
+/// A recovery point by its ARN, and where it lies: what is shared by another account is found by name alone. Each part may
+/// hold a template.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The ARN.
+    pub arn: Node,
+    /// The name of the vault.
+    pub vault: Node,
+    /// The account that owns the vault, where it is another.
+    pub vault_account: Option<Node>,
 }
 
 /// What a recovery point has to be like. Each part may hold a template.
@@ -31,6 +46,8 @@ impl Point {
 pub struct Selector {
     /// The name of the vault.
     pub vault: Option<Node>,
+    /// The account that owns the vault, where it is another.
+    pub vault_account: Option<Node>,
     /// The ARN of what was backed up.
     pub resource: Option<Node>,
     /// Which of several.
@@ -50,6 +67,9 @@ const EXAMPLE: &str = "recovery_point: { vault: dr-vault, resource: arn:…, pic
 pub(super) fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Point> {
     match node.kind {
         Kind::String(_) => Some(Point::Arn(node.clone())),
+        Kind::Mapping(_) if node.entries().iter().any(|entry| entry.key.value == "arn") => {
+            placed(node, reader).map(|placed| Point::Placed(Box::new(placed)))
+        }
         Kind::Mapping(_) => {
             selector(node, reader).map(|selector| Point::Selector(Box::new(selector)))
         }
@@ -68,11 +88,26 @@ pub(super) fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Poi
     }
 }
 
+fn placed(node: &Node, reader: &mut Reader<'_>) -> Option<Placed> {
+    const EXAMPLE: &str = "{ arn: arn:…, vault: dr-vault, vault_account: \"123456789012\" }";
+    let mut fields = Fields::of(node, "a recovery point with its ARN", EXAMPLE, reader)?;
+    let arn = fields.require("arn", EXAMPLE, reader).cloned();
+    let vault = fields.require("vault", EXAMPLE, reader).cloned();
+    let vault_account = fields.get("vault_account").cloned();
+    fields.finish(reader);
+    Some(Placed {
+        arn: arn?,
+        vault: vault?,
+        vault_account,
+    })
+}
+
 pub(super) fn selector(node: &Node, reader: &mut Reader<'_>) -> Option<Selector> {
     let mut fields = Fields::of(node, "a selector", EXAMPLE, reader)?;
     let mut part = |name| fields.get(name).cloned();
     let selector = Selector {
         vault: part("vault"),
+        vault_account: part("vault_account"),
         resource: part("resource"),
         pick: part("pick"),
         created_before: part("created_before"),
@@ -87,6 +122,15 @@ pub(super) fn selector(node: &Node, reader: &mut Reader<'_>) -> Option<Selector>
             "selector/empty",
             "the selector names neither a vault nor a resource",
             format!("write `{EXAMPLE}`"),
+        );
+        return None;
+    }
+    if let (Some(account), None) = (&selector.vault_account, &selector.vault) {
+        reader.error(
+            account.span,
+            "selector/vault-account",
+            "the selector says whose vault it is, and does not name the vault",
+            "add `vault: dr-vault`, or remove `vault_account`",
         );
         return None;
     }

@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 
 use crate::diagnostic::{Finding, Severity, Span};
 use crate::parse::{Check, Document, Limits, Objectives, OnFailure, Point};
-use crate::render::{Instances, Known, Renderer, Secrets, Selector, Target};
+use crate::render::{Instances, Known, Renderer, Secrets, Selector, Target, VaultName};
 use crate::validate::{self, Rules};
 
 /// Turns restores into requests; again, with what has become known, while a run goes on.
@@ -104,6 +104,8 @@ pub struct Draft {
     pub expected: SignedDuration,
     /// The selector that has to be resolved before anything is sent; few steps have one.
     pub selector: Option<Box<Selector>>,
+    /// The vault that the recovery point lies in, where that is known; few steps say.
+    pub vault: Option<Box<VaultName>>,
 }
 
 impl Draft {
@@ -334,6 +336,7 @@ impl Planner {
             lacks_recovery_point: checked.lacks_recovery_point,
             expected: checked.expected,
             selector: rendered.selector.map(Box::new),
+            vault: rendered.vault,
         })
     }
 }

@@ -29,7 +29,7 @@ pub use known::{Created, Known, SourceFacts};
 pub use lock::{Lock, Locked, locked};
 pub use operators::filter_names;
 pub use secret::{REDACTED, Secrets};
-pub use selector::{Pick, Resolved, Selector, written};
+pub use selector::{Pick, Resolved, Selector, VaultName, written};
 pub use sensitive::{is_sensitive, without_secrets};
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::{Metadata, wire};
@@ -80,6 +80,8 @@ pub struct Rendered {
     pub recovery_point: Option<String>,
     /// The selector that has to be resolved first.
     pub selector: Option<Selector>,
+    /// The vault that the recovery point lies in, where that is known.
+    pub vault: Option<Box<VaultName>>,
     /// What the recovery point waits for.
     pub recovery_point_waits: BTreeSet<String>,
     /// The metadata in the plan's order.
@@ -278,6 +280,7 @@ impl Renderer {
         let before = findings.len();
         let mut pending = BTreeSet::new();
         let mut selector = None;
+        let mut vault = None;
         let mut recovery_point_waits = BTreeSet::new();
         let target = self.target_of(instance.restore);
         // What says which recovery point it is cannot ask about it.
@@ -293,12 +296,27 @@ impl Renderer {
                         arn
                     }),
             },
+            Some(Point::Placed(written)) => {
+                let scope = scope();
+                vault = self.placed(written, &scope, findings).map(Box::new);
+                self.text(&written.arn, &scope, "recovery_point", findings)
+                    .map(|(arn, of_arn)| {
+                        recovery_point_waits = of_arn;
+                        arn
+                    })
+            }
             Some(Point::Selector(written)) => {
                 let scope = scope();
                 self.selector(written, &scope, findings).map(|rendered| {
                     let resolved = known.resolved.get(&*instance.name);
                     match resolved.filter(|resolved| resolved.selector == rendered.selector) {
-                        Some(resolved) => resolved.recovery_point.clone(),
+                        Some(resolved) => {
+                            vault = Some(Box::new(VaultName {
+                                name: resolved.vault.clone(),
+                                account: resolved.selector.vault_account.clone(),
+                            }));
+                            resolved.recovery_point.clone()
+                        }
                         None => {
                             recovery_point_waits.insert(RECOVERY_POINT.to_owned());
                             selector = rendered.pending.is_empty().then_some(rendered.selector);
@@ -330,6 +348,7 @@ impl Renderer {
             index: instance.restore,
             name: Arc::clone(&instance.name),
             recovery_point,
+            vault,
             selector,
             recovery_point_waits,
             metadata,

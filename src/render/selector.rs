@@ -20,6 +20,9 @@ pub struct Selector {
     /// The name of the vault that it lies in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<String>,
+    /// The account that owns the vault, where it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault_account: Option<String>,
     /// The ARN of what was backed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
@@ -40,6 +43,39 @@ pub struct Selector {
         deserialize_with = "read_duration"
     )]
     pub max_age: Option<SignedDuration>,
+}
+
+impl Selector {
+    /// The vault that it names.
+    #[must_use]
+    pub fn vault_name(&self) -> Option<VaultName> {
+        Some(VaultName {
+            name: self.vault.clone()?,
+            account: self.vault_account.clone(),
+        })
+    }
+}
+
+/// A vault: one of the caller's own, or one that another account shares with it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VaultName {
+    /// Its name.
+    pub name: String,
+    /// The account that owns it, where it is another: reading what lies in a shared logically air-gapped vault, AWS has to be
+    /// told (`BackupVaultAccountId`,
+    /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html>).
+    pub account: Option<String>,
+}
+
+impl VaultName {
+    /// A vault of the caller's own.
+    #[must_use]
+    pub fn own(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            account: None,
+        }
+    }
 }
 
 /// Which of several recovery points.
@@ -148,6 +184,9 @@ impl fmt::Display for Selector {
         if let Some(vault) = &self.vault {
             write!(f, " in {vault}")?;
         }
+        if let Some(account) = &self.vault_account {
+            write!(f, " of {account}")?;
+        }
         Ok(())
     }
 }
@@ -198,6 +237,16 @@ impl Renderer {
                 );
             }
             selector.vault = Some(vault);
+        }
+        if let Some((account, node)) = self.part(
+            &written.vault_account,
+            "vault_account",
+            scope,
+            &mut pending,
+            findings,
+        ) {
+            self.is_account(node, &account, findings);
+            selector.vault_account = Some(account);
         }
         if let Some((resource, node)) =
             self.part(&written.resource, "resource", scope, &mut pending, findings)
@@ -287,6 +336,41 @@ impl Renderer {
             .iter()
             .any(|finding| finding.severity == crate::diagnostic::Severity::Error);
         (!refused).then_some(RenderedSelector { selector, pending })
+    }
+
+    fn is_account(&self, node: &Node, account: &str, findings: &mut Vec<Finding>) {
+        if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+            self.wrong(
+                node,
+                "vault-account",
+                &format!("`{account}` is no account id"),
+                "write the 12 digits of the account that owns the vault".to_owned(),
+                findings,
+            );
+        }
+    }
+
+    /// The vault that is named beside an ARN; `None` where a part is wrong or has no value yet.
+    pub(super) fn placed(
+        &self,
+        written: &parse::Placed,
+        scope: &Scope,
+        findings: &mut Vec<Finding>,
+    ) -> Option<VaultName> {
+        let (name, waits) = self.text(&written.vault, scope, "vault", findings)?;
+        let mut is_known = waits.is_empty();
+        let account = match &written.vault_account {
+            None => None,
+            Some(node) => {
+                let (account, waits) = self.text(node, scope, "vault_account", findings)?;
+                is_known &= waits.is_empty();
+                if waits.is_empty() {
+                    self.is_account(node, &account, findings);
+                }
+                Some(account)
+            }
+        };
+        is_known.then_some(VaultName { name, account })
     }
 
     /// One part as a text, with its place; `None` where it is absent, wrong, or hangs on an input without a value.

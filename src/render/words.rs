@@ -77,20 +77,20 @@ impl Renderer {
     /// The recovery point of a restore, as far as it is known. What is wrong with it is said where the restore itself is
     /// rendered.
     fn recovery_point_of(&self, instance: &Instance, known: &Known) -> Option<String> {
-        match self.document.restores[instance.restore]
+        let arn = match self.document.restores[instance.restore]
             .recovery_point
             .as_ref()?
         {
-            Point::Arn(node) => {
-                let target = self.target_of(instance.restore);
-                let scope = self.shared.restore(instance, target, None, known);
-                let text = self.text(node, &scope, "recovery_point", &mut Vec::new());
-                text.map(|(arn, _)| arn)
-            }
+            Point::Arn(node) => node,
+            Point::Placed(placed) => &placed.arn,
             Point::Selector(_) => {
                 let resolved = known.resolved.get(&*instance.name);
-                resolved.map(|resolved| resolved.recovery_point.clone())
+                return resolved.map(|resolved| resolved.recovery_point.clone());
             }
-        }
+        };
+        let target = self.target_of(instance.restore);
+        let scope = self.shared.restore(instance, target, None, known);
+        let text = self.text(arn, &scope, "recovery_point", &mut Vec::new());
+        text.map(|(arn, _)| arn)
     }
 }

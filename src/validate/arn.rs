@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Finding, Severity, Span, did_you_mean, suggest};
 use crate::parse::{Target as Written, error, warning};
-use crate::render::Target;
+use crate::render::{Target, VaultName};
 
 use super::Text;
 use super::rules::Schema;
@@ -65,6 +65,7 @@ fn is_region(text: &str) -> bool {
 /// Checks the ARN of a recovery point against AWS's forms, the target and its type.
 pub(super) fn recovery_point(
     text: &str,
+    vault: Option<&VaultName>,
     span: Span,
     target: &Target,
     schema: Option<&Schema>,
@@ -151,6 +152,30 @@ pub(super) fn recovery_point(
             format!("`{}` is no account id", arn.account),
             "write the 12 digits of the account",
         ));
+    }
+    if is_account(arn.account)
+        && is_account(&target.account)
+        && arn.account != target.account
+        && vault.is_none_or(|vault| vault.account.is_none())
+    {
+        let mut finding = warning(
+            source,
+            span,
+            "arn/other-account",
+            format!(
+                "the recovery point is of account {}, the target of {}: AWS Backup restores it there only out of a vault that is shared with {}",
+                arn.account, target.account, target.account
+            ),
+            format!(
+                "name the shared vault, so that it can be read: `recovery_point: {{ arn: …, vault: …, vault_account: \"{}\" }}`; or copy the recovery point first",
+                arn.account
+            ),
+        )
+        .documented_at(Some(
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html",
+        ));
+        finding.severity = Severity::Note;
+        findings.push(finding);
     }
     let of_type = schema.and_then(|schema| Some((schema, schema.recovery_point.as_ref()?)));
     if let Some((schema, pattern)) = of_type

@@ -123,6 +123,8 @@ impl Drafter<'_> {
             resource_arn: &origin.facts.resource_arn,
             children: origin.children,
             names: names(origin),
+            region: origin.region,
+            account: origin.account,
         };
         let dropped: Vec<(String, String)> = origin
             .dropped
@@ -212,7 +214,19 @@ impl Drafter<'_> {
                 }
                 !empty
             });
-            let (value, var, why, is_returned, keep) = match self.start(&path, facts, value) {
+            let mut start = self.start(&path, facts, value);
+            if let Start::Value {
+                value,
+                var: Some(_),
+                returned: true,
+                ..
+            } = &start
+                && let Some(reason) = facts.elsewhere(value)
+            {
+                left_out.push((name.clone(), reason));
+                start = self.start(&path, facts, None);
+            }
+            let (value, var, why, is_returned, keep) = match start {
                 Start::Value {
                     value,
                     var,

@@ -164,6 +164,50 @@ pub(super) struct Facts<'a> {
     pub(super) children: &'a [String],
     /// What stands for what in texts.
     pub(super) names: Vec<(String, String)>,
+    /// The Region that is restored into.
+    pub(super) region: &'a str,
+    /// The account that is restored into.
+    pub(super) account: &'a str,
+}
+
+impl Facts<'_> {
+    /// Why a value of the source that belongs to a place (a zone, a key, a subnet group) is of no use where the plan
+    /// restores: copies lie in other Regions and accounts, and what AWS returned of them still names the source's.
+    pub(super) fn elsewhere(&self, value: &Value) -> Option<String> {
+        let (region, account) = self
+            .foreign(self.resource_arn)
+            .or_else(|| arns(value).find_map(|arn| self.foreign(arn)))?;
+        let of = match (region, account) {
+            (Some(region), Some(account)) => format!("{region} and account {account}"),
+            (Some(region), None) => region.to_owned(),
+            (None, Some(account)) => format!("account {account}"),
+            (None, None) => return None,
+        };
+        Some(format!(
+            "it is of {of}, and this plan restores into {} of account {}",
+            self.region, self.account
+        ))
+    }
+
+    /// The Region and the account of an ARN where they are others than those that are restored into.
+    fn foreign<'t>(&self, arn: &'t str) -> Option<(Option<&'t str>, Option<&'t str>)> {
+        let mut parts = arn.strip_prefix("arn:")?.split(':').skip(2);
+        let region = parts.next().filter(|region| !region.is_empty());
+        let account = parts.next().filter(|account| account.len() == 12);
+        let region = region.filter(|region| *region != self.region);
+        let account = account.filter(|account| *account != self.account);
+        (region.is_some() || account.is_some()).then_some((region, account))
+    }
+}
+
+/// The ARNs within a value.
+fn arns(value: &Value) -> Box<dyn Iterator<Item = &str> + '_> {
+    match value {
+        Value::String(text) => Box::new(Some(text.as_str()).into_iter()),
+        Value::Array(items) => Box::new(items.iter().flat_map(arns)),
+        Value::Object(map) => Box::new(map.values().flat_map(arns)),
+        _ => Box::new(std::iter::empty()),
+    }
 }
 
 fn of_children(

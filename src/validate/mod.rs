@@ -101,6 +101,7 @@ pub fn restore(
     {
         arn::recovery_point(
             arn,
+            rendered.vault.as_deref(),
             point.span(),
             target,
             schema,

@@ -2,6 +2,7 @@
 
 mod init;
 mod inventory;
+mod places;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

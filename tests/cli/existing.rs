@@ -83,7 +83,7 @@ async fn safety_a10_a_saved_plan_is_asked_about_as_well() {
     let (code, dry, _) = ran(path, &emulator, &saves).await;
     assert_eq!(code, 0);
     assert!(
-        dry.contains("writes into bucket invoices; the plan does not say `into_existing: true`"),
+        dry.contains("writes into bucket invoices; say so with `into_existing: true`"),
         "{dry}"
     );
     let (code, _, said) = ran(path, &emulator, &["run", "saved.json", "--yes"]).await;

@@ -9,6 +9,7 @@ mod points;
 mod profiles;
 mod secrets;
 mod selectors;
+mod shared;
 mod status;
 mod twice;
 mod worlds;

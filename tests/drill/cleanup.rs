@@ -33,6 +33,7 @@ restores:
   into:
     type: EFS
     recovery_point: {}
+    into_existing: true
     metadata: {{ file-system-id: fs-0a1b2c3d, newFileSystem: false }}
   orders:
     type: DynamoDB

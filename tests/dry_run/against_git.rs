@@ -44,7 +44,7 @@ look twice: 1 writes into an existing resource; 1 network; 1 encryption; 3 canno
            8 keys unchanged
   start  bucket  S3   arn:aws:backup:us-west-2:123456789012:recovery-point:orders-20261120030000-0a1b2c3d        rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0
          added
-         ! writes into bucket orders-live
+         ! writes into bucket orders-live; say so with `into_existing: true`
          + DestinationBucketName: "orders-live"
          + Encrypted: "true"  (encryption)
          + EncryptionType: "SSE-S3"  (encryption)
@@ -110,7 +110,7 @@ Against `git:main`: **1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged**.
 · token `rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0`
 
 ```diff
-! writes into bucket orders-live
+! writes into bucket orders-live; say so with `into_existing: true`
 + DestinationBucketName: "orders-live"
 + Encrypted: "true"  (encryption)
 + EncryptionType: "SSE-S3"  (encryption)
@@ -141,7 +141,7 @@ fn the_difference_as_annotations() {
         .stdout_eq(str![[r#"
 ::notice file=plans/orders.yaml,line=1,title=redrill plan%3A orders%2C run main::4 start%0Aagainst git:main: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged%0Awrites into an existing resource: 1 restore%0Anetwork: 1 restore%0Aencryption: 1 restore%0Acannot be recalled once started: 3 restores
 ::warning file=plans/orders.yaml,line=4,title=web%3A start::~ NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718" → "subnet-0ffffffff"  (network)
-::warning file=plans/orders.yaml,line=18,title=bucket%3A start%2C added::writes into bucket orders-live%0A+ DestinationBucketName: "orders-live"%0A+ Encrypted: "true"  (encryption)%0A+ EncryptionType: "SSE-S3"  (encryption)%0A+ NewBucket: "false"%0A+ RestoreACLs: "false"
+::warning file=plans/orders.yaml,line=18,title=bucket%3A start%2C added::writes into bucket orders-live; say so with `into_existing: true`%0A+ DestinationBucketName: "orders-live"%0A+ Encrypted: "true"  (encryption)%0A+ EncryptionType: "SSE-S3"  (encryption)%0A+ NewBucket: "false"%0A+ RestoreACLs: "false"
 ::notice file=plans/orders.yaml,line=10,title=share%3A start%2C renamed from `files`::~ CreationToken: "orders-files-main" → "orders-share-main"
 ::notice file=plans/orders.yaml,line=1,title=orders%3A removed::the plan does not restore it any more
 

@@ -176,7 +176,7 @@ look twice: 1 writes into an existing resource; 1 network; 1 encryption; 2 canno
               8 keys unchanged
   start     bucket  S3   arn:aws:backup:us-west-2:123456789012:recovery-point:orders-20261120030000-0a1b2c3d        rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0
             added
-            ! writes into bucket orders-live
+            ! writes into bucket orders-live; say so with `into_existing: true`
             + DestinationBucketName: "orders-live"
             + Encrypted: "true"  (encryption)
             + EncryptionType: "SSE-S3"  (encryption)

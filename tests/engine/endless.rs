@@ -12,7 +12,7 @@ use redrill::diff::{
 use redrill::emulator::{Emulator, TokenSemantics};
 use redrill::execute::{Awaited, Control, Ended, Event, Policy, Recorded, Stopped, Writer};
 use redrill::plan::Request;
-use redrill::render::SourceFacts;
+use redrill::render::{SourceFacts, VaultName};
 
 use super::stage_of;
 use crate::harness::{Death, Going, driven, fast, going, run_going, run_with};
@@ -40,7 +40,11 @@ fn service(operation: &'static str, message: &str) -> ApiError {
 }
 
 impl Sources for Odd {
-    async fn source(&self, _: &str) -> Result<Option<SourceFacts>, ApiError> {
+    async fn source(
+        &self,
+        _: &str,
+        _: Option<&VaultName>,
+    ) -> Result<Option<SourceFacts>, ApiError> {
         Ok(None)
     }
 
@@ -59,13 +63,13 @@ impl Sources for Odd {
         Ok((Vec::new(), None))
     }
 
-    async fn point(&self, _: &str, _: &str) -> Result<Option<RecoveryPoint>, ApiError> {
+    async fn point(&self, _: &VaultName, _: &str) -> Result<Option<RecoveryPoint>, ApiError> {
         Ok(None)
     }
 
     async fn restore_metadata(
         &self,
-        _: &str,
+        _: &VaultName,
         _: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
         Ok(BTreeMap::new())

@@ -236,7 +236,7 @@ async fn look_up<R: Sources>(
     }
     let (_, mut asked) = pipeline::entries(planner, known, &mut Vec::new());
     // A plan that had other targets then is looked up in those that it has now.
-    asked.retain(|(target, arn)| *target < readers.len() && !known.sources.contains_key(arn));
+    asked.retain(|(target, arn, _)| *target < readers.len() && !known.sources.contains_key(arn));
     pipeline::sources(readers, &asked, known)
         .await
         .map_err(Failure::Aws)

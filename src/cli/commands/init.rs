@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Context;
+use super::inventory::by_owner;
 use super::reading::{Place, narrate, settings};
 use crate::author::{Chosen, Head, PassedOver, latest, plan};
 use crate::cli::arguments::Init;
@@ -74,11 +75,23 @@ async fn write<R: Sources + 'static>(
         ..Wanted::default()
     };
     // All of a vault is listed: what belongs to a composite recovery point is of other resources.
-    let listed = list(&**reader, &wanted, &mut |step| {
+    let mut listed = list(&**reader, &wanted, &mut |step| {
         narrate(&mut counter, None, &step)
     })
     .await
     .map_err(Failure::Aws)?;
+    for (owner, vaults) in by_owner(&arguments.shared_vaults) {
+        let wanted = Wanted {
+            vaults,
+            shared: Some((owner, account.to_owned())),
+            ..Wanted::default()
+        };
+        let step = &mut |step| narrate(&mut counter, None, &step);
+        let shared = list(&**reader, &wanted, step).await.map_err(Failure::Aws)?;
+        listed.points.extend(shared.points);
+        listed.notes.extend(shared.notes);
+        listed.missing.extend(shared.missing);
+    }
     if !listed.missing.is_empty() {
         return Err(Failure::Usage(listed.missing.join("; ")));
     }
@@ -121,7 +134,13 @@ async fn write<R: Sources + 'static>(
 
 /// Which account and Region of a file.
 fn place(recorded: &Recorded, arguments: &Init) -> Result<(String, String), Failure> {
-    let all = recorded.places();
+    let shares = |owner: &String| {
+        let mut shared = arguments.shared_vaults.iter();
+        shared.any(|vault| vault.account.as_ref() == Some(owner))
+    };
+    let mut all = recorded.places();
+    // Whoever shares a vault is not the one who restores from it.
+    all.retain(|(account, _)| !shares(account));
     let mut fit: Vec<&(String, String)> = all
         .iter()
         .filter(|(_, region)| {

@@ -1,11 +1,14 @@
 //! `redrill inventory`
 
+use std::collections::BTreeMap;
+
 use super::Context;
 use super::reading::{Place, narrate, settings};
 use crate::cli::arguments::Inventory;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::inventory::{Wanted, collect, text};
+use crate::render::VaultName;
 
 pub(super) async fn inventory(
     arguments: &Inventory,
@@ -16,6 +19,7 @@ pub(super) async fn inventory(
         types: arguments.types.clone(),
         resources: arguments.resources.clone(),
         secrets: arguments.include_secrets,
+        shared: None,
     };
     if let Some(path) = &arguments.output {
         files::check_place(path, true)?;
@@ -44,6 +48,16 @@ pub(super) async fn inventory(
         )
         .await;
         all.push(collected.map_err(Failure::Aws)?);
+        for (owner, vaults) in by_owner(&arguments.shared_vaults) {
+            let wanted = Wanted {
+                vaults,
+                shared: Some((owner.clone(), place.account.clone())),
+                ..wanted.clone()
+            };
+            let step = &mut |step| narrate(&mut counter, several, &step);
+            let collected = collect(&place.reader, &owner, &place.region, &wanted, step).await;
+            all.push(collected.map_err(Failure::Aws)?);
+        }
     }
     counter.finish();
     // What one Region does not have another may.
@@ -83,4 +97,16 @@ pub(super) async fn inventory(
         }
     ));
     Ok(Exit::Done)
+}
+
+/// The names of shared vaults by the account that owns them.
+pub(super) fn by_owner(vaults: &[VaultName]) -> BTreeMap<String, Vec<String>> {
+    let mut by_owner: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for vault in vaults {
+        if let Some(owner) = &vault.account {
+            let names = by_owner.entry(owner.clone()).or_default();
+            names.push(vault.name.clone());
+        }
+    }
+    by_owner
 }

@@ -238,9 +238,9 @@ impl Context<'_> {
             .filter(|change| change.action != Action::Done)
             .map(|change| &plan.steps[change.step])
             .filter(|step| !step.draft.holes.contains_key("RecoveryPointArn"))
-            .map(|step| (step.target, step.draft.request.recovery_point_arn.clone()))
-            .filter(|(_, arn)| !known.sources.contains_key(arn))
-            .collect::<std::collections::BTreeSet<_>>();
+            .map(pipeline::wanted_point)
+            .filter(|(_, arn, _)| !known.sources.contains_key(arn))
+            .collect::<pipeline::WantedPoints>();
         let few = wanted.len() <= POINTS_FOR_RULES;
         if !insists && !few && !matches!(world, World::Inventory(_)) {
             return Err(Failure::Usage(format!(

@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::diff::{ApiError, PointQuery, RecoveryPoint, Sources, Vault};
 use crate::execute::Endpoint;
 use crate::inventory::Recorded;
-use crate::render::SourceFacts;
+use crate::render::{SourceFacts, VaultName};
 
 /// Who is asked: one for each target of the plan.
 pub(super) enum World {
@@ -106,11 +106,15 @@ enum At<'a> {
 }
 
 impl Sources for View<'_> {
-    async fn source(&self, recovery_point_arn: &str) -> Result<Option<SourceFacts>, ApiError> {
+    async fn source(
+        &self,
+        recovery_point_arn: &str,
+        vault: Option<&VaultName>,
+    ) -> Result<Option<SourceFacts>, ApiError> {
         match self.at().await? {
-            At::Inventory(inventory) => inventory.source(recovery_point_arn).await,
-            At::Aws(aws) => aws.source(recovery_point_arn).await,
-            At::Elsewhere(aws) => aws.source(recovery_point_arn).await,
+            At::Inventory(inventory) => inventory.source(recovery_point_arn, vault).await,
+            At::Aws(aws) => aws.source(recovery_point_arn, vault).await,
+            At::Elsewhere(aws) => aws.source(recovery_point_arn, vault).await,
         }
     }
 
@@ -139,7 +143,7 @@ impl Sources for View<'_> {
 
     async fn point(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
         match self.at().await? {
@@ -151,7 +155,7 @@ impl Sources for View<'_> {
 
     async fn restore_metadata(
         &self,
-        vault: &str,
+        vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
         match self.at().await? {

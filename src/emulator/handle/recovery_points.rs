@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::answer::Answer;
 use super::super::arn::Arn;
-use super::super::catalog::Located;
+use super::super::catalog::{Caller, Located};
 use super::super::error::ApiError;
 use super::super::inventory::{RecoveryPointStatus, VaultType};
 use super::super::job::Epoch;
@@ -106,7 +106,7 @@ impl Backend {
         call: &Call<'_>,
     ) -> Result<Answer, ApiError> {
         let query = call.query;
-        self.own_vault(call, "backupVaultAccountId")?;
+        let owner = self.vault_owner(call, call.label(0))?;
         let resource = query.text("resourceArn");
         if let Some(arn) = resource {
             source_resource(arn)?;
@@ -116,7 +116,7 @@ impl Backend {
         let after = query.time("createdAfter")?;
         let parent = query.text("parentRecoveryPointArn");
         let plan = query.text("backupPlanId");
-        let points = self.catalog.points_in(call.caller, call.label(0))?;
+        let points = self.catalog.points_in(&owner, call.label(0))?;
         let points: Vec<&Arc<Located>> = points
             .into_iter()
             .filter(|located| {
@@ -235,16 +235,34 @@ impl Backend {
 
     /// The recovery point that the path names.
     fn recovery_point(&self, call: &Call<'_>) -> Result<Arc<Located>, ApiError> {
-        self.own_vault(call, "backupVaultAccountId")?;
-        self.catalog
-            .find_in(call.caller, call.label(0), call.label(1))
+        let owner = self.vault_owner(call, call.label(0))?;
+        self.catalog.find_in(&owner, call.label(0), call.label(1))
     }
 
     fn last_restore(&self, located: &Located) -> Option<Timestamp> {
         self.service().last_restore(&located.point.arn)
     }
 
-    /// Vaults here are the caller's own: another account's is not shared with it.
+    /// Whose vault a call reads: the caller's own, or one that another account shares with it and that is read with the
+    /// owner's account alone; without it AWS finds no such vault, and says so in these words
+    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html>).
+    pub(super) fn vault_owner(&self, call: &Call<'_>, vault: &str) -> Result<Caller, ApiError> {
+        let account = call.query.account("backupVaultAccountId", false)?;
+        match account {
+            Some(account) if account != call.caller.account => {
+                if !self.catalog.shares(&account, vault, call.caller) {
+                    return Err(ApiError::insufficient_privileges());
+                }
+                Ok(Caller {
+                    account,
+                    region: call.caller.region.clone(),
+                })
+            }
+            _ => Ok(call.caller.clone()),
+        }
+    }
+
+    /// What is not shared is the caller's own.
     pub(super) fn own_vault(&self, call: &Call<'_>, parameter: &str) -> Result<(), ApiError> {
         let account = call.query.account(parameter, false)?;
         match account.is_some_and(|account| account != call.caller.account) {

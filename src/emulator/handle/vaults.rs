@@ -39,9 +39,11 @@ impl Backend {
         let shared = call
             .query
             .one_of("shared", |text| text.parse::<bool>().ok())?;
-        let mut vaults = { self.catalog.vaults(call.caller, &self.default_region) };
-        // All vaults here are the caller's own.
-        vaults.retain(|vault| shared != Some(true) && kind.is_none_or(|kind| kind == vault.kind));
+        let mut vaults = match shared {
+            Some(true) => self.catalog.vaults_shared(call.caller),
+            _ => self.catalog.vaults(call.caller, &self.default_region),
+        };
+        vaults.retain(|vault| kind.is_none_or(|kind| kind == vault.kind));
         let (vaults, next_token) = self.page(call, SMALL, vaults)?;
         Ok(Answer::json(&Page {
             backup_vault_list: vaults.into_iter().map(|v| self.vault(v)).collect(),
@@ -60,9 +62,9 @@ impl Backend {
             mpa_session_arn: Option<String>,
             latest_mpa_approval_team_update: Option<()>,
         }
-        self.own_vault(call, "backupVaultAccountId")?;
-        let vaults = { self.catalog.vaults(call.caller, &self.default_region) };
         let name = call.label(0);
+        let owner = self.vault_owner(call, name)?;
+        let vaults = { self.catalog.vaults(&owner, &self.default_region) };
         let found = vaults.into_iter().find(|vault| vault.name == name);
         let vault = found.ok_or_else(|| no_vault(name))?;
         Ok(Answer::json(&Described {

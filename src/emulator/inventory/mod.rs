@@ -87,6 +87,10 @@ pub struct Vault {
     /// Whether AWS Backup Vault Lock protects it; that does not hinder restores.
     #[serde(default)]
     pub locked: bool,
+    /// The accounts that its owner shares it with, through AWS RAM or multi-party approval: only a logically air-gapped one
+    /// can be shared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<String>,
     /// In the order of the file.
     #[serde(default)]
     pub recovery_points: Vec<RecoveryPoint>,
