@@ -265,7 +265,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
                 "\"run_id\": \"other\"",
             );
         }),
-        ("about.json: its `run_by` is 0.0.7", |files| {
+        ("about.json: its `run_by` is [\"0.0.7\"]", |files| {
             replace(
                 files,
                 "about.json",
@@ -391,7 +391,8 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
     let (code, stdout, stderr) = verify("same.zip", &same);
     assert_eq!(code, 0, "{stderr}");
     assert!(
-        stdout.contains("not compared: plan.lock.yaml: the journal has no digest of it")
+        stdout.contains(": failed, not at AWS, but at http://127.0.0.1:")
+            && stdout.contains("not compared: plan.lock.yaml: the journal has no digest of it")
             && stdout.contains("Without a signature it does not show who made them"),
         "{stdout}"
     );

@@ -8,7 +8,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::tree::Tree;
 use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};
-use crate::execute::{Stopped, replay};
+use crate::execute::{Endpoint, Stopped, replay};
 use crate::journal;
 use crate::pipeline;
 use crate::plan::sha256;
@@ -168,8 +168,14 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let events = journal::parse(segments).map_err(|err| mismatch(&err))?;
     replay(&events).map_err(|err| mismatch(&err))?;
     let held = hold(&files, &about, &events).map_err(|err| mismatch(&err))?;
+    let world = match &about.world {
+        Some(Endpoint::Aws) => "at AWS".to_owned(),
+        Some(Endpoint::Other { url }) => format!("not at AWS, but at {url}"),
+        Some(Endpoint::Rehearsal) => "in a rehearsal".to_owned(),
+        None => "at an endpoint that was not recorded".to_owned(),
+    };
     let mut text = format!(
-        "{name}: evidence of {} run {}: {}\n\
+        "{name}: evidence of {} run {}: {}, {world}\n\
          its {} files are as their statement says; redrill {} has made them\n\
          its journal of {} records is whole and makes: {}\n",
         about.plan,
