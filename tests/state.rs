@@ -51,6 +51,9 @@ fn model(was: Is, attempt: u32, after: &After, event: &Event) -> Option<(Is, u32
         }
         Event::Withdrawn { .. } => (was == Is::Intended).then_some((Is::Withdrawn, attempt)),
         Event::Refused { .. } => (was == Is::Intended).then_some((Is::Failed, attempt)),
+        Event::Nested { .. } => {
+            matches!(was, Is::Running | Is::Completed | Is::Failed).then_some((was, attempt))
+        }
         Event::Seen { .. } | Event::Overdue { .. } => {
             (was == Is::Running).then_some((Is::Running, attempt))
         }
@@ -167,7 +170,9 @@ fn event() -> impl Strategy<Value = Event> {
             message: text(),
             started_at: None,
             ended_at: None,
+            created_resource_arn: None,
         }),
+        1 => Just(Event::Nested { restore: restore(), job_id: text(), jobs: Vec::new() }),
         1 => Just(Event::Overdue { restore: restore() }),
         1 => Just(Event::Skipped { restore: restore(), because: text() }),
         6 => (1u32..4).prop_map(move |nth| Event::CheckStarted {

@@ -47,6 +47,9 @@ impl<H> Reader for Aws<H> {
             created_resource_arn: job.created_resource_arn,
             created_at: timestamp(job.creation_date),
             completed_at: timestamp(job.completion_date),
+            resource_type: job.resource_type,
+            is_parent: job.is_parent,
+            parent: job.parent_job_id,
             recovery_point_arn: job.recovery_point_arn,
             recovery_point_created_at: timestamp(job.recovery_point_creation_date),
         })
@@ -64,6 +67,7 @@ impl<H> Reader for Aws<H> {
             .list_restore_jobs()
             .by_account_id(&query.account)
             .set_by_resource_type(query.resource_type.clone())
+            .set_by_parent_job_id(query.parent.clone())
             .set_by_created_after(query.created_after.map(at))
             .set_by_complete_after(query.completed_after.map(at))
             .max_results(JOBS)
@@ -96,6 +100,9 @@ fn listed(job: RestoreJobsListMember) -> Job {
         created_resource_arn: job.created_resource_arn,
         created_at: timestamp(job.creation_date),
         completed_at: timestamp(job.completion_date),
+        resource_type: job.resource_type,
+        is_parent: job.is_parent,
+        parent: job.parent_job_id,
         recovery_point_arn: job.recovery_point_arn,
         recovery_point_created_at: timestamp(job.recovery_point_creation_date),
     }

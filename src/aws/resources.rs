@@ -4,11 +4,11 @@ use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 
 use super::Aws;
 use super::error::classify;
-use crate::cleanup::{Named, Progress, Resources};
+use crate::cleanup::{Found, Named, Progress, Resources};
 use crate::diff::{ApiError, Fault};
 
 impl Resources for Aws {
-    async fn exists(&self, named: &Named) -> Result<bool, ApiError> {
+    async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
         let operation = self.count("GetResource");
         let answer = self
             .cloudcontrol
@@ -19,8 +19,11 @@ impl Resources for Aws {
             .await
             .map_err(|err| classify(operation, &err));
         match answer {
-            Ok(_) => Ok(true),
-            Err(error) if is_missing(&error) => Ok(false),
+            Ok(answer) => {
+                let properties = answer.resource_description.and_then(|of| of.properties);
+                Ok(Some(Found::of(properties.as_deref().unwrap_or_default())))
+            }
+            Err(error) if is_missing(&error, named) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -47,7 +50,7 @@ impl Resources for Aws {
                     code: None,
                     message: "the answer names no request".to_owned(),
                 }),
-            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) if is_missing(&error, named) => Ok(None),
             // A deletion of it goes on already: whether it is gone is looked at later.
             Err(error) if error.code.as_deref() == Some("ConcurrentOperationException") => Ok(None),
             Err(error) => Err(error),
@@ -79,11 +82,122 @@ fn progress(event: ProgressEvent) -> Progress {
     }
 }
 
-/// Cloud Control API was seen to answer a missing resource with other exceptions too, which say so in their message
-/// (<https://github.com/pulumi/pulumi-aws-native/pull/682>).
-fn is_missing(error: &ApiError) -> bool {
-    error.code.as_deref() == Some("ResourceNotFoundException")
-        || (error.fault == Fault::Refused
-            && (error.message.contains("HandlerErrorCode: NotFound")
-                || error.message.contains("ResourceNotFoundException")))
+/// Whether AWS says that this very resource does not exist. Handlers say so by the code NotFound
+/// (<https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2090>), under other exceptions too
+/// (<https://github.com/pulumi/pulumi-aws-native/pull/682>). What else is not found, such as a hook or a role, is none of it.
+fn is_missing(error: &ApiError, named: &Named) -> bool {
+    if error.fault != Fault::Refused {
+        return false;
+    }
+    let message = &error.message;
+    if message.contains("HandlerErrorCode: NotFound") {
+        return true;
+    }
+    let code = "ResourceNotFoundException";
+    let is_of_code = error.code.as_deref() == Some(code);
+    if is_of_code && message == code {
+        // Without a word of what.
+        return true;
+    }
+    let names_it = named
+        .identifier
+        .split('|')
+        .all(|part| has_word(message, part));
+    let is_about_others = ["hook", "role", "schema", "managed policy"]
+        .iter()
+        .any(|other| {
+            has_word(&message.to_lowercase(), other) && !has_word(&named.identifier, other)
+        });
+    (is_of_code || message.contains(code)) && names_it && !is_about_others
+}
+
+/// Whether a text has a word, with nothing of a name beside it.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_of_name = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let mut after = text[at + word.len()..].chars();
+        let next = after.next();
+        // A sentence may end behind a name.
+        let ends = next == Some('.') && after.next().is_none_or(char::is_whitespace);
+        !before.is_some_and(is_of_name) && (ends || !next.is_some_and(is_of_name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(code: &str, message: &str, identifier: &str) -> bool {
+        let error = ApiError {
+            operation: "GetResource",
+            fault: Fault::Refused,
+            code: Some(code.to_owned()),
+            message: message.to_owned(),
+        };
+        let named = Named {
+            type_name: "AWS::DynamoDB::Table".to_owned(),
+            identifier: identifier.to_owned(),
+            is_name: true,
+            place: 0,
+        };
+        is_missing(&error, &named)
+    }
+
+    #[test]
+    fn reliability_r3_13_only_the_resource_itself_is_gone() {
+        let code = "ResourceNotFoundException";
+        for (code, message) in [
+            (code, "ResourceNotFoundException"),
+            (
+                code,
+                "AWS::DynamoDB::Table Handler returned status FAILED: null (HandlerErrorCode: NotFound, RequestToken: 94c5) (ResourceNotFoundException)",
+            ),
+            (
+                "GeneralServiceException",
+                "AWS::Lambda::Permission Handler returned status FAILED: null (HandlerErrorCode: NotFound, RequestToken: 94c5)",
+            ),
+            (
+                code,
+                "Resource of type 'AWS::DynamoDB::Table' with identifier 'orders' was not found. (ResourceNotFoundException)",
+            ),
+            (
+                code,
+                "Requested resource not found: Table: orders not found (ResourceNotFoundException)",
+            ),
+            (
+                code,
+                "There is no table orders. (ResourceNotFoundException)",
+            ),
+        ] {
+            assert!(missing(code, message, "orders"), "{message}");
+        }
+        assert!(missing(code, "Table t of database d was not found", "d|t"));
+        for (code, message) in [
+            (
+                code,
+                "Hook 'Company::Guard' was not found (ResourceNotFoundException)",
+            ),
+            (
+                code,
+                "The hook for table orders was not found (ResourceNotFoundException)",
+            ),
+            (
+                code,
+                "Role arn:aws:iam::123456789012:role/cleanup not found (ResourceNotFoundException)",
+            ),
+            (code, "Role orders not found (ResourceNotFoundException)"),
+            (
+                code,
+                "Table orders-2 was not found (ResourceNotFoundException)",
+            ),
+            ("GeneralServiceException", "The role cannot be assumed"),
+            (
+                "TypeNotFoundException",
+                "The type 'AWS::DynamoDB::Table' cannot be found.",
+            ),
+        ] {
+            assert!(!missing(code, message, "orders"), "{message}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Fate, Item, Named};
+use super::{Fate, Found, Item, Named};
 use crate::diff::{ApiError, Fault};
 use crate::execute::{Clock, Control, Ended, Event, Journal, JournalError, Recorded};
 
@@ -17,8 +17,8 @@ const LOOKS: u32 = 20;
 
 /// Resources of any type, by the names that Cloud Control API has for them.
 pub trait Resources: Send + Sync {
-    /// Whether it is there (GetResource).
-    fn exists(&self, named: &Named) -> impl Future<Output = Result<bool, ApiError>> + Send;
+    /// What is there; none where nothing is (GetResource).
+    fn find(&self, named: &Named) -> impl Future<Output = Result<Option<Found>, ApiError>> + Send;
 
     /// Asks for its deletion (DeleteResource): the token of the request; none where it is not there any more.
     fn delete(
@@ -122,13 +122,13 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
             let mut asked = Vec::new();
             for item in level {
                 match (&item.fate, &item.arn) {
-                    (Fate::Delete { named, token }, Some(arn)) => {
+                    (Fate::Delete { named, token, .. }, Some(arn)) => {
                         if let Some(request) = self.ask(item, arn, named, token, cleaned).await? {
                             asked.push((item, arn.as_str(), named, request));
                         }
                     }
                     (Fate::Left(why), arn) => {
-                        if let (Some(arn), true) = (arn, kept.insert(&item.restore)) {
+                        if let (Some(arn), true) = (arn, kept.insert((&item.restore, arn))) {
                             self.left_unasked(item, arn, why)?;
                         }
                         cleaned.left.push((item.clone(), why.clone()));
@@ -207,8 +207,8 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
                 Ok(Progress::Done) => break,
                 Ok(Progress::Failed(why)) => {
                     // Somebody may have been faster.
-                    let exists = self.patiently(async |r: &R| r.exists(named).await);
-                    if exists.await?.map_err(Stopped::from)? {
+                    let found = self.patiently(async |r: &R| r.find(named).await);
+                    if found.await?.map_err(Stopped::from)?.is_some() {
                         return Ok(self.is_left(item, arn, why, cleaned)?);
                     }
                     break;
@@ -217,9 +217,9 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
             }
         }
         for _ in 0..LOOKS {
-            let exists = self.patiently(async |r: &R| r.exists(named).await);
-            match exists.await? {
-                Ok(false) => {
+            let found = self.patiently(async |r: &R| r.find(named).await);
+            match found.await? {
+                Ok(None) => {
                     self.say(Event::Deleted {
                         restore: item.restore.clone(),
                         arn: arn.to_owned(),
@@ -227,7 +227,7 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
                     cleaned.gone += 1;
                     return Ok(());
                 }
-                Ok(true) => self.wait(began).await?,
+                Ok(Some(_)) => self.wait(began).await?,
                 Err(error) => return Ok(self.refused(item, arn, error, cleaned)?),
             }
         }

@@ -1,23 +1,29 @@
 //! The journal of a run to what it has made, and that to nothing: deletes what the run created, and proves it gone.
 //!
-//! What is deleted was named by AWS in the journal, by a job that this run started, of a restore that makes something new.
-//! Nothing is looked for by its name, so nothing of anybody else can be met.
+//! What is deleted was named by AWS in the journal, by a job that this run started, or one nested in it, of a restore that
+//! makes something new, and is what that restore's request asked for. Nothing is looked for by its name, so nothing of
+//! anybody else can be met.
 
 mod deleting;
+mod record;
+mod survey;
 mod types;
 
 pub use deleting::{Cleaned, Deletions, Progress, Resources, Stopped};
-pub use types::Named;
+pub use survey::{Known, by_name, survey, unlisted};
+pub use types::{Found, Named};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::diff::{Deletion, Observed, Stage};
-use crate::execute::{Event, Places, Recorded};
+use crate::diff::{Deletion, Observed, Past, Stage, misfit_of_part, writes_into_existing};
+use crate::execute::{NestedJob, Places, Recorded};
 use crate::render::{Metadata, Target};
 use crate::validate::protects;
-use types::{Kind, Types};
+use record::{Attempt, Record};
+use types::Kind;
 
 /// One thing that a run has made, or written into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +34,10 @@ pub struct Item {
     pub resource_type: String,
     /// What it made; none where AWS does not say.
     pub arn: Option<String>,
+    /// The nested job or the earlier attempt that made it; none where it is that of the restore's own job.
+    pub by: Option<String>,
+    /// When the job ended that made it.
+    pub ended_at: Option<Timestamp>,
     /// What is to become of it.
     pub fate: Fate,
 }
@@ -41,6 +51,8 @@ pub enum Fate {
         named: Named,
         /// The client token of the request.
         token: String,
+        /// Why somebody has to say that it is the run's, where that is so: it is known by its name alone.
+        doubt: Option<String>,
     },
     /// It is gone already.
     Gone,
@@ -50,223 +62,335 @@ pub enum Fate {
     Left(String),
 }
 
-/// What has to happen, in the order in which it has to: what needs something else goes before that.
+/// What has to happen, in the order in which it has to: what needs something else goes before that, and what holds a nested
+/// job's resource before the resource.
 #[must_use]
-pub fn cleanup<'a>(
+pub fn cleanup(
     events: &[Recorded],
     observed: &Observed,
-    protect: &'a [&'a str],
+    protect: &[&str],
     places: &Places,
 ) -> Vec<Vec<Item>> {
-    let types = Types::embedded();
     let record = Record::of(events);
-    let targets = &places.targets;
-    let mut items: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
-    for (restore, past) in &observed.restores {
-        let (resource_type, metadata) = record.requests.get(restore).cloned().unwrap_or_default();
-        let item = |arn: Option<&str>, fate| Item {
-            restore: restore.clone(),
-            resource_type: resource_type.clone(),
-            arn: arn.map(str::to_owned),
-            fate,
-        };
-        let item = match &past.stage {
-            Stage::Completed {
-                created_resource_arn: Some(arn),
-                ..
-            } => {
-                let kind = types.kind(arn, &resource_type, &metadata);
-                let place = place(places, restore, arn);
-                let target = place.and_then(|place| targets.get(place));
-                let by = target.and_then(|target| {
-                    protects(protect.iter().copied(), arn, &resource_type, target)
-                });
-                let fate = record.fate(restore, arn, past.deletion.as_ref(), kind, by);
-                let fate = match (fate, place) {
-                    (Fate::Delete { mut named, token }, Some(place)) => {
-                        named.place = place;
-                        Fate::Delete { named, token }
-                    }
-                    (Fate::Delete { .. }, None) => {
-                        Fate::Left("it is in no target of the run: delete it yourself".to_owned())
-                    }
-                    (fate, _) => fate,
-                };
-                item(Some(arn), fate)
-            }
-            Stage::Completed { job_id, .. } => {
-                let why = format!("AWS does not say what job {job_id} has made");
-                item(None, Fate::Left(why))
-            }
-            Stage::Running { job_id } => {
-                let why = format!(
-                    "job {job_id} has not ended, as far as this run knows; run the plan again to follow it"
-                );
-                item(None, Fate::Left(why))
-            }
-            Stage::Intended => {
-                let why = "a job may exist; run the plan again to find out".to_owned();
-                item(None, Fate::Left(why))
-            }
-            Stage::Failed { .. } | Stage::Withdrawn | Stage::Skipped => continue,
-        };
-        items.entry(record.depth(restore)).or_default().push(item);
+    let mut protect: BTreeMap<&str, bool> = protect.iter().map(|entry| (*entry, true)).collect();
+    for entry in &record.protect {
+        protect.entry(entry).or_insert(false);
     }
-    items.into_values().rev().collect()
+    let plan = Planned {
+        record: &record,
+        targets: &places.targets,
+        protect,
+    };
+    let mut levels: BTreeMap<(Reverse<usize>, bool), Vec<Item>> = BTreeMap::new();
+    for (restore, past) in &observed.restores {
+        let depth = Reverse(record.depth(restore));
+        for item in plan.of_restore(restore, past) {
+            let is_nested = item.by.as_ref().is_some_and(|by| by.starts_with(NESTED));
+            levels.entry((depth, is_nested)).or_default().push(item);
+        }
+    }
+    let mut levels: Vec<Vec<Item>> = levels.into_values().collect();
+    of_each_other(&mut levels);
+    levels
 }
 
-/// What the journal says that is needed here.
-struct Record {
-    run: String,
-    start: Timestamp,
-    needs: HashMap<String, Vec<String>>,
-    /// Type and metadata of the last request of each restore.
-    requests: BTreeMap<String, (String, Metadata)>,
-    /// Whether the run has started each job, as far as is known.
-    ours: HashMap<String, Option<bool>>,
-    /// When each job was created.
-    jobs: BTreeMap<String, Option<Timestamp>>,
-    /// How often each thing was left.
-    left: BTreeMap<String, u32>,
+/// What a nested job is called.
+const NESTED: &str = "nested job";
+
+/// A restore may write into what another one of the run has made.
+fn of_each_other(levels: &mut [Vec<Item>]) {
+    let made: BTreeMap<String, String> = levels
+        .iter()
+        .flatten()
+        .filter(|item| matches!(item.fate, Fate::Delete { .. } | Fate::Gone))
+        .filter_map(|item| Some((item.arn.clone()?, item.restore.clone())))
+        .collect();
+    for item in levels.iter_mut().flatten() {
+        if let (Fate::Stays(why), Some(arn)) = (&mut item.fate, &item.arn)
+            && let Some(by) = made.get(arn)
+        {
+            *why = format!("the restore wrote into it; `{by}` has made it, and it goes with that");
+        }
+    }
 }
 
-impl Record {
-    fn of(events: &[Recorded]) -> Self {
-        let mut record = Self {
-            run: String::new(),
-            start: Timestamp::MAX,
-            needs: HashMap::new(),
-            requests: BTreeMap::new(),
-            jobs: BTreeMap::new(),
-            ours: HashMap::new(),
-            left: BTreeMap::new(),
+/// What everything is decided by.
+struct Planned<'a> {
+    record: &'a Record,
+    targets: &'a [Target],
+    /// Whether the plan has the entry today; else it had it when the run was taken up.
+    protect: BTreeMap<&'a str, bool>,
+}
+
+/// Something that a job is said to have made.
+struct Made<'a> {
+    arn: &'a str,
+    resource_type: &'a str,
+    /// Of a nested job it may not be known.
+    metadata: Option<&'a Metadata>,
+    recovery_point_arn: &'a str,
+    attempt: &'a Attempt,
+    deletion: Option<&'a Deletion>,
+}
+
+impl Planned<'_> {
+    fn of_restore(&self, restore: &str, past: &Past) -> Vec<Item> {
+        let attempts = self.record.attempts.get(restore);
+        let attempts = attempts.map(Vec::as_slice).unwrap_or_default();
+        let Some((last, earlier)) = attempts.split_last() else {
+            return Vec::new();
         };
-        for recorded in events {
-            match &recorded.event {
-                Event::RunOpened { plan, run, .. } => {
-                    record.start = recorded.at;
-                    record.run = format!("{plan}/{run}");
+        let mut items = self.of_last(restore, past, last);
+        let mut seen: BTreeSet<String> = items.iter().filter_map(|item| item.arn.clone()).collect();
+        let is_open = matches!(past.stage, Stage::Running { .. } | Stage::Intended);
+        for (nth, attempt) in earlier.iter().enumerate().rev() {
+            for mut item in self.of_attempt(restore, past, attempt) {
+                if item
+                    .arn
+                    .as_ref()
+                    .is_some_and(|arn| !seen.insert(arn.clone()))
+                {
+                    continue;
                 }
-                Event::Planned { outline } => {
-                    // What a plan has lost since still needs what it needed.
-                    let restores = outline.restores.iter();
-                    let needs = restores.map(|r| (r.name.clone(), r.needs.clone()));
-                    record.needs.extend(needs);
+                if is_open && matches!(item.fate, Fate::Delete { .. }) {
+                    let why = "a later attempt has not ended, and may be making the same";
+                    item.fate = Fate::Left(why.to_owned());
                 }
-                Event::Intended {
-                    restore, request, ..
-                } => {
-                    let of = (request.resource_type.clone(), request.metadata.clone());
-                    record.requests.insert(restore.clone(), of);
-                }
-                Event::Adopted { restore, ours, .. } => {
-                    record.ours.insert(restore.clone(), *ours);
-                }
-                Event::Accepted { restore, .. } => {
-                    record.ours.insert(restore.clone(), Some(true));
-                }
-                Event::Completed {
-                    restore,
-                    started_at,
-                    ..
-                } => {
-                    record.jobs.insert(restore.clone(), *started_at);
-                }
-                Event::Left { restore, .. } => {
-                    *record.left.entry(restore.clone()).or_default() += 1;
-                }
-                _ => {}
+                item.by
+                    .get_or_insert_with(|| format!("attempt {}", nth + 1));
+                items.push(item);
             }
         }
-        record
+        items
     }
 
-    fn fate(
-        &self,
-        restore: &str,
-        arn: &str,
-        deletion: Option<&Deletion>,
-        kind: Kind,
-        protected_by: Option<&str>,
-    ) -> Fate {
-        if deletion == Some(&Deletion::Gone) {
+    /// What the last attempt has made, or may have.
+    fn of_last(&self, restore: &str, past: &Past, last: &Attempt) -> Vec<Item> {
+        let unknown = |why: String| {
+            vec![Item {
+                restore: restore.to_owned(),
+                resource_type: last.resource_type.clone(),
+                arn: None,
+                by: None,
+                ended_at: last.ended_at,
+                fate: Fate::Left(why),
+            }]
+        };
+        match &past.stage {
+            Stage::Completed { .. } | Stage::Failed { .. } => {
+                let mut items = self.of_attempt(restore, past, last);
+                if let (Stage::Completed { job_id, .. }, None) = (&past.stage, &last.made) {
+                    let mut item = unknown(format!("AWS does not say what job {job_id} has made"));
+                    if writes_into_existing(&last.resource_type, &last.metadata) {
+                        item[0].fate = Fate::Stays(EXISTING.to_owned());
+                    }
+                    items.splice(0..0, item);
+                }
+                items
+            }
+            Stage::Running { job_id } => unknown(format!(
+                "job {job_id} has not ended, as far as this run knows; run the plan again to follow it"
+            )),
+            Stage::Intended => {
+                unknown("a job may exist; run the plan again to find out".to_owned())
+            }
+            Stage::Withdrawn | Stage::Skipped => Vec::new(),
+        }
+    }
+
+    /// What the jobs of an attempt have made that AWS names.
+    fn of_attempt(&self, restore: &str, past: &Past, attempt: &Attempt) -> Vec<Item> {
+        let item = |made: &Made<'_>, by: Option<String>| Item {
+            restore: restore.to_owned(),
+            resource_type: made.resource_type.to_owned(),
+            arn: Some(made.arn.to_owned()),
+            by,
+            ended_at: attempt.ended_at,
+            fate: self.fate(restore, made),
+        };
+        let mut items = Vec::new();
+        if let Some(arn) = &attempt.made {
+            let is_own = matches!(&past.stage, Stage::Completed { created_resource_arn: Some(own), .. } if own == arn);
+            let made = Made {
+                arn,
+                resource_type: &attempt.resource_type,
+                metadata: Some(&attempt.metadata),
+                recovery_point_arn: &attempt.recovery_point_arn,
+                attempt,
+                deletion: if is_own {
+                    past.deletion.as_ref()
+                } else {
+                    past.others.get(arn).and_then(Option::as_ref)
+                },
+            };
+            items.push(item(&made, None));
+        }
+        let of_parts = nested_metadata(&attempt.metadata);
+        for job in attempt.nested.iter().flatten() {
+            let by = format!("{NESTED} {}", job.job_id);
+            let resource_type = job.resource_type.as_deref().unwrap_or_default();
+            let point = job
+                .recovery_point_arn
+                .as_deref()
+                .unwrap_or(&attempt.recovery_point_arn);
+            let Some(arn) = &job.created_resource_arn else {
+                items.extend(unnamed(restore, attempt, job, by));
+                continue;
+            };
+            // The part with a cluster's own state comes back as the cluster.
+            if attempt.made.as_ref() == Some(arn) {
+                continue;
+            }
+            let made = Made {
+                arn,
+                resource_type,
+                metadata: of_parts.get(point),
+                recovery_point_arn: point,
+                attempt,
+                deletion: past.others.get(arn).and_then(Option::as_ref),
+            };
+            let mut item = item(&made, Some(by));
+            if !job.has_ended() && matches!(item.fate, Fate::Delete { .. }) {
+                item.fate = Fate::Left(format!("nested job {} has not ended", job.job_id));
+            }
+            items.push(item);
+        }
+        items
+    }
+
+    fn fate(&self, restore: &str, made: &Made<'_>) -> Fate {
+        if made.deletion == Some(&Deletion::Gone) {
             return Fate::Gone;
         }
-        let named = match kind {
-            Kind::Existing => {
-                return Fate::Stays("it was there before: the restore wrote into it".to_owned());
+        let attempt = made.attempt;
+        if made
+            .metadata
+            .is_some_and(|metadata| writes_into_existing(made.resource_type, metadata))
+        {
+            return Fate::Stays(EXISTING.to_owned());
+        }
+        let is_ours = match attempt.ours {
+            Some(is_ours) => is_ours,
+            None => {
+                let started = attempt.started_at;
+                started.is_none_or(|at| at >= earliest(self.record.start))
             }
+        };
+        if !is_ours {
+            return Fate::Stays("its job was not started by this run".to_owned());
+        }
+        let Some(target) = self.targets.get(attempt.place) else {
+            return Fate::Left("it is in no target of the run: delete it yourself".to_owned());
+        };
+        let misfit = misfit_of_part(
+            made.arn,
+            made.resource_type,
+            made.metadata,
+            made.recovery_point_arn,
+            target,
+        );
+        if let Some(why) = misfit {
+            return Fate::Left(format!(
+                "it is not what was asked for, and is not deleted: {why}"
+            ));
+        }
+        let mut named = match types::kind(made.arn, made.resource_type, made.metadata) {
             Kind::Unknown => {
                 return Fate::Left(
                     "it is of no type that redrill deletes: delete it yourself".to_owned(),
                 );
             }
+            Kind::Unsure(why) => {
+                return Fate::Left(format!(
+                    "whether it was there before cannot be told: {why}; look at it, and delete it yourself"
+                ));
+            }
             Kind::Made(named) => named,
         };
-        let made = self.jobs.get(restore).copied().flatten();
-        let is_ours = match self.ours.get(restore).copied().flatten() {
-            Some(is_ours) => is_ours,
-            None => made.is_none_or(|at| at >= earliest(self.start)),
-        };
-        if !is_ours {
-            return Fate::Stays("its job was not started by this run".to_owned());
+        let entries = self.protect.keys().copied();
+        if let Some(by) = protects(entries, made.arn, made.resource_type, target) {
+            return Fate::Left(if self.protect.get(by) == Some(&true) {
+                format!("it is protected: `protect` has `{by}`")
+            } else {
+                format!("it is protected: `protect` had `{by}` when the plan was run")
+            });
         }
-        if let Some(by) = protected_by {
-            return Fate::Left(format!("it is protected: `protect` has `{by}`"));
-        }
-        let nth = self.left.get(restore).copied().unwrap_or(0);
+        named.place = attempt.place;
         Fate::Delete {
             named,
-            token: token(&self.run, arn, nth),
+            token: self.record.token(restore, made.arn),
+            doubt: None,
         }
-    }
-
-    /// How many restores stand between it and one that needs nothing.
-    fn depth(&self, restore: &str) -> usize {
-        let mut depth = 0;
-        let mut level = BTreeSet::from([restore]);
-        while depth <= self.needs.len() {
-            level = level
-                .into_iter()
-                .filter_map(|name| self.needs.get(name))
-                .flatten()
-                .map(String::as_str)
-                .collect();
-            if level.is_empty() {
-                break;
-            }
-            depth += 1;
-        }
-        depth
     }
 }
 
-/// The index of the target that a resource is in: that of its ARN, which of some types names no account or Region.
-fn place(places: &Places, restore: &str, arn: &str) -> Option<usize> {
-    let targets = &places.targets;
-    let own = places.place(restore);
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [_, _, _, region, account, _] = parts.as_slice() else {
+const EXISTING: &str = "it was there before: the restore wrote into it";
+
+/// A nested job of which AWS names nothing, where that says that something may be there.
+fn unnamed(restore: &str, attempt: &Attempt, job: &NestedJob, by: String) -> Option<Item> {
+    let resource_type = job.resource_type.clone().unwrap_or_default();
+    let why = if !job.has_ended() {
+        format!("nested job {} has not ended", job.job_id)
+    } else if job.status == "COMPLETED" && resource_type != attempt.resource_type {
+        format!("AWS does not say what nested job {} has made", job.job_id)
+    } else {
         return None;
     };
-    let is_there = |target: &Target| {
-        (region.is_empty() || target.region == *region)
-            && (account.is_empty() || target.account == *account)
+    Some(Item {
+        restore: restore.to_owned(),
+        resource_type,
+        arn: None,
+        by: Some(by),
+        ended_at: attempt.ended_at,
+        fate: Fate::Left(why),
+    })
+}
+
+/// The metadata that a request has for the parts of a composite recovery point, by their ARNs: `nestedRestoreJobs`, whose
+/// values are JSON in strings (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-eks.html>).
+fn nested_metadata(metadata: &Metadata) -> BTreeMap<String, Metadata> {
+    let mut entries = metadata.iter();
+    let text = entries.find(|(key, _)| key.eq_ignore_ascii_case("nestedRestoreJobs"));
+    let parts: BTreeMap<String, serde_json::Value> = text
+        .and_then(|(_, text)| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let of_part = |value: serde_json::Value| {
+        let value = match &value {
+            serde_json::Value::String(text) => serde_json::from_str(text).ok()?,
+            _ => value,
+        };
+        let entries = value.as_object()?.iter().map(|(key, value)| {
+            let text = value.as_str().map(str::to_owned);
+            (key.clone(), text.unwrap_or_else(|| value.to_string()))
+        });
+        Some(entries.collect())
     };
-    if targets.get(own).is_some_and(is_there) {
-        return Some(own);
-    }
-    targets.iter().position(is_there)
+    let parts = parts.into_iter();
+    parts
+        .filter_map(|(arn, value)| Some((arn, of_part(value)?)))
+        .collect()
+}
+
+/// What stays behind at AWS, or stands in the way, when these things are deleted: what AWS documents of each type.
+#[must_use]
+pub fn leaves(levels: &[Vec<Item>]) -> Vec<String> {
+    let types: BTreeSet<&str> = levels
+        .iter()
+        .flatten()
+        .filter_map(|item| match &item.fate {
+            Fate::Delete { named, .. } => Some(named.type_name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let leaves = |name: &str| {
+        let (what, documented) = types::leaves(name)?;
+        Some(format!("{name}: {what} ({documented})"))
+    };
+    types.into_iter().filter_map(leaves).collect()
 }
 
 /// AWS's clock and this machine's may differ a little: a job that is younger than this is taken for the run's.
 fn earliest(start: Timestamp) -> Timestamp {
     let skew = jiff::SignedDuration::from_mins(15);
     start.saturating_sub(skew).unwrap_or(start)
-}
-
-/// The same deletion has the same client token, whoever asks for it; after a refusal it is another.
-fn token(run: &str, arn: &str, nth: u32) -> String {
-    let name = format!("urn:redrill:cleanup:{run}:{arn}:{nth}");
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }

@@ -1,13 +1,34 @@
 //! What can be deleted, and how: `types.yaml`, which has a source for each.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::render::Metadata;
 
 /// The table.
 const TABLE: &str = include_str!("types.yaml");
+
+/// The table, read.
+static ROWS: LazyLock<Vec<Row>> =
+    // Embedded, and read by a test.
+    LazyLock::new(|| serde_yaml::from_str(TABLE).unwrap_or_default());
+
+/// Properties of a resource that say when it was made, as the types of CloudFormation call them.
+const CREATED: [&str; 10] = [
+    "InstanceCreateTime",
+    "ClusterCreateTime",
+    "CreationTime",
+    "CreationDateTime",
+    "CreationDate",
+    "CreationTimestamp",
+    "CreateTime",
+    "CreatedTime",
+    "CreatedAt",
+    "LaunchTime",
+];
 
 /// One row of it.
 #[derive(Debug, Deserialize)]
@@ -20,7 +41,11 @@ struct Row {
     #[serde(default)]
     identifier: Identifier,
     #[serde(default)]
+    name: bool,
+    #[serde(default)]
     new: BTreeMap<String, String>,
+    leaves: Option<String>,
+    documented: Option<String>,
     #[serde(rename = "source")]
     _source: String,
 }
@@ -40,8 +65,46 @@ pub struct Named {
     pub type_name: String,
     /// Its primary identifier.
     pub identifier: String,
+    /// Whether that is a name, which somebody can give again.
+    pub is_name: bool,
     /// The index of the target that it is in, among those of the run.
     pub place: usize,
+}
+
+/// A resource that exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// When it was made, where AWS tells.
+    pub made_at: Option<Timestamp>,
+}
+
+impl Found {
+    /// Reads the properties that Cloud Control API tells, a JSON object.
+    #[must_use]
+    pub fn of(properties: &str) -> Self {
+        let properties: serde_json::Value = serde_json::from_str(properties).unwrap_or_default();
+        let mut told = CREATED.iter().filter_map(|name| properties.get(name));
+        Self {
+            made_at: told.find_map(time),
+        }
+    }
+}
+
+/// A time as properties have it: a text, or seconds since 1970.
+fn time(value: &serde_json::Value) -> Option<Timestamp> {
+    match value {
+        serde_json::Value::String(text) => text.parse().ok(),
+        number => {
+            let seconds = number.as_f64()?;
+            Timestamp::from_duration(jiff::SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
+        }
+    }
+}
+
+/// What stays behind at AWS when a resource of a type of CloudFormation is deleted, and where that is documented.
+pub(super) fn leaves(type_name: &str) -> Option<(&'static str, &'static str)> {
+    let row = ROWS.iter().find(|row| row.r#type == type_name)?;
+    Some((row.leaves.as_deref()?, row.documented.as_deref()?))
 }
 
 /// What can be done about a resource.
@@ -49,118 +112,154 @@ pub struct Named {
 pub(super) enum Kind {
     /// It was made by the restore, and can be deleted.
     Made(Named),
-    /// It was there before.
-    Existing,
+    /// Whether the restore made it cannot be told from its request: why.
+    Unsure(String),
     /// It cannot be deleted this way.
     Unknown,
 }
 
-/// The table, read.
-pub(super) struct Types(Vec<Row>);
-
-impl Types {
-    pub(super) fn embedded() -> Self {
-        // Embedded, and read by a test.
-        Self(serde_yaml::from_str(TABLE).unwrap_or_default())
-    }
-
-    pub(super) fn kind(&self, arn: &str, resource_type: &str, metadata: &Metadata) -> Kind {
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let ["arn", _, service, _, _, resource] = parts.as_slice() else {
-            return Kind::Unknown;
-        };
-        let whole = format!("{service}:{resource}");
-        let row = self.0.iter().find(|row| {
-            whole.starts_with(&row.arn)
-                && (row.types.is_empty() || row.types.iter().any(|t| t == resource_type))
+/// What can be done about the resource of an ARN, which a job of this type and metadata has named; the metadata of a nested
+/// job may not be known.
+pub(super) fn kind(arn: &str, resource_type: &str, metadata: Option<&Metadata>) -> Kind {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let ["arn", _, service, _, _, resource] = parts.as_slice() else {
+        return Kind::Unknown;
+    };
+    let whole = format!("{service}:{resource}");
+    let row = ROWS.iter().find(|row| {
+        whole.starts_with(&row.arn)
+            && (row.types.is_empty() || row.types.iter().any(|t| t == resource_type))
+    });
+    let Some((row, rest)) = row.and_then(|row| Some((row, whole.strip_prefix(&row.arn)?))) else {
+        return Kind::Unknown;
+    };
+    for (key, value) in &row.new {
+        let mut said = metadata.into_iter().flat_map(Metadata::iter);
+        let said = said.find(|(name, said)| {
+            name.eq_ignore_ascii_case(key) && said.eq_ignore_ascii_case(value)
         });
-        let Some((row, rest)) = row.and_then(|row| Some((row, whole.strip_prefix(&row.arn)?)))
-        else {
-            return Kind::Unknown;
+        let why = match said {
+            // AWS is not known to read a key that is spelled otherwise; an id that it made up is new all the same.
+            Some((name, _)) if name == key || !row.name => continue,
+            Some((name, _)) => format!("its request has `{name}`, which AWS spells `{key}`"),
+            None => format!("its request does not say `{key}: {value}`"),
         };
-        let is_new = row.new.iter().all(|(key, value)| {
-            let mut said = metadata.iter();
-            let said = said.find(|(name, _)| name.eq_ignore_ascii_case(key));
-            said.is_some_and(|(_, said)| said.eq_ignore_ascii_case(value))
-        });
-        if !is_new {
-            return Kind::Existing;
-        }
-        let identifier = match row.identifier {
-            Identifier::Rest => rest.to_owned(),
-            // The parts of a compound identifier stand in their order, with `|` between.
-            Identifier::Pair => rest.replacen("/table/", "|", 1),
-        };
-        Kind::Made(Named {
-            type_name: row.r#type.clone(),
-            identifier,
-            place: 0,
-        })
+        return Kind::Unsure(why);
     }
+    let identifier = match row.identifier {
+        Identifier::Rest => rest.to_owned(),
+        // The parts of a compound identifier stand in their order, with `|` between.
+        Identifier::Pair => rest.replacen("/table/", "|", 1),
+    };
+    Kind::Made(Named {
+        type_name: row.r#type.clone(),
+        identifier,
+        is_name: row.name,
+        place: 0,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kind(arn: &str, resource_type: &str, metadata: &[(&str, &str)]) -> Kind {
+    fn of(arn: &str, resource_type: &str, metadata: &[(&str, &str)]) -> Kind {
         let metadata = metadata
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        Types::embedded().kind(arn, resource_type, &metadata)
+        kind(arn, resource_type, Some(&metadata))
     }
 
-    fn made(type_name: &str, identifier: &str) -> Kind {
+    fn made(type_name: &str, identifier: &str, is_name: bool) -> Kind {
         Kind::Made(Named {
             type_name: type_name.to_owned(),
             identifier: identifier.to_owned(),
+            is_name,
             place: 0,
         })
     }
 
     #[test]
-    fn what_was_made_is_told_from_what_was_there() {
+    fn what_was_made_is_told_from_what_may_have_been_there() {
         let efs = "arn:aws:elasticfilesystem:us-west-2:1:file-system/fs-1";
+        let bucket = "arn:aws:s3:::b";
         assert_eq!(
-            kind(efs, "EFS", &[("newfilesystem", "True")]),
-            made("AWS::EFS::FileSystem", "fs-1")
+            of(efs, "EFS", &[("newfilesystem", "True")]),
+            made("AWS::EFS::FileSystem", "fs-1", false)
         );
         assert_eq!(
-            kind(efs, "EFS", &[("newFileSystem", "false")]),
-            Kind::Existing
+            of(bucket, "S3", &[("NewBucket", "true")]),
+            made("AWS::S3::Bucket", "b", true)
         );
-        assert_eq!(kind(efs, "EFS", &[]), Kind::Existing);
+        for (arn, of_type, metadata) in [
+            (efs, "EFS", &[][..]),
+            (efs, "EFS", &[("newFileSystem", "yes")]),
+            (bucket, "S3", &[("newbucket", "true")]),
+            ("arn:aws:redshift:us-west-2:1:cluster:c", "Redshift", &[]),
+        ] {
+            let kind = of(arn, of_type, metadata);
+            assert!(matches!(kind, Kind::Unsure(_)), "{arn}: {kind:?}");
+        }
+        assert!(matches!(kind(efs, "EFS", None), Kind::Unsure(_)));
+        let volume = "arn:aws:ec2:us-west-2:1:volume/vol-1";
         assert_eq!(
-            kind("arn:aws:s3:::b", "S3", &[("NewBucket", "true")]),
-            made("AWS::S3::Bucket", "b")
+            kind(volume, "EBS", None),
+            made("AWS::EC2::Volume", "vol-1", false)
         );
         assert_eq!(
-            kind("arn:aws:s3:::b", "EBS", &[("destinationBucketName", "b")]),
-            Kind::Unknown
-        );
-        assert_eq!(
-            kind(
+            of(
                 "arn:aws:timestream:us-west-2:1:database/d/table/t",
                 "Timestream",
                 &[]
             ),
-            made("AWS::Timestream::Table", "d|t")
+            made("AWS::Timestream::Table", "d|t", true)
         );
+        let cluster = "arn:aws:rds:us-west-2:1:cluster:c";
         assert_eq!(
-            kind("arn:aws:rds:us-west-2:1:cluster:c", "Neptune", &[]),
-            made("AWS::Neptune::DBCluster", "c")
+            of(cluster, "Neptune", &[]),
+            made("AWS::Neptune::DBCluster", "c", true)
         );
-        assert_eq!(
-            kind("arn:aws:rds:us-west-2:1:cluster:c", "DocumentDB", &[]),
-            Kind::Unknown
-        );
-        assert_eq!(kind("nonsense", "EFS", &[]), Kind::Unknown);
+        for (arn, of_type) in [
+            (bucket, "EBS"),
+            (cluster, "DocumentDB"),
+            ("nonsense", "EFS"),
+        ] {
+            assert_eq!(of(arn, of_type, &[]), Kind::Unknown, "{arn}");
+        }
+    }
+
+    #[test]
+    fn when_a_resource_was_made_is_read_where_it_is_told() {
+        let at: Timestamp = "2026-11-29T08:20:00Z".parse().unwrap();
+        for properties in [
+            r#"{"InstanceCreateTime":"2026-11-29T08:20:00Z"}"#,
+            r#"{"CreationTime":"2026-11-29T09:20:00+01:00"}"#,
+            r#"{"CreatedAt":1795940400}"#,
+        ] {
+            assert_eq!(Found::of(properties).made_at, Some(at), "{properties}");
+        }
+        for properties in [
+            "{}",
+            "",
+            r#"{"CreationTime":"yesterday"}"#,
+            r#"{"TableName":"t"}"#,
+        ] {
+            assert_eq!(Found::of(properties).made_at, None, "{properties}");
+        }
     }
 
     #[test]
     fn the_table_is_read_whole() {
         let rows: Vec<serde_json::Value> = serde_yaml::from_str(TABLE).unwrap();
-        assert_eq!(Types::embedded().0.len(), rows.len());
+        assert_eq!(ROWS.len(), rows.len());
+        for row in ROWS.iter() {
+            assert_eq!(
+                row.leaves.is_some(),
+                row.documented.is_some(),
+                "{}",
+                row.r#type
+            );
+        }
     }
 }

@@ -40,9 +40,12 @@ pub(super) struct Cleanup {
     /// Delete without asking
     #[arg(long, short)]
     pub(super) yes: bool,
-    /// The account, typed out: asked for, beside --yes, where something looks like production
-    #[arg(long, value_name = "ID")]
-    pub(super) confirm_account: Option<String>,
+    /// Each account in which something is deleted, typed out: asked for, beside --yes, where something looks like production
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    pub(super) confirm_account: Vec<String>,
+    /// Delete with --yes what is known by its name alone as well, a day after its job has ended and later
+    #[arg(long)]
+    pub(super) known_by_name: bool,
 }
 
 #[derive(Args, Debug)]

@@ -16,12 +16,13 @@ static FORMS: LazyLock<BTreeMap<String, Vec<String>>> =
 /// Keys that name what was backed up, whose value a new resource can never be.
 const OF_THE_SOURCE: [(&str, &str); 2] = [("EFS", "file-system-id"), ("EBS", "volumeId")];
 
-/// Whether a request writes into something that exists, rather than make something new.
+/// Whether what AWS names once a request is carried out was there before: the restore wrote into it, and made nothing that
+/// stands by itself.
 #[must_use]
 pub fn writes_into_existing(resource_type: &str, metadata: &Metadata) -> bool {
     let rules = TABLE.existing.get(title(resource_type));
     let mut rules = rules.into_iter().flatten();
-    rules.any(|rule| rule.condition.holds(metadata))
+    rules.any(|rule| !rule.makes && rule.condition.holds(metadata))
 }
 
 /// Why the ARN that AWS gives of what a job has made cannot be that of what its request asked for; none where it can.

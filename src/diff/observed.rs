@@ -119,6 +119,9 @@ pub struct Past {
     pub told: Option<Told>,
     /// How far the deletion of what it has made is, where that was asked for.
     pub deletion: Option<Deletion>,
+    /// What else its jobs have made, by ARN: nested ones, those that have failed, and those of earlier attempts; and how far
+    /// the deletion of each is, where that was asked for.
+    pub others: BTreeMap<String, Option<Deletion>>,
 }
 
 impl Past {
@@ -135,6 +138,7 @@ impl Past {
             checks: BTreeMap::new(),
             told: None,
             deletion: None,
+            others: BTreeMap::new(),
         }
     }
 }

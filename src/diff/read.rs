@@ -82,6 +82,8 @@ pub struct JobQuery {
     pub account: String,
     /// AWS's name of the resource type; all where it is absent.
     pub resource_type: Option<String>,
+    /// The job that they are nested in; all where it is absent.
+    pub parent: Option<String>,
     /// Created at this time or later.
     pub created_after: Option<Timestamp>,
     /// Ended at this time or later.
@@ -103,10 +105,25 @@ pub struct Job {
     pub created_at: Option<Timestamp>,
     /// When it ended.
     pub completed_at: Option<Timestamp>,
+    /// AWS's name of the type of what it restores.
+    pub resource_type: Option<String>,
+    /// Whether other jobs are nested in it.
+    pub is_parent: bool,
+    /// The job that it is nested in.
+    pub parent: Option<String>,
     /// What it restores.
     pub recovery_point_arn: Option<String>,
     /// When that was made.
     pub recovery_point_created_at: Option<Timestamp>,
+}
+
+impl Job {
+    /// Whether it is nested in another, by that one's id.
+    #[must_use]
+    pub fn is_nested_in(&self, id: &str) -> bool {
+        let parent = self.parent.as_ref();
+        parent.is_some_and(|parent| parent.eq_ignore_ascii_case(id))
+    }
 }
 
 /// How far a job is.

@@ -89,6 +89,8 @@ pub(super) struct Existing {
     #[serde(flatten)]
     pub(super) condition: Condition,
     into: String,
+    #[serde(default)]
+    pub(super) makes: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -79,7 +79,12 @@ impl Part {
         let home = (&*parent.account, &*parent.region);
         let row = resource_types::find(self.point.resource_type());
         let metadata = Metadata::from(&self.metadata);
-        let created_arn = course::created_arn(row, &self.point, home, &metadata, id);
+        // The part with the cluster's own state comes back as the cluster.
+        let is_state = self.point.resource_type() == parent.point.resource_type();
+        let created_arn = match &parent.created_arn {
+            Some(cluster) if is_state => cluster.to_string(),
+            _ => course::created_arn(row, &self.point, home, &metadata, id),
+        };
         let body = json!({
             "RecoveryPointArn": self.point.arn(),
             "Metadata": self.metadata,

@@ -29,16 +29,24 @@ pub(super) enum Due {
     Compare,
     /// Tell what its checks have come to.
     Publish,
+    /// List the jobs that are nested in its own.
+    Nested,
 }
 
 impl Due {
     /// Those that others wait for first.
-    pub(super) const ALL: [Self; 4] = [Self::Publish, Self::List, Self::Compare, Self::Start];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Publish,
+        Self::Nested,
+        Self::List,
+        Self::Compare,
+        Self::Start,
+    ];
 
     fn operation(self) -> &'static str {
         match self {
             Self::Start => "StartRestoreJob",
-            Self::List => "ListRestoreJobs",
+            Self::List | Self::Nested => "ListRestoreJobs",
             Self::Compare => "GetRestoreJobMetadata",
             Self::Publish => "PutRestoreValidationResult",
         }
@@ -56,6 +64,8 @@ pub(super) enum Answer {
     Candidates(usize, Result<Page, ApiError>),
     /// Of one of them, by its id.
     Metadata(usize, String, Result<BTreeMap<String, String>, ApiError>),
+    /// Of the jobs that are nested in a restore's.
+    Nested(usize, Result<Page, ApiError>),
     /// Of a job that is followed.
     Polled(usize, Result<Job, ApiError>),
     /// Of the jobs of a target, by its index.
@@ -262,6 +272,18 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         let api = self.api(place);
         self.tasks
             .spawn(async move { Answer::Candidates(step, api.jobs_page(&query, token).await) });
+    }
+
+    pub(super) fn nested(
+        &mut self,
+        place: usize,
+        step: usize,
+        query: JobQuery,
+        token: Option<String>,
+    ) {
+        let api = self.api(place);
+        self.tasks
+            .spawn(async move { Answer::Nested(step, api.jobs_page(&query, token).await) });
     }
 
     pub(super) fn metadata(&mut self, place: usize, step: usize, job_id: String) {

@@ -36,7 +36,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
     ) -> Result<bool, Stopped> {
         let is_drained = self.schedule.is_drained();
         match due {
-            Due::Publish => {}
+            Due::Publish | Due::Nested => {}
             _ if !self.requests.contains_key(&step) => {
                 self.calls.take_due(place, due);
                 return Ok(true);
@@ -72,6 +72,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 self.flush()?;
                 self.publish(step);
             }
+            (Due::Nested, _) => self.list_nested(place, step),
             _ => self.ask_next(place, step),
         }
         Ok(true)

@@ -51,7 +51,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             account: self.engine.plan.targets[place].account.clone(),
             resource_type: Some(resource_type.to_owned()),
             created_after: Some(since),
-            completed_after: None,
+            ..JobQuery::default()
         }
     }
 

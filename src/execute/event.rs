@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Endpoint;
 use super::outline::Outline;
 use super::waiting::Awaited;
-use crate::diff::Begun;
+use crate::diff::{Begun, Job};
 use crate::plan::Request;
 use crate::render::{Resolved, Secrets, Target};
 
@@ -151,6 +151,16 @@ pub enum Event {
         /// AWS's status.
         status: String,
     },
+    /// The jobs that are nested in the restore's, one for each recovery point of a composite one: said before the job's own
+    /// end is, or by whoever asks for them later.
+    Nested {
+        /// The restore.
+        restore: String,
+        /// The job that they are nested in.
+        job_id: String,
+        /// All of them.
+        jobs: Vec<NestedJob>,
+    },
     /// The job has completed.
     Completed {
         /// The restore.
@@ -178,6 +188,9 @@ pub enum Event {
         started_at: Option<Timestamp>,
         /// By AWS's clock.
         ended_at: Option<Timestamp>,
+        /// What it had made by then; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        created_resource_arn: Option<String>,
     },
     /// The job goes on for longer than the plan's `timeout`: it is not followed any more in this run of redrill.
     Overdue {
@@ -298,6 +311,44 @@ pub enum Event {
     RunEnded,
 }
 
+/// A job that is nested in another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NestedJob {
+    /// Its id.
+    pub job_id: String,
+    /// AWS's status.
+    pub status: String,
+    /// AWS's name of the resource type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<String>,
+    /// The recovery point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_point_arn: Option<String>,
+    /// What it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_resource_arn: Option<String>,
+}
+
+impl NestedJob {
+    /// Whether nothing more will come of it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status.as_str(), "COMPLETED" | "FAILED" | "ABORTED")
+    }
+}
+
+impl From<Job> for NestedJob {
+    fn from(job: Job) -> Self {
+        Self {
+            job_id: job.id,
+            status: job.status.to_string(),
+            resource_type: job.resource_type,
+            recovery_point_arn: job.recovery_point_arn,
+            created_resource_arn: job.created_resource_arn,
+        }
+    }
+}
+
 /// What a command that judges has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -334,6 +385,7 @@ impl Event {
             | Self::Refused { restore, .. }
             | Self::Rejected { restore, .. }
             | Self::Seen { restore, .. }
+            | Self::Nested { restore, .. }
             | Self::Completed { restore, .. }
             | Self::Failed { restore, .. }
             | Self::Overdue { restore }

@@ -104,6 +104,15 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
 
     /// What AWS says of a job.
     pub(super) fn polled(&mut self, step: usize, job: Job) -> Result<(), Stopped> {
+        if job.is_parent && job.status.is_final() {
+            self.look_inside(step, job);
+            return Ok(());
+        }
+        self.took_in(step, job)
+    }
+
+    /// The same, once what is nested in it is known.
+    pub(super) fn took_in(&mut self, step: usize, job: Job) -> Result<(), Stopped> {
         let restore = self.name(step);
         let place = self.place(step);
         match job.status {
@@ -143,6 +152,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                         .unwrap_or_else(|| "AWS gives no reason".to_owned()),
                     started_at: job.created_at,
                     ended_at: job.completed_at,
+                    created_resource_arn: job.created_resource_arn,
                 }])?;
                 self.fail(step, "failed")
             }

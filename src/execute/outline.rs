@@ -31,6 +31,9 @@ pub struct Outline {
     /// The names of the steps of the cutover, where it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cutover: Vec<String>,
+    /// What `protect` had: it holds when the run is cleaned up, whatever has become of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protect: Vec<String>,
 }
 
 /// Who runs it, where, and which version of the plan.
@@ -112,7 +115,12 @@ impl From<Objectives> for Goals {
 impl Outline {
     /// The outline of a plan.
     #[must_use]
-    pub fn of(plan: &Plan, origin: Origin, cutover: bool) -> Self {
+    pub fn of<'a>(
+        plan: &Plan,
+        origin: Origin,
+        cutover: bool,
+        protect: impl Iterator<Item = &'a str>,
+    ) -> Self {
         let restore = |step: &Step| OutlinedRestore {
             name: step.name.to_string(),
             resource_type: step.draft.request.resource_type.clone(),
@@ -137,6 +145,7 @@ impl Outline {
             } else {
                 Vec::new()
             },
+            protect: protect.map(str::to_owned).collect(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::calls::{Answer, Calls, Due};
 use super::checking::Checking;
 use super::engine::{Control, Ended, Engine, Stopped};
 use super::late::Late;
+use super::nested::Parent;
 use super::schedule::Schedule;
 use super::settle::Question;
 use super::state;
@@ -39,6 +40,8 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) checking: Checking,
     /// How often AWS Backup was told in vain what the checks of a restore have come to.
     pub(super) publishing: BTreeMap<usize, u32>,
+    /// Jobs that have ended, of which nested ones are being listed.
+    pub(super) parents: BTreeMap<usize, Parent>,
     /// Attempts other than the first.
     pub(super) attempts: BTreeMap<usize, u32>,
     pub(super) observed: Observed,
@@ -101,6 +104,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             calls: Calls::new(&plan.targets, api, !engine.policy.no_rate_limit, now),
             checking: Checking::new(Arc::clone(&engine.commands)),
             publishing: BTreeMap::new(),
+            parents: BTreeMap::new(),
             attempts: diff
                 .changes
                 .iter()
@@ -373,6 +377,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                 self.watching[place].look_again(step, at);
                 Ok(())
             }
+            Answer::Nested(step, answer) => self.nested(step, answer),
             Answer::Published(step, answer) => self.published(step, answer),
             Answer::Listed(place, Ok((jobs, next))) => {
                 self.well_at(place, "ListRestoreJobs")?;

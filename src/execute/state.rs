@@ -195,16 +195,62 @@ fn after_completion(past: &Past, event: &Event) -> Option<Past> {
         (Event::NotPublished { .. }, None) if !past.checks.is_empty() => {
             past.told = Some(Told::Refused);
         }
-        (Event::Deleting { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {
-            past.deletion = Some(Deletion::Asked);
+        (Event::Deleting { .. } | Event::Deleted { .. } | Event::Left { .. }, deletion) => {
+            past.deletion = Some(next_deletion(deletion.as_ref(), event)?);
         }
-        (Event::Deleted { .. }, Some(Deletion::Asked)) => past.deletion = Some(Deletion::Gone),
-        (Event::Left { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {
-            past.deletion = Some(Deletion::Left)
-        }
+        (Event::Nested { .. }, _) => {}
         _ => return None,
     }
     Some(past)
+}
+
+/// How far a deletion is after an event; none where the event cannot follow.
+fn next_deletion(was: Option<&Deletion>, event: &Event) -> Option<Deletion> {
+    match (event, was) {
+        (Event::Deleting { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {
+            Some(Deletion::Asked)
+        }
+        (Event::Deleted { .. }, Some(Deletion::Asked)) => Some(Deletion::Gone),
+        (Event::Left { .. }, None | Some(Deletion::Asked | Deletion::Left)) => Some(Deletion::Left),
+        _ => None,
+    }
+}
+
+/// The deletion of what a nested job, a failed one or that of an earlier attempt has made: in any stage, as it is no step in
+/// the life of the restore. None where the event is none of it.
+fn of_others(past: &Past, event: &Event) -> Option<Option<Past>> {
+    let (Event::Deleting { arn, .. } | Event::Deleted { arn, .. } | Event::Left { arn, .. }) =
+        event
+    else {
+        return None;
+    };
+    let is_own = matches!(&past.stage, Stage::Completed { created_resource_arn: Some(own), .. } if own == arn);
+    let was = past.others.get(arn).filter(|_| !is_own)?;
+    Some(next_deletion(was.as_ref(), event).map(|is| {
+        let mut past = past.clone();
+        past.others.insert(arn.clone(), Some(is));
+        past
+    }))
+}
+
+/// Remembers what else the jobs of a restore have made.
+fn remember(past: &mut Past, event: &Event) {
+    let made: Vec<&String> = match event {
+        Event::Nested { jobs, .. } => {
+            let made = jobs
+                .iter()
+                .filter_map(|job| job.created_resource_arn.as_ref());
+            made.collect()
+        }
+        Event::Failed {
+            created_resource_arn,
+            ..
+        } => created_resource_arn.iter().collect(),
+        _ => return,
+    };
+    for arn in made {
+        past.others.entry(arn.clone()).or_default();
+    }
 }
 
 /// What a restore is after an event.
@@ -213,6 +259,28 @@ fn after_completion(past: &Past, event: &Event) -> Option<Past> {
 ///
 /// Where the event cannot follow what was.
 pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
+    let event = &recorded.event;
+    if let Some(is) = past.as_ref().and_then(|past| of_others(past, event)) {
+        return is.ok_or_else(|| illegal(past.as_ref(), event));
+    }
+    let mut past = past;
+    let others = past.as_mut().map(|past| std::mem::take(&mut past.others));
+    let mut is = stage_after(past, recorded)?;
+    is.others = others.unwrap_or_default();
+    remember(&mut is, event);
+    Ok(is)
+}
+
+fn illegal(past: Option<&Past>, event: &Event) -> Illegal {
+    Illegal {
+        restore: event.restore().unwrap_or_default().to_owned(),
+        was: past.map_or_else(|| "untouched".to_owned(), |p| format!("{:?}", p.stage)),
+        event: format!("{event:?}"),
+    }
+}
+
+/// What a restore is after an event that is a step in its life.
+fn stage_after(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
     use Stage::{Completed, Failed, Intended, Running, Skipped, Withdrawn};
     let event = &recorded.event;
     let attempt = past.as_ref().map_or(1, |past| past.attempt);
@@ -255,9 +323,12 @@ pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
             job_id: None,
             message: message.clone(),
         },
-        (Some(running @ Running { .. }), Event::Seen { .. } | Event::Overdue { .. }) => {
-            running.clone()
-        }
+        (
+            Some(running @ Running { .. }),
+            Event::Seen { .. } | Event::Overdue { .. } | Event::Nested { .. },
+        ) => running.clone(),
+        // Whoever cleans up asks for the nested jobs of one that has failed, too.
+        (Some(failed @ Failed { .. }), Event::Nested { .. }) => failed.clone(),
         (
             Some(Running { job_id }),
             Event::Completed {
@@ -285,11 +356,7 @@ pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
             if let Some(past) = completed.and_then(|past| after_completion(past, event)) {
                 return Ok(past);
             }
-            return Err(Illegal {
-                restore: event.restore().unwrap_or_default().to_owned(),
-                was: past.map_or_else(|| "untouched".to_owned(), |p| format!("{:?}", p.stage)),
-                event: format!("{event:?}"),
-            });
+            return Err(illegal(past.as_ref(), event));
         }
     };
     Ok(match past {

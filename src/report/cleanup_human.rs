@@ -30,10 +30,21 @@ pub fn cleanup_human(levels: &[Vec<Item>]) -> String {
 
 fn row(item: &Item) -> Vec<String> {
     let (word, why) = match &item.fate {
-        Fate::Delete { named, .. } => ("delete", named.type_name.clone()),
+        Fate::Delete { named, doubt, .. } => (
+            "delete",
+            match doubt {
+                Some(doubt) => format!("{}; look first: {doubt}", named.type_name),
+                None => named.type_name.clone(),
+            },
+        ),
         Fate::Gone => ("gone", String::new()),
         Fate::Stays(why) => ("stays", why.clone()),
         Fate::Left(why) => ("left", why.clone()),
+    };
+    let why = match &item.by {
+        Some(by) if why.is_empty() => format!("of {by}"),
+        Some(by) => format!("{why}, of {by}"),
+        None => why,
     };
     vec![
         word.to_owned(),

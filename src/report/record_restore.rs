@@ -2,7 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::run::{CheckReport, CheckStatus, Cleanup, Objectives, RestoreReport, RunStatus, Try};
+use super::run::{
+    AlsoMade, CheckReport, CheckStatus, Cleanup, Objectives, RestoreReport, RunStatus, Try,
+};
+use crate::diff::writes_into_existing;
 use crate::execute::{CheckVerdict, Event, Recorded};
 
 /// How far two clocks may differ that tell the same time.
@@ -87,6 +90,8 @@ impl RestoreReport {
             checks: Vec::new(),
             validation: None,
             cleanup: None,
+            into_existing: false,
+            also_made: Vec::new(),
             objectives: Objectives::default(),
             rto_seconds: None,
             rpo_seconds: None,
@@ -95,6 +100,15 @@ impl RestoreReport {
 
     /// As it was before anything was sent, for another attempt.
     fn afresh(&mut self, attempt: u32) {
+        if let Some(arn) = self.created_resource_arn.take() {
+            self.also_made.push(AlsoMade {
+                arn,
+                resource_type: Some(self.resource_type.clone()),
+                job_id: self.job_id.take(),
+                nested: false,
+                cleanup: self.cleanup.take(),
+            });
+        }
         *self = Self {
             status: RunStatus::Unanswered,
             attempts: attempt,
@@ -144,6 +158,8 @@ impl RestoreReport {
                 self.request_sha256 = Some(digest.clone());
                 self.recovery_point_arn = Some(request.recovery_point_arn.clone());
                 self.resource_type.clone_from(&request.resource_type);
+                self.into_existing =
+                    writes_into_existing(&request.resource_type, &request.metadata);
             }
             Event::Accepted { job_id, .. } => {
                 self.status = RunStatus::Running;
@@ -182,7 +198,7 @@ impl RestoreReport {
                 ..
             } => {
                 self.status = RunStatus::Completed;
-                self.created_resource_arn.clone_from(created_resource_arn);
+                self.has_made(created_resource_arn.as_ref());
                 self.timed(recorded, *started_at, *ended_at);
                 self.message.clone_from(message);
                 self.rpo_seconds = run_start
@@ -194,11 +210,29 @@ impl RestoreReport {
                 message,
                 started_at,
                 ended_at,
+                created_resource_arn,
                 ..
             } => {
                 self.status = RunStatus::Failed;
                 self.timed(recorded, *started_at, *ended_at);
                 self.message = Some(format!("{status}: {message}"));
+                self.has_made(created_resource_arn.as_ref());
+            }
+            Event::Nested { jobs, .. } => {
+                for job in jobs {
+                    let Some(arn) = &job.created_resource_arn else {
+                        continue;
+                    };
+                    if self.made(arn).is_none() {
+                        self.also_made.push(AlsoMade {
+                            arn: arn.clone(),
+                            resource_type: job.resource_type.clone(),
+                            job_id: Some(job.job_id.clone()),
+                            nested: true,
+                            cleanup: None,
+                        });
+                    }
+                }
             }
             Event::Skipped { because, .. } => {
                 self.status = RunStatus::Skipped;
@@ -217,10 +251,29 @@ impl RestoreReport {
                     _ => format!("not published: {message}"),
                 });
             }
-            Event::Deleting { .. } => self.cleanup = Some(Cleanup::Asked),
-            Event::Deleted { .. } => self.cleanup = Some(Cleanup::Gone),
-            Event::Left { message, .. } => self.cleanup = Some(Cleanup::Left(message.clone())),
+            Event::Deleting { arn, .. } => self.is_cleaned_up(arn, Cleanup::Asked),
+            Event::Deleted { arn, .. } => self.is_cleaned_up(arn, Cleanup::Gone),
+            Event::Left { arn, message, .. } => {
+                self.is_cleaned_up(arn, Cleanup::Left(message.clone()));
+            }
             _ => {}
+        }
+    }
+
+    /// Its job has ended, and AWS says what it made.
+    fn has_made(&mut self, arn: Option<&String>) {
+        self.created_resource_arn = arn.cloned();
+        self.also_made.retain(|made| Some(&made.arn) != arn);
+    }
+
+    fn made(&mut self, arn: &str) -> Option<&mut AlsoMade> {
+        self.also_made.iter_mut().find(|made| made.arn == arn)
+    }
+
+    fn is_cleaned_up(&mut self, arn: &str, cleanup: Cleanup) {
+        match self.made(arn) {
+            Some(made) => made.cleanup = Some(cleanup),
+            None => self.cleanup = Some(cleanup),
         }
     }
 }

@@ -203,12 +203,50 @@ pub struct RestoreReport {
     pub validation: Option<String>,
     /// What became of what it made, once that was to be deleted.
     pub cleanup: Option<Cleanup>,
+    /// Whether it wrote into something that was there before, which no cleanup deletes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub into_existing: bool,
+    /// What else its jobs have made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_made: Vec<AlsoMade>,
     /// What it had to meet, and what it did.
     pub objectives: Objectives,
     /// From the start of the run until it was good, seconds.
     pub rto_seconds: Option<i64>,
     /// From the recovery point's creation to the start of the run, seconds.
     pub rpo_seconds: Option<i64>,
+}
+
+/// What a nested job, or the job of an earlier attempt, has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AlsoMade {
+    /// What it is.
+    pub arn: String,
+    /// AWS's name of the resource type, where it is told.
+    #[serde(rename = "type")]
+    pub resource_type: Option<String>,
+    /// The job.
+    pub job_id: Option<String>,
+    /// Whether that is nested in the restore's own.
+    pub nested: bool,
+    /// What became of it, once it was to be deleted.
+    pub cleanup: Option<Cleanup>,
+}
+
+impl AlsoMade {
+    /// The job that made it, in words.
+    #[must_use]
+    pub fn by(&self) -> String {
+        let kind = if self.nested {
+            "nested job"
+        } else {
+            "earlier job"
+        };
+        match &self.job_id {
+            Some(id) => format!("{kind} {id}"),
+            None => kind.to_owned(),
+        }
+    }
 }
 
 /// What became of something that was to be deleted.
@@ -406,6 +444,18 @@ impl RestoreReport {
     #[must_use]
     pub fn outcome(&self) -> RunStatus {
         self.status_before_cleanup.unwrap_or(self.status)
+    }
+
+    /// What is still there although it was to be deleted, and why.
+    pub fn left(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = (self.created_resource_arn.as_deref(), self.cleanup.as_ref());
+        let others = self.also_made.iter();
+        std::iter::once(own)
+            .chain(others.map(|made| (Some(made.arn.as_str()), made.cleanup.as_ref())))
+            .filter_map(|(arn, cleanup)| match cleanup? {
+                Cleanup::Left(why) => Some((arn.unwrap_or_default(), why.as_str())),
+                _ => None,
+            })
     }
 
     /// When it was good, or its last check had failed: the end of its bar.

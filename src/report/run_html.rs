@@ -209,8 +209,7 @@ fn eyes(report: &RunReport) -> Vec<Eye> {
             }
             _ => {}
         }
-        if let Some(Cleanup::Left(why)) = &restore.cleanup {
-            let arn = restore.created_resource_arn.as_deref().unwrap_or_default();
+        for (arn, why) in restore.left() {
             add(
                 &restore.restore,
                 format!("left behind: {arn}: {why}"),
@@ -245,6 +244,14 @@ struct Restore {
     checks: Vec<Check>,
 }
 
+fn cleanup_words(cleanup: &Cleanup) -> String {
+    match cleanup {
+        Cleanup::Asked => "not finished".to_owned(),
+        Cleanup::Gone => "gone, and not found when it was looked for".to_owned(),
+        Cleanup::Left(why) => format!("left behind: {why}"),
+    }
+}
+
 fn restore(restore: &RestoreReport, is_small: bool) -> Restore {
     let mut facts = Facts::default();
     facts.text("message", restore.message.clone());
@@ -252,6 +259,15 @@ fn restore(restore: &RestoreReport, is_small: bool) -> Restore {
     if let Some(target) = &restore.target {
         facts.text("account", Some(target.account.clone()));
         facts.text("Region", Some(target.region.clone()));
+    }
+    if restore.into_existing {
+        let words = "it was there before: the restore wrote into it".to_owned();
+        facts.text("not made", Some(words));
+    }
+    for made in &restore.also_made {
+        facts.code("also made", Some(&made.arn));
+        facts.text("by", Some(made.by()));
+        facts.text("cleanup", made.cleanup.as_ref().map(cleanup_words));
     }
     facts.code("recovery point", restore.recovery_point_arn.as_ref());
     facts.text("waited for", Some(restore.needs.join(", ")));
@@ -264,14 +280,7 @@ fn restore(restore: &RestoreReport, is_small: bool) -> Restore {
         facts.text("attempts", Some(restore.attempts.to_string()));
     }
     facts.text("validation in AWS Backup", restore.validation.clone());
-    facts.text(
-        "cleanup",
-        restore.cleanup.as_ref().map(|cleanup| match cleanup {
-            Cleanup::Asked => "not finished".to_owned(),
-            Cleanup::Gone => "gone, and not found when it was looked for".to_owned(),
-            Cleanup::Left(why) => format!("left behind: {why}"),
-        }),
-    );
+    facts.text("cleanup", restore.cleanup.as_ref().map(cleanup_words));
     facts.code("token", restore.token.as_ref());
     facts.code("request SHA-256", restore.request_sha256.as_ref());
     let tone = match restore.status {

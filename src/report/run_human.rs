@@ -62,6 +62,12 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
     }
     text.push('\n');
     checks(report, &mut text);
+    for restore in &report.restores {
+        for made in restore.also_made.iter().take(ROWS) {
+            let (arn, by) = (&made.arn, made.by());
+            let _ = writeln!(text, "also made: {arn}, by {by} of {}", restore.restore);
+        }
+    }
     for missed in &report.missed {
         let _ = writeln!(text, "missed: {missed}");
     }

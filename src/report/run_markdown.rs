@@ -49,15 +49,32 @@ pub fn run_markdown(report: &RunReport) -> String {
     objectives(report, &mut text);
     restores(report, &mut text);
     checks(report, &mut text);
-    let left: Vec<&RestoreReport> = report
+    let others = report.restores.iter();
+    let others = others.flat_map(|restore| restore.also_made.iter().map(move |o| (restore, o)));
+    let others: Vec<_> = others.collect();
+    if !others.is_empty() {
+        text.push_str("\n### Also made\n\n");
+        for (restore, made) in others.iter().take(ROWS) {
+            let gone = if made.cleanup == Some(Cleanup::Gone) {
+                ", gone"
+            } else {
+                ""
+            };
+            let of = escaped(&restore.restore);
+            let by = escaped(&made.by());
+            let _ = writeln!(text, "- {}, by {by} of {of}{gone}", code(&made.arn));
+        }
+        more(others.len(), &mut text);
+    }
+    let left: Vec<&str> = report
         .restores
         .iter()
-        .filter(|restore| matches!(restore.cleanup, Some(Cleanup::Left(_))))
+        .flat_map(RestoreReport::left)
+        .map(|(arn, _)| arn)
         .collect();
     if !left.is_empty() {
         text.push_str("\n### Left behind\n\n");
-        for restore in left {
-            let arn = restore.created_resource_arn.as_deref().unwrap_or_default();
+        for arn in left {
             let _ = writeln!(text, "- {}", code(arn));
         }
     }

@@ -61,6 +61,14 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             restore, message, ..
         } => format!("{restore}: not sent: {message}"),
         Event::Seen { restore, status } if verbose => format!("{restore}: {status}"),
+        Event::Nested { restore, jobs, .. } => {
+            let made = jobs.iter().filter_map(|job| job.created_resource_arn.as_deref());
+            let made: Vec<&str> = made.collect();
+            if made.is_empty() {
+                return None;
+            }
+            format!("{restore}: nested jobs made {}", made.join(", "))
+        }
         Event::Completed {
             restore,
             created_resource_arn,

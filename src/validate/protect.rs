@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::Text;
-use crate::diagnostic::{Finding, Spanned};
+use crate::diagnostic::{Finding, Severity, Spanned};
 use crate::parse::{Restore, error};
 use crate::render::{Rendered, Target};
 
@@ -114,8 +114,29 @@ pub(super) fn entries(protect: &[Spanned<String>], source: &Text, findings: &mut
                 format!("`{}` protects everything there is", entry.value),
                 "write an ARN, an id, or a pattern such as `prod-*`",
             ));
+        } else if let Some((what, is_sure)) = not_a_pattern(&entry.value) {
+            let message =
+                format!("`{what}` means itself here, so that this protects next to nothing");
+            let help = "of patterns there is `*` alone, which is any text: `prod-*`, `arn:aws:rds:*:*:cluster:prod-*`";
+            let mut finding = error(source, entry.span, "protect/pattern", message, help);
+            if !is_sure {
+                finding.severity = Severity::Warning;
+            }
+            findings.push(finding);
         }
     }
+}
+
+/// What of an entry comes from patterns of another kind, which no ARN, id or name has; and whether that is sure: a name may
+/// have a dot before a `*`.
+fn not_a_pattern(entry: &str) -> Option<(&'static str, bool)> {
+    let entry = entry.trim();
+    let has = ["?", "[", "]", "\\", "|", "(", ")", "{", "}", "^", "$"];
+    let found = has.into_iter().find(|what| entry.contains(what));
+    found
+        .map(|what| (what, true))
+        .or_else(|| entry.contains(".*").then_some((".*", false)))
+        .or_else(|| entry.contains(".+").then_some((".+", true)))
 }
 
 /// The entry that protects the resource of an ARN; none where nothing does.

@@ -138,6 +138,7 @@ pub(super) fn story() -> Vec<Recorded> {
     };
     let outline = Outline {
         targets: Vec::new(),
+        protect: Vec::new(),
         description: Some(NASTY.to_owned()),
         origin: Origin {
             plan_sha256: "0123".repeat(16),

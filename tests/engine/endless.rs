@@ -105,6 +105,9 @@ impl Reader for Odd {
             ),
             created_at: None,
             completed_at: None,
+            resource_type: None,
+            is_parent: false,
+            parent: None,
             recovery_point_arn: None,
             recovery_point_created_at: None,
         })

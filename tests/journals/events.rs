@@ -41,6 +41,7 @@ kinds! {
     Refused => "refused",
     Rejected => "rejected",
     Seen => "seen",
+    Nested => "nested",
     Completed => "completed",
     Failed => "failed",
     Overdue => "overdue",
@@ -87,6 +88,9 @@ fn every_kind_of_event_is_read_and_written_byte_for_byte() {
     assert_eq!(journal::parse(segment).unwrap(), records);
 }
 
+/// Kinds of events that no version wrote whose runs are kept.
+const SINCE: [&str; 1] = ["nested"];
+
 /// The runs that are kept have every kind of event too, as those versions wrote it; and nothing has come to be written
 /// otherwise since.
 #[test]
@@ -99,5 +103,6 @@ fn old_journals_have_every_kind_of_event() {
         let kept = old.files().into_iter().flat_map(|(_, content)| content);
         assert_eq!(written(&records).into_bytes(), kept.collect::<Vec<_>>());
     }
-    assert_eq!(found, KINDS.iter().copied().collect());
+    let kinds = KINDS.iter().copied();
+    assert_eq!(found, kinds.filter(|kind| !SINCE.contains(kind)).collect());
 }

@@ -1,24 +1,35 @@
 //! `redrill cleanup PLAN --run-id ID`: what the run has made is deleted, and proven gone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
+
 use super::again::again;
+use super::deletions::{Confirmation, Touched};
 use super::{Context, check_account, endpoint};
 use crate::aws::Aws;
-use crate::cleanup::{Deletions, Fate, Item, Named, Progress, Resources, cleanup as plan_cleanup};
+use crate::cleanup::{
+    Deletions, Fate, Found, Item, Known, Named, Progress, Resources, by_name,
+    cleanup as plan_cleanup, leaves, survey, unlisted,
+};
 use crate::cli::afterwards::Cleanup;
-use crate::cli::confirm::typed;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::Output;
 use crate::cli::signals::Signals;
-use crate::diff::{ApiError, Fault};
+use crate::diff::{ApiError, Fault, Job, JobQuery, Reader};
 use crate::execute::{
-    Clock, Ended, Endpoint, History, Observer, Places, Recorded, Stopped, SystemClock, replay,
+    Clock, Ended, Event, History, Journal as _, NestedJob, Observer, Places, Recorded, Stopped,
+    SystemClock, replay,
 };
 use crate::journal::{self, Journal, Owner};
 use crate::render::Target;
 use crate::report::cleanup_human;
 use crate::terminal::{Screen, Standing, Style};
+
+/// Pages of jobs before it is taken for a listing without an end.
+const PAGES: usize = 1000;
+
+const NOT_ASKED: &str = "AWS was not asked what was made again since, and which jobs are nested";
 
 pub(super) async fn cleanup(
     arguments: &Cleanup,
@@ -31,43 +42,79 @@ pub(super) async fn cleanup(
     let name = planner.document().plan.value.clone();
     let run_id = arguments.inputs.run_id.as_str();
     let directory = journal::directory(&arguments.state.state, &name, run_id);
-    let events = journal::read(&directory)?;
+    let mut events = journal::read(&directory)?;
     let known = Places::of(&events);
     let targets = &known.targets;
     if targets.is_empty() {
         return Err(super::no_such_run(&arguments.state.state, &name, run_id));
     }
     let history = History::of(&events).map_err(Stopped::from)?;
-    let levels = plan(&events, &protect, &known)?;
-    let deletions = count(&levels, |fate| matches!(fate, Fate::Delete { .. }));
-    if arguments.dry_run {
+    let mut levels = plan(&events, &protect, &known)?;
+    let is_empty = |levels: &[Vec<Item>]| count(levels, is_deletion) == 0;
+    if is_empty(&levels) && unlisted(&events).is_empty() {
         context.output.result(&cleanup_human(&levels))?;
-        return Ok(exit(&levels));
-    }
-    if deletions == 0 {
-        context.output.result(&cleanup_human(&levels))?;
-        context.output.note("nothing to delete");
+        if !arguments.dry_run {
+            context.output.note("nothing to delete");
+        }
         return Ok(exit(&levels));
     }
     let mut places = Vec::with_capacity(targets.len());
     for settings in context.all_settings(&arguments.aws, targets)? {
         places.push(Aws::connect(&settings).await.map_err(Failure::Aws)?);
     }
-    let here = endpoint::check_cleanup(&history, &places, &name, run_id).await?;
+    let here = match endpoint::check_cleanup(&history, &places, &name, run_id).await {
+        // What would be deleted can be shown without AWS.
+        Err(Failure::Aws(error)) if arguments.dry_run => {
+            context.output.result(&cleanup_human(&levels))?;
+            context.output.note(&format!("{NOT_ASKED}: {error}"));
+            return Ok(exit(&levels));
+        }
+        here => here?,
+    };
+    let everywhere = Everywhere { places, targets };
+    let looked = everywhere.look(&mut events, &protect, &known).await;
+    match looked {
+        Ok(looked) => levels = looked,
+        Err(error) if arguments.dry_run => {
+            context.output.note(&format!("{NOT_ASKED}: {error}"));
+        }
+        Err(error) => return Err(error),
+    }
+    if arguments.dry_run || is_empty(&levels) {
+        context.output.result(&cleanup_human(&levels))?;
+        for line in leaves(&levels) {
+            context
+                .output
+                .note(&format!("AWS leaves behind, or wants gone first: {line}"));
+        }
+        if !arguments.dry_run {
+            context.output.note("nothing to delete");
+        }
+        return Ok(exit(&levels));
+    }
+    let touched = Touched::of(&levels, targets);
     let production = production(&name, run_id, targets, arguments, &levels);
-    if !confirmed(
-        arguments,
-        targets,
-        production.as_deref(),
-        &levels,
-        deletions,
-        &here,
-    )? {
+    let confirmation = Confirmation {
+        yes: arguments.yes,
+        accounts: &arguments.confirm_account,
+        known_by_name: arguments.known_by_name,
+        production: production.as_deref(),
+        here: &here,
+    };
+    if !confirmation.is_given(&touched, &levels)? {
         context.output.note("nothing was deleted");
         return Ok(Exit::Unfinished);
     }
-    for (aws, target) in places.iter().zip(targets) {
-        check_account(aws, target).await?;
+    for place in touched.places() {
+        check_account(&everywhere.places[place], &targets[place]).await?;
+    }
+    if arguments.yes {
+        context.output.note(&touched.sentence());
+    }
+    for line in leaves(&levels) {
+        context
+            .output
+            .note(&format!("AWS leaves behind, or wants gone first: {line}"));
     }
 
     let owner = Owner {
@@ -80,11 +127,18 @@ pub(super) async fn cleanup(
     let terminated = signals.terminated();
     // Another cleanup may have worked between the question and the lock.
     let mut events = Vec::new();
-    let journal = Journal::open(&directory, &owner, false, |recorded| {
+    let mut journal = Journal::open(&directory, &owner, false, |recorded| {
         events.push(recorded);
         Ok::<(), journal::Error>(())
     })?;
-    let levels = plan(&events, &protect, &Places::of(&events))?;
+    let had = events.len();
+    let known = Places::of(&events);
+    let mut levels = everywhere.look(&mut events, &protect, &known).await?;
+    if events.len() > had {
+        journal.append(&events[had..]).map_err(Stopped::from)?;
+    }
+    let confirmed = touched.places().collect();
+    keep_to(&mut levels, &confirmed, confirmation.includes_doubts());
     // A bar counts restores; there are none here.
     let style = match context.style() {
         Style::None => Style::None,
@@ -97,7 +151,7 @@ pub(super) async fn cleanup(
     };
     let mut screen = Screen::new(style, context.display.verbose, &standing);
     let cleaned = Deletions {
-        resources: &Everywhere(places),
+        resources: &everywhere,
         journal,
         clock: &SystemClock,
         observer: &mut |recorded: &Recorded| screen.observe(recorded),
@@ -114,7 +168,11 @@ pub(super) async fn cleanup(
     );
     for (item, why) in &cleaned.left {
         let arn = item.arn.as_deref().unwrap_or("-");
-        text.push_str(&format!("left: {}  {arn}  {why}\n", item.restore));
+        let by = item
+            .by
+            .as_ref()
+            .map_or_else(String::new, |by| format!(", of {by}"));
+        text.push_str(&format!("left: {}{by}  {arn}  {why}\n", item.restore));
     }
     if cleaned.ended != Ended::Finished {
         let open = count(&levels, |fate| {
@@ -148,53 +206,35 @@ fn count(levels: &[Vec<Item>], is: impl Fn(&Fate) -> bool) -> usize {
         .count()
 }
 
+fn is_deletion(fate: &Fate) -> bool {
+    matches!(fate, Fate::Delete { .. })
+}
+
+/// Leaves what nobody has agreed to: what has come to be known since the question, in a place that was not in it, and what is
+/// known by its name alone where nobody has said that it is the run's.
+fn keep_to(levels: &mut [Vec<Item>], confirmed: &BTreeSet<usize>, with_doubts: bool) {
+    for item in levels.iter_mut().flatten() {
+        let Fate::Delete { named, doubt, .. } = &item.fate else {
+            continue;
+        };
+        let why = match doubt {
+            _ if !confirmed.contains(&named.place) => {
+                "it was not in the question; the same command asks again".to_owned()
+            }
+            Some(doubt) if !with_doubts => {
+                format!("{doubt}; look at it, and give --known-by-name to delete it")
+            }
+            _ => continue,
+        };
+        item.fate = Fate::Left(why);
+    }
+}
+
 /// What is said without deleting anything: whether something is there that should not be.
 fn exit(levels: &[Vec<Item>]) -> Exit {
     match count(levels, |fate| matches!(fate, Fate::Left(_))) {
         0 => Exit::Done,
         _ => Exit::Unfinished,
-    }
-}
-
-fn confirmed(
-    arguments: &Cleanup,
-    targets: &[Target],
-    production: Option<&str>,
-    levels: &[Vec<Item>],
-    deletions: usize,
-    here: &Endpoint,
-) -> Result<bool, Failure> {
-    let account = targets.first().map_or("", |target| target.account.as_str());
-    match (&arguments.confirm_account, production) {
-        (Some(typed), _) if typed != account => {
-            return Err(Failure::Usage(format!(
-                "--confirm-account says {typed}, and the run's account is {account}; nothing was deleted"
-            )));
-        }
-        (Some(_), _) if arguments.yes => return Ok(true),
-        (_, None) if arguments.yes => return Ok(true),
-        _ => {}
-    }
-    if !Output::is_interactive() {
-        let how = match production {
-            Some(name) => format!(
-                "`{name}` looks like production: look at --dry-run, then give --yes --confirm-account {account}"
-            ),
-            None => "there is no terminal to ask on; look at --dry-run, then give --yes".to_owned(),
-        };
-        return Err(Failure::Usage(format!("nothing was deleted: {how}")));
-    }
-    let question = format!(
-        "{}This deletes {deletions} resource{} in account {account}, at {here}. It cannot be undone.",
-        cleanup_human(levels),
-        if deletions == 1 { "" } else { "s" }
-    );
-    match production {
-        Some(name) => {
-            let question = format!("{question}\n`{name}` looks like production.");
-            typed(&question, account, "delete")
-        }
-        None => typed(&question, "yes", "delete"),
     }
 }
 
@@ -230,11 +270,103 @@ fn looks_like_production(name: &str) -> bool {
 }
 
 /// A client for each target of the run.
-struct Everywhere(Vec<Aws>);
+struct Everywhere<'a> {
+    places: Vec<Aws>,
+    targets: &'a [Target],
+}
 
-impl Everywhere {
+impl Everywhere<'_> {
+    /// What is to be done, with what AWS says of it: nested jobs that nobody has listed are added to the events, and names
+    /// that were given again are left out.
+    async fn look(
+        &self,
+        events: &mut Vec<Recorded>,
+        protect: &[&str],
+        places: &Places,
+    ) -> Result<Vec<Vec<Item>>, Failure> {
+        for (restore, job_id, place) in unlisted(events) {
+            let Some(target) = self.targets.get(place) else {
+                continue;
+            };
+            let query = JobQuery {
+                account: target.account.clone(),
+                parent: Some(job_id.clone()),
+                ..JobQuery::default()
+            };
+            let jobs = self.jobs(place, &query).await.map_err(Failure::Aws)?;
+            let own = jobs.into_iter().filter(|job| job.is_nested_in(&job_id));
+            let jobs: Vec<NestedJob> = own.map(NestedJob::from).collect();
+            let event = Event::Nested {
+                restore,
+                job_id,
+                jobs,
+            };
+            let at = SystemClock.now();
+            let aws_ahead = None;
+            events.push(Recorded {
+                at,
+                aws_ahead,
+                event,
+            });
+        }
+        let mut levels = plan(events, protect, places)?;
+        let mut known = Known::default();
+        let mut since: BTreeMap<usize, Timestamp> = BTreeMap::new();
+        for (named, ended_at) in by_name(&levels) {
+            let found = self.at(named).map_err(Failure::Aws)?.find(named).await;
+            match found {
+                Ok(found) => {
+                    known.found.insert(Known::key(named), found);
+                }
+                // The deletion will be refused likewise, and say so of this one.
+                Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => {}
+                Err(error) => return Err(Failure::Aws(error)),
+            }
+            if let Some(at) = ended_at {
+                let since = since.entry(named.place).or_insert(at);
+                *since = (*since).min(at);
+            }
+        }
+        for (place, at) in since {
+            let query = JobQuery {
+                account: self.targets[place].account.clone(),
+                created_after: Some(at),
+                ..JobQuery::default()
+            };
+            match self.jobs(place, &query).await {
+                Ok(jobs) => {
+                    known.later.insert(place, jobs);
+                }
+                Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => {}
+                Err(error) => return Err(Failure::Aws(error)),
+            }
+        }
+        survey(&mut levels, events, &known, SystemClock.now());
+        Ok(levels)
+    }
+
+    /// All jobs that a query is about.
+    async fn jobs(&self, place: usize, query: &JobQuery) -> Result<Vec<Job>, ApiError> {
+        let mut jobs = Vec::new();
+        let mut token = None;
+        for _ in 0..PAGES {
+            let (page, next) = self.places[place].jobs_page(query, token).await?;
+            jobs.extend(page);
+            token = next;
+            if token.is_none() {
+                return Ok(jobs);
+            }
+        }
+        Err(ApiError {
+            operation: "ListRestoreJobs",
+            fault: Fault::Service,
+            code: None,
+            message: format!("{PAGES} pages, and no end of them"),
+        })
+    }
+
     fn at(&self, named: &Named) -> Result<&Aws, ApiError> {
-        self.0.get(named.place).ok_or_else(|| ApiError {
+        self.places.get(named.place).ok_or_else(|| ApiError {
             operation: "DeleteResource",
             fault: Fault::Refused,
             code: None,
@@ -243,9 +375,9 @@ impl Everywhere {
     }
 }
 
-impl Resources for Everywhere {
-    async fn exists(&self, named: &Named) -> Result<bool, ApiError> {
-        self.at(named)?.exists(named).await
+impl Resources for Everywhere<'_> {
+    async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+        self.at(named)?.find(named).await
     }
 
     async fn delete(&self, named: &Named, token: &str) -> Result<Option<String>, ApiError> {

@@ -5,6 +5,7 @@ mod base;
 mod cleanup;
 mod conclude;
 mod conflicts;
+mod deletions;
 mod emulator;
 mod endpoint;
 mod evidence;

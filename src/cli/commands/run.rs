@@ -211,7 +211,12 @@ pub(super) async fn execute<C: Clock>(
     }
     let source = &loaded.planner.document().source;
     let origin = super::origin::origin(execution.file, source, execution.rehearsal, context);
-    let outline = Arc::new(Outline::of(&plan, origin, execution.policy.cutover));
+    let outline = Arc::new(Outline::of(
+        &plan,
+        origin,
+        execution.policy.cutover,
+        loaded.planner.protect(),
+    ));
     loaded.planner.let_go(&plan);
     let diff = pipeline::changes(&plan, &before.observed, &execution.wanted);
     if let Some(saved) = execution.saved {

@@ -1,0 +1,182 @@
+//! What the journal says of what a run has made: attempt by attempt, with what nested jobs have made.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use crate::execute::{Event, NestedJob, Places, Recorded};
+use crate::render::Metadata;
+
+/// One request of a restore, and what came of it.
+#[derive(Debug, Default)]
+pub(super) struct Attempt {
+    pub(super) resource_type: String,
+    pub(super) metadata: Metadata,
+    pub(super) recovery_point_arn: String,
+    /// The index of the target that it was meant for.
+    pub(super) place: usize,
+    pub(super) job_id: Option<String>,
+    /// Whether the run has started the job, as far as is known.
+    pub(super) ours: Option<bool>,
+    /// When AWS created the job.
+    pub(super) started_at: Option<Timestamp>,
+    /// When it ended, by AWS's clock or, where that was not told, by that of the run.
+    pub(super) ended_at: Option<Timestamp>,
+    /// What AWS says that it has made.
+    pub(super) made: Option<String>,
+    /// Its nested jobs; none where nobody has asked.
+    pub(super) nested: Option<Vec<NestedJob>>,
+}
+
+/// What the journal says that is needed here.
+pub(super) struct Record {
+    /// The plan's name and the run id.
+    pub(super) run: String,
+    /// When the run was opened.
+    pub(super) start: Timestamp,
+    /// By restore, from the first attempt to the last.
+    pub(super) attempts: BTreeMap<String, Vec<Attempt>>,
+    /// What `protect` had whenever the run was taken up.
+    pub(super) protect: BTreeSet<String>,
+    /// All jobs of the run.
+    pub(super) jobs: BTreeSet<String>,
+    needs: HashMap<String, Vec<String>>,
+    /// How often each thing was left.
+    left: BTreeMap<(String, String), u32>,
+}
+
+impl Record {
+    pub(super) fn of(events: &[Recorded]) -> Self {
+        let mut record = Self {
+            run: String::new(),
+            start: Timestamp::MAX,
+            attempts: BTreeMap::new(),
+            protect: BTreeSet::new(),
+            jobs: BTreeSet::new(),
+            needs: HashMap::new(),
+            left: BTreeMap::new(),
+        };
+        let mut places = Places::default();
+        for recorded in events {
+            places.take(&recorded.event);
+            record.take(recorded, &places);
+        }
+        record
+    }
+
+    fn take(&mut self, recorded: &Recorded, places: &Places) {
+        match &recorded.event {
+            Event::RunOpened { plan, run, .. } => {
+                self.start = recorded.at;
+                self.run = format!("{plan}/{run}");
+            }
+            Event::Planned { outline } => {
+                // What a plan has lost since still needs what it needed.
+                let restores = outline.restores.iter();
+                let needs = restores.map(|r| (r.name.clone(), r.needs.clone()));
+                self.needs.extend(needs);
+                self.protect.extend(outline.protect.iter().cloned());
+            }
+            Event::Intended {
+                restore, request, ..
+            } => {
+                let attempts = self.attempts.entry(restore.clone()).or_default();
+                // The same request again, after a refusal of the caller.
+                if attempts.last().is_some_and(|last| last.job_id.is_none()) {
+                    attempts.pop();
+                }
+                attempts.push(Attempt {
+                    resource_type: request.resource_type.clone(),
+                    metadata: request.metadata.clone(),
+                    recovery_point_arn: request.recovery_point_arn.clone(),
+                    place: places.place(restore),
+                    ..Attempt::default()
+                });
+            }
+            Event::Adopted {
+                restore,
+                job_id,
+                ours,
+                ..
+            } => self.has_job(restore, job_id, *ours),
+            Event::Accepted { restore, job_id } => self.has_job(restore, job_id, Some(true)),
+            Event::Completed {
+                restore,
+                created_resource_arn,
+                started_at,
+                ended_at,
+                ..
+            }
+            | Event::Failed {
+                restore,
+                created_resource_arn,
+                started_at,
+                ended_at,
+                ..
+            } => {
+                if let Some(last) = self.last(restore) {
+                    last.started_at = *started_at;
+                    last.ended_at = Some(ended_at.unwrap_or(recorded.at_aws()));
+                    last.made.clone_from(created_resource_arn);
+                }
+            }
+            Event::Nested {
+                restore,
+                job_id,
+                jobs,
+            } => {
+                self.jobs.extend(jobs.iter().map(|job| job.job_id.clone()));
+                let attempts = self.attempts.get_mut(restore).into_iter().flatten();
+                for attempt in attempts {
+                    if attempt.job_id.as_ref() == Some(job_id) {
+                        attempt.nested = Some(jobs.clone());
+                    }
+                }
+            }
+            Event::Left { restore, arn, .. } => {
+                let of = (restore.clone(), arn.clone());
+                *self.left.entry(of).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn last(&mut self, restore: &str) -> Option<&mut Attempt> {
+        self.attempts.get_mut(restore)?.last_mut()
+    }
+
+    fn has_job(&mut self, restore: &str, job_id: &str, ours: Option<bool>) {
+        self.jobs.insert(job_id.to_owned());
+        if let Some(last) = self.last(restore) {
+            last.job_id = Some(job_id.to_owned());
+            last.ours = ours;
+        }
+    }
+
+    /// The client token of a deletion: the same has the same, whoever asks for it; after a refusal it is another.
+    pub(super) fn token(&self, restore: &str, arn: &str) -> String {
+        let of = (restore.to_owned(), arn.to_owned());
+        let nth = self.left.get(&of).copied().unwrap_or(0);
+        let name = format!("urn:redrill:cleanup:{}:{arn}:{nth}", self.run);
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+    }
+
+    /// How many restores stand between it and one that needs nothing.
+    pub(super) fn depth(&self, restore: &str) -> usize {
+        let mut depth = 0;
+        let mut level = BTreeSet::from([restore]);
+        while depth <= self.needs.len() {
+            level = level
+                .into_iter()
+                .filter_map(|name| self.needs.get(name))
+                .flatten()
+                .map(String::as_str)
+                .collect();
+            if level.is_empty() {
+                break;
+            }
+            depth += 1;
+        }
+        depth
+    }
+}

@@ -1,0 +1,113 @@
+//! The jobs that are nested in a restore's own, one for each recovery point of a composite one: what they have made belongs
+//! to the restore. They are listed when the job ends, and known before its end is said.
+
+use super::calls::{Due, Page, backoff};
+use super::engine::Stopped;
+use super::run::Run;
+use super::{Clock, Event, Journal, NestedJob, Observer, Writer};
+use crate::diff::{ApiError, Fault, Job, JobQuery, Reader};
+
+/// Pages before it is taken for a listing without an end: AWS restores far fewer parts of one recovery point.
+const PAGES: u32 = 100;
+/// How often it is asked before AWS's silence is taken for a no: a run does not wait for this for ever.
+const TRIES: u32 = 6;
+
+/// A job that has ended, of which nested ones are being listed.
+pub(super) struct Parent {
+    job: Job,
+    jobs: Vec<NestedJob>,
+    token: Option<String>,
+    pages: u32,
+    tries: u32,
+}
+
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+    /// A job has ended that others are nested in.
+    pub(super) fn look_inside(&mut self, step: usize, job: Job) {
+        if self.parents.contains_key(&step) {
+            return;
+        }
+        let parent = Parent {
+            job,
+            jobs: Vec::new(),
+            token: None,
+            pages: 0,
+            tries: 0,
+        };
+        self.parents.insert(step, parent);
+        let place = self.place(step);
+        let now = self.engine.clock.now();
+        self.calls.at(place, now, step, Due::Nested);
+    }
+
+    /// Asks for the next page of them.
+    pub(super) fn list_nested(&mut self, place: usize, step: usize) {
+        let Some(parent) = self.parents.get(&step) else {
+            return;
+        };
+        let query = JobQuery {
+            account: self.engine.plan.targets[place].account.clone(),
+            parent: Some(parent.job.id.clone()),
+            ..JobQuery::default()
+        };
+        let token = parent.token.clone();
+        self.calls.nested(place, step, query, token);
+    }
+
+    /// A page of them has come, or has not. Where AWS does not list them, the job has ended all the same: who cleans up asks
+    /// again.
+    pub(super) fn nested(
+        &mut self,
+        step: usize,
+        answer: Result<Page, ApiError>,
+    ) -> Result<(), Stopped> {
+        let Some(parent) = self.parents.get_mut(&step) else {
+            return Ok(());
+        };
+        let now = self.engine.clock.now();
+        let again = match answer {
+            Ok((jobs, next)) => {
+                // An answer is not believed by its place: a job names the one that it is nested in.
+                let id = &parent.job.id;
+                let own = jobs.into_iter().filter(|job| job.is_nested_in(id));
+                parent.jobs.extend(own.map(NestedJob::from));
+                parent.pages += 1;
+                parent.token = next;
+                match parent.token {
+                    None => None,
+                    Some(_) if parent.pages < PAGES => Some(now),
+                    Some(_) => return self.end_without_nested(step),
+                }
+            }
+            Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => {
+                return self.end_without_nested(step);
+            }
+            Err(_) if parent.tries >= TRIES => return self.end_without_nested(step),
+            Err(_) => {
+                parent.tries += 1;
+                Some(now + backoff(parent.tries))
+            }
+        };
+        if let Some(at) = again {
+            let place = self.place(step);
+            self.calls.at(place, at, step, Due::Nested);
+            return Ok(());
+        }
+        let Some(parent) = self.parents.remove(&step) else {
+            return Ok(());
+        };
+        self.emit(vec![Event::Nested {
+            restore: self.name(step),
+            job_id: parent.job.id.clone(),
+            jobs: parent.jobs,
+        }])?;
+        self.took_in(step, parent.job)
+    }
+
+    fn end_without_nested(&mut self, step: usize) -> Result<(), Stopped> {
+        match self.parents.remove(&step) {
+            Some(parent) => self.took_in(step, parent.job),
+            None => Ok(()),
+        }
+    }
+}
