@@ -39,6 +39,7 @@ pub fn due_after(plan: &Plan, observed: &Observed, retry_failed: bool, cutover: 
     let is_good = |name: &str, checks: &[Wanted]| {
         observed.restores.get(name).is_some_and(|past| {
             matches!(past.stage, Stage::Completed { .. })
+                && !past.is_incomplete
                 && past.deletion.is_none()
                 && judged(checks, &past.checks) == Judged::Good
         })

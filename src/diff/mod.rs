@@ -1,6 +1,7 @@
 //! A plan and what has been observed to changes: what a run would do, restore by restore.
 
 mod base;
+mod incomplete;
 mod inside;
 mod judged;
 mod keys;
@@ -17,6 +18,7 @@ mod saved;
 mod select;
 
 pub use base::{Compared, Entry, Fate, Restored, compare, compare_sources};
+pub use incomplete::incomplete;
 pub use inside::{Part, Path, Sense, container};
 pub use judged::{Judged, due_after, judged};
 pub use keys::{Comparing, KeyChange, KeyDiff, Subject};

@@ -113,6 +113,8 @@ pub struct Past {
     pub intended_at: Timestamp,
     /// How far it is.
     pub stage: Stage,
+    /// Its job is COMPLETED, and AWS says that it has not brought back all that was asked for.
+    pub is_incomplete: bool,
     /// The checks of what it has made, by name.
     pub checks: BTreeMap<String, Checked>,
     /// What AWS Backup was told that they have come to.
@@ -135,6 +137,7 @@ impl Past {
             is_marked: false,
             intended_at: at,
             stage,
+            is_incomplete: false,
             checks: BTreeMap::new(),
             told: None,
             deletion: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::event::NOT_RUN;
 use super::{CheckVerdict, Event, Recorded};
-use crate::diff::{Begins, Check, Checked, Deletion, Observed, Past, Stage, Told};
+use crate::diff::{Begins, Check, Checked, Deletion, Observed, Past, Stage, Told, incomplete};
 use crate::plan::{MARK, mark};
 use crate::render::Resolved;
 
@@ -359,8 +359,16 @@ fn stage_after(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal>
             return Err(illegal(past.as_ref(), event));
         }
     };
+    let is_incomplete = match event {
+        Event::Completed { message, .. } => incomplete(message.as_deref()).is_some(),
+        _ => false,
+    };
     Ok(match past {
-        Some(past) => Past { stage, ..past },
+        Some(past) => Past {
+            stage,
+            is_incomplete,
+            ..past
+        },
         None => Past::new(recorded.at, stage),
     })
 }

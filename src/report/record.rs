@@ -10,6 +10,7 @@ use super::record_restore::{not_run, take_check};
 use super::run::{
     CheckReport, CheckStatus, Objectives, RestoreReport, RunReport, RunStatus, Runner, Verdict,
 };
+use crate::diff::incomplete;
 use crate::execute::{Endpoint, Event, Goals, Outline, Recorded};
 use crate::render::Target;
 
@@ -238,7 +239,13 @@ fn judged(
     let mut missed = Vec::new();
     for (restore, goals) in report.restores.iter_mut().zip(of_each) {
         restore.status = match restore.status {
-            RunStatus::Completed => checked(&restore.checks),
+            RunStatus::Completed => match checked(&restore.checks) {
+                // Checks that pass have not seen what is missing.
+                RunStatus::Completed if incomplete(restore.message.as_deref()).is_some() => {
+                    RunStatus::Incomplete
+                }
+                status => status,
+            },
             status => status,
         };
         if restore.status == RunStatus::Completed {

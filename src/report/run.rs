@@ -341,6 +341,8 @@ pub enum RunStatus {
     Checking,
     /// It is back, and good as far as it is checked.
     Completed,
+    /// It is back, and AWS says that something is missing.
+    Incomplete,
     /// It is back, and a check has failed.
     CheckFailed,
     /// It was refused, or its job has failed.
@@ -363,6 +365,7 @@ impl RunStatus {
             Self::Running => "RUNNING",
             Self::Checking => "CHECKING",
             Self::Completed => "COMPLETED",
+            Self::Incomplete => "INCOMPLETE",
             Self::CheckFailed => "CHECK_FAILED",
             Self::Failed => "FAILED",
             Self::Skipped => "SKIPPED",
@@ -374,7 +377,10 @@ impl RunStatus {
     /// Whether it is not what was wanted, and stays so.
     #[must_use]
     pub fn is_bad(self) -> bool {
-        matches!(self, Self::CheckFailed | Self::Failed | Self::Skipped)
+        matches!(
+            self,
+            Self::Incomplete | Self::CheckFailed | Self::Failed | Self::Skipped
+        )
     }
 
     /// Whether it was back once, and is not any more.
@@ -395,7 +401,10 @@ impl RunStatus {
     /// Whether AWS has brought it back, whatever its checks say.
     #[must_use]
     pub fn is_back(self) -> bool {
-        matches!(self, Self::Completed | Self::Checking | Self::CheckFailed)
+        matches!(
+            self,
+            Self::Completed | Self::Checking | Self::Incomplete | Self::CheckFailed
+        )
     }
 }
 
@@ -414,6 +423,11 @@ impl RunReport {
     #[must_use]
     pub fn count(&self, status: RunStatus) -> usize {
         self.restores.iter().filter(|r| r.status == status).count()
+    }
+
+    /// How many restores are not what was wanted, and stay so.
+    pub(super) fn bad(&self) -> usize {
+        self.restores.iter().filter(|r| r.status.is_bad()).count()
     }
 
     /// How many restores AWS has brought back.

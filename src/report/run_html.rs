@@ -199,6 +199,9 @@ fn eyes(report: &RunReport) -> Vec<Eye> {
         let message = restore.message.as_deref().unwrap_or_default();
         match restore.status {
             RunStatus::Failed => add(&restore.restore, message.to_owned(), "bad"),
+            RunStatus::Incomplete => {
+                add(&restore.restore, format!("incomplete: {message}"), "bad");
+            }
             RunStatus::Skipped => add(&restore.restore, format!("skipped: {message}"), "bad"),
             status if status.is_open() => {
                 add(

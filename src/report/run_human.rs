@@ -40,15 +40,16 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
     }
     let order = |status| match status {
         RunStatus::Failed => 0,
-        RunStatus::CheckFailed => 1,
-        RunStatus::Unanswered => 2,
-        RunStatus::Running => 3,
-        RunStatus::Checking => 4,
-        RunStatus::Skipped => 5,
-        RunStatus::NotStarted => 6,
-        RunStatus::Deleting => 7,
-        RunStatus::Deleted => 8,
-        RunStatus::Completed => 9,
+        RunStatus::Incomplete => 1,
+        RunStatus::CheckFailed => 2,
+        RunStatus::Unanswered => 3,
+        RunStatus::Running => 4,
+        RunStatus::Checking => 5,
+        RunStatus::Skipped => 6,
+        RunStatus::NotStarted => 7,
+        RunStatus::Deleting => 8,
+        RunStatus::Deleted => 9,
+        RunStatus::Completed => 10,
     };
     // What needs eyes comes first where the table is cut.
     let mut shown: Vec<&RestoreReport> = report.restores.iter().collect();
@@ -61,6 +62,7 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         let _ = writeln!(text, "… and {} more", shown.len() - ROWS);
     }
     text.push('\n');
+    incomplete(report, &mut text);
     checks(report, &mut text);
     for restore in &report.restores {
         for made in restore.also_made.iter().take(ROWS) {
@@ -124,12 +126,31 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         Verdict::Unfinished => {
             let _ = writeln!(text, "go on with: {again}");
         }
+        // What AWS has completed is not started again in this run.
+        Verdict::Failed if report.count(RunStatus::Incomplete) == report.bad() => {}
         Verdict::Failed => {
             let _ = writeln!(text, "try what failed again with: {again} --retry-failed");
         }
         Verdict::Passed | Verdict::ObjectiveMissed | Verdict::CleanedUp => {}
     }
     text
+}
+
+/// What AWS says is missing of restores whose jobs it has completed.
+fn incomplete(report: &RunReport, text: &mut String) {
+    let restores = report.restores.iter();
+    let found: Vec<&RestoreReport> = restores
+        .filter(|restore| restore.status == RunStatus::Incomplete)
+        .collect();
+    for restore in found.iter().take(ROWS) {
+        let said = restore.message.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "{}: AWS says: {said}", restore.restore);
+    }
+    if !found.is_empty() {
+        text.push_str(
+            "what is missing is not restored by this run any more: mend what stood in the way, and restore it under another run id\n",
+        );
+    }
 }
 
 /// How many checks have passed, and those that have not.

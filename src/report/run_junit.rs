@@ -106,7 +106,9 @@ fn of_restore(report: &RunReport, restore: &RestoreReport) -> TestCase {
     let status = match restore.status {
         // Its checks are test cases of their own.
         RunStatus::Completed | RunStatus::CheckFailed => TestCaseStatus::success(),
-        RunStatus::Failed => not_passed(NonSuccessKind::Failure, word, message),
+        RunStatus::Failed | RunStatus::Incomplete => {
+            not_passed(NonSuccessKind::Failure, word, message)
+        }
         RunStatus::Skipped => skipped(message),
         RunStatus::Deleting | RunStatus::Deleted => {
             skipped("what it made was deleted by a cleanup")

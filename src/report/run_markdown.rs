@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::run::{CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, Verdict};
+use super::run::{
+    CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, RunStatus, Verdict,
+};
 use super::{duration, signed};
 
 /// Rows of a table before it is cut. GitHub takes a megabyte of job summary, and 65,535 characters of comment.
@@ -146,6 +148,9 @@ fn restores(report: &RunReport, text: &mut String) {
             })
             .map_or_else(String::new, |longer| format!(" ({})", signed(longer)));
         let what = match (&restore.created_resource_arn, &restore.message) {
+            (Some(arn), Some(message)) if restore.status == RunStatus::Incomplete => {
+                format!("{}: {}", code(arn), escaped(message))
+            }
             (Some(arn), _) => code(arn),
             (None, Some(message)) => escaped(message),
             (None, None) => String::new(),

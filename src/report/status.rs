@@ -92,6 +92,8 @@ impl StatusRow {
                             "CHECKING"
                         } else if any(&[Check::Failed, Check::NotRun]) {
                             "CHECK_FAILED"
+                        } else if past.is_incomplete {
+                            "INCOMPLETE"
                         } else {
                             "COMPLETED"
                         }

@@ -104,7 +104,7 @@ impl Timeline {
             let mut bars = Vec::new();
             if let Some(from) = restore.started_at {
                 let (class, to) = match (restore.status, restore.ended_at) {
-                    (RunStatus::Failed, Some(to)) => ("job bad", to),
+                    (RunStatus::Failed | RunStatus::Incomplete, Some(to)) => ("job bad", to),
                     (_, Some(to)) => ("job", to),
                     (_, None) => {
                         let end = jiff::SignedDuration::from_secs_f64(self.seconds);

@@ -3,6 +3,7 @@
 mod broken_world;
 mod existing;
 mod exits;
+mod incomplete;
 mod lock;
 mod over;
 mod points;

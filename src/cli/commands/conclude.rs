@@ -79,8 +79,8 @@ pub(super) fn conclude(
 }
 
 fn unfinished(wanted: &Wanted, diff: &Diff, report: &crate::report::RunReport) -> Exit {
-    use crate::report::RunStatus::{CheckFailed, Completed, Failed, Skipped};
-    let failed = report.count(Failed) + report.count(CheckFailed);
+    use crate::report::RunStatus::{CheckFailed, Completed, Failed, Incomplete, Skipped};
+    let failed = report.count(Failed) + report.count(Incomplete) + report.count(CheckFailed);
     let only: HashSet<&str> = wanted.only.iter().map(String::as_str).collect();
     // A job can outlast its `timeout`, and then it is not followed to its end.
     let is_back = report
