@@ -90,7 +90,7 @@ fn commands(home: &Path) -> f64 {
 fn main() {
     let home = python::venv(
         "aws",
-        &["botocore==1.43.11", "boto3==1.43.11", "awscli==1.45.11"],
+        &["botocore==1.44.8", "boto3==1.44.8", "awscli==1.46.3"],
     )
     .unwrap();
     let (ours, script, commands) = (redrill(), script(&home), commands(&home));

@@ -28,6 +28,8 @@ pub(crate) fn driven(tokens: TokenSemantics) -> Options {
         speed: Speed::Max,
         driven: true,
         tokens,
+        // One that redrill does not know, and so sends without its mark.
+        more_types: vec!["Mystery".to_owned()],
         ..Options::default()
     }
 }

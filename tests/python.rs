@@ -5,7 +5,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A virtual environment with these packages (`botocore==1.43.11`), made once and kept in `target/`; its programs are in
+/// A virtual environment with these packages (`botocore==1.44.8`), made once and kept in `target/`; its programs are in
 /// `bin/`. Nextest runs tests in processes at the same time: one of them makes it, under a file lock, and a marker that
 /// is renamed into place says that it is whole.
 ///

@@ -15,13 +15,17 @@ impl Drop for Served {
 
 /// The process, and where it listens.
 pub(crate) fn served(arguments: &[&str]) -> (Served, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_redrill"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
+    command
         .arg("emulator")
         .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::null());
+    served_by(command)
+}
+
+/// By a command that starts it in a way of its own.
+pub(crate) fn served_by(mut command: Command) -> (Served, String) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     let stdout = child.stdout.take().unwrap();
     BufReader::new(stdout).read_line(&mut line).unwrap();

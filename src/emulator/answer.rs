@@ -49,6 +49,14 @@ impl Answer {
         }
     }
 
+    /// 201: something is there that was not.
+    pub(super) fn created(value: &impl Serialize) -> Answer {
+        Answer {
+            status: 201,
+            ..Answer::json(value)
+        }
+    }
+
     /// 204: done, and nothing to say.
     pub(super) fn no_content() -> Answer {
         Answer {

@@ -7,10 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::arn::Arn;
 use super::clock::add;
+use super::elsewhere::partition_of;
 use super::error::{ApiError, ErrorCode};
 use super::handle::no_vault;
 use super::inventory::{Deny, Inventory, RecoveryPoint, VaultType};
 use super::point::{FREE_VAULT, FreePoint, Point};
+use super::resource_types;
 
 /// A recovery point and the vault that holds it.
 #[derive(Debug)]
@@ -31,8 +33,9 @@ pub(super) struct Caller {
 
 #[derive(Debug)]
 pub(super) enum Catalog {
-    /// Without an inventory: any well-formed recovery point ARN exists, in the vault `Default`, created at this time.
-    Free(Timestamp),
+    /// Without an inventory: any well-formed recovery point ARN exists, in the vault `Default`, created at this time. Its
+    /// type is one of AWS Backup, or one of these.
+    Free(Timestamp, Vec<String>),
     /// With one: account and region to vaults.
     Listed(BTreeMap<(String, String), Site>),
 }
@@ -80,9 +83,13 @@ pub(super) struct VaultEntry {
 }
 
 impl Catalog {
-    pub(super) fn new(inventory: Option<Inventory>, now: Timestamp) -> Catalog {
+    pub(super) fn new(
+        inventory: Option<Inventory>,
+        more_types: Vec<String>,
+        now: Timestamp,
+    ) -> Catalog {
         let Some(inventory) = inventory else {
-            return Catalog::Free(add(now, -SignedDuration::from_hours(1)));
+            return Catalog::Free(add(now, -SignedDuration::from_hours(1)), more_types);
         };
         let mut sites: BTreeMap<(String, String), Site> = BTreeMap::new();
         for entry in inventory.accounts {
@@ -123,19 +130,29 @@ impl Catalog {
     ) -> Result<Point, ApiError> {
         let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
         match self {
-            Catalog::Free(created_at) => {
+            Catalog::Free(created_at, more_types) => {
+                if let Some(name) = resource_type
+                    && !more_types.iter().any(|other| other == name)
+                {
+                    supported(name)?;
+                }
                 let free = FreePoint::new(caller, &parsed, arn, resource_type, *created_at)?;
                 Ok(Point::Free(Box::new(free)))
             }
-            Catalog::Listed(_) => self
-                .known(caller, arn)
-                .or_else(|| {
-                    self.shared_points(caller)
-                        .find(|one| one.point.arn == arn)
-                        .cloned()
-                })
-                .map(Point::Listed)
-                .ok_or_else(|| unknown(caller, arn)),
+            Catalog::Listed(_) => {
+                let shared = || {
+                    let mut shared = self.shared_points(caller);
+                    shared.find(|one| one.point.arn == arn).cloned()
+                };
+                let found = self.known(caller, arn).or_else(shared);
+                let found = found.ok_or_else(|| unknown(caller, arn))?;
+                // An inventory may have a type that is younger than this.
+                if let Some(name) = resource_type.filter(|name| *name != found.point.resource_type)
+                {
+                    supported(name)?;
+                }
+                Ok(Point::Listed(found))
+            }
         }
     }
 
@@ -165,7 +182,7 @@ impl Catalog {
         arn: &str,
     ) -> Result<Arc<Located>, ApiError> {
         let known = match self {
-            Catalog::Free(_) => vault == FREE_VAULT,
+            Catalog::Free(..) => vault == FREE_VAULT,
             Catalog::Listed(_) => self
                 .sites(caller)
                 .any(|(_, site)| site.vaults.contains_key(vault)),
@@ -173,7 +190,7 @@ impl Catalog {
         if !known {
             return Err(no_vault(vault));
         }
-        if let Catalog::Free(created_at) = self {
+        if let Catalog::Free(created_at, _) = self {
             let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
             let free = FreePoint::new(caller, &parsed, arn, None, *created_at)?;
             return Ok(Arc::new(free.located()));
@@ -192,7 +209,7 @@ impl Catalog {
         caller: &Caller,
     ) -> impl Iterator<Item = (&(String, String), &String, &StoredVault)> {
         let sites = match self {
-            Catalog::Free(_) => None,
+            Catalog::Free(..) => None,
             Catalog::Listed(sites) => Some(sites.iter()),
         };
         let account = caller.account.clone();
@@ -229,7 +246,7 @@ impl Catalog {
     /// The vaults of the caller, by name.
     pub(super) fn vaults(&self, caller: &Caller, default_region: &str) -> Vec<VaultEntry> {
         match self {
-            Catalog::Free(_) => {
+            Catalog::Free(..) => {
                 let region = caller.region.as_deref().unwrap_or(default_region);
                 vec![VaultEntry {
                     name: FREE_VAULT.to_owned(),
@@ -263,7 +280,7 @@ impl Catalog {
         caller: &Caller,
         vault: &str,
     ) -> Result<Vec<&Arc<Located>>, ApiError> {
-        if matches!(self, Catalog::Free(_)) && vault == FREE_VAULT {
+        if matches!(self, Catalog::Free(..)) && vault == FREE_VAULT {
             return Ok(Vec::new());
         }
         let mut found = self
@@ -329,7 +346,7 @@ impl Catalog {
     /// The accounts and regions that the caller sees: its own; every region of it when the request is not signed.
     fn sites(&self, caller: &Caller) -> impl Iterator<Item = (&(String, String), &Site)> {
         let sites = match self {
-            Catalog::Free(_) => None,
+            Catalog::Free(..) => None,
             Catalog::Listed(sites) => Some(sites.iter()),
         };
         sites
@@ -343,11 +360,7 @@ impl Catalog {
 
 /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html>
 pub(super) fn vault_arn(region: &str, account: &str, name: &str) -> String {
-    let partition = match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    };
+    let partition = partition_of(region);
     let mut arn = String::with_capacity(48 + region.len() + name.len());
     for part in [
         "arn:",
@@ -371,7 +384,19 @@ pub(super) fn malformed(arn: &str) -> ApiError {
     )
 }
 
-fn unknown(caller: &Caller, arn: &str) -> ApiError {
+/// Refuses what is no resource type of AWS Backup, in the words that AWS has for an ARN of such a one,
+/// <https://github.com/aws/aws-sdk-go-v2/issues/1904>; that StartRestoreJob has the same is an assumption.
+fn supported(resource_type: &str) -> Result<(), ApiError> {
+    match resource_types::find(resource_type) {
+        Some(_) => Ok(()),
+        None => Err(ApiError::invalid(
+            "ResourceType",
+            format!("Unsupported resource type: {resource_type}"),
+        )),
+    }
+}
+
+pub(super) fn unknown(caller: &Caller, arn: &str) -> ApiError {
     let region = caller.region.as_deref().unwrap_or("any region");
     let account = &caller.account;
     ApiError::new(

@@ -12,7 +12,7 @@ use super::inventory::{Hang, RestoreBehaviour};
 use super::job::{Job, Outcome};
 use super::metadata::Metadata;
 use super::point::Point;
-use super::refusals::JobFailure;
+use super::refusals::JobEnd;
 use super::resource_types::{self, PENDING, Place, ResourceType};
 
 /// What a fault script does to one job, in place of what would become of it.
@@ -46,9 +46,10 @@ pub(super) struct Order<'a> {
     pub(super) point: Point,
     pub(super) body: Box<str>,
     pub(super) iam_role_arn: Option<Arc<str>>,
-    pub(super) created_arn: String,
-    /// What AWS was recorded to fail such a request with.
-    pub(super) failure: Option<JobFailure>,
+    /// None where the request does not say what is created.
+    pub(super) created_arn: Option<String>,
+    /// How AWS was recorded to end such a job, if not well.
+    pub(super) end: Option<JobEnd>,
     pub(super) fault: Option<&'a JobFault>,
     pub(super) parent: Option<Uuid>,
 }
@@ -69,16 +70,18 @@ pub(super) fn settle(
         (Outcome::Failed(message.as_str().into()), duration)
     } else if let Some(message) = &behaviour.aborts {
         (Outcome::Aborted(message.as_str().into()), duration)
-    } else if let Some(failure) = order.failure {
-        let outcome = Outcome::Failed(failure.message.into());
-        (outcome, failure.after.min(duration))
+    } else if let Some(end) = order.end {
+        match end.failed_after {
+            Some(after) => (Outcome::Failed(end.message.into()), after.min(duration)),
+            None => (Outcome::Issues(end.message.into()), duration),
+        }
     } else if let Some(message) = &behaviour.issues {
         (Outcome::Issues(message.as_str().into()), duration)
     } else {
         (Outcome::Completed, duration)
     };
     let mut hangs = behaviour.hangs;
-    let mut created_arn = Some(order.created_arn.into_boxed_str());
+    let mut created_arn = order.created_arn.map(String::into_boxed_str);
     match order.fault {
         None => {}
         Some(JobFault::Fails(message)) => outcome = Outcome::Failed(message.as_str().into()),
@@ -119,14 +122,14 @@ pub(super) fn settle(
     }
 }
 
-/// The CreatedResourceArn of a restore; `id` is what made-up names are made from.
+/// The CreatedResourceArn of a restore, where the request says enough; `id` is what the names are made from that AWS makes.
 pub(super) fn created_arn(
     row: Option<&ResourceType>,
     point: &Point,
     (account, region): (&str, &str),
     metadata: &Metadata<'_>,
     id: Uuid,
-) -> String {
+) -> Option<String> {
     let arn = Arn::parse(point.arn());
     let place = Place {
         partition: arn.map_or("aws", |arn| arn.partition),

@@ -26,6 +26,10 @@ pub(super) enum ErrorCode {
     ServiceUnavailable,
     #[serde(rename = "AccessDeniedException")]
     AccessDenied,
+    #[serde(rename = "AlreadyExistsException")]
+    AlreadyExists,
+    #[serde(rename = "LimitExceededException")]
+    LimitExceeded,
     #[serde(rename = "ThrottlingException")]
     Throttling,
     #[serde(rename = "InternalFailure")]
@@ -49,6 +53,8 @@ impl ErrorCode {
             ErrorCode::ResourceNotFound => "ResourceNotFoundException",
             ErrorCode::ServiceUnavailable => "ServiceUnavailableException",
             ErrorCode::AccessDenied => "AccessDeniedException",
+            ErrorCode::AlreadyExists => "AlreadyExistsException",
+            ErrorCode::LimitExceeded => "LimitExceededException",
             ErrorCode::Throttling => "ThrottlingException",
             ErrorCode::InternalFailure => "InternalFailure",
             ErrorCode::Serialization => "SerializationException",

@@ -84,6 +84,17 @@ pub(super) enum Record {
         account: String,
         arn: String,
     },
+    AccessPointCreated {
+        at: Timestamp,
+        account: String,
+        region: String,
+        body: String,
+    },
+    AccessPointDeleted {
+        at: Timestamp,
+        account: String,
+        arn: String,
+    },
     /// The clock at the end, which goes on from there.
     Stopped {
         at: Timestamp,
@@ -101,6 +112,8 @@ impl Record {
             Record::Started { at, .. }
             | Record::Validated { at, .. }
             | Record::Deleted { at, .. }
+            | Record::AccessPointCreated { at, .. }
+            | Record::AccessPointDeleted { at, .. }
             | Record::Stopped { at } => Some(*at),
         }
     }
@@ -109,17 +122,17 @@ impl Record {
 /// Opens the record of an emulator, keeps others out of it, and reads what is in it. A last line that a crash tore is cut off; any other damage is
 /// an error that names the line.
 pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    private(&mut options);
+    let mut file = options.open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "it is no regular file",
         ));
     }
+    make_private(&file)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -180,6 +193,30 @@ pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
     Ok((lines, records))
 }
 
+/// A new file is its owner's alone: metadata may hold secrets.
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+/// And so is one that an earlier version made for everyone to read.
+#[cfg(unix)]
+fn make_private(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    match file.metadata()?.permissions().mode() & 0o077 {
+        0 => Ok(()),
+        _ => file.set_permissions(std::fs::Permissions::from_mode(0o600)),
+    }
+}
+
+#[cfg(not(unix))]
+fn private(_options: &mut OpenOptions) {}
+
+#[cfg(not(unix))]
+fn make_private(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +230,20 @@ mod tests {
     fn put(path: &Path, text: &str) {
         let mut file = File::create(path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn reliability_r5_24_the_state_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (_directory, path) = path("state.jsonl");
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        drop(open_state(&path).unwrap());
+        assert_eq!(mode(&path), 0o600);
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(&path, open).unwrap();
+        drop(open_state(&path).unwrap());
+        assert_eq!(mode(&path), 0o600, "one of an earlier version");
     }
 
     #[test]

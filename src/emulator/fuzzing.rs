@@ -27,7 +27,7 @@ pub fn requests<'a>(
     let clock = Clock::start(Speed::Max, Timestamp::MIN);
     let started = clock.now();
     let region = "us-east-1".to_owned();
-    let catalog = Catalog::new(inventory, started);
+    let catalog = Catalog::new(inventory, Vec::new(), started);
     let service = Service::new(TokenSemantics::recorded());
     let backend = Backend {
         clock,

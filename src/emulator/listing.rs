@@ -99,6 +99,22 @@ impl Service {
         }
     }
 
+    /// When each unfinished job that a listing is about has changed once. How a job stands and when it ended does not
+    /// count: a client that lists what has ended waits for what has not.
+    pub(super) fn all_have_changed(
+        &self,
+        caller: &Caller,
+        filter: &JobFilter,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let jobs = self
+            .timeline
+            .unfinished(now)
+            .map(|place| &self.all()[place]);
+        let waited_for = jobs.filter(|job| filter.concerns(caller, job));
+        waited_for.filter_map(|job| job.next_event(now)).max()
+    }
+
     /// The youngest job that restored this resource and has ended.
     pub(super) fn latest_restore_of(
         &self,
@@ -117,6 +133,18 @@ impl Service {
 
 impl JobFilter {
     fn fits(&self, caller: &Caller, job: &Job, now: Timestamp) -> bool {
+        let after = |bound: Option<Timestamp>, at: Timestamp| bound.is_none_or(|b| at > b);
+        let before = |bound: Option<Timestamp>, at: Timestamp| bound.is_none_or(|b| at < b);
+        self.concerns(caller, job)
+            && self.status.is_none_or(|status| status == job.status(now))
+            && (self.complete_after.is_none() && self.complete_before.is_none()
+                || job.ended_at(now).is_some_and(|at| {
+                    after(self.complete_after, at) && before(self.complete_before, at)
+                }))
+    }
+
+    /// Whether a job fits but for how it stands.
+    fn concerns(&self, caller: &Caller, job: &Job) -> bool {
         let account = match self.account.as_deref() {
             Some("*") => true,
             Some(account) => *account == *job.account,
@@ -134,11 +162,6 @@ impl JobFilter {
             && before(self.created_before, job.created_at)
             && after(self.point_created_after, point.created_at())
             && before(self.point_created_before, point.created_at())
-            && self.status.is_none_or(|status| status == job.status(now))
-            && (self.complete_after.is_none() && self.complete_before.is_none()
-                || job.ended_at(now).is_some_and(|at| {
-                    after(self.complete_after, at) && before(self.complete_before, at)
-                }))
             && self.restore_testing_plan_arn.is_none() // none of these jobs is a restore test
             && self.parent_job_id.as_ref().is_none_or(|id| {
                 job.parent.is_some_and(|parent| parent.to_string() == *id)

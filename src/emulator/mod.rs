@@ -19,13 +19,17 @@
 //! # }
 //! ```
 
+mod access_points;
 mod answer;
 mod arn;
 mod catalog;
 mod clock;
 mod cloud_control;
 mod concurrency;
+mod conditions;
+mod connections;
 mod course;
+mod elsewhere;
 mod error;
 mod estimate;
 mod existing;
@@ -42,6 +46,7 @@ mod metadata;
 mod names;
 mod nested;
 mod operation;
+mod origin;
 mod pages;
 mod paging;
 mod permissions;

@@ -13,6 +13,7 @@ use super::error::ApiError;
 use super::job::{Job, Outcome};
 use super::metadata::Metadata;
 use super::point::Point;
+use super::refusals;
 use super::resource_types;
 use super::service::job_id;
 
@@ -82,9 +83,22 @@ impl Part {
         // The part with the cluster's own state comes back as the cluster.
         let is_state = self.point.resource_type() == parent.point.resource_type();
         let created_arn = match &parent.created_arn {
-            Some(cluster) if is_state => cluster.to_string(),
+            Some(cluster) if is_state => Some(cluster.to_string()),
             _ => course::created_arn(row, &self.point, home, &metadata, id),
         };
+        let judged = refusals::Request {
+            resource_type: row.map_or(self.point.resource_type(), |row| &row.name),
+            metadata: &metadata,
+            copy_tags: false,
+            role: None,
+            account: &parent.account,
+            region: &parent.region,
+            point: &self.point,
+            around: &|_| None,
+            surrounded: false,
+            taken: &|| false,
+        };
+        let end = refusals::end_nested(&judged);
         let body = json!({
             "RecoveryPointArn": self.point.arn(),
             "Metadata": self.metadata,
@@ -97,7 +111,7 @@ impl Part {
             body: body.to_string().into(),
             iam_role_arn: parent.iam_role_arn.clone(),
             created_arn,
-            failure: None,
+            end,
             fault: None,
             parent: Some(parent.id),
             row,

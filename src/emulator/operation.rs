@@ -53,6 +53,13 @@ operations! {
     GetRestoreTestingSelection,
     GetSupportedResourceTypes,
     ListTags,
+    CreateBackupAccessPoint,
+    DeleteBackupAccessPoint,
+    DescribeBackupAccessPoint,
+    ListBackupAccessPoints,
+    ListBackupAccessPointsByRecoveryPoint,
+    ListBackupAccessPointsByResource,
+    GetPITRMalwareScanResults,
     /// Of AWS STS, on the same port.
     GetCallerIdentity,
 }
@@ -155,6 +162,17 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, ApiError> {
         }
         ("GET", ["supported-resource-types"]) => (GetSupportedResourceTypes, &[]),
         ("GET", ["tags", arn]) => (ListTags, &[*arn]),
+        ("PUT", ["backup-access-point", "create"]) => (CreateBackupAccessPoint, &[]),
+        ("DELETE", ["backup-access-point", "delete", arn]) => (DeleteBackupAccessPoint, &[*arn]),
+        ("GET", ["backup-access-point"]) => (ListBackupAccessPoints, &[]),
+        ("GET", ["backup-access-point", arn]) => (DescribeBackupAccessPoint, &[*arn]),
+        ("POST", ["backup-access-point", "recovery-point", arn]) => {
+            (ListBackupAccessPointsByRecoveryPoint, &[*arn])
+        }
+        ("POST", ["backup-access-point", "resource", arn]) => {
+            (ListBackupAccessPointsByResource, &[*arn])
+        }
+        ("GET", ["scan", "pitr-malware-scan-results"]) => (GetPITRMalwareScanResults, &[]),
         // The query protocol: the operation stands in the body, or in the query.
         ("POST" | "GET", []) => (GetCallerIdentity, &[]),
         _ => return Err(unknown()),

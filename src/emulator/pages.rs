@@ -22,7 +22,7 @@ pub(super) struct Page {
     pub(super) written_at: Timestamp,
     /// When any job changes next.
     pub(super) until: Option<Timestamp>,
-    /// When the first of those that it shows changes.
+    /// Where a look at it moves a standing clock.
     pub(super) next_event: Option<Timestamp>,
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::arn::Arn;
-use super::catalog::{Caller, Located, malformed, vault_arn};
+use super::catalog::{Caller, Located, malformed, unknown, vault_arn};
+use super::elsewhere::partition_of;
 use super::error::ApiError;
 use super::inventory::{
     RecoveryPoint, RecoveryPointStatus, RestoreBehaviour, StorageClass, VaultType, is_composite,
@@ -112,6 +113,14 @@ impl Point {
         is_composite(self.arn())
     }
 
+    /// Whether it lies in a logically air-gapped vault.
+    pub(super) fn is_air_gapped(&self) -> bool {
+        match self {
+            Point::Listed(located) => located.vault_type != VaultType::BackupVault,
+            Point::Free(_) => false,
+        }
+    }
+
     fn listed(&self) -> Option<&RecoveryPoint> {
         match self {
             Point::Listed(located) => Some(&located.point),
@@ -129,6 +138,13 @@ impl FreePoint {
         resource_type: Option<&str>,
         created_at: Timestamp,
     ) -> Result<FreePoint, ApiError> {
+        // A Region knows its own recovery points alone.
+        let asked = caller.region.as_deref().unwrap_or(parsed.region);
+        if !parsed.region.is_empty()
+            && (asked != parsed.region || partition_of(asked) != parsed.partition)
+        {
+            return Err(unknown(caller, arn));
+        }
         let row = match resource_type {
             Some(name) => resource_types::find(name),
             None => Some(resource_types::guess(parsed).ok_or_else(|| malformed(arn))?),

@@ -25,13 +25,18 @@ impl Query {
 
     /// 1 to 1,000; without it a page holds 1,000 (what AWS takes then is not documented).
     pub(super) fn max_results(&self, name: &str) -> Result<usize, ApiError> {
+        self.max_results_of(name, 1000)
+    }
+
+    /// 1 to so many; without it as many.
+    pub(super) fn max_results_of(&self, name: &str, most: usize) -> Result<usize, ApiError> {
         match self.text(name) {
-            None => Ok(1000),
+            None => Ok(most),
             Some(text) => match text.parse() {
-                Ok(number) if (1..=1000).contains(&number) => Ok(number),
+                Ok(number) if (1..=most).contains(&number) => Ok(number),
                 _ => Err(ApiError::invalid(
                     name,
-                    format!("{name} is {text:?}; it has to be from 1 to 1000."),
+                    format!("{name} is {text:?}; it has to be from 1 to {most}."),
                 )),
             },
         }

@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use super::conditions::{Condition, Fault, things};
+use super::elsewhere::partition_of;
 use super::error::{ApiError, ErrorCode};
-use super::inventory::RecoveryPointStatus;
 use super::metadata::Metadata;
 use super::point::Point;
 use super::resource_types;
@@ -24,7 +25,9 @@ struct Refusal {
     error: Option<ErrorCode>,
     #[serde(default)]
     after: Option<String>,
-    when: Vec<Test>,
+    #[serde(default)]
+    nested: bool,
+    when: Vec<Condition>,
     message: String,
     #[serde(rename = "words")]
     _words: String,
@@ -37,25 +40,7 @@ struct Refusal {
 enum At {
     Request,
     Job,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Test {
-    key: Option<String>,
-    around: Option<String>,
-    differs: Option<String>,
-    taken: Option<bool>,
-    composite: Option<bool>,
-    status: Vec<RecoveryPointStatus>,
-    present: Option<bool>,
-    equals: Option<String>,
-    contains: Option<String>,
-    json_list: Option<bool>,
-    as_source: Option<bool>,
-    only_keys: Vec<String>,
-    copy_tags: Option<bool>,
-    not: bool,
+    Completed,
 }
 
 /// What is judged.
@@ -65,6 +50,8 @@ pub(super) struct Request<'a> {
     pub(super) copy_tags: bool,
     pub(super) role: Option<&'a str>,
     pub(super) account: &'a str,
+    /// Where it runs.
+    pub(super) region: &'a str,
     pub(super) point: &'a Point,
     /// What the inventory says of a thing around the backups.
     pub(super) around: &'a dyn Fn(&str) -> Option<&'a str>,
@@ -74,12 +61,19 @@ pub(super) struct Request<'a> {
     pub(super) taken: &'a dyn Fn() -> bool,
 }
 
-/// How a job that fails does so.
+impl Request<'_> {
+    /// Of the Region that it runs in.
+    pub(super) fn partition(&self) -> &'static str {
+        partition_of(self.region)
+    }
+}
+
+/// How a job ends that does not do all that was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct JobFailure {
+pub(super) struct JobEnd {
     pub(super) message: String,
-    /// From RUNNING to FAILED.
-    pub(super) after: SignedDuration,
+    /// From RUNNING to FAILED; none for a job that runs its course, and ends COMPLETED with the message.
+    pub(super) failed_after: Option<SignedDuration>,
 }
 
 static REFUSALS: LazyLock<Vec<Refusal>> = LazyLock::new(|| {
@@ -107,157 +101,85 @@ impl Refusal {
 
 /// The refusal that AWS answers the request with, if any.
 pub(super) fn refuse(request: &Request<'_>) -> Result<(), ApiError> {
-    match first(request, At::Request) {
+    match first(request, At::Request, |_| true) {
         None => Ok(()),
-        Some((refusal, key)) => {
+        Some((refusal, fault)) => {
             let code = refusal.error.unwrap_or(ErrorCode::InvalidParameterValue);
-            let mut error = ApiError::new(code, words(refusal, request, key));
-            error.context = Some("Metadata".to_owned());
+            let mut error = ApiError::new(code, words(refusal, request, &fault));
+            let parameter = if fault.key == "IamRoleArn" {
+                "IamRoleArn"
+            } else {
+                "Metadata"
+            };
+            error.context = Some(parameter.to_owned());
             Err(error)
         }
     }
 }
 
-/// How the job of an accepted request fails, if it does.
-pub(super) fn fail(request: &Request<'_>) -> Option<JobFailure> {
-    let (refusal, key) = first(request, At::Job)?;
-    let after = refusal.after.as_deref().unwrap_or("30s");
-    Some(JobFailure {
-        message: words(refusal, request, key),
-        after: after.parse().unwrap_or(SignedDuration::ZERO),
-    })
+/// How the job of an accepted request ends, if it does not do all that was asked.
+pub(super) fn end(request: &Request<'_>) -> Option<JobEnd> {
+    let fails = first(request, At::Job, |_| true);
+    let found = fails.or_else(|| first(request, At::Completed, |_| true));
+    found.map(|(refusal, fault)| ended(refusal, request, &fault))
 }
 
-fn words(refusal: &Refusal, request: &Request<'_>, key: &str) -> String {
-    let message = refusal.message.replace("{key}", key);
+/// How the job of a nested recovery point fails. AWS documents less of those: what its page asks of them alone counts.
+pub(super) fn end_nested(request: &Request<'_>) -> Option<JobEnd> {
+    let nested = |refusal: &Refusal| refusal.nested;
+    let (refusal, fault) = first(request, At::Job, nested)?;
+    Some(ended(refusal, request, &fault))
+}
+
+fn ended(refusal: &Refusal, request: &Request<'_>, fault: &Fault) -> JobEnd {
+    let after = refusal.after.as_deref().unwrap_or("30s");
+    let after = after.parse().unwrap_or(SignedDuration::ZERO);
+    JobEnd {
+        message: words(refusal, request, fault),
+        failed_after: (refusal.at == At::Job).then_some(after),
+    }
+}
+
+fn words(refusal: &Refusal, request: &Request<'_>, fault: &Fault) -> String {
+    let message = refusal.message.replace("{key}", &fault.key);
+    let value = fault.value.as_deref();
+    let value = value.or_else(|| request.metadata.get(&fault.key));
+    let message = message.replace("{value}", value.unwrap_or_default());
     things(&message, request)
         .into_iter()
         .next()
         .unwrap_or(message)
 }
 
-/// A text with the request's own values in place of names: {role}, {account}, and metadata keys. A list gives one text for
-/// each of its items; a value that the request has not, none.
-fn things(template: &str, request: &Request<'_>) -> Vec<String> {
-    let mut texts = vec![String::new()];
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, after)) = after.split_once('}') else {
-            break;
-        };
-        let value = match name {
-            "role" => request.role,
-            "account" => Some(request.account),
-            "arn" => Some(request.point.arn()),
-            key => request.metadata.get(key),
-        };
-        let Some(value) = value else {
-            return Vec::new();
-        };
-        let items = serde_json::from_str::<Vec<String>>(value);
-        let items = items.unwrap_or_else(|_| vec![value.to_owned()]);
-        texts = texts
-            .iter()
-            .flat_map(|text| {
-                items
-                    .iter()
-                    .map(move |item| format!("{text}{before}{item}"))
-            })
-            .collect();
-        rest = after;
-    }
-    for text in &mut texts {
-        text.push_str(rest);
-    }
-    texts
-}
-
-/// What the inventory says of the things that a text names: of the first it knows.
-fn around<'a>(template: &str, request: &Request<'a>) -> Option<&'a str> {
-    let things = things(template, request);
-    things.iter().find_map(|thing| (request.around)(thing))
-}
-
-/// The first refusal that fits, and the key at fault.
-fn first<'a>(request: &Request<'a>, at: At) -> Option<(&'static Refusal, &'a str)> {
+/// The first refusal that fits, and what makes it fit.
+fn first(
+    request: &Request<'_>,
+    at: At,
+    of: impl Fn(&Refusal) -> bool,
+) -> Option<(&'static Refusal, Fault)> {
     let judge = |refusal: &'static Refusal| {
-        let mut fault = "";
-        for test in &refusal.when {
-            let key = holds(test, request)?;
-            if fault.is_empty() {
-                fault = key;
+        let mut named = Fault::default();
+        for condition in &refusal.when {
+            let fault = condition.holds(request)?;
+            // The earlier conditions say when, the last one what.
+            if !fault.key.is_empty() {
+                named = fault;
             }
         }
-        Some((refusal, fault))
+        Some((refusal, named))
     };
     let name = request.resource_type;
     match OF_TYPE.get(name) {
         Some(rows) => rows
             .iter()
-            .filter(|row| row.at == at)
+            .filter(|row| row.at == at && of(row))
             .find_map(|row| judge(row)),
-        // Another spelling, or a type that is younger than this.
+        // A type that an inventory has, and that is younger than this.
         None => {
             let rows = REFUSALS.iter().filter(|row| row.concerns(name));
-            rows.filter(|row| row.at == at).find_map(judge)
+            rows.filter(|row| row.at == at && of(row)).find_map(judge)
         }
     }
-}
-
-/// The key that makes the test hold; none if it does not hold.
-fn holds<'a>(test: &'static Test, request: &Request<'a>) -> Option<&'a str> {
-    if let Some(wanted) = test.copy_tags {
-        let parameter = "CopySourceTagsToRestoredResource";
-        return (request.copy_tags == wanted).then_some(parameter);
-    }
-    if !test.only_keys.is_empty() {
-        let accepted = |key: &str| test.only_keys.iter().any(|k| k.eq_ignore_ascii_case(key));
-        let mut keys = request.metadata.iter().map(|(key, _)| key);
-        return keys.find(|key| !accepted(key));
-    }
-    if !test.status.is_empty() {
-        return test.status.contains(&request.point.status()).then_some("");
-    }
-    if let Some(wanted) = test.composite {
-        return (request.point.is_composite() == wanted).then_some("");
-    }
-    if let Some(wanted) = test.taken {
-        return ((request.taken)() == wanted).then_some("");
-    }
-    if let Some(thing) = &test.around {
-        if !request.surrounded {
-            return None;
-        }
-        let found = around(thing, request)?;
-        let fits = match (&test.equals, &test.differs) {
-            (Some(wanted), _) => found == wanted,
-            (None, Some(other)) => around(other, request).is_some_and(|other| other != found),
-            (None, None) => true,
-        };
-        return (fits != test.not).then_some("");
-    }
-    let key = test.key.as_deref()?;
-    let value = request.metadata.get(key);
-    let fits = if let Some(wanted) = test.present {
-        value.is_some() == wanted
-    } else if let Some(wanted) = &test.equals {
-        value.is_some_and(|value| value.eq_ignore_ascii_case(wanted))
-    } else if let Some(wanted) = &test.contains {
-        // Blanks in JSON text mean nothing.
-        let compact = |text: &str| text.replace([' ', '\n', '\t'], "");
-        value.is_some_and(|value| compact(value).contains(&compact(wanted)))
-    } else if let Some(wanted) = test.json_list {
-        value.is_some_and(|value| {
-            serde_json::from_str::<Vec<serde_json::Value>>(value).is_ok() == wanted
-        })
-    } else if let Some(wanted) = test.as_source {
-        let source = request.point.restore_metadata(key);
-        // What the source had must be known to differ from it.
-        source.is_some_and(|source| (Some(source) == value) == wanted)
-    } else {
-        false
-    };
-    (fits != test.not).then_some(key)
 }
 
 #[cfg(test)]
@@ -316,6 +238,7 @@ mod tests {
             copy_tags,
             role: None,
             account: "123456789012",
+            region: "us-east-1",
             point,
             around: &|_| None,
             surrounded: false,
@@ -332,7 +255,7 @@ mod tests {
         let request = request(resource_type, &metadata, &point, false);
         (
             refuse(&request).err().map(|error| error.message),
-            fail(&request).map(|failure| failure.message),
+            end(&request).map(|end| end.message),
         )
     }
 
@@ -416,8 +339,9 @@ mod tests {
     #[test]
     fn tags_cannot_be_copied_to_every_type() {
         let (metadata, point) = (map(&[]), point(&[]));
-        assert!(fail(&request("S3", &metadata, &point, true)).is_some());
-        assert!(fail(&request("S3", &metadata, &point, false)).is_none());
-        assert!(fail(&request("EBS", &metadata, &point, true)).is_none());
+        assert!(end(&request("S3", &metadata, &point, true)).is_some());
+        assert!(end(&request("S3", &metadata, &point, false)).is_none());
+        let metadata = map(&[("availabilityZone", "us-east-1a")]);
+        assert!(end(&request("EBS", &metadata, &point, true)).is_none());
     }
 }

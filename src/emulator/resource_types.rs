@@ -143,13 +143,14 @@ pub(super) fn duration(
     fixed.saturating_add(copying).saturating_add(cold)
 }
 
-/// The CreatedResourceArn of a restore. `seed` is what generated names are made from: same seed, same names.
+/// The CreatedResourceArn of a restore; none where the request lacks what AWS names it by. `seed` is what generated names
+/// are made from: same seed, same names.
 pub(super) fn created_arn(
     row: Option<&ResourceType>,
     place: Place<'_>,
     metadata: &Metadata<'_>,
     seed: &str,
-) -> String {
+) -> Option<String> {
     let fits = |created: &&Created| {
         created
             .present
@@ -162,7 +163,17 @@ pub(super) fn created_arn(
     };
     let known = row.and_then(|row| row.created.iter().find(fits));
     let template = known.map_or(&*OF_UNKNOWN, |created| &created.arn);
-    fill(template, place, metadata, seed)
+    let is_known = |part: &Part| match part {
+        Part::Place(name, key) if name == "meta" || name == "lower" => {
+            metadata.get(key).is_some_and(|value| !value.is_empty())
+        }
+        _ => true,
+    };
+    if !template.parts().iter().all(is_known) {
+        return None;
+    }
+    let arn = fill(template, place, metadata, seed);
+    Arn::parse(&arn).is_some().then_some(arn)
 }
 
 static OF_UNKNOWN: LazyLock<Template> = LazyLock::new(|| {
@@ -275,7 +286,7 @@ fn fill_with<'a>(
     out
 }
 
-/// A metadata value, or a made-up name where the request has none: whether AWS refuses that was not recorded.
+/// A metadata value, or a made-up name for the source of a recovery point that nothing is known of.
 fn named(metadata: &Metadata<'_>, key: &str, seed: &str) -> String {
     match metadata.get(key) {
         Some(value) if !value.is_empty() => value.to_owned(),
@@ -312,7 +323,7 @@ mod tests {
                 .map(|(k, v)| ((*k).into(), Some((*v).into())))
                 .collect(),
         );
-        created_arn(find(name), HERE, &metadata, "seed")
+        created_arn(find(name), HERE, &metadata, "seed").unwrap_or_default()
     }
 
     #[test]
@@ -416,11 +427,35 @@ mod tests {
         assert_eq!(
             created(
                 "SAP HANA on Amazon EC2",
-                &[("aws:backup:TargetDatabaseArn", "arn:x")]
+                &[(
+                    "aws:backup:TargetDatabaseArn",
+                    "arn:aws:ssm-sap:eu-west-1:123456789012:HANA/app/DB/HDB"
+                )]
             ),
-            "arn:x"
+            "arn:aws:ssm-sap:eu-west-1:123456789012:HANA/app/DB/HDB"
         );
-        assert!(created("DynamoDB", &[]).contains("table/unnamed-"));
+        // Nothing is made up where AWS would have nothing to name it by, and what is told is an ARN.
+        let hana = [("aws:backup:TargetDatabaseArn", "hana-1")];
+        assert_eq!(created("SAP HANA on Amazon EC2", &hana), "");
+        for name in ["DynamoDB", "S3", "RDS", "EKS", "SAP HANA on Amazon EC2"] {
+            assert_eq!(created(name, &[]), "", "{name}");
+        }
+        let gateway = "arn:aws:storagegateway:eu-west-1:123456789012:gateway/sgw-1";
+        for name in ["EBS", "Storage Gateway"] {
+            let made = created(name, &[("gatewayArn", gateway)]);
+            assert!(
+                made.starts_with(&format!("{gateway}/volume/vol-")),
+                "{made}"
+            );
+        }
+        let cluster = [
+            ("RestoreType", "CLUSTER_RESTORE"),
+            ("ClusterIdentifier", "c"),
+        ];
+        assert_eq!(
+            created("Redshift Serverless", &cluster),
+            "arn:aws:redshift:eu-west-1:123456789012:cluster:c"
+        );
         assert!(created("Quantum Ledger", &[]).starts_with("arn:aws:backup:eu-west-1:"));
         assert!(created("RedshiftServerless", &[]).contains(":namespace/"));
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::arn::is_account_id;
 use super::catalog::{Caller, Catalog};
 use super::clock::{Clock, Speed};
+use super::connections::{Connections, End};
 use super::estimate::{self, Estimate, Span};
 use super::faults::{Fault, FaultScript, Faults};
 use super::files::{self, Lines, Record};
@@ -24,7 +26,7 @@ use super::operation::Operation;
 use super::pages::Pages;
 use super::paging::Pager;
 use super::quotas::{Meter, Quotas};
-use super::server::{Connections, End, Server};
+use super::server::Server;
 use super::service::Service;
 use super::tokens::TokenSemantics;
 
@@ -34,11 +36,14 @@ pub struct Options {
     /// What exists. Without one every well-formed recovery point ARN does, in the vault `Default`, created one hour
     /// before the start; its type is the ResourceType of the request, or the likeliest one for the ARN.
     pub inventory: Option<Inventory>,
+    /// Resource types that are taken without an inventory besides those that it knows: AWS adds some.
+    pub more_types: Vec<String>,
     /// How fast time runs; 600 times by default.
     pub speed: Speed,
-    /// At [`Speed::Max`]: who moves the clock. When false, a DescribeRestoreJob or ListRestoreJobs moves it, after its
-    /// answer, to the next change of the job it showed (of the first to change of those it showed): a client that has
-    /// looked waits, and the jump is its wait. When true, nothing does but [`Clock::advance_to`].
+    /// At [`Speed::Max`]: who moves the clock. When false, a DescribeRestoreJob moves it, after its answer, to the next
+    /// change of the job, and a listing, after its last page, to where each unfinished job that it is about has changed
+    /// once, whether it showed them or not: a client that has looked waits, and the jump is its wait. When true, nothing
+    /// does but [`Clock::advance_to`].
     pub driven: bool,
     /// What a second StartRestoreJob with the same token does; the documented meaning by default.
     pub tokens: TokenSemantics,
@@ -59,12 +64,16 @@ pub struct Options {
     /// Listen on an address that is not loopback. It is dangerous: no signature is checked, so that everyone who reaches
     /// it can see what is restored, start and fail jobs, and fill the memory.
     pub exposed: bool,
+    /// How long a client may take for the head of a request, at least; 15 seconds by default. A connection that waits for
+    /// its next request is not ended for that.
+    pub patience: Duration,
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options {
             inventory: None,
+            more_types: Vec::new(),
             speed: Speed::Times(600.0),
             driven: false,
             tokens: TokenSemantics::default(),
@@ -75,6 +84,7 @@ impl Default for Options {
             log: None,
             state: None,
             exposed: false,
+            patience: Duration::from_secs(15),
         }
     }
 }
@@ -166,7 +176,7 @@ impl Emulator {
         let last = records.iter().filter_map(Record::at).max();
         let clock = Clock::start(options.speed, last.unwrap_or(Timestamp::MIN));
         let started = clock.now();
-        let catalog = Catalog::new(options.inventory, started);
+        let catalog = Catalog::new(options.inventory, options.more_types, started);
         let salt = fastrand::u64(..);
         let service = Service::new(options.tokens);
         let backend = Backend {
@@ -189,6 +199,8 @@ impl Emulator {
             meter: Meter::new(options.quotas),
             log,
             connections: Connections::default(),
+            patience: options.patience,
+            exposed: options.exposed,
             account,
             calls: Operation::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             requests: AtomicU64::new(0),

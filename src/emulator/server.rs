@@ -1,20 +1,19 @@
 //! HTTP/1.1 over loopback: accepts connections, reads requests whole, hands them on, writes answers.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -23,11 +22,13 @@ use super::arn::is_account_id;
 use super::catalog::Caller;
 use super::clock::{self, Speed};
 use super::cloud_control;
+use super::connections::{Connections, End, Phase};
 use super::error::{ApiError, ErrorCode};
 use super::faults::{FaultKind, FaultScript, Strike};
 use super::files::{Lines, Logged};
 use super::handle::{Backend, Call};
 use super::operation::{Operation, Route, route};
+use super::origin;
 use super::query::Query;
 use super::quotas::Meter;
 use super::reply::{Reply, respond, scripted, throttled};
@@ -38,10 +39,8 @@ use super::sts;
 const MAX_BODY: usize = 1 << 20;
 /// The longest head of a request.
 const MAX_HEAD: usize = 64 << 10;
-/// How long a client may take for its head, and again for its body.
+/// How long a client may take for its body.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// How many connections are served at a time; others wait.
-const MAX_CONNECTIONS: usize = 4096;
 /// How long open requests may take to end when the emulator is shut down.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -54,6 +53,10 @@ pub(super) struct Server {
     pub(super) meter: Meter,
     pub(super) log: Option<Lines>,
     pub(super) connections: Connections,
+    /// How long a client may take for the head of a request, at least.
+    pub(super) patience: Duration,
+    /// It listens on an address that is not loopback.
+    pub(super) exposed: bool,
     /// By operation.
     pub(super) calls: Vec<AtomicU64>,
     pub(super) requests: AtomicU64,
@@ -94,26 +97,28 @@ impl Server {
         listener: TcpListener,
         mut stop: watch::Receiver<()>,
     ) {
-        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 _ = stop.changed() => break,
-                accepted = accept(&listener, &permits) => accepted,
+                accepted = listener.accept() => accepted,
             };
             while connections.try_join_next().is_some() {}
             match accepted {
-                Some((stream, permit)) => {
-                    let (number, end) = self.connections.add();
+                Ok((stream, _)) => {
+                    let phase = Arc::new(Phase::default());
+                    let (number, end) = self.connections.add(Arc::clone(&phase));
                     let server = Arc::clone(&self);
                     connections.spawn(async move {
-                        Arc::clone(&server).connection(stream, end).await;
+                        Arc::clone(&server).connection(stream, phase, end).await;
                         server.connections.remove(number);
-                        drop(permit);
                     });
                 }
-                // Out of file descriptors, most likely: some will come back.
-                None => clock::delay(Duration::from_millis(10)).await,
+                // Out of file descriptors, most likely: some come back.
+                Err(_) => {
+                    self.connections.make_room();
+                    clock::delay(Duration::from_millis(1)).await;
+                }
             }
         }
         drop(listener);
@@ -122,19 +127,32 @@ impl Server {
         let _ = tokio::time::timeout(LAST_ANSWERS, rest).await;
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, end: oneshot::Receiver<End>) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        phase: Arc<Phase>,
+        end: oneshot::Receiver<End>,
+    ) {
         // Answers are small and clients wait for them.
         let _ = stream.set_nodelay(true);
-        let (stream, reset) = Stream::new(stream);
+        let patience = self.patience;
+        let (stream, reset) = Stream::new(stream, Arc::clone(&phase));
         let reset_now = Arc::clone(&reset);
+        let of_requests = Arc::clone(&phase);
         let service = service_fn(move |request| {
             let server = Arc::clone(&self);
             let reset = Arc::clone(&reset);
-            async move { server.answer(request, &reset).await }
+            let phase = Arc::clone(&of_requests);
+            phase.head_is_whole();
+            async move {
+                let answer = server.answer(request, &reset, &phase).await;
+                phase.answered();
+                answer
+            }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(MAX_WAIT)
+            // hyper's own would end a connection too that waits for the next request.
+            .header_read_timeout(None)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
@@ -143,8 +161,10 @@ impl Server {
             biased;
             _ = connection.as_mut() => return,
             end = end => end.unwrap_or(End::Gracefully),
+            () = phase.stalls(patience) => return,
         };
         match end {
+            End::Displaced => {}
             End::Reset => reset_now.store(true, Ordering::Release),
             End::Gracefully => {
                 connection.as_mut().graceful_shutdown();
@@ -157,6 +177,7 @@ impl Server {
         &self,
         request: Request<Incoming>,
         reset: &AtomicBool,
+        phase: &Phase,
     ) -> Result<Response<Reply>, Reset> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let mut text = Uuid::encode_buffer();
@@ -166,6 +187,7 @@ impl Server {
         let caller = self.caller(&head.headers);
         let query = Query::parse(head.uri.query());
         let routed = route(&head.method, head.uri.path());
+        let welcome = origin::check(&head.headers, head.uri.authority(), self.exposed);
         let mut outcome = Outcome {
             caller: caller.clone(),
             line: (self.log.as_ref()).map(|_| (head.method.clone(), head.uri.path().to_owned())),
@@ -179,8 +201,26 @@ impl Server {
         let cloud_control = cloud_control
             .and_then(|value| cloud_control::target(value.to_str().ok()?).map(str::to_owned));
         drop(head);
+        if let Err(error) = welcome {
+            // Who is turned away is not listened to.
+            drop(body);
+            let answer = match routed.is_ok_and(|r| r.operation == Operation::GetCallerIdentity) {
+                true if cloud_control.is_none() => {
+                    let (status, code) = (error.code.status(), error.code.name());
+                    sts::error(status, code, &error.message, request_id)
+                }
+                _ => Answer::error(&error),
+            };
+            self.log(request_id, &outcome, Some(&answer));
+            let mut response = respond(answer, request_id, None);
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+            return Ok(response);
+        }
         if let Some(operation) = cloud_control {
-            let answer = match read_body(announced, body).await {
+            let read = read_body(announced, body).await;
+            phase.request_is_whole();
+            let answer = match read {
                 Err(error) => Answer::error(&error),
                 Ok(body) => cloud_control::answer(&self.backend, &caller, &operation, &body),
             };
@@ -197,6 +237,7 @@ impl Server {
                     true => read_body(announced, body).await,
                     false => Ok(Bytes::new()),
                 };
+                phase.request_is_whole();
                 match read {
                     Err(error) => Some(Answer::error(&error)),
                     Ok(body) => {
@@ -336,53 +377,6 @@ impl Server {
             region: region.map(str::to_owned),
         }
     }
-}
-
-/// How a connection ends that its client does not end.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum End {
-    /// When its request is answered.
-    Gracefully,
-    /// At once, with a reset.
-    Reset,
-}
-
-/// All open connections. Each has an end of its own to wait for, which costs a request less than one that all wait for.
-#[derive(Debug, Default)]
-pub(super) struct Connections(Mutex<HashMap<u64, oneshot::Sender<End>>>, AtomicU64);
-
-impl Connections {
-    fn add(&self) -> (u64, oneshot::Receiver<End>) {
-        let number = self.1.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = oneshot::channel();
-        self.open().insert(number, sender);
-        (number, receiver)
-    }
-
-    fn remove(&self, number: u64) {
-        self.open().remove(&number);
-    }
-
-    /// Ends all that are open now.
-    pub(super) fn end_all(&self, end: End) {
-        for (_, connection) in self.open().drain() {
-            // It may have ended by itself.
-            let _ = connection.send(end);
-        }
-    }
-
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<End>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
-    let (stream, _) = listener.accept().await.ok()?;
-    Some((stream, permit))
 }
 
 async fn read_body(announced: Option<u64>, body: Incoming) -> Result<Bytes, ApiError> {

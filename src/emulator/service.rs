@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::access_points::AccessPoints;
 use super::arn::Arn;
 use super::catalog::{Caller, Catalog};
 use super::cloud_control::CloudControl;
@@ -37,6 +38,7 @@ pub(super) struct Service {
     places: Places,
     /// What jobs created under a name of the request's own choice, by ARN.
     created: HashMap<Box<str>, u32>,
+    pub(super) access_points: AccessPoints,
     /// What was asked of Cloud Control API.
     pub(super) cloud: CloudControl,
     /// When a recovery point of the inventory was last restored from, by ARN.
@@ -53,6 +55,8 @@ pub(super) struct Service {
 pub(super) struct Twist<'a> {
     pub(super) job: Option<&'a JobFault>,
     pub(super) forget_token: bool,
+    /// It was accepted before, by an emulator that ended since.
+    pub(super) again: bool,
 }
 
 /// A StartRestoreJob as far as it can be judged without the jobs, and so without their lock.
@@ -120,6 +124,7 @@ impl Service {
             tokens: Tokens::default(),
             places: Places::default(),
             created: HashMap::new(),
+            access_points: AccessPoints::default(),
             cloud: CloudControl::default(),
             restored: HashMap::new(),
             timeline: Timeline::default(),
@@ -138,7 +143,7 @@ impl Service {
         let (caller, region) = (prepared.caller, prepared.region.clone());
         let Some((token, first)) = prepared.token else {
             let id = job_id(&[&caller.account, &region, &self.jobs.len().to_string()]);
-            self.create(prepared, id, now, twist.job)?;
+            self.create(prepared, id, now, twist)?;
             let made_in = Some(region);
             return Ok(Started { id, made_in });
         };
@@ -164,7 +169,7 @@ impl Service {
                 job_id(&[&caller.account, &region, token, &jobs.to_string()])
             }
         };
-        let place = self.create(prepared, id, now, twist.job)?;
+        let place = self.create(prepared, id, now, twist)?;
         if let Some(seen) = seen {
             self.tokens.again(first, seen, place);
         }
@@ -178,7 +183,7 @@ impl Service {
         prepared: Prepared<'_>,
         id: Uuid,
         now: Timestamp,
-        fault: Option<&JobFault>,
+        twist: Twist<'_>,
     ) -> Result<usize, ApiError> {
         let Prepared {
             catalog,
@@ -204,26 +209,32 @@ impl Service {
         let created_arn = course::created_arn(row, &point, home, metadata, id);
         let around = |thing: &str| catalog.surrounding(caller, thing);
         let taken = || {
-            let place = self.created.get(&*created_arn);
+            let Some(created_arn) = created_arn.as_deref() else {
+                return false;
+            };
+            let place = self.created.get(created_arn);
             let job = place.map(|place| &self.jobs[*place as usize]);
-            let is_there = |job: &Job| !self.cloud.is_gone(&created_arn, job.ends_at, now);
+            let is_there = |job: &Job| !self.cloud.is_gone(created_arn, job.ends_at, now);
             job.is_some_and(|job| {
                 matches!(job.outcome, Outcome::Completed | Outcome::Issues(_)) && is_there(job)
             }) || around(&format!("resource {created_arn}")) == Some("exists")
         };
         let judged = refusals::Request {
-            resource_type: point.resource_type(),
+            resource_type: row.map_or(point.resource_type(), |row| &row.name),
             metadata,
             copy_tags: *copy_tags,
             role: iam_role_arn.as_deref(),
             account: &caller.account,
+            region,
             point: &point,
             around: &around,
             surrounded: catalog.is_surrounded(caller),
             taken: &taken,
         };
-        refusals::refuse(&judged)?;
-        let failure = refusals::fail(&judged);
+        if !twist.again {
+            refusals::refuse(&judged)?;
+        }
+        let end = refusals::end(&judged);
         let parent = nested::is_parent(&point);
         let parts = match parent {
             true => nested::parts(catalog, caller, &point, metadata)?,
@@ -238,8 +249,8 @@ impl Service {
             body: request.body.into(),
             iam_role_arn: iam_role_arn.as_ref().map(|role| self.names.get(role)),
             created_arn,
-            failure,
-            fault,
+            end,
+            fault: twist.job,
             parent: None,
             row,
             point,
@@ -248,7 +259,8 @@ impl Service {
         let mut job = course::settle(order, now, |wanted| places.start(&turn, wanted));
         job.is_parent = parent;
         // A child begins with its parent, and follows the rules of its own type.
-        let children: Vec<Job> = parts.into_iter().map(|part| part.job(&job)).collect();
+        let children = parts.into_iter().map(|part| part.job(&job));
+        let children: Vec<Job> = children.collect();
         nested::end_with_children(&mut job, &children);
         self.places.take(&turn, job.ends_at);
         let place = self.push(job);

@@ -1,4 +1,4 @@
-//! A TCP stream that can be made to end in a reset.
+//! A TCP stream that can be made to end in a reset, and that says when something comes.
 
 use std::io;
 use std::pin::Pin;
@@ -9,19 +9,27 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::connections::Phase;
+
 /// When its flag is set it ends with RST rather than FIN, and loses what it has not sent: the client sees "connection
 /// reset by peer".
 #[derive(Debug)]
 pub(super) struct Stream {
     inner: TcpStream,
     reset: Arc<AtomicBool>,
+    phase: Arc<Phase>,
 }
 
 impl Stream {
-    pub(super) fn new(inner: TcpStream) -> (Stream, Arc<AtomicBool>) {
+    pub(super) fn new(inner: TcpStream, phase: Arc<Phase>) -> (Stream, Arc<AtomicBool>) {
         let reset = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&reset);
-        (Stream { inner, reset }, flag)
+        let stream = Stream {
+            inner,
+            reset,
+            phase,
+        };
+        (stream, flag)
     }
 
     fn doomed(&self) -> Option<io::Error> {
@@ -45,7 +53,12 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.phase.received();
+        }
+        read
     }
 }
 

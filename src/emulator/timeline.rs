@@ -33,6 +33,12 @@ impl Timeline {
         next.filter(|at| *at < Timestamp::MAX)
     }
 
+    /// The jobs that have not ended at an instant, those that never do among them.
+    pub(super) fn unfinished(&self, now: Timestamp) -> impl Iterator<Item = usize> {
+        let later = (Bound::Excluded((now, u32::MAX)), Bound::Unbounded);
+        self.ends.range(later).map(|(_, job)| *job as usize)
+    }
+
     /// The jobs that end after one instant and not after another, the youngest first; none if there are more than `most`:
     /// then it is better to look through them all.
     pub(super) fn ending(
@@ -99,5 +105,9 @@ mod tests {
         assert_eq!(ending(50, 40), [0; 0]);
         assert_eq!(timeline.ending(Some(at(30)), None, 3).unwrap(), [3, 0]);
         assert_eq!(timeline.ending(None, None, 3), None);
+        let unfinished = |second| timeline.unfinished(at(second)).collect::<Vec<_>>();
+        assert_eq!(unfinished(0), [1, 2, 0, 3]);
+        assert_eq!(unfinished(30), [0, 3]);
+        assert_eq!(unfinished(40), [3]);
     }
 }

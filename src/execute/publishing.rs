@@ -59,8 +59,13 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             let seen = past.checks.get(*name);
             seen.is_some_and(|seen| seen.is == Check::Failed)
         });
-        let missing = || past.is_incomplete.then(|| "not everything was restored".to_owned());
-        let message = failed.map(|check| format!("check {check} failed")).or_else(missing);
+        let missing = || {
+            past.is_incomplete
+                .then(|| "not everything was restored".to_owned())
+        };
+        let message = failed
+            .map(|check| format!("check {check} failed"))
+            .or_else(missing);
         let job_id = job_id.clone();
         let place = self.place(step);
         self.calls.publish(place, step, job_id, message);

@@ -24,6 +24,7 @@ URL, OPERATIONS = sys.argv[1], sys.argv[2:]
 EFS = "arn:aws:backup:us-east-1:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45"
 RESOURCE = "arn:aws:elasticfilesystem:us-east-1:123456789012:file-system/fs-0a1b2c3d"
 METADATA = {"file-system-id": "fs-0a1b2c3d", "newFileSystem": "false"}
+S3 = "arn:aws:backup:us-east-1:123456789012:recovery-point:amzn-s3-demo-bucket-20261120030000-5ec207d0"
 
 # AWS's own names that break the patterns which the model declares.
 BREAKS = {"ResourceType", "BackupVaultName"}
@@ -131,8 +132,14 @@ def well_refused(operation, error, http, code, why):
 
 def known(operation, name):
     """Values that name things which exist."""
+    if "AccessPoint" in operation and name == "RecoveryPointArn":
+        return S3
     return {
         "RecoveryPointArn": EFS,
+        "AccessPointArn": access_points[-1],
+        "AccessPointMetadata": {"note": "contract"},
+        "AccessPointPolicy": '{"Version":"2012-10-17","Statement":[]}',
+        "Tags": {"owner": "contract"},
         "ResourceArn": EFS if operation == "ListTags" else RESOURCE,
         "BackupVaultName": "primary",
         "BackupVaultAccountId": "123456789012",
@@ -238,6 +245,19 @@ def pages(operation, shape):
 
 # --- the run ----------------------------------------------------------------------------------------------------------
 
+made = 0
+
+
+def another():
+    """A backup access point that no other call knows."""
+    global made
+    made += 1
+    parsed, _, _ = call("CreateBackupAccessPoint", {"RecoveryPointArn": S3, "Name": f"contract-{made}"})
+    return parsed["AccessPointArn"]
+
+
+access_points = [another()]
+
 jobs = [
     call("StartRestoreJob", {"RecoveryPointArn": EFS, "Metadata": METADATA, "IdempotencyToken": f"t{n}"})[0]["RestoreJobId"]
     for n in range(5)
@@ -256,7 +276,15 @@ for operation in OPERATIONS:
             token = {"IdempotencyToken": f"v{checks}"}
             fresh, _, _ = call("StartRestoreJob", {"RecoveryPointArn": EFS, "Metadata": METADATA, **token})
             arguments["RestoreJobId"] = fresh["RestoreJobId"]
+        if operation == "CreateBackupAccessPoint":
+            # Names are taken once, and a recovery point has five access points at most.
+            made += 1
+            arguments["Name"] = f"contract-{made}"
+        if operation == "DeleteBackupAccessPoint":
+            arguments["AccessPointArn"] = another()
         parsed, error, http = call(operation, arguments)
+        if operation == "CreateBackupAccessPoint" and parsed:
+            call("DeleteBackupAccessPoint", {"AccessPointArn": parsed["AccessPointArn"]})
         if there:
             check(not error, operation, "refuses", arguments, error)
             if not error:
@@ -287,6 +315,12 @@ for operation in OPERATIONS:
     described = model.operation_model(operation)
     line = ["backup", botocore.xform_name(operation, "-")]
     for name, given in inputs(operation, described.input_shape)[0].items():
+        if name == "AccessPointArn":
+            given = another()
+        elif operation == "CreateBackupAccessPoint" and name == "Name":
+            given = "contract-by-the-cli"
+        elif isinstance(given, datetime):
+            given = given.isoformat()
         line += ["--" + botocore.xform_name(name, "-"), json.dumps(given) if isinstance(given, dict) else given]
     said = io.StringIO()
     with redirect_stdout(said):

@@ -5,7 +5,7 @@ use redrill::emulator::Operation;
 use super::*;
 
 /// The AWS CLI of 2026 that is made for this botocore.
-pub(crate) const AWS_TOOLS: &[&str] = &["botocore==1.43.11", "boto3==1.43.11", "awscli==1.45.11"];
+pub(crate) const AWS_TOOLS: &[&str] = &["botocore==1.44.8", "boto3==1.44.8", "awscli==1.46.3"];
 
 /// Acceptance of the API by its model: see `contract.py`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -14,8 +14,9 @@ async fn botocore_and_the_aws_cli() {
     let Some(venv) = made.await.unwrap() else {
         return;
     };
+    let both = format!("{INVENTORY}---\n{BUCKETS}");
     let emulator = start(Options {
-        inventory: Some(Inventory::parse(INVENTORY).unwrap()),
+        inventory: Some(Inventory::parse(&both).unwrap()),
         ..standing()
     })
     .await;
@@ -46,7 +47,12 @@ async fn botocore_and_the_aws_cli() {
 async fn the_rust_sdk() {
     const RESOURCE: &str =
         "arn:aws:elasticfilesystem:us-east-1:123456789012:file-system/fs-0a1b2c3d";
-    let emulator = listed().await;
+    let both = format!("{INVENTORY}---\n{BUCKETS}");
+    let emulator = start(Options {
+        inventory: Some(Inventory::parse(&both).unwrap()),
+        ..standing()
+    })
+    .await;
     let client = sdk(&emulator);
     let id = start_ec2(&client, "t1").await;
     let job = client
@@ -113,14 +119,14 @@ async fn the_rust_sdk() {
         .send();
     assert_eq!(vault.await.unwrap().number_of_recovery_points(), 3);
     let vaults = client.list_backup_vaults().send().await.unwrap();
-    assert_eq!(vaults.backup_vault_list().len(), 2);
+    assert_eq!(vaults.backup_vault_list().len(), 3);
     let resource = client
         .describe_protected_resource()
         .resource_arn(RESOURCE)
         .send();
     assert_eq!(resource.await.unwrap().resource_type(), Some("EFS"));
     let resources = client.list_protected_resources().send().await.unwrap();
-    assert_eq!(resources.results().len(), 4);
+    assert_eq!(resources.results().len(), 6);
     let resources = client.list_protected_resources_by_backup_vault();
     let resources = resources.backup_vault_name("primary").send().await.unwrap();
     assert_eq!(resources.results().len(), 3);
@@ -128,6 +134,36 @@ async fn the_rust_sdk() {
     assert!(tags.tags().unwrap().is_empty());
     let types = client.get_supported_resource_types().send().await.unwrap();
     assert!(types.resource_types().iter().any(|name| name == "EKS"));
+
+    let made = client.create_backup_access_point().name("orders");
+    let made = made.recovery_point_arn(BUCKET).send().await.unwrap();
+    let arn = made.access_point_arn();
+    let one = client.describe_backup_access_point().access_point_arn(arn);
+    assert_eq!(one.send().await.unwrap().status().as_str(), "CREATING");
+    let all = client.list_backup_access_points().send().await.unwrap();
+    assert_eq!(all.backup_access_points().len(), 1);
+    let of_point = client.list_backup_access_points_by_recovery_point();
+    let of_point = of_point.recovery_point_arn(BUCKET).send().await.unwrap();
+    assert_eq!(of_point.backup_access_points()[0].name(), "orders");
+    let of_resource = client.list_backup_access_points_by_resource();
+    let of_resource = of_resource.resource_arn("arn:aws:s3:::other").send();
+    assert!(of_resource.await.unwrap().backup_access_points().is_empty());
+    let gone = client.delete_backup_access_point().access_point_arn(arn);
+    gone.send().await.unwrap();
+    let scans = client.get_pitr_malware_scan_results();
+    let scans = scans
+        .recovery_point_arn(BUCKET)
+        .backup_vault_name("buckets");
+    let scans = scans.scan_end_time(aws_sdk_backup::primitives::DateTime::from_secs(
+        1_800_000_000,
+    ));
+    let scans = scans
+        .malware_scanner("GUARDDUTY".into())
+        .send()
+        .await
+        .unwrap();
+    let result = scans.scan_result().unwrap().scan_result_status();
+    assert_eq!(result.as_str(), "UNKNOWN");
 
     let plans = client.list_restore_testing_plans().send().await.unwrap();
     assert!(plans.restore_testing_plans().is_empty());

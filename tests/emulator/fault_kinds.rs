@@ -159,7 +159,7 @@ async fn provoke(name: &str) {
             let mut stream = TcpStream::connect(emulator.addr()).await.unwrap();
             let body = body();
             let head = format!(
-                "PUT /restore-jobs HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+                "PUT /restore-jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
             );
             stream.write_all(head.as_bytes()).await.unwrap();
@@ -186,7 +186,7 @@ async fn provoke(name: &str) {
             assert_eq!(start_job(&emulator).await.unwrap().status, 200);
             let mut idle = TcpStream::connect(emulator.addr()).await.unwrap();
             // It is served once it has had an answer.
-            idle.write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            idle.write_all(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 .await
                 .unwrap();
             let mut part = [0; 64];

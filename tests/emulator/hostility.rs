@@ -11,7 +11,7 @@ use super::*;
 #[tokio::test]
 async fn malformed_http() {
     let emulator = listed().await;
-    let host = "Host: x\r\n";
+    let host = "Host: localhost\r\n";
     let long = "a".repeat(300_000);
     for bytes in [
         "GET / HTTP/9.9\r\n\r\n".to_owned(),
@@ -38,7 +38,7 @@ async fn malformed_http() {
         "\r\n\r\n\r\n\r\n".to_owned(),
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
         "CONNECT example.com:443 HTTP/1.1\r\n\r\n".to_owned(),
-        "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
     ] {
         if let Some(answer) = send(&emulator, bytes.as_bytes()).await {
             let refused = (400..500).contains(&answer.status);
@@ -72,7 +72,7 @@ async fn any_content_type_and_body() {
         ),
     ] {
         let text = format!(
-            "PUT /restore-jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            "PUT /restore-jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         let answer = exchange(&emulator, text.as_bytes()).await.unwrap();
@@ -129,8 +129,8 @@ async fn two_thousand_connections_and_slow_ones_among_them() {
         };
         let part: &[u8] = match n % 3 {
             0 => b"",
-            1 => b"PUT /restore-jobs HTTP/1.1\r\nHost: x\r\nContent-Le",
-            _ => b"PUT /restore-jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"Recovery",
+            1 => b"PUT /restore-jobs HTTP/1.1\r\nHost: localhost\r\nContent-Le",
+            _ => b"PUT /restore-jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"Recovery",
         };
         stream.write_all(part).await.unwrap();
         idle.push(stream);

@@ -1,6 +1,6 @@
 //! The inventories of this repository: each is served whole, and its restores end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::*;
 
@@ -47,7 +47,8 @@ async fn each_is_served_and_restored_from() {
                 .unwrap();
             assert_eq!(described.resource_type(), Some(&*point.resource_type));
             let request = client.start_restore_job().recovery_point_arn(&point.arn);
-            let answer = request.metadata("aws:backup:request-id", "1").send().await;
+            let least = least(&point.resource_type, &point.resource_arn);
+            let answer = request.set_metadata(Some(least)).send().await;
             let stack = point.resource_type == "CloudFormation" && point.parent.is_none();
             assert_eq!(answer.is_err(), stack, "{name}: {}: {answer:?}", point.arn);
         }
@@ -57,6 +58,39 @@ async fn each_is_served_and_restored_from() {
     let served = redrill_types().await;
     let missing: Vec<_> = served.difference(&types).collect();
     assert!(missing.is_empty(), "no inventory has {missing:?}");
+}
+
+/// The least that a restore of this type asks for.
+fn least(resource_type: &str, resource: &str) -> HashMap<String, String> {
+    let pairs: &[(&str, &str)] = match resource_type {
+        "Aurora" | "DocumentDB" | "Neptune" => &[("DBClusterIdentifier", "copy")],
+        "CloudFormation" => &[("StackName", "copy"), ("ChangeSetName", "copy")],
+        "DynamoDB" => &[("targetTableName", "copy")],
+        "EBS" | "Storage Gateway" => &[("availabilityZone", "us-east-1a")],
+        "EKS" => &[("clusterName", "copy")],
+        "FSx" if resource.contains(":volume/") => &[(
+            "OntapConfiguration",
+            r#"{"storageVirtualMachineId":"svm-0123456789abcdef0"}"#,
+        )],
+        "FSx" => &[("SubnetIds", r#"["subnet-0a1b2c3d"]"#)],
+        "RDS" if resource.contains(":cluster:") => &[("DBClusterIdentifier", "copy")],
+        "RDS" => &[("DBInstanceIdentifier", "copy")],
+        "Redshift" => &[("ClusterIdentifier", "copy")],
+        "Redshift Serverless" => &[("NamespaceIdentifier", "copy")],
+        "S3" => &[
+            ("DestinationBucketName", "copy"),
+            ("RestoreTime", "2026-11-20T02:00:00Z"),
+        ],
+        "SAP HANA on Amazon EC2" => &[(
+            "aws:backup:TargetDatabaseArn",
+            "arn:aws:ssm-sap:us-east-1:123456789012:HANA/app/DB/HDB",
+        )],
+        "Timestream" => &[("TableName", "copy"), ("DatabaseName", "copy")],
+        "VirtualMachine" => &[("RestoreTo", "EC2Instance")],
+        _ => &[("aws:backup:request-id", "1")],
+    };
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    pairs.iter().map(owned).collect()
 }
 
 async fn redrill_types() -> BTreeSet<String> {

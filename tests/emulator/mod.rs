@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+mod access_points;
+mod at_full_speed;
 pub(crate) mod contract;
 mod examples;
 mod fault_kinds;
@@ -12,6 +14,7 @@ mod jobs;
 mod judgement;
 mod listing;
 mod options;
+mod outside;
 mod raw;
 mod recovery_points;
 mod state;
@@ -71,6 +74,31 @@ region: eu-west-1
 vaults: { elsewhere: {} }
 "#;
 
+/// A recovery point of a bucket of [`BUCKETS`], and a continuous one.
+const BUCKET: &str = "arn:aws:backup:us-east-1:123456789012:recovery-point:amzn-s3-demo-bucket-20261120030000-5ec207d0";
+const CONTINUOUS: &str =
+    "arn:aws:backup:us-east-1:123456789012:recovery-point:continuous:amzn-s3-demo-bucket-0f51c39b";
+
+const BUCKETS: &str = r#"
+account: "123456789012"
+region: us-east-1
+surroundings:
+  access point broken: "FAILED: The key is disabled."
+  malware arn:aws:backup:us-east-1:123456789012:recovery-point:continuous:amzn-s3-demo-bucket-0f51c39b: "2026-11-19T12:00:00Z"
+vaults:
+  buckets:
+    recovery_points:
+      - arn: arn:aws:backup:us-east-1:123456789012:recovery-point:amzn-s3-demo-bucket-20261120030000-5ec207d0
+        resource_arn: arn:aws:s3:::amzn-s3-demo-bucket
+        resource_type: S3
+        created_at: 2026-11-20T03:00:00Z
+      - arn: arn:aws:backup:us-east-1:123456789012:recovery-point:continuous:amzn-s3-demo-bucket-0f51c39b
+        resource_arn: arn:aws:s3:::amzn-s3-demo-bucket-2
+        resource_type: S3
+        created_at: 2026-11-20T03:00:00Z
+        status: AVAILABLE
+"#;
+
 async fn start(options: Options) -> Emulator {
     Emulator::start(([127, 0, 0, 1], 0).into(), options)
         .await
@@ -101,12 +129,16 @@ fn sdk(emulator: &Emulator) -> aws_sdk_backup::Client {
 }
 
 fn sdk_with(emulator: &Emulator, region: &str, key: &str, attempts: u32) -> aws_sdk_backup::Client {
+    sdk_at(&emulator.url(), region, key, attempts)
+}
+
+fn sdk_at(url: &str, region: &str, key: &str, attempts: u32) -> aws_sdk_backup::Client {
     let retry = RetryConfig::standard()
         .with_max_attempts(attempts)
         .with_initial_backoff(std::time::Duration::from_millis(1));
     let config = aws_sdk_backup::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
-        .endpoint_url(emulator.url())
+        .endpoint_url(url)
         .region(Region::new(region.to_owned()))
         .credentials_provider(Credentials::new(key, "secret", None, None, "test"))
         .retry_config(retry)
@@ -120,7 +152,6 @@ async fn start_ec2(client: &aws_sdk_backup::Client, token: &str) -> String {
         .start_restore_job()
         .recovery_point_arn(EC2)
         .metadata("InstanceType", "t3.micro")
-        .iam_role_arn("arn:aws:iam::123456789012:role/restore")
         .idempotency_token(token);
     let answer = request.send().await.unwrap();
     answer.restore_job_id().unwrap().to_owned()

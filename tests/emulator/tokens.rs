@@ -135,7 +135,12 @@ async fn tokens_of_other_accounts_and_regions_are_others() {
         ("us-east-1", "210987654321"),
         ("eu-west-1", "AKIDEXAMPLE"),
     ] {
-        ids.insert(start_ec2(&sdk_with(&emulator, region, key, 1), "t1").await);
+        let client = sdk_with(&emulator, region, key, 1);
+        let point = format!("arn:aws:ec2:{region}::image/ami-0abc");
+        let request = client.start_restore_job().recovery_point_arn(point);
+        let request = request.metadata("InstanceType", "t3.micro");
+        let started = request.idempotency_token("t1").send().await.unwrap();
+        ids.insert(started.restore_job_id);
     }
     assert_eq!(ids.len(), 3);
 }

@@ -203,7 +203,7 @@ async fn both_forms_of_a_path_and_any_form_of_an_arn() {
 async fn abuse_is_answered_or_closed_and_serving_goes_on() {
     let emulator = listed().await;
     let big = format!(
-        "PUT /restore-jobs HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        "PUT /restore-jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         10 << 20
     );
     let mut big = big.into_bytes();
@@ -213,7 +213,8 @@ async fn abuse_is_answered_or_closed_and_serving_goes_on() {
         assert_eq!(answer.status, 413);
     }
     let mut chunked =
-        b"PUT /restore-jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        b"PUT /restore-jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            .to_vec();
     for _ in 0..40 {
         chunked.extend_from_slice(b"10000\r\n");
         chunked.resize(chunked.len() + 0x10000, b' ');
@@ -222,8 +223,11 @@ async fn abuse_is_answered_or_closed_and_serving_goes_on() {
     if let Some(answer) = send(&emulator, &chunked).await {
         assert_eq!(answer.status, 413);
     }
-    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(1 << 20));
-    let early = b"PUT /restore-jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";
+    let long = format!(
+        "GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "a".repeat(1 << 20)
+    );
+    let early = b"PUT /restore-jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00"[..],
         b"GET\r\n\r\n",

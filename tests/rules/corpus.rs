@@ -10,9 +10,9 @@ use super::{check_metadata, errors, read, recovery_point, told};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Case {
-    pub(super) id: String,
-    pub(super) resource_type: String,
+pub(crate) struct Case {
+    pub(crate) id: String,
+    pub(crate) resource_type: String,
     kind: Kind,
     expect: Expect,
     evidence: String,
@@ -20,7 +20,7 @@ pub(super) struct Case {
     refused_at: Option<String>,
     #[serde(default)]
     message: Option<String>,
-    pub(super) metadata: Value,
+    pub(crate) metadata: Value,
     #[serde(default, rename = "substituted")]
     _substituted: Vec<String>,
     #[serde(default)]
@@ -52,7 +52,7 @@ impl Case {
     }
 
     /// The recovery point of the source, with an account where it has a word in that place.
-    pub(super) fn recovery_point(&self) -> String {
+    pub(crate) fn recovery_point(&self) -> String {
         let Some(arn) = &self.recovery_point_arn else {
             return recovery_point(&self.resource_type).to_owned();
         };
@@ -68,6 +68,12 @@ impl Case {
 
 pub(super) fn cases() -> Vec<Case> {
     serde_yaml::from_str(&read("tests/rules/corpus.yaml")).unwrap()
+}
+
+/// Requests that worked, or that AWS prints.
+pub(crate) fn accepted_requests() -> Vec<Case> {
+    let accepted = |case: &Case| case.is_request() && case.expect == Expect::Accept;
+    cases().into_iter().filter(accepted).collect()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The rules of every resource type against what is known of AWS: samples, refusals, and cases of our own.
 
 mod complete;
-mod corpus;
+pub(crate) mod corpus;
 mod editor;
 mod explain;
 pub(crate) mod files;

@@ -139,12 +139,17 @@ impl Backend {
             }
             job.show(&mut body, now, call.fault);
         }
-        let next_event = found
-            .jobs
-            .iter()
-            .filter_map(|job| job.next_event(now))
-            .min();
         let next = found.next;
+        let next_event = match next {
+            // Later pages are looked at as the first one was, as far as that goes.
+            Some(_) => found
+                .jobs
+                .iter()
+                .filter_map(|job| job.next_event(now))
+                .min(),
+            None if self.is_moved_by_looks() => service.all_have_changed(call.caller, filter, now),
+            None => None,
+        };
         drop(service);
         body.extend_from_slice(b"],\"NextToken\":");
         let next = next.map(|position| self.token(call, position));

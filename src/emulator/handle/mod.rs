@@ -1,5 +1,6 @@
 //! From a routed request to its answer: the thin layer between HTTP and the state.
 
+mod access_points;
 mod jobs;
 mod recovery_points;
 mod resources;
@@ -111,15 +112,29 @@ impl Backend {
             | Operation::GetRestoreTestingSelection => self.no_restore_testing_plan(call),
             Operation::GetSupportedResourceTypes => Ok(supported_resource_types()),
             Operation::ListTags => self.list_tags(call),
+            Operation::CreateBackupAccessPoint => self.create_backup_access_point(call),
+            Operation::DeleteBackupAccessPoint => self.delete_backup_access_point(call),
+            Operation::DescribeBackupAccessPoint => self.describe_backup_access_point(call),
+            Operation::ListBackupAccessPoints => self.list_backup_access_points(call),
+            Operation::ListBackupAccessPointsByRecoveryPoint => {
+                self.list_backup_access_points_by_recovery_point(call)
+            }
+            Operation::ListBackupAccessPointsByResource => {
+                self.list_backup_access_points_by_resource(call)
+            }
+            Operation::GetPITRMalwareScanResults => self.get_pitr_malware_scan_results(call),
             Operation::GetCallerIdentity => Err(ApiError::missing("Action")),
         }
     }
 
-    /// The policies of the inventory. StartRestoreJob is judged where its body is read.
+    /// The policies of the inventory. Whatever names its recovery point in the body is judged where that is read.
     fn allowed(&self, call: &Call<'_>) -> Result<(), ApiError> {
         let Caller { account, region } = call.caller;
         let operation = call.route.operation;
-        if operation == Operation::StartRestoreJob {
+        if matches!(
+            operation,
+            Operation::StartRestoreJob | Operation::CreateBackupAccessPoint
+        ) {
             return Ok(());
         }
         if self.catalog.denials(call.caller).next().is_none() {
@@ -142,10 +157,21 @@ impl Backend {
     fn page<T>(
         &self,
         call: &Call<'_>,
-        (max_results, next_token): (&str, &str),
+        names: (&str, &str),
         items: Vec<T>,
     ) -> Result<(Vec<T>, Option<String>), ApiError> {
-        let max = call.query.max_results(max_results)?;
+        self.page_of(call, names, 1000, items)
+    }
+
+    /// The same, of at most so many.
+    fn page_of<T>(
+        &self,
+        call: &Call<'_>,
+        (max_results, next_token): (&str, &str),
+        most: usize,
+        items: Vec<T>,
+    ) -> Result<(Vec<T>, Option<String>), ApiError> {
+        let max = call.query.max_results_of(max_results, most)?;
         let from = self.position(call, next_token)?.unwrap_or(0);
         let end = from.saturating_add(max);
         let more = (end < items.len()).then(|| self.token(call, end));
@@ -202,7 +228,12 @@ impl Backend {
                         let region = &self.default_region;
                         let prepared = Prepared::new(&self.catalog, region, &caller, &request)?;
                         let job = fault.as_ref();
-                        service.start(prepared, at, Twist { job, forget_token })
+                        let twist = Twist {
+                            job,
+                            forget_token,
+                            again: true,
+                        };
+                        service.start(prepared, at, twist)
                     };
                     let started = again().map_err(|error| other_world(line, &error.message))?;
                     if started.made_in.is_none() {
@@ -221,6 +252,22 @@ impl Backend {
                     again.map_err(|error| other_world(line, &error.message))?;
                 }
                 Record::Deleted { at, arn, .. } => service.cloud.replay(arn, at),
+                Record::AccessPointCreated {
+                    at,
+                    account,
+                    region,
+                    body,
+                } => {
+                    let region = Some(region);
+                    let caller = Caller { account, region };
+                    let points = &mut service.access_points;
+                    let again = self.create_access_point_again(points, &caller, &body, at);
+                    again.map_err(|error| other_world(line, &error.message))?;
+                }
+                Record::AccessPointDeleted { at, account, arn } => {
+                    let again = service.access_points.delete(&account, &arn, at);
+                    again.map_err(|error| other_world(line, &error.message))?;
+                }
             }
         }
         Ok(())
@@ -228,9 +275,14 @@ impl Backend {
 
     /// A client that has looked will wait: a clock that stands still jumps to what it waits for, after the answer.
     fn looked_at(&self, next_event: Option<Timestamp>) {
-        if let (Speed::Max, false, Some(event)) = (self.clock.speed(), self.driven, next_event) {
+        if let (true, Some(event)) = (self.is_moved_by_looks(), next_event) {
             self.clock.advance_to(event);
         }
+    }
+
+    /// Whether the clock stands still, and nobody else moves it.
+    fn is_moved_by_looks(&self) -> bool {
+        self.clock.speed() == Speed::Max && !self.driven
     }
 }
 

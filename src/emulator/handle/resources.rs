@@ -1,4 +1,5 @@
-//! Protected resources: what recovery points were made from.
+//! Protected resources: what recovery points were made from, whatever their status is
+//! (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListProtectedResources.html>).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

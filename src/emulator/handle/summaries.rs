@@ -10,6 +10,7 @@ use super::super::answer::Answer;
 use super::super::clock::add;
 use super::super::error::ApiError;
 use super::super::job::Epoch;
+use super::super::listing::JobFilter;
 use super::{Backend, Call, LARGE};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -45,7 +46,7 @@ impl Backend {
             end_time: Epoch,
         }
         let query = call.query;
-        // AWS counts the last 30 days at most. ANY counts all states together, and so it is called.
+        // AWS counts the last 14 days at most, the longest of the periods. ANY counts all states together, and so it is called.
         let (period, days) = query
             .one_of("AggregationPeriod", |text| match text {
                 "ONE_DAY" => Some(("ONE_DAY", 1)),
@@ -78,7 +79,8 @@ impl Backend {
         let today = day_of(now);
         let first = add(today, -SignedDuration::from_hours(24 * (days - 1)));
         let mut counts: BTreeMap<Key, u64> = BTreeMap::new();
-        for job in self.service().all() {
+        let service = self.service();
+        for job in service.all() {
             let own = account.as_deref().unwrap_or(&call.caller.account);
             let seen = (own == "*" || *own == *job.account)
                 && call
@@ -111,6 +113,12 @@ impl Backend {
             };
             *counts.entry(key).or_default() += 1;
         }
+        // Who counts the jobs that run waits for them too.
+        let waited_for = match self.is_moved_by_looks() {
+            true => service.all_have_changed(call.caller, &JobFilter::default(), now),
+            false => None,
+        };
+        drop(service);
         let summaries = counts
             .into_iter()
             .map(|(key, count)| Summary {
@@ -124,6 +132,7 @@ impl Backend {
             })
             .collect();
         let (restore_job_summaries, next_token) = self.page(call, LARGE, summaries)?;
+        self.looked_at(waited_for);
         Ok(Answer::json(&Page {
             restore_job_summaries,
             aggregation_period: period,
