@@ -83,6 +83,8 @@ pub(crate) struct Going<'a> {
     pub(crate) onlooker: &'a mut dyn FnMut(&Recorded),
     /// What a person has asked for by the time it begins.
     pub(crate) told: Option<Control>,
+    /// How far this machine's clock is ahead of AWS's.
+    pub(crate) ahead: SignedDuration,
 }
 
 /// To its end, in a certain way, with somebody who looks on.
@@ -92,6 +94,7 @@ pub(crate) fn going<'a>(policy: Policy, onlooker: &'a mut dyn FnMut(&Recorded)) 
         policy,
         onlooker,
         told: None,
+        ahead: SignedDuration::ZERO,
     }
 }
 
@@ -120,6 +123,7 @@ pub(crate) async fn run_until(
         policy: fast(),
         onlooker: &mut |_| {},
         told: None,
+        ahead: SignedDuration::ZERO,
     };
     run_going(state, text, emulator, going).await
 }
@@ -252,7 +256,7 @@ pub(crate) async fn run_with<A: Reader + Writer + 'static>(
             saved_plan: None,
         },
     };
-    let clock = Virtual(emulator.clock());
+    let clock = Virtual(emulator.clock(), going.ahead);
     let drafts = plan.take_drafts();
     let engine = Engine {
         planner: &planner,

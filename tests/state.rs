@@ -149,6 +149,7 @@ fn event() -> impl Strategy<Value = Event> {
                 recovery_point_arn: text(),
                 resource_type: text(),
             },
+            aws_at: None,
         }),
         3 => Just(Event::Accepted { restore: restore(), job_id: text() }),
         1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None }),
@@ -163,6 +164,7 @@ fn event() -> impl Strategy<Value = Event> {
             ended_at: None,
             recovery_point_created_at: None,
             message: None,
+            mismatch: None,
         }),
         3 => Just(Event::Failed {
             restore: restore(),
@@ -254,6 +256,7 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
             recovery_point_arn: String::new(),
             resource_type: String::new(),
         },
+        aws_at: None,
     };
     let refused = || Event::Refused {
         restore: "r".to_owned(),
@@ -327,6 +330,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
                 recovery_point_arn: "a".to_owned(),
                 resource_type: "EFS".to_owned(),
             },
+            aws_at: None,
         },
         Event::Accepted {
             restore: "r".to_owned(),
@@ -339,6 +343,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
             ended_at: None,
             recovery_point_created_at: None,
             message: None,
+            mismatch: None,
         },
     ];
     for (restore, cutover) in [(Some("r"), false), (None, false), (None, true)] {
@@ -370,4 +375,113 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
             );
         }
     }
+}
+
+/// What is said of a second job, and of a job that takes the place of one that AWS does not know, and of a thing that was not
+/// asked for.
+#[test]
+fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
+    let second = Event::SecondJob {
+        restore: "r".to_owned(),
+        job_id: "second".to_owned(),
+        beside: "first".to_owned(),
+        because: String::new(),
+    };
+    let mut events = completed_restore();
+    let before = replayed(&events).unwrap();
+    events.push(second.clone());
+    assert_eq!(replayed(&events).unwrap().restores, before.restores);
+    assert!(!is_legal(
+        &events[..1]
+            .iter()
+            .cloned()
+            .chain([second])
+            .collect::<Vec<_>>()
+    ));
+
+    let adopted = |job_id: &str| Event::Adopted {
+        restore: "r".to_owned(),
+        job_id: job_id.to_owned(),
+        because: String::new(),
+        ours: None,
+    };
+    let mut running = completed_restore();
+    let completed = running.pop().unwrap();
+    running.push(adopted("another"));
+    let observed = replayed(&running).unwrap();
+    assert_eq!(observed.restores["r"].stage.job_id(), Some("another"));
+    running.push(adopted("another"));
+    assert!(!is_legal(&running), "the same job takes its own place");
+
+    running.pop();
+    let Event::Completed { mut mismatch, .. } = completed else {
+        panic!("{completed:?}");
+    };
+    mismatch = mismatch.or(Some("it is a stranger's".to_owned()));
+    running.push(Event::Completed {
+        restore: "r".to_owned(),
+        created_resource_arn: Some("arn".to_owned()),
+        started_at: None,
+        ended_at: None,
+        recovery_point_created_at: None,
+        message: None,
+        mismatch,
+    });
+    let observed = replayed(&running).unwrap();
+    let past = &observed.restores["r"];
+    assert!(matches!(&past.stage, Stage::Failed { job_id: Some(id), .. } if id == "another"));
+    // Another attempt knows the jobs of those before it.
+    running.push(intended(2));
+    let observed = replayed(&running).unwrap();
+    assert_eq!(observed.restores["r"].former, ["another"]);
+}
+
+fn intended(attempt: u32) -> Event {
+    Event::Intended {
+        restore: "r".to_owned(),
+        attempt,
+        token: String::new(),
+        digest: String::new(),
+        request: Request {
+            recovery_point_arn: String::new(),
+            resource_type: String::new(),
+            ..Request::default()
+        },
+        aws_at: None,
+    }
+}
+
+fn completed_restore() -> Vec<Event> {
+    vec![
+        intended(1),
+        Event::Accepted {
+            restore: "r".to_owned(),
+            job_id: "first".to_owned(),
+        },
+        Event::Completed {
+            restore: "r".to_owned(),
+            created_resource_arn: None,
+            started_at: None,
+            ended_at: None,
+            recovery_point_created_at: None,
+            message: None,
+            mismatch: None,
+        },
+    ]
+}
+
+fn replayed(events: &[Event]) -> Result<redrill::diff::Observed, redrill::execute::Illegal> {
+    let recorded: Vec<Recorded> = events
+        .iter()
+        .map(|event| Recorded {
+            aws_ahead: None,
+            at: Timestamp::UNIX_EPOCH,
+            event: event.clone(),
+        })
+        .collect();
+    redrill::execute::replay(&recorded)
+}
+
+fn is_legal(events: &[Event]) -> bool {
+    replayed(events).is_ok()
 }

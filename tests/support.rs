@@ -140,11 +140,15 @@ pub(crate) fn many(count: usize, every: usize) -> String {
 }
 
 /// The engine on the emulator's clock: waits in which nothing else happens are skipped.
-pub(crate) struct Virtual(pub(crate) redrill::emulator::Clock);
+/// This machine's clock may be ahead of the emulator's, or behind.
+pub(crate) struct Virtual(
+    pub(crate) redrill::emulator::Clock,
+    pub(crate) jiff::SignedDuration,
+);
 
 impl redrill::execute::Clock for Virtual {
     fn now(&self) -> jiff::Timestamp {
-        self.0.now()
+        self.0.now() + self.1
     }
 
     async fn sleep_until(&self, _at: jiff::Timestamp) {
@@ -152,7 +156,8 @@ impl redrill::execute::Clock for Virtual {
     }
 
     async fn idle_until(&self, at: jiff::Timestamp) {
-        self.0.advance_to(at + jiff::SignedDuration::from_millis(1));
+        self.0
+            .advance_to(at - self.1 + jiff::SignedDuration::from_millis(1));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
@@ -12,6 +12,7 @@ use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::config::timeout::TimeoutConfig;
 use aws_sdk_backup::config::{Credentials, StalledStreamProtectionConfig};
 
+use super::date::{Dates, Watch};
 use super::profile;
 use crate::diff::ApiError;
 
@@ -61,6 +62,7 @@ pub struct Aws<H = Writes> {
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,
     pub(super) vaults: tokio::sync::OnceCell<Vec<crate::diff::Vault>>,
+    pub(super) date: Arc<Dates>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -120,8 +122,10 @@ impl<H> Aws<H> {
                 .credentials_provider(SharedCredentialsProvider::new(provider))
                 .build();
         }
+        let date = Arc::new(Dates::default());
         let once = aws_sdk_backup::config::Builder::from(&config)
             .retry_config(RetryConfig::disabled())
+            .interceptor(Watch(Arc::clone(&date)))
             .build();
         Ok(Self {
             half: PhantomData,
@@ -131,6 +135,7 @@ impl<H> Aws<H> {
             sts: aws_sdk_sts::Client::new(&config),
             cloudcontrol: aws_sdk_cloudcontrol::Client::new(&config),
             vaults: tokio::sync::OnceCell::new(),
+            date,
             calls: Mutex::default(),
         })
     }

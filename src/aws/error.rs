@@ -1,13 +1,15 @@
 //! What an answer of AWS says about the request.
 //!
 //! Throttling and refusals of the caller are not in AWS Backup's model, so they are told apart by their code, not
-//! by their type.
+//! by their type. What does not have AWS's form is nobody's refusal: a proxy, a firewall or a login page between here and
+//! AWS may have let the request through and kept the answer.
 
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_backup::config::http::HttpResponse;
 use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_backup::operation::RequestId;
 
 use crate::diff::{ApiError, Fault};
 
@@ -47,6 +49,10 @@ const DENIED: [&str; 13] = [
     "UnrecognizedClientException",
 ];
 
+/// What an answer without AWS's form and request id means.
+const BETWEEN: &str =
+    "something between here and AWS has answered, such as a proxy, a firewall or a login page";
+
 /// The caller's session has run out.
 const EXPIRED: [&str; 2] = ["ExpiredToken", "ExpiredTokenException"];
 
@@ -57,13 +63,23 @@ where
     let (fault, code, message) = match error {
         SdkError::ServiceError(context) => {
             let status = context.raw().status().as_u16();
+            let has_id = context.raw().headers().request_id().is_some();
             let code = context.err().code().map(str::to_owned);
-            let message = match (context.err().message(), &code) {
+            let said = match (context.err().message(), &code) {
                 (Some(message), Some(code)) => format!("{message} ({code})"),
                 (None, Some(code)) => code.clone(),
-                (_, None) => format!("HTTP {status} without one of AWS's errors in it"),
+                (_, None) => "no error of AWS in it".to_owned(),
             };
-            (of_answer(status, code.as_deref()), code, message)
+            let fault = of_answer(status, code.as_deref().filter(|_| has_id));
+            match code {
+                Some(code) if has_id => (fault, Some(code), said),
+                // The code is another's, and nothing is to follow from it.
+                _ => (
+                    fault,
+                    None,
+                    format!("HTTP {status} that is not AWS's: {said}; {BETWEEN}"),
+                ),
+            }
         }
         SdkError::ConstructionFailure(_) => (Fault::Refused, None, causes(error)),
         SdkError::TimeoutError(_) => (Fault::Unreachable, None, "no answer in time".to_owned()),
@@ -88,18 +104,17 @@ where
     }
 }
 
+/// What an answer with an HTTP status means; the code is one of AWS's, with a request id.
 fn of_answer(status: u16, code: Option<&str>) -> Fault {
     match code {
         Some(code) if THROTTLING.contains(&code) => Fault::Throttled,
+        Some("RequestTimeout" | "RequestTimeoutException") => Fault::Service,
+        _ if status >= 500 => Fault::Service,
         Some(code) if EXPIRED.contains(&code) => Fault::Expired,
         Some(code) if DENIED.contains(&code) => Fault::Denied,
-        Some("RequestTimeout" | "RequestTimeoutException") => Fault::Service,
-        _ if status == 429 => Fault::Throttled,
-        _ if status >= 500 => Fault::Service,
-        Some(_) => Fault::Refused,
-        None if status == 401 || status == 403 => Fault::Denied,
-        // Something between here and AWS has answered.
-        None => Fault::Unreachable,
+        Some(_) if status == 429 => Fault::Throttled,
+        Some(_) if (400..500).contains(&status) => Fault::Refused,
+        _ => Fault::Unreachable,
     }
 }
 
@@ -134,4 +149,31 @@ fn credentials(error: &(dyn Error + 'static)) -> Option<(Fault, String)> {
         next = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reliability R1.1: a refusal has AWS's form, and is of the client's making.
+    #[test]
+    fn only_what_has_aws_form_is_a_refusal() {
+        let of = |status, code| of_answer(status, code);
+        assert_eq!(
+            of(400, Some("InvalidParameterValueException")),
+            Fault::Refused
+        );
+        assert_eq!(of(403, Some("AccessDeniedException")), Fault::Denied);
+        assert_eq!(of(403, Some("ExpiredTokenException")), Fault::Expired);
+        assert_eq!(of(429, Some("TooManyRequestsException")), Fault::Throttled);
+        assert_eq!(of(503, Some("SlowDown")), Fault::Throttled);
+        for status in [301, 302, 307, 400, 401, 403, 404, 407, 409, 418, 429, 451] {
+            assert_eq!(of(status, None), Fault::Unreachable, "{status}");
+        }
+        for status in [500, 502, 503, 504] {
+            assert_eq!(of(status, None), Fault::Service, "{status}");
+            // Whoever fails may have acted first.
+            assert_eq!(of(status, Some("AccessDeniedException")), Fault::Service);
+        }
+    }
 }

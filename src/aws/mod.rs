@@ -4,6 +4,7 @@
 //! for its tools works here unchanged.
 
 mod client;
+mod date;
 mod endpoint;
 mod error;
 mod paced;

@@ -31,6 +31,10 @@ impl<H> Reader for Aws<H> {
         })
     }
 
+    fn date(&self) -> Option<Timestamp> {
+        self.date.latest()
+    }
+
     async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
         let operation = self.count("DescribeRestoreJob");
         let job = self
@@ -40,11 +44,21 @@ impl<H> Reader for Aws<H> {
             .send()
             .await
             .map_err(|err| classify(operation, &err))?;
+        let id = job.restore_job_id.unwrap_or_else(|| job_id.to_owned());
+        if !id.eq_ignore_ascii_case(job_id) {
+            return Err(ApiError {
+                operation,
+                fault: Fault::Service,
+                code: None,
+                message: format!("asked about job {job_id}, the answer is about job {id}"),
+            });
+        }
         Ok(Job {
-            id: job.restore_job_id.unwrap_or_else(|| job_id.to_owned()),
+            id: job_id.to_owned(),
             status: status(job.status),
             message: job.status_message,
             created_resource_arn: job.created_resource_arn,
+            account: job.account_id,
             created_at: timestamp(job.creation_date),
             completed_at: timestamp(job.completion_date),
             resource_type: job.resource_type,
@@ -88,6 +102,17 @@ impl<H> Reader for Aws<H> {
             .send()
             .await
             .map_err(|err| classify(operation, &err))?;
+        if let Some(id) = answer
+            .restore_job_id
+            .filter(|id| !id.eq_ignore_ascii_case(job_id))
+        {
+            return Err(ApiError {
+                operation,
+                fault: Fault::Service,
+                code: None,
+                message: format!("asked about job {job_id}, the answer is about job {id}"),
+            });
+        }
         Ok(sorted(answer.metadata))
     }
 }
@@ -98,6 +123,7 @@ fn listed(job: RestoreJobsListMember) -> Job {
         status: status(job.status),
         message: job.status_message,
         created_resource_arn: job.created_resource_arn,
+        account: job.account_id,
         created_at: timestamp(job.creation_date),
         completed_at: timestamp(job.completion_date),
         resource_type: job.resource_type,

@@ -42,7 +42,8 @@ impl Writer for Aws<Writes> {
             .send()
             .await
             .map_err(|err| classify(operation, &err))?;
-        answer.restore_job_id.ok_or_else(|| ApiError {
+        let job_id = answer.restore_job_id.filter(|id| is_id(id));
+        job_id.ok_or_else(|| ApiError {
             operation,
             fault: Fault::Service,
             code: None,
@@ -70,4 +71,10 @@ impl Writer for Aws<Writes> {
     fn calls(&self) -> BTreeMap<&'static str, u64> {
         Aws::calls(self)
     }
+}
+
+/// Whether something can be a job's id. How ids look is AWS's affair, but an empty one, or one with a line end in it, could
+/// never be asked about.
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 256 && id.chars().all(|c| c.is_ascii_graphic())
 }

@@ -146,7 +146,14 @@ impl Failure {
             Self::Journal(journal::Error::Held { .. })
             | Self::Stopped(Stopped::Journal(JournalError::TakenOver))
             | Self::Cleanup(cleanup::Stopped::Journal(JournalError::TakenOver)) => Exit::Held,
-            Self::Stopped(Stopped::Ambiguous { .. } | Stopped::Twin { .. }) => Exit::Unfinished,
+            Self::Stopped(
+                Stopped::Ambiguous { .. }
+                | Stopped::Twin { .. }
+                | Stopped::TooLongAgo { .. }
+                | Stopped::NoSuchJob { .. },
+            ) => Exit::Unfinished,
+            // What was restored twice has not gone as it should, whoever did it; reports say `failed` for the same reason.
+            Self::Stopped(Stopped::SecondJob { .. }) => Exit::Failed,
             Self::Io { .. }
             | Self::Aws(_)
             | Self::Account(_)
@@ -201,6 +208,21 @@ impl Failure {
             }
             Self::Stopped(Stopped::Twin { .. }) => {
                 "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore, or with --start-anyway to start another"
+                    .to_owned()
+            }
+            Self::Stopped(Stopped::SecondJob { .. }) => {
+                "nothing more was started; somebody else runs this run, such as on another machine without shared state: stop one of \
+                 the two, look at both jobs in AWS Backup and delete what one of them makes, then run again: it finds what was started"
+                    .to_owned()
+            }
+            Self::Stopped(Stopped::TooLongAgo { .. }) => {
+                "nothing was sent; look for what it would have made: run again with --start-anyway if it is not there, or with \
+                 another --run-id"
+                    .to_owned()
+            }
+            Self::Stopped(Stopped::NoSuchJob { .. }) => {
+                "check account, Region and endpoint first; run again with --adopt=JOB to take another job for this restore, or \
+                 with --start-anyway to count this one as failed, which --retry-failed then starts anew"
                     .to_owned()
             }
             Self::Stopped(Stopped::Journal(JournalError::TakenOver)) => {

@@ -139,6 +139,7 @@ impl Diff {
 pub fn diff(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Diff {
     let only: BTreeSet<&str> = wanted.only.iter().map(String::as_str).collect();
     let chosen = |name: &str| only.is_empty() || only.contains(name);
+    let renamed = renamed(plan, observed);
     let mut actions: Vec<Option<Action>> = vec![None; plan.steps.len()];
     let mut changes = Vec::with_capacity(plan.steps.len());
     for at in plan.order.iter().copied() {
@@ -154,7 +155,13 @@ pub fn diff(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Diff {
                 });
             continue;
         }
-        let change = change(plan, at, past, wanted, &actions);
+        let mut change = change(plan, at, past, wanted, &actions);
+        if change.action == Action::Start && change.reason.is_none() && !renamed.is_empty() {
+            let same = renamed.get(digest(&step.draft.request).as_str());
+            change.reason = same.map(|(name, job_id)| {
+                format!("asks for the same as `{name}`, which this run has restored already, with job {job_id}")
+            });
+        }
         actions[at] = Some(change.action);
         changes.push(change);
     }
@@ -167,6 +174,29 @@ pub fn diff(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Diff {
         .map(|(name, _)| name.clone())
         .collect();
     Diff { changes, lost }
+}
+
+/// What this run has restored under names that the plan does not have any more, by its request: the name, and the job.
+fn renamed<'a>(plan: &Plan, observed: &'a Observed) -> BTreeMap<&'a str, (&'a str, &'a str)> {
+    let pasts = observed
+        .restores
+        .iter()
+        .filter_map(|(name, past)| match &past.stage {
+            Stage::Completed { job_id, .. }
+                if past.deletion.is_none() && !past.digest.is_empty() =>
+            {
+                Some((name.as_str(), past.digest.as_str(), job_id.as_str()))
+            }
+            _ => None,
+        });
+    let mut known: Option<BTreeSet<&str>> = None;
+    pasts
+        .filter(|(name, ..)| {
+            let names = || plan.steps.iter().map(|step| &*step.name).collect();
+            !known.get_or_insert_with(names).contains(name)
+        })
+        .map(|(name, digest, job_id)| (digest, (name, job_id)))
+        .collect()
 }
 
 fn change(
@@ -234,10 +264,17 @@ fn change(
                 } else {
                     "the request"
                 };
-                let reason = format!(
-                    "{what} has changed since this run sent it: \
-                     undo the change, or give the new request a run of its own with `--run-id`"
-                );
+                let reason = if past.stage == Stage::Intended {
+                    format!(
+                        "{what} has changed since this run sent it, and AWS has not answered: a job may exist. Undo the \
+                         change and run again, which finds out; in a run of its own it may be a second one"
+                    )
+                } else {
+                    format!(
+                        "{what} has changed since this run sent it: \
+                         undo the change, or give the new request a run of its own with `--run-id`"
+                    )
+                };
                 return make(Action::Conflict, attempt, Some(reason));
             }
             if !matches!(past.stage, Stage::Completed { .. }) {

@@ -111,6 +111,10 @@ pub struct Past {
     pub is_marked: bool,
     /// When the request was first meant to leave.
     pub intended_at: Timestamp,
+    /// What AWS's clock had said by then, where that is known.
+    pub aws_at: Option<Timestamp>,
+    /// The jobs of earlier attempts.
+    pub former: Vec<String>,
     /// How far it is.
     pub stage: Stage,
     /// Its job is COMPLETED, and AWS says that it has not brought back all that was asked for.
@@ -136,6 +140,8 @@ impl Past {
             digest: String::new(),
             is_marked: false,
             intended_at: at,
+            aws_at: None,
+            former: Vec::new(),
             stage,
             is_incomplete: false,
             checks: BTreeMap::new(),

@@ -58,6 +58,9 @@ pub trait Reader: Sources {
     /// The account of the caller (STS GetCallerIdentity).
     fn caller_account(&self) -> impl Future<Output = Result<String, ApiError>> + Send;
 
+    /// What AWS's clock said in its latest answer about jobs; none before the first.
+    fn date(&self) -> Option<Timestamp>;
+
     /// One restore job.
     fn job(&self, job_id: &str) -> impl Future<Output = Result<Job, ApiError>> + Send;
 
@@ -101,6 +104,8 @@ pub struct Job {
     pub message: Option<String>,
     /// What it made; may come early, late or never.
     pub created_resource_arn: Option<String>,
+    /// Whose it is.
+    pub account: Option<String>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
     /// When it ended.

@@ -22,7 +22,7 @@ pub(super) struct Answer {
 }
 
 const JSON: &str = "application/json";
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 impl Answer {

@@ -124,6 +124,11 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// The same under another job's id.
+    pub(super) fn as_if(&self, id: Uuid) -> Self {
+        Self { id, ..self.clone() }
+    }
+
     pub(super) fn status(&self, now: Timestamp) -> JobStatus {
         if now >= self.ends_at {
             match self.outcome {

@@ -10,7 +10,7 @@ use hyper::Response;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONNECTION, HeaderValue};
 
-use super::answer::Answer;
+use super::answer::{Answer, REQUEST_ID};
 use super::clock;
 use super::error::ErrorCode;
 use super::faults::FaultKind;
@@ -92,6 +92,10 @@ pub(super) fn respond(
     let how = match fault {
         Some(FaultKind::Truncate) => How::Ends(body.len() / 2),
         Some(FaultKind::Drip(each)) => How::Drips(*each, None),
+        Some(FaultKind::HtmlAfter(_)) => {
+            head.headers.remove(REQUEST_ID);
+            return Response::from_parts(head, Either::Left(Full::new(body)));
+        }
         Some(FaultKind::CloseConnection) => {
             head.headers
                 .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -107,10 +111,15 @@ pub(super) fn respond(
     Response::from_parts(head, Either::Right(crippled))
 }
 
-/// The answer that a fault gives in place of the service.
-pub(super) fn scripted(fault: &FaultKind, in_xml: bool, request_id: &str) -> Option<Answer> {
+/// A page for people, as proxies and load balancers write.
+pub(super) fn page(status: u16) -> Answer {
     const PAGE: &str =
         "<html><head><title>Error</title></head><body>Something went wrong.</body></html>\n";
+    Answer::html(status, PAGE)
+}
+
+/// The answer that a fault gives in place of the service.
+pub(super) fn scripted(fault: &FaultKind, in_xml: bool, request_id: &str) -> Option<Answer> {
     let (status, code, message) = match fault {
         FaultKind::Throttle | FaultKind::Squeeze(_) => return Some(throttled(in_xml, request_id)),
         FaultKind::Error {
@@ -130,7 +139,7 @@ pub(super) fn scripted(fault: &FaultKind, in_xml: bool, request_id: &str) -> Opt
             });
         }
         FaultKind::Bare(status) => return Some(Answer::bare(*status)),
-        FaultKind::Html(status) => return Some(Answer::html(*status, PAGE)),
+        FaultKind::Html(status) => return Some(page(*status)),
         FaultKind::Garbage => return Some(Answer::garbage()),
         _ => return None,
     };

@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -31,7 +32,7 @@ use super::operation::{Operation, Route, route};
 use super::origin;
 use super::query::Query;
 use super::quotas::Meter;
-use super::reply::{Reply, respond, scripted, throttled};
+use super::reply::{Reply, page, respond, scripted, throttled};
 use super::stream::Stream;
 use super::sts;
 
@@ -225,7 +226,7 @@ impl Server {
                 Ok(body) => cloud_control::answer(&self.backend, &caller, &operation, &body),
             };
             self.log(request_id, &outcome, Some(&answer));
-            return Ok(respond(answer, request_id, None));
+            return Ok(self.dated(respond(answer, request_id, None)));
         }
         let answer = match routed {
             Err(error) => Some(Answer::error(&error)),
@@ -255,7 +256,7 @@ impl Server {
         };
         self.log(request_id, &outcome, answer.as_ref());
         match answer {
-            Some(answer) => Ok(respond(answer, request_id, outcome.fault.as_ref())),
+            Some(answer) => Ok(self.dated(respond(answer, request_id, outcome.fault.as_ref()))),
             None => {
                 let politely = matches!(
                     outcome.fault,
@@ -267,6 +268,16 @@ impl Server {
                 Err(Reset)
             }
         }
+    }
+
+    /// With the date of the emulator's own clock, which jobs have too.
+    fn dated(&self, mut response: Response<Reply>) -> Response<Reply> {
+        let now = self.backend.clock.now();
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+        if let Ok(Ok(date)) = date.map(HeaderValue::try_from) {
+            response.headers_mut().insert(DATE, date);
+        }
+        response
     }
 
     /// The answer, after what a script does to the request; none if the connection ends instead.
@@ -292,6 +303,11 @@ impl Server {
         let answer = match scripted {
             Some(answer) => answer,
             None => self.perform(asked, outcome.fault.as_ref()),
+        };
+        let answer = match outcome.fault {
+            Some(FaultKind::HtmlAfter(status)) => page(status),
+            Some(FaultKind::Twice) => self.perform(asked, None),
+            _ => answer,
         };
         if !latency.is_zero() {
             clock::delay(latency).await;

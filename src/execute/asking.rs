@@ -6,11 +6,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::calls::Due;
+use super::elsewhere::long_ago;
 use super::engine::{Stopped, Twins};
 use super::run::Run;
-use super::settle::{Match, Question, TOKEN_IS_SAFE, Why, sent_since};
+use super::settle::{Match, Question, Why};
+use super::skew::Moment;
 use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::Reader;
+use crate::diff::{ApiError, Reader};
 use crate::plan::Request;
 
 /// How far a listing may lag behind, so that a refusal is not believed at once of a request that may have arrived.
@@ -19,9 +21,24 @@ const LISTING_LAG: SignedDuration = SignedDuration::from_mins(2);
 const SHORTLY: SignedDuration = SignedDuration::from_millis(100);
 
 /// Why a job was adopted that is this run's.
-const MARKED: &str = "it has the mark of this restore's token";
+pub(super) const MARKED: &str = "it has the mark of this restore's token";
 /// Why a job was adopted that a person has chosen.
-const CHOSEN: &str = "it was chosen with --adopt";
+pub(super) const CHOSEN: &str = "it was chosen with --adopt";
+
+/// Why a job was adopted that a person has let it adopt.
+const TAKEN: &str = "it asks for the same, and --adopt was given";
+/// Why a job was adopted that nothing marks.
+const ALONE: &str = "it is the one job of this recovery point and metadata since the request left; nothing marks it, so \
+                     whether this run has started it cannot be told";
+
+/// When a job was made.
+fn made(found: &Match, now: Moment) -> Option<Moment> {
+    let at = found.created_at?;
+    Some(Moment {
+        here: at.min(now.here),
+        aws: Some(at),
+    })
+}
 
 impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Whether the recovery point of a restore hangs on what another has made, so that it was not looked for.
@@ -31,20 +48,21 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
     }
 
     /// What finds out whether a request that may have arrived has made a job.
-    fn lost(&self, step: usize, now: Timestamp) -> Option<Question> {
+    fn lost(&self, step: usize) -> Option<Question> {
         let name = &*self.engine.plan.steps[step].name;
+        let now = self.moment();
         let past = self.observed.restores.get(name);
-        let left = past.map_or(now, |past| past.intended_at).min(now);
+        let left = past.map_or(now, |past| self.left(past));
         let looked = self.perhaps_sent.get(&step).unwrap_or(&self.looked_at);
-        let since = sent_since(left.min(*looked));
+        let since = left.sent_since(self.skew).min(looked.sent_since(self.skew));
         let resource_type = &self.requests.get(&step)?.resource_type;
         let query = self.query(self.place(step), resource_type, since);
         Some(Question::listing(Why::Unanswered, query, now))
     }
 
     /// Asks that.
-    pub(super) fn settle(&mut self, step: usize, now: Timestamp) -> Result<(), Stopped> {
-        match self.lost(step, now) {
+    pub(super) fn settle(&mut self, step: usize) -> Result<(), Stopped> {
+        match self.lost(step) {
             Some(question) => self.ask(step, question),
             None => Ok(()),
         }
@@ -144,11 +162,12 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             return Ok(());
         };
         let mut matches = question.matches;
-        // One without a mark may be another restore's that asks for the same.
-        matches.retain(|found| found.is_marked || !self.is_known(&found.job_id));
+        // One without a mark may be another restore's that asks for the same, or an earlier attempt's.
+        matches.retain(|found| found.is_marked || !self.lookout.is_own(&found.job_id));
         match question.why {
             Why::First => self.compared(step, matches),
-            Why::Unanswered => self.settled(step, matches, question.listed_at),
+            Why::Unanswered => self.settled(step, matches, question.since, question.listed_at),
+            Why::Lost => self.found_again(step, matches),
         }
     }
 
@@ -169,17 +188,14 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         self.begin_following(step, job_id, adopted)
     }
 
-    /// Whether a job is that of a restore of this run.
-    fn is_known(&self, job_id: &str) -> bool {
-        let mut pasts = self.observed.restores.values();
-        pasts.any(|past| past.stage.job_id() == Some(job_id))
-    }
-
     /// The first job that a person has chosen among several.
-    fn chosen(&self, matches: &[Match]) -> Option<Match> {
+    pub(super) fn chosen(&self, matches: &[Match]) -> Option<Match> {
         let mut matches = matches.iter();
         matches
-            .find(|found| self.engine.policy.chosen.contains(&found.job_id))
+            .find(|found| {
+                let mut chosen = self.engine.policy.chosen.iter();
+                chosen.any(|id| id.eq_ignore_ascii_case(&found.job_id))
+            })
             .cloned()
     }
 
@@ -194,15 +210,12 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         if self.schedule.is_drained() {
             return self.not_sent(step);
         }
-        let now = self.engine.clock.now();
+        let now = self.moment();
         let marked: Vec<&Match> = matches.iter().filter(|found| found.is_marked).collect();
         let ids = |matches: &[&Match]| matches.iter().map(|found| found.job_id.clone()).collect();
         // Where AWS documents no mark for the type, a job that is young enough is answered by its token.
         let is_young = |found: &Match| {
-            !draft.takes_mark
-                && found
-                    .created_at
-                    .is_some_and(|at| now.duration_since(at) < TOKEN_IS_SAFE)
+            !draft.takes_mark && made(found, now).is_some_and(|made| made.is_recent_at_aws(now))
         };
         let twins: Vec<&Match> = matches.iter().filter(|found| !is_young(found)).collect();
         let restore = self.name(step);
@@ -215,10 +228,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             (Some(chosen), ..) => Some((chosen, CHOSEN)),
             (None, [one], _, _) => Some(((*one).clone(), MARKED)),
             (None, [], [], _) | (None, [], _, Twins::StartAnyway) => None,
-            (None, [], [one], Twins::Adopt) => Some((
-                (*one).clone(),
-                "it asks for the same, and --adopt was given",
-            )),
+            (None, [], [one], Twins::Adopt) => Some(((*one).clone(), TAKEN)),
             (None, [], twins, Twins::Ask) => {
                 let jobs = ids(twins);
                 self.stop(Stopped::Twin { restore, jobs });
@@ -238,78 +248,120 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 self.flush()?;
                 // A token that answers for a job is as old as that.
                 let young = matches.iter().filter(|found| is_young(found));
-                if let Some(made) = young.filter_map(|found| found.created_at).min() {
-                    self.perhaps_sent.insert(step, made.min(now));
+                if let Some(made) = young
+                    .filter_map(|found| made(found, now))
+                    .min_by_key(|made| made.here)
+                {
+                    self.perhaps_sent.insert(step, made);
                 }
-                self.calls.at(self.place(step), now, step, Due::Start);
+                self.calls.at(self.place(step), now.here, step, Due::Start);
                 Ok(())
             }
         }
     }
 
-    /// The jobs that fit an unanswered request: one is adopted, none means it is sent, several stop the run.
+    /// The jobs that fit an unanswered request: one that is its own is adopted, none means it is sent, and where that cannot
+    /// be told the run stops.
     fn settled(
         &mut self,
         step: usize,
         matches: Vec<Match>,
-        listed_at: Timestamp,
+        since: Option<Timestamp>,
+        listed_at: Moment,
     ) -> Result<(), Stopped> {
-        let chosen = self.chosen(&matches);
-        let because = match chosen {
-            Some(_) => CHOSEN,
-            None => "it is the one job of this recovery point and metadata since the request left",
-        };
-        let marked: Vec<Match> = matches.iter().filter(|m| m.is_marked).cloned().collect();
         let restore = self.name(step);
         let past = self.observed.restores.get(&restore);
         let has_mark = past.is_some_and(|past| past.is_marked);
+        let now = self.moment();
+        // Other machines may have sent it a while before: what was there then is somebody else's, as likely as not.
+        let left = past.map_or(now, |past| self.left(past)).earliest(self.skew);
+        let is_drained = self.schedule.is_drained();
+        let refusal = self.refused.remove(&step);
         let twins = self.engine.policy.twins;
-        let fitting = match (chosen, marked.is_empty()) {
-            (Some(chosen), _) => vec![chosen],
-            (None, false) => marked,
-            // Its own would have the mark.
-            (None, true) if has_mark && !matches.is_empty() && twins == Twins::Ask => {
-                let jobs = matches.into_iter().map(|found| found.job_id).collect();
-                self.stop(Stopped::Twin { restore, jobs });
-                return Ok(());
+        let (marked, alike): (Vec<&Match>, Vec<&Match>) =
+            matches.iter().partition(|found| found.is_marked);
+        let ids = |of: &[&Match]| of.iter().map(|found| found.job_id.clone()).collect();
+        let adopted = match (self.chosen(&matches), marked.as_slice(), alike.as_slice()) {
+            (Some(chosen), ..) => Some((chosen, CHOSEN)),
+            (None, [one], _) => Some(((*one).clone(), MARKED)),
+            (None, [], [one]) if twins == Twins::Adopt && self.engine.policy.chosen.is_empty() => {
+                Some(((*one).clone(), TAKEN))
             }
-            (None, true) if has_mark && twins == Twins::StartAnyway => Vec::new(),
-            (None, true) => matches,
+            // A mark would tell it apart, and there is none.
+            (None, [], [one])
+                if !has_mark
+                    && twins == Twins::Ask
+                    && (refusal.is_some() || !is_drained)
+                    && one.created_at.is_none_or(|made| made >= left) =>
+            {
+                Some(((*one).clone(), ALONE))
+            }
+            _ => None,
         };
-        match (fitting.as_slice(), self.refused.remove(&step)) {
-            ([one], _) => self.adopt(step, &one.job_id, because, one.is_marked || !has_mark),
-            ([], Some(refusal)) => match self.last_sent.get(&step).copied() {
-                // A listing may lag behind.
-                Some(left) if listed_at.duration_since(left) < LISTING_LAG => {
-                    self.refused.insert(step, refusal);
-                    let at = left + LISTING_LAG;
-                    if let Some(mut question) = self.lost(step, at) {
-                        question.listed_at = at;
-                        self.questions.insert(step, question);
-                        self.calls.at(self.place(step), at, step, Due::List);
-                    }
-                    Ok(())
-                }
-                _ => self.refuse(step, refusal),
-            },
+        if let Some((found, because)) = adopted {
+            return self.adopt(step, &found.job_id, because, found.is_marked);
+        }
+        let goes_on = matches.is_empty() || twins == Twins::StartAnyway;
+        match refusal {
+            Some(refusal) if goes_on => return self.refused_for_good(step, refusal, listed_at),
+            Some(_) => {}
             // Perhaps it has arrived all the same, and the next run will see it.
-            (_, None) if self.schedule.is_drained() => {
+            None if is_drained => {
                 self.let_go(step);
                 self.schedule.ended(step);
+                return Ok(());
+            }
+            None => {}
+        }
+        if !goes_on && !marked.is_empty() {
+            let jobs = ids(&marked);
+            self.stop(Stopped::Ambiguous { restore, jobs });
+            return Ok(());
+        }
+        if !goes_on {
+            let jobs = ids(&alike);
+            let is_one = jobs.len() == 1;
+            self.stop(match has_mark || is_one {
+                true => Stopped::Twin { restore, jobs },
+                false => Stopped::Ambiguous { restore, jobs },
+            });
+            return Ok(());
+        }
+        let oldest = long_ago(now.earlier());
+        if let Some(since) = since.filter(|since| *since < oldest && twins != Twins::StartAnyway) {
+            self.stop(Stopped::TooLongAgo {
+                restore,
+                since,
+                oldest,
+            });
+            return Ok(());
+        }
+        // Nothing had arrived by then: the token counts anew.
+        self.perhaps_sent.insert(step, listed_at);
+        self.calls
+            .at(self.place(step), listed_at.here, step, Due::Start);
+        Ok(())
+    }
+
+    /// AWS has refused a request of which no copy has made a job, as far as a listing shows; and that may lag behind.
+    fn refused_for_good(
+        &mut self,
+        step: usize,
+        refusal: ApiError,
+        listed_at: Moment,
+    ) -> Result<(), Stopped> {
+        match self.last_sent.get(&step).copied() {
+            Some(left) if listed_at.here.duration_since(left) < LISTING_LAG => {
+                self.refused.insert(step, refusal);
+                let at = left + LISTING_LAG;
+                if let Some(mut question) = self.lost(step) {
+                    question.listed_at.here = at;
+                    self.questions.insert(step, question);
+                    self.calls.at(self.place(step), at, step, Due::List);
+                }
                 Ok(())
             }
-            (several, None) if several.is_empty() || twins == Twins::StartAnyway => {
-                let now = self.engine.clock.now();
-                // Nothing had arrived by then: the token counts anew.
-                self.perhaps_sent.insert(step, listed_at);
-                self.calls.at(self.place(step), now, step, Due::Start);
-                Ok(())
-            }
-            (several, _) => {
-                let jobs = several.iter().map(|found| found.job_id.clone()).collect();
-                self.stop(Stopped::Ambiguous { restore, jobs });
-                Ok(())
-            }
+            _ => self.refuse(step, refusal),
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::Writer;
 use super::rates::Rates;
+use super::skew::Moment;
 use crate::diff::{ApiError, Job, JobQuery, Reader};
 use crate::plan::Request;
 use crate::render::Target;
@@ -59,7 +60,7 @@ pub(super) type Page = (Vec<Job>, Option<String>);
 /// What came back.
 pub(super) enum Answer {
     /// Of a request, and when that left.
-    Started(usize, Timestamp, Result<String, ApiError>),
+    Started(usize, Moment, Result<String, ApiError>),
     /// Of the jobs that may be a restore's.
     Candidates(usize, Result<Page, ApiError>),
     /// Of one of them, by its id.
@@ -70,6 +71,10 @@ pub(super) enum Answer {
     Polled(usize, Result<Job, ApiError>),
     /// Of the jobs of a target, by its index.
     Listed(usize, Result<Page, ApiError>),
+    /// Of the jobs of a target, whoever has started them.
+    Around(usize, Result<Page, ApiError>),
+    /// Of a job that is not this run's: its id, its recovery point, and what it was asked for.
+    Other(String, String, Result<BTreeMap<String, String>, ApiError>),
     /// Of what the checks of a restore have come to.
     Published(usize, Result<&'static str, ApiError>),
 }
@@ -258,8 +263,12 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     ) {
         let api = self.api(place);
         self.starts_under_way += 1;
+        let left = Moment {
+            here: now,
+            aws: self.date(),
+        };
         self.tasks
-            .spawn(async move { Answer::Started(step, now, api.start(&request).await) });
+            .spawn(async move { Answer::Started(step, left, api.start(&request).await) });
     }
 
     pub(super) fn candidates(
@@ -314,6 +323,14 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         });
     }
 
+    /// What AWS's clock said last. It is one clock in all Regions.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        self.places
+            .iter()
+            .filter_map(|place| place.api.date())
+            .max()
+    }
+
     /// How often AWS was called, by operation, over all targets.
     pub(super) fn made(&self) -> Vec<(&'static str, u64)> {
         let all = self.places.iter().map(|place| place.api.calls());
@@ -330,6 +347,20 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         let api = self.api(place);
         self.tasks
             .spawn(async move { Answer::Listed(place, api.jobs_page(&query, token).await) });
+    }
+
+    pub(super) fn around(&mut self, place: usize, query: JobQuery, token: Option<String>) {
+        let api = self.api(place);
+        self.tasks
+            .spawn(async move { Answer::Around(place, api.jobs_page(&query, token).await) });
+    }
+
+    pub(super) fn other(&mut self, place: usize, job_id: String, point: String) {
+        let api = self.api(place);
+        self.tasks.spawn(async move {
+            let metadata = api.job_metadata(&job_id).await;
+            Answer::Other(job_id, point, metadata)
+        });
     }
 
     /// A page of jobs, waited for: before a run, when there is nothing else to do.

@@ -47,9 +47,9 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 return Ok(true);
             }
             // A run that has stopped looks for what may have arrived, and sends nothing.
-            Due::Start if is_drained || self.is_forgotten(step, now) => {
+            Due::Start if is_drained || self.is_forgotten(step) => {
                 self.calls.take_due(place, due);
-                self.settle(step, now)?;
+                self.settle(step)?;
                 return Ok(true);
             }
             Due::List | Due::Compare if !self.has_to_call(step) => {

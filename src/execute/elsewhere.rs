@@ -3,19 +3,26 @@
 //!
 //! One listing a resource type and target serves all of them, however many there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::engine::{Control, Ended, Stopped};
 use super::run::{Run, sweeps_of};
-use super::settle::{at_aws, is_long_ago, sent_since};
+use super::settle::is_of;
+use super::skew::Moment;
 use super::{Clock, Journal, Observer, Writer};
-use crate::diff::{Action, ApiError, Diff, Fault, Job, JobQuery, Pages, Reader, Stage};
+use crate::diff::{Action, ApiError, Diff, Fault, Job, JobQuery, Pages, Past, Reader, Stage};
 
 /// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// From when on AWS Backup lists restore jobs.
+#[must_use]
+pub fn listed_since(now: Timestamp) -> Timestamp {
+    long_ago(now)
+}
 
 /// As far back as that.
 pub(super) fn long_ago(now: Timestamp) -> Timestamp {
@@ -27,17 +34,16 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
     /// person has to say meanwhile.
     pub(super) async fn look_elsewhere(&mut self, diff: &Diff) -> Result<Option<Control>, Stopped> {
         let plan = self.engine.plan;
-        let now = self.engine.clock.now();
-        let long_ago = long_ago(now);
+        let long_ago = long_ago(self.moment().earlier());
         let mut wanted = Vec::new();
         for change in &diff.changes {
             let past = self.observed.restores.get(&*plan.steps[change.step].name);
             match (change.action, past) {
-                (Action::Start, _) if self.may_be_elsewhere(change.step) => {
+                (Action::Start, _) => {
                     wanted.push((change.step, long_ago));
                 }
                 (Action::Resume, Some(past)) if past.stage == Stage::Intended => {
-                    wanted.push((change.step, sent_since(past.intended_at.min(now))));
+                    wanted.push((change.step, self.sent_since(past)));
                 }
                 _ => {}
             }
@@ -53,6 +59,27 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             created_after: Some(since),
             ..JobQuery::default()
         }
+    }
+
+    /// Now, by both clocks.
+    pub(super) fn moment(&self) -> Moment {
+        Moment {
+            here: self.engine.clock.now(),
+            aws: self.calls.date(),
+        }
+    }
+
+    /// When a request was meant to leave.
+    pub(super) fn left(&self, past: &Past) -> Moment {
+        Moment {
+            here: past.intended_at.min(self.engine.clock.now()),
+            aws: past.aws_at,
+        }
+    }
+
+    /// From when on the job of a request may be, by AWS's clock.
+    pub(super) fn sent_since(&self, past: &Past) -> Timestamp {
+        self.left(past).sent_since(self.skew)
     }
 
     /// Looks again where that is due; how the run ends, where a person ends it meanwhile.
@@ -76,16 +103,15 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
     /// Whether something may start now, and what others may have started in the meantime was looked at so long ago that
     /// AWS may have forgotten their tokens: a machine that slept may have been given up for lost.
     fn is_to_look_again(&self) -> bool {
-        is_long_ago(self.looked_at, self.engine.clock.now())
+        self.looked_at.is_long_ago(self.moment())
             && (0..self.watching.len()).any(|place| self.schedule.has_next(place))
     }
 
     /// Lists what has been started since then.
     async fn look_again(&mut self) -> Result<Option<Control>, Stopped> {
-        let since = at_aws(self.looked_at.min(self.engine.clock.now()));
+        let since = self.looked_at.earliest(self.skew);
         let waiting = self.schedule.waiting();
-        let may_be = waiting.filter(|step| self.may_be_elsewhere(*step));
-        let wanted: Vec<_> = may_be.map(|step| (step, since)).collect();
+        let wanted: Vec<_> = waiting.map(|step| (step, since)).collect();
         // What was looked at before is as old as it was.
         for step in self.requests.keys() {
             self.perhaps_sent.entry(*step).or_insert(self.looked_at);
@@ -93,17 +119,10 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         self.list(&wanted).await
     }
 
-    /// Whether a job may be there already of a restore that was not started: that of an earlier attempt can be told from
-    /// it by its mark alone.
-    pub(super) fn may_be_elsewhere(&self, step: usize) -> bool {
-        let draft = self.drafts[step].as_ref();
-        self.attempt(step) == 1 || draft.is_some_and(|draft| draft.takes_mark)
-    }
-
     /// Lists the jobs of the recovery points of some restores, of each from a time on.
     async fn list(&mut self, wanted: &[(usize, Timestamp)]) -> Result<Option<Control>, Stopped> {
         let plan = self.engine.plan;
-        let looked_at = self.engine.clock.now();
+        let mut looked_at = self.moment();
         // Shared, so that calls can be made meanwhile.
         let drafts = self.drafts.clone();
         let mut points: BTreeSet<(usize, &str)> = BTreeSet::new();
@@ -129,10 +148,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             return Ok(None);
         }
         // Those of this run are its own.
-        let pasts = self.observed.restores.values();
-        let own: HashSet<String> = pasts
-            .filter_map(|past| past.stage.job_id().map(str::to_owned))
-            .collect();
+        let account = |place: usize| plan.targets[place].account.as_str();
         for ((place, resource_type), since) in windows {
             let query = self.query(place, resource_type, since);
             let mut pages = Pages::default();
@@ -141,10 +157,13 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     Ok(page) => page,
                     Err(control) => return Ok(Some(control)),
                 };
+                // What AWS's clock said first is as old as the look at the most.
+                looked_at.aws = looked_at.aws.or(self.moment().aws);
                 for job in jobs {
                     if let Some(arn) = job.recovery_point_arn.as_deref()
                         && points.contains(&(place, arn))
-                        && !own.contains(&job.id)
+                        && is_of(&job, account(place))
+                        && !self.lookout.is_own(&job.id)
                     {
                         let known = self.elsewhere[place].entry(arn.to_owned()).or_default();
                         known.retain(|earlier| earlier.id != job.id);
@@ -177,6 +196,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     asked = Box::pin(self.calls.page(place, query, pages.token())) => asked,
                 };
                 self.break_silence(pages.read());
+                self.skew.see(self.moment());
                 match asked {
                     Ok(page) => {
                         self.tries.remove(&sweeps_of(place));

@@ -62,6 +62,39 @@ pub enum Stopped {
         /// The jobs.
         jobs: Vec<String>,
     },
+    /// Somebody, elsewhere, at the same time: a restore of this run has two jobs.
+    #[error("`{restore}` has a second job: {job} beside {beside}")]
+    SecondJob {
+        /// The restore.
+        restore: String,
+        /// The second one.
+        job: String,
+        /// The first one.
+        beside: String,
+    },
+    /// Nobody: AWS does not list jobs from as long ago as a request was sent that has no answer.
+    #[error(
+        "`{restore}` was sent and not answered, perhaps as long ago as {since}, and AWS Backup lists restore jobs of the last 30 \
+         days, since {oldest}: none of those is its job, and an older one would not show"
+    )]
+    TooLongAgo {
+        /// The restore.
+        restore: String,
+        /// From when on its job may be.
+        since: jiff::Timestamp,
+        /// From when on AWS lists jobs.
+        oldest: jiff::Timestamp,
+    },
+    /// Somebody in between, or the caller of another account: AWS does not know a job that it has answered with.
+    #[error("AWS does not know job {job}, which is that of `{restore}`: {message}")]
+    NoSuchJob {
+        /// The restore.
+        restore: String,
+        /// The job.
+        job: String,
+        /// AWS's words.
+        message: String,
+    },
     /// redrill: an event that its own table forbids.
     #[error("this is a bug in redrill: {0}")]
     Illegal(#[from] Illegal),

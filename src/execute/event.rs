@@ -99,6 +99,9 @@ pub enum Event {
         digest: String,
         /// The request, secrets redacted.
         request: Request,
+        /// What AWS's clock had said last: no job of this request is older. Earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        aws_at: Option<Timestamp>,
     },
     /// AWS has answered with a job.
     Accepted {
@@ -175,6 +178,20 @@ pub enum Event {
         recovery_point_created_at: Option<Timestamp>,
         /// AWS's words: a job can complete «with issues».
         message: Option<String>,
+        /// Why what AWS says that it made is not what was asked for; nothing follows from it, and it is never deleted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mismatch: Option<String>,
+    },
+    /// AWS has a second job of a restore that has one.
+    SecondJob {
+        /// The restore.
+        restore: String,
+        /// The second job.
+        job_id: String,
+        /// The job that is the restore's.
+        beside: String,
+        /// How it was recognised.
+        because: String,
     },
     /// The job has ended otherwise.
     Failed {
@@ -387,6 +404,7 @@ impl Event {
             | Self::Seen { restore, .. }
             | Self::Nested { restore, .. }
             | Self::Completed { restore, .. }
+            | Self::SecondJob { restore, .. }
             | Self::Failed { restore, .. }
             | Self::Overdue { restore }
             | Self::Skipped { restore, .. }
@@ -448,9 +466,12 @@ impl Event {
                 }
             }
             Self::Completed {
-                message: Some(message),
-                ..
-            } => secrets.redact_sentence(message),
+                message, mismatch, ..
+            } => {
+                for said in [message, mismatch].into_iter().flatten() {
+                    secrets.redact_sentence(said);
+                }
+            }
             _ => {}
         }
         self

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::engine::Stopped;
 use super::run::Run;
-use super::settle::{Question, Why, sent_since};
+use super::settle::{Question, Why};
 use super::watching::OVERLAP;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Action, Diff, Job, JobStatus, Reader, Stage};
@@ -40,7 +40,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                         continue;
                     };
                     let request = Arc::new(draft.sent_with(&past.token));
-                    let since = sent_since(past.intended_at.min(now));
+                    let since = self.sent_since(past);
                     let there = self.there(place, &request.recovery_point_arn).iter();
                     let jobs = there
                         .filter(|job| job.created_at.is_none_or(|created| created >= since))
@@ -50,7 +50,11 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     // The earlier runner's clock is not asked how long ago it was: what exists is looked at first, and
                     // the token takes care of what a listing does not show yet.
                     self.perhaps_sent.insert(step, self.looked_at);
-                    self.ask(step, Question::of(Why::Unanswered, jobs, self.looked_at))?;
+                    let looked = self.looked_at;
+                    self.ask(
+                        step,
+                        Question::of(Why::Unanswered, jobs, Some(since), looked),
+                    )?;
                 }
             }
         }
@@ -67,30 +71,27 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         let is_adopted = matches!(event, Event::Adopted { .. });
         self.emit(vec![event])?;
         let (request, sent) = self.let_go(step);
-        // What judges a restore is told of what it was made.
-        if self.engine.plan.steps[step].checks.is_empty() {
-            self.drafts[step] = None;
-        }
         let now = self.engine.clock.now();
         let place = self.place(step);
         let timeout = self.engine.plan.steps[step].timeout;
         // A listing of what has ended lately does not show a job that ended before it was known here.
-        let before = request.and_then(|request| {
+        let before = request.as_ref().and_then(|request| {
             let mut there = self.there(place, &request.recovery_point_arn).iter();
             there.find(|job| job.id == job_id).cloned()
         });
         let since = before.as_ref().and_then(|job| job.created_at);
         let since = since.map_or(now, |created| created.min(now));
         self.watching[place].follow(step, job_id, since, now, timeout);
+        self.look_after(step, job_id, request)?;
         if before.is_some() {
             // What has ended since the listing.
-            self.watching[place].sweep_from(self.looked_at);
+            self.watching[place].sweep_from(self.looked_at.here);
         }
         let before = before.filter(|job| job.status.is_final() && !Self::lacks(job));
         if let Some(job) = before {
             return self.polled(step, job);
         }
-        if is_adopted || sent.is_some_and(|at| now.duration_since(at) > OVERLAP) {
+        if is_adopted || sent.is_some_and(|sent| now.duration_since(sent.here) > OVERLAP) {
             self.watching[place].look_again(step, now);
         }
         Ok(())
@@ -120,7 +121,10 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 if !self.watching[place].forget(step) {
                     return Ok(());
                 }
+                let mismatch = self.misfit(step, &job);
+                self.is_over(step);
                 let is_needed = self.schedule.is_needed(step) || self.is_judged(step);
+                let is_needed = is_needed && mismatch.is_none();
                 if let Some(arn) = job.created_resource_arn.as_ref().filter(|_| is_needed) {
                     Arc::make_mut(&mut self.known.created).insert(
                         restore.clone(),
@@ -137,13 +141,18 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     ended_at: job.completed_at,
                     recovery_point_created_at: job.recovery_point_created_at,
                     message: job.message,
+                    mismatch: mismatch.clone(),
                 }])?;
-                self.restored(step)
+                match mismatch {
+                    Some(_) => self.fail(step, "failed"),
+                    None => self.restored(step),
+                }
             }
             JobStatus::Failed | JobStatus::Aborted => {
                 if !self.watching[place].forget(step) {
                     return Ok(());
                 }
+                self.is_over(step);
                 self.emit(vec![Event::Failed {
                     restore,
                     status: job.status.to_string(),
@@ -168,6 +177,13 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Nothing more is compared with what was asked for; what judges a restore is told of what it was made.
+    fn is_over(&mut self, step: usize) {
+        if self.engine.plan.steps[step].checks.is_empty() {
+            self.drafts[step] = None;
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::elsewhere::long_ago;
-use super::settle::at_aws;
+use super::skew::Skew;
 use super::watching::HANDFUL;
 use crate::diff::{ApiError, Fault, Job, JobQuery, Pages, Reader};
 
@@ -22,7 +22,10 @@ pub async fn glance(
     now: Timestamp,
 ) -> Result<Vec<Job>, ApiError> {
     let mut found = Vec::with_capacity(jobs.len());
-    let earliest = jobs.values().min().map_or(now, |at| at_aws(*at));
+    let earliest = jobs
+        .values()
+        .min()
+        .map_or(now, |at| Skew::default().at_aws(*at));
     // A job that was adopted is older than the request that it was found for.
     for since in [earliest, long_ago(now)] {
         if jobs.len() <= HANDFUL {

@@ -9,9 +9,11 @@ use super::calls::{Answer, Calls, Due};
 use super::checking::Checking;
 use super::engine::{Control, Ended, Engine, Stopped};
 use super::late::Late;
+use super::lookout::Lookout;
 use super::nested::Parent;
 use super::schedule::Schedule;
 use super::settle::Question;
+use super::skew::{Moment, Skew};
 use super::state;
 use super::trouble::Trouble;
 use super::waiting::Silence;
@@ -57,7 +59,7 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) tries: BTreeMap<usize, u32>,
     /// Requests of which a copy may have arrived without our knowing, and since when their tokens count: when the first
     /// left, for a machine can sleep before it hears that there is no answer.
-    pub(super) perhaps_sent: BTreeMap<usize, Timestamp>,
+    pub(super) perhaps_sent: BTreeMap<usize, Moment>,
     /// When the last copy left that may have arrived.
     pub(super) last_sent: BTreeMap<usize, Timestamp>,
     /// Refusals of requests of which an earlier copy may have been accepted.
@@ -65,7 +67,11 @@ pub(super) struct Run<'a, A, J, C, O> {
     /// Jobs of the plan's recovery points that were there before: by recovery point, for each target.
     pub(super) elsewhere: Vec<HashMap<String, Vec<Job>>>,
     /// When they were listed.
-    pub(super) looked_at: Timestamp,
+    pub(super) looked_at: Moment,
+    /// How far this machine's clock was seen to be off.
+    pub(super) skew: Skew,
+    /// Whether others start the same.
+    pub(super) lookout: Lookout,
     /// Recovery points of more than one restore.
     pub(super) shared: HashSet<(usize, String)>,
     /// What the jobs of those were asked for, which each restore is compared with; and of which it is being asked.
@@ -93,6 +99,14 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
         let plan = engine.plan;
         let api = std::mem::take(&mut engine.api);
         let drafts = std::mem::take(&mut engine.drafts);
+        let pasts = observed.restores.values();
+        let own = pasts.flat_map(|past| {
+            past.stage
+                .job_id()
+                .into_iter()
+                .chain(past.former.iter().map(String::as_str))
+        });
+        let lookout = Lookout::new(plan.targets.len(), own);
         let pasts = observed.restores.values_mut();
         pasts
             .filter(|past| past.stage.job_id().is_some())
@@ -122,7 +136,12 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             last_sent: BTreeMap::new(),
             refused: BTreeMap::new(),
             elsewhere: vec![HashMap::new(); plan.targets.len()],
-            looked_at: now,
+            looked_at: Moment {
+                here: now,
+                aws: None,
+            },
+            skew: Skew::default(),
+            lookout,
             shared: HashSet::new(),
             read: HashMap::new(),
             being_read: HashSet::new(),
@@ -156,7 +175,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
     /// Takes events in: through the table now, onto the disk and the screen with the next flush.
     pub(super) fn emit(&mut self, events: Vec<Event>) -> Result<(), Stopped> {
         let at = self.engine.clock.now();
-        let aws_ahead = None;
+        let aws_ahead = self.skew.ahead();
         for event in events {
             let event = event.redacted(self.engine.planner.secrets());
             let recorded = Recorded {
@@ -221,6 +240,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                 self.make_due_calls()?;
                 self.start_ready()?;
                 self.look();
+                self.look_around();
                 self.check()?;
             }
             if self.detaching && !self.calls.is_starting() {
@@ -231,7 +251,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             }
             let watches = self.watching.iter().any(|place| !place.is_empty());
             if self.calls.nothing_to_come() && !watches && self.checking.nothing_to_come() {
-                if self.begin_after()? {
+                if self.begin_after()? || self.look_last() {
                     continue;
                 }
                 break;
@@ -282,6 +302,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
         let next = looks
             .chain(due)
             .chain(self.checking.next_at())
+            .chain(self.lookout.next_at(after))
             .chain(held)
             .min();
         let wake = next.filter(|_| !self.calls.is_full() && !self.detaching);
@@ -315,16 +336,9 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
     }
 
     fn take(&mut self, answer: Answer) -> Result<(), Stopped> {
+        self.skew.see(self.moment());
         match answer {
-            Answer::Started(step, left, Ok(job_id)) => {
-                self.well(step, "StartRestoreJob")?;
-                self.perhaps_sent.entry(step).or_insert(left);
-                let event = Event::Accepted {
-                    restore: self.name(step),
-                    job_id: job_id.clone(),
-                };
-                self.begin_following(step, &job_id, event)
-            }
+            Answer::Started(step, left, Ok(job_id)) => self.accepted(step, left, &job_id),
             Answer::Started(step, left, Err(error)) => self.not_started(step, left, error),
             Answer::Candidates(step, Ok((jobs, next))) => {
                 self.well(step, "ListRestoreJobs")?;
@@ -347,10 +361,13 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                 self.being_read.remove(&job_id);
                 self.unanswered(step, Due::Compare, error)
             }
-            Answer::Polled(step, Ok(job)) => {
-                self.well(step, "DescribeRestoreJob")?;
-                self.polled(step, job)
-            }
+            Answer::Polled(step, Ok(job)) => match self.is_another(step, &job) {
+                Some(error) => self.take(Answer::Polled(step, Err(error))),
+                None => {
+                    self.well(step, "DescribeRestoreJob")?;
+                    self.polled(step, job)
+                }
+            },
             Answer::Polled(step, Err(error)) if error.fault == Fault::Refused => {
                 let place = self.place(step);
                 let now = self.engine.clock.now();
@@ -358,11 +375,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                     self.watching[place].look_again(step, now + AGAIN);
                     return Ok(());
                 }
-                // Another account, Region or endpoint than the one that started it, most likely: the journal
-                // keeps the job as running, and nothing is concluded.
-                self.watching[place].forget(step);
-                self.stop(Stopped::Aws(error));
-                Ok(())
+                self.not_known(step, error)
             }
             Answer::Polled(step, Err(error)) => {
                 let place = self.place(step);
@@ -384,6 +397,9 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                 self.listed(place, jobs, next)
             }
             Answer::Listed(place, Err(error)) => self.not_listed(place, error),
+            Answer::Around(place, Ok((jobs, next))) => self.looked(place, jobs, next),
+            Answer::Around(place, Err(error)) => self.not_looked(place, &error),
+            Answer::Other(job_id, point, metadata) => self.told_of_other(job_id, point, metadata),
         }
     }
 }

@@ -8,32 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::skew::Moment;
 use crate::diff::{ApiError, Job, JobQuery, Pages};
-use crate::plan::{MARK, Request};
-
-/// How long a token is trusted to be remembered: under the hour that AWS once documented.
-pub(super) const TOKEN_IS_SAFE: SignedDuration = SignedDuration::from_mins(45);
-/// How far the clocks of this machine and AWS may differ.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
-
-/// The earliest that AWS may call a time of this machine.
-pub(super) fn at_aws(at: Timestamp) -> Timestamp {
-    at.saturating_sub(CLOCK_SKEW).unwrap_or(at)
-}
-
-/// Whether AWS may have forgotten the token of a request of that time. A clock that went backwards says nothing about how
-/// long it is.
-pub(super) fn is_long_ago(at: Timestamp, now: Timestamp) -> bool {
-    at > now || now.duration_since(at) >= TOKEN_IS_SAFE
-}
-
-/// The earliest that the job of a request may be of, by AWS's clock, where the request was meant to leave at a time: what
-/// there was before that was looked at so long before at the most, and somebody else may have sent it since.
-pub(super) fn sent_since(at: Timestamp) -> Timestamp {
-    at_aws(at.saturating_sub(TOKEN_IS_SAFE).unwrap_or(at))
-}
+use crate::plan::{MARK, Request, mark};
 
 /// A job that asks for the same as a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +30,8 @@ pub(super) enum Why {
     First,
     /// The request may have arrived.
     Unanswered,
+    /// AWS does not know the job that it has answered with.
+    Lost,
 }
 
 /// The question about one request, and how far the answer is.
@@ -63,27 +44,36 @@ pub(super) struct Question {
     pub(super) jobs: Vec<Job>,
     /// Those that ask for the same.
     pub(super) matches: Vec<Match>,
+    /// From when on jobs were listed, by AWS's clock.
+    pub(super) since: Option<Timestamp>,
     /// When the listing was asked for.
-    pub(super) listed_at: Timestamp,
+    pub(super) listed_at: Moment,
 }
 
 impl Question {
     /// About jobs that have been listed already.
-    pub(super) fn of(why: Why, jobs: Vec<Job>, listed_at: Timestamp) -> Self {
+    pub(super) fn of(
+        why: Why,
+        jobs: Vec<Job>,
+        since: Option<Timestamp>,
+        listed_at: Moment,
+    ) -> Self {
         Self {
             why,
             listing: None,
             jobs,
             matches: Vec::new(),
+            since,
             listed_at,
         }
     }
 
     /// About jobs that have to be listed first.
-    pub(super) fn listing(why: Why, query: JobQuery, now: Timestamp) -> Self {
+    pub(super) fn listing(why: Why, query: JobQuery, now: Moment) -> Self {
+        let since = query.created_after;
         Self {
             listing: Some((query, Pages::default())),
-            ..Self::of(why, Vec::new(), now)
+            ..Self::of(why, Vec::new(), since, now)
         }
     }
 
@@ -94,9 +84,15 @@ impl Question {
         next: Option<String>,
         request: &Request,
     ) -> Result<(), ApiError> {
-        self.jobs.extend(jobs.into_iter().filter(|job| {
+        let account = self
+            .listing
+            .as_ref()
+            .map(|(query, _)| query.account.as_str());
+        let fits = |job: &Job| {
             job.recovery_point_arn.as_deref() == Some(request.recovery_point_arn.as_str())
-        }));
+                && is_of(job, account.unwrap_or_default())
+        };
+        self.jobs.extend(jobs.into_iter().filter(fits));
         if let Some((_, pages)) = &mut self.listing
             && !pages.turn("ListRestoreJobs", next)?
         {
@@ -116,28 +112,80 @@ impl Question {
             return;
         };
         let job = self.jobs.swap_remove(at);
-        let (wanted, mark) = folded(request.metadata.iter());
-        let (found, other) = folded(metadata.iter());
-        // A value that the plan gives itself is the same in every run of it, and marks none.
-        let own = request.idempotency_token.as_deref().map(crate::plan::mark);
-        let is_marked = other.is_some() && other == own.as_deref();
-        // The mark is made from all of the request, whatever AWS makes of a value.
-        if is_marked || found == wanted && !is_another_runs(other, mark) {
+        if let Some(kin) = kin(metadata, request) {
             self.matches.push(Match {
                 job_id: job.id,
-                is_marked,
+                is_marked: kin == Kin::Marked,
                 created_at: job.created_at,
             });
         }
     }
 }
 
-/// A mark of redrill's own making that is another token's: another run asked for it, and said so.
-fn is_another_runs(other: Option<&str>, mark: Option<&str>) -> bool {
-    other != mark
-        && other
-            .and_then(|other| uuid::Uuid::parse_str(other).ok())
-            .is_some_and(|other| other.get_version_num() == 5)
+/// Whether a job is an account's, as far as AWS says.
+pub(super) fn is_of(job: &Job, account: &str) -> bool {
+    let whose = job.account.as_deref();
+    whose.is_none_or(|whose| account.is_empty() || whose == account)
+}
+
+/// How a job is like a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kin {
+    /// It has the mark of its token: nobody else asks with that.
+    Marked,
+    /// It asks for the same, as far as AWS says.
+    Alike,
+}
+
+/// How a job of a request's recovery point is like the request, by the metadata that AWS gives; none where it is another's.
+/// AWS may write keys and marks in other letters, leave keys out and have some more: only what is known to differ tells
+/// them apart.
+pub(super) fn kin(metadata: &BTreeMap<String, String>, request: &Request) -> Option<Kin> {
+    let (wanted, given) = folded(request.metadata.iter());
+    let (found, other) = folded(metadata.iter());
+    // A value that the plan gives itself is the same in every run of it, and marks none.
+    let own = request.idempotency_token.as_deref().map(mark);
+    let is = |a: Option<&str>, b: Option<&str>| {
+        a.zip(b)
+            .is_some_and(|(a, b)| a.trim().eq_ignore_ascii_case(b.trim()))
+    };
+    // The mark is made from all of the request, whatever AWS makes of a value.
+    if is(other, own.as_deref()) {
+        return Some(Kin::Marked);
+    }
+    if !is(other, given) && other.is_some_and(is_made_here) {
+        // Another run asked for it, and said so.
+        return None;
+    }
+    let mut shared = 0;
+    for (key, value) in &wanted {
+        match found.get(key) {
+            Some(other) if is_same(value, other) => shared += 1,
+            Some(_) => return None,
+            None => {}
+        }
+    }
+    (shared > 0 || wanted.is_empty()).then_some(Kin::Alike)
+}
+
+/// Whether two values ask for the same.
+fn is_same(a: &str, b: &str) -> bool {
+    let is_flag =
+        |text: &str| text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
+    if a == b || is_flag(a) && a.eq_ignore_ascii_case(b) {
+        return true;
+    }
+    // Lists and maps, which may be written anew.
+    let json = |text: &str| {
+        let is_whole = text.starts_with(['{', '[']);
+        is_whole.then(|| serde_json::from_str::<serde_json::Value>(text).ok())?
+    };
+    json(a).is_some_and(|a| json(b) == Some(a))
+}
+
+/// Whether a mark is of redrill's own making.
+fn is_made_here(mark: &str) -> bool {
+    uuid::Uuid::parse_str(mark.trim()).is_ok_and(|mark| mark.get_version_num() == 5)
 }
 
 /// Keys without case, which AWS does not keep for every type; the mark apart.
@@ -149,4 +197,90 @@ fn folded<'a>(
         .collect();
     let mark = folded.remove(MARK);
     (folded, mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    /// Reliability R1.2: marks and keys in other letters, more keys, fewer keys.
+    #[test]
+    fn reliability_r1_2_a_job_is_known_however_aws_writes_it() {
+        let token = "rd1-0123456789012345678901234567890123456789";
+        let mark = mark(token);
+        let upper = mark.to_uppercase();
+        let request = Request {
+            metadata: [
+                ("targetTableName", "orders"),
+                ("encryptionType", "Default"),
+                ("ItemsToRestore", r#"["/a", "/b"]"#),
+            ]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+            ..Request::default()
+        }
+        .with_mark(token)
+        .with_token(token);
+        let same = [("targetTableName", "orders"), ("encryptionType", "Default")];
+        let with = |more: &[(&str, &str)]| metadata(&[&same[..], more].concat());
+        let another = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, b"another").to_string();
+        for (found, expected) in [
+            (with(&[(MARK, &mark)]), Some(Kin::Marked)),
+            (with(&[(MARK, &upper)]), Some(Kin::Marked)),
+            (
+                with(&[("AWS:Backup:Request-Id", &upper)]),
+                Some(Kin::Marked),
+            ),
+            // The mark is enough, whatever became of the rest.
+            (metadata(&[(MARK, &mark)]), Some(Kin::Marked)),
+            (
+                metadata(&[(MARK, &mark), ("targetTableName", "x")]),
+                Some(Kin::Marked),
+            ),
+            // Without it, what is known has to be the same.
+            (with(&[]), Some(Kin::Alike)),
+            (with(&[("aws:something", "new")]), Some(Kin::Alike)),
+            (
+                with(&[("itemsToRestore", r#"["/a","/b"]"#)]),
+                Some(Kin::Alike),
+            ),
+            (with(&[("itemsToRestore", r#"["/a"]"#)]), None),
+            (metadata(&[("TARGETTABLENAME", "orders")]), Some(Kin::Alike)),
+            (metadata(&[("targetTableName", "Orders")]), None),
+            (metadata(&[("something", "else")]), None),
+            // The console writes marks of its own; those of another run are another run's.
+            (
+                with(&[(MARK, "0B9EB4C8-2A5C-4F44-9D4C-9B1B0E0C7A11")]),
+                Some(Kin::Alike),
+            ),
+            (with(&[(MARK, &another)]), None),
+        ] {
+            assert_eq!(kin(&found, &request), expected, "{found:?}");
+        }
+    }
+
+    /// Reliability R1.4: a mark that the plan gives is the same in every run, and says nothing of whose a job is.
+    #[test]
+    fn reliability_r1_4_a_mark_of_the_plans_own_marks_none() {
+        let own = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, b"mine").to_string();
+        let found = metadata(&[("k", "v"), (MARK, &own)]);
+        let request = Request {
+            metadata: [("k", "v"), (MARK, own.as_str())]
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+            ..Request::default()
+        }
+        .with_mark("rd1-1")
+        .with_token("rd1-1");
+        assert_eq!(kin(&found, &request), Some(Kin::Alike));
+    }
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::calls::Due;
 use super::elsewhere::long_ago;
 use super::engine::Stopped;
 use super::run::Run;
-use super::settle::{Question, Why, is_long_ago};
+use super::settle::{Question, Why};
+use super::skew::Moment;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, Reader, Stage};
 use crate::plan::{Draft, Request, digest};
@@ -40,14 +39,16 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     self.requests.insert(step, Arc::clone(&request));
                     let place = self.place(step);
                     let there = self.there(place, &request.recovery_point_arn);
-                    if !there.is_empty() && self.may_be_elsewhere(step) {
+                    if !there.is_empty() {
                         let jobs = there.to_vec();
-                        self.ask(step, Question::of(Why::First, jobs, self.looked_at))?;
+                        self.ask(step, Question::of(Why::First, jobs, None, self.looked_at))?;
                         continue;
                     }
                     if self.becomes_known_late(step) {
-                        let query = self.query(place, &request.resource_type, long_ago(now));
-                        self.ask(step, Question::listing(Why::First, query, now))?;
+                        let moment = self.moment();
+                        let since = long_ago(moment.earlier());
+                        let query = self.query(place, &request.resource_type, since);
+                        self.ask(step, Question::listing(Why::First, query, moment))?;
                         continue;
                     }
                     let intended = self.intended(step, &draft, &request);
@@ -70,8 +71,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         // A disk can be slow, and a machine fall asleep.
         let now = self.engine.clock.now();
         for (place, step, request) in sent {
-            if self.is_forgotten(step, now) {
-                self.settle(step, now)?;
+            if self.is_forgotten(step) {
+                self.settle(step)?;
             } else {
                 self.calls.start(place, step, request, now);
             }
@@ -89,6 +90,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             token: request.idempotency_token.clone().unwrap_or_default(),
             digest: digest(&draft.request),
             request: request.clone(),
+            aws_at: self.calls.date(),
         }
     }
 
@@ -132,13 +134,13 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
 
     /// Whether AWS may have forgotten the token of a request that may have arrived, or that somebody else may have sent
     /// since the last look: sent now, it could be a second job.
-    pub(super) fn is_forgotten(&self, step: usize, now: Timestamp) -> bool {
+    pub(super) fn is_forgotten(&self, step: usize) -> bool {
         let since = self.perhaps_sent.get(&step).unwrap_or(&self.looked_at);
-        is_long_ago(*since, now)
+        since.is_long_ago(self.moment())
     }
 
     /// A request is none any more: it has its job, or is not sent. What it was, and since when a copy may have arrived.
-    pub(super) fn let_go(&mut self, step: usize) -> (Option<Arc<Request>>, Option<Timestamp>) {
+    pub(super) fn let_go(&mut self, step: usize) -> (Option<Arc<Request>>, Option<Moment>) {
         self.tries.remove(&step);
         self.last_sent.remove(&step);
         (self.requests.remove(&step), self.perhaps_sent.remove(&step))
@@ -167,25 +169,24 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
     pub(super) fn not_started(
         &mut self,
         step: usize,
-        left: Timestamp,
+        left: Moment,
         error: ApiError,
     ) -> Result<(), Stopped> {
         if let Some(job_id) = finished_job(&error) {
             let because = "AWS named it when it was asked again with the same token";
             return self.adopt(step, &job_id, because, true);
         }
-        let now = self.engine.clock.now();
         match error.fault {
             Fault::Throttled | Fault::Expired => self.again(step, Due::Start, &error),
             Fault::Unreachable | Fault::Service => {
                 self.perhaps_sent.entry(step).or_insert(left);
-                self.last_sent.insert(step, left);
+                self.last_sent.insert(step, left.here);
                 self.again(step, Due::Start, &error)
             }
             Fault::Refused if self.perhaps_sent.contains_key(&step) => {
                 // An earlier copy may have been taken; AWS refuses this one perhaps for that very reason.
                 self.refused.insert(step, error);
-                self.settle(step, now)
+                self.settle(step)
             }
             Fault::Refused => self.refuse(step, error),
             Fault::Denied => {
@@ -201,6 +202,55 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 Ok(())
             }
         }
+    }
+
+    /// AWS has answered with a job: where that is another restore's, the answer is not this request's.
+    pub(super) fn accepted(
+        &mut self,
+        step: usize,
+        left: Moment,
+        job_id: &str,
+    ) -> Result<(), Stopped> {
+        self.well(step, "StartRestoreJob")?;
+        self.perhaps_sent.entry(step).or_insert(left);
+        if let Some(owner) = self.owner(job_id) {
+            self.last_sent.insert(step, left.here);
+            let error = ApiError {
+                operation: "StartRestoreJob",
+                fault: Fault::Refused,
+                code: None,
+                message: format!(
+                    "AWS answered `{}` with job {job_id}, which is that of {owner}: one job for two requests",
+                    self.name(step)
+                ),
+            };
+            self.refused.insert(step, error);
+            return self.settle(step);
+        }
+        let event = Event::Accepted {
+            restore: self.name(step),
+            job_id: job_id.to_owned(),
+        };
+        self.begin_following(step, job_id, event)?;
+        self.compare_with_others(step)
+    }
+
+    /// Whose job it is, where it is one of this run's.
+    fn owner(&self, job_id: &str) -> Option<String> {
+        if !self.lookout.is_own(job_id) {
+            return None;
+        }
+        let is = |id: &str| id.eq_ignore_ascii_case(job_id);
+        let mut pasts = self.observed.restores.iter();
+        pasts.find_map(|(name, past)| {
+            if past.stage.job_id().is_some_and(is) {
+                Some(format!("`{name}`"))
+            } else if past.former.iter().any(|former| is(former)) {
+                Some(format!("an earlier attempt of `{name}`"))
+            } else {
+                None
+            }
+        })
     }
 
     pub(super) fn refuse(&mut self, step: usize, error: ApiError) -> Result<(), Stopped> {

@@ -283,15 +283,22 @@ fn illegal(past: Option<&Past>, event: &Event) -> Illegal {
 fn stage_after(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
     use Stage::{Completed, Failed, Intended, Running, Skipped, Withdrawn};
     let event = &recorded.event;
+    let past = match past {
+        // It says nothing of the restore's own.
+        Some(past) if matches!(event, Event::SecondJob { .. }) && past.stage.job_id().is_some() => {
+            return Ok(past);
+        }
+        past => past,
+    };
     let attempt = past.as_ref().map_or(1, |past| past.attempt);
     let stage = past.as_ref().map(|past| &past.stage);
     let stage = match (stage, event) {
         // Sent for the first time, after a refusal of the caller, or as the next attempt of what has failed.
         (None | Some(Skipped | Withdrawn), Event::Intended { attempt: n, .. }) if *n == attempt => {
-            return Ok(intended(recorded));
+            return Ok(intended(past, recorded));
         }
         (Some(Failed { .. }), Event::Intended { attempt: n, .. }) if *n == attempt + 1 => {
-            return Ok(intended(recorded));
+            return Ok(intended(past, recorded));
         }
         (
             None | Some(Skipped | Withdrawn),
@@ -301,7 +308,7 @@ fn stage_after(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal>
                 ..
             },
         ) if *n == attempt => {
-            return Ok(rejected(recorded, *n, message));
+            return Ok(rejected(past, recorded, *n, message));
         }
         (
             Some(Failed { .. }),
@@ -311,13 +318,30 @@ fn stage_after(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal>
                 ..
             },
         ) if *n == attempt + 1 => {
-            return Ok(rejected(recorded, *n, message));
+            return Ok(rejected(past, recorded, *n, message));
         }
         (Some(Intended), Event::Accepted { job_id, .. } | Event::Adopted { job_id, .. }) => {
             Running {
                 job_id: job_id.clone(),
             }
         }
+        // Of the job that it had AWS knows nothing, and another was found or chosen in its place.
+        (Some(Running { job_id: was }), Event::Adopted { job_id, .. }) if was != job_id => {
+            Running {
+                job_id: job_id.clone(),
+            }
+        }
+        // What AWS names is not what was asked for: nothing is back that could be built on.
+        (
+            Some(Running { job_id }),
+            Event::Completed {
+                mismatch: Some(why),
+                ..
+            },
+        ) => Failed {
+            job_id: Some(job_id.clone()),
+            message: format!("COMPLETED, but {why}"),
+        },
         (Some(Intended), Event::Withdrawn { .. }) => Withdrawn,
         (Some(Intended), Event::Refused { message, .. }) => Failed {
             job_id: None,
@@ -373,33 +397,48 @@ fn stage_after(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal>
     })
 }
 
-fn intended(recorded: &Recorded) -> Past {
-    let past = Past::new(recorded.at, Stage::Intended);
+/// The jobs of what were attempts before this one.
+fn former(past: Option<Past>) -> Vec<String> {
+    past.map_or_else(Vec::new, |past| {
+        let mut former = past.former;
+        former.extend(past.stage.job_id().map(str::to_owned));
+        former
+    })
+}
+
+fn intended(before: Option<Past>, recorded: &Recorded) -> Past {
+    let past = Past {
+        former: former(before),
+        ..Past::new(recorded.at, Stage::Intended)
+    };
     match &recorded.event {
         Event::Intended {
             attempt,
             token,
             digest,
             request,
+            aws_at,
             ..
         } => Past {
             attempt: *attempt,
             token: token.clone(),
             digest: digest.clone(),
             is_marked: request.metadata.get(MARK) == Some(&mark(token)),
+            aws_at: *aws_at,
             ..past
         },
         _ => past,
     }
 }
 
-fn rejected(recorded: &Recorded, attempt: u32, message: &str) -> Past {
+fn rejected(before: Option<Past>, recorded: &Recorded, attempt: u32, message: &str) -> Past {
     let stage = Stage::Failed {
         job_id: None,
         message: message.to_owned(),
     };
     Past {
         attempt,
+        former: former(before),
         ..Past::new(recorded.at, stage)
     }
 }

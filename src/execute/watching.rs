@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::engine::Stopped;
 use super::run::{Run, sweeps_of};
-use super::settle::at_aws;
+use super::skew::Skew;
 use super::trouble::PATIENCE;
 use super::{Clock, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Pages, Reader};
@@ -153,6 +153,11 @@ impl Watching {
             .is_some_and(|deadline| deadline <= now)
     }
 
+    /// Whether AWS has said anything of a restore's job: of one that has ended it has.
+    pub(super) fn is_seen(&self, step: usize) -> bool {
+        self.jobs.get(&step).is_none_or(|job| job.status.is_some())
+    }
+
     /// A question about a job got no answer.
     pub(super) fn look_again(&mut self, step: usize, at: Timestamp) {
         if let Some(job) = self.jobs.get_mut(&step) {
@@ -215,10 +220,10 @@ impl Watching {
         job.is_some_and(|job| now.duration_since(job.since) < OVERLAP)
     }
 
-    fn begin_sweep(&mut self, account: &str, now: Timestamp) {
+    fn begin_sweep(&mut self, account: &str, now: Timestamp, skew: Skew) {
         self.sweeps += 1;
         let oldest = self.jobs.values().map(|job| job.since).min().unwrap_or(now);
-        let oldest = at_aws(oldest);
+        let oldest = skew.at_aws(oldest);
         let is_wide = self.sweeps.is_multiple_of(WIDE_EVERY);
         let mut query = JobQuery {
             account: account.to_owned(),
@@ -228,7 +233,10 @@ impl Watching {
             query.created_after = Some(oldest);
         } else {
             // No job ends before it begins.
-            query.completed_after = Some(self.swept.map_or(oldest, |swept| swept - OVERLAP));
+            query.completed_after = Some(
+                self.swept
+                    .map_or(oldest, |swept| skew.seen(swept) - OVERLAP),
+            );
         }
         self.sweep = Some(Sweep {
             query,
@@ -301,7 +309,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             watching.alone.remove(&(at, step));
         }
         if watching.sweep.is_none() && watching.sweep_at.is_none_or(|at| at <= now) {
-            watching.begin_sweep(&self.engine.plan.targets[place].account, now);
+            let account = &self.engine.plan.targets[place].account;
+            watching.begin_sweep(account, now, self.skew);
         }
         if let Some(sweep) = &mut watching.sweep
             && !sweep.is_asked
@@ -341,7 +350,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             if let Some(followed) = self.watching[place].jobs.get_mut(&step) {
                 followed.sweep = sweeps;
             }
-            if Self::lacks(&job) {
+            if Self::lacks(&job) || self.is_another(step, &job).is_some() {
                 self.watching[place].look_again(step, now);
             } else {
                 self.polled(step, job)?;

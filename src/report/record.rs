@@ -295,7 +295,9 @@ fn verdict(report: &RunReport, all_good: bool) -> Verdict {
         |check: &CheckReport| matches!(check.status, CheckStatus::NotRun | CheckStatus::Running);
     let is_bad = |check: &CheckReport| check.status == CheckStatus::Failed;
     let restores = &report.restores;
-    let nothing_bad = !restores.iter().any(|restore| restore.status.is_bad());
+    let nothing_bad = !restores
+        .iter()
+        .any(|restore| restore.status.is_bad() || !restore.second_jobs.is_empty());
     let checks_bad = report.checks.iter().any(is_bad);
     // What belongs to the whole is due once all restores are good; and a cutover that has stopped has ended.
     let checks_open = nothing_bad && report.checks.iter().any(is_open);

@@ -86,6 +86,8 @@ impl RestoreReport {
             started_at: None,
             ended_at: None,
             created_resource_arn: None,
+            mismatch: None,
+            second_jobs: Vec::new(),
             message: None,
             checks: Vec::new(),
             validation: None,
@@ -118,6 +120,7 @@ impl RestoreReport {
             started_at: None,
             ended_at: None,
             created_resource_arn: None,
+            mismatch: None,
             message: None,
             checks: Vec::new(),
             validation: None,
@@ -195,12 +198,18 @@ impl RestoreReport {
                 ended_at,
                 recovery_point_created_at,
                 message,
+                mismatch,
                 ..
             } => {
                 self.status = RunStatus::Completed;
                 self.has_made(created_resource_arn.as_ref());
                 self.timed(recorded, *started_at, *ended_at);
+                self.mismatch.clone_from(mismatch);
                 self.message.clone_from(message);
+                if let Some(why) = mismatch {
+                    self.status = RunStatus::Failed;
+                    self.message = Some(format!("COMPLETED, but {why}"));
+                }
                 self.rpo_seconds = run_start
                     .zip(*recovery_point_created_at)
                     .map(|(start, created)| start.duration_since(created).as_secs());
@@ -232,6 +241,11 @@ impl RestoreReport {
                             cleanup: None,
                         });
                     }
+                }
+            }
+            Event::SecondJob { job_id, .. } => {
+                if !self.second_jobs.contains(job_id) {
+                    self.second_jobs.push(job_id.clone());
                 }
             }
             Event::Skipped { because, .. } => {
@@ -275,5 +289,15 @@ impl RestoreReport {
             Some(made) => made.cleanup = Some(cleanup),
             None => self.cleanup = Some(cleanup),
         }
+    }
+
+    /// Says that AWS has more than one job of it.
+    pub(super) fn doubled(&self) -> Option<String> {
+        if self.second_jobs.is_empty() {
+            return None;
+        }
+        let own = self.job_id.as_deref().unwrap_or("its own");
+        let others = self.second_jobs.join(", ");
+        Some(format!("a second job at AWS: {others}, beside {own}"))
     }
 }

@@ -195,6 +195,12 @@ pub struct RestoreReport {
     pub ended_at: Option<Timestamp>,
     /// What it made.
     pub created_resource_arn: Option<String>,
+    /// Why what AWS says that it made is not what was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<String>,
+    /// Jobs of the same restore beside its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub second_jobs: Vec<String>,
     /// AWS's words, or ours where nothing was sent.
     pub message: Option<String>,
     /// Commands that judge what came back.

@@ -212,6 +212,9 @@ fn eyes(report: &RunReport) -> Vec<Eye> {
             }
             _ => {}
         }
+        if let Some(doubled) = restore.doubled() {
+            add(&restore.restore, doubled, "bad");
+        }
         for (arn, why) in restore.left() {
             add(
                 &restore.restore,
@@ -272,6 +275,7 @@ fn restore(restore: &RestoreReport, is_small: bool) -> Restore {
         facts.text("by", Some(made.by()));
         facts.text("cleanup", made.cleanup.as_ref().map(cleanup_words));
     }
+    facts.text("second job", restore.doubled());
     facts.code("recovery point", restore.recovery_point_arn.as_ref());
     facts.text("waited for", Some(restore.needs.join(", ")));
     facts.code("job", restore.job_id.as_ref());

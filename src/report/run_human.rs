@@ -65,6 +65,9 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
     incomplete(report, &mut text);
     checks(report, &mut text);
     for restore in &report.restores {
+        if let Some(doubled) = restore.doubled() {
+            let _ = writeln!(text, "{}: {doubled}", restore.restore);
+        }
         for made in restore.also_made.iter().take(ROWS) {
             let (arn, by) = (&made.arn, made.by());
             let _ = writeln!(text, "also made: {arn}, by {by} of {}", restore.restore);

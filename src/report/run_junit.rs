@@ -103,7 +103,12 @@ fn skipped(message: &str) -> TestCaseStatus {
 fn of_restore(report: &RunReport, restore: &RestoreReport) -> TestCase {
     let word = restore.status.word();
     let message = restore.message.as_deref().unwrap_or(word);
+    let doubled = restore.doubled();
     let status = match restore.status {
+        status if !status.is_open() && doubled.is_some() => {
+            let message = doubled.as_deref().unwrap_or_default();
+            not_passed(NonSuccessKind::Failure, "SECOND_JOB", message)
+        }
         // Its checks are test cases of their own.
         RunStatus::Completed | RunStatus::CheckFailed => TestCaseStatus::success(),
         RunStatus::Failed | RunStatus::Incomplete => {

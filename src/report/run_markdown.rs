@@ -68,6 +68,18 @@ pub fn run_markdown(report: &RunReport) -> String {
         }
         more(others.len(), &mut text);
     }
+    let doubled = report.restores.iter().filter_map(|restore| {
+        let doubled = restore.doubled()?;
+        Some(format!(
+            "- {}: {}\n",
+            escaped(&restore.restore),
+            escaped(&doubled)
+        ))
+    });
+    let doubled: String = doubled.collect();
+    if !doubled.is_empty() {
+        let _ = write!(text, "\n### Second jobs\n\n{doubled}");
+    }
     let left: Vec<&str> = report
         .restores
         .iter()
@@ -151,9 +163,9 @@ fn restores(report: &RunReport, text: &mut String) {
             (Some(arn), Some(message)) if restore.status == RunStatus::Incomplete => {
                 format!("{}: {}", code(arn), escaped(message))
             }
-            (Some(arn), _) => code(arn),
-            (None, Some(message)) => escaped(message),
-            (None, None) => String::new(),
+            (Some(arn), _) if restore.mismatch.is_none() => code(arn),
+            (_, Some(message)) => escaped(message),
+            (_, None) => String::new(),
         };
         let status = restore.status.word();
         let status = if restore.status.is_bad() {

@@ -73,14 +73,26 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             restore,
             created_resource_arn,
             message,
+            mismatch,
             ..
         } => {
+            if let Some(why) = mismatch {
+                return Some(format!("{restore}: COMPLETED, but {why}"));
+            }
             let made = created_resource_arn.as_deref().unwrap_or("AWS does not say what it made");
             match message {
                 Some(message) => format!("{restore}: COMPLETED, {made} ({message})"),
                 None => format!("{restore}: COMPLETED, {made}"),
             }
         }
+        Event::SecondJob {
+            restore,
+            job_id,
+            beside,
+            because,
+        } => format!(
+            "{restore}: SECOND JOB {job_id} at AWS beside {beside}: {because}; nothing more is started"
+        ),
         Event::Failed {
             restore,
             status,

@@ -59,6 +59,7 @@ impl Story {
                 token: format!("rd1-{:040}", 0),
                 digest: format!("{:064}", 1),
                 request,
+                aws_at: None,
             },
         );
         self.at(
@@ -79,6 +80,7 @@ impl Story {
                 ended_at: at(to),
                 recovery_point_created_at: at(-7200),
                 message: None,
+                mismatch: None,
             },
         )
     }

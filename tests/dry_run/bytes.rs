@@ -260,6 +260,7 @@ fn plans_are_sent_as_they_are_shown(quarter: u64) {
             let (lines, saved) = shown(&text, &rules).map_err(TestCaseError::fail)?;
             let state = in_memory();
             let going = Going {
+                ahead: jiff::SignedDuration::ZERO,
                 death: Death::Never,
                 policy: fast(),
                 onlooker: &mut |_| {},

@@ -119,6 +119,75 @@ async fn provoke(name: &str) {
             assert_eq!(answer.header("content-type"), Some("text/html"));
             sdk(&emulator).list_restore_jobs().send().await.unwrap_err();
         }
+        "html-after" => {
+            let emulator = with("html-after,times=1").await;
+            let answer = start_job(&emulator).await.unwrap();
+            assert_eq!(answer.status, 403);
+            assert_eq!(answer.header("content-type"), Some("text/html"));
+            assert_eq!(answer.header("x-amzn-requestid"), None);
+            assert_eq!(emulator.jobs().len(), 1, "it is done");
+        }
+        "twice" => {
+            let emulator = with("twice,times=1").await;
+            assert_eq!(start_job(&emulator).await.unwrap().status, 200);
+            assert_eq!(emulator.jobs().len(), 1, "the same token settles it");
+        }
+        "names-job" => {
+            let emulator = with("names-job,message=elsewhere").await;
+            let answer = start_job(&emulator).await.unwrap();
+            assert_eq!(answer.json()["RestoreJobId"], "elsewhere");
+            assert_eq!(emulator.jobs().len(), 1);
+        }
+        "mixed" => {
+            const OTHER: &str = "arn:aws:ec2:us-east-1::image/ami-0def";
+            let emulator = with("mixed").await;
+            let id = start_job(&emulator).await.unwrap().json()["RestoreJobId"].clone();
+            let other = body().replace("\"t1\"", "\"t2\"").replace(EC2, OTHER);
+            request(&emulator, "PUT /restore-jobs", &other).await;
+            let line = format!("GET /restore-jobs/{}", id.as_str().unwrap());
+            let job = request(&emulator, &line, "").await.json();
+            assert_eq!(
+                (&job["RestoreJobId"], &job["RecoveryPointArn"]),
+                (&id, &OTHER.into())
+            );
+            let list = request(&emulator, "GET /restore-jobs", "").await.json();
+            let of_id = |job: &&serde_json::Value| job["RestoreJobId"] == id;
+            let job = list["RestoreJobs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(of_id)
+                .unwrap()
+                .clone();
+            assert_eq!(job["RecoveryPointArn"], OTHER);
+        }
+        "metadata-upper" | "metadata-unmarked" => {
+            let emulator = with(name).await;
+            let marked = body().replace(
+                "\"Metadata\":{",
+                "\"Metadata\":{\"aws:backup:request-id\":\"3d86b624-cb6c-436f-bf72-2938f50e1954\",",
+            );
+            let started = request(&emulator, "PUT /restore-jobs", &marked)
+                .await
+                .json();
+            let line = format!(
+                "GET /restore-jobs/{}/metadata",
+                started["RestoreJobId"].as_str().unwrap()
+            );
+            let metadata = request(&emulator, &line, "").await.json()["Metadata"].clone();
+            let upper = serde_json::json!({
+                "AWS:BACKUP:REQUEST-ID": "3D86B624-CB6C-436F-BF72-2938F50E1954",
+                "INSTANCETYPE": "t3.micro",
+                "aws:backup:another-key": "1",
+            });
+            let unmarked = serde_json::json!({ "InstanceType": "t3.micro" });
+            let wanted = if name == "metadata-upper" {
+                upper
+            } else {
+                unmarked
+            };
+            assert_eq!(metadata, wanted);
+        }
         "garbage" => {
             let emulator = with(name).await;
             let answer = start_job(&emulator).await.unwrap();

@@ -85,6 +85,10 @@ impl Reader for Odd {
         Ok("123456789012".to_owned())
     }
 
+    fn date(&self) -> Option<jiff::Timestamp> {
+        None
+    }
+
     async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
         let described = self.described.fetch_add(1, Ordering::Relaxed);
         if self.unreadable == Some(job_id) {
@@ -103,6 +107,7 @@ impl Reader for Odd {
                 "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-0123456789abcdef0"
                     .to_owned(),
             ),
+            account: None,
             created_at: None,
             completed_at: None,
             resource_type: None,
@@ -150,6 +155,7 @@ async fn against(
     let odd = Arc::new(odd);
     let state = folder();
     let going = Going {
+        ahead: jiff::SignedDuration::ZERO,
         death: Death::Never,
         policy: fast(),
         onlooker: &mut |_| {},

@@ -2,6 +2,7 @@
 
 mod calls;
 mod endless;
+mod once;
 mod others;
 mod patience;
 mod second_job;
@@ -16,7 +17,7 @@ use redrill::execute::{Ended, Stopped, Writer as _};
 use redrill::plan::Request;
 
 use crate::harness::{connect, observed, run};
-use crate::support::{many, point};
+use crate::support::{HEAD, many, point};
 
 /// What `r0` of the plan asks for.
 pub(crate) const SAME: [(&str, &str); 4] = [
@@ -26,7 +27,7 @@ pub(crate) const SAME: [(&str, &str); 4] = [
     ("CreationToken", "r0-main"),
 ];
 /// What none of its restores asks for.
-const OTHER: [(&str, &str); 2] = [
+pub(crate) const OTHER: [(&str, &str); 2] = [
     ("file-system-id", "fs-0a1b2c3d"),
     ("newFileSystem", "false"),
 ];
@@ -87,6 +88,17 @@ fn stage_of(state: &Path, name: &str) -> Option<Stage> {
 fn one_after_the_other() -> String {
     many(1, 0)
         + "  late:\n    type: EFS\n    needs: [r0]\n    recovery_point: \"arn:aws:backup:us-west-2:123456789012:recovery-point:{{ restores.r0.created.job_id }}\"\n    metadata:\n      file-system-id: fs-0a1b2c3d\n      newFileSystem: true\n      Encrypted: true\n      CreationToken: late\n"
+}
+
+/// Restores of a type that redrill has no rules of, so that there is no mark; all ask for the very same.
+fn unmarked(count: usize) -> String {
+    let restore = |at| {
+        let point = point(0);
+        format!(
+            "  r{at}:\n    type: Mystery\n    recovery_point: {point}\n    metadata: {{ size: \"5\" }}\n"
+        )
+    };
+    HEAD.to_owned() + &(0..count).map(restore).collect::<String>()
 }
 
 /// AWS refuses a request.

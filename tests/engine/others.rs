@@ -22,7 +22,7 @@ use crate::harness::{
 use crate::support::{at_once, emulator, folder, many, point, ran, write};
 
 /// What another machine would send for a restore.
-fn request_of(text: &str, step: usize) -> Request {
+pub(super) fn request_of(text: &str, step: usize) -> Request {
     let rules = Arc::new(Rules::embedded());
     let source = Source::new("plan.yaml", text);
     let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
@@ -111,6 +111,9 @@ async fn a_marked_job_older_than_the_intent() {
             )
             .times(1),
         );
+        // What others have started meanwhile does not show while it waits.
+        let lag = FaultKind::ListLag(SignedDuration::from_hours(2));
+        emulator.inject(Fault::new(Operation::ListRestoreJobs, lag).after(1));
         let state = folder();
         let began = emulator.clock().now();
         let request = request_of(&plan, 1);
@@ -132,6 +135,7 @@ async fn a_marked_job_older_than_the_intent() {
             assert!(ended.is_err());
             assert_eq!(emulator.jobs().len(), 2);
             later(&emulator, began, 70);
+            emulator.clear_faults();
             let ended = run(state.path(), &plan, &emulator).await;
             assert_eq!(emulator.jobs().len(), 2, "{ended:?}");
             emulator.shutdown().await;

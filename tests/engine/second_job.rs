@@ -8,24 +8,13 @@ use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
 
 use super::{
     OTHER, elsewhere_now, job_of, lagging, later, meanwhile, one_after_the_other, refused,
-    stage_of, stranger,
+    stage_of, stranger, unmarked,
 };
 use crate::harness::{
     Death, completed, driven, fast, going, jobs_are_there, run, run_as, run_going, run_until,
     run_watched, sleep,
 };
-use crate::support::{HEAD, emulator, folder, many, point};
-
-/// Restores of a type that redrill has no rules of, so that there is no mark; all ask for the very same.
-fn unmarked(count: usize) -> String {
-    let restore = |at| {
-        let point = point(0);
-        format!(
-            "  r{at}:\n    type: Mystery\n    recovery_point: {point}\n    metadata: {{ size: \"5\" }}\n"
-        )
-    };
-    HEAD.to_owned() + &(0..count).map(restore).collect::<String>()
-}
+use crate::support::{emulator, folder, many};
 
 /// A machine that slept for longer than AWS remembers tokens, between a request and its second try.
 #[tokio::test]

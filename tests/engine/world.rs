@@ -220,6 +220,7 @@ fn an_earlier_run_is_learned_from() {
             ended_at: Some(start + took),
             recovery_point_created_at: None,
             message: None,
+            mismatch: None,
         },
     };
     pipeline::learn(&mut plan, &pipeline::took(&earlier).into_iter().collect());

@@ -316,6 +316,17 @@ pub(super) async fn execute<C: Clock>(
     let mut diff = pipeline::changes(&plan, &now.observed, &execution.wanted);
     refuse_conflicts(loaded, &plan, &diff, &execution)?;
     let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
+    if now.opened.is_none()
+        && !execution.rehearsal
+        && let Some(since) = older_than_listings(&plan, &diff, &known_now, clock.now())
+    {
+        context.output.note(&format!(
+            "there is no record of run {} here: restore jobs since {} are looked at first. AWS Backup lists none from before, \
+             so what a run of this id may have started earlier, elsewhere, is not found",
+            execution.run_id,
+            since.strftime("%Y-%m-%d"),
+        ));
+    }
     let mut opening = vec![if now.opened.is_none() {
         Event::RunOpened {
             plan: name,
@@ -404,6 +415,26 @@ pub(super) async fn execute<C: Clock>(
         None if matches!(exit, Ok(Exit::Interrupted)) && terminated => Ok(Exit::Terminated),
         None => exit,
     }
+}
+
+/// From when on AWS lists restore jobs, where a recovery point is older, so that it may have been restored before that.
+fn older_than_listings(
+    plan: &Plan,
+    diff: &Diff,
+    known: &Known,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let since = crate::execute::listed_since(now);
+    let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
+    let mut made = starts.filter_map(|change| {
+        let step = &plan.steps[change.step];
+        let resolved = known.resolved.get(&*step.name);
+        resolved.and_then(|point| point.created_at).or_else(|| {
+            let source = known.sources.get(&step.draft.request.recovery_point_arn)?;
+            source.created_at.parse().ok()
+        })
+    });
+    made.any(|made| made < since).then_some(since)
 }
 
 /// What the selectors of that which starts were resolved to, where the journal does not have it yet: the run keeps to it.

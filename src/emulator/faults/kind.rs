@@ -36,6 +36,9 @@ pub enum FaultKind {
     Bare(u16),
     /// A status with a page for people, as proxies and load balancers write.
     Html(u16),
+    /// The request is done, and a status with a page for people comes in place of the answer, without AWS's request id: as a
+    /// proxy, a firewall or a login page on the way back writes.
+    HtmlAfter(u16),
     /// 200 with a body that is no JSON.
     Garbage,
     /// The connection is reset; the request has done nothing.
@@ -69,6 +72,16 @@ pub enum FaultKind {
     ListLag(SignedDuration),
     /// To a DescribeRestoreJob or GetRestoreJobMetadata: the job is not known yet.
     NotYet,
+    /// To a StartRestoreJob: it is done, and the answer names this job, whoever's it is.
+    NamesJob(String),
+    /// To a StartRestoreJob: it arrives twice, as from a network that repeats it; the second answer counts.
+    Twice,
+    /// To an answer about jobs: each job has the data of another one.
+    Mixed,
+    /// To a GetRestoreJobMetadata: keys and marks are in upper case, and there is a key more.
+    MetadataUpper,
+    /// To a GetRestoreJobMetadata: the mark is not in it.
+    MetadataUnmarked,
     /// To any list: its page token is refused.
     LostPage,
     /// To an answer about jobs: they have a status that is not in the API model.
@@ -191,6 +204,7 @@ impl FaultKind {
             "bare-status",
             "html-error",
             "html-success",
+            "html-after",
             "garbage",
             "reset-before",
             "reset-after",
@@ -213,6 +227,11 @@ impl FaultKind {
             "forget-token",
             "list-lag",
             "not-yet",
+            "names-job",
+            "twice",
+            "mixed",
+            "metadata-upper",
+            "metadata-unmarked",
             "lost-page",
             "unknown-status",
             "sparse",
@@ -286,6 +305,7 @@ impl FaultKind {
             "bare-status" => FaultKind::Bare(words.status.unwrap_or(429)),
             "html-error" => FaultKind::Html(words.status.unwrap_or(502)),
             "html-success" => FaultKind::Html(200),
+            "html-after" => FaultKind::HtmlAfter(words.status.unwrap_or(403)),
             "garbage" => FaultKind::Garbage,
             "reset-before" => FaultKind::ResetBefore,
             "reset-after" => FaultKind::ResetAfter,
@@ -308,6 +328,11 @@ impl FaultKind {
             "forget-token" => FaultKind::ForgetToken,
             "list-lag" => FaultKind::ListLag(delay("1m")?),
             "not-yet" => FaultKind::NotYet,
+            "names-job" => FaultKind::NamesJob(message("")),
+            "twice" => FaultKind::Twice,
+            "mixed" => FaultKind::Mixed,
+            "metadata-upper" => FaultKind::MetadataUpper,
+            "metadata-unmarked" => FaultKind::MetadataUnmarked,
             "lost-page" => FaultKind::LostPage,
             "unknown-status" => FaultKind::UnknownStatus,
             "sparse" => FaultKind::Sparse,

@@ -1,5 +1,7 @@
 //! Restore jobs: start, describe, list, metadata, validation result.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::super::answer::Answer;
@@ -54,7 +56,10 @@ impl Backend {
         };
         let mut body = Vec::with_capacity(64);
         body.extend_from_slice(b"{\"RestoreJobId\":");
-        json::uuid(&mut body, Some(restore_job_id));
+        match call.fault {
+            Some(FaultKind::NamesJob(id)) => json::text(&mut body, Some(id)),
+            _ => json::uuid(&mut body, Some(restore_job_id)),
+        }
         body.push(b'}');
         Ok(Answer::written(body))
     }
@@ -62,8 +67,13 @@ impl Backend {
     pub(super) fn describe_restore_job(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let now = self.clock.now();
         let mut body = Vec::with_capacity(USUAL_LENGTH);
+        let mixed = match call.fault {
+            Some(FaultKind::Mixed) => Some(self.service().another(call.caller, call.label(0))?),
+            _ => None,
+        };
         let next_event = self.known_job(call, |job| {
-            job.show(&mut body, now, call.fault);
+            let shown = mixed.as_ref().unwrap_or(job);
+            shown.show(&mut body, now, call.fault);
             job.next_event(now)
         })?;
         self.looked_at(next_event);
@@ -126,10 +136,21 @@ impl Backend {
             return Ok(Answer::written(page.body));
         }
         let until = service.timeline.next(now);
+        let mixed: Vec<Job>;
         let mut found = service.list(call.caller, filter, older_than, max, now);
         if let Some(FaultKind::ListLag(lag)) = call.fault {
             let shown = add(now, -*lag);
             found.jobs.retain(|job| job.created_at <= shown);
+        }
+        if let Some(FaultKind::Mixed) = call.fault {
+            let others = found.jobs.iter().cycle().skip(1);
+            mixed = found
+                .jobs
+                .iter()
+                .zip(others)
+                .map(|(job, other)| other.as_if(job.id))
+                .collect();
+            found.jobs = mixed.iter().collect();
         }
         let mut body = Vec::with_capacity(found.jobs.len() * USUAL_LENGTH + 128);
         body.extend_from_slice(b"{\"RestoreJobs\":[");
@@ -179,6 +200,11 @@ impl Backend {
         }
         let (id, body) = self.known_job(call, |job| (job.id, job.body.clone()))?;
         let request = StartRequest::parse(body.as_bytes())?;
+        if let Some(FaultKind::MetadataUpper | FaultKind::MetadataUnmarked) = call.fault {
+            let metadata = mangled(&request.asks.metadata, call.fault);
+            let found = serde_json::json!({ "RestoreJobId": JobId(id), "Metadata": metadata });
+            return Ok(Answer::json(&found));
+        }
         Ok(Answer::json(&Found {
             restore_job_id: JobId(id),
             metadata: &request.asks.metadata,
@@ -210,4 +236,28 @@ impl Backend {
             _ => self.service().job(call.caller, id).map(look),
         }
     }
+}
+
+/// Metadata as no page says that AWS returns it, and as no page says that it does not.
+fn mangled(metadata: &Metadata<'_>, fault: Option<&FaultKind>) -> BTreeMap<String, String> {
+    const MARK: &str = "aws:backup:request-id";
+    let mut mangled = BTreeMap::new();
+    for (key, value) in metadata.iter() {
+        match fault {
+            Some(FaultKind::MetadataUnmarked) if key == MARK => {}
+            Some(FaultKind::MetadataUpper) if key == MARK => {
+                mangled.insert(key.to_uppercase(), value.to_uppercase());
+            }
+            Some(FaultKind::MetadataUpper) => {
+                mangled.insert(key.to_uppercase(), value.to_owned());
+            }
+            _ => {
+                mangled.insert(key.to_owned(), value.to_owned());
+            }
+        }
+    }
+    if let Some(FaultKind::MetadataUpper) = fault {
+        mangled.insert("aws:backup:another-key".to_owned(), "1".to_owned());
+    }
+    mangled
 }

@@ -1,0 +1,438 @@
+//! Whoever starts things looks up once a minute: has somebody else started the same?
+//!
+//! Two runners of one run that looked before either had started anything do not see each other, and a token is only as
+//! good as AWS's memory of it. So jobs are listed again while things are started, and for a while after. A job that
+//! belongs to a restore that waits is found when its turn comes; a second job of one that has started is said at once.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::calls::backoff;
+use super::engine::Stopped;
+use super::run::Run;
+use super::settle::{Kin, is_of, kin};
+use super::skew::Moment;
+use super::{Clock, Event, Journal, Observer, Writer};
+use crate::diff::{ApiError, Fault, Job, JobQuery, Pages, Reader};
+use crate::plan::{MARK, Request, mark};
+
+/// How often it looks.
+const EVERY: SignedDuration = SignedDuration::from_mins(1);
+/// For how long a restore that has started is looked after: another runner looks as often, and a listing may lag.
+const AFTERWARDS: SignedDuration = SignedDuration::from_mins(2);
+/// So many restores are looked after at a time: more than AWS's rates let start meanwhile.
+const MOST: usize = 2_000;
+/// So often a look is tried that gets no answer; the next one makes up for it.
+const TRIES: u32 = 3;
+
+/// What was started lately, and what is found beside it.
+#[derive(Debug)]
+pub(super) struct Lookout {
+    /// The jobs of this run, each by a hash of its id.
+    own: HashSet<u64>,
+    started: Vec<Started>,
+    /// What other jobs of the same recovery points were asked for, by their ids; none while that is being asked.
+    others: HashMap<String, Option<Other>>,
+    /// One a target.
+    looks: Vec<Look>,
+}
+
+/// A restore that has a job since a little while.
+#[derive(Debug)]
+struct Started {
+    step: usize,
+    place: usize,
+    job_id: String,
+    request: Arc<Request>,
+    at: Timestamp,
+}
+
+/// A job that is not this run's.
+#[derive(Debug)]
+struct Other {
+    point: String,
+    metadata: BTreeMap<String, String>,
+}
+
+/// How far looking is in one target.
+#[derive(Debug, Default)]
+struct Look {
+    due: Option<Timestamp>,
+    /// From when on jobs were not looked at.
+    since: Option<Moment>,
+    /// When the look under way began.
+    began: Option<Moment>,
+    listing: Option<(JobQuery, Pages)>,
+    is_asked: bool,
+    /// When the last whole look began.
+    looked: Option<Timestamp>,
+    /// Jobs to be asked about.
+    to_ask: Vec<(String, String)>,
+    tries: u32,
+}
+
+/// What a job is known by.
+fn id(job_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    job_id.to_ascii_lowercase().hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Lookout {
+    pub(super) fn new<'a>(places: usize, own: impl Iterator<Item = &'a str>) -> Self {
+        Self {
+            own: own.map(id).collect(),
+            started: Vec::new(),
+            others: HashMap::new(),
+            looks: (0..places).map(|_| Look::default()).collect(),
+        }
+    }
+
+    /// Whether a job is one of this run's.
+    pub(super) fn is_own(&self, job_id: &str) -> bool {
+        self.own.contains(&id(job_id))
+    }
+
+    /// A restore has a job.
+    pub(super) fn note_job(&mut self, job_id: &str) {
+        self.own.insert(id(job_id));
+    }
+
+    /// It is looked after for a while; `looked` is when jobs were looked at before.
+    fn note(&mut self, started: Started, looked: Moment) {
+        let look = &mut self.looks[started.place];
+        look.due.get_or_insert(started.at + EVERY);
+        look.since.get_or_insert(looked);
+        if self.started.len() < MOST {
+            self.started.push(started);
+        }
+    }
+
+    /// When to look next.
+    pub(super) fn next_at(&self, after: Option<Timestamp>) -> Option<Timestamp> {
+        let waits = self.looks.iter().filter(|look| look.began.is_none());
+        let due = waits.filter_map(|look| look.due);
+        due.filter(|at| after.is_none_or(|after| *at > after)).min()
+    }
+
+    /// Whether something was started that no look has come after; it comes now.
+    pub(super) fn is_to_look_last(&mut self, now: Timestamp) -> bool {
+        let mut is_to_look = false;
+        for (place, look) in self.looks.iter_mut().enumerate() {
+            let is_new = |started: &Started| {
+                started.place == place && look.looked.is_none_or(|looked| started.at > looked)
+            };
+            if look.began.is_some() {
+                is_to_look = true;
+            } else if self.started.iter().any(is_new) {
+                look.due = Some(now);
+                is_to_look = true;
+            }
+        }
+        is_to_look
+    }
+}
+
+impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+    /// A restore has a job: whether there is a second one is looked at for a while.
+    pub(super) fn look_after(
+        &mut self,
+        step: usize,
+        job_id: &str,
+        request: Option<Arc<Request>>,
+    ) -> Result<(), Stopped> {
+        self.lookout.note_job(job_id);
+        let Some(request) = request else {
+            return Ok(());
+        };
+        let started = Started {
+            step,
+            place: self.place(step),
+            job_id: job_id.to_owned(),
+            request,
+            at: self.engine.clock.now(),
+        };
+        self.lookout.note(started, self.looked_at);
+        Ok(())
+    }
+
+    /// Whether a look is still to come before the run may end.
+    pub(super) fn look_last(&mut self) -> bool {
+        let now = self.engine.clock.now();
+        !self.given_up && self.lookout.is_to_look_last(now)
+    }
+
+    /// Makes the calls of looks that are due, as far as the rates let it.
+    pub(super) fn look_around(&mut self) {
+        let now = self.moment();
+        for place in 0..self.lookout.looks.len() {
+            while let Some((job_id, point)) = self.lookout.looks[place].to_ask.pop() {
+                if !self.calls.may(place, "GetRestoreJobMetadata", now.here) {
+                    self.lookout.looks[place].to_ask.push((job_id, point));
+                    break;
+                }
+                self.calls.other(place, job_id, point);
+            }
+            let account = &self.engine.plan.targets[place].account;
+            let look = &mut self.lookout.looks[place];
+            if look.began.is_none() && look.due.is_some_and(|due| due <= now.here) {
+                let since = look.since.unwrap_or(now);
+                let since = since.before(AFTERWARDS, self.skew);
+                look.began = Some(now);
+                look.listing = Some((
+                    JobQuery {
+                        account: account.clone(),
+                        created_after: Some(since),
+                        ..JobQuery::default()
+                    },
+                    Pages::default(),
+                ));
+            }
+            if let Some((query, pages)) = &look.listing
+                && !look.is_asked
+                && self.calls.may(place, "ListRestoreJobs", now.here)
+            {
+                let (query, token) = (query.clone(), pages.token());
+                self.lookout.looks[place].is_asked = true;
+                self.calls.around(place, query, token);
+            }
+        }
+    }
+
+    /// A page of a look has come.
+    pub(super) fn looked(
+        &mut self,
+        place: usize,
+        jobs: Vec<Job>,
+        next: Option<String>,
+    ) -> Result<(), Stopped> {
+        self.lookout.looks[place].is_asked = false;
+        let account = self.engine.plan.targets[place].account.clone();
+        let of_others = |job: &Job| !job.id.is_empty() && is_of(job, &account);
+        let jobs: Vec<Job> = jobs
+            .into_iter()
+            .filter(|job| of_others(job) && !self.lookout.is_own(&job.id))
+            .collect();
+        if !jobs.is_empty() {
+            self.found(place, jobs);
+        }
+        let look = &mut self.lookout.looks[place];
+        let more = match &mut look.listing {
+            Some((_, pages)) => pages.turn("ListRestoreJobs", next),
+            None => Ok(false),
+        };
+        match more {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.end_look(place, true);
+                Ok(())
+            }
+            Err(endless) => self.not_looked(place, &endless),
+        }
+    }
+
+    /// Jobs that are not this run's: those of its recovery points are of interest.
+    fn found(&mut self, place: usize, jobs: Vec<Job>) {
+        let lookout = &mut self.lookout;
+        let started = lookout
+            .started
+            .iter()
+            .filter(|started| started.place == place);
+        let points: HashSet<&str> = started
+            .map(|started| started.request.recovery_point_arn.as_str())
+            .collect();
+        let drafts = &self.drafts;
+        let steps = &self.engine.plan.steps;
+        let waiting = self
+            .schedule
+            .waiting()
+            .filter(|step| steps[*step].target == place);
+        let waiting: HashSet<&str> = waiting
+            .filter_map(|step| drafts[step].as_ref())
+            .map(|draft| draft.request.recovery_point_arn.as_str())
+            .collect();
+        let known_before = &mut self.elsewhere[place];
+        for job in jobs {
+            let Some(arn) = job.recovery_point_arn.as_deref() else {
+                continue;
+            };
+            let before = known_before.get(arn);
+            let is_known = before.is_some_and(|jobs| jobs.iter().any(|known| known.id == job.id));
+            if is_known {
+                // It was there when that which has started was compared with it.
+                continue;
+            }
+            if points.contains(arn) && !lookout.others.contains_key(&job.id) {
+                lookout.others.insert(job.id.clone(), None);
+                let to_ask = &mut lookout.looks[place].to_ask;
+                to_ask.push((job.id.clone(), arn.to_owned()));
+            }
+            if waiting.contains(arn) {
+                let arn = arn.to_owned();
+                known_before.entry(arn).or_default().push(job);
+            }
+        }
+    }
+
+    /// A look is over.
+    fn end_look(&mut self, place: usize, is_whole: bool) {
+        let now = self.engine.clock.now();
+        let waits = self.schedule.has_next(place);
+        let lookout = &mut self.lookout;
+        let look = &mut lookout.looks[place];
+        let Some(began) = look.began.take() else {
+            return;
+        };
+        look.listing = None;
+        look.tries = 0;
+        look.looked = Some(began.here);
+        if is_whole {
+            look.since = Some(began);
+        }
+        lookout.started.retain(|started| {
+            started.place != place || began.here.duration_since(started.at) < AFTERWARDS
+        });
+        let goes_on = waits || lookout.started.iter().any(|of| of.place == place);
+        look.due = goes_on.then(|| now + EVERY);
+        if lookout.started.is_empty() {
+            lookout.others.clear();
+        }
+    }
+
+    /// A look got no good answer. Nothing hangs on it: it is tried a few times, and the next one goes back as far.
+    pub(super) fn not_looked(&mut self, place: usize, error: &ApiError) -> Result<(), Stopped> {
+        let now = self.engine.clock.now();
+        if error.fault == Fault::Throttled {
+            self.calls.throttled(place, error.operation, now);
+        }
+        let look = &mut self.lookout.looks[place];
+        look.is_asked = false;
+        look.tries += 1;
+        if look.tries < TRIES && !matches!(error.fault, Fault::Denied | Fault::Refused) {
+            look.listing = None;
+            look.began = None;
+            look.due = Some(now + backoff(look.tries));
+            return Ok(());
+        }
+        self.end_look(place, false);
+        Ok(())
+    }
+
+    /// What another job was asked for.
+    pub(super) fn told_of_other(
+        &mut self,
+        job_id: String,
+        point: String,
+        metadata: Result<BTreeMap<String, String>, ApiError>,
+    ) -> Result<(), Stopped> {
+        let Ok(metadata) = metadata else {
+            // It is asked about again when it shows again.
+            self.lookout.others.remove(&job_id);
+            return Ok(());
+        };
+        if self.lookout.is_own(&job_id) {
+            return Ok(());
+        }
+        let mut under_way = self.requests.values();
+        if under_way.any(|request| request.recovery_point_arn == point) {
+            // Perhaps it is the answer that is on its way; if not, it shows again.
+            self.lookout.others.remove(&job_id);
+            return Ok(());
+        }
+        let of_point = |started: &&Started| started.request.recovery_point_arn == point;
+        let found = self
+            .lookout
+            .started
+            .iter()
+            .filter(of_point)
+            .find_map(|started| {
+                let kin = kin(&metadata, &started.request)?;
+                Some((
+                    started.step,
+                    started.job_id.clone(),
+                    kin,
+                    has_mark(&started.request),
+                ))
+            });
+        self.lookout
+            .others
+            .insert(job_id.clone(), Some(Other { point, metadata }));
+        match found {
+            Some((step, beside, kin, has_mark)) => self.second(step, job_id, beside, kin, has_mark),
+            None => Ok(()),
+        }
+    }
+
+    /// What was started last is compared with what others have started meanwhile.
+    pub(super) fn compare_with_others(&mut self, step: usize) -> Result<(), Stopped> {
+        let Some(started) = self.lookout.started.iter().rfind(|of| of.step == step) else {
+            return Ok(());
+        };
+        let others = self.lookout.others.iter();
+        let found = others.filter_map(|(job_id, other)| Some((job_id, other.as_ref()?)));
+        let found = found
+            .filter(|(_, other)| other.point == started.request.recovery_point_arn)
+            .find_map(|(job_id, other)| {
+                Some((job_id.clone(), kin(&other.metadata, &started.request)?))
+            });
+        let (beside, has_mark) = (started.job_id.clone(), has_mark(&started.request));
+        match found {
+            Some((job_id, kin)) if job_id != beside => {
+                self.second(step, job_id, beside, kin, has_mark)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// There is a second job: it is said, and where it is certain nothing more is started.
+    fn second(
+        &mut self,
+        step: usize,
+        job_id: String,
+        beside: String,
+        kin: Kin,
+        has_mark: bool,
+    ) -> Result<(), Stopped> {
+        if !self.watching[self.place(step)].is_seen(step) {
+            // Perhaps AWS does not know the job that it has named, and this is the one. It shows again.
+            self.lookout.others.remove(&job_id);
+            return Ok(());
+        }
+        self.lookout.note_job(&job_id);
+        let restore = self.name(step);
+        let past = self.observed.restores.get(&restore);
+        if past.is_none_or(|past| past.stage.job_id().is_none()) {
+            return Ok(());
+        }
+        let because = match kin {
+            Kin::Marked => {
+                "it has the mark of this restore's token, so another runner of this run has started it"
+            }
+            Kin::Alike if has_mark => "it asks for the same, and has not the mark of another run",
+            Kin::Alike => "it asks for the same, and AWS documents no mark for the type",
+        };
+        self.emit(vec![Event::SecondJob {
+            restore: restore.clone(),
+            job_id: job_id.clone(),
+            beside: beside.clone(),
+            because: because.to_owned(),
+        }])?;
+        if kin == Kin::Marked {
+            self.stop(Stopped::SecondJob {
+                restore,
+                job: job_id,
+                beside,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a request has a mark by which its job is known.
+fn has_mark(request: &Request) -> bool {
+    let token = request.idempotency_token.as_deref().map(mark);
+    token.is_some() && request.metadata.get(MARK).map(String::as_str) == token.as_deref()
+}
