@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use crate::diff::{Deletion, Observed, Past, Stage, misfit_of_part, writes_into_existing};
 use crate::execute::{NestedJob, Places, Recorded};
-use crate::render::{Metadata, Target};
+use crate::render::{Metadata, REDACTED, Target};
 use crate::validate::protects;
 use record::{Attempt, Record};
 use types::Kind;
@@ -282,6 +282,12 @@ impl Planned<'_> {
         let Some(target) = self.targets.get(attempt.place) else {
             return Fate::Left("it is in no target of the run: delete it yourself".to_owned());
         };
+        if made.arn.contains(REDACTED) {
+            return Fate::Left(
+                "a secret is in its name, which the journal does not keep: delete it yourself"
+                    .to_owned(),
+            );
+        }
         let misfit = misfit_of_part(
             made.arn,
             made.resource_type,

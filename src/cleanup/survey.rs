@@ -112,3 +112,70 @@ pub fn survey(levels: &mut [Vec<Item>], events: &[Recorded], known: &Known, now:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:rds:us-west-2:123456789012:db:orders";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// What becomes of an instance whose job ended at 04:00, where Cloud Control API says this of it a little later.
+    fn fate(found: Option<Found>, is_name: bool) -> Fate {
+        let named = Named {
+            type_name: "AWS::RDS::DBInstance".to_owned(),
+            identifier: "orders".to_owned(),
+            is_name,
+            place: 0,
+        };
+        let mut known = Known::default();
+        known.found.insert(Known::key(&named), found);
+        let mut levels = vec![vec![Item {
+            restore: "db".to_owned(),
+            resource_type: "RDS".to_owned(),
+            arn: Some(ARN.to_owned()),
+            by: None,
+            ended_at: Some(at("2026-11-29T04:00:00Z")),
+            fate: Fate::Delete {
+                named,
+                token: String::new(),
+                doubt: None,
+            },
+        }]];
+        survey(&mut levels, &[], &known, at("2026-12-24T00:00:00Z"));
+        levels.remove(0).remove(0).fate
+    }
+
+    #[test]
+    fn reliability_r3_12_what_was_made_after_the_job_had_ended_is_somebody_elses() {
+        let made = |text: &str| {
+            Some(Found {
+                made_at: Some(at(text)),
+            })
+        };
+        for (found, is_name, expected) in [
+            (made("2026-11-29T03:50:00Z"), true, "deleted"),
+            // AWS's services are not of one mind about the second.
+            (made("2026-11-29T04:01:00Z"), true, "deleted"),
+            (made("2026-11-29T05:00:00Z"), true, "stays"),
+            // AWS never gives an id twice.
+            (made("2026-11-29T05:00:00Z"), false, "deleted"),
+            (Some(Found::default()), false, "deleted"),
+            // Where nothing tells, somebody has to.
+            (Some(Found::default()), true, "asked"),
+            // It is gone: that is found out once more.
+            (None, true, "deleted"),
+        ] {
+            let is = match fate(found.clone(), is_name) {
+                Fate::Delete { doubt: None, .. } => "deleted",
+                Fate::Delete { doubt: Some(_), .. } => "asked",
+                Fate::Stays(_) => "stays",
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(is, expected, "{found:?}");
+        }
+    }
+}

@@ -81,7 +81,7 @@ async fn field_a_what_was_there_before_stays_and_is_no_failure() {
     let folder = folder();
     write(folder.path(), "plan.yaml", &existing());
     let on = async |arguments: &[&str]| ran(folder.path(), &emulator, arguments).await;
-    let (code, stdout, stderr) = on(&["run", "plan.yaml", "--yes", "-q"]).await;
+    let (code, stdout, stderr) = on(&["run", "plan.yaml", "--yes", "-q", "--into-existing"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     let before = emulator.resources(ACCOUNT);
     for how in ["--dry-run", "--yes"] {
@@ -121,7 +121,7 @@ async fn a_new_volume_of_an_existing_file_system_is_left_and_said() {
     );
     write(folder.path(), "plan.yaml", &plan);
     let on = async |arguments: &[&str]| ran(folder.path(), &emulator, arguments).await;
-    let (code, stdout, stderr) = on(&["run", "plan.yaml", "--yes", "-q"]).await;
+    let (code, stdout, stderr) = on(&["run", "plan.yaml", "--yes", "-q", "--into-existing"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     let (code, stdout, _) = on(&["cleanup", "plan.yaml", "--yes"]).await;
     assert_eq!(code, 5);

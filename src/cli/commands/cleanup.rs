@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::again::again;
 use super::deletions::{Confirmation, Touched};
@@ -28,6 +28,8 @@ use crate::terminal::{Screen, Standing, Style};
 
 /// Pages of jobs before it is taken for a listing without an end.
 const PAGES: usize = 1000;
+/// How often a resource is looked for while AWS only asks for patience.
+const TRIES: i64 = 10;
 
 const NOT_ASKED: &str = "AWS was not asked what was made again since, and which jobs are nested";
 
@@ -313,8 +315,7 @@ impl Everywhere<'_> {
         let mut known = Known::default();
         let mut since: BTreeMap<usize, Timestamp> = BTreeMap::new();
         for (named, ended_at) in by_name(&levels) {
-            let found = self.at(named).map_err(Failure::Aws)?.find(named).await;
-            match found {
+            match self.find_patiently(named).await {
                 Ok(found) => {
                     known.found.insert(Known::key(named), found);
                 }
@@ -343,6 +344,21 @@ impl Everywhere<'_> {
         }
         survey(&mut levels, events, &known, SystemClock.now());
         Ok(levels)
+    }
+
+    /// What is there, however busy AWS is.
+    async fn find_patiently(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+        let mut tries = 0;
+        loop {
+            match self.find(named).await {
+                Err(error) if error.fault == Fault::Throttled && tries < TRIES => {
+                    tries += 1;
+                    let at = SystemClock.now() + SignedDuration::from_secs(tries);
+                    SystemClock.sleep_until(at).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// All jobs that a query is about.
