@@ -51,6 +51,8 @@ impl Output {
         match written {
             // `redrill render … | head` is not a failure.
             Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            // Nor is a terminal that was closed meanwhile: what was asked for is done, or recorded.
+            Err(err) if is_hung_up(&err) => Ok(()),
             Err(source) => Err(Failure::Io {
                 path: "standard output".into(),
                 source,
@@ -131,4 +133,18 @@ impl Output {
     pub(super) fn is_interactive() -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
+}
+
+/// Whether standard output is a terminal that has been closed.
+#[cfg(unix)]
+fn is_hung_up(error: &std::io::Error) -> bool {
+    use rustix::fs::{FileType, fstat};
+    let is_device = fstat(std::io::stdout())
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice);
+    is_device && error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_hung_up(_: &std::io::Error) -> bool {
+    false
 }

@@ -64,6 +64,22 @@ pub fn hold(files: &Files, about: &About, events: &[Recorded]) -> Result<Held, M
             ),
         ));
     }
+    // Whoever leaves the number out leaves the reports uncompared: the first form is that of runs that did not record where
+    // they were.
+    let says_where = |recorded: &Recorded| {
+        matches!(
+            &recorded.event,
+            Event::RunOpened { world: Some(_), .. } | Event::RunResumed { world: Some(_), .. }
+        )
+    };
+    if form < REPORTS && events.iter().any(says_where) {
+        return Err(mismatch(
+            ABOUT,
+            format!(
+                "its reports have form {form}, and its journal is of a later version of redrill"
+            ),
+        ));
+    }
     let Some(Event::RunOpened { plan, run, .. }) = events.first().map(|first| &first.event) else {
         return Err(mismatch(
             "journal/00000001.jsonl",

@@ -250,7 +250,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
         assert!(text.contains(from), "{name} has no {from}");
         files.insert(name.to_owned(), text.replacen(from, to, 1).into_bytes());
     }
-    let forgeries: [(&str, Forge); 16] = [
+    let forgeries: [(&str, Forge); 17] = [
         (
             "about.json: its `verdict` is passed, and by the journal it is failed",
             |files| {
@@ -298,6 +298,12 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
         ("about.json: its reports have form 99", |files| {
             replace(files, "about.json", "\"reports\": 2", "\"reports\": 99");
         }),
+        (
+            "about.json: its reports have form 1, and its journal is of a later version",
+            |files| {
+                replace(files, "about.json", ",\n  \"reports\": 2", "");
+            },
+        ),
         ("plan.yaml: its SHA-256 is", |files| {
             replace(files, "plan.yaml", "Encrypted: true", "Encrypted: false");
         }),
