@@ -237,6 +237,7 @@ async fn safety_a12_the_verdict_that_stands_in_the_end_is_told() {
 }
 
 /// The runner is killed in a step of the cutover: the next one kills what is left of that before it starts it again.
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn reliability_r4_21_a_step_does_not_run_beside_itself() {
     let emulator = emulator(at_once()).await;

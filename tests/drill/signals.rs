@@ -14,7 +14,9 @@ use crate::support::{at_once, bytes, emulator, folder, process, write};
 fn behind(folder: &Path, words: &[&str], arguments: &[&str]) -> Child {
     let binary = process(folder);
     let mut command = Command::new("env");
-    command.arg("--default-signal=HUP");
+    if cfg!(target_os = "linux") {
+        command.arg("--default-signal=HUP");
+    }
     for (name, value) in binary.get_envs() {
         match value {
             Some(value) => command.env(name, value),

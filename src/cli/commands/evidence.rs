@@ -190,8 +190,8 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
         text.push_str(&format!("not compared: {name}: {why}\n"));
     }
     text.push_str(
-        "This shows that the files belong together. Without a signature it does not show who made them and when, that the \
-         journal was not cut at its end, or that AWS said what stands in it: verify the signature of the bundle for that.\n",
+        "This shows that the files belong together. It does not show who made them and when, that the\n\
+         journal was not cut at its end, or that AWS said what stands in it: verify a signature for that.\n",
     );
     text.push_str(&noticed(&about.notices));
     context.output.result(&text)?;
