@@ -17,6 +17,7 @@ async fn reliability_r4_18_six_and_ninety_restores_take_no_longer_than_five() {
             "run",
             "plan.yaml",
             "--yes",
+            "--no-rate-limit",
             "--endpoint-url",
             &emulator.url(),
         ]);
