@@ -68,16 +68,20 @@ where
             let said = match (context.err().message(), &code) {
                 (Some(message), Some(code)) => format!("{message} ({code})"),
                 (None, Some(code)) => code.clone(),
-                (_, None) => "no error of AWS in it".to_owned(),
+                (_, None) => BETWEEN.to_owned(),
             };
             let fault = of_answer(status, code.as_deref().filter(|_| has_id));
             match code {
                 Some(code) if has_id => (fault, Some(code), said),
-                // The code is another's, and nothing is to follow from it.
-                _ => (
+                Some(_) => (
                     fault,
                     None,
-                    format!("HTTP {status} that is not AWS's: {said}; {BETWEEN}"),
+                    format!("HTTP {status} in a form that is not AWS's: {said}; {BETWEEN}"),
+                ),
+                None => (
+                    fault,
+                    None,
+                    format!("HTTP {status} in a form that is not AWS's: {said}"),
                 ),
             }
         }

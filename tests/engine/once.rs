@@ -75,7 +75,9 @@ async fn reliability_r1_1_a_job_behind_a_proxy_is_found_before_anything_follows(
         panic!("{ended:?}");
     };
     assert!(
-        error.message.contains("HTTP 403 that is not AWS's"),
+        error
+            .message
+            .contains("HTTP 403 in a form that is not AWS's: something between"),
         "{error}"
     );
     assert_eq!(stage_of(state.path(), "r0"), Some(Stage::Intended));
