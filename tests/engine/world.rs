@@ -182,7 +182,8 @@ async fn a_timeout_ends_following_and_nothing_else() {
     tokio::task::spawn_blocking(move || {
         for _ in 0..2 {
             redrill(&path)
-                .args(["run", "plan.yaml", "--yes", "--endpoint-url", &url])
+                .args(["run", "plan.yaml", "--yes", "--into-existing"])
+                .args(["--endpoint-url", &url])
                 .assert()
                 .code(5)
                 .stderr_eq(snapbox::str![[r#"
