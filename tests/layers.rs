@@ -27,7 +27,7 @@ const EDGES: [(&str, &[&str]); 6] = [
     ("inventory", &["diff", "emulator", "render"]),
     ("journal", &["execute"]),
     ("process", &["execute"]),
-    ("terminal", &["execute"]),
+    ("terminal", &["diagnostic", "execute"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::bounds::Bounded;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -123,17 +124,20 @@ impl<H> Aws<H> {
                 .build();
         }
         let date = Arc::new(Dates::default());
-        let once = aws_sdk_backup::config::Builder::from(&config)
-            .retry_config(RetryConfig::disabled())
-            .interceptor(Watch(Arc::clone(&date)))
-            .build();
+        let backup = aws_sdk_backup::config::Builder::from(&config).interceptor(Bounded);
+        let once = backup.clone();
+        let once = once.retry_config(RetryConfig::disabled());
+        let once = once.interceptor(Watch(Arc::clone(&date))).build();
+        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(Bounded);
+        let cloudcontrol =
+            aws_sdk_cloudcontrol::config::Builder::from(&config).interceptor(Bounded);
         Ok(Self {
             half: PhantomData,
             region: config.region().map(|region| region.as_ref().to_owned()),
-            backup: aws_sdk_backup::Client::new(&config),
+            backup: aws_sdk_backup::Client::from_conf(backup.build()),
             backup_once: aws_sdk_backup::Client::from_conf(once),
-            sts: aws_sdk_sts::Client::new(&config),
-            cloudcontrol: aws_sdk_cloudcontrol::Client::new(&config),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
+            cloudcontrol: aws_sdk_cloudcontrol::Client::from_conf(cloudcontrol.build()),
             vaults: tokio::sync::OnceCell::new(),
             date,
             calls: Mutex::default(),

@@ -11,6 +11,7 @@ use aws_sdk_backup::config::http::HttpResponse;
 use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_backup::operation::RequestId;
 
+use super::bounds;
 use crate::diff::{ApiError, Fault};
 
 /// The codes that both the Rust SDK and botocore take for throttling.
@@ -64,9 +65,9 @@ where
         SdkError::ServiceError(context) => {
             let status = context.raw().status().as_u16();
             let has_id = context.raw().headers().request_id().is_some();
-            let code = context.err().code().map(str::to_owned);
+            let code = context.err().code().map(bounds::message);
             let said = match (context.err().message(), &code) {
-                (Some(message), Some(code)) => format!("{message} ({code})"),
+                (Some(message), Some(code)) => format!("{} ({code})", bounds::message(message)),
                 (None, Some(code)) => code.clone(),
                 (_, None) => BETWEEN.to_owned(),
             };
@@ -133,7 +134,7 @@ fn causes(error: &dyn Error) -> String {
         }
         next = error.source();
     }
-    parts.join(": ")
+    bounds::message(parts.join(": "))
 }
 
 /// What is wrong with the credentials, where it is they.

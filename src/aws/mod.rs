@@ -3,6 +3,7 @@
 //! Region, endpoint, profile and credentials come from the SDK's own configuration, so that everything AWS documents
 //! for its tools works here unchanged.
 
+mod bounds;
 mod client;
 mod date;
 mod endpoint;

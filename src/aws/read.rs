@@ -7,6 +7,7 @@ use aws_sdk_backup::types::{RestoreJobStatus, RestoreJobsListMember};
 use jiff::Timestamp;
 
 use super::Aws;
+use super::bounds::{message, name};
 use super::error::classify;
 use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Reader};
 
@@ -56,8 +57,8 @@ impl<H> Reader for Aws<H> {
         Ok(Job {
             id: job_id.to_owned(),
             status: status(job.status),
-            message: job.status_message,
-            created_resource_arn: job.created_resource_arn,
+            message: job.status_message.map(message),
+            created_resource_arn: name(job.created_resource_arn),
             account: job.account_id,
             created_at: timestamp(job.creation_date),
             completed_at: timestamp(job.completion_date),
@@ -121,8 +122,8 @@ fn listed(job: RestoreJobsListMember) -> Job {
     Job {
         id: job.restore_job_id.unwrap_or_default(),
         status: status(job.status),
-        message: job.status_message,
-        created_resource_arn: job.created_resource_arn,
+        message: job.status_message.map(message),
+        created_resource_arn: name(job.created_resource_arn),
         account: job.account_id,
         created_at: timestamp(job.creation_date),
         completed_at: timestamp(job.completion_date),
@@ -141,7 +142,7 @@ fn status(status: Option<RestoreJobStatus>) -> JobStatus {
         Some(RestoreJobStatus::Completed) => JobStatus::Completed,
         Some(RestoreJobStatus::Aborted) => JobStatus::Aborted,
         Some(RestoreJobStatus::Failed) => JobStatus::Failed,
-        Some(other) => JobStatus::Unknown(other.as_str().to_owned()),
+        Some(other) => JobStatus::Unknown(message(other.as_str())),
         None => JobStatus::Unknown("without a status".to_owned()),
     }
 }

@@ -3,6 +3,7 @@
 use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 
 use super::Aws;
+use super::bounds::message;
 use super::error::classify;
 use crate::cleanup::{Found, Named, Progress, Resources};
 use crate::diff::{ApiError, Fault};
@@ -75,7 +76,7 @@ fn progress(event: ProgressEvent) -> Progress {
         Some(OperationStatus::Success) => Progress::Done,
         Some(OperationStatus::Failed | OperationStatus::CancelComplete) => {
             let code = event.error_code.map(|code| code.as_str().to_owned());
-            let message = event.status_message.or(code);
+            let message = event.status_message.or(code).map(message);
             Progress::Failed(message.unwrap_or_else(|| "AWS gives no reason".to_owned()))
         }
         _ => Progress::UnderWay,

@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 
 use super::exit::Failure;
 use super::output::Output;
+use crate::diagnostic::visible_lines;
 
 /// Refuses where nobody is there to ask.
 pub(super) fn can_ask() -> Result<(), Failure> {
@@ -27,6 +28,7 @@ pub(super) fn typed(question: &str, word: &str, purpose: &str) -> Result<bool, F
         source,
     };
     let mut stderr = std::io::stderr().lock();
+    let question = visible_lines(question);
     write!(stderr, "{question}\nType {word} to {purpose}: ").map_err(fail)?;
     stderr.flush().map_err(fail)?;
     let mut line = String::new();

@@ -14,6 +14,8 @@ pub(super) struct Environment {
     pub(super) names_credentials: bool,
     /// The profile in AWS's own configuration that it names.
     pub(super) profile: Option<String>,
+    /// redrill's own credentials, as far as they are in its environment: a check finds them there.
+    pub(super) credentials: Vec<String>,
     /// Who this is.
     pub(super) user: String,
     /// Where programs are looked for.
@@ -50,6 +52,17 @@ impl Environment {
         ]
         .into_iter()
         .any(set);
+        let credentials = [
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_SECURITY_TOKEN",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        ]
+        .into_iter()
+        .filter_map(text)
+        // AWS's have forty characters and more; what people make up for an emulator stands everywhere.
+        .filter(|value| value.len() >= 16)
+        .collect();
         let program = std::env::args_os()
             .next()
             .and_then(|path| Path::new(&path).file_name()?.to_str().map(str::to_owned))
@@ -59,6 +72,7 @@ impl Environment {
             names_credentials,
             path: std::env::var_os("PATH"),
             profile: text("AWS_PROFILE"),
+            credentials,
             user: text("USER")
                 .or_else(|| text("USERNAME"))
                 .unwrap_or_else(|| "somebody".to_owned()),

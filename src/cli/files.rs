@@ -1,6 +1,6 @@
-//! Files that a command names.
+//! Files that a command reads.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,8 +71,16 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Failure>
                 column: count(before[line_start..].chars().count()),
             };
             let span = Span { start, end: start };
+            let source = Source::new(name, text);
+            // Which of the values in it are secret cannot be told.
+            let end = Position {
+                line: u32::MAX,
+                column: u32::MAX,
+            };
+            let begin = Position { line: 1, column: 1 };
+            source.hide(vec![Span { start: begin, end }]);
             Err(Failure::Findings(vec![error(
-                &Source::new(name, text),
+                &source,
                 span,
                 "yaml/encoding",
                 format!("this is not UTF-8, from byte {whole} on"),
@@ -117,121 +125,4 @@ pub(super) fn tree(directory: &Path) -> Result<(Tree, Vec<String>), Failure> {
         }
     }
     Ok((files, directories))
-}
-
-/// Writes files below a directory that is not there yet, or empty.
-pub(super) fn write_tree(
-    directory: &Path,
-    files: &std::collections::BTreeMap<String, Vec<u8>>,
-) -> Result<(), Failure> {
-    for (name, content) in files {
-        let path = directory.join(name);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|source| Failure::Io {
-                path: parent.to_owned(),
-                source,
-            })?;
-        }
-        write(&path, content)?;
-    }
-    Ok(())
-}
-
-/// Writes a file that a command was asked for.
-pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failure> {
-    write_with(path, |out| out.write_all(content.as_ref()))
-}
-
-/// The same of what is long, as it is made.
-pub(super) fn write_with(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<(), Failure> {
-    std::fs::File::create(path)
-        .map(std::io::BufWriter::new)
-        .and_then(|mut file| {
-            write(&mut file)?;
-            file.flush()
-        })
-        .map_err(|source| Failure::Io {
-            path: path.to_owned(),
-            source,
-        })
-}
-
-/// Whether a file could be written, before much work is done for it: its folder is there, and it is no folder itself.
-pub(super) fn check_place(path: &Path, replace: bool) -> Result<(), Failure> {
-    if path.is_dir() {
-        return Err(Failure::Io {
-            path: path.to_owned(),
-            source: std::io::ErrorKind::IsADirectory.into(),
-        });
-    }
-    if path.exists() && !replace {
-        return Err(taken(path));
-    }
-    let folder = folder_of(path);
-    let fail = |source| Failure::Io {
-        path: folder.to_owned(),
-        source,
-    };
-    match std::fs::metadata(folder).map_err(fail)?.is_dir() {
-        true => Ok(()),
-        false => Err(fail(std::io::ErrorKind::NotADirectory.into())),
-    }
-}
-
-/// Writes a file whole or not at all; one that is there is replaced only where `replace` says so.
-pub(super) fn write_whole(path: &Path, text: &str, replace: bool) -> Result<(), Failure> {
-    // As any other new file, whose readers the umask decides.
-    put(path, text, replace, 0o666)
-}
-
-/// The same of a file that only its owner reads, in place of what is there.
-pub(super) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
-    put(path, text, true, 0o600)
-}
-
-#[cfg_attr(
-    not(unix),
-    expect(unused_variables, reason = "files have no mode there")
-)]
-fn put(path: &Path, text: &str, replace: bool, mode: u32) -> Result<(), Failure> {
-    // The path that an error of a temporary file names is of no use to anybody.
-    let fail = |source: std::io::Error| Failure::Io {
-        path: path.to_owned(),
-        source: match source.raw_os_error() {
-            Some(code) => std::io::Error::from_raw_os_error(code),
-            None => source.kind().into(),
-        },
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    let mut file = builder.tempfile_in(folder_of(path)).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)?;
-    let kept = match replace {
-        true => file.persist(path),
-        false => file.persist_noclobber(path),
-    };
-    match kept {
-        Ok(_) => Ok(()),
-        Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Err(taken(path)),
-        Err(err) => Err(fail(err.error)),
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-fn taken(path: &Path) -> Failure {
-    Failure::Usage(format!(
-        "{} exists, and is not overwritten without --force",
-        path.display()
-    ))
 }

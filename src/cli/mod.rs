@@ -3,6 +3,7 @@
 mod afterwards;
 mod against;
 mod arguments;
+mod authoring;
 mod commands;
 mod confirm;
 mod environment;
@@ -13,6 +14,7 @@ mod output;
 mod pipe;
 mod signals;
 mod tree;
+mod writing;
 
 pub use exit::Exit;
 

@@ -9,8 +9,9 @@ use jiff::SignedDuration;
 use super::arguments::{Display, When};
 use super::environment::Environment;
 use super::exit::Failure;
-use crate::diagnostic::{Finding, human};
+use crate::diagnostic::{Finding, Safe, human, visible_lines};
 use crate::execute::{Clock as _, SystemClock};
+use crate::render::Secrets;
 
 /// After how long a command in which nothing happens says what it waits for.
 pub(super) const SAYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
@@ -20,10 +21,11 @@ pub(super) struct Output {
     stdout: AutoStream<std::io::Stdout>,
     stderr: AutoStream<std::io::Stderr>,
     quiet: bool,
+    secrets: Secrets,
 }
 
 impl Output {
-    pub(super) fn new(display: &Display, _environment: &Environment) -> Self {
+    pub(super) fn new(display: &Display, environment: &Environment) -> Self {
         let choice = match display.color {
             When::Auto => ColorChoice::Auto,
             When::Always => ColorChoice::Always,
@@ -33,11 +35,23 @@ impl Output {
             stdout: AutoStream::new(std::io::stdout(), choice),
             stderr: AutoStream::new(std::io::stderr(), choice),
             quiet: display.quiet,
+            secrets: Secrets::default().with_own(environment.credentials.iter().cloned()),
         }
     }
 
-    /// A result.
+    /// Keeps the secrets of a plan out of all that is printed for people from here on.
+    pub(super) fn hide(&mut self, secrets: &Secrets) {
+        self.secrets = secrets.clone();
+    }
+
+    /// A result for people.
     pub(super) fn result(&mut self, text: &str) -> Result<(), Failure> {
+        let text = self.secrets.redact_text(text).into_owned();
+        self.result_with(|out| out.write_all(text.as_bytes()))
+    }
+
+    /// A result for machines; its parts have been redacted.
+    pub(super) fn document(&mut self, text: &str) -> Result<(), Failure> {
         self.result_with(|out| out.write_all(text.as_bytes()))
     }
 
@@ -46,8 +60,18 @@ impl Output {
         &mut self,
         write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(), Failure> {
-        let mut out = std::io::BufWriter::new(&mut self.stdout);
-        let written = write(&mut out).and_then(|()| out.flush());
+        let mut out = Safe::new(std::io::BufWriter::new(&mut self.stdout));
+        let written = write(&mut out).and_then(|()| out.finish());
+        Self::ended(written)
+    }
+
+    /// What is redrill's own, byte for byte, or was made safe: scripts for shells, commands for CI systems.
+    pub(super) fn exact(&mut self, text: &str) -> Result<(), Failure> {
+        let written = self.stdout.write_all(text.as_bytes());
+        Self::ended(written.and_then(|()| self.stdout.flush()))
+    }
+
+    fn ended(written: std::io::Result<()>) -> Result<(), Failure> {
         match written {
             // `redrill render … | head` is not a failure.
             Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -64,7 +88,7 @@ impl Output {
     /// Something to know that is no result; not with `-q`.
     pub(super) fn note(&mut self, text: &str) {
         if !self.quiet {
-            self.error(text);
+            self.error(&visible_lines(text));
         }
     }
 
@@ -90,7 +114,13 @@ impl Output {
     /// Findings that are the result of a command.
     pub(super) fn findings_as_result(&mut self, findings: &[Finding]) -> Result<(), Failure> {
         // The stream takes the colours out where they are not wanted.
-        self.result(&human(findings, true))
+        let text = self
+            .secrets
+            .redact_text(&human(findings, true))
+            .into_owned();
+        let mut out = Safe::styled(std::io::BufWriter::new(&mut self.stdout));
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.finish());
+        Self::ended(written)
     }
 
     /// Findings beside a result.
@@ -110,18 +140,21 @@ impl Output {
         let red = Style::new()
             .bold()
             .fg_color(Some(AnsiColor::BrightRed.into()));
-        self.error(&format!("{red}error{red:#}: {failure}"));
+        let failure_text = visible_lines(&failure.to_string()).into_owned();
+        self.error(&format!("{red}error{red:#}: {failure_text}"));
         if let Some(help) = failure.help() {
             let cyan = Style::new()
                 .bold()
                 .fg_color(Some(AnsiColor::BrightCyan.into()));
-            self.error(&format!("{cyan}help{cyan:#}: {help}"));
+            self.error(&format!("{cyan}help{cyan:#}: {}", visible_lines(&help)));
         }
     }
 
     fn error(&mut self, text: &str) {
+        let text = self.secrets.redact_text(text).into_owned();
+        let mut out = Safe::styled(&mut self.stderr);
         // Nobody is left to tell where this fails.
-        let _ = writeln!(self.stderr, "{text}");
+        let _ = writeln!(out, "{text}").and_then(|()| out.finish());
     }
 
     /// Whether standard error is a terminal.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use super::{Finding, Position, Severity, Source, Span};
+use super::{Finding, Position, Severity, Source, Span, visible, visible_lines};
 
 /// Characters of a line that are shown behind the place; a line can be a megabyte long.
 const SHOWN_BEHIND: u32 = 160;
@@ -50,25 +50,34 @@ fn one(finding: &Finding, concealed: &[(&Source, Range<usize>)], renderer: &Rend
         end: place(start.column.saturating_add(SHOWN_BEHIND)),
     });
     let marked = finding.source.range(finding.span);
-    let from = marked.start.min(shown.end) - shown.start;
-    let to = marked.end.min(shown.end).max(marked.start.min(shown.end)) - shown.start;
-    let line = starred(&finding.source, shown, concealed);
-    let snippet = Snippet::source(line)
+    let from = marked.start.min(shown.end);
+    let to = marked.end.min(shown.end).max(from);
+    let line = starred(&finding.source, shown.clone(), concealed);
+    // A star can be shorter than what it stands for.
+    let place = |at: usize| {
+        let before = finding.source.text[shown.start..at].chars().count();
+        let mut characters = line.char_indices().map(|(at, _)| at);
+        characters.nth(before).unwrap_or(line.len())
+    };
+    let (from, to) = (place(from), place(to));
+    let (path, title) = (visible(&finding.source.name), finding.title());
+    let (title, help) = (visible_lines(&title), visible_lines(&finding.help));
+    let snippet = Snippet::source(&*line)
         .line_start(start.line as usize)
-        .path(finding.source.name.as_str())
+        .path(&*path)
         .annotation(AnnotationKind::Primary.span(from..to));
     let mut group = level
-        .primary_title(finding.title())
+        .primary_title(&*title)
         .id(finding.rule.as_str())
         .element(snippet)
-        .element(Level::HELP.message(finding.help.as_str()));
+        .element(Level::HELP.message(&*help));
     if let Some(url) = &finding.url {
         group = group.element(Level::NOTE.with_name("see").message(url.as_str()));
     }
     renderer.render(&[group])
 }
 
-/// A part of a text with every secret in it starred, byte for byte, so that columns stay.
+/// A part of a text with every secret in it starred, character for character, so that columns stay.
 fn starred<'a>(
     source: &'a Source,
     shown: Range<usize>,

@@ -7,12 +7,14 @@
 mod github;
 mod human;
 mod json;
+mod safe;
 mod sarif;
 mod source;
 
 pub use github::github;
 pub use human::human;
 pub use json::{FindingJson, json};
+pub use safe::{Safe, is_hidden, visible, visible_lines, workflow_command};
 pub use sarif::sarif;
 pub use source::{Position, Source, Span, Spanned};
 

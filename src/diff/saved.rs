@@ -1,7 +1,7 @@
 //! A dry run that is kept, to be carried out as it was approved: the requests themselves, and what they were made of.
 //!
-//! `docs/dry-run.md` describes the format. A secret is never in it, in clear or as a digest of its own; the token of
-//! the request that it is part of says whether it is still the same.
+//! `docs/dry-run.md` describes the format. A secret is never in it, in clear or as a digest of its own, and neither is the
+//! token of the request that it is part of, from which it could be guessed: whether it is still the same says a slow hash.
 
 use std::collections::BTreeMap;
 
@@ -40,6 +40,10 @@ pub struct Saved {
     pub journal: Position,
     /// In the plan's order.
     pub restores: Vec<SavedRestore>,
+    /// By which it is known whether secrets are still the same; nothing where no request holds one, and in what earlier
+    /// versions saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SavedSecrets>,
     /// SHA-256 of everything before, as compact JSON: nobody has edited it.
     sha256: String,
 }
@@ -82,6 +86,41 @@ pub struct Position {
     pub sha256: String,
 }
 
+/// The secrets of a saved plan, in a form from which guessing them is slow: scrypt of the tokens of all requests that
+/// hold one, which say whether they are the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedSecrets {
+    /// The restores whose requests hold one and are known as a whole, in the plan's order.
+    pub restores: Vec<String>,
+    /// With N = 16,384, r = 8, p = 1, in hexadecimal.
+    pub scrypt: String,
+}
+
+impl SavedSecrets {
+    /// Of restores and their tokens; nothing where there are none.
+    fn new(tokens: &[(String, String)], salt: &str) -> Option<Self> {
+        if tokens.is_empty() {
+            return None;
+        }
+        let text: String = tokens
+            .iter()
+            .map(|(_, token)| format!("{token}\n"))
+            .collect();
+        let mut out = [0; 32];
+        // The costs are constants that scrypt takes, and so is the length.
+        let params = scrypt::Params::new(COST, 8, 1).ok()?;
+        scrypt::scrypt(text.as_bytes(), salt.as_bytes(), &params, &mut out).ok()?;
+        Some(Self {
+            restores: tokens.iter().map(|(name, _)| name.clone()).collect(),
+            scrypt: crate::plan::hex(&out),
+        })
+    }
+}
+
+/// Of scrypt: a guess takes 16 MiB, and some thirty milliseconds.
+const COST: u8 = 14;
+
 /// One request as it will be sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,7 +134,8 @@ pub struct SavedRestore {
     /// The name of its target, where the plan has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// The token; none while a part of the request is known later only.
+    /// The token; none while a part of the request is known later only, and where the request holds a secret, which could
+    /// be guessed from it.
     pub token: Option<String>,
     /// The body, without what is a hole. Its mark is in it, its token is.
     pub request: Value,
@@ -137,18 +177,24 @@ impl Saved {
         journal: Position,
         (only, retry_failed): (Vec<String>, bool),
     ) -> Self {
+        let mut secret = Vec::new();
         let restores = diff
             .changes
             .iter()
             .map(|change| {
                 let step = &plan.steps[change.step];
-                let (request, holes) = body(&step.draft, change.token.as_deref(), secrets);
+                let is_open = !step.draft.request.holds_secret(secrets);
+                if let Some(token) = change.token.as_ref().filter(|_| !is_open) {
+                    secret.push((step.name.to_string(), token.clone()));
+                }
+                let token = change.token.clone().filter(|_| is_open);
+                let (request, holes) = body(&step.draft, token.as_deref(), secrets);
                 SavedRestore {
                     restore: step.name.to_string(),
                     action: change.action,
                     attempt: change.attempt,
                     target: plan.target_of(step).name.clone(),
-                    token: change.token.clone(),
+                    token,
                     request,
                     holes,
                 }
@@ -159,7 +205,8 @@ impl Saved {
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
             plan: plan.name.clone(),
             run_id: plan.run_id.clone(),
-            targets: plan.targets.clone(),
+            targets: shown(&plan.targets, secrets),
+            secrets: SavedSecrets::new(&secret, &salt(&plan.name, &plan.run_id, &inputs)),
             inputs,
             only,
             retry_failed,
@@ -223,6 +270,21 @@ impl Saved {
         &self.sha256
     }
 
+    /// Whether the secrets are those that it was saved with.
+    fn has_secrets_of(&self, plan: &Plan, diff: &Diff) -> bool {
+        let Some(saved) = &self.secrets else {
+            return true;
+        };
+        let token = |name: &String| {
+            let mut changes = diff.changes.iter();
+            let change = changes.find(|change| *plan.steps[change.step].name == **name)?;
+            Some((name.clone(), change.token.clone()?))
+        };
+        let tokens: Option<Vec<_>> = saved.restores.iter().map(token).collect();
+        let salt = salt(&self.plan, &self.run_id, &self.inputs);
+        tokens.is_some_and(|tokens| SavedSecrets::new(&tokens, &salt).as_ref() == Some(saved))
+    }
+
     /// What is other than it was when the plan was saved: nothing of it would be sent as approved.
     #[must_use]
     pub fn differs(&self, plan: &Plan, diff: &Diff, secrets: &Secrets) -> Vec<String> {
@@ -234,7 +296,15 @@ impl Saved {
         };
         told(self.plan == plan.name, "the plan's name");
         told(self.run_id == plan.run_id, "the run");
-        told(self.targets == plan.targets, "where it runs");
+        told(
+            self.targets == shown(&plan.targets, secrets),
+            "where it runs",
+        );
+        if !self.has_secrets_of(plan, diff) {
+            let held = self.secrets.iter().flat_map(|saved| &saved.restores);
+            let held: Vec<String> = held.map(|name| format!("`{name}`")).collect();
+            reasons.push(format!("a secret has changed, of {}", held.join(", ")));
+        }
         let by_name: BTreeMap<&str, &SavedRestore> = self
             .restores
             .iter()
@@ -284,15 +354,9 @@ impl SavedRestore {
         if let (Some(was), Some(is)) = (&self.token, token)
             && was != is
         {
-            let secret = self.holes.iter().find(|hole| hole.secret);
-            return Some(match secret {
-                Some(hole) => format!(
-                    "`{}` holds a secret, and the request is not the one that its token was made of",
-                    hole.key
-                ),
-                None => "its token has changed".to_owned(),
-            });
+            return Some("its token has changed".to_owned());
         }
+        let token = token.filter(|_| !draft.request.holds_secret(secrets));
         let (mut now, _) = body(draft, token, secrets);
         let mut was = self.request.clone();
         let follows = self.token.is_none();
@@ -307,6 +371,19 @@ impl SavedRestore {
         }
         (now != was).then(|| "its request has changed".to_owned())
     }
+}
+
+/// Other plans and runs have another, so that no table of guesses serves for two.
+fn salt(plan: &str, run: &str, inputs: &SavedInputs) -> String {
+    format!("redrill\n{plan}\n{run}\n{}", inputs.file.sha256)
+}
+
+/// Targets as they are kept.
+fn shown(targets: &[Target], secrets: &Secrets) -> Vec<Target> {
+    targets
+        .iter()
+        .map(|target| target.redacted(secrets))
+        .collect()
 }
 
 /// What is sent, as far as it is known and may be shown, and what is missing of it.

@@ -11,7 +11,7 @@ use super::outline::Outline;
 use super::waiting::Awaited;
 use crate::diff::{Begun, Job};
 use crate::plan::Request;
-use crate::render::{Resolved, Secrets, Target};
+use crate::render::{Resolved, Target};
 
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -428,52 +428,5 @@ impl Event {
             | Self::Detached
             | Self::RunEnded => None,
         }
-    }
-}
-
-impl Event {
-    /// The event as it may be shown and kept: every text that a plan or AWS can put a secret into is cleaned.
-    #[must_use]
-    pub fn redacted(mut self, secrets: &Secrets) -> Self {
-        if secrets.is_empty() {
-            return self;
-        }
-        match &mut self {
-            Self::Intended { request, .. } => *request = request.redacted(secrets),
-            Self::Withdrawn { message, .. }
-            | Self::Refused { message, .. }
-            | Self::Rejected { message, .. }
-            | Self::Failed { message, .. }
-            | Self::NotPublished { message, .. }
-            | Self::Left { message, .. }
-            | Self::Trouble { message } => secrets.redact_sentence(message),
-            Self::Waiting { awaited } => {
-                for (message, _) in &mut awaited.trouble {
-                    secrets.redact_sentence(message);
-                }
-            }
-            Self::CheckStarted { run, .. } => {
-                for word in run {
-                    secrets.redact_in(word);
-                }
-            }
-            Self::CheckEnded {
-                message, output, ..
-            } => {
-                secrets.redact_sentence(output);
-                if let Some(message) = message {
-                    secrets.redact_sentence(message);
-                }
-            }
-            Self::Completed {
-                message, mismatch, ..
-            } => {
-                for said in [message, mismatch].into_iter().flatten() {
-                    secrets.redact_sentence(said);
-                }
-            }
-            _ => {}
-        }
-        self
     }
 }

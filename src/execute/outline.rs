@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::parse::{Check, Objectives};
 use crate::plan::{Plan, Step};
-use crate::render::Target;
+use crate::render::{Secrets, Target};
 
 /// A plan as a runner took it up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +113,32 @@ impl From<Objectives> for Goals {
 }
 
 impl Outline {
+    /// The outline as it may be kept. Names, types and numbers are in the plan as they stand.
+    #[must_use]
+    pub fn redacted(&self, secrets: &Secrets) -> Self {
+        let Self {
+            description,
+            origin,
+            objectives,
+            targets,
+            restores,
+            checks,
+            cutover,
+            // Cannot be made of a secret, and has to hold at a cleanup.
+            protect,
+        } = self.clone();
+        Self {
+            description: description.map(|text| secrets.redact_text(&text).into_owned()),
+            origin,
+            objectives,
+            targets: targets.iter().map(|of| of.redacted(secrets)).collect(),
+            restores,
+            checks,
+            cutover,
+            protect,
+        }
+    }
+
     /// The outline of a plan.
     #[must_use]
     pub fn of<'a>(

@@ -177,13 +177,14 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
         let at = self.engine.clock.now();
         let aws_ahead = self.skew.ahead();
         for event in events {
-            let event = event.redacted(self.engine.planner.secrets());
-            let recorded = Recorded {
+            let mut recorded = Recorded {
                 at,
                 aws_ahead,
                 event,
             };
             state::apply(&mut self.observed, &recorded)?;
+            // The engine goes on with what AWS has said, and shows and keeps what may be seen of it.
+            recorded.event = recorded.event.redacted(self.engine.planner.secrets());
             if let Event::Intended { restore, .. } | Event::Completed { restore, .. } =
                 &recorded.event
                 && let Some(past) = self.observed.restores.get_mut(restore)

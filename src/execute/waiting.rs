@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::run::Run;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Check, Reader};
+use crate::render::Secrets;
 
 /// The longest silence, in those after which it is first broken: a job of half a day takes some fifty lines.
 const MOST: i32 = 16;
@@ -72,6 +73,23 @@ pub struct Awaited {
     pub pages: u32,
     /// Calls that AWS does not answer as it should: the last answer, and for how many seconds.
     pub trouble: Vec<(String, i64)>,
+}
+
+impl Awaited {
+    /// Takes secrets out of what AWS says. Names are in the plan as they stand.
+    pub(super) fn redact(&mut self, secrets: &Secrets) {
+        let Self {
+            jobs: _,
+            longest: _,
+            requests: _,
+            checks: _,
+            pages: _,
+            trouble,
+        } = self;
+        for (message, _) in trouble {
+            secrets.redact_sentence(message);
+        }
+    }
 }
 
 impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {

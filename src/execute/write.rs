@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Recorded;
 use crate::diff::ApiError;
 use crate::plan::Request;
+use crate::render::Secrets;
 
 /// The half of AWS that writes.
 pub trait Writer: Send + Sync {
@@ -30,6 +31,28 @@ pub trait Journal {
     ///
     /// Where they may not be: nothing that follows from them may be done.
     fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError>;
+}
+
+/// A journal that is written by somebody who does not know the secrets of the plan: none gets into it.
+pub struct Redacting<'a, J> {
+    journal: J,
+    secrets: &'a Secrets,
+}
+
+impl<'a, J> Redacting<'a, J> {
+    /// Keeps these out of a journal.
+    pub fn new(journal: J, secrets: &'a Secrets) -> Self {
+        Self { journal, secrets }
+    }
+}
+
+impl<J: Journal> Journal for Redacting<'_, J> {
+    fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
+        let events = events
+            .iter()
+            .map(|recorded| recorded.redacted(self.secrets));
+        self.journal.append(&events.collect::<Vec<_>>())
+    }
 }
 
 /// The journal could not be written.

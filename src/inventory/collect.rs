@@ -427,12 +427,14 @@ fn written(
     })
 }
 
+/// What every recorded inventory begins with.
+pub const HEADER: &str = "# Recorded by `redrill inventory`";
+
 /// The text of an inventory file: a document for each account and Region.
 #[must_use]
 pub fn text(collected: &[Collected]) -> String {
-    let mut text = String::from(
-        "# Recorded by `redrill inventory`: vaults, recovery points and their restore metadata.\n",
-    );
+    let mut text = String::from(HEADER);
+    text.push_str(": vaults, recovery points and their restore metadata.\n");
     for (at, one) in collected.iter().enumerate() {
         if at > 0 {
             text.push_str("---\n");

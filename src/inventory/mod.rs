@@ -2,7 +2,7 @@
 
 mod collect;
 
-pub use collect::{Asked, Collected, Listed, Step, Wanted, ask, collect, list, text};
+pub use collect::{Asked, Collected, HEADER, Listed, Step, Wanted, ask, collect, list, text};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

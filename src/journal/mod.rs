@@ -400,6 +400,34 @@ pub fn segments(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
         .collect()
 }
 
+/// Segments with something else in them, record by record, and a chain of sums of their own.
+///
+/// # Errors
+///
+/// Where they are not what a journal wrote.
+pub fn rewritten(
+    segments: &[(String, Vec<u8>)],
+    change: impl Fn(Recorded) -> Recorded,
+) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let (mut old, mut new) = (Chain::default(), Chain::default());
+    let one = |(name, bytes): &(String, Vec<u8>)| {
+        let path = PathBuf::from(name);
+        let mut records = Vec::new();
+        record::read(bytes, 0, &path, &mut old, &mut |recorded| {
+            records.push(change(recorded));
+            Ok::<(), Error>(())
+        })?;
+        let lines = new.lines(&records).map_err(|err| Error::Damaged {
+            path,
+            offset: 0,
+            record: old.records(),
+            why: err.to_string(),
+        })?;
+        Ok((name.clone(), lines))
+    };
+    segments.iter().map(one).collect()
+}
+
 /// Reads segments that lie elsewhere, in their order: the chain of sums has to hold from the first record to the last.
 ///
 /// # Errors

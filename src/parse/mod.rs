@@ -3,6 +3,7 @@
 //! Templates are not looked at here: they are evaluated inside scalars later, so a variable cannot change the
 //! structure that this stage has seen.
 
+mod bounds;
 mod checks;
 mod document;
 mod fields;
@@ -15,6 +16,7 @@ mod target;
 mod variables;
 mod yaml;
 
+pub use bounds::OF_VARIABLE;
 pub use checks::{Check, Expect};
 pub use document::{Document, Restore, document};
 pub use lock::{LOCK_VERSION, LockEntry, LockFile, lock_file};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
+use super::bounds::Count;
 use super::{Number, error, number};
 use crate::diagnostic::{Finding, Position, Source, Span, Spanned};
 
@@ -96,7 +97,9 @@ impl Node {
         }
     }
 
-    fn size(&self) -> usize {
+    /// How many values it is, itself among them.
+    #[must_use]
+    pub fn size(&self) -> usize {
         1 + match &self.kind {
             Kind::Sequence(items) => items.iter().map(Node::size).sum(),
             Kind::Mapping(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
@@ -125,17 +128,18 @@ pub fn yaml(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Node> {
         anchors: HashMap::new(),
         aliased: 0,
     };
-    for event in Parser::new_from_str(&source.text) {
-        let step = match event {
-            Ok((event, span)) => builder.event(event, span_of(span)),
-            Err(scan) => Err(syntax(source, &scan)),
-        };
-        if let Err(finding) = step {
-            findings.push(*finding);
-            return None;
-        }
-    }
+    let mut count = Count::default();
+    let read = if Count::has_to_count(&source.text) {
+        let counted = count.counted(&source.text);
+        builder.read(Parser::new_from_iter(counted), &mut count)
+    } else {
+        builder.read(Parser::new_from_str(&source.text), &mut count)
+    };
     let root = builder.root;
+    if let Err(finding) = read {
+        findings.push(*finding);
+        return None;
+    }
     if root.is_none() {
         findings.push(error(
             source,
@@ -175,6 +179,30 @@ struct Builder<'a> {
 type Step = Result<(), Box<Finding>>;
 
 impl Builder<'_> {
+    fn read<'e>(
+        &mut self,
+        events: impl Iterator<Item = Result<(Event<'e>, saphyr_parser::Span), ScanError>>,
+        count: &mut Count,
+    ) -> Step {
+        for event in events {
+            match event {
+                Ok((event, span)) => {
+                    count.event(self.source, span_of(span))?;
+                    self.event(event, span_of(span))?;
+                }
+                Err(scan) => {
+                    // A text that was ended early is no YAML any more.
+                    count.event(
+                        self.source,
+                        span_of(saphyr_parser::Span::empty(*scan.marker())),
+                    )?;
+                    return Err(syntax(self.source, &scan));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn event(&mut self, event: Event<'_>, span: Span) -> Step {
         match event {
             Event::DocumentStart(_) if self.root.is_some() => Err(Box::new(error(

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::render::{Metadata, Secrets};
+use crate::render::{Metadata, REDACTED, Secrets};
 use crate::validate::MARK;
 
 /// The body as it is sent (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>).
@@ -68,11 +68,52 @@ impl Request {
     #[must_use]
     pub fn redacted(&self, secrets: &Secrets) -> Self {
         let mut request = self.clone();
-        secrets.redact_in(&mut request.recovery_point_arn);
+        if secrets.is_empty() {
+            return request;
+        }
+        let Self {
+            copy_source_tags_to_restored_resource: _,
+            iam_role_arn,
+            idempotency_token: _,
+            metadata: _,
+            recovery_point_arn,
+            resource_type,
+        } = &mut request;
+        if let Some(role) = iam_role_arn {
+            secrets.redact_in(role);
+        }
+        secrets.redact_in(recovery_point_arn);
+        secrets.redact_in(resource_type);
         for (_, value) in &mut request.metadata {
             secrets.redact_in(value);
         }
         request
+    }
+}
+
+impl Request {
+    /// Whether a record of it leaves out a secret: its token and its digest could then tell a secret that can be guessed.
+    #[must_use]
+    pub fn hides_secret(&self) -> bool {
+        let Self {
+            copy_source_tags_to_restored_resource: _,
+            iam_role_arn,
+            idempotency_token: _,
+            metadata,
+            recovery_point_arn,
+            resource_type,
+        } = self;
+        let values = metadata.iter().map(|(_, value)| value);
+        values
+            .chain(iam_role_arn)
+            .chain([recovery_point_arn, resource_type])
+            .any(|text| text.contains(REDACTED))
+    }
+
+    /// Whether it holds a secret, which is not shown, and neither is what it could be guessed from.
+    #[must_use]
+    pub fn holds_secret(&self, secrets: &Secrets) -> bool {
+        !secrets.is_empty() && self.redacted(secrets) != *self
     }
 }
 

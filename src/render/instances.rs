@@ -33,6 +33,8 @@ pub struct Each {
     pub key: Arc<str>,
     /// The value of a map, or the item of a list itself; nothing while the items are not known.
     pub value: Option<Value>,
+    /// Whether a secret is in it: what is made of it is secret as well.
+    pub(super) is_secret: bool,
 }
 
 impl Each {
@@ -41,6 +43,7 @@ impl Each {
         Self {
             key: Arc::from("…"),
             value: None,
+            is_secret: false,
         }
     }
 }
@@ -313,8 +316,11 @@ impl Renderer {
                 continue;
             }
             seen.insert(composed(&key).into_owned(), (Arc::clone(&key), span));
+            let mut shown = value.clone();
+            self.secrets.redact_value(&mut shown);
             kept.push(Each {
                 key,
+                is_secret: shown != value,
                 value: Some(value),
             });
         }

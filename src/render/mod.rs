@@ -17,6 +17,8 @@ mod scope;
 mod secret;
 mod selector;
 mod sensitive;
+mod shapes;
+mod target;
 mod template;
 mod usage;
 mod value;
@@ -31,6 +33,7 @@ pub use operators::filter_names;
 pub use secret::{REDACTED, Secrets};
 pub use selector::{Pick, Resolved, Selector, VaultName, written};
 pub use sensitive::{is_sensitive, without_secrets};
+pub use target::Target;
 pub use variables::{Inputs, Missing, variable_name};
 pub use wire::{Metadata, wire};
 pub use words::Words;
@@ -42,32 +45,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Spanned};
-use crate::parse::{Document, Entry, Kind, Node, Point, error};
+use crate::parse::{Document, Entry, Kind, Point, error};
 use scope::{Cell, PLACEHOLDER_ARN, RecoveryPoint, Scope, Shared};
 use template::Templates;
 
 /// What a request waits for whose selector was not resolved.
 pub const RECOVERY_POINT: &str = "recovery_point";
-
-/// The account, region and role that a restore runs in.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-pub struct Target {
-    /// Its name, where the plan has several; no part of a token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The AWS account id.
-    pub account: String,
-    /// The role that AWS Backup assumes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub iam_role_arn: Option<String>,
-    /// The AWS Region.
-    pub region: String,
-    /// The role that redrill assumes to call AWS Backup there; no part of a token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assume_role_arn: Option<String>,
-}
 
 /// One restore with its templates evaluated.
 #[derive(Debug)]
@@ -230,49 +213,6 @@ impl Renderer {
         &self.secrets
     }
 
-    fn render_protect(&mut self, findings: &mut Vec<Finding>) {
-        let document = Arc::clone(&self.document);
-        let scope = self.shared.plain();
-        for node in &document.protect {
-            match self.text(node, &scope, "protect", findings) {
-                Some((value, pending)) if pending.is_empty() => {
-                    let span = node.span;
-                    self.protect.push(Spanned { value, span });
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn render_targets(&mut self, findings: &mut Vec<Finding>) {
-        let document = Arc::clone(&self.document);
-        let scope = self.shared.plain();
-        for written in &document.targets {
-            let mut is_pending = false;
-            let mut part = |node: &Option<Node>| -> Option<String> {
-                let node = node.as_ref()?;
-                let (value, pending) = self.text(node, &scope, "target", findings)?;
-                is_pending |= !pending.is_empty();
-                Some(value)
-            };
-            let target = Target {
-                name: written.name.as_ref().map(|name| name.value.clone()),
-                account: part(&written.account).unwrap_or_default(),
-                region: part(&written.region).unwrap_or_default(),
-                iam_role_arn: part(&written.iam_role_arn),
-                assume_role_arn: part(&written.assume_role_arn),
-            };
-            self.targets.push(target);
-            self.targets_pending.push(is_pending);
-        }
-        if self.targets.is_empty() {
-            // A finding has said so; the rest is checked all the same.
-            self.targets.push(Target::default());
-            self.targets_pending.push(true);
-        }
-        self.shared.set_targets(&self.targets);
-    }
-
     /// Renders one instance with what is known by now.
     pub fn restore(&self, instance: usize, known: &Known, findings: &mut Vec<Finding>) -> Rendered {
         let instance = &self.instances.all()[instance];
@@ -327,6 +267,10 @@ impl Renderer {
                 })
             }
         };
+        if let Some(arn) = &recovery_point {
+            let span = restore.name.span;
+            self.is_no_mark(span, "recovery_point/redacted", arn, findings);
+        }
         pending.extend(recovery_point_waits.iter().cloned());
         let point = recovery_point
             .as_deref()
@@ -392,6 +336,8 @@ impl Renderer {
             }
             (_, Some(value)) => Some(wire(value)),
         };
+        let span = entry.value.span;
+        let wire = wire.filter(|text| self.is_no_mark(span, "metadata/redacted", text, findings));
         if let (true, Some(value)) = (self.changes_secret.load(Ordering::Relaxed), &value) {
             self.secrets.made(value);
         }

@@ -12,7 +12,7 @@ use minijinja::value::{Object, Serde};
 
 use super::instances::{Each, Instance, Instances};
 use super::restores::{Neighbours, created_names};
-use super::{Known, Target};
+use super::{Known, Secrets, Target};
 use crate::diagnostic::suggest;
 use crate::parse::Document;
 
@@ -174,15 +174,17 @@ impl Shared {
         self.neighbours = Neighbours::new(document, instances);
     }
 
-    pub(super) fn set_targets(&mut self, targets: &[Target]) {
+    pub(super) fn set_targets(&mut self, targets: &[Target], secrets: &Secrets) {
         let slot = |target: &Target| {
+            let role = target.iam_role_arn.as_deref().unwrap_or_default();
+            let role = match secrets.redact(role) == role {
+                true => known(role),
+                false => Slot::Secret(Value::from(role)),
+            };
             let mut slots = BTreeMap::from([
                 (Cow::Borrowed("account"), known(&target.account)),
                 (Cow::Borrowed("region"), known(&target.region)),
-                (
-                    Cow::Borrowed("iam_role_arn"),
-                    known(target.iam_role_arn.as_deref().unwrap_or_default()),
-                ),
+                (Cow::Borrowed("iam_role_arn"), role),
             ]);
             slots.extend(
                 target
@@ -272,21 +274,23 @@ impl Shared {
     }
 
     fn each(&self, each: &Each) -> Value {
+        let slot = match each.is_secret {
+            true => Slot::Secret,
+            false => Slot::Known,
+        };
         let (key, value) = match &each.value {
             Some(value) => {
                 let value = match value {
                     serde_json::Value::Object(map) => {
                         let slots = map
                             .iter()
-                            .map(|(key, value)| {
-                                (key.clone().into(), Slot::Known(Serde(value).into()))
-                            })
+                            .map(|(key, value)| (key.clone().into(), slot(Serde(value).into())))
                             .collect();
                         names("each.value", slots, &self.cell)
                     }
                     other => Serde(other).into(),
                 };
-                (known(&each.key), Slot::Known(value))
+                (known(&each.key), slot(value))
             }
             None => (
                 Slot::Pending(Value::from("key")),

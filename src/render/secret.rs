@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::wire;
-
 use serde_json::Value;
+
+use super::shapes::{Folded, Shapes};
+use super::wire;
 
 /// What a secret is replaced by wherever it would show.
 pub const REDACTED: &str = "«redacted»";
@@ -17,50 +18,95 @@ const ESCAPES: usize = 3;
 /// Bytes of what was made of a secret that are looked for inside sentences: what is shorter stands in words as well.
 const QUOTED: usize = 4;
 
+/// Bytes of what is searched for shapes at once; what is longer is searched line by line.
+const SEARCHED: usize = 64 << 10;
+
+/// How much longer than a secret its shapes are: six times in `\u` escapes, and a little.
+const LONGER: usize = 8;
+
 /// The secrets of a run; applied at every door that leads outside, except the request to AWS itself.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    /// Longest first, so that a secret that contains another is replaced whole.
-    needles: Vec<String>,
+    known: Arc<Needles>,
+    /// redrill's own credentials for AWS, which a check finds in its environment and can print.
+    own: Arc<Needles>,
     /// Whole values that a template has made of a secret, and that do not show it as it was: `{{ vars.key | upper }}`.
     made: Arc<Mutex<HashSet<String>>>,
 }
 
-impl Secrets {
-    pub(super) fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut needles: Vec<String> = Vec::new();
-        for value in values.into_iter().filter(|value| !value.is_empty()) {
+/// What is looked for.
+#[derive(Debug, Default)]
+struct Needles {
+    /// As they are, and escaped for JSON; longest first.
+    exact: Vec<String>,
+    shapes: Shapes,
+}
+
+/// What a text is, and so how much of it may be a part of a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A value of a request, which is made of a secret as a whole or holds one.
+    Value,
+    /// A name that AWS has given to something, such as an ARN: a value that was made of a secret may be within.
+    Name,
+    /// What somebody says, who may quote what was made of a secret, and cut it.
+    Sentence,
+}
+
+impl Needles {
+    fn new(values: impl IntoIterator<Item = String>) -> Self {
+        let mut exact: Vec<String> = Vec::new();
+        let values: Vec<String> = values.into_iter().filter(|v| !v.is_empty()).collect();
+        let shapes = Shapes::of(values.iter().map(String::as_str));
+        for value in values {
             // Inside a list it stands JSON-escaped in the string that AWS gets, and so in what is shown of it.
             let mut form = value;
             for _ in 0..ESCAPES {
-                let quoted = serde_json::Value::String(form.clone()).to_string();
+                let quoted = Value::String(form.clone()).to_string();
                 let escaped = quoted[1..quoted.len() - 1].to_owned();
-                needles.push(form);
+                exact.push(form);
                 form = escaped;
             }
-            needles.push(form);
+            exact.push(form);
         }
-        needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        needles.dedup();
+        exact.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        exact.dedup();
+        Self { exact, shapes }
+    }
+
+    fn longest(&self) -> usize {
+        self.exact.first().map_or(0, String::len)
+    }
+}
+
+impl Secrets {
+    pub(super) fn new(values: impl IntoIterator<Item = String>) -> Self {
         Self {
-            needles,
-            made: Arc::default(),
+            known: Arc::new(Needles::new(values)),
+            ..Self::default()
         }
     }
 
-    /// Whether there is nothing to hide.
+    /// The same, and these of redrill's own.
+    #[must_use]
+    pub fn with_own(mut self, values: impl IntoIterator<Item = String>) -> Self {
+        self.own = Arc::new(Needles::new(values));
+        self
+    }
+
+    /// Whether there is nothing to hide of what a plan holds.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.needles.is_empty()
+        self.known.exact.is_empty()
     }
 
     /// Takes a value in that was made of a secret.
-    pub(super) fn made(&self, value: &serde_json::Value) {
-        // `true` and numbers tell nothing, and stand everywhere.
+    pub(super) fn made(&self, value: &Value) {
         let text = match value {
-            serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Array(_) | serde_json::Value::Object(_) => wire(value),
-            _ => return,
+            Value::String(text) => text.clone(),
+            Value::Array(_) | Value::Object(_) | Value::Number(_) => wire(value),
+            // `true` stands everywhere.
+            Value::Bool(_) | Value::Null => return,
         };
         if !text.is_empty() {
             self.lock().insert(text);
@@ -74,60 +120,102 @@ impl Secrets {
     /// The text with every secret replaced; all of it where it was made of one.
     #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.needles.is_empty() {
+        if self.is_empty() {
             return Cow::Borrowed(text);
         }
         if self.lock().contains(text) {
             return Cow::Borrowed(REDACTED);
         }
-        let mut text = Cow::Borrowed(text);
-        for needle in &self.needles {
-            if text.contains(needle.as_str()) {
-                text = Cow::Owned(text.replace(needle.as_str(), REDACTED));
-            }
-        }
-        text
+        replaced(text, &self.found(text, Kind::Value))
     }
 
-    /// Bytes of the longest of them, and of what was made of one.
+    /// A name that AWS has given, such as an ARN, with every secret in it replaced.
+    #[must_use]
+    pub fn redact_name<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        replaced(text, &self.found(text, Kind::Name))
+    }
+
+    /// What is printed for people, of any length, with every secret replaced.
+    #[must_use]
+    pub fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.is_empty() && self.own.exact.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        replaced(text, &self.found(text, Kind::Name))
+    }
+
+    /// Where secrets are in a text: apart from one another, in their order.
+    fn found(&self, text: &str, kind: Kind) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        let all: &[&Needles] = match kind {
+            Kind::Value => &[&self.known],
+            Kind::Name | Kind::Sentence => &[&self.known, &self.own],
+        };
+        for needles in all {
+            for needle in &needles.exact {
+                let hits = text.match_indices(needle.as_str());
+                found.extend(hits.map(|(at, _)| (at, at + needle.len())));
+            }
+            if needles.shapes.is_empty() {
+                continue;
+            }
+            for (from, piece) in pieces(text) {
+                let folded = Folded::new(piece);
+                let mut within = Vec::new();
+                needles.shapes.find(piece, &folded, &mut within);
+                if kind == Kind::Sentence {
+                    needles.shapes.find_cut(piece, &folded, &mut within);
+                }
+                found.extend(within.iter().map(|(at, end)| (from + at, from + end)));
+            }
+        }
+        if kind != Kind::Value && !self.is_empty() {
+            for made in self.lock().iter().filter(|made| made.len() >= QUOTED) {
+                let hits = text.match_indices(made.as_str());
+                found.extend(hits.map(|(at, _)| (at, at + made.len())));
+            }
+        }
+        // What stands for a secret is none, whatever a secret looks like.
+        let marks: Vec<usize> = text.match_indices(REDACTED).map(|(at, _)| at).collect();
+        found.retain(|(from, to)| {
+            let is_within = |at: &usize| *at <= *from && *to <= at + REDACTED.len();
+            from < to && !marks.iter().any(is_within)
+        });
+        merged(found)
+    }
+
+    /// Bytes of the longest shape of any of them, and of what was made of one.
     #[must_use]
     pub fn longest(&self) -> usize {
-        let made = self.lock().iter().map(String::len).max();
-        let needle = self.needles.first().map_or(0, String::len);
-        made.unwrap_or(0).max(needle)
+        let made = self.lock().iter().map(String::len).max().unwrap_or(0);
+        let needle = self.known.longest().max(self.own.longest());
+        made.max(needle * LONGER)
     }
 
     /// The last `limit` bytes of a text, or a little less, with every secret replaced: one that the cut would go
     /// through is left out whole. What is longer than `limit` has to begin [`Secrets::longest`] bytes before the cut.
     #[must_use]
     pub fn tail(&self, text: &str, limit: usize) -> String {
-        let mut cut = text.len().saturating_sub(limit);
-        let longest = self.longest();
-        let made = self.lock().clone();
-        let made = made.iter().filter(|made| made.len() >= QUOTED);
-        let hidden: Vec<&String> = self.needles.iter().chain(made).collect();
-        while cut > 0 {
-            cut = text.ceil_char_boundary(cut);
-            let around = text.floor_char_boundary(cut.saturating_sub(longest))
-                ..text.ceil_char_boundary((cut + longest).min(text.len()));
-            let from = around.start;
-            let spanning = hidden.iter().find_map(|needle| {
-                text[around.clone()]
-                    .match_indices(needle.as_str())
-                    .map(|(at, _)| (from + at, from + at + needle.len()))
-                    .find(|(start, end)| *start < cut && cut < *end)
-            });
-            match spanning {
-                Some((_, end)) => cut = end,
-                None => break,
+        let found = self.found(text, Kind::Sentence);
+        let mut cut = text.ceil_char_boundary(text.len().saturating_sub(limit));
+        for (from, to) in &found {
+            if *from < cut && cut < *to {
+                cut = *to;
             }
         }
-        let mut tail = text[cut..].to_owned();
-        self.redact_sentence(&mut tail);
-        if cut > 0 {
-            tail.insert(0, '…');
+        let behind: Vec<(usize, usize)> = found
+            .iter()
+            .filter(|(from, _)| *from >= cut)
+            .map(|(from, to)| (from - cut, to - cut))
+            .collect();
+        let tail = replaced(&text[cut..], &behind);
+        match cut {
+            0 => tail.into_owned(),
+            _ => format!("…{tail}"),
         }
-        tail
     }
 
     /// A value with every secret in it replaced; a number that is one becomes the text that stands for it.
@@ -150,8 +238,10 @@ impl Secrets {
                     .collect();
             }
             Value::Number(number) => {
-                if let Cow::Owned(redacted) = self.redact(&number.to_string()) {
-                    *value = Value::String(redacted);
+                let text = number.to_string();
+                let redacted = self.redact(&text);
+                if redacted != text {
+                    *value = Value::String(redacted.into_owned());
                 }
             }
             Value::Null | Value::Bool(_) => {}
@@ -160,14 +250,16 @@ impl Secrets {
 
     /// A sentence with every secret replaced, in place, and everything that was made of one: it may quote them.
     pub fn redact_sentence(&self, text: &mut String) {
-        if !self.needles.is_empty() {
-            for made in self.lock().iter().filter(|made| made.len() >= QUOTED) {
-                if text.contains(made.as_str()) {
-                    *text = text.replace(made.as_str(), REDACTED);
-                }
-            }
+        if self.is_empty() && self.own.exact.is_empty() {
+            return;
         }
-        self.redact_in(text);
+        if self.lock().contains(text.as_str()) {
+            REDACTED.clone_into(text);
+            return;
+        }
+        if let Cow::Owned(redacted) = replaced(text, &self.found(text, Kind::Sentence)) {
+            *text = redacted;
+        }
     }
 
     /// The text with every secret replaced, in place.
@@ -178,6 +270,59 @@ impl Secrets {
         };
         *text = redacted;
     }
+
+    /// A name that AWS has given with every secret in it replaced, in place.
+    pub fn redact_name_in(&self, text: &mut String) {
+        if let Cow::Owned(redacted) = self.redact_name(text) {
+            *text = redacted;
+        }
+    }
+}
+
+/// A text in pieces that are searched one by one, each with its place: a long one ends where a line does.
+fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let rest = &text[from..];
+        if rest.is_empty() {
+            return None;
+        }
+        let least = rest.floor_char_boundary(SEARCHED);
+        let end = rest[least..]
+            .find('\n')
+            .map_or(rest.len(), |at| least + at + 1);
+        let piece = (from, &rest[..end]);
+        from += end;
+        Some(piece)
+    })
+}
+
+/// Ranges in their order, those that overlap as one.
+fn merged(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    ranges.sort_unstable();
+    let mut all: Vec<(usize, usize)> = Vec::with_capacity(ranges.len());
+    for (from, to) in ranges {
+        match all.last_mut() {
+            Some((_, end)) if from < *end => *end = to.max(*end),
+            _ => all.push((from, to)),
+        }
+    }
+    all
+}
+
+fn replaced<'a>(text: &'a str, found: &[(usize, usize)]) -> Cow<'a, str> {
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut redacted = String::with_capacity(text.len());
+    let mut from = 0;
+    for (start, end) in found {
+        redacted.push_str(&text[from..*start]);
+        redacted.push_str(REDACTED);
+        from = *end;
+    }
+    redacted.push_str(&text[from..]);
+    Cow::Owned(redacted)
 }
 
 #[cfg(test)]
@@ -212,6 +357,144 @@ mod tests {
         let mut sentence = "`P-W0RD` is no name, and p\"w0rd neither".to_owned();
         secrets.redact_sentence(&mut sentence);
         assert_eq!(sentence, "`«redacted»` is no name, and «redacted» neither");
+    }
+
+    /// What AWS, a check or a shell can make of a secret, in a sentence around it.
+    #[test]
+    fn reliability_r5_22_a_secret_is_found_in_every_shape() {
+        const SECRET: &str = "hünter2/<&\"x'>+%y";
+        let secrets = Secrets::new([SECRET.to_owned()]);
+        let each = |of: &dyn Fn(char) -> String| SECRET.chars().map(of).collect::<String>();
+        let units = |c: char| {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            units
+                .map(|unit| format!("\\u{unit:04X}"))
+                .collect::<String>()
+        };
+        let bytes = |c: char, form: &dyn Fn(u8) -> String| {
+            let text = c.to_string();
+            text.bytes().map(form).collect::<String>()
+        };
+        let json = serde_json::to_string(SECRET).unwrap();
+        let hex = |byte: u8| format!("{byte:02x}");
+        let mut shapes = vec![
+            SECRET.to_owned(),
+            SECRET.to_uppercase(),
+            SECRET.to_lowercase(),
+            each(&units),
+            each(&units).replace('\\', "\\\\"),
+            each(&|c| bytes(c, &|byte| format!("%{byte:02X}"))),
+            each(&|c| bytes(c, &|byte| format!("%{byte:02x}"))),
+            each(&|c| bytes(c, &|byte| format!("%25{byte:02x}"))),
+            each(&|c| format!("&#{};", u32::from(c))),
+            each(&|c| format!("&#x{:x};", u32::from(c))),
+            each(&|c| match c {
+                '<' => "&lt;".to_owned(),
+                '>' => "&gt;".to_owned(),
+                '&' => "&amp;".to_owned(),
+                '"' => "&quot;".to_owned(),
+                '\'' => "&#39;".to_owned(),
+                c => c.to_string(),
+            }),
+            SECRET.replace('<', "\\u003c").replace('&', "\\u0026"),
+            json[1..json.len() - 1].to_owned(),
+            format!("{}\r\n    {}", &SECRET[..8], &SECRET[8..]),
+            format!("{}\\n{}", &SECRET[..8], &SECRET[8..]),
+            bytes_of(SECRET, &hex),
+            bytes_of(SECRET, &hex).to_uppercase(),
+        ];
+        use base64::Engine as _;
+        use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+        for before in ["", "a", "ab", "abc"] {
+            for behind in ["", "z", "zy"] {
+                let whole = format!("{before}{SECRET}{behind}");
+                shapes.push(STANDARD.encode(&whole));
+                shapes.push(URL_SAFE.encode(&whole));
+                shapes.push(STANDARD_NO_PAD.encode(&whole));
+                let encoded = STANDARD.encode(&whole);
+                shapes.push(format!("{}\n{}", &encoded[..10], &encoded[10..]));
+            }
+        }
+        for shape in shapes {
+            for (before, behind) in [
+                ("", ""),
+                ("the value '", "' is no name"),
+                ("{\"a\":\"", "\"}"),
+            ] {
+                let mut text = format!("{before}{shape}{behind}");
+                secrets.redact_sentence(&mut text);
+                assert_eq!(text, format!("{before}{REDACTED}{behind}"), "{shape}");
+                let text = format!("{before}{shape}{behind}");
+                assert_eq!(
+                    secrets.redact_name(&text),
+                    format!("{before}{REDACTED}{behind}")
+                );
+            }
+        }
+        // Cut by whoever quotes it.
+        for (text, safe) in [
+            ("no: hünter2/<&", "no: «redacted»"),
+            ("no: 'HÜNTER2/<...' is long", "no: '«redacted»...' is long"),
+            ("no: \"hünter2/<&…\"", "no: \"«redacted»…\""),
+            ("…<&\"x'>+%y' is long", "…«redacted»' is long"),
+            ("2/<&\"x'>+%y is long", "«redacted» is long"),
+            ("nothing of it; hün", "nothing of it; hün"),
+        ] {
+            let mut text = text.to_owned();
+            secrets.redact_sentence(&mut text);
+            assert_eq!(text, safe);
+        }
+    }
+
+    fn bytes_of(text: &str, form: &dyn Fn(u8) -> String) -> String {
+        text.bytes().map(form).collect()
+    }
+
+    /// Its lines are looked for one by one, whatever ends them.
+    #[test]
+    fn reliability_r5_22_a_key_of_several_lines() {
+        let key = "-----BEGIN KEY-----\nMIIEowIBAAKCAQEA0\nabcdefghijklmnop\n-----END KEY-----\n";
+        let secrets = Secrets::new([key.to_owned()]);
+        for text in [
+            key.to_owned(),
+            key.replace('\n', "\r\n"),
+            key.replace('\n', "\\n"),
+            key.replace('\n', " "),
+            "line 2: MIIEowIBAAKCAQEA0".to_owned(),
+        ] {
+            let mut redacted = text.clone();
+            secrets.redact_sentence(&mut redacted);
+            assert!(!redacted.contains("IEowI"), "{text:?}: {redacted:?}");
+        }
+    }
+
+    /// redrill's own are kept out of what is said, and change no value of a request.
+    #[test]
+    fn safety_a13_own_credentials_are_none_of_the_plans() {
+        let own = ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()];
+        let secrets = Secrets::default().with_own(own.clone());
+        assert!(secrets.is_empty());
+        assert_eq!(secrets.redact(&own[0]), own[0]);
+        let mut said = format!("AWS_SECRET_ACCESS_KEY={}", own[0]);
+        assert_eq!(
+            secrets.redact_text(&said),
+            "AWS_SECRET_ACCESS_KEY=«redacted»"
+        );
+        assert_eq!(
+            secrets.tail(&said, 1000),
+            "AWS_SECRET_ACCESS_KEY=«redacted»"
+        );
+        secrets.redact_sentence(&mut said);
+        assert_eq!(said, "AWS_SECRET_ACCESS_KEY=«redacted»");
+    }
+
+    #[test]
+    fn a_mark_is_never_made_of_a_mark() {
+        let secrets = Secrets::new(["redacted".to_owned(), "dact".to_owned()]);
+        let once = secrets.redact("a redacted b").into_owned();
+        assert_eq!(once, "a «redacted» b");
+        assert_eq!(secrets.redact(&once), once);
     }
 
     #[test]

@@ -84,12 +84,16 @@ impl Templates {
     ) -> Option<Evaluated> {
         self.cell.take();
         self.meter.refill();
-        let result = match self.names(text, scope) {
+        let named = self.names(text, scope);
+        let is_named = named.is_some();
+        let result = match named {
             Some(value) => Ok(value),
             None => self.engine(text, scope),
         };
         let seen = self.cell.take();
-        let changes = self.meter.has_computed() || text.contains("{%");
+        // A subscript takes a part out, and the engine does not tell.
+        let takes_apart = !is_named && text.contains('[');
+        let changes = takes_apart || self.meter.has_computed() || text.contains("{%");
         let problem = match result {
             Ok(value) if size(&value) > MAX_OUTPUT => Problem {
                 rule: "template/size",

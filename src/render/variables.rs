@@ -8,9 +8,9 @@ use minijinja::value::Serde;
 use serde_json::Value as Json;
 
 use super::scope::{Slot, Slots};
-use super::{Secrets, template, usage, wire};
+use super::{REDACTED, Secrets, template, usage, wire};
 use crate::diagnostic::{Finding, Position, Severity, Source, Span, suggest};
-use crate::parse::{Document, Given, Kind, Node, Variable, VariableKind, error};
+use crate::parse::{Document, Given, Kind, Node, OF_VARIABLE, Variable, VariableKind, error};
 
 /// What a declared input without a value means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Inputs {
     pub files: Vec<(Arc<Source>, Given)>,
     /// `--var k=v`.
     pub command_line: Vec<(String, String)>,
+    /// redrill's own credentials: no variables, and hidden wherever they would show.
+    pub own_credentials: Vec<String>,
     /// What a missing value means.
     pub missing: Missing,
 }
@@ -69,6 +71,7 @@ pub(super) fn resolve(
     let mut values = BTreeMap::new();
     for variable in &document.vars {
         let name = variable.name.value.as_str();
+        let before = findings.len();
         let slot = match chosen(document, variable, inputs, findings) {
             Some(mut chosen) => {
                 if variable.secret {
@@ -79,6 +82,7 @@ pub(super) fn resolve(
                     hide(&chosen.value, &mut secrets);
                 }
                 matches_pattern(variable, &chosen, findings);
+                is_no_mark(variable, &chosen, findings);
                 let shown = (!variable.secret).then(|| chosen.value.clone());
                 values.insert(name.to_owned(), shown);
                 let value = Serde(&chosen.value).into();
@@ -88,7 +92,10 @@ pub(super) fn resolve(
                 }
             }
             None => {
-                findings.push(missing(document, variable, inputs.missing));
+                // One that is refused is not missing.
+                if findings.len() == before {
+                    findings.push(missing(document, variable, inputs.missing));
+                }
                 Slot::Pending(Value::from(format!("the-value-of-{name}")))
             }
         };
@@ -96,7 +103,7 @@ pub(super) fn resolve(
     }
     Resolved {
         slots,
-        secrets: Secrets::new(secrets),
+        secrets: Secrets::new(secrets).with_own(inputs.own_credentials.iter().cloned()),
         values,
     }
 }
@@ -113,6 +120,7 @@ fn chosen(
     }
     for (source, given) in inputs.files.iter().rev() {
         if let Some(node) = given.get(name) {
+            is_bounded(name, node, source, findings)?;
             let value = plain(node, source, findings)?;
             return Some(Chosen {
                 value,
@@ -126,11 +134,32 @@ fn chosen(
         return Some(given_as(&variable, name, value));
     }
     let node = variable.default.as_ref()?;
+    is_bounded(name, node, &document.source, findings)?;
     Some(Chosen {
         value: plain(node, &document.source, findings)?,
         source: Arc::clone(&document.source),
         span: node.span,
     })
+}
+
+/// Everything that is made of a variable is kept as long as the plan is.
+fn is_bounded(
+    name: &str,
+    node: &Node,
+    source: &Arc<Source>,
+    findings: &mut Vec<Finding>,
+) -> Option<()> {
+    if node.size() <= OF_VARIABLE {
+        return Some(());
+    }
+    findings.push(error(
+        source,
+        node.span,
+        "vars/size",
+        format!("`{name}` holds more than {OF_VARIABLE} values"),
+        "split it into several variables, and the plan into several plans",
+    ));
+    None
 }
 
 /// A value that came without a file: its place is the option or variable it came by.
@@ -377,6 +406,28 @@ fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Find
             finding
         });
     }
+}
+
+/// What stands for a secret was copied from something that redrill has printed: it is the value of nothing.
+fn is_no_mark(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Finding>) {
+    if !wire(&chosen.value).contains(REDACTED) {
+        return;
+    }
+    let finding = error(
+        &chosen.source,
+        chosen.span,
+        "vars/redacted",
+        format!(
+            "the value of `{}` holds `{REDACTED}`, which redrill prints in place of a secret",
+            variable.name.value
+        ),
+        "give the secret itself",
+    );
+    findings.push(if variable.secret {
+        finding.concealing()
+    } else {
+        finding
+    });
 }
 
 /// Every text inside a secret is secret.

@@ -1,7 +1,16 @@
 //! Text in columns.
 
-/// Rows with every column as wide as its widest cell; two spaces between, none at the end.
+use std::borrow::Cow;
+
+use crate::diagnostic::visible;
+
+/// Rows with every column as wide as its widest cell; two spaces between, none at the end. Whatever is in a cell, it
+/// stays there.
 pub(super) fn columns(rows: &[Vec<String>], indent: &str) -> String {
+    let rows: Vec<Vec<Cow<'_, str>>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| visible(cell)).collect())
+        .collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..count)
         .map(|at| {
@@ -13,7 +22,7 @@ pub(super) fn columns(rows: &[Vec<String>], indent: &str) -> String {
         })
         .collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::from(indent);
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);

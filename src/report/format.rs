@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::{fmt, io};
 
 use super::{RunReport, run_html, run_junit, run_markdown};
+use crate::diagnostic::Safe;
 
 /// A format of `--report`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,11 @@ type Write = fn(&RunReport, &mut dyn io::Write) -> io::Result<()>;
 
 /// The formats, their names, and how a report is written in them. A format is a file beside this one and a line here.
 const FORMATS: [(Format, &str, Write); 4] = [
-    (Format::Json, "json", |report, out| report.write_json(out)),
+    (Format::Json, "json", |report, out| {
+        let mut safe = Safe::new(out);
+        report.write_json(&mut safe)?;
+        safe.finish()
+    }),
     (Format::Junit, "junit", |report, out| {
         out.write_all(run_junit(report).as_bytes())
     }),
@@ -39,6 +44,23 @@ impl Format {
     /// The names of all.
     pub fn names() -> impl Iterator<Item = &'static str> + Clone {
         FORMATS.iter().map(|(_, name, _)| *name)
+    }
+
+    /// Whether a text begins as a report of redrill does, in any of the formats and of any version.
+    #[must_use]
+    pub fn wrote(head: &str) -> bool {
+        let first = head.lines().next().unwrap_or_default();
+        let of_run = |begin: &str, end: &str| {
+            let behind = head.split_once(begin).map(|(_, behind)| behind);
+            let title = behind.and_then(|behind| behind.split_once(end));
+            title.is_some_and(|(title, _)| title.contains(" run "))
+        };
+        (first.starts_with('{') && head.contains("\"redrill.run/v"))
+            || (first.starts_with("<?xml")
+                && of_run("<testsuites name=\"", "\"")
+                && head.contains("<property name=\"verdict\""))
+            || (first.eq_ignore_ascii_case("<!doctype html>") && of_run("<title>", "</title>"))
+            || (first.starts_with("## ") && first.contains(" run "))
     }
 
     /// Writes the report in this format.

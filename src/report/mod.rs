@@ -7,6 +7,7 @@ mod dry_run;
 mod explain;
 mod format;
 mod lock;
+mod markdown;
 mod notices;
 mod plan_schema;
 mod record;

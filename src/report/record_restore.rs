@@ -157,8 +157,10 @@ impl RestoreReport {
                 ..
             } => {
                 self.afresh(*attempt);
-                self.token = Some(token.clone());
-                self.request_sha256 = Some(digest.clone());
+                // Both could tell a secret that can be guessed.
+                let is_open = !request.hides_secret();
+                self.token = is_open.then(|| token.clone());
+                self.request_sha256 = is_open.then(|| digest.clone());
                 self.recovery_point_arn = Some(request.recovery_point_arn.clone());
                 self.resource_type.clone_from(&request.resource_type);
                 self.into_existing =

@@ -30,7 +30,9 @@ pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &S
         if !only.is_empty() && !only.iter().any(|name| **name == *step.name) {
             continue;
         }
-        let request = match plan.token(at, 1) {
+        // A token, and the mark that is made of it, could tell a secret that can be guessed.
+        let is_open = !step.draft.request.holds_secret(secrets);
+        let request = match plan.token(at, 1).filter(|_| is_open) {
             Some(token) => step.draft.sent_with(&token),
             None => step.draft.request.clone(),
         };

@@ -13,6 +13,7 @@ use super::run::{
 };
 use super::timeline::{DENSE, Timeline};
 use super::{duration, signed};
+use crate::diagnostic::visible_lines;
 
 /// The page. Everything that goes into it is escaped: its name says that it is HTML.
 const TEMPLATE: (&str, &str) = ("run.html", include_str!("run.html"));
@@ -32,9 +33,8 @@ pub fn run_html(report: &RunReport) -> String {
         .and_then(|template| template.render(minijinja::value::Serde(page(report))));
     // The template is ours and a test renders it: it does not fail.
     let mut page = rendered.unwrap_or_else(|err| err.to_string());
-    page.retain(|c| !c.is_control() || matches!(c, '\n' | '\t'));
     page.push('\n');
-    page
+    visible_lines(&page).into_owned()
 }
 
 fn page(report: &RunReport) -> Value {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::columns::columns;
 use super::run::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
+use crate::diagnostic::visible;
 
 /// Restores in a table before it is cut; the JSON report has them all.
 const ROWS: usize = 200;
@@ -74,7 +75,7 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         }
     }
     for missed in &report.missed {
-        let _ = writeln!(text, "missed: {missed}");
+        let _ = writeln!(text, "missed: {}", visible(missed));
     }
     if let Some(seconds) = report.cutover_seconds {
         let _ = writeln!(text, "the cutover took {}", duration(seconds));
@@ -163,22 +164,23 @@ fn checks(report: &RunReport, text: &mut String) {
         return;
     }
     for (restore, check) in &all {
-        let whose = restore.unwrap_or("the run");
+        let whose = visible(restore.unwrap_or("the run"));
         match check.status {
             CheckStatus::Failed => {
-                let why = check.message.as_deref().unwrap_or_default();
-                let _ = writeln!(text, "{whose}: check {} failed: {why}", check.name);
+                let why = visible(check.message.as_deref().unwrap_or_default());
+                let name = visible(&check.name);
+                let _ = writeln!(text, "{whose}: check {name} failed: {why}");
                 if let Some(last) = check
                     .output
                     .lines()
                     .rev()
                     .find(|line| !line.trim().is_empty())
                 {
-                    let _ = writeln!(text, "  its last words: {}", last.trim());
+                    let _ = writeln!(text, "  its last words: {}", visible(last.trim()));
                 }
             }
             CheckStatus::Running => {
-                let _ = writeln!(text, "{whose}: check {} is not over", check.name);
+                let _ = writeln!(text, "{whose}: check {} is not over", visible(&check.name));
             }
             CheckStatus::Passed | CheckStatus::NotRun => {}
         }

@@ -11,6 +11,7 @@ use super::duration;
 use super::run::{
     CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, RunStatus,
 };
+use crate::diagnostic::visible_lines;
 
 /// As JUnit XML.
 #[must_use]
@@ -53,7 +54,9 @@ pub fn run_junit(report: &RunReport) -> String {
     let all = [restores, checks, objectives, cleanup];
     junit.add_test_suites(all.into_iter().filter(|suite| !suite.test_cases.is_empty()));
     // A writer into memory: it does not fail.
-    junit.to_string().unwrap_or_default()
+    let text = junit.to_string().unwrap_or_default();
+    // XML has no place for some of what can be in a text, escaped or not.
+    visible_lines(&text).into_owned()
 }
 
 fn suite(name: &str, report: &RunReport) -> TestSuite {

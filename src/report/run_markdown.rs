@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::markdown::{block, code_in_cell as code, escaped};
 use super::run::{
     CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, RunStatus, Verdict,
 };
@@ -221,8 +222,7 @@ fn checks(report: &RunReport, text: &mut String) {
         let lines: Vec<&str> = check.output.lines().collect();
         let from = lines.len().saturating_sub(LINES);
         if !lines.is_empty() {
-            let fence = fence(&check.output);
-            let _ = writeln!(text, "\n{fence}text\n{}\n{fence}", lines[from..].join("\n"));
+            let _ = write!(text, "\n{}", block("text", &lines[from..].join("\n")));
         }
     }
 }
@@ -230,44 +230,5 @@ fn checks(report: &RunReport, text: &mut String) {
 fn more(rows: usize, text: &mut String) {
     if rows > ROWS {
         let _ = writeln!(text, "\n… and {} more.", rows - ROWS);
-    }
-}
-
-/// A fence that nothing in the text closes.
-fn fence(text: &str) -> String {
-    let longest = text
-        .split(|c| c != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or_default();
-    "`".repeat(longest.max(2) + 1)
-}
-
-/// Text on one line of a table, with nothing in it that Markdown or HTML would obey.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '\n' | '\r' | '\t' => safe.push(' '),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' | '~' | '@' | '!' => {
-                safe.push('\\');
-                safe.push(c);
-            }
-            c if c.is_control() => {}
-            c => safe.push(c),
-        }
-    }
-    safe
-}
-
-/// A name of AWS's as code.
-fn code(text: &str) -> String {
-    if text.contains(['`', '|', '\n']) {
-        escaped(text)
-    } else {
-        format!("`{text}`")
     }
 }

@@ -1,6 +1,6 @@
 //! `status`: the runs known here and where each restore stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::columns::columns;
 use super::notices::minute;
+use crate::diagnostic::visible;
 use crate::diff::{Check, Deletion, Job, Stage};
 use crate::execute::{Endpoint, History};
-use crate::render::Target;
+use crate::render::{REDACTED, Target};
 
 /// One run and its restores.
 #[derive(Debug, Serialize)]
@@ -120,6 +121,15 @@ impl StatusRow {
         }
     }
 
+    /// Leaves out what could tell a secret that can be guessed.
+    pub fn conceal(&mut self, restores: &HashSet<String>) {
+        for (name, restore) in &mut self.restores {
+            if restores.contains(name) {
+                REDACTED.clone_into(&mut restore.token);
+            }
+        }
+    }
+
     /// What AWS says of a restore's job now. The next run writes it down; this is for the eye.
     pub fn see(&mut self, restore: &str, job: Job) {
         if let Some(restore) = self.restores.get_mut(restore) {
@@ -179,7 +189,7 @@ pub fn status_human(rows: &[StatusRow], state: &str) -> String {
     let mut text = String::new();
     for row in rows {
         let held = match &row.held_by {
-            Some(owner) => format!(" (worked on by {owner})"),
+            Some(owner) => format!(" (worked on by {})", visible(owner)),
             None => String::new(),
         };
         let _ = writeln!(text, "{} run {}{}{held}", row.plan, row.run_id, course(row));

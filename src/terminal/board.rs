@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::tally::Tally;
+use crate::diagnostic::visible;
 use crate::execute::Event;
 
 /// Rows for what runs: the first to have begun, which are those to worry about.
@@ -77,7 +78,7 @@ impl Board {
             Event::Refused { .. } | Event::Rejected { .. } => self.fail(event, verbose),
             Event::Seen { restore, status } => {
                 if let Some(row) = self.shown.get(restore) {
-                    row.set_message(format!("{restore}  {status}"));
+                    row.set_message(visible(&format!("{restore}  {status}")).into_owned());
                 }
             }
             _ => {}
@@ -99,7 +100,7 @@ impl Board {
             ProgressBar::no_length().with_elapsed(since),
         );
         below.set_style(style("  {elapsed_precise}  {wide_msg}"));
-        below.set_message(restore.to_owned());
+        below.set_message(visible(restore).into_owned());
         below.enable_steady_tick(Duration::from_secs(1));
         self.shown.insert(restore.to_owned(), below);
     }
@@ -133,7 +134,7 @@ impl Board {
         }
         let row = self.rows.add(ProgressBar::no_length());
         row.set_style(style("  {wide_msg:.red}"));
-        row.set_message(words);
+        row.set_message(visible(&words).into_owned());
         self.failed.push_back(row);
     }
 }

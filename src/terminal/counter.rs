@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Style;
+use crate::diagnostic::visible;
 
 /// Things between two lines.
 const LINE_EVERY: usize = 1000;
@@ -65,8 +66,9 @@ impl Counter {
 
     /// Something to say meanwhile.
     pub fn line(&mut self, text: &str) {
+        let text = visible(text);
         match self.style {
-            Style::Bar => self.bar.println(text),
+            Style::Bar => self.bar.println(&*text),
             Style::Lines => {
                 // Nobody is left to tell where this fails.
                 let _ = writeln!(self.out, "{text}");

@@ -12,6 +12,7 @@ pub use counter::Counter;
 
 use std::io::Write;
 
+use crate::diagnostic::visible;
 use crate::execute::{Event, Observer, Recorded};
 use board::Board;
 use tally::{Pace, Tally};
@@ -83,7 +84,7 @@ impl Screen {
     }
 
     fn line(&mut self, recorded: &Recorded, words: &str) {
-        let text = format!("{}  {words}", recorded.at.strftime("%H:%M:%S"));
+        let text = format!("{}  {}", recorded.at.strftime("%H:%M:%S"), visible(words));
         match (&self.board, self.style) {
             (Some(board), _) => board.line(&text),
             (None, Style::Lines) => {

@@ -72,7 +72,7 @@ fn a_file_that_is_no_text() {
 error[yaml/encoding]: this is not UTF-8, from byte 18 on
  --> binary.yaml:2:11
   |
-2 | restores: ��
+2 | ************
   |           ^
   |
   = help: save the file as UTF-8; a plan is a text file

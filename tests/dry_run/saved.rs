@@ -199,7 +199,7 @@ fn a_saved_plan_is_refused_where_anything_is_other_than_it_was() {
         .assert()
         .code(64)
         .stderr_eq(
-            "...\nerror: -o plan.yaml: this file is no saved plan, and is not written over\n",
+            "error: plan.yaml: this file is a plan, no saved plan, and is not written over; give another name\n",
         );
     assert_eq!(
         std::fs::read_to_string(path.join("plan.yaml")).unwrap(),
@@ -364,19 +364,31 @@ async fn a_secret_is_never_in_a_saved_plan() {
     tokio::task::spawn_blocking(move || {
         redrill(&path)
             .env("REDRILL_VAR_PASSWORD", "cnry")
-            .args(["plan", "plan.yaml", "-q", "--only", "files", "-o", "saved.json"])
+            .args([
+                "plan",
+                "plan.yaml",
+                "-q",
+                "--only",
+                "files",
+                "-o",
+                "saved.json",
+            ])
             .assert()
             .success();
         let text = std::fs::read_to_string(path.join("saved.json")).unwrap();
         assert!(!text.contains("cnry"), "{text}");
         assert!(!text.contains(&redrill::plan::sha256("\"cnry\"")), "{text}");
-        let run = || redrill(&path).args(["run", "saved.json", "--yes", "-q", "--endpoint-url", &url]);
-        run().assert().code(4).stderr_eq("...\nerror[vars/missing][..]\n...\n");
+        let run =
+            || redrill(&path).args(["run", "saved.json", "--yes", "-q", "--endpoint-url", &url]);
+        run()
+            .assert()
+            .code(4)
+            .stderr_eq("...\nerror[vars/missing][..]\n...\n");
         run()
             .env("REDRILL_VAR_PASSWORD", "wrong")
             .assert()
             .code(4)
-            .stderr_eq("...\n  `files`: `CreationToken` holds a secret, and the request is not the one that its token was made of\n...\n");
+            .stderr_eq("...\n  a secret has changed, of `files`\n...\n");
         run().args(["--var", "password=cnry"]).assert().success();
     })
     .await

@@ -1,46 +1,139 @@
 //! How to go on.
 
+use std::fmt::Write as _;
+
 use super::Context;
-use crate::render::Secrets;
+use crate::diagnostic::is_hidden;
+use crate::plan::Planner;
+use crate::render::REDACTED;
 
 /// The command as it was typed, for the line that says how to go on.
-pub(super) fn again(context: &Context<'_>, secrets: &Secrets) -> String {
-    let typed = context.environment.typed();
-    let words = std::iter::once(context.environment.program.clone()).chain(typed);
-    pasted(words, secrets)
+#[derive(Clone, Debug, Default)]
+pub(super) struct Again {
+    /// To be pasted into a shell. No secret is in it, and nothing that stands for one.
+    pub(super) command: String,
+    /// The secrets that were typed, by name: they have to be given again.
+    secrets: Vec<String>,
 }
 
-/// The same for another run: without its id, which is to follow.
-pub(super) fn anew(context: &Context<'_>, secrets: &Secrets) -> String {
-    const RUN_ID: &str = "--run-id";
-    let mut words = vec![context.environment.program.clone()];
-    let mut typed = context.environment.typed().into_iter();
-    while let Some(word) = typed.next() {
-        if word == RUN_ID {
-            typed.next();
-        } else if !word.starts_with("--run-id=") {
-            words.push(word);
+impl Again {
+    /// The command of this process, for a plan.
+    pub(super) fn of(context: &Context<'_>, planner: &Planner) -> Self {
+        let program = context.environment.program.clone();
+        Self::typed(program, context.environment.typed(), planner)
+    }
+
+    /// The same for another run: without its id, which is to follow.
+    pub(super) fn anew(context: &Context<'_>, planner: &Planner) -> Self {
+        const RUN_ID: &str = "--run-id";
+        let mut typed = Vec::new();
+        let mut words = context.environment.typed().into_iter();
+        while let Some(word) = words.next() {
+            if word == RUN_ID {
+                words.next();
+            } else if !word.starts_with("--run-id=") {
+                typed.push(word);
+            }
+        }
+        Self::typed(context.environment.program.clone(), typed, planner)
+    }
+
+    fn typed(program: String, typed: Vec<String>, planner: &Planner) -> Self {
+        const ONCE: [&str; 4] = ["--retry-failed", "--adopt", "--start-anyway", "--take-over"];
+        let secrets = planner.secrets();
+        let mut again = Self {
+            command: quoted(&program),
+            secrets: Vec::new(),
+        };
+        let mut words = typed.into_iter();
+        while let Some(word) = words.next() {
+            let (option, value) = match word.split_once('=') {
+                Some((option, value)) => (option, Some(value.to_owned())),
+                None => (word.as_str(), None),
+            };
+            if ONCE.contains(&option) {
+                continue;
+            }
+            if option == "--var" {
+                let given = value.or_else(|| words.next()).unwrap_or_default();
+                let name = given.split('=').next().unwrap_or_default().to_owned();
+                let is_secret = matches!(planner.variables().get(&name), Some(None));
+                if is_secret || secrets.redact_text(&given) != given {
+                    again.secrets.push(name);
+                } else {
+                    let _ = write!(again.command, " --var {}", quoted(&given));
+                }
+                continue;
+            }
+            let shown = secrets.redact_text(&word);
+            // A word that cannot be shown is left for whoever typed it.
+            let shown = shown.replace(REDACTED, "…");
+            let _ = write!(again.command, " {}", quoted(&shown));
+        }
+        again.secrets.dedup();
+        again
+    }
+
+    /// What has to be given besides, as a line; none where the command is enough.
+    pub(super) fn besides(&self) -> Option<String> {
+        if self.secrets.is_empty() {
+            return None;
+        }
+        let names: Vec<String> = self
+            .secrets
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        Some(format!(
+            "give {} again, which is not printed: with --var, in a --var-file, or as REDRILL_VAR_<NAME>\n",
+            names.join(" and ")
+        ))
+    }
+}
+
+/// A word as a shell reads it; what is not seen is written out, as in the `$'…'` of every shell of today.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if !word.contains(is_hidden) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let mut quoted = String::from("$'");
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' => {
+                quoted.push('\\');
+                quoted.push(c);
+            }
+            c if is_hidden(c) => {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    // Three digits, which no digit behind them can make another.
+                    let _ = write!(quoted, "\\{byte:03o}");
+                }
+            }
+            c => quoted.push(c),
         }
     }
-    pasted(words, secrets)
+    quoted.push('\'');
+    quoted
 }
 
-fn pasted(words: impl IntoIterator<Item = String>, secrets: &Secrets) -> String {
-    let words: Vec<String> = words
-        .into_iter()
-        .filter(|word| {
-            let word = word.split('=').next().unwrap_or(word);
-            !["--retry-failed", "--adopt", "--start-anyway", "--take-over"].contains(&word)
-        })
-        .map(|word| secrets.redact(&word).into_owned())
-        .map(|word| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
-            if !word.is_empty() && word.chars().all(plain) {
-                word
-            } else {
-                format!("'{}'", word.replace('\'', r"'\''"))
-            }
-        })
-        .collect();
-    words.join(" ")
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn reliability_r6_25_a_word_to_paste_is_one_word_without_controls() {
+        for (word, shown) in [
+            ("plan.yaml", "plan.yaml"),
+            ("", "''"),
+            ("it's; rm", r"'it'\''s; rm'"),
+            ("a\u{1b}[31m'b\\\n", r"$'a\033[31m\'b\\\012'"),
+            ("\u{202e}x", r"$'\342\200\256x'"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
+    }
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::again::again;
+use super::again::Again;
 use super::deletions::{Confirmation, Touched};
+use super::world::{World, with_roles};
 use super::{Context, check_account, endpoint};
 use crate::aws::Aws;
 use crate::cleanup::{
@@ -18,8 +19,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Signals;
 use crate::diff::{ApiError, Fault, Job, JobQuery, Reader};
 use crate::execute::{
-    Clock, Ended, Event, History, Journal as _, NestedJob, Observer, Places, Recorded, Stopped,
-    SystemClock, replay,
+    Clock, Ended, Event, History, Journal as _, NestedJob, Observer, Places, Recorded, Redacting,
+    Stopped, SystemClock, replay,
 };
 use crate::journal::{self, Journal, Owner};
 use crate::render::Target;
@@ -46,10 +47,13 @@ pub(super) async fn cleanup(
     let directory = journal::directory(&arguments.state.state, &name, run_id);
     let mut events = journal::read(&directory)?;
     let known = Places::of(&events);
-    let targets = &known.targets;
+    let targets = &with_roles(&known.targets, planner);
     if targets.is_empty() {
         return Err(super::no_such_run(&arguments.state.state, &name, run_id));
     }
+    let settings = context.all_settings(&arguments.aws, targets)?;
+    let world = World::new(None, settings);
+    world.reveal_in(&mut events).await;
     let history = History::of(&events).map_err(Stopped::from)?;
     let mut levels = plan(&events, &protect, &known)?;
     let is_empty = |levels: &[Vec<Item>]| count(levels, is_deletion) == 0;
@@ -129,10 +133,13 @@ pub(super) async fn cleanup(
     let terminated = signals.terminated();
     // Another cleanup may have worked between the question and the lock.
     let mut events = Vec::new();
-    let mut journal = Journal::open(&directory, &owner, false, |recorded| {
+    let journal = Journal::open(&directory, &owner, false, |recorded| {
         events.push(recorded);
         Ok::<(), journal::Error>(())
     })?;
+    let secrets = planner.secrets();
+    let mut journal = Redacting::new(journal, secrets);
+    world.reveal_in(&mut events).await;
     let had = events.len();
     let known = Places::of(&events);
     let mut levels = everywhere.look(&mut events, &protect, &known).await?;
@@ -156,7 +163,7 @@ pub(super) async fn cleanup(
         resources: &everywhere,
         journal,
         clock: &SystemClock,
-        observer: &mut |recorded: &Recorded| screen.observe(recorded),
+        observer: &mut |recorded: &Recorded| screen.observe(&recorded.redacted(secrets)),
         control: signals.control,
     }
     .carry_out(&levels)
@@ -177,14 +184,16 @@ pub(super) async fn cleanup(
         text.push_str(&format!("left: {}{by}  {arn}  {why}\n", item.restore));
     }
     if cleaned.ended != Ended::Finished {
+        let again = Again::of(context, planner);
         let open = count(&levels, |fate| {
             matches!(fate, Fate::Delete { .. } | Fate::Gone | Fate::Left(_))
         })
         .saturating_sub(cleaned.gone + cleaned.left.len());
         text.push_str(&format!(
             "stopped: {open} not looked at to the end; a deletion that was asked for goes on at AWS\ngo on with: {}\n",
-            again(context, planner.secrets())
+            again.command
         ));
+        text.push_str(&again.besides().unwrap_or_default());
     }
     context.output.result(&text)?;
     Ok(match cleaned.ended {

@@ -7,7 +7,7 @@ use super::Context;
 use super::run::Execution;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::files;
+use crate::cli::writing::{Kind, Output};
 use crate::diff::{Action, Diff, Wanted};
 use crate::execute::{Ended, History, Recorded};
 use crate::journal;
@@ -54,12 +54,17 @@ pub(super) fn conclude(
         }
     }
     for (format, file) in &execution.report.reports {
-        files::write_with(file, |out| format.write(&report, out))?;
+        Output::new(file, Kind::Report).write_with(|out| format.write(&report, out))?;
     }
     match execution.report.format {
         HumanOrJson::Json => context.output.result_with(|out| report.write_json(out)),
         HumanOrJson::Human => {
-            let text = run_human(&report, &execution.again);
+            let mut text = run_human(&report, &execution.again.command);
+            if matches!(report.verdict, Verdict::Failed | Verdict::Unfinished)
+                && let Some(besides) = execution.again.besides()
+            {
+                text.push_str(&besides);
+            }
             context.output.result(&text)
         }
     }?;

@@ -220,7 +220,12 @@ impl Execution<'_> {
                 "redrill plan {} --run-id {free} -o FILE, then redrill run FILE",
                 self.file.display()
             ),
-            None => format!("{} --run-id {free}", self.anew),
+            None => {
+                let besides = self.anew.besides().unwrap_or_default();
+                format!("{} --run-id {free}\n{besides}", self.anew.command)
+                    .trim_end()
+                    .to_owned()
+            }
         }
     }
 }

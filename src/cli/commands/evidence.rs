@@ -7,8 +7,9 @@ use crate::cli::afterwards::{Evidence, EvidenceCommand};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::tree::Tree;
+use crate::cli::writing::{Kind, Output, write_tree};
 use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};
-use crate::execute::{Endpoint, Stopped, replay};
+use crate::execute::{Endpoint, Recorded, Stopped, replay};
 use crate::journal;
 use crate::pipeline;
 use crate::plan::sha256;
@@ -55,15 +56,21 @@ fn make(
     let Some(planner) = front.planner else {
         return Err(Failure::Findings(super::sorted(front.findings)));
     };
+    context.output.hide(planner.secrets());
     let name = planner.document().plan.value.clone();
     let directory = journal::directory(&arguments.state.state, &name, run_id);
-    let segments = journal::segments(&directory)?;
+    let mut segments = journal::segments(&directory)?;
     let parts = segments
         .iter()
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-    let events = journal::parse(parts)?;
+    let mut events = journal::parse(parts)?;
     if events.is_empty() {
         return Err(super::no_such_run(&arguments.state.state, &name, run_id));
+    }
+    let is_guessable = |recorded: &Recorded| recorded.clone().unguessable() != *recorded;
+    if events.iter().any(is_guessable) {
+        segments = journal::rewritten(&segments, Recorded::unguessable)?;
+        events = events.into_iter().map(Recorded::unguessable).collect();
     }
     replay(&events).map_err(Stopped::from)?;
     let report = run_report(&name, run_id, events.iter().collect());
@@ -99,9 +106,9 @@ fn make(
             path: output.to_owned(),
             source,
         })?;
-        files::write(output, bytes)?;
+        Output::new(output, Kind::Evidence).write(bytes)?;
     } else {
-        files::write_tree(output, &bundle)?;
+        write_tree(output, &bundle)?;
     }
     context.output.result(&format!(
         "{}: evidence of {name} run {run_id}: {}, {} files\n{}",

@@ -7,9 +7,10 @@ use super::Context;
 use super::inventory::by_owner;
 use super::reading::{Place, narrate, settings};
 use crate::author::{Chosen, Head, PassedOver, latest, plan};
-use crate::cli::arguments::Init;
+use crate::cli::authoring::Init;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
+use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::suggest;
 use crate::diff::{RecoveryPoint, Sources};
 use crate::inventory::{Listed, Recorded, Wanted, ask, list};
@@ -17,8 +18,10 @@ use crate::terminal::{Counter, Style};
 use crate::validate::Rules;
 
 pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    if let Some(path) = &arguments.output {
-        files::check_place(path, arguments.force)?;
+    let output = arguments.output.as_ref();
+    let output = output.map(|path| Output::new(path, Kind::Plan).forced(arguments.force));
+    if let Some(output) = &output {
+        output.check()?;
     }
     let (account, region, written) = match &arguments.inventory {
         Some(path) => {
@@ -37,9 +40,9 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
             (account, region, written)
         }
     };
-    match &arguments.output {
-        Some(path) => files::write_whole(path, &written.text, arguments.force)?,
-        None => context.output.result(&written.text)?,
+    match &output {
+        Some(output) => output.write(&written.text)?,
+        None => context.output.document(&written.text)?,
     }
     let name = arguments.output.as_ref().map_or_else(
         || "PLAN".to_owned(),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Context;
 use super::reading::{Place, narrate, settings};
-use crate::cli::arguments::Inventory;
+use crate::cli::authoring::Inventory;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::files;
+use crate::cli::writing::{Kind, Output};
 use crate::inventory::{Wanted, collect, text};
 use crate::render::VaultName;
 
@@ -22,7 +22,9 @@ pub(super) async fn inventory(
         shared: None,
     };
     if let Some(path) = &arguments.output {
-        files::check_place(path, true)?;
+        Output::new(path, Kind::Inventory { points: None })
+            .forced(arguments.force)
+            .check()?;
     }
     let mut regions: Vec<Option<&String>> = Vec::new();
     for region in &arguments.regions {
@@ -86,8 +88,13 @@ pub(super) async fn inventory(
     }
     let text = text(&all);
     match &arguments.output {
-        Some(path) => files::write_whole(path, &text, true)?,
-        None => context.output.result(&text)?,
+        Some(path) => {
+            let points = Some(points);
+            Output::new(path, Kind::Inventory { points })
+                .forced(arguments.force)
+                .write(&text)?;
+        }
+        None => context.output.document(&text)?,
     }
     context.output.note(&format!(
         "{points} recovery points in {vaults} vaults{}",

@@ -9,8 +9,8 @@ use super::world::World;
 use super::{Context, Loaded, unknown};
 use crate::cli::arguments::{InputOptions, Lock as Arguments};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::files;
 use crate::cli::tree::Tree;
+use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::Finding;
 use crate::diff::{Sources, lock};
 use crate::execute::{Clock, SystemClock};
@@ -109,7 +109,7 @@ pub(super) async fn lock(
     }
     let all: Vec<(&str, Resolved)> = restores().collect();
     let pairs = || all.iter().map(|(name, resolved)| (*name, resolved));
-    files::write_whole(&path, &lock_text(&plan.name, pairs()), true)?;
+    Output::new(&path, Kind::Lock).write(lock_text(&plan.name, pairs()))?;
     let total = format!(
         "{}: {count} locked, {} of them looked up now\n",
         path.display(),

@@ -105,7 +105,7 @@ pub(super) fn run(
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut super::command(), "redrill", &mut script);
-            context.output.result(&String::from_utf8_lossy(&script))?;
+            context.output.exact(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Done)
         }
         Command::Licenses => {
@@ -117,7 +117,7 @@ pub(super) fn run(
             clap_mangen::Man::new(super::command())
                 .render(&mut page)
                 .map_err(|err| Failure::System(err.to_string()))?;
-            context.output.result(&String::from_utf8_lossy(&page))?;
+            context.output.exact(&String::from_utf8_lossy(&page))?;
             Ok(Exit::Done)
         }
     }
@@ -169,6 +169,7 @@ impl Context<'_> {
         let mut inputs = Inputs {
             environment: self.environment.vars.clone(),
             command_line: options.vars.clone(),
+            own_credentials: self.environment.credentials.clone(),
             ..Inputs::default()
         };
         for path in &options.var_files {
@@ -183,16 +184,19 @@ impl Context<'_> {
     }
 
     /// Reads a plan; its errors end the command.
-    fn load(&self, path: &Path, options: &InputOptions) -> Result<Loaded, Failure> {
+    fn load(&mut self, path: &Path, options: &InputOptions) -> Result<Loaded, Failure> {
         let source = files::source(path)?;
         let mut inputs = self.inputs(Tree::Working, options)?;
         inputs.missing = Missing::Refused;
         let front = pipeline::read(&source, &options.run_id, &inputs, &self.rules);
         match front.planner {
-            Some(planner) => Ok(Loaded {
-                planner,
-                findings: front.findings,
-            }),
+            Some(planner) => {
+                self.output.hide(planner.secrets());
+                Ok(Loaded {
+                    planner,
+                    findings: front.findings,
+                })
+            }
             None => Err(Failure::Findings(sorted(front.findings))),
         }
     }

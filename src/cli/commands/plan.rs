@@ -10,6 +10,7 @@ use super::{Asked, Context, Loaded, POINTS_FOR_RULES, chosen, endpoint, lock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::Severity;
 use crate::diff::{
     Action, Compared, Comparing, Diff, Review, Sense, Wanted, compare, compare_sources,
@@ -22,6 +23,9 @@ use crate::render::{Known, Resolved};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    if let Some(path) = &arguments.out {
+        Output::new(path, Kind::SavedPlan).check()?;
+    }
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
@@ -48,6 +52,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         (history.world().zip(here.as_ref())).is_some_and(|(there, here)| there.differs_from(here));
     let observed = std::mem::take(&mut history.observed);
     let mut known = pipeline::known(&observed);
+    world.reveal(&mut known).await;
     let asked = Asked {
         only: &arguments.only.only,
         start,
@@ -107,13 +112,12 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         endpoint: asked.as_ref(),
         notice: notice.as_deref(),
     };
-    let text = match arguments.format {
-        DryRunFormat::Human => dry_run_human(&run),
-        DryRunFormat::Json => dry_run_json(&run),
-        DryRunFormat::Markdown => dry_run_markdown(&run),
-        DryRunFormat::Github => dry_run_github(&run),
-    };
-    context.output.result(&text)?;
+    match arguments.format {
+        DryRunFormat::Human => context.output.result(&dry_run_human(&run)),
+        DryRunFormat::Json => context.output.document(&dry_run_json(&run)),
+        DryRunFormat::Markdown => context.output.result(&dry_run_markdown(&run)),
+        DryRunFormat::Github => context.output.exact(&dry_run_github(&run)),
+    }?;
     if let Some(path) = arguments.out.as_ref().filter(|_| !is_elsewhere) {
         let position = counter.position();
         super::saved::save(path, arguments, &loaded, &plan, &diff, position)?;

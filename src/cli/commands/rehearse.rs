@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::again::Again;
 use super::emulator::{faults, quotas, refused};
 use super::run::{Execution, execute};
 use super::world::World;
@@ -96,8 +97,8 @@ pub(super) async fn rehearse(
             into_existing: true,
             ..Policy::default()
         },
-        again: String::new(),
-        anew: String::new(),
+        again: Again::default(),
+        anew: Again::default(),
         // A check that asks AWS asks the emulator, and cannot ask anybody else.
         environment: [
             ("AWS_ENDPOINT_URL", emulator.url().as_str()),

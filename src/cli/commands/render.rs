@@ -34,7 +34,7 @@ pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Res
         complete(&plan, &only, loaded.planner.secrets())?;
     }
     let text = requests(&plan, &only, format, loaded.planner.secrets());
-    context.output.result(&text)?;
+    context.output.document(&text)?;
     Ok(Exit::Done)
 }
 

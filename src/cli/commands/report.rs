@@ -4,12 +4,13 @@ use super::Context;
 use crate::cli::afterwards::Report;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::files;
+use crate::cli::writing::{Kind, Output, check_reports};
 use crate::execute::{Stopped, replay};
 use crate::journal;
 use crate::report::{RunReport, compare, run_human, run_report};
 
 pub(super) fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    check_reports(&arguments.report.reports)?;
     let plan = super::plan_name(&arguments.plan)?;
     let read = |run_id: &str| -> Result<RunReport, Failure> {
         let directory = journal::directory(&arguments.state.state, &plan, run_id);
@@ -25,7 +26,7 @@ pub(super) fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Ex
         report.compared = Some(compare(&report, &read(other)?));
     }
     for (format, path) in &arguments.report.reports {
-        files::write_with(path, |out| format.write(&report, out))?;
+        Output::new(path, Kind::Report).write_with(|out| format.write(&report, out))?;
     }
     match arguments.report.format {
         HumanOrJson::Json => context.output.result_with(|out| report.write_json(out)),

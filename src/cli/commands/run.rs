@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::again::{again, anew};
+use super::again::Again;
 use super::conclude::{Course, conclude};
 use super::conflicts::{Unsaid, check_opened, refuse_cleaned_up, refuse_conflicts};
 use super::programs::{Due, Programs};
@@ -20,6 +20,7 @@ use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
+use crate::cli::writing::check_reports;
 use crate::diff::{Action, Diff, Review, Saved, Stage, Wanted, due_after};
 use crate::execute::{
     Clock, Ended, Endpoint, Engine, Event, History, Outline, Policy, Recorded, Stopped,
@@ -108,8 +109,8 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         rehearsal: false,
         endpoint: super::endpoint::of_all(&aws).await?,
         profile: (arguments.aws.profile.clone()).or_else(|| context.environment.profile.clone()),
-        again: again(context, loaded.planner.secrets()),
-        anew: anew(context, loaded.planner.secrets()),
+        again: Again::of(context, &loaded.planner),
+        anew: Again::anew(context, &loaded.planner),
         saved: saved.as_ref(),
         lock,
         checks_lock: true,
@@ -155,9 +156,9 @@ pub(super) struct Execution<'a> {
     /// Whether nobody will take this run up again.
     pub(super) in_passing: bool,
     pub(super) policy: Policy,
-    pub(super) again: String,
+    pub(super) again: Again,
     /// The same for a new run, but for its id.
-    pub(super) anew: String,
+    pub(super) anew: Again,
     /// What checks find in their environment of AWS.
     pub(super) environment: Vec<(String, Option<String>)>,
     pub(super) rehearsal: bool,
@@ -183,6 +184,7 @@ pub(super) async fn execute<C: Clock>(
     let name = loaded.planner.document().plan.value.clone();
     // Names become directories: a plan whose name was refused has no journal.
     super::refuse(loaded.findings.clone())?;
+    check_reports(&execution.report.reports)?;
     let directory = journal::directory(&execution.state, &name, execution.run_id);
 
     // What was before is read without the lock first: the question comes before anything is created.
@@ -192,6 +194,8 @@ pub(super) async fn execute<C: Clock>(
     let before = before.history;
     endpoint::check(&before, aws, &name, &execution).await?;
     let mut known = pipeline::known(&before.observed);
+    let asked_again = World::Aws(aws.to_vec());
+    asked_again.reveal(&mut known).await;
     let start = before.start().unwrap_or_else(|| clock.now());
     let asked = Asked {
         only: &execution.wanted.only,
@@ -312,6 +316,7 @@ pub(super) async fn execute<C: Clock>(
     let now = now.history;
     endpoint::check_recorded(&now, &name, &execution)?;
     let mut known_now = pipeline::known(&now.observed);
+    asked_again.reveal(&mut known_now).await;
     known_now.sources = known.sources;
     let mut diff = pipeline::changes(&plan, &now.observed, &execution.wanted);
     refuse_conflicts(loaded, &plan, &diff, &execution)?;

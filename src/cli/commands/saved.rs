@@ -9,6 +9,7 @@ use super::{Context, Loaded};
 use crate::cli::arguments::{DryRun, InputOptions, Run};
 use crate::cli::exit::Failure;
 use crate::cli::files;
+use crate::cli::writing::{Kind, Output};
 use crate::diff::{Diff, Digested, Position, Saved, SavedError, SavedInputs, Wanted};
 use crate::execute::{Counter, Event, Recorded};
 use crate::plan::{Plan, Planner, sha256};
@@ -32,16 +33,6 @@ pub(super) fn save(
             "-o needs the plan's path, not standard input: `redrill run` looks whether it has changed".to_owned(),
         ));
     }
-    // A slip of the fingers would cost the plan itself.
-    if let Ok(there) = files::text(path)
-        && !there.is_empty()
-        && !Saved::is_one(&there)
-    {
-        return Err(Failure::Usage(format!(
-            "-o {}: this file is no saved plan, and is not written over",
-            path.display()
-        )));
-    }
     let saved = Saved::new(
         plan,
         diff,
@@ -50,7 +41,7 @@ pub(super) fn save(
         position,
         (arguments.only.only.clone(), arguments.retry_failed),
     );
-    files::write_private(path, &saved.text())
+    Output::new(path, Kind::SavedPlan).write(saved.text())
 }
 
 /// What a plan was made of.

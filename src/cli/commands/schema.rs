@@ -24,6 +24,6 @@ pub(super) fn schema(arguments: &Schema, context: &mut Context<'_>) -> Result<Ex
                 ))
             })?
     };
-    context.output.result(&text)?;
+    context.output.document(&text)?;
     Ok(Exit::Done)
 }

@@ -1,15 +1,20 @@
 //! `redrill status [PLAN]`
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Context;
 use crate::aws::{Aws, Reads};
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Status};
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Stage;
-use crate::execute::{Clock as _, History, Places, Stopped, SystemClock, glance};
+use crate::execute::{Clock as _, Event, History, Places, Stopped, SystemClock, glance};
 use crate::journal;
+use crate::render::REDACTED;
 use crate::report::{StatusRow, status_human, status_json};
+
+/// In place of AWS's words of a restore that was sent a secret: without the plan's variables nobody can take it out.
+const NOT_SHOWN: &str =
+    "AWS gives a reason, which is not shown: the request holds a secret; `redrill run` shows it";
 
 pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let state = &arguments.state.state;
@@ -26,24 +31,44 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
         let directory = journal::directory(state, &plan, &run);
         let mut history = History::default();
         let mut places = Places::default();
+        let mut secretive = HashSet::new();
         journal::each(&directory, |recorded| {
+            if let Event::Intended {
+                restore, request, ..
+            } = &recorded.event
+            {
+                if request.hides_secret() {
+                    secretive.insert(restore.clone());
+                }
+            }
             history.take(&recorded).map_err(Stopped::from)?;
             places.take(&recorded.event);
             Ok::<(), Failure>(())
         })?;
         let holder = journal::holder(&directory)?.map(|owner| owner.to_string());
         let mut row = StatusRow::new(plan, run, holder, &history, &places.targets);
+        row.conceal(&secretive);
         // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
         if row.held_by.is_none() && asks {
-            asks = refresh(&mut row, &history, &places, &arguments.aws, context).await?;
+            asks = refresh(
+                &mut row,
+                &history,
+                &places,
+                &secretive,
+                &arguments.aws,
+                context,
+            )
+            .await?;
         }
         rows.push(row);
     }
-    let text = match arguments.format {
-        HumanOrJson::Human => status_human(&rows, &state.to_string_lossy()),
-        HumanOrJson::Json => status_json(&rows),
-    };
-    context.output.result(&text)?;
+    match arguments.format {
+        HumanOrJson::Human => {
+            let text = status_human(&rows, &state.to_string_lossy());
+            context.output.result(&text)
+        }
+        HumanOrJson::Json => context.output.document(&status_json(&rows)),
+    }?;
     Ok(Exit::Done)
 }
 
@@ -52,6 +77,7 @@ async fn refresh(
     row: &mut StatusRow,
     history: &History,
     places: &Places,
+    secretive: &HashSet<String>,
     options: &AwsOptions,
     context: &mut Context<'_>,
 ) -> Result<bool, Failure> {
@@ -66,6 +92,13 @@ async fn refresh(
     }
     for (target, jobs) in places.targets.iter().zip(running) {
         if jobs.is_empty() {
+            continue;
+        }
+        let role = target.assume_role_arn.as_deref();
+        if role.is_some_and(|role| role.contains(REDACTED)) {
+            context.output.note(
+                "as of the journal, because the role that is assumed to ask AWS is a secret of the plan",
+            );
             continue;
         }
         let settings = context.settings(options, target)?;
@@ -84,8 +117,13 @@ async fn refresh(
         let what = "AWS to say how far the jobs are";
         match context.output.patiently(what, glance).await {
             Ok(jobs) => {
-                for job in jobs {
+                for mut job in jobs {
                     if let Some(restore) = restores.get(&*job.id) {
+                        // It may repeat the secret, which is not known here.
+                        if secretive.contains(*restore) {
+                            job.created_resource_arn = None;
+                            job.message = job.message.map(|_| NOT_SHOWN.to_owned());
+                        }
                         row.see(restore, job);
                     }
                 }

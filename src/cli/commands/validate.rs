@@ -79,7 +79,10 @@ fn report(
     let no_json = |err: serde_json::Error| Failure::System(err.to_string());
     let text = match arguments.format {
         FindingsFormat::Json => json(&findings).map_err(no_json)?,
-        FindingsFormat::Github => github(&findings),
+        FindingsFormat::Github => {
+            context.output.exact(&github(&findings))?;
+            String::new()
+        }
         FindingsFormat::Sarif => {
             let files: Vec<String> = arguments
                 .plans
@@ -93,7 +96,7 @@ fn report(
             summaries.iter().map(|line| format!("{line}\n")).collect()
         }
     };
-    context.output.result(&text)?;
+    context.output.document(&text)?;
     Ok(if failed { Exit::Invalid } else { Exit::Done })
 }
 

@@ -7,15 +7,16 @@ use tokio::sync::OnceCell;
 
 use crate::aws::{Aws, Reads, Settings, Writes};
 use crate::cli::exit::Failure;
-use crate::diff::{ApiError, PointQuery, RecoveryPoint, Sources, Vault};
-use crate::execute::Endpoint;
-use crate::inventory::Recorded;
-use crate::render::{SourceFacts, VaultName};
+use crate::diff::{ApiError, PointQuery, Reader as _, RecoveryPoint, Sources, Vault};
+use crate::execute::{Endpoint, Event, Recorded};
+use crate::inventory::Recorded as Inventory;
+use crate::plan::Planner;
+use crate::render::{Known, REDACTED, SourceFacts, Target, VaultName};
 
 /// Who is asked: one for each target of the plan.
 pub(super) enum World {
     /// A file, as a caller of each target sees it.
-    Inventory(Vec<Recorded>),
+    Inventory(Vec<Inventory>),
     /// AWS, connected already.
     Aws(Vec<Arc<Aws<Writes>>>),
     /// AWS, if there is a question at all.
@@ -30,7 +31,7 @@ pub(super) struct Elsewhere {
 
 impl World {
     /// An inventory where one was given, and AWS otherwise.
-    pub(super) fn new(inventory: Option<Vec<Recorded>>, settings: Vec<Settings>) -> Self {
+    pub(super) fn new(inventory: Option<Vec<Inventory>>, settings: Vec<Settings>) -> Self {
         match inventory {
             Some(inventory) => Self::Inventory(inventory),
             None => Self::Elsewhere(
@@ -67,6 +68,58 @@ impl World {
         super::endpoint::one(all).map(Some)
     }
 
+    /// Asks AWS again what jobs have made whose names hold a secret, which no journal has. Where nobody answers, they stay
+    /// as they are, and nothing is made of them.
+    pub(super) async fn reveal(&self, known: &mut Known) {
+        let hidden: Vec<(String, String)> = known
+            .created
+            .iter()
+            .filter(|(_, created)| created.resource_arn.contains(REDACTED))
+            .map(|(name, created)| (name.clone(), created.job_id.clone()))
+            .collect();
+        for (name, job_id) in hidden {
+            for reader in self.readers() {
+                if let Some(arn) = reader.made(&job_id).await
+                    && let Some(created) = Arc::make_mut(&mut known.created).get_mut(&name)
+                {
+                    created.resource_arn = arn;
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The same in what a journal has recorded.
+    pub(super) async fn reveal_in(&self, events: &mut [Recorded]) {
+        let mut jobs: BTreeMap<String, String> = BTreeMap::new();
+        for recorded in events {
+            match &mut recorded.event {
+                Event::Accepted { restore, job_id }
+                | Event::Adopted {
+                    restore, job_id, ..
+                } => {
+                    jobs.insert(restore.clone(), job_id.clone());
+                }
+                Event::Completed {
+                    restore,
+                    created_resource_arn: Some(arn),
+                    ..
+                } if arn.contains(REDACTED) => {
+                    let Some(job_id) = jobs.get(restore) else {
+                        continue;
+                    };
+                    for reader in self.readers() {
+                        if let Some(made) = reader.made(job_id).await {
+                            *arn = made;
+                            break;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// A reader for each target.
     pub(super) fn readers(&self) -> Vec<View<'_>> {
         match self {
@@ -77,14 +130,38 @@ impl World {
     }
 }
 
+/// The targets of a run with the roles to assume that its journal does not name, because they are secret.
+pub(super) fn with_roles(targets: &[Target], planner: &Planner) -> Vec<Target> {
+    let revealed = |target: &Target| {
+        let is_it = |of: &&Target| of.redacted(planner.secrets()) == *target;
+        planner
+            .targets()
+            .iter()
+            .find(is_it)
+            .unwrap_or(target)
+            .clone()
+    };
+    targets.iter().map(revealed).collect()
+}
+
 /// The world as one target sees it.
 pub(super) enum View<'a> {
-    Inventory(&'a Recorded),
+    Inventory(&'a Inventory),
     Aws(&'a Aws<Writes>),
     Elsewhere(&'a Elsewhere),
 }
 
 impl View<'_> {
+    /// What AWS says that a job has made.
+    async fn made(&self, job_id: &str) -> Option<String> {
+        let job = match self.at().await.ok()? {
+            At::Inventory(_) => return None,
+            At::Aws(aws) => aws.job(job_id).await,
+            At::Elsewhere(aws) => aws.job(job_id).await,
+        };
+        job.ok()?.created_resource_arn
+    }
+
     async fn at(&self) -> Result<At<'_>, ApiError> {
         Ok(match self {
             Self::Inventory(inventory) => At::Inventory(inventory),
@@ -100,7 +177,7 @@ impl View<'_> {
 }
 
 enum At<'a> {
-    Inventory(&'a Recorded),
+    Inventory(&'a Inventory),
     Aws(&'a Aws<Writes>),
     Elsewhere(&'a Aws<Reads>),
 }

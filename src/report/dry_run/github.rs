@@ -4,6 +4,7 @@
 
 use super::words::{class, counted, fate, key_change};
 use super::{DryRun, Row};
+use crate::diagnostic::workflow_command;
 use crate::diff::{Action, Class};
 
 /// Characters of one value: an annotation is a glance.
@@ -126,21 +127,7 @@ fn level(row: &Row<'_>) -> Level {
 }
 
 fn command(level: &str, file: &str, line: u32, title: &str, message: &str) -> String {
-    format!(
-        "::{level} file={},line={line},title={}::{}\n",
-        property(file),
-        property(title),
-        data(message)
-    )
-}
-
-/// Escaped as GitHub's own toolkit does it, so that no text of a plan is a command.
-fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    let line = line.to_string();
+    let properties = [("file", file), ("line", line.as_str()), ("title", title)];
+    workflow_command(level, &properties, message)
 }

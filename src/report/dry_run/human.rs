@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::words::{class, count, counted, fate, key_change, recovery_point, value, visible};
-use super::{DryRun, Row};
+use super::words::{class, count, counted, fate, key_change, recovery_point, value};
+use super::{DryRun, Row, Token};
+use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
 use crate::plan::Step;
 
@@ -26,7 +27,7 @@ pub fn dry_run_human(run: &DryRun<'_>) -> String {
         "{} run {}{at}, into {}",
         plan.name,
         plan.run_id,
-        plan.places()
+        visible(&plan.places())
     );
     if let Some((against, _)) = run.compared {
         let _ = writeln!(text, "against {against}: {}", run.differences());
@@ -49,7 +50,8 @@ pub fn dry_run_human(run: &DryRun<'_>) -> String {
     for name in &run.diff.lost {
         let _ = writeln!(
             text,
-            "  {name}: started by this run and still going on, but no longer in the plan: put it back"
+            "  {}: started by this run and still going on, but no longer in the plan: put it back",
+            visible(name)
         );
     }
     let folded = run.diff.changes.len() - rows.len();
@@ -98,16 +100,16 @@ impl Widths {
 fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) {
     let request = &row.step.draft.request;
     let target = row.target_name().map_or_else(String::new, |name| {
-        format!("{name:<width$}  ", width = widths.target)
+        format!("{:<width$}  ", visible(name), width = widths.target)
     });
     let _ = writeln!(
         text,
         "  {:<action$}  {:<name$}  {:<of_type$}  {target}{:<arn$}  {}",
         row.change.action.name(),
-        row.step.name,
+        visible(&row.step.name),
         visible(&request.resource_type),
         visible(&run.secrets.redact(&request.recovery_point_arn)),
-        token(row),
+        token(row, run),
         action = widths.action,
         name = widths.name,
         of_type = widths.of_type,
@@ -155,12 +157,13 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
     }
 }
 
-fn token(row: &Row<'_>) -> String {
-    match &row.change.token {
-        Some(token) => token.clone(),
-        None => {
+fn token(row: &Row<'_>, run: &DryRun<'_>) -> String {
+    match row.token(run.secrets) {
+        Token::Shown(token) => token.to_owned(),
+        Token::Secret => "(a token that is not shown: the request holds a secret)".to_owned(),
+        Token::Pending => {
             let waits: Vec<&str> = row.step.draft.pending.iter().map(String::as_str).collect();
-            format!("(waits for {})", waits.join(", "))
+            format!("(waits for {})", visible(&waits.join(", ")))
         }
     }
 }
@@ -170,7 +173,12 @@ pub(super) fn unchanged(run: &DryRun<'_>, step: &Step, keys: &[String]) -> Vec<(
     let subject = crate::diff::Subject::of_draft(&step.draft, &run.plan.targets[step.target])
         .redacted(run.secrets);
     keys.iter()
-        .filter_map(|key| Some((visible(key), value(subject.keys.get(key)?, LIMIT))))
+        .filter_map(|key| {
+            Some((
+                visible(key).into_owned(),
+                value(subject.keys.get(key)?, LIMIT),
+            ))
+        })
         .collect()
 }
 
@@ -183,11 +191,12 @@ fn removed(run: &DryRun<'_>, text: &mut String) {
             let value = subject
                 .as_ref()
                 .and_then(|subject| subject.keys.get(key)?.as_str());
-            visible(value.unwrap_or("?"))
+            visible(value.unwrap_or("?")).into_owned()
         };
         let _ = writeln!(
             text,
-            "  - {name}  {}  {}  removed",
+            "  - {}  {}  {}  removed",
+            visible(name),
             part("ResourceType"),
             part("RecoveryPointArn")
         );

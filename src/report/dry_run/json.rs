@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::words::age;
-use super::{DryRun, Row, Totals};
+use super::{DryRun, Row, Token, Totals};
 use crate::diff::{Action, Class, Fate, KeyChange, Restored};
 use crate::execute::Endpoint;
 use crate::plan::Request;
@@ -138,7 +138,11 @@ pub fn dry_run_json(run: &DryRun<'_>) -> String {
 
 fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
     let draft = &row.step.draft;
-    let request = match &row.change.token {
+    let token = match row.token(run.secrets) {
+        Token::Shown(token) => Some(token),
+        Token::Secret | Token::Pending => None,
+    };
+    let request = match token {
         Some(token) => draft.sent_with(token),
         None => draft.request.clone(),
     };
@@ -150,7 +154,7 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
         action: row.change.action,
         attempt: row.change.attempt,
         target: row.target,
-        token: row.change.token.as_deref(),
+        token,
         request: request.redacted(run.secrets),
         pending: draft.pending.iter().map(String::as_str).collect(),
         reason: row

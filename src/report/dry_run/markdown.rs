@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::words::{class, count, counted, fate, key_change, recovery_point, visible};
-use super::{DryRun, Row};
+use super::super::markdown::{block, code, escaped, html};
+use super::words::{class, count, counted, fate, key_change, recovery_point};
+use super::{DryRun, Row, Token};
+use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
 
 /// What a comment may be long; bytes are counted, of which no text has fewer than characters.
@@ -25,16 +27,17 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
         visible(run.file)
             .replace("--", "-\u{2010}")
             .replace('>', ""),
-        plan.name,
-        plan.run_id
+        escaped(&plan.name),
+        escaped(&plan.run_id)
     );
     if let Some(notice) = run.notice {
         let _ = writeln!(text, "> **{}**\n", visible(notice));
     }
     let at = run.endpoint.map_or_else(String::new, |at| {
-        format!(" at {}", visible(&at.to_string()))
+        format!(" at {}", escaped(&at.to_string()))
     });
-    let _ = writeln!(text, "**{}** in {}{at}.", run.actions(), plan.places());
+    let places = escaped(&plan.places());
+    let _ = writeln!(text, "**{}** in {places}{at}.", run.actions());
     if let Some((against, _)) = run.compared {
         let _ = writeln!(
             text,
@@ -57,7 +60,10 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
         .map(|row| section(run, &row))
         .chain(removed(run))
         .chain(run.diff.lost.iter().map(|name| {
-            format!("**{name}**: started by this run and still going on, but no longer in the plan: put it back\n\n")
+            format!(
+                "**{}**: started by this run and still going on, but no longer in the plan: put it back\n\n",
+                escaped(name)
+            )
         }));
     for section in sections {
         // Once one has no room, those behind it are left out as well: what is shown is the plan's beginning.
@@ -103,11 +109,12 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
     if let Some(words) = &row.by_lock {
         let _ = writeln!(text, "· {}", html(words));
     }
-    match &row.change.token {
-        Some(token) => {
+    match row.token(run.secrets) {
+        Token::Shown(token) => {
             let _ = writeln!(text, "· token {}", code(token));
         }
-        None => {
+        Token::Secret => text.push_str("· the token is not shown: the request holds a secret\n"),
+        Token::Pending => {
             let waits: Vec<String> = row
                 .step
                 .draft
@@ -154,9 +161,7 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
         }
     }
     if !lines.is_empty() {
-        let lines = lines.join("\n");
-        let fence = fence(&lines);
-        let _ = write!(text, "\n{fence}diff\n{lines}\n{fence}\n");
+        let _ = write!(text, "\n{}", block("diff", &lines.join("\n")));
     }
     text.push_str("\n</details>\n\n");
     text
@@ -188,41 +193,4 @@ fn cut(text: &str) -> String {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }
-}
-
-/// Text in a line of code, whatever is in it.
-fn code(text: &str) -> String {
-    let text = visible(text);
-    let ticks = "`".repeat(longest_run(&text) + 1);
-    let space = if text.starts_with('`') || text.ends_with('`') {
-        " "
-    } else {
-        ""
-    };
-    format!("{ticks}{space}{text}{space}{ticks}")
-}
-
-/// A fence that nothing inside ends.
-fn fence(lines: &str) -> String {
-    "`".repeat(longest_run(lines).max(2) + 1)
-}
-
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-/// Text between tags, which starts no tag, mention, link or emphasis of its own.
-fn html(text: &str) -> String {
-    let mut safe = String::new();
-    for c in visible(text).chars() {
-        match c {
-            '<' | '>' | '&' | '@' | '*' | '[' | ']' | '\\' | '#' | '~' | '|' | '"' | '\'' => {
-                let _ = write!(safe, "&#{};", u32::from(c));
-            }
-            // Of a fate; the summary is HTML, where a code mark is none.
-            '`' => {}
-            c => safe.push(c),
-        }
-    }
-    safe
 }

@@ -71,7 +71,24 @@ struct Row<'a> {
     by_lock: Option<String>,
 }
 
+/// What a token is to whoever reads a dry run.
+enum Token<'a> {
+    Shown(&'a str),
+    /// The request holds a secret, which could be guessed from it.
+    Secret,
+    /// A part of the request is known later only.
+    Pending,
+}
+
 impl Row<'_> {
+    fn token(&self, secrets: &Secrets) -> Token<'_> {
+        match &self.change.token {
+            None => Token::Pending,
+            Some(_) if self.step.draft.request.holds_secret(secrets) => Token::Secret,
+            Some(token) => Token::Shown(token),
+        }
+    }
+
     /// What the plan calls its target, where it has several.
     fn target_name(&self) -> Option<&str> {
         self.target?.name.as_deref()

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Row;
+use crate::diagnostic::visible;
 use crate::diff::{Class, Fate, KeyChange, container};
 
 /// An end that is worth to be counted down to: a quarter, in seconds.
@@ -25,8 +26,8 @@ pub(super) fn class(class: Class) -> &'static str {
 /// A value on one line: JSON, and what is JSON in a string as such. Longer than `limit` characters it is cut.
 pub(super) fn value(value: &Value, limit: usize) -> String {
     let text = match value {
-        Value::String(text) if container(text).is_some() => visible(text),
-        other => visible(&other.to_string()),
+        Value::String(text) if container(text).is_some() => visible(text).into_owned(),
+        other => visible(&other.to_string()).into_owned(),
     };
     match text.char_indices().nth(limit) {
         Some((at, _)) => {
@@ -37,28 +38,10 @@ pub(super) fn value(value: &Value, limit: usize) -> String {
     }
 }
 
-/// A text that stays on its line and steers no terminal: controls and marks of direction are written out.
-pub(super) fn visible(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    if !text.contains(hidden) {
-        return text.to_owned();
-    }
-    text.chars().fold(String::new(), |mut shown, c| {
-        if hidden(c) {
-            let _ = write!(shown, "\\u{:04x}", u32::from(c));
-        } else {
-            shown.push(c);
-        }
-        shown
-    })
-}
-
 /// `+ key: new`, `- key: old`, `~ key: old → new`.
 pub(super) fn key_change(change: &KeyChange, limit: usize) -> String {
-    let path = visible(&change.path.to_string());
+    let path = change.path.to_string();
+    let path = visible(&path);
     let new = change.new.as_ref().map(|new| {
         let shown = value(new, limit);
         if change.pending {
@@ -71,7 +54,7 @@ pub(super) fn key_change(change: &KeyChange, limit: usize) -> String {
         (Some(old), Some(new)) => format!("~ {path}: {} → {new}", value(old, limit)),
         (None, Some(new)) => format!("+ {path}: {new}"),
         (Some(old), None) => format!("- {path}: {}", value(old, limit)),
-        (None, None) => path,
+        (None, None) => path.into_owned(),
     };
     let classes: Vec<&str> = change.classes.iter().map(|c| class(*c)).collect();
     if !classes.is_empty() {
@@ -85,8 +68,8 @@ pub(super) fn fate(fate: &Fate) -> Option<String> {
     match fate {
         Fate::Same | Fate::Changed => None,
         Fate::Added => Some("added".to_owned()),
-        Fate::Renamed { from } => Some(format!("renamed from `{from}`")),
-        Fate::Uncompared { why } => Some(format!("not compared: {why}")),
+        Fate::Renamed { from } => Some(format!("renamed from `{}`", visible(from))),
+        Fate::Uncompared { why } => Some(format!("not compared: {}", visible(why))),
     }
 }
 

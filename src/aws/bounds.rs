@@ -1,0 +1,68 @@
+//! How much of an answer is taken in. AWS's are small; what stands between here and AWS can send anything.
+
+use std::fmt;
+
+use aws_sdk_backup::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_backup::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_backup::error::BoxError;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
+
+/// Bytes of an answer. A page of a thousand recovery points has about one million.
+const ANSWER: usize = 32 << 20;
+/// Bytes of a message, which AWS says in a sentence or two.
+const MESSAGE: usize = 4 << 10;
+/// Bytes of a name: an ARN has up to 2,048 characters (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+const NAME: usize = 2048;
+
+/// Stops reading an answer that does not end.
+#[derive(Debug)]
+pub(super) struct Bounded;
+
+impl Intercept for Bounded {
+    fn name(&self) -> &'static str {
+        "bounded answers"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response_mut();
+        let body = response.take_body();
+        *response.body_mut() = SdkBody::from_body_1_x(Limited::new(body, ANSWER));
+        Ok(())
+    }
+}
+
+/// A message of AWS, cut where it is longer than any that AWS is known to give.
+pub(super) fn message(text: impl fmt::Display) -> String {
+    let mut text = text.to_string();
+    if text.len() > MESSAGE {
+        let length = text.len();
+        text.truncate(text.floor_char_boundary(MESSAGE));
+        text.push_str(&format!("… ({length} bytes)"));
+    }
+    text
+}
+
+/// An id or an ARN; none where it is too long to be one.
+pub(super) fn name(text: Option<String>) -> Option<String> {
+    text.filter(|text| text.len() <= NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{message, name};
+
+    #[test]
+    fn reliability_r4_19_what_aws_says_is_cut() {
+        assert_eq!(message("no"), "no");
+        let long = message("ä".repeat(100_000));
+        assert!(long.len() < 5000 && long.ends_with("ä… (200000 bytes)"));
+        assert_eq!(name(Some("x".repeat(3000))), None);
+        assert_eq!(name(Some("arn".to_owned())), Some("arn".to_owned()));
+    }
+}
