@@ -102,13 +102,17 @@ impl Subject {
         let mut keys: BTreeMap<String, Value> = facts
             .metadata
             .iter()
-            .filter(|(key, _)| rules.is_sent(of_type, key))
+            // The mark is each job's own: that of the backup says nothing about the restore.
+            .filter(|(key, _)| !key.eq_ignore_ascii_case(MARK) && rules.is_sent(of_type, key))
             .map(|(key, value)| {
                 let key = metadata_key(rules.spelling(of_type, key));
                 (key, Value::from(value.as_str()))
             })
             .collect();
-        if let Some(of_type) = &facts.resource_type {
+        // The same type is nothing that a reader would look for among the keys.
+        if let Some(of_type) = &facts.resource_type
+            && *of_type != wanted.resource_type
+        {
             keys.insert("ResourceType".to_owned(), of_type.as_str().into());
         }
         Self {

@@ -8,7 +8,7 @@ use super::checks::{Check, checks};
 use super::fields::{Fields, Reader};
 use super::selector::{Point, for_each, recovery_point};
 use super::settings::{
-    Limits, Objectives, OnFailure, duration, limits, objectives, on_failure, protect, publish,
+    Limits, Objectives, OnFailure, duration, limits, mark, objectives, on_failure, protect, publish,
 };
 use super::target::{self, Target};
 use super::{Entry, Kind, Node, Variable, variables, yaml};
@@ -70,6 +70,8 @@ pub struct Restore {
     pub checks: Arc<Vec<Check>>,
     /// Whether AWS Backup is told what they have come to.
     pub publish_validation: bool,
+    /// Whether redrill's mark is sent with it; where the plan says nothing, the type decides.
+    pub mark: Option<bool>,
     /// How long its job is followed.
     pub timeout: Option<SignedDuration>,
     /// Whether it may write into something that exists: that is asked for apart, unless the plan says so.
@@ -100,7 +102,10 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
     let on_failure = on_failure(fields.get("on_failure"), reader);
     let judged = checks(fields.get("checks"), "`checks`", reader);
     let cutover = checks(fields.get("cutover"), "`cutover`", reader);
-    let publish = publish(&mut fields, reader).unwrap_or(false);
+    let of_all = OfAll {
+        publish: publish(&mut fields, reader).unwrap_or(false),
+        mark: mark(&mut fields, reader),
+    };
     let protect = protect(fields.get("protect"), reader);
     let targets = target::targets(&mut fields, reader);
     fields.require(
@@ -111,7 +116,7 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
     fields.finish(reader);
     let restores = root
         .take("restores")
-        .map(|node| restores(node, publish, reader))
+        .map(|node| restores(node, of_all, reader))
         .unwrap_or_default();
     Some(Document {
         source: Arc::clone(source),
@@ -132,8 +137,15 @@ pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Doc
     })
 }
 
+/// What a plan says of all its restores, and each may say otherwise.
+#[derive(Clone, Copy)]
+struct OfAll {
+    publish: bool,
+    mark: Option<bool>,
+}
+
 /// Takes the restores out of a plan one by one: most of what is written in a large one is theirs, and is not kept twice.
-fn restores(mut node: Node, publish: bool, reader: &mut Reader<'_>) -> Vec<Restore> {
+fn restores(mut node: Node, of_all: OfAll, reader: &mut Reader<'_>) -> Vec<Restore> {
     if Fields::of(
         &node,
         "`restores`",
@@ -157,7 +169,7 @@ fn restores(mut node: Node, publish: bool, reader: &mut Reader<'_>) -> Vec<Resto
         reader.name(&entry.key, "a restore");
         let before = reader.findings.len();
         let value = entry.value.take_all();
-        all.extend(restore(&entry.key, &value, publish, reader));
+        all.extend(restore(&entry.key, &value, of_all, reader));
         for finding in &mut reader.findings[before..] {
             finding.restore = Some(entry.key.value.clone());
         }
@@ -168,7 +180,7 @@ fn restores(mut node: Node, publish: bool, reader: &mut Reader<'_>) -> Vec<Resto
 fn restore(
     name: &Spanned<String>,
     node: &Node,
-    publishes: bool,
+    of_all: OfAll,
     reader: &mut Reader<'_>,
 ) -> Option<Restore> {
     let mut fields = Fields::of(
@@ -218,7 +230,8 @@ fn restore(
         .and_then(|node| reader.text(node, "`target` of a restore", "target: west"));
     let objectives = objectives(fields.get("objectives"), reader);
     let checks = checks(fields.get("checks"), "`checks`", reader);
-    let publish_validation = publish(&mut fields, reader).unwrap_or(publishes);
+    let publish_validation = publish(&mut fields, reader).unwrap_or(of_all.publish);
+    let mark = mark(&mut fields, reader).or(of_all.mark);
     let timeout = fields
         .get("timeout")
         .and_then(|node| duration(node, "`timeout`", reader));
@@ -240,6 +253,7 @@ fn restore(
         objectives,
         checks,
         publish_validation,
+        mark,
         timeout,
         into_existing,
     })

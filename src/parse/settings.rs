@@ -84,6 +84,12 @@ pub(super) fn publish(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Optio
     reader.flag(node, "`publish_validation`")
 }
 
+/// Whether redrill's mark is sent; `None` where nothing is said, and the type decides.
+pub(super) fn mark(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<bool> {
+    let node = fields.get("mark")?;
+    reader.flag(node, "`mark`")
+}
+
 pub(super) fn protect(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<Node> {
     const EXAMPLE: &str = "protect: [\"arn:aws:rds:*:*:cluster:prod-*\", fs-0a1b2c3d]";
     let Some(node) = node else {

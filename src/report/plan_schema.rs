@@ -143,7 +143,14 @@ fn value_schema(of: &Value) -> Value {
             if let Some(items) = of.get("items") {
                 list["items"] = member_schema(items);
             }
-            or_text(list, "^\\s*\\[")
+            match of.pointer("/x-redrill/wrapped_in").and_then(Value::as_str) {
+                Some(name) => json!({ "anyOf": [
+                    list.clone(),
+                    { "type": "object", "properties": { name: list } },
+                    { "type": "string" },
+                ] }),
+                None => or_text(list, "^\\s*\\["),
+            }
         }
         Some("object") => {
             let mut map = json!({ "type": "object" });

@@ -1,10 +1,11 @@
 //! ARNs, accounts and regions: what a tired person types wrong.
 
 use crate::diagnostic::{Finding, Severity, Span, did_you_mean, suggest};
-use crate::parse::{Target as Written, error, warning};
+use crate::parse::{Restore, Target as Written, error, warning};
 use crate::render::{Target, VaultName};
 
 use super::Text;
+use super::place::partition;
 use super::rules::Schema;
 
 /// The services in whose ARNs AWS Backup names recovery points, and how the last part of each begins.
@@ -25,15 +26,17 @@ const FORMS: [(&str, &[&str]); 8] = [
 const EXAMPLE: &str =
     "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45";
 
-struct Arn<'a> {
-    partition: &'a str,
+/// The parts of an ARN.
+pub(super) struct Arn<'a> {
+    pub(super) partition: &'a str,
     service: &'a str,
-    region: &'a str,
-    account: &'a str,
+    pub(super) region: &'a str,
+    pub(super) account: &'a str,
     resource: &'a str,
 }
 
-fn split(text: &str) -> Option<Arn<'_>> {
+/// An ARN in its parts; `None` of what is none.
+pub(super) fn split(text: &str) -> Option<Arn<'_>> {
     let mut parts = text.splitn(6, ':');
     (parts.next()? == "arn").then_some(())?;
     Some(Arn {
@@ -45,11 +48,11 @@ fn split(text: &str) -> Option<Arn<'_>> {
     })
 }
 
-fn is_account(text: &str) -> bool {
+pub(super) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn is_region(text: &str) -> bool {
+pub(super) fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let Some((number, words)) = parts.split_last() else {
         return false;
@@ -143,6 +146,22 @@ pub(super) fn recovery_point(
         ));
     }
     // AMIs and snapshots have no account in their ARNs.
+    let home = partition(&target.region);
+    if let Some(home) = home
+        && arn.partition != home
+        && (arn.partition == "aws" || arn.partition.starts_with("aws-"))
+    {
+        findings.push(error(
+            source,
+            span,
+            "arn/other-partition",
+            format!(
+                "the recovery point is in the partition `{}`, and {} is in `{home}`: nothing is restored from one into another",
+                arn.partition, target.region
+            ),
+            format!("name a recovery point of the account in {}", target.region),
+        ));
+    }
     let needs_account = arn.service != "ec2" || !arn.account.is_empty();
     if needs_account && !is_account(arn.account) {
         findings.push(error(
@@ -261,24 +280,30 @@ pub(super) fn target(
         findings.push(not_a_role(node, role, source));
     }
     let (Some(node), Some(role)) = (&written.iam_role_arn, &target.iam_role_arn) else {
-        if written.iam_role_arn.is_none() {
-            findings.push(
-                warning(
-                    source,
-                    written.span,
-                    "target/no-role",
-                    "there is no `iam_role_arn`; AWS's model lets it out, and restores need it in practice",
-                    "add `iam_role_arn: arn:aws:iam::123456789012:role/…`, a role that backup.amazonaws.com may assume",
-                )
-                .documented_at(Some(
-                    "https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html",
-                )),
-            );
-        }
         return;
     };
+    let home = partition(&target.region);
+    let of_role = split(role).map(|arn| arn.partition);
     if !is_role(role) {
         findings.push(not_a_role(node, role, source));
+    } else if let (Some(home), Some(of_role)) = (home, of_role)
+        && home != of_role
+    {
+        findings.push(
+            error(
+                source,
+                node.span,
+                "target/role-partition",
+                format!(
+                    "the role is of the partition `{of_role}`, and {} is in `{home}`: there are no such roles there",
+                    target.region
+                ),
+                format!("name a role of the target account: `arn:{home}:iam::{}:role/…`", target.account),
+            )
+            .documented_at(Some(
+                "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html",
+            )),
+        );
     } else if is_account(&target.account)
         && split(role).is_some_and(|arn| arn.account != target.account)
     {
@@ -292,5 +317,73 @@ pub(super) fn target(
             ),
             "name a role of the target account",
         ));
+    }
+}
+
+/// The restores that run in one target, by whether AWS Backup takes a role for them.
+#[derive(Default)]
+pub(super) struct Roles<'a> {
+    /// With one.
+    with: Vec<&'a Restore>,
+    /// Without: the caller's own identity is used.
+    without: Vec<&'a Restore>,
+}
+
+impl<'a> Roles<'a> {
+    pub(super) fn add(&mut self, restore: &'a Restore, schema: Option<&Schema>) {
+        let caller = schema.is_some_and(|schema| schema.notes.no_role.is_some());
+        let of = if caller {
+            &mut self.without
+        } else {
+            &mut self.with
+        };
+        of.push(restore);
+    }
+
+    /// Checks that there is a role where one is needed, and none where there has to be none.
+    pub(super) fn check(&self, written: &Written, source: &Text, findings: &mut Vec<Finding>) {
+        const MODEL: &str =
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html";
+        const HANA: &str =
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/saphana-restore.html";
+        let named = |restores: &[&Restore]| {
+            let name = format!("`{}`", restores[0].name.value);
+            match restores.len() {
+                1 => name,
+                n => format!("{name} and {} more", n - 1),
+            }
+        };
+        if let (None, false) = (&written.iam_role_arn, self.with.is_empty()) {
+            findings.push(
+                warning(
+                    source,
+                    written.span,
+                    "target/no-role",
+                    format!(
+                        "there is no `iam_role_arn`, and {} will fail: AWS Backup restores with a role, and only restores of \
+                         SAP HANA use the caller's own identity",
+                        named(&self.with)
+                    ),
+                    "add `iam_role_arn: arn:aws:iam::123456789012:role/…`, a role that backup.amazonaws.com may assume",
+                )
+                .documented_at(Some(MODEL)),
+            );
+        }
+        if let (Some(node), false) = (&written.iam_role_arn, self.without.is_empty()) {
+            let mut finding = warning(
+                source,
+                node.span,
+                "target/role-not-used",
+                format!(
+                    "the role is sent with {}, where AWS documents a request without one: the caller's own identity restores \
+                     SAP HANA",
+                    named(&self.without)
+                ),
+                "give these restores a target of their own without `iam_role_arn`, under `targets`",
+            )
+            .documented_at(Some(HANA));
+            finding.severity = Severity::Note;
+            findings.push(finding);
+        }
     }
 }

@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::coerce::{boolean, coerce};
-use super::problem::Checker;
+use super::place;
+use super::problem::{Checker, is_nothing};
 use super::rules::Schema;
 use crate::diagnostic::{Finding, Severity};
 use crate::parse::{Document, Entry, Restore, error, warning};
-use crate::render::{Metadata, RECOVERY_POINT, Rendered, SourceFacts, wire};
+use crate::render::{Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target, wire};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
 pub(super) fn metadata(
     document: &Document,
     written: &Restore,
     rendered: &mut Rendered,
+    target: &Target,
     source: Option<&SourceFacts>,
     schema: &Schema,
     findings: &mut Vec<Finding>,
@@ -63,10 +65,20 @@ pub(super) fn metadata(
             None => complete = false,
         }
     }
+    place::check(&checker, &instance, target, findings);
     let instance = Value::Object(instance);
     // Most plans are valid, and to say so costs less than to look for every problem.
     if !schema.metadata.is_valid(&instance) {
         for problem in schema.metadata.iter_errors(&instance) {
+            checker.report(&problem, "", findings);
+        }
+    }
+    let instance = match instance {
+        Value::Object(metadata) => Value::Object(something(metadata, &checker.unknown)),
+        other => other,
+    };
+    if !schema.between.is_valid(&instance) {
+        for problem in schema.between.iter_errors(&instance) {
             checker.report(&problem, "", findings);
         }
     }
@@ -109,6 +121,17 @@ pub(super) fn metadata(
                 .map(|(key, _)| key.as_str())
                 .collect();
             point.insert("Differs".to_owned(), differs.into());
+            // What AWS did not return is none at the source, where it returned anything.
+            let returned = |key: &str| {
+                let mut of_source = source.metadata.keys();
+                source.metadata.is_empty() || of_source.any(|k| k.eq_ignore_ascii_case(key))
+            };
+            let added: Vec<&str> = sent
+                .keys()
+                .filter(|key| !checker.unknown.contains(*key) && !returned(key))
+                .map(String::as_str)
+                .collect();
+            point.insert("Lacks".to_owned(), added.into());
             request.insert("RecoveryPoint".to_owned(), Value::Object(point));
         }
         request.insert("Metadata".to_owned(), instance);
@@ -122,6 +145,41 @@ pub(super) fn metadata(
     size(&checker, &sent, findings);
     once_a_value(findings, before);
     complete.then_some(sent)
+}
+
+/// The metadata without what says that there is none, at any depth: for rules that ask whether something is given. The items
+/// of a list stay where they are, and so does a value that is not known yet.
+fn something(metadata: Map<String, Value>, unknown: &BTreeSet<String>) -> Map<String, Value> {
+    fn has_nothing(value: &Value) -> bool {
+        match value {
+            Value::Array(items) => items.iter().any(has_nothing),
+            Value::Object(map) => map.values().any(|v| is_nothing(v) || has_nothing(v)),
+            _ => false,
+        }
+    }
+    fn filled(value: Value) -> Value {
+        match value {
+            Value::Array(items) => items.into_iter().map(filled).collect(),
+            Value::Object(map) => map
+                .into_iter()
+                .filter(|(_, value)| !is_nothing(value))
+                .map(|(key, value)| (key, filled(value)))
+                .collect(),
+            other => other,
+        }
+    }
+    // Most metadata has nothing to leave out, and is not made anew.
+    if !metadata.values().any(|v| is_nothing(v) || has_nothing(v)) {
+        return metadata;
+    }
+    metadata
+        .into_iter()
+        .filter(|(key, value)| unknown.contains(key) || !is_nothing(value))
+        .map(|(key, value)| match unknown.contains(&key) {
+            true => (key, value),
+            false => (key, filled(value)),
+        })
+        .collect()
 }
 
 /// Maps of metadata by the ARN of a recovery point: each a map of strings, as JSON in a string of its own.
@@ -167,8 +225,8 @@ fn boolean_case(checker: &Checker<'_>, key: &str, text: &str, typed: &Value) -> 
     )
 }
 
-/// Of two findings about a key, an error about its value says more than a warning, and a rule that names the key more
-/// than that no page lists it.
+/// Of two findings about a key, an error about its value says more than a warning, a rule about it more than its limits,
+/// and a rule that names the key more than that no page lists it.
 fn once_a_value(findings: &mut Vec<Finding>, from: usize) {
     if findings.len() < from + 2 {
         return;
@@ -179,6 +237,15 @@ fn once_a_value(findings: &mut Vec<Finding>, from: usize) {
         .map(|f| (f.key.clone(), f.span))
         .collect();
     let is_unknown = |finding: &Finding| finding.rule.ends_with("/unknown-key");
+    let is_limit = |finding: &Finding| {
+        let key = finding.key.as_deref().unwrap_or_default();
+        finding.rule.rsplit('/').next() == Some(key)
+    };
+    let ruled: Vec<_> = findings[from..]
+        .iter()
+        .filter(|f| !is_limit(f) && f.severity != Severity::Note)
+        .map(|f| (f.key.clone(), f.span))
+        .collect();
     let named: BTreeSet<_> = findings[from..]
         .iter()
         .filter(|f| !is_unknown(f))
@@ -189,7 +256,10 @@ fn once_a_value(findings: &mut Vec<Finding>, from: usize) {
         at += 1;
         let again = match is_unknown(finding) {
             true => finding.key.as_ref().is_some_and(|key| named.contains(key)),
-            false => told.contains(&(finding.key.clone(), finding.span)),
+            false => {
+                let place = (finding.key.clone(), finding.span);
+                told.contains(&place) || is_limit(finding) && ruled.contains(&place)
+            }
         };
         at <= from || finding.severity == Severity::Error || !again
     });

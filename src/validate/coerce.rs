@@ -12,6 +12,13 @@ pub(super) fn coerce(schema: &Value, value: Value) -> Value {
         .get("type")
         .and_then(Value::as_str)
         .unwrap_or_default();
+    let value = match schema
+        .pointer("/x-redrill/wrapped_in")
+        .and_then(Value::as_str)
+    {
+        Some(name) => unwrapped(name, value),
+        None => value,
+    };
     match (wanted, value) {
         ("boolean", Value::String(text)) => match boolean(&text) {
             Some(value) => Value::Bool(value),
@@ -41,6 +48,21 @@ pub(super) fn coerce(schema: &Value, value: Value) -> Value {
         ("object", Value::Object(map)) => Value::Object(members(schema, map)),
         (_, value) => value,
     }
+}
+
+/// The list in a map whose one key is `name`, in JSON or not; anything else as it is.
+fn unwrapped(name: &str, value: Value) -> Value {
+    let inner = |map: &Map<String, Value>| match map.iter().next() {
+        Some((key, inner)) if map.len() == 1 && key.eq_ignore_ascii_case(name) => {
+            Some(inner.clone())
+        }
+        _ => None,
+    };
+    let parsed = value
+        .as_str()
+        .and_then(|text| serde_json::from_str(text).ok());
+    let map = parsed.as_ref().unwrap_or(&value).as_object();
+    map.and_then(inner).unwrap_or(value)
 }
 
 /// A boolean in any case: languages write `True`, AWS's pages write `TRUE` here and there.

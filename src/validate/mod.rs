@@ -9,6 +9,7 @@ mod graph;
 mod include;
 mod init;
 mod mapped;
+mod place;
 mod problem;
 mod protect;
 mod rules;
@@ -32,8 +33,9 @@ use crate::diagnostic::{Finding, Severity, Spanned, suggest};
 use crate::parse::{Document, Restore, error, warning};
 use crate::render::{Instances, Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target};
 
-/// The metadata key that AWS Backup keeps with a job and that changes nothing about the restore; any UUID
-/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-dynamodb.html> and the pages of seven types more).
+/// The metadata key that AWS Backup keeps with a job and that changes nothing about the restore; any UUID. `x-redrill.mark`
+/// of a type says where AWS documents it (<https://docs.aws.amazon.com/aws-backup/latest/devguide/saphana-restore.html>: «It
+/// does not alter your restore experience in any way»).
 pub const MARK: &str = "aws:backup:request-id";
 
 /// The wire form of one restore: what the plan says, with AWS's spelling of the keys.
@@ -49,7 +51,7 @@ pub struct Checked {
     pub holes: BTreeMap<String, BTreeSet<String>>,
     /// Whether AWS copies the source's tags.
     pub copy_source_tags: Option<bool>,
-    /// Whether AWS documents `aws:backup:request-id` for the type.
+    /// Whether redrill's mark is sent: where AWS documents `aws:backup:request-id` for the type, unless the plan says.
     pub takes_mark: bool,
     /// Whether rules of the type ask about the recovery point, which is not at hand.
     pub lacks_recovery_point: bool,
@@ -68,9 +70,10 @@ pub fn plan(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     protect::entries(protect, &document.source, &mut findings);
-    for ((written, target), is_pending) in document.targets.iter().zip(targets).zip(targets_pending)
-    {
-        if !is_pending {
+    let roles = roles(document, rules);
+    for (at, written) in document.targets.iter().enumerate() {
+        roles[at].check(written, &document.source, &mut findings);
+        if let (Some(target), Some(false)) = (targets.get(at), targets_pending.get(at)) {
             arn::target(written, target, &document.source, &mut findings);
         }
     }
@@ -118,7 +121,9 @@ pub fn restore(
         findings,
     );
     let metadata = match schema {
-        Some(schema) => check::metadata(document, written, rendered, source, schema, findings),
+        Some(schema) => check::metadata(
+            document, written, rendered, target, source, schema, findings,
+        ),
         None => check::unchecked(document, written, rendered, findings),
     };
     for finding in &mut findings[before..] {
@@ -158,8 +163,24 @@ pub fn restore(
             && schema.is_some_and(|schema| schema.asks_recovery_point),
         expected: schema.map_or(estimate::UNKNOWN, |schema| schema.notes.estimate.of(source)),
         // A value that the plan gives itself is the same in every run of it.
-        takes_mark: schema.is_some_and(|schema| schema.keys.contains_key(MARK)) && !has_mark,
+        takes_mark: !has_mark
+            && written
+                .mark
+                .unwrap_or_else(|| schema.is_some_and(|schema| schema.notes.mark.is_some())),
     })
+}
+
+/// What runs in each target, by whether it takes a role.
+fn roles<'a>(document: &'a Document, rules: &Rules) -> Vec<arn::Roles<'a>> {
+    let mut roles: Vec<arn::Roles<'a>> = Vec::new();
+    roles.resize_with(document.targets.len(), Default::default);
+    for restore in &document.restores {
+        if let Some(at) = document.target_of(restore) {
+            let of_type = restore.resource_type.as_ref();
+            roles[at].add(restore, of_type.and_then(|name| rules.of(&name.value)));
+        }
+    }
+    roles
 }
 
 fn target_names(document: &Document) -> impl Iterator<Item = &str> {
@@ -235,7 +256,10 @@ fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>
                 span,
                 "type/unknown",
                 format!("`{name}` is no resource type that redrill knows; {count}"),
-                suggest(name, known),
+                match rules.meant(name) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => suggest(name, known),
+                },
             ),
         };
         findings.push(finding.of_restore(&restores[0].name.value));

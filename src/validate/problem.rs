@@ -48,6 +48,12 @@ impl Checker<'_> {
             findings.extend(unknown);
             return;
         }
+        // What is empty says that there is none: no limit is held against it.
+        let is_limit = !segments.is_empty() && !is_rule(problem.schema_path().as_str());
+        if is_limit && is_nothing(problem.instance()) {
+            findings.extend(self.empty_text(problem, &segments));
+            return;
+        }
         let note = note(&self.schema.text, &place);
         let named = [&note.at, &note.key];
         if named
@@ -112,6 +118,31 @@ impl Checker<'_> {
         findings.push(finding);
     }
 
+    /// An empty text, where a list or a map would say that there is none: somebody may have meant a value.
+    fn empty_text(&self, problem: &ValidationError<'_>, segments: &[String]) -> Option<Finding> {
+        let key = segments.first()?;
+        problem.instance().as_str()?;
+        let help = match self.schema.text["properties"].get(key).and_then(example) {
+            Some(example) => format!(
+                "remove it, or write it as in `{key}: {}`",
+                slips::written(&example)
+            ),
+            None => "remove it, or write a value".to_owned(),
+        };
+        let finding = warning(
+            &self.document.source,
+            self.value_span(segments),
+            "metadata/empty",
+            "this is empty, which counts as not given",
+            help,
+        );
+        Some(
+            finding
+                .of_key(key)
+                .documented_at(Some(&self.schema.notes.url)),
+        )
+    }
+
     /// The slip of the pen that a value of the wrong type is, if it is a common one.
     fn slip(&self, problem: &ValidationError<'_>, place: &str) -> Option<Slip> {
         let ValidationErrorKind::Type { .. } = problem.kind() else {
@@ -133,9 +164,14 @@ impl Checker<'_> {
             .map_or(self.written.metadata_span, |e| e.key.span);
         let what = format!("`{key}` is no metadata key of {}", self.schema.title);
         let rule = format!("{}/unknown-key", self.schema.title);
-        let help = match self.schema.mistaken.get(&key.to_lowercase()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => suggest(key, self.sendable()),
+        let folded = key.to_lowercase();
+        let help = match (
+            self.schema.instead.get(&folded),
+            self.schema.mistaken.get(&folded),
+        ) {
+            (Some(instead), _) => instead.clone(),
+            (None, Some(meant)) => format!("did you mean `{meant}`?"),
+            (None, None) => suggest(key, self.sendable()),
         };
         let why = note
             .message
@@ -211,6 +247,11 @@ impl Checker<'_> {
         }
     }
 
+    /// Where a value is written, by the keys and numbers that lead to it.
+    pub(super) fn value_span(&self, segments: &[String]) -> Span {
+        self.span(&Note::default(), segments)
+    }
+
     /// Where a member of a value is written.
     fn member(&self, key: &str, segments: &[String]) -> Option<Span> {
         let (top, rest) = segments.split_first()?;
@@ -271,6 +312,22 @@ impl Checker<'_> {
     }
 }
 
+/// Whether a value says that there is none: `null`, `""`, `[]` and `{}`.
+pub(super) fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether a place of a schema is in a rule, and not in what a key may be.
+fn is_rule(path: &str) -> bool {
+    path.starts_with("/allOf/")
+}
+
 fn severity(level: Option<Level>) -> Severity {
     match level {
         Some(Level::Warning) => Severity::Warning,
@@ -293,10 +350,19 @@ fn nearest_example(schema: &Value, place: &str) -> Option<Value> {
 fn descend<'a>(node: &'a Node, segment: &str) -> &'a Node {
     let inner = match &node.kind {
         Kind::Sequence(items) => segment.parse::<usize>().ok().and_then(|at| items.get(at)),
-        Kind::Mapping(entries) => entries
-            .iter()
-            .find(|e| e.key.value.eq_ignore_ascii_case(segment))
-            .map(|e| &e.value),
+        Kind::Mapping(entries) => {
+            let named = |e: &&Entry| e.key.value.eq_ignore_ascii_case(segment);
+            match (
+                entries.iter().find(named),
+                segment.parse::<usize>(),
+                &entries[..],
+            ) {
+                (Some(entry), _, _) => Some(&entry.value),
+                // A list that stands in a map of its own name.
+                (None, Ok(_), [only]) => return descend(&only.value, segment),
+                (None, _, _) => None,
+            }
+        }
         _ => None,
     };
     inner.unwrap_or(node)

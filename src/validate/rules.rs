@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::estimate::Estimate;
 use super::include;
+use super::place::{Kind, Place};
 
 /// Every schema file: its stem and its text.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
@@ -22,6 +23,8 @@ pub struct Rules {
     types: BTreeMap<&'static str, (&'static str, OnceLock<Schema>)>,
     /// Other names that AWS's own pages give a type, to its title.
     also: BTreeMap<&'static str, &'static str>,
+    /// Other names that people write for a type, without case, to its title.
+    mistaken: BTreeMap<String, &'static str>,
 }
 
 /// A schema file that cannot be used: a mistake of ours, found by the tests.
@@ -47,8 +50,13 @@ pub(super) struct Schema {
     pub(super) title: String,
     /// The file as it is.
     pub(super) text: Value,
+    /// What each key may be: the values as they are written.
     pub(super) metadata: Validator,
+    /// What has to be there, and the rules between keys: an empty value is none.
+    pub(super) between: Validator,
     pub(super) request: Option<Validator>,
+    /// Where values belong to a Region, an account or a partition.
+    pub(super) places: Vec<Place>,
     pub(super) notes: TypeNotes,
     pub(super) recovery_point: Option<Regex>,
     pub(super) resource_name: Option<Regex>,
@@ -60,6 +68,8 @@ pub(super) struct Schema {
     pub(super) keys: BTreeMap<String, String>,
     /// Other spellings that AWS's own pages use: nothing to say about.
     pub(super) also: BTreeSet<String>,
+    /// What a page calls another key's value, or AWS makes itself: in lower case, and what to know instead.
+    pub(super) instead: BTreeMap<String, String>,
     /// Keys that people write for another one, in lower case.
     pub(super) mistaken: BTreeMap<String, String>,
 }
@@ -97,6 +107,19 @@ pub(super) struct TypeNotes {
     /// Other names that AWS's own pages give the type.
     #[serde(default, rename = "also")]
     _also: Vec<String>,
+    /// Other names that people write for the type.
+    #[serde(default, rename = "mistaken")]
+    _mistaken: Vec<String>,
+    /// Where AWS documents, or has answered, that the type takes the key of redrill's mark; it is not sent otherwise.
+    pub(super) mark: Option<String>,
+    /// Where AWS documents that a request has no role, because the caller's own identity is used.
+    pub(super) no_role: Option<String>,
+    /// Keys that are no metadata of the type, and what to know instead.
+    #[serde(default)]
+    instead: BTreeMap<String, String>,
+    /// Why each key of `required` is, in the words of a page.
+    #[serde(default, rename = "required")]
+    _required: BTreeMap<String, String>,
     /// Of a composite recovery point, what is restored.
     pub(super) composite: Option<Composite>,
     /// Where the ARN of a resource has the name that people give it, if that is not its end: the group `name`.
@@ -128,6 +151,21 @@ pub(super) struct Note {
     pub(super) key: Option<String>,
     /// What the value should have been.
     pub(super) expected: Option<String>,
+    /// The sentence of a page, or the recorded refusal, that an error stands on; read by people and by a test.
+    #[serde(default, rename = "evidence")]
+    _evidence: Option<String>,
+    /// Whether the rule is about the key itself, so that an empty value does not count as none.
+    #[serde(default, rename = "even_empty")]
+    _even_empty: bool,
+    /// The one key of a map that the list may stand in, as a page prints it.
+    #[serde(default, rename = "wrapped_in")]
+    _wrapped_in: Option<String>,
+    /// What of the place of a restore the value has to fit.
+    #[serde(default, rename = "place")]
+    _place: Option<Kind>,
+    /// The member beside it that names the Region it belongs to, where that is not the target's.
+    #[serde(default, rename = "region_in")]
+    _region_in: Option<String>,
     /// Whether GetRecoveryPointRestoreMetadata returns the key.
     #[serde(default, rename = "returned")]
     _returned: bool,
@@ -164,11 +202,16 @@ impl Rules {
             .filter(|(stem, _)| *stem != include::COMMON)
             .map(|(_, text)| (title(text), (*text, OnceLock::new())))
             .collect();
-        let also = FILES
-            .iter()
-            .flat_map(|(_, text)| also(text).map(|name| (name, title(text))))
-            .collect();
-        Self { types, also }
+        let named = |member| {
+            let all = FILES.iter();
+            all.flat_map(move |(_, text)| names(text, member).map(|name| (name, title(text))))
+        };
+        let mistaken = named("mistaken").map(|(name, title)| (name.to_lowercase(), title));
+        Self {
+            types,
+            also: named("also").collect(),
+            mistaken: mistaken.collect(),
+        }
     }
 
     /// AWS's names of the types that have rules.
@@ -206,6 +249,18 @@ impl Rules {
             .get(resource_type)
             .copied()
             .unwrap_or(resource_type)
+    }
+
+    /// The type that a name which is none is written for.
+    #[must_use]
+    pub fn meant(&self, resource_type: &str) -> Option<&'static str> {
+        self.mistaken.get(&resource_type.to_lowercase()).copied()
+    }
+
+    /// Whether there are rules of a type: one that there are none of is not known to be a type of AWS Backup.
+    #[must_use]
+    pub fn knows(&self, resource_type: &str) -> bool {
+        self.of(resource_type).is_some()
     }
 
     /// AWS's spelling of a metadata key that is written in some case.
@@ -275,10 +330,15 @@ fn title(text: &'static str) -> &'static str {
         .unwrap_or_default()
 }
 
-/// The other names of a file's type, likewise.
-fn also(text: &'static str) -> impl Iterator<Item = &'static str> {
+/// The other names of a file's type, `also` or `mistaken`, likewise.
+fn names(text: &'static str, member: &str) -> impl Iterator<Item = &'static str> {
+    let listed = |line: &'static str| {
+        let rest = line.strip_prefix("  ")?.strip_prefix(member)?;
+        rest.strip_prefix(": [")?.strip_suffix(']')
+    };
     text.lines()
-        .find_map(|line| line.strip_prefix("  also: [")?.strip_suffix(']'))
+        .take_while(|line| !line.starts_with("type: "))
+        .find_map(listed)
         .into_iter()
         .flat_map(|names| names.split(", "))
 }
@@ -318,7 +378,9 @@ impl Schema {
             }
             None => return Err(fail("has no x-redrill".to_owned())),
         };
-        let metadata = compile(&text).map_err(fail)?;
+        let (shape, between) = parted(&text);
+        let metadata = compile(&shape).map_err(fail)?;
+        let between = compile(&between).map_err(fail)?;
         let request = match text.pointer("/$defs/request") {
             Some(request) => Some(compile(request).map_err(fail)?),
             None => None,
@@ -344,13 +406,19 @@ impl Schema {
             }
             also.extend(note.also);
         }
+        let places = Place::all(&text);
+        let lower = |(key, text): (&String, &String)| (key.to_lowercase(), text.clone());
+        let instead = notes.instead.iter().map(lower).collect();
         let asks_recovery_point = text
             .pointer("/$defs/request")
             .is_some_and(|request| request.to_string().contains("\"RecoveryPoint\""));
         Ok(Self {
             title: text["title"].as_str().unwrap_or_default().to_owned(),
             metadata,
+            between,
             request,
+            places,
+            instead,
             notes,
             recovery_point,
             resource_name,
@@ -362,6 +430,35 @@ impl Schema {
             text,
         })
     }
+}
+
+/// A schema in two: what each key may be, and the rules between keys with what has to be there. Each place of both is
+/// that of the whole.
+fn parted(whole: &Value) -> (Value, Value) {
+    let mut shape = whole.clone();
+    let rules = whole["allOf"].as_array().cloned().unwrap_or_default();
+    let of_key = |rule: &Value| rule["x-redrill"]["even_empty"] == true;
+    let kept = |keep: &dyn Fn(&Value) -> bool| -> Vec<Value> {
+        let rules = rules.iter();
+        rules
+            .map(|rule| {
+                if keep(rule) {
+                    rule.clone()
+                } else {
+                    true.into()
+                }
+            })
+            .collect()
+    };
+    shape["allOf"] = kept(&of_key).into();
+    let mut between = serde_json::json!({ "allOf": kept(&|rule| !of_key(rule)) });
+    if let Some(required) = shape
+        .as_object_mut()
+        .and_then(|map| map.shift_remove("required"))
+    {
+        between["required"] = required;
+    }
+    (shape, between)
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = &String> {

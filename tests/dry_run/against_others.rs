@@ -57,13 +57,13 @@ look twice: 1 name collision; 3 encryption; 3 cannot be recalled once started
          - KmsKeyId: "alias/live"  (encryption)
          - PerformanceMode: "generalPurpose"
          + newFileSystem: "true"
-           3 keys unchanged
+           2 keys unchanged
   start  orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-84fa0c0a4d8bd4488e6aba2ad23cb6bcfaf60ad9
          [..] old, 4.0 KiB
          ! targetTableName orders-drill is the name of arn:aws:dynamodb:us-west-2:123456789012:table/orders-drill, which was backed up
          + encryptionType: "Default"  (encryption)
          - originalTableName: "orders-drill"
-           2 keys unchanged
+           1 key unchanged
   start  same    DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F91  rd1-61d6f8767309378403e9cc5b0d32e51b52f52227
          not compared: the recovery point is not at hand
          + encryptionType: "Default"  (encryption)

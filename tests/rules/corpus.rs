@@ -54,7 +54,7 @@ impl Case {
     /// The recovery point of the source, with an account where it has a word in that place.
     pub(crate) fn recovery_point(&self) -> String {
         let Some(arn) = &self.recovery_point_arn else {
-            return recovery_point(&self.resource_type).to_owned();
+            return in_region_of(&self.metadata, recovery_point(&self.resource_type));
         };
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let account = match parts[4] {
@@ -62,7 +62,24 @@ impl Case {
             text if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) => text,
             _ => "123456789012",
         };
-        [&parts[..4], &[account], &parts[5..]].concat().join(":")
+        let arn = [&parts[..4], &[account], &parts[5..]].concat().join(":");
+        in_region_of(&self.metadata, &arn)
+    }
+}
+
+/// A recovery point in the Region that the metadata names first: maps were put together from several sources, and whether
+/// zones and keys fit the target is tried elsewhere.
+fn in_region_of(metadata: &Value, arn: &str) -> String {
+    let text = metadata.to_string();
+    let named = regex::Regex::new(r"\b(us|eu|ap|sa|ca|me|af|cn)(-[a-z]+)+-[0-9]").unwrap();
+    let Some(region) = named.find(&text).map(|found| found.as_str()) else {
+        return arn.to_owned();
+    };
+    let own = arn.split(':').nth(3).unwrap_or_default();
+    let arn = arn.replacen(own, region, 1);
+    match region.starts_with("cn-") {
+        true => arn.replacen("arn:aws:", "arn:aws-cn:", 1),
+        false => arn,
     }
 }
 

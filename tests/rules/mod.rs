@@ -3,7 +3,9 @@
 mod complete;
 pub(crate) mod corpus;
 mod editor;
+mod evidence;
 mod explain;
+mod field;
 pub(crate) mod files;
 mod minimum;
 mod plans;
@@ -82,8 +84,9 @@ fn check_metadata(resource_type: &str, recovery_point: &str, metadata: &Value) -
     // JSON is YAML; the rest of the plan has to be at the top as well.
     let json = restores.to_string();
     let plan = format!(
-        "{{ \"plan\": \"case\", \"target\": {{ \"region\": \"{}\", \"account\": \"123456789012\", \"iam_role_arn\": \"arn:aws:iam::123456789012:role/restore\" }}, {}",
+        "{{ \"plan\": \"case\", \"target\": {{ \"region\": \"{}\", \"account\": \"123456789012\", \"iam_role_arn\": \"arn:{}:iam::123456789012:role/restore\" }}, {}",
         recovery_point.split(':').nth(3).unwrap_or("us-west-2"),
+        recovery_point.split(':').nth(1).unwrap_or("aws"),
         &json[1..],
     );
     check("case", &plan)

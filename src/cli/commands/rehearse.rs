@@ -9,7 +9,7 @@ use super::again::Again;
 use super::emulator::{faults, quotas, refused};
 use super::run::{Execution, execute};
 use super::world::World;
-use super::{Context, chosen, lock};
+use super::{Context, chosen, lock, refuse};
 use crate::aws::{Aws, Settings};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
@@ -17,16 +17,19 @@ use crate::cli::output::SAYS_AFTER;
 use crate::diff::Wanted;
 use crate::emulator::{self, Emulator, Speed};
 use crate::execute::{Clock, Endpoint, Policy, SystemClock, Twins};
+use crate::pipeline;
 
 pub(super) async fn rehearse(
     arguments: &Rehearse,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let only = chosen(&loaded.planner, &arguments.only.only)?;
+    refuse(pipeline::not_rehearsed(&loaded.planner, &only))?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     // With several, each caller says its own.
-    let only = (targets.len() == 1).then(|| targets[0].clone());
+    let caller = (targets.len() == 1).then(|| targets[0].clone());
     let inventory = match &arguments.inputs.inventory {
         Some(path) => Some(super::emulator::inventory(path)?),
         None => None,
@@ -40,8 +43,8 @@ pub(super) async fn rehearse(
         inventory,
         speed: arguments.speed,
         driven: true,
-        account: only.as_ref().map(|target| target.account.clone()),
-        region: only.map(|target| target.region),
+        account: caller.as_ref().map(|target| target.account.clone()),
+        region: caller.map(|target| target.region),
         tokens: arguments.trouble.tokens,
         quotas: quotas(&arguments.trouble)?,
         faults: faults(&arguments.trouble)?,
@@ -72,7 +75,7 @@ pub(super) async fn rehearse(
         run_id: &arguments.inputs.run_id,
         state: state.path().to_owned(),
         wanted: Wanted {
-            only: chosen(&loaded.planner, &arguments.only.only)?,
+            only,
             retry_failed: false,
             up_to: None,
         },

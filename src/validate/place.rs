@@ -1,0 +1,450 @@
+//! Whether zones, keys and other ARNs in the metadata belong to where the restore runs.
+//!
+//! The commonest drill copies recovery points to another Region or account and restores them there; what AWS returns of
+//! them still names the zones and keys of the source. `x-redrill.place` in `schemas/*.yaml` says which keys hold such a
+//! value, and of which kind.
+
+use regex::Regex;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::arn::{is_account, is_region, split};
+use super::problem::Checker;
+use crate::diagnostic::{Finding, Severity};
+use crate::parse::{error, warning};
+use crate::render::Target;
+
+/// What has to fit.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    /// The name of an Availability Zone. «An error occurred (InvalidZone.NotFound) … The zone '…' does not exist.» of a
+    /// volume that was to be made in a zone of another Region, <https://github.com/velero-io/velero/issues/4799>.
+    Zone,
+    /// A KMS key. «AWS KMS keys are Region-specific»,
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage_lens_encrypt_permissions.html>; a restore fails where
+    /// keys «are not available in the destination Region», <https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ec2.html>.
+    /// A key of another account works where its policy allows it, same page.
+    KmsKey,
+    /// An IAM role that something made by the restore runs as. IAM has no Regions; «iam:PassRole» is for roles of one's own
+    /// account, <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html>.
+    Role,
+    /// Another ARN: nothing documents what becomes of one of another Region.
+    Arn,
+}
+
+/// A place in the metadata that holds such a value.
+#[derive(Debug)]
+pub(super) struct Place {
+    key: String,
+    rest: Vec<Step>,
+    kind: Kind,
+    /// The member beside it that names its Region.
+    region_in: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Member(String),
+    Items,
+    Pattern(Regex),
+    /// The keys of a map, not their values.
+    Names,
+}
+
+impl Place {
+    /// Every place of a schema.
+    pub(super) fn all(schema: &Value) -> Vec<Self> {
+        let mut places = Vec::new();
+        for (key, of) in members(schema, "properties") {
+            collect(of, key, &mut Vec::new(), &mut places);
+        }
+        places
+    }
+}
+
+fn members<'a>(of: &'a Value, member: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    of.get(member)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+}
+
+fn collect(of: &Value, key: &str, path: &mut Vec<Step>, places: &mut Vec<Place>) {
+    let kind = |of: &Value| Kind::deserialize(of.pointer("/x-redrill/place")?).ok();
+    let mut place = |kind: Kind, rest: Vec<Step>, of: &Value| {
+        let region_in = of.pointer("/x-redrill/region_in").and_then(Value::as_str);
+        places.push(Place {
+            key: key.to_owned(),
+            rest,
+            kind,
+            region_in: region_in.map(str::to_owned),
+        });
+    };
+    if let Some(kind) = kind(of) {
+        place(kind, path.clone(), of);
+    }
+    if let Some(names) = of.get("propertyNames")
+        && let Some(kind) = kind(names)
+    {
+        place(kind, [path.as_slice(), &[Step::Names]].concat(), names);
+    }
+    let mut inner = |step: Step, of: &Value| {
+        path.push(step);
+        collect(of, key, path, places);
+        path.pop();
+    };
+    for (member, of) in members(of, "properties") {
+        inner(Step::Member(member.clone()), of);
+    }
+    for (pattern, of) in members(of, "patternProperties") {
+        // A pattern that is none is found when the file is compiled.
+        if let Ok(pattern) = Regex::new(pattern) {
+            inner(Step::Pattern(pattern), of);
+        }
+    }
+    if let Some(of) = of.get("items") {
+        inner(Step::Items, of);
+    }
+}
+
+/// The partition that a Region is in, by `partitions.json` of AWS's SDKs; `None` of one that they do not know.
+pub(super) fn partition(region: &str) -> Option<&'static str> {
+    const BY_PREFIX: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let special = BY_PREFIX
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix));
+    let has_two_letters = region.find('-') == Some(2);
+    match special {
+        Some((_, partition)) => Some(partition),
+        None if has_two_letters && is_region(region) => Some("aws"),
+        None => None,
+    }
+}
+
+/// The Region of a zone: of `us-west-2a`, the Local Zone `us-west-2-lax-1a` and the Wavelength Zone
+/// `us-east-1-wl1-bos-wlz-1`; `None` of what is no name of a zone.
+pub(super) fn region_of_zone(zone: &str) -> Option<&str> {
+    let digit = zone.find(|c: char| c.is_ascii_digit())?;
+    let length = zone[digit..]
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(zone.len() - digit);
+    let (region, rest) = zone.split_at(digit + length);
+    let is_zone = match rest.as_bytes() {
+        [letter] => letter.is_ascii_lowercase(),
+        [b'-', ..] => true,
+        _ => false,
+    };
+    (is_zone && is_region(region)).then_some(region)
+}
+
+/// What speaks against a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Misfit {
+    pub(super) rule: &'static str,
+    pub(super) severity: Severity,
+    pub(super) message: String,
+    pub(super) help: String,
+    pub(super) url: &'static str,
+}
+
+/// Whether a value fits a Region and an account; what is not known of these is empty.
+pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Option<Misfit> {
+    if kind == Kind::Zone {
+        return zone(value, region);
+    }
+    let arn = split(value)?;
+    let home = partition(region);
+    let has_region = is_region(region) && is_region(arn.region);
+    let has_account = is_account(account) && is_account(arn.account);
+    if let Some(home) = home
+        && arn.partition != home
+    {
+        return Some(Misfit {
+            rule: "place/partition",
+            severity: Severity::Error,
+            message: format!(
+                "this ARN is of the partition `{}`, and {region} is in `{home}`: nothing of one is seen in another",
+                arn.partition
+            ),
+            help: format!("name one of the account in {region}, `arn:{home}:…`"),
+            url: "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html",
+        });
+    }
+    if has_region && arn.region != region {
+        let whose = match has_account && arn.account != account {
+            true => format!(" and of the account {}", arn.account),
+            false => String::new(),
+        };
+        return Some(match kind {
+            Kind::KmsKey => Misfit {
+                rule: "place/key-region",
+                severity: Severity::Error,
+                message: format!(
+                    "this KMS key is of {}{whose}, and the restore runs in {region}: a key is there in its own Region only",
+                    arn.region
+                ),
+                help: format!(
+                    "name a key of {region}, by its ARN or as `alias/…`; of a multi-Region key, the replica there"
+                ),
+                url: "https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ec2.html",
+            },
+            _ => Misfit {
+                rule: "place/region",
+                severity: Severity::Warning,
+                message: format!(
+                    "this ARN is of {}{whose}, and the restore runs in {region}",
+                    arn.region
+                ),
+                help: format!("name one of {region}"),
+                url: "https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-a-backup.html",
+            },
+        });
+    }
+    if !has_account || arn.account == account {
+        return None;
+    }
+    Some(match kind {
+        Kind::Role => Misfit {
+            rule: "place/role-account",
+            severity: Severity::Warning,
+            message: format!(
+                "this role is of the account {}, and the restore runs in {account}: a role can be passed in its own account only",
+                arn.account
+            ),
+            help: format!("name a role of {account}"),
+            url: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
+        },
+        Kind::KmsKey => Misfit {
+            rule: "place/key-account",
+            severity: Severity::Note,
+            message: format!(
+                "this KMS key is of the account {}; the restore, in {account}, can use it only where the key's policy allows that",
+                arn.account
+            ),
+            help: format!(
+                "let its policy allow the restore role of {account}, or name a key of that account"
+            ),
+            url: "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html",
+        },
+        _ => Misfit {
+            rule: "place/account",
+            severity: Severity::Note,
+            message: format!(
+                "this ARN is of the account {}, and the restore runs in {account}",
+                arn.account
+            ),
+            help: format!("check that it is shared with {account}"),
+            url: "https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-a-backup.html",
+        },
+    })
+}
+
+fn zone(value: &str, region: &str) -> Option<Misfit> {
+    let of = region_of_zone(value)?;
+    if !is_region(region) || of == region {
+        return None;
+    }
+    Some(Misfit {
+        rule: "place/zone",
+        severity: Severity::Error,
+        message: format!(
+            "`{value}` is an Availability Zone of {of}, and the restore runs in {region}: the job fails"
+        ),
+        help: format!("write a zone of {region}, such as `{region}a`"),
+        url: "https://github.com/velero-io/velero/issues/4799",
+    })
+}
+
+/// Holds every value of the metadata that belongs somewhere against the target.
+pub(super) fn check(
+    checker: &Checker<'_>,
+    metadata: &Map<String, Value>,
+    target: &Target,
+    findings: &mut Vec<Finding>,
+) {
+    for place in &checker.schema.places {
+        let Some(value) = metadata.get(&place.key) else {
+            continue;
+        };
+        if checker.unknown.contains(&place.key) {
+            continue;
+        }
+        let mut found = Found {
+            place,
+            target,
+            segments: vec![place.key.clone()],
+            misfits: Vec::new(),
+        };
+        found.visit(value, &place.rest, None);
+        for (segments, misfit) in found.misfits {
+            findings.push(told(checker, place, &segments, misfit));
+        }
+    }
+}
+
+fn told(checker: &Checker<'_>, place: &Place, segments: &[String], misfit: Misfit) -> Finding {
+    let make = match misfit.severity {
+        Severity::Error => error,
+        Severity::Warning | Severity::Note => warning,
+    };
+    let source = &checker.document.source;
+    let span = checker.value_span(segments);
+    let mut finding = make(source, span, misfit.rule, misfit.message, misfit.help)
+        .of_key(&place.key)
+        .documented_at(Some(misfit.url));
+    finding.severity = misfit.severity;
+    finding
+}
+
+/// The walk to the values of one place.
+struct Found<'a> {
+    place: &'a Place,
+    target: &'a Target,
+    segments: Vec<String>,
+    misfits: Vec<(Vec<String>, Misfit)>,
+}
+
+impl Found<'_> {
+    fn visit(&mut self, value: &Value, steps: &[Step], beside: Option<&Map<String, Value>>) {
+        let Some((step, rest)) = steps.split_first() else {
+            if let Value::String(text) = value {
+                self.judge(text, beside);
+            }
+            return;
+        };
+        match (step, value) {
+            (Step::Member(name), Value::Object(map)) => {
+                if let Some(value) = map.get(name) {
+                    self.inside(name.clone(), value, rest, Some(map));
+                }
+            }
+            (Step::Pattern(pattern), Value::Object(map)) => {
+                for (key, value) in map.iter().filter(|(key, _)| pattern.is_match(key)) {
+                    self.inside(key.clone(), value, rest, Some(map));
+                }
+            }
+            (Step::Names, Value::Object(map)) => {
+                for key in map.keys() {
+                    self.segments.push(key.clone());
+                    self.judge(key, None);
+                    self.segments.pop();
+                }
+            }
+            (Step::Items, Value::Array(items)) => {
+                for (at, value) in items.iter().enumerate() {
+                    self.inside(at.to_string(), value, rest, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn inside(
+        &mut self,
+        segment: String,
+        value: &Value,
+        rest: &[Step],
+        beside: Option<&Map<String, Value>>,
+    ) {
+        self.segments.push(segment);
+        self.visit(value, rest, beside);
+        self.segments.pop();
+    }
+
+    fn judge(&mut self, text: &str, beside: Option<&Map<String, Value>>) {
+        let named = self.place.region_in.as_ref().and_then(|member| {
+            let region = beside?.get(member)?.as_str()?;
+            Some(region.to_owned())
+        });
+        let region = named.as_deref().unwrap_or(&self.target.region);
+        if let Some(misfit) = misfit(self.place.kind, text, region, &self.target.account) {
+            self.misfits.push((self.segments.clone(), misfit));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, misfit, partition, region_of_zone};
+
+    #[test]
+    fn zones_of_every_partition_lead_to_their_region() {
+        for (zone, region) in [
+            ("us-west-2a", "us-west-2"),
+            ("us-west-2-lax-1a", "us-west-2"),
+            ("us-east-1-wl1-bos-wlz-1", "us-east-1"),
+            ("us-gov-west-1b", "us-gov-west-1"),
+            ("us-isob-east-1a", "us-isob-east-1"),
+            ("eusc-de-east-1a", "eusc-de-east-1"),
+            ("cn-north-1a", "cn-north-1"),
+        ] {
+            assert_eq!(region_of_zone(zone), Some(region));
+        }
+        for other in [
+            "us-west-2",
+            "use1-az1",
+            "",
+            "a",
+            "a1",
+            "{{ x }}",
+            "1a",
+            "us-west-2A",
+        ] {
+            assert_eq!(region_of_zone(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_in_the_partition_that_the_sdks_say() {
+        for (region, of) in [
+            ("us-east-1", Some("aws")),
+            ("mx-central-1", Some("aws")),
+            ("cn-northwest-1", Some("aws-cn")),
+            ("us-gov-east-1", Some("aws-us-gov")),
+            ("us-iso-west-1", Some("aws-iso")),
+            ("us-isob-east-1", Some("aws-iso-b")),
+            ("eu-isoe-west-1", Some("aws-iso-e")),
+            ("us-isof-south-1", Some("aws-iso-f")),
+            ("eusc-de-east-1", Some("aws-eusc")),
+            ("moon-base-1", None),
+            ("", None),
+        ] {
+            assert_eq!(partition(region), of, "{region}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_misfit_is_told_apart() {
+        let rule = |kind, value: &str| {
+            misfit(kind, value, "us-west-2", "123456789012").map(|misfit| misfit.rule)
+        };
+        let key = |place: &str| format!("arn:aws:kms:{place}:key/1");
+        assert_eq!(rule(Kind::KmsKey, &key("us-west-2:123456789012")), None);
+        assert_eq!(
+            rule(Kind::KmsKey, &key("us-east-1:123456789012")),
+            Some("place/key-region")
+        );
+        assert_eq!(
+            rule(Kind::KmsKey, &key("us-west-2:111122223333")),
+            Some("place/key-account")
+        );
+        assert_eq!(rule(Kind::KmsKey, "alias/dr"), None);
+        let role = "arn:aws-us-gov:iam::123456789012:role/a";
+        assert_eq!(rule(Kind::Role, role), Some("place/partition"));
+        let role = "arn:aws:iam::111122223333:role/a";
+        assert_eq!(rule(Kind::Role, role), Some("place/role-account"));
+        assert_eq!(rule(Kind::Zone, "us-east-1a"), Some("place/zone"));
+        assert_eq!(rule(Kind::Zone, "us-west-2-lax-1a"), None);
+        // Of a target that is not known yet, nothing is said.
+        assert_eq!(misfit(Kind::Zone, "us-east-1a", "", ""), None);
+    }
+}
