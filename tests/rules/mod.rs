@@ -7,7 +7,9 @@ mod evidence;
 mod explain;
 mod field;
 pub(crate) mod files;
+mod marks;
 mod minimum;
+mod places;
 mod plans;
 
 use std::collections::BTreeSet;
