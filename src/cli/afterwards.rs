@@ -1,10 +1,23 @@
-//! The command line of what comes after a run: reports, cleanup, evidence.
+//! The command line of what comes after a run: its status, reports, cleanup, evidence.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{AwsOptions, InputOptions, ReportOptions, StateOption, run_id};
+use super::arguments::{AwsOptions, HumanOrJson, InputOptions, ReportOptions, StateOption, run_id};
+
+#[derive(Args, Debug)]
+pub(super) struct Status {
+    /// The plan whose runs are shown; all where it is left out
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    #[arg(long, default_value = "human")]
+    pub(super) format: HumanOrJson,
+}
 
 #[derive(Args, Debug)]
 pub(super) struct Report {

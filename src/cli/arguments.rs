@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::afterwards::{Cleanup, Evidence, Report};
+use super::afterwards::{Cleanup, Evidence, Report, Status};
 use super::against::{Against, against};
 use super::authoring::{Init, Inventory};
 
@@ -340,19 +340,6 @@ pub(super) struct ReportOptions {
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report)]
     pub(super) reports: Vec<(crate::report::Format, PathBuf)>,
     /// The report on standard output
-    #[arg(long, default_value = "human")]
-    pub(super) format: HumanOrJson,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct Status {
-    /// The plan whose runs are shown; all where it is left out
-    #[arg(value_name = "PLAN")]
-    pub(super) plan: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) aws: AwsOptions,
-    #[command(flatten)]
-    pub(super) state: StateOption,
     #[arg(long, default_value = "human")]
     pub(super) format: HumanOrJson,
 }

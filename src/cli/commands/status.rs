@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Context;
 use crate::aws::{Aws, Reads};
-use crate::cli::arguments::{AwsOptions, HumanOrJson, Status};
+use crate::cli::afterwards::Status;
+use crate::cli::arguments::{AwsOptions, HumanOrJson};
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Stage;
 use crate::execute::{Clock as _, Event, History, Places, Stopped, SystemClock, glance};
