@@ -485,3 +485,86 @@ fn replayed(events: &[Event]) -> Result<redrill::diff::Observed, redrill::execut
 fn is_legal(events: &[Event]) -> bool {
     replayed(events).is_ok()
 }
+
+/// What a failed job has made is deleted as a thing of its own, and made anew by the next attempt that fails.
+#[test]
+fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
+    let restore = || "r".to_owned();
+    let arn = || "arn:aws:rds:us-west-2:123456789012:db:r".to_owned();
+    let failed = || Event::Failed {
+        restore: restore(),
+        status: "FAILED".to_owned(),
+        message: String::new(),
+        started_at: None,
+        ended_at: None,
+        created_resource_arn: Some(arn()),
+    };
+    let deleting = || Event::Deleting {
+        restore: restore(),
+        arn: arn(),
+        token: String::new(),
+    };
+    let deleted = || Event::Deleted {
+        restore: restore(),
+        arn: arn(),
+    };
+    let sent = |attempt| {
+        let mut request = Request::default();
+        request.resource_type = "RDS".to_owned();
+        [
+            Event::Intended {
+                restore: restore(),
+                attempt,
+                token: String::new(),
+                digest: String::new(),
+                request,
+                aws_at: None,
+            },
+            Event::Accepted {
+                restore: restore(),
+                job_id: format!("job-{attempt}"),
+            },
+        ]
+    };
+    let mut past = None;
+    let mut go = |event: Event| {
+        let recorded: Recorded = serde_json::from_value(
+            serde_json::json!({ "at": "2026-11-29T08:20:00Z", "event": "run_ended" }),
+        )
+        .unwrap();
+        let recorded = Recorded { event, ..recorded };
+        past = Some(next(past.take(), &recorded)?);
+        Ok::<_, redrill::execute::Illegal>(past.as_ref().unwrap().others.get(&arn()).cloned())
+    };
+    for event in sent(1) {
+        go(event).unwrap();
+    }
+    assert_eq!(go(failed()).unwrap(), Some(None));
+    assert_eq!(go(deleting()).unwrap(), Some(Some(Deletion::Asked)));
+    assert_eq!(go(deleted()).unwrap(), Some(Some(Deletion::Gone)));
+    for event in sent(2) {
+        assert_eq!(go(event).unwrap(), Some(Some(Deletion::Gone)));
+    }
+    assert_eq!(go(failed()).unwrap(), Some(None));
+    assert_eq!(go(deleting()).unwrap(), Some(Some(Deletion::Asked)));
+    // What AWS names and nobody has asked for is said to be left.
+    for event in sent(3) {
+        go(event).unwrap();
+    }
+    let completed = Event::Completed {
+        restore: restore(),
+        created_resource_arn: Some(arn()),
+        started_at: None,
+        ended_at: None,
+        recovery_point_created_at: None,
+        message: None,
+        mismatch: Some("it is another".to_owned()),
+    };
+    assert_eq!(go(completed).unwrap(), Some(None));
+    let left = Event::Left {
+        restore: restore(),
+        arn: arn(),
+        message: String::new(),
+    };
+    assert_eq!(go(left).unwrap(), Some(Some(Deletion::Left)));
+}

@@ -288,6 +288,8 @@ impl Planned<'_> {
                     .to_owned(),
             );
         }
+        let known = attempt.mismatch.as_ref();
+        let known = known.filter(|_| attempt.made.as_deref() == Some(made.arn));
         let misfit = misfit_of_part(
             made.arn,
             made.resource_type,
@@ -295,7 +297,7 @@ impl Planned<'_> {
             made.recovery_point_arn,
             target,
         );
-        if let Some(why) = misfit {
+        if let Some(why) = misfit.or_else(|| known.cloned()) {
             return Fate::Left(format!(
                 "it is not what was asked for, and is not deleted: {why}"
             ));

@@ -24,6 +24,8 @@ pub(super) struct Attempt {
     pub(super) ended_at: Option<Timestamp>,
     /// What AWS says that it has made.
     pub(super) made: Option<String>,
+    /// Why the run has found that it is not what was asked for, where it has.
+    pub(super) mismatch: Option<String>,
     /// Its nested jobs; none where nobody has asked.
     pub(super) nested: Option<Vec<NestedJob>>,
 }
@@ -41,8 +43,8 @@ pub(super) struct Record {
     /// All jobs of the run.
     pub(super) jobs: BTreeSet<String>,
     needs: HashMap<String, Vec<String>>,
-    /// How often each thing was left.
-    left: BTreeMap<(String, String), u32>,
+    /// How often each thing was left, or was gone: a later attempt may make what has its name.
+    ended: BTreeMap<(String, String), u32>,
 }
 
 impl Record {
@@ -54,7 +56,7 @@ impl Record {
             protect: BTreeSet::new(),
             jobs: BTreeSet::new(),
             needs: HashMap::new(),
-            left: BTreeMap::new(),
+            ended: BTreeMap::new(),
         };
         let mut places = Places::default();
         for recorded in events {
@@ -105,9 +107,17 @@ impl Record {
                 created_resource_arn,
                 started_at,
                 ended_at,
+                mismatch,
                 ..
+            } => {
+                if let Some(last) = self.last(restore) {
+                    last.started_at = *started_at;
+                    last.ended_at = Some(ended_at.unwrap_or(recorded.at_aws()));
+                    last.made.clone_from(created_resource_arn);
+                    last.mismatch.clone_from(mismatch);
+                }
             }
-            | Event::Failed {
+            Event::Failed {
                 restore,
                 created_resource_arn,
                 started_at,
@@ -133,9 +143,9 @@ impl Record {
                     }
                 }
             }
-            Event::Left { restore, arn, .. } => {
+            Event::Left { restore, arn, .. } | Event::Deleted { restore, arn } => {
                 let of = (restore.clone(), arn.clone());
-                *self.left.entry(of).or_default() += 1;
+                *self.ended.entry(of).or_default() += 1;
             }
             _ => {}
         }
@@ -153,10 +163,11 @@ impl Record {
         }
     }
 
-    /// The client token of a deletion: the same has the same, whoever asks for it; after a refusal it is another.
+    /// The client token of a deletion: the same has the same, whoever asks for it; once that has ended it is
+    /// another.
     pub(super) fn token(&self, restore: &str, arn: &str) -> String {
         let of = (restore.to_owned(), arn.to_owned());
-        let nth = self.left.get(&of).copied().unwrap_or(0);
+        let nth = self.ended.get(&of).copied().unwrap_or(0);
         let name = format!("urn:redrill:cleanup:{}:{arn}:{nth}", self.run);
         uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
     }

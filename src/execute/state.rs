@@ -233,23 +233,30 @@ fn of_others(past: &Past, event: &Event) -> Option<Option<Past>> {
     }))
 }
 
-/// Remembers what else the jobs of a restore have made.
+/// Remembers what else the jobs of a restore have made. A job that has failed made it just now, whatever became of what had
+/// its name; nested jobs may be listed again.
 fn remember(past: &mut Past, event: &Event) {
-    let made: Vec<&String> = match event {
+    match event {
         Event::Nested { jobs, .. } => {
-            let made = jobs
+            for arn in jobs
                 .iter()
-                .filter_map(|job| job.created_resource_arn.as_ref());
-            made.collect()
+                .filter_map(|job| job.created_resource_arn.as_ref())
+            {
+                past.others.entry(arn.clone()).or_default();
+            }
         }
         Event::Failed {
-            created_resource_arn,
+            created_resource_arn: Some(arn),
             ..
-        } => created_resource_arn.iter().collect(),
-        _ => return,
-    };
-    for arn in made {
-        past.others.entry(arn.clone()).or_default();
+        }
+        | Event::Completed {
+            created_resource_arn: Some(arn),
+            mismatch: Some(_),
+            ..
+        } => {
+            past.others.insert(arn.clone(), None);
+        }
+        _ => {}
     }
 }
 

@@ -81,6 +81,19 @@ pub fn run_markdown(report: &RunReport) -> String {
     if !doubled.is_empty() {
         let _ = write!(text, "\n### Second jobs\n\n{doubled}");
     }
+    let into: Vec<&RestoreReport> = report
+        .restores
+        .iter()
+        .filter(|restore| restore.into_existing && restore.created_resource_arn.is_some())
+        .collect();
+    if !into.is_empty() {
+        text.push_str("\n### Written into, and there before\n\n");
+        for restore in into.iter().take(ROWS) {
+            let arn = restore.created_resource_arn.as_deref().unwrap_or_default();
+            let _ = writeln!(text, "- {}, by {}", code(arn), escaped(&restore.restore));
+        }
+        more(into.len(), &mut text);
+    }
     let left: Vec<&str> = report
         .restores
         .iter()
