@@ -134,7 +134,7 @@ async fn every_recorded_answer_is_given() {
 /// A region that the things of a request are in, if they are in one.
 fn region_of(metadata: &serde_json::Value) -> Option<String> {
     let text = metadata.to_string();
-    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let is_region = |word: &&str| {
         let parts: Vec<&str> = word
             .trim_end_matches(|c: char| c.is_alphabetic())
@@ -144,7 +144,7 @@ fn region_of(metadata: &serde_json::Value) -> Option<String> {
             && parts[2].parse::<u8>().is_ok()
             && ["us", "eu", "ap", "cn"].contains(&parts[0])
     };
-    let word = words.filter(is_region).next()?;
+    let word = words.find(is_region)?;
     Some(
         word.trim_end_matches(|c: char| c.is_alphabetic())
             .to_owned(),
