@@ -267,7 +267,7 @@ fn a_plan_of_many_instances_shares_what_they_have_in_common() {
 fn items_that_make_no_name_are_refused() {
     let of = |items: &str| {
         format!(
-            "vars: {{ list: {{ default: [a, a, 1] }}, map: {{ default: {{ k: [] }} }}, text: words, none: {{ default: [] }}, s: {{ secret: true, default: [hush] }} }}\nrestores:\n  t:\n    type: DynamoDB\n    for_each: {items}\n    recovery_point: arn:aws:dynamodb:us-west-2:123456789012:table/t/backup/1\n    metadata: {{ targetTableName: \"ttt-{{{{ each.key | length }}}}\" }}\n"
+            "vars: {{ list: {{ default: [a, a, 1] }}, map: {{ default: {{ k: [] }} }}, text: words, none: {{ default: [] }}, s: {{ secret: true, default: [hush] }} }}\nrestores:\n  t:\n    type: DynamoDB\n    for_each: {items}\n    recovery_point: arn:aws:dynamodb:us-west-2:123456789012:table/t/backup/1\n    metadata: {{ targetTableName: \"ttt-{{{{ each.key | length }}}}{{{{ each.key | slug }}}}\" }}\n"
         )
     };
     for (items, expected) in [

@@ -68,7 +68,7 @@ fn existing() -> String {
     let mut text = format!("plan: into\n{TARGET}limits: {{ concurrent: 4 }}\nrestores:\n");
     for (at, (of, point, metadata)) in rows.iter().enumerate() {
         text += &format!(
-            "  r{at}:\n    type: {of}\n    recovery_point: {point}\n    metadata: {metadata}\n"
+            "  r{at}:\n    type: {of}\n    recovery_point: {point}\n    into_existing: true\n    metadata: {metadata}\n"
         );
     }
     text
@@ -117,7 +117,7 @@ async fn a_new_volume_of_an_existing_file_system_is_left_and_said() {
     let emulator = emulator(at_once()).await;
     let folder = folder();
     let plan = format!(
-        "plan: ontap\n{TARGET}restores:\n  v:\n    type: FSx\n    recovery_point: arn:aws:fsx:us-west-2:{ACCOUNT}:backup/backup-0a1b2c3d4e5f6071b\n    metadata: {{ Name: o, OntapConfiguration: {{ storageVirtualMachineId: svm-01234567890abcdef, junctionPath: /o, sizeInMegabytes: 1024, storageEfficiencyEnabled: true }} }}\n"
+        "plan: ontap\n{TARGET}restores:\n  v:\n    type: FSx\n    recovery_point: arn:aws:fsx:us-west-2:{ACCOUNT}:backup/backup-0a1b2c3d4e5f6071b\n    into_existing: true\n    metadata: {{ Name: o, OntapConfiguration: {{ storageVirtualMachineId: svm-01234567890abcdef, junctionPath: /o, sizeInMegabytes: 1024, storageEfficiencyEnabled: true }} }}\n"
     );
     write(folder.path(), "plan.yaml", &plan);
     let on = async |arguments: &[&str]| ran(folder.path(), &emulator, arguments).await;

@@ -174,7 +174,7 @@ async fn a_timeout_ends_following_and_nothing_else() {
         folder.path(),
         "plan.yaml",
         &format!(
-            "plan: slow\ntarget: {{ region: us-west-2, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }}\nrestores:\n  files:\n    type: EFS\n    recovery_point: {point}\n    timeout: 1s\n    metadata: {{ file-system-id: fs-0a1b2c3d, newFileSystem: false, Encrypted: false }}\n  next:\n    type: EFS\n    needs: [files]\n    recovery_point: {point}\n    metadata: {{ file-system-id: fs-0a1b2c3d, newFileSystem: false, Encrypted: false }}\n"
+            "plan: slow\ntarget: {{ region: us-west-2, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }}\nrestores:\n  files:\n    type: EFS\n    recovery_point: {point}\n    timeout: 1s\n    into_existing: true\n    metadata: {{ file-system-id: fs-0a1b2c3d, newFileSystem: false, Encrypted: false }}\n  next:\n    type: EFS\n    needs: [files]\n    recovery_point: {point}\n    into_existing: true\n    metadata: {{ file-system-id: fs-0a1b2c3d, newFileSystem: false, Encrypted: false }}\n"
         ),
     );
     let url = emulator.url();
