@@ -97,7 +97,7 @@ impl After {
             Event::CheckEnded { nth, .. } => !self.touched && self.under_way && *nth == self.starts,
             Event::Published { .. } => !self.touched && self.starts > 0,
             Event::Deleting { .. } => !self.gone,
-            Event::Deleted { .. } => self.deleting,
+            Event::Deleted { .. } => self.deleting || !self.touched,
             Event::Left { .. } => !self.gone,
             _ => false,
         }
@@ -114,7 +114,9 @@ impl After {
                 self.passed = *verdict == CheckVerdict::Passed;
             }
             Event::Deleting { .. } => (self.touched, self.deleting) = (true, true),
-            Event::Deleted { .. } => (self.deleting, self.gone) = (false, true),
+            Event::Deleted { .. } => {
+                (self.touched, self.deleting, self.gone) = (true, false, true);
+            }
             Event::Left { .. } => (self.touched, self.deleting) = (true, false),
             _ => {}
         }
@@ -152,7 +154,7 @@ fn event() -> impl Strategy<Value = Event> {
             aws_at: None,
         }),
         3 => Just(Event::Accepted { restore: restore(), job_id: text() }),
-        1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None }),
+        1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None, ended_at: None }),
         1 => Just(Event::Withdrawn { restore: restore(), message: text() }),
         1 => Just(Event::Refused { restore: restore(), code: None, message: text() }),
         1 => (1u32..4).prop_map(move |attempt| Event::Rejected { restore: restore(), attempt, message: text() }),

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use super::Aws;
 use super::bounds::{message, name};
 use super::error::classify;
+use crate::cleanup::made;
 use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Reader};
+use crate::plan::Request;
 
 /// Jobs a page, of the thousand that AWS allows: the calls are one in a hundred all the same, and pages of a thousand
 /// would take as much memory, while the SDK reads them, as two thousand restores.
@@ -92,6 +94,13 @@ impl<H> Reader for Aws<H> {
             .map_err(|err| classify(operation, &err))?;
         let jobs = page.restore_jobs.unwrap_or_default();
         Ok((jobs.into_iter().map(listed).collect(), page.next_token))
+    }
+
+    async fn is_there(&self, arn: &str, request: &Request) -> Result<Option<bool>, ApiError> {
+        match made(arn, &request.resource_type, &request.metadata) {
+            Some(named) => self.has(&named).await,
+            None => Ok(None),
+        }
     }
 
     async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {

@@ -8,8 +8,17 @@ use super::error::classify;
 use crate::cleanup::{Found, Named, Progress, Resources};
 use crate::diff::{ApiError, Fault};
 
-impl Resources for Aws {
-    async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+/// What Cloud Control API answers where it has no handler that reads a type
+/// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_GetResource.html>).
+const UNREADABLE: [&str; 3] = [
+    "TypeNotFoundException",
+    "UnsupportedActionException",
+    "PrivateTypeException",
+];
+
+impl<H> Aws<H> {
+    /// What is there of a resource; none where it is not.
+    async fn found(&self, named: &Named) -> Result<Option<Found>, ApiError> {
         let operation = self.count("GetResource");
         let answer = self
             .cloudcontrol
@@ -27,6 +36,27 @@ impl Resources for Aws {
             Err(error) if is_missing(&error, named) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a resource is there; none where Cloud Control API does not read its type.
+    pub(super) async fn has(&self, named: &Named) -> Result<Option<bool>, ApiError> {
+        match self.found(named).await {
+            Ok(found) => Ok(Some(found.is_some())),
+            Err(error)
+                if UNREADABLE
+                    .iter()
+                    .any(|code| error.code.as_deref() == Some(code)) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Resources for Aws {
+    async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+        self.found(named).await
     }
 
     async fn delete(&self, named: &Named, token: &str) -> Result<Option<String>, ApiError> {

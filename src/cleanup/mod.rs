@@ -94,6 +94,15 @@ pub fn cleanup(
     levels
 }
 
+/// How Cloud Control API names what a job has made; none where the restore wrote into something, or nothing reads its type.
+#[must_use]
+pub fn made(arn: &str, resource_type: &str, metadata: &Metadata) -> Option<Named> {
+    match types::kind(arn, resource_type, Some(metadata)) {
+        Kind::Made(named) if !writes_into_existing(resource_type, metadata) => Some(named),
+        Kind::Made(_) | Kind::Unsure(_) | Kind::Unknown => None,
+    }
+}
+
 /// What a nested job is called.
 const NESTED: &str = "nested job";
 

@@ -119,6 +119,8 @@ pub struct Past {
     pub stage: Stage,
     /// Its job is COMPLETED, and AWS says that it has not brought back all that was asked for.
     pub is_incomplete: bool,
+    /// Whether its job was there already when this run found it.
+    pub adopted: bool,
     /// The checks of what it has made, by name.
     pub checks: BTreeMap<String, Checked>,
     /// What AWS Backup was told that they have come to.
@@ -144,6 +146,7 @@ impl Past {
             former: Vec::new(),
             stage,
             is_incomplete: false,
+            adopted: false,
             checks: BTreeMap::new(),
             told: None,
             deletion: None,

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{PointQuery, RecoveryPoint, Vault};
+use crate::plan::Request;
 use crate::render::{SourceFacts, VaultName};
 
 /// Whoever knows vaults and recovery points: AWS, or a file that recorded them.
@@ -70,6 +71,16 @@ pub trait Reader: Sources {
         query: &JobQuery,
         token: Option<String>,
     ) -> impl Future<Output = Result<(Vec<Job>, Option<String>), ApiError>> + Send;
+
+    /// Whether what a job has made for a request is still there; `None` where it made nothing of its own, or nothing reads its
+    /// type.
+    fn is_there(
+        &self,
+        _arn: &str,
+        _request: &Request,
+    ) -> impl Future<Output = Result<Option<bool>, ApiError>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// The metadata that a job was started with.
     fn job_metadata(

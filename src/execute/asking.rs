@@ -184,8 +184,19 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             job_id: job_id.to_owned(),
             because: because.to_owned(),
             ours: Some(ours),
+            ended_at: self.ended_before(step, job_id),
         };
         self.begin_following(step, job_id, adopted)
+    }
+
+    /// When a job ended that was there already, as the listing of those says.
+    fn ended_before(&self, step: usize, job_id: &str) -> Option<Timestamp> {
+        let request = self.requests.get(&step)?;
+        let mut there = self
+            .there(self.place(step), &request.recovery_point_arn)
+            .iter();
+        let job = there.find(|job| job.id == job_id && job.status.is_final())?;
+        job.completed_at
     }
 
     /// The first job that a person has chosen among several.

@@ -11,7 +11,7 @@ use super::Writer;
 use super::rates::Rates;
 use super::skew::Moment;
 use crate::diff::{ApiError, Job, JobQuery, Reader};
-use crate::plan::Request;
+use crate::plan::{Draft, Request};
 use crate::render::Target;
 
 /// Calls under way at once. AWS allows 50 a second in all, and a call takes well under a second.
@@ -32,6 +32,8 @@ pub(super) enum Due {
     Publish,
     /// List the jobs that are nested in its own.
     Nested,
+    /// Look whether what its job made is still there.
+    Look,
 }
 
 impl Due {
@@ -39,6 +41,7 @@ impl Due {
     pub(super) const ALL: [Self; 5] = [
         Self::Publish,
         Self::Nested,
+        Self::Look,
         Self::List,
         Self::Compare,
         Self::Start,
@@ -50,6 +53,7 @@ impl Due {
             Self::List | Self::Nested => "ListRestoreJobs",
             Self::Compare => "GetRestoreJobMetadata",
             Self::Publish => "PutRestoreValidationResult",
+            Self::Look => "GetResource",
         }
     }
 }
@@ -75,6 +79,8 @@ pub(super) enum Answer {
     Around(usize, Result<Page, ApiError>),
     /// Of a job that is not this run's: its id, its recovery point, and what it was asked for.
     Other(String, String, Result<BTreeMap<String, String>, ApiError>),
+    /// Of what the job of a restore has made: whether it is still there.
+    LookedFor(usize, Result<Option<bool>, ApiError>),
     /// Of what the checks of a restore have come to.
     Published(usize, Result<&'static str, ApiError>),
 }
@@ -300,6 +306,13 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         self.tasks.spawn(async move {
             let metadata = api.job_metadata(&job_id).await;
             Answer::Metadata(step, job_id, metadata)
+        });
+    }
+
+    pub(super) fn look_for(&mut self, place: usize, step: usize, arn: String, draft: Arc<Draft>) {
+        let api = self.api(place);
+        self.tasks.spawn(async move {
+            Answer::LookedFor(step, api.is_there(&arn, &draft.request).await)
         });
     }
 

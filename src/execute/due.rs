@@ -36,7 +36,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
     ) -> Result<bool, Stopped> {
         let is_drained = self.schedule.is_drained();
         match due {
-            Due::Publish | Due::Nested => {}
+            Due::Publish | Due::Nested | Due::Look => {}
             _ if !self.requests.contains_key(&step) => {
                 self.calls.take_due(place, due);
                 return Ok(true);
@@ -66,6 +66,9 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             (Due::Start, Some(request)) => {
                 let request = Arc::clone(request);
                 self.calls.start(place, step, request, now);
+            }
+            (Due::Look, _) => {
+                self.look_for(place, step);
             }
             (Due::Publish, _) => {
                 // What the checks have come to is on disk first.

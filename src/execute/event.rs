@@ -121,6 +121,9 @@ pub enum Event {
         /// Whether this run has started it, perhaps from another machine; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ours: Option<bool>,
+        /// When it ended, by AWS's clock, where it had before it was found here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended_at: Option<Timestamp>,
     },
     /// Nothing was started, and the same request may be sent again: AWS refused the caller, or the run stopped first.
     Withdrawn {

@@ -87,6 +87,9 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             // What has ended since the listing.
             self.watching[place].sweep_from(self.looked_at.here);
         }
+        if before.as_ref().is_some_and(|job| !job.status.is_final()) {
+            self.is_running(step);
+        }
         let before = before.filter(|job| job.status.is_final() && !Self::lacks(job));
         if let Some(job) = before {
             return self.polled(step, job);
@@ -118,7 +121,10 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         let place = self.place(step);
         match job.status {
             JobStatus::Completed => {
-                if !self.watching[place].forget(step) {
+                if self.is_looked_for(step, &job) {
+                    return Ok(());
+                }
+                if !self.was_looked_for(step) && !self.watching[place].forget(step) {
                     return Ok(());
                 }
                 let mismatch = self.misfit(step, &job);
@@ -167,6 +173,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             }
             status => {
                 self.tries.remove(&step);
+                self.is_running(step);
                 let now = self.engine.clock.now();
                 if self.watching[place].still(step, &status, now) {
                     let status = status.to_string();

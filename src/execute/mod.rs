@@ -28,6 +28,7 @@ mod lost;
 mod nested;
 mod outline;
 mod places;
+mod presence;
 mod publishing;
 mod rates;
 mod redacting;

@@ -11,6 +11,7 @@ use super::engine::{Control, Ended, Engine, Stopped};
 use super::late::Late;
 use super::lookout::Lookout;
 use super::nested::Parent;
+use super::presence::Presence;
 use super::schedule::Schedule;
 use super::settle::Question;
 use super::skew::{Moment, Skew};
@@ -74,6 +75,8 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) lookout: Lookout,
     /// Recovery points of more than one restore.
     pub(super) shared: HashSet<(usize, String)>,
+    /// Whether what jobs have made is still there that ended before they were known here.
+    pub(super) presence: Presence,
     /// What the jobs of those were asked for, which each restore is compared with; and of which it is being asked.
     pub(super) read: HashMap<String, BTreeMap<String, String>>,
     pub(super) being_read: HashSet<String>,
@@ -143,6 +146,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             skew: Skew::default(),
             lookout,
             shared: HashSet::new(),
+            presence: Presence::default(),
             read: HashMap::new(),
             being_read: HashSet::new(),
             troubles: BTreeMap::new(),
@@ -392,6 +396,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                 Ok(())
             }
             Answer::Nested(step, answer) => self.nested(step, answer),
+            Answer::LookedFor(step, found) => self.looked_for(step, found),
             Answer::Published(step, answer) => self.published(step, answer),
             Answer::Listed(place, Ok((jobs, next))) => {
                 self.well_at(place, "ListRestoreJobs")?;

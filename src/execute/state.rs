@@ -210,7 +210,8 @@ fn next_deletion(was: Option<&Deletion>, event: &Event) -> Option<Deletion> {
         (Event::Deleting { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {
             Some(Deletion::Asked)
         }
-        (Event::Deleted { .. }, Some(Deletion::Asked)) => Some(Deletion::Gone),
+        // Nobody of this run has asked for it where it was found to be gone.
+        (Event::Deleted { .. }, None | Some(Deletion::Asked)) => Some(Deletion::Gone),
         (Event::Left { .. }, None | Some(Deletion::Asked | Deletion::Left)) => Some(Deletion::Left),
         _ => None,
     }
@@ -395,11 +396,14 @@ fn stage_after(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal>
         _ => false,
     };
     Ok(match past {
-        Some(past) => Past {
-            stage,
-            is_incomplete,
-            ..past
-        },
+        Some(mut past) => {
+            past.adopted |= matches!(event, Event::Adopted { .. });
+            Past {
+                stage,
+                is_incomplete,
+                ..past
+            }
+        }
         None => Past::new(recorded.at, stage),
     })
 }

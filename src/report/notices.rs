@@ -23,6 +23,8 @@ pub enum NoticeKind {
     EndedBefore,
     /// Something that it made is deleted, or about to be.
     CleanedUp,
+    /// Jobs of it had ended before it found them.
+    Adopted,
     /// It was at an endpoint that is not AWS's.
     NotAws,
     /// It was a rehearsal.
@@ -62,6 +64,9 @@ fn notices(report: &RunReport, cleaned_up: Option<Timestamp>) -> Vec<Notice> {
     if let Some(before) = report.verdict_before_cleanup {
         add(NoticeKind::CleanedUp, cleaned(report, before, cleaned_up));
     }
+    if let Some(message) = adopted(report) {
+        add(NoticeKind::Adopted, message);
+    }
     match &report.world {
         Some(world) => {
             let kind = match world {
@@ -79,6 +84,18 @@ fn notices(report: &RunReport, cleaned_up: Option<Timestamp>) -> Vec<Notice> {
         None => {}
     }
     notices
+}
+
+/// What an earlier run of redrill had restored, perhaps on another machine.
+fn adopted(report: &RunReport) -> Option<String> {
+    let restores = report.restores.iter();
+    let ended: Vec<Timestamp> = restores.filter_map(|of| of.ended_before).collect();
+    let last = minute(ended.iter().max().copied()?);
+    Some(format!(
+        "{} of {} restores were not started by this run: their jobs had ended before it found them, the last {last}.",
+        ended.len(),
+        report.restores.len()
+    ))
 }
 
 /// What has become of what the run made.

@@ -83,6 +83,8 @@ impl RestoreReport {
             request_sha256: None,
             recovery_point_arn: None,
             attempts: 0,
+            adopted: false,
+            ended_before: None,
             started_at: None,
             ended_at: None,
             created_resource_arn: None,
@@ -114,6 +116,8 @@ impl RestoreReport {
         *self = Self {
             status: RunStatus::Unanswered,
             attempts: attempt,
+            adopted: false,
+            ended_before: None,
             job_id: None,
             token: None,
             request_sha256: None,
@@ -172,11 +176,16 @@ impl RestoreReport {
                 self.started_at = Some(recorded.at);
             }
             Event::Adopted {
-                job_id, because, ..
+                job_id,
+                because,
+                ended_at,
+                ..
             } => {
                 self.status = RunStatus::Running;
                 self.job_id = Some(job_id.clone());
                 self.started_at = Some(recorded.at);
+                self.adopted = true;
+                self.ended_before = *ended_at;
                 self.message = Some(format!("adopted: {because}"));
             }
             Event::Withdrawn { message, .. } => {
@@ -207,7 +216,10 @@ impl RestoreReport {
                 self.has_made(created_resource_arn.as_ref());
                 self.timed(recorded, *started_at, *ended_at);
                 self.mismatch.clone_from(mismatch);
-                self.message.clone_from(message);
+                // How it came to its job is worth knowing where AWS says nothing.
+                if message.is_some() || !self.adopted {
+                    self.message.clone_from(message);
+                }
                 if let Some(why) = mismatch {
                     self.status = RunStatus::Failed;
                     self.message = Some(format!("COMPLETED, but {why}"));

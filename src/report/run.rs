@@ -189,6 +189,12 @@ pub struct RestoreReport {
     pub recovery_point_arn: Option<String>,
     /// How often it was sent on purpose.
     pub attempts: u32,
+    /// Whether its job was there already when the run found it.
+    #[serde(skip)]
+    pub adopted: bool,
+    /// When its job had ended, where it had before the run found it.
+    #[serde(skip)]
+    pub ended_before: Option<Timestamp>,
     /// When the job was created.
     pub started_at: Option<Timestamp>,
     /// When it ended.

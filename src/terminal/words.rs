@@ -49,8 +49,15 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             restore,
             job_id,
             because,
+            ended_at,
             ..
-        } => format!("{restore}: job {job_id} is this restore's: {because}"),
+        } => {
+            let ended = ended_at.map_or_else(String::new, |at| {
+                let at = at.strftime("%Y-%m-%d %H:%M UTC");
+                format!("; it had ended {at}, and was not started now")
+            });
+            format!("{restore}: job {job_id} is this restore's: {because}{ended}")
+        }
         Event::Withdrawn { restore, message } => {
             format!("{restore}: not started: {message}")
         }

@@ -188,3 +188,86 @@ async fn safety_a2_what_was_cleaned_up_is_never_restored_in_any_format() {
     );
     emulator.shutdown().await;
 }
+
+/// Another machine, without the journal: the jobs of the drill have ended, and what they made is deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_a2_another_machine_does_not_take_what_is_gone_for_restored() {
+    let (folder, emulator) = ended().await;
+    let path = folder.path();
+    let again = [
+        "run",
+        NAME,
+        "--yes",
+        "--state",
+        "elsewhere",
+        "--format",
+        "json",
+    ];
+    // While it is there, it is what the run has come to, and is said not to have been started.
+    let there = ["run", NAME, "--yes", "--state", "there"];
+    let (code, stdout, stderr) = ran(path, &emulator, &there).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(
+        stdout.contains("3 of 3 restores were not started by this run: their jobs had ended before it found them, the last 20"),
+        "{stdout}"
+    );
+    assert!(
+        stderr.contains("it has the mark of this restore's token; it had ended 20")
+            && stderr.contains(" UTC, and was not started now"),
+        "{stderr}"
+    );
+
+    let (_, stdout, stderr) = ran(path, &emulator, &["cleanup", NAME, "--yes"]).await;
+    assert!(
+        stdout.contains("2 deleted and not found any more"),
+        "{stdout}{stderr}"
+    );
+    let (code, stdout, stderr) = ran(path, &emulator, &again).await;
+    assert_eq!(code, 4, "{stdout}{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_valid("run", &report);
+    assert_eq!(report["verdict"], "cleaned_up");
+    let status = |name: &str| {
+        let mut restores = report["restores"].as_array().unwrap().iter();
+        restores.find(|of| of["restore"] == name).unwrap()["status"].clone()
+    };
+    assert_eq!(
+        (status("files"), status("orders")),
+        ("DELETED".into(), "DELETED".into())
+    );
+    assert_eq!(emulator.jobs().len(), 3, "nothing was started");
+    // And it stays so.
+    let (code, stdout, stderr) = ran(path, &emulator, &again).await;
+    assert_eq!((code, stdout.as_str()), (4, ""), "{stderr}");
+    assert!(stderr.contains("was cleaned up"), "{stderr}");
+    emulator.shutdown().await;
+}
+
+/// The same with checks, which only look at a name: they would pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_a2_no_check_runs_against_what_is_gone() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    let check = crate::drill::check("looks", "echo ran >> ../ran.txt", "");
+    std::fs::create_dir(path.join("sub")).unwrap();
+    write(
+        path,
+        "sub/plan.yaml",
+        &crate::drill::plan(2, "", |_| check.clone()),
+    );
+    let (code, stdout, stderr) = ran(path, &emulator, &["run", "sub/plan.yaml", "--yes"]).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (code, stdout, stderr) = ran(path, &emulator, &["cleanup", "sub/plan.yaml", "--yes"]).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let words = ["run", "sub/plan.yaml", "--yes", "--state", "elsewhere"];
+    let (code, stdout, stderr) = ran(path, &emulator, &words).await;
+    assert_eq!(code, 4, "{stdout}{stderr}");
+    assert!(
+        !stdout.contains("passed") && !stdout.contains("2 of 2 restored"),
+        "{stdout}"
+    );
+    let ran = String::from_utf8(bytes(&path.join("ran.txt"))).unwrap();
+    assert_eq!(ran.lines().count(), 2, "those of the first run alone");
+    emulator.shutdown().await;
+}
