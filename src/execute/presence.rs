@@ -53,10 +53,11 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             && !self.presence.known.contains(&step)
             && self.misfit(step, job).is_none();
         // Nobody has to ask how far it is any more; an answer to who did comes too late.
-        if has_to && self.watching[self.place(step)].forget(step) {
+        let place = self.place(step);
+        if has_to && self.watching[place].forget(step) {
             self.presence.waiting.insert(step, job.clone());
             let now = self.engine.clock.now();
-            self.calls.at(self.place(step), now, step, Due::Look);
+            self.calls.at(place, now, step, Due::Look);
         }
         has_to
     }

@@ -9,6 +9,7 @@ mod lock;
 mod over;
 mod points;
 mod profiles;
+mod question;
 mod secrets;
 mod selectors;
 mod shared;

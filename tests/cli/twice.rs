@@ -284,7 +284,7 @@ async fn without_a_journal_marked_jobs_are_adopted_and_twins_are_asked_about() {
         // Their jobs are twins of ours under a new run id.
         let asked = run("plan.yaml", "e", &["--run-id", "x"]);
         asked.code(5).stderr_eq(
-            "error: `r0` has not been started by this run, but a job asks for the same: [..]\nhelp: nothing was sent for it; [..] --adopt [..] --start-anyway [..]\n",
+            "error: `r[..]` has not been started by this run, but a job asks for the same: [..]\nhelp: nothing was sent for it; [..] --adopt [..] --start-anyway [..]\n",
         );
         let asked = emulator.jobs().len();
         run("plan.yaml", "e", &["--run-id", "x", "--adopt"]).success();

@@ -346,3 +346,77 @@ async fn safety_a8_the_endpoint_is_what_the_sdk_settles_on() {
     }
     emulator.shutdown().await;
 }
+
+/// Two accounts are two in the header, and in every report.
+#[test]
+fn two_accounts_are_two_in_the_header_and_in_every_report() {
+    let folder = folder();
+    let restore = |name: &str, region: &str, account: &str| {
+        format!(
+            "  {name}:\n    type: EFS\n    target: {name}\n    recovery_point: arn:aws:backup:{region}:{account}:recovery-point:00000000-0000-0000-0000-000000000001\n    metadata: {{ file-system-id: fs-0a1b2c3d, newFileSystem: true, Encrypted: true, CreationToken: {name} }}\n"
+        )
+    };
+    let target = |name: &str, region: &str, account: &str| {
+        format!(
+            "  {name}: {{ region: {region}, account: \"{account}\", iam_role_arn: \"arn:aws:iam::{account}:role/restore\" }}\n"
+        )
+    };
+    let (west, north) = (
+        ("west", "us-west-2", "123456789012"),
+        ("north", "eu-north-1", "444455556666"),
+    );
+    let plan = format!(
+        "plan: two\ntargets:\n{}{}restores:\n{}{}",
+        target(west.0, west.1, west.2),
+        target(north.0, north.1, north.2),
+        restore(west.0, west.1, west.2),
+        restore(north.0, north.1, north.2),
+    );
+    write(folder.path(), NAME, &plan);
+    let words = [
+        "rehearse",
+        NAME,
+        "--report",
+        "json=r.json",
+        "--report",
+        "junit=r.xml",
+        "--report",
+        "html=r.html",
+        "--report",
+        "markdown=r.md",
+    ];
+    let (code, stdout, stderr) = crate::drill::run(folder.path(), &words);
+    assert_eq!(code, 0, "{stderr}");
+    let read = |file: &str| text(&folder.path().join(file));
+    for (format, report) in [
+        ("header", stderr),
+        ("human", stdout),
+        ("junit", read("r.xml")),
+        ("html", read("r.html")),
+        ("markdown", read("r.md")),
+    ] {
+        for place in ["123456789012 us-west-2", "444455556666 eu-north-1"] {
+            assert!(
+                report.contains(place),
+                "{format} does not name {place}: {report}"
+            );
+        }
+    }
+    let report: Value = serde_json::from_str(&read("r.json")).unwrap();
+    assert_valid("run", &report);
+    let accounts = |of: &Value| of["account"].as_str().unwrap().to_owned();
+    let targets: Vec<String> = report["targets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(accounts)
+        .collect();
+    assert_eq!(targets, [west.2, north.2]);
+    let restores: Vec<String> = report["restores"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| accounts(&of["target"]))
+        .collect();
+    assert_eq!(restores, targets);
+}
