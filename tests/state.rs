@@ -406,6 +406,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
         job_id: job_id.to_owned(),
         because: String::new(),
         ours: None,
+        ended_at: None,
     };
     let mut running = completed_restore();
     let completed = running.pop().unwrap();

@@ -38,7 +38,7 @@ pub(super) enum Due {
 
 impl Due {
     /// Those that others wait for first.
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Publish,
         Self::Nested,
         Self::Look,
