@@ -107,6 +107,7 @@ impl Event {
                 job_id,
                 because,
                 ours: _,
+                ended_at: _,
             } => {
                 name(job_id);
                 sentence(because);
