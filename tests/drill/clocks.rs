@@ -1,11 +1,14 @@
 //! Objectives and durations are those of one clock, and are judged when their time is over.
 
 use jiff::{SignedDuration, Timestamp};
+use redrill::emulator::TokenSemantics;
 use redrill::execute::{Event, Recorded};
 use redrill::report::{Record, RunReport, Verdict, run_report};
 use serde_json::{Value, json};
 
 use super::reports::story;
+use crate::harness::{Going, driven, events, fast, going, run_going};
+use crate::support::{emulator, folder, many};
 
 fn report(events: &[Recorded]) -> RunReport {
     run_report("orders", "2026-Q4", events.iter().collect::<Record>())
@@ -124,4 +127,42 @@ fn issue_14_an_objective_is_missed_when_its_time_is_over() {
         ]
     );
     assert_eq!(later.verdict, Verdict::Unfinished);
+}
+
+/// Three restores, one after the other, by a machine whose clock is so far ahead of AWS's.
+async fn ran(ahead: SignedDuration) -> RunReport {
+    let emulator = emulator(driven(TokenSemantics::default())).await;
+    let state = folder();
+    let mut onlooker = |_: &Recorded| {};
+    let going = Going {
+        ahead,
+        ..going(fast(), &mut onlooker)
+    };
+    run_going(state.path(), &many(3, 1), &emulator, going)
+        .await
+        .unwrap();
+    emulator.shutdown().await;
+    run_report("many", "main", events(state.path()).iter().collect())
+}
+
+#[tokio::test]
+async fn issue_14_an_emulator_days_ahead_changes_no_duration() {
+    let wanted = ran(SignedDuration::ZERO).await;
+    for hours in [-72, 72] {
+        let report = ran(SignedDuration::from_hours(hours)).await;
+        assert_eq!(report.back(), 3);
+        // The polls are as far apart as they are, and a Date header has whole seconds.
+        let near = |a: i64, b: i64| (a - b).abs() < 120;
+        let (took, usual) = (report.took().unwrap(), wanted.took().unwrap());
+        assert!(
+            near(took, usual),
+            "{hours} h: {took} s instead of {usual} s"
+        );
+        for (restore, usual) in report.restores.iter().zip(&wanted.restores) {
+            let (rto, usual) = (restore.rto_seconds.unwrap(), usual.rto_seconds.unwrap());
+            assert!(near(rto, usual), "{hours} h: {rto} s instead of {usual} s");
+            let (from, to) = (restore.started_at.unwrap(), restore.ended_at.unwrap());
+            assert!(took >= to.duration_since(from).as_secs());
+        }
+    }
 }
