@@ -39,13 +39,17 @@ fn escape(c: char, out: &mut String) {
 /// A text that stays on its line and steers no terminal: what is not seen is written out.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    written_out(text, is_hidden)
+    // What it is the beginning of is not known here: the door looks at that.
+    match written_out(text, is_hidden) {
+        Cow::Borrowed(text) => safe(text, false, &mut false),
+        Cow::Owned(text) => Cow::Owned(safe(&text, false, &mut false).into_owned()),
+    }
 }
 
 /// The same of a text of several lines, such as what a check has printed.
 #[must_use]
 pub fn visible_lines(text: &str) -> Cow<'_, str> {
-    written_out(text, |c| is_hidden(c) && !matches!(c, '\n' | '\t'))
+    safe(text, false, &mut true)
 }
 
 fn written_out(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -305,7 +309,7 @@ mod tests {
                 &[("file", "C:\\a,b%.yaml"), ("title", "x\u{1b}\n::y")],
                 "100 %: a,b\u{9b}\r\n::error::"
             ),
-            "::error file=C%3A\\a%2Cb%25.yaml,title=x\\u001b\\u000a%3A%3Ay::100 %25: a,b\\u009b\\u000d%0A::error::\n"
+            "::error file=C%3A\\a%2Cb%25.yaml,title=x\\u001b\\u000a%3A%3Ay::100 %25: a,b\\u009b\\u000d%0A\\u003a:error::\n"
         );
     }
 }

@@ -269,7 +269,7 @@ fn judged(
             .all(|check| check.status == CheckStatus::Passed);
     let ends = |checks: &[CheckReport]| checks.iter().filter_map(|check| check.ended_at).max();
     let restored = report.restores.iter().filter_map(RestoreReport::over_at);
-    let last = restored.max().max(ends(&report.checks));
+    let over = restored.max().max(ends(&report.checks));
     let cut_over = ends(&report.cutover);
     report.cutover_seconds = report
         .cutover
@@ -278,7 +278,7 @@ fn judged(
         .min()
         .zip(cut_over)
         .map(|(from, to)| to.duration_since(from).as_secs());
-    let end = last.max(cut_over);
+    let end = over.max(cut_over);
     let rto = since_start(end).filter(|_| all_good);
     let rpo = report.restores.iter().filter_map(|r| r.rpo_seconds).max();
     report.objectives = Objectives::new(of_all, rto, since_start(last), rpo);

@@ -17,7 +17,7 @@ pub enum RequestFormat {
 #[derive(Serialize)]
 struct Line<'a> {
     restore: &'a str,
-    target: &'a Target,
+    target: Target,
     request: Request,
     pending: Vec<&'a str>,
 }
@@ -41,7 +41,7 @@ pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &S
             RequestFormat::CliJson => request.canonical(),
             RequestFormat::Lines => serde_json::to_string(&Line {
                 restore: &step.name,
-                target: plan.target_of(step),
+                target: plan.target_of(step).redacted(secrets),
                 request,
                 pending: step.draft.pending.iter().map(String::as_str).collect(),
             })

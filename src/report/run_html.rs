@@ -1,5 +1,6 @@
 //! A run as one page: everything in one file, nothing fetched, no script; light and dark, on a phone and on paper.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use super::run::{
 };
 use super::timeline::{DENSE, Timeline};
 use super::{duration, signed};
-use crate::diagnostic::visible_lines;
+use crate::diagnostic::{visible, visible_lines};
 
 /// The page. Everything that goes into it is escaped: its name says that it is HTML.
 const TEMPLATE: (&str, &str) = ("run.html", include_str!("run.html"));
@@ -27,14 +28,33 @@ const OPEN: usize = 12;
 pub fn run_html(report: &RunReport) -> String {
     let mut environment = Environment::new();
     let (name, template) = TEMPLATE;
+    let mut values = page(report);
+    on_their_lines(&mut values);
     let rendered = environment
         .add_template(name, template)
         .and_then(|()| environment.get_template(name))
-        .and_then(|template| template.render(minijinja::value::Serde(page(report))));
+        .and_then(|template| template.render(minijinja::value::Serde(&values)));
     // The template is ours and a test renders it: it does not fail.
     let mut page = rendered.unwrap_or_else(|err| err.to_string());
     page.push('\n');
     visible_lines(&page).into_owned()
+}
+
+/// Texts from outside stay on their lines, but for what a check has printed.
+fn on_their_lines(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(shown) = visible(text) {
+                *text = shown;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(on_their_lines),
+        Value::Object(members) => {
+            let lines = members.iter_mut().filter(|(name, _)| *name != "output");
+            lines.for_each(|(_, value)| on_their_lines(value));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn page(report: &RunReport) -> Value {

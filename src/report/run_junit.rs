@@ -11,7 +11,7 @@ use super::duration;
 use super::run::{
     CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, RunStatus,
 };
-use crate::diagnostic::visible_lines;
+use crate::diagnostic::{visible, visible_lines};
 
 /// As JUnit XML.
 #[must_use]
@@ -72,7 +72,7 @@ fn suite(name: &str, report: &RunReport) -> TestSuite {
         suite.add_property(Property::new("target", place));
     }
     for notice in &report.notices {
-        suite.add_property(Property::new("notice", notice.message.as_str()));
+        suite.add_property(Property::new("notice", visible(&notice.message)));
     }
     suite
 }
@@ -93,13 +93,15 @@ fn took(from: Option<Timestamp>, to: Option<Timestamp>) -> Duration {
 
 fn not_passed(kind: NonSuccessKind, of_type: &str, message: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(of_type).set_message(message);
+    status
+        .set_type(visible(of_type))
+        .set_message(visible(message));
     status
 }
 
 fn skipped(message: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::skipped();
-    status.set_message(message);
+    status.set_message(visible(message));
     status
 }
 
@@ -141,7 +143,7 @@ fn of_restore(report: &RunReport, restore: &RestoreReport) -> TestCase {
         ),
     ] {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            case.add_property(Property::new(name, value.as_str()));
+            case.add_property(Property::new(name, visible(value)));
         }
     }
     case
@@ -159,7 +161,8 @@ fn of_check(whose: &str, check: &CheckReport) -> TestCase {
         for earlier in &check.earlier {
             let mut rerun = TestRerun::new(NonSuccessKind::Failure);
             rerun.set_type("check");
-            rerun.set_message(earlier.message.as_deref().unwrap_or("it was interrupted"));
+            let message = earlier.message.as_deref();
+            rerun.set_message(visible(message.unwrap_or("it was interrupted")));
             rerun.set_system_out(earlier.output.as_str());
             status.add_rerun(rerun);
         }

@@ -287,7 +287,7 @@ fn reliability_r5_22_what_is_computed_of_a_secret_is_one() {
         assert!(text.contains("target/secret"), "{text}");
     }
     // A role can, and shows nowhere.
-    let role = format!("arn:aws:iam::{ACCOUNT}:role/hidden");
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/hushed");
     let plan = many(1, 0)
         .replace(
             &format!("arn:aws:iam::{ACCOUNT}:role/restore"),
@@ -314,9 +314,9 @@ fn reliability_r5_22_what_is_computed_of_a_secret_is_one() {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
         assert!(output.status.success(), "{text}");
-        assert!(!text.contains("hidden"), "{words:?}: {text}");
+        assert!(!text.contains("hushed"), "{words:?}: {text}");
     }
-    nowhere(path, &[], &["hidden"]);
+    nowhere(path, &[], &["hushed"]);
     // A file that is no text may hold one, and is not quoted.
     std::fs::write(path.join("vars.yaml"), b"pw: hunter2\xff\n").unwrap();
     let output = redrill(path)

@@ -2,6 +2,7 @@
 
 mod again;
 mod base;
+mod before;
 mod cleanup;
 mod conclude;
 mod conflicts;

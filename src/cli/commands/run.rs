@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jiff::Timestamp;
-
 use super::again::Again;
+use super::before::{Before, older_than_listings, resolved};
 use super::conclude::{Course, conclude};
 use super::conflicts::{Unsaid, check_opened, refuse_cleaned_up, refuse_conflicts};
 use super::programs::{Due, Programs};
@@ -21,16 +20,14 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
-use crate::diff::{Action, Diff, Review, Saved, Stage, Wanted, due_after};
+use crate::diff::{Action, Review, Saved, Stage, Wanted, due_after};
 use crate::execute::{
-    Clock, Ended, Endpoint, Engine, Event, History, Outline, Policy, Recorded, Stopped,
-    SystemClock, Twins,
+    Clock, Ended, Endpoint, Engine, Event, Outline, Policy, Recorded, SystemClock, Twins,
 };
 use crate::journal::{self, Journal, Owner};
 use crate::pipeline;
-use crate::plan::Plan;
 use crate::process::Processes;
-use crate::render::{Known, Lock, Resolved};
+use crate::render::Lock;
 use crate::report::minute;
 use crate::terminal::{Screen, Standing};
 
@@ -419,100 +416,5 @@ pub(super) async fn execute<C: Clock>(
         Some(stopped) => Err(stopped.into()),
         None if matches!(exit, Ok(Exit::Interrupted)) && terminated => Ok(Exit::Terminated),
         None => exit,
-    }
-}
-
-/// From when on AWS lists restore jobs, where a recovery point is older, so that it may have been restored before that.
-fn older_than_listings(
-    plan: &Plan,
-    diff: &Diff,
-    known: &Known,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let since = crate::execute::listed_since(now);
-    let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
-    let mut made = starts.filter_map(|change| {
-        let step = &plan.steps[change.step];
-        let resolved = known.resolved.get(&*step.name);
-        resolved.and_then(|point| point.created_at).or_else(|| {
-            let source = known.sources.get(&step.draft.request.recovery_point_arn)?;
-            source.created_at.parse().ok()
-        })
-    });
-    made.any(|made| made < since).then_some(since)
-}
-
-/// What the selectors of that which starts were resolved to, where the journal does not have it yet: the run keeps to it.
-fn resolved(
-    plan: &Plan,
-    diff: &Diff,
-    fresh: &BTreeMap<String, Arc<Resolved>>,
-    known: &mut Known,
-    start: Timestamp,
-) -> Result<Vec<Event>, Failure> {
-    let mut events = Vec::new();
-    let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
-    for step in starts.map(|change| &plan.steps[change.step]) {
-        let Some(point) = fresh.get(&*step.name) else {
-            continue;
-        };
-        match known.resolved.get(&*step.name) {
-            // Who else has begun this run may have it from a lock, and this one not.
-            Some(recorded)
-                if recorded.selector == point.selector
-                    && recorded.recovery_point == point.recovery_point =>
-            {
-                continue;
-            }
-            // The selector has changed since, and nothing hangs on what it was.
-            Some(recorded) if recorded.selector != point.selector => {}
-            Some(_) => {
-                return Err(Failure::Conflict(format!(
-                    "another runner has begun this run meanwhile and resolved `{}` to another recovery point; \
-                     run the same command again",
-                    step.name
-                )));
-            }
-            None => {}
-        }
-        events.push(Event::Resolved {
-            restore: step.name.to_string(),
-            measured_from: start,
-            point: Resolved::clone(point),
-        });
-        let name = step.name.to_string();
-        known.resolved.insert(name, Arc::clone(point));
-    }
-    Ok(events)
-}
-
-/// What was before, and whether that leaves a saved plan as it was approved.
-struct Before<'a> {
-    history: History,
-    course: Option<saved::Course<'a>>,
-}
-
-impl<'a> Before<'a> {
-    fn new(saved: Option<&'a Saved>) -> Self {
-        Self {
-            history: History::default(),
-            course: saved.map(saved::Course::of),
-        }
-    }
-
-    fn take(&mut self, recorded: &Recorded) -> Result<(), Failure> {
-        if let Some(course) = &mut self.course {
-            course.take(recorded);
-        }
-        self.history.take(recorded).map_err(Stopped::from)?;
-        Ok(())
-    }
-
-    /// Whether the saved plan has been taken up before; it bounds what is wanted.
-    fn check(&self, wanted: &mut Wanted) -> Result<bool, Failure> {
-        match &self.course {
-            Some(course) => course.check(wanted),
-            None => Ok(false),
-        }
     }
 }

@@ -24,7 +24,7 @@ struct Document<'a> {
     /// The endpoint that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint: Option<&'a Endpoint>,
-    target: &'a Target,
+    target: Target,
     /// What the restores are held against, as it is typed.
     against: Option<&'a str>,
     totals: All,
@@ -48,7 +48,7 @@ struct Restore<'a> {
     action: Action,
     attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<&'a Target>,
+    target: Option<Target>,
     token: Option<&'a str>,
     request: Request,
     pending: Vec<&'a str>,
@@ -123,7 +123,7 @@ pub fn dry_run_json(run: &DryRun<'_>) -> String {
         run_id: &run.plan.run_id,
         notice: run.notice,
         endpoint: run.endpoint,
-        target: &run.plan.targets[0],
+        target: run.plan.targets[0].redacted(run.secrets),
         against: run.compared.map(|(against, _)| against),
         totals: All {
             actions,
@@ -153,7 +153,7 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
         restore: &row.step.name,
         action: row.change.action,
         attempt: row.change.attempt,
-        target: row.target,
+        target: row.target.map(|target| target.redacted(run.secrets)),
         token,
         request: request.redacted(run.secrets),
         pending: draft.pending.iter().map(String::as_str).collect(),

@@ -1,0 +1,108 @@
+//! What a run finds of itself: its journal so far, and what that settles for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::saved;
+use crate::cli::exit::Failure;
+use crate::diff::{Action, Diff, Saved, Wanted};
+use crate::execute::{Event, History, Recorded, Stopped};
+use crate::plan::Plan;
+use crate::render::{Known, Resolved};
+
+/// From when on AWS lists restore jobs, where a recovery point is older, so that it may have been restored before that.
+pub(super) fn older_than_listings(
+    plan: &Plan,
+    diff: &Diff,
+    known: &Known,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let since = crate::execute::listed_since(now);
+    let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
+    let mut made = starts.filter_map(|change| {
+        let step = &plan.steps[change.step];
+        let resolved = known.resolved.get(&*step.name);
+        resolved.and_then(|point| point.created_at).or_else(|| {
+            let source = known.sources.get(&step.draft.request.recovery_point_arn)?;
+            source.created_at.parse().ok()
+        })
+    });
+    made.any(|made| made < since).then_some(since)
+}
+
+/// What the selectors of that which starts were resolved to, where the journal does not have it yet: the run keeps to it.
+pub(super) fn resolved(
+    plan: &Plan,
+    diff: &Diff,
+    fresh: &BTreeMap<String, Arc<Resolved>>,
+    known: &mut Known,
+    start: Timestamp,
+) -> Result<Vec<Event>, Failure> {
+    let mut events = Vec::new();
+    let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
+    for step in starts.map(|change| &plan.steps[change.step]) {
+        let Some(point) = fresh.get(&*step.name) else {
+            continue;
+        };
+        match known.resolved.get(&*step.name) {
+            // Who else has begun this run may have it from a lock, and this one not.
+            Some(recorded)
+                if recorded.selector == point.selector
+                    && recorded.recovery_point == point.recovery_point =>
+            {
+                continue;
+            }
+            // The selector has changed since, and nothing hangs on what it was.
+            Some(recorded) if recorded.selector != point.selector => {}
+            Some(_) => {
+                return Err(Failure::Conflict(format!(
+                    "another runner has begun this run meanwhile and resolved `{}` to another recovery point; \
+                     run the same command again",
+                    step.name
+                )));
+            }
+            None => {}
+        }
+        events.push(Event::Resolved {
+            restore: step.name.to_string(),
+            measured_from: start,
+            point: Resolved::clone(point),
+        });
+        let name = step.name.to_string();
+        known.resolved.insert(name, Arc::clone(point));
+    }
+    Ok(events)
+}
+
+/// What was before, and whether that leaves a saved plan as it was approved.
+pub(super) struct Before<'a> {
+    pub(super) history: History,
+    course: Option<saved::Course<'a>>,
+}
+
+impl<'a> Before<'a> {
+    pub(super) fn new(saved: Option<&'a Saved>) -> Self {
+        Self {
+            history: History::default(),
+            course: saved.map(saved::Course::of),
+        }
+    }
+
+    pub(super) fn take(&mut self, recorded: &Recorded) -> Result<(), Failure> {
+        if let Some(course) = &mut self.course {
+            course.take(recorded);
+        }
+        self.history.take(recorded).map_err(Stopped::from)?;
+        Ok(())
+    }
+
+    /// Whether the saved plan has been taken up before; it bounds what is wanted.
+    pub(super) fn check(&self, wanted: &mut Wanted) -> Result<bool, Failure> {
+        match &self.course {
+            Some(course) => course.check(wanted),
+            None => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What is locked, against what the vaults hold now.
+
+use jiff::Timestamp;
+
+use super::super::{ApiError, Asked, RecoveryPoint, Shelves, Sources, select};
+use super::{Entry, about, expires_soon};
+use crate::diagnostic::{Finding, Severity};
+use crate::parse::{error, warning};
+use crate::render::{Lock, Pick, Selector, VaultName};
+
+/// Looks whether the locked recovery points are still there, with as few calls as there are pages or points.
+///
+/// # Errors
+///
+/// Where AWS does not answer.
+pub async fn look<R: Sources>(
+    readers: &[R],
+    lock: &Lock,
+    entries: &[Entry<'_>],
+    now: Timestamp,
+) -> Result<Vec<Finding>, ApiError> {
+    let mut findings = Vec::new();
+    for (target, reader) in readers.iter().enumerate() {
+        let own: Vec<&Entry<'_>> = entries.iter().filter(|e| e.target == target).collect();
+        findings.extend(look_in(reader, lock, &own, now).await?);
+    }
+    Ok(findings)
+}
+
+async fn look_in<R: Sources>(
+    reader: &R,
+    lock: &Lock,
+    entries: &[&Entry<'_>],
+    now: Timestamp,
+) -> Result<Vec<Finding>, ApiError> {
+    let selectors: Vec<&Selector> = entries
+        .iter()
+        .map(|entry| &entry.locked.resolved.selector)
+        .collect();
+    let mut shelves = Shelves::prepare(reader, &selectors).await?;
+    let mut findings = Vec::new();
+    let mut newer = Vec::new();
+    let mut refused = None;
+    for entry in entries {
+        let Entry { name, locked, .. } = entry;
+        let resolved = &locked.resolved;
+        let offer = shelves.offer(reader, &resolved.selector).await?;
+        let offer = offer.unwrap_or_else(|refusal| {
+            refused.get_or_insert((*entry, refusal));
+            Vec::new()
+        });
+        let is_locked = |point: &&RecoveryPoint| {
+            point.vault == resolved.vault && point.arn == resolved.recovery_point
+        };
+        let point = match offer.iter().find(is_locked) {
+            Some(point) => Some(point.clone()),
+            None => {
+                let vault = VaultName {
+                    name: resolved.vault.clone(),
+                    account: resolved.selector.vault_account.clone(),
+                };
+                reader.point(&vault, &resolved.recovery_point).await?
+            }
+        };
+        let gone = match &point {
+            None => Some(format!("is not in the vault `{}` any more", resolved.vault)),
+            Some(point) if !point.status.is_restorable() => {
+                Some(format!("is {} now", point.status))
+            }
+            Some(_) => None,
+        };
+        if let Some(gone) = gone {
+            findings.push(about(
+                lock,
+                locked.point_span,
+                error,
+                "gone",
+                name,
+                format!(
+                    "the locked recovery point {gone}: {}",
+                    resolved.recovery_point
+                ),
+                format!("run `redrill lock --update '{name}'`, or use --no-lock"),
+            ));
+            continue;
+        }
+        if let Some(at) = point.and_then(|point| point.expires_at) {
+            findings.extend(expires_soon(lock, name, locked, at, now));
+        }
+        if let Some(point) = newest(&offer, entry, now) {
+            newer.push((*entry, point));
+        }
+    }
+    findings.extend(outdated(lock, newer));
+    findings.extend(refused.map(|(entry, refusal)| not_looked(lock, entry, &refusal)));
+    Ok(findings)
+}
+
+/// What the selector would pick now, where that was made after what is locked.
+fn newest(offer: &[RecoveryPoint], entry: &Entry<'_>, now: Timestamp) -> Option<RecoveryPoint> {
+    let resolved = &entry.locked.resolved;
+    if resolved.selector.pick != Pick::Latest {
+        return None;
+    }
+    let asked = Asked {
+        selector: &resolved.selector,
+        resource_type: &entry.resource_type,
+        start: now,
+        // They decide about `pick: random` alone.
+        run: "",
+        restore: "",
+    };
+    let point = select(offer, &asked).ok()?;
+    (point.arn != resolved.recovery_point && point.created_at > resolved.created_at)
+        .then(|| point.clone())
+}
+
+/// That newer recovery points exist: of many, the first few one by one.
+fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Vec<Finding> {
+    const SHOWN: usize = 10;
+    let left = newer.len().saturating_sub(SHOWN);
+    let say = |(entry, point): (&Entry<'_>, RecoveryPoint)| {
+        let (name, resolved) = (&entry.name, &entry.locked.resolved);
+        let by = resolved.by_lock().unwrap_or_default();
+        let made = |at: Option<Timestamp>| at.map_or_else(String::new, |at| format!(", made {at}"));
+        about(
+            lock,
+            entry.locked.point_span,
+            warning,
+            "newer",
+            name,
+            format!(
+                "{by}, it is {}{}; a newer recovery point exists: {}{}",
+                resolved.recovery_point,
+                made(resolved.created_at),
+                point.arn,
+                made(point.created_at)
+            ),
+            format!(
+                "run `redrill lock --update '{name}'`, or use --no-lock, to restore the newer one"
+            ),
+        )
+    };
+    let mut findings: Vec<Finding> = newer.into_iter().take(SHOWN).map(say).collect();
+    if left > 0 {
+        findings.push(warning(
+            &lock.source,
+            lock.start(),
+            "lock/newer",
+            format!("newer recovery points exist of {left} more restores of this lock file"),
+            "run `redrill lock --update`, or use --no-lock, to restore the newer ones",
+        ));
+    }
+    findings
+}
+
+/// That AWS does not list what a selector would choose from.
+fn not_looked(lock: &Lock, entry: &Entry<'_>, refusal: &ApiError) -> Finding {
+    let mut finding = about(
+        lock,
+        entry.locked.point_span,
+        warning,
+        "unchecked",
+        &entry.name,
+        format!("whether a newer recovery point exists was not looked up: {refusal}"),
+        "use credentials that may list recovery points, or give an inventory with --inventory"
+            .to_owned(),
+    );
+    finding.severity = Severity::Note;
+    finding
+}
