@@ -157,11 +157,13 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
             takes_mark: false,
             lacks_recovery_point: false,
             selector: None,
+            vault: None,
             expected: SignedDuration::from_secs((minutes * 60.0) as i64),
         }),
         objectives: Objectives::default(),
         checks: Arc::default(),
         publish_validation: false,
+        into_existing: false,
     }
 }
 

@@ -512,8 +512,10 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
         arn: arn(),
     };
     let sent = |attempt| {
-        let mut request = Request::default();
-        request.resource_type = "RDS".to_owned();
+        let request = Request {
+            resource_type: "RDS".to_owned(),
+            ..Request::default()
+        };
         [
             Event::Intended {
                 restore: restore(),

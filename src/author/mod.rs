@@ -169,7 +169,7 @@ pub fn plan(head: &Head, chosen: &[Chosen], rules: &Arc<Rules>) -> Result<String
     }
     let all: Vec<usize> = (0..drafts.len()).collect();
     let text = author.write(&drafts, &all).0;
-    let into = author.into_existing(&text, &drafts);
+    let into = author.writes_into(&text, &drafts);
     if into.is_empty() {
         return Ok(text);
     }
@@ -332,7 +332,7 @@ impl Author<'_> {
     }
 
     /// What restores write into, where that exists already: by the name of the restore.
-    fn into_existing(&self, text: &str, drafts: &[Draft<'_>]) -> BTreeMap<String, String> {
+    fn writes_into(&self, text: &str, drafts: &[Draft<'_>]) -> BTreeMap<String, String> {
         let mut findings = Vec::new();
         let Some((planner, known)) = self.planned(text, drafts, &mut findings) else {
             return BTreeMap::new();

@@ -156,11 +156,7 @@ fn is_aws(host: &str, service: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let before = |suffix: &&str| host.strip_suffix(*suffix)?.strip_suffix('.');
     // The longest: `api.aws.ic.gov` is no Region of `ic.gov`.
-    let Some(before) = SUFFIXES
-        .iter()
-        .filter_map(|suffix| before(&suffix))
-        .min_by_key(|b| b.len())
-    else {
+    let Some(before) = SUFFIXES.iter().filter_map(before).min_by_key(|b| b.len()) else {
         return false;
     };
     let labels: Vec<&str> = before.split('.').collect();

@@ -107,7 +107,7 @@ impl Output {
             let since = SystemClock.now().duration_since(began).as_secs();
             let since = SignedDuration::from_secs(since);
             self.note(&format!("waiting for {what}, for {since:#}"));
-            silent = silent * 2;
+            silent *= 2;
         }
     }
 

@@ -250,7 +250,7 @@ pub fn select<'p>(
     };
     chosen
         .map(|(_, point)| point)
-        .ok_or_else(|| match nested.is_empty() {
+        .ok_or(match nested.is_empty() {
             true => Unselected::None(passed),
             false => Unselected::Nested(nested),
         })

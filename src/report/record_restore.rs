@@ -257,10 +257,8 @@ impl RestoreReport {
                     }
                 }
             }
-            Event::SecondJob { job_id, .. } => {
-                if !self.second_jobs.contains(job_id) {
-                    self.second_jobs.push(job_id.clone());
-                }
+            Event::SecondJob { job_id, .. } if !self.second_jobs.contains(job_id) => {
+                self.second_jobs.push(job_id.clone());
             }
             Event::Skipped { because, .. } => {
                 self.status = RunStatus::Skipped;

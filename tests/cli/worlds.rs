@@ -234,7 +234,8 @@ async fn safety_a8_the_endpoint_is_what_the_sdk_settles_on() {
     let nowhere = "http://127.0.0.1:9";
     let aws = "Run main was made at";
     let same = "Run main ended 20";
-    let cases: &[(&[(&str, &str)], &[&str], &str, &str)] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str, &'a str);
+    let cases: &[Case<'_>] = &[
         (&[("AWS_ENDPOINT_URL", url)], &[], same, ""),
         (&[("AWS_ENDPOINT_URL_BACKUP", url)], &[], same, ""),
         (

@@ -386,7 +386,7 @@ async fn reliability_r1_5_a_second_job_is_said_at_once() {
     assert_eq!(restore, "r0");
     assert_eq!(job_of(state.path(), "r0").as_ref(), Some(beside));
     let report = report(state.path());
-    assert_eq!(report.restores[0].second_jobs, [job.clone()]);
+    assert_eq!(report.restores[0].second_jobs, std::slice::from_ref(job));
     assert!(emulator.jobs().len() < 6, "it goes on starting");
     let said = redrill::report::run_human(&report, "");
     assert!(said.contains(job) && said.contains(beside), "{said}");

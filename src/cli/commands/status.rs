@@ -37,10 +37,9 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
             if let Event::Intended {
                 restore, request, ..
             } = &recorded.event
+                && request.hides_secret()
             {
-                if request.hides_secret() {
-                    secretive.insert(restore.clone());
-                }
+                secretive.insert(restore.clone());
             }
             history.take(&recorded).map_err(Stopped::from)?;
             places.take(&recorded.event);
