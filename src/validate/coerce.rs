@@ -12,10 +12,11 @@ pub(super) fn coerce(schema: &Value, value: Value) -> Value {
         .get("type")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let value = match schema
-        .pointer("/x-redrill/wrapped_in")
-        .and_then(Value::as_str)
-    {
+    // Not by a JSON pointer, which is taken apart for each value of each restore.
+    let wrapped_in = schema
+        .get("x-redrill")
+        .and_then(|own| own.get("wrapped_in"));
+    let value = match wrapped_in.and_then(Value::as_str) {
         Some(name) => unwrapped(name, value),
         None => value,
     };
