@@ -71,7 +71,15 @@ where
                 (None, Some(code)) => code.clone(),
                 (_, None) => BETWEEN.to_owned(),
             };
-            let fault = of_answer(status, code.as_deref().filter(|_| has_id));
+            let fault = match of_answer(status, code.as_deref().filter(|_| has_id)) {
+                // A gateway or a firewall has errors of its own, with ids, and may have let the request through.
+                Fault::Refused
+                    if operation == "StartRestoreJob" && !is_of_backup(code.as_deref()) =>
+                {
+                    Fault::Unreachable
+                }
+                fault => fault,
+            };
             match code {
                 Some(code) if has_id => (fault, Some(code), said),
                 Some(_) => (
@@ -107,6 +115,33 @@ where
         code,
         message,
     }
+}
+
+/// Whether a refusal is one that AWS Backup's model has, or that AWS documents for every service
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>, and `CommonErrors.html` beside it).
+fn is_of_backup(code: Option<&str>) -> bool {
+    const CODES: [&str; 19] = [
+        "AlreadyExistsException",
+        "ConflictException",
+        "DependencyFailureException",
+        "InvalidAction",
+        "InvalidParameterCombination",
+        "InvalidParameterValue",
+        "InvalidParameterValueException",
+        "InvalidQueryParameter",
+        "InvalidRequestException",
+        "InvalidResourceStateException",
+        "LimitExceededException",
+        "MalformedQueryString",
+        "MissingAction",
+        "MissingParameter",
+        "MissingParameterValueException",
+        "ResourceNotFoundException",
+        "SerializationException",
+        "ValidationError",
+        "ValidationException",
+    ];
+    code.is_some_and(|code| CODES.contains(&code))
 }
 
 /// What an answer with an HTTP status means; the code is one of AWS's, with a request id.
@@ -159,6 +194,18 @@ fn credentials(error: &(dyn Error + 'static)) -> Option<(Fault, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Reliability R1.1: a refusal of StartRestoreJob is AWS Backup's.
+    #[test]
+    fn reliability_r1_1_a_gateway_has_errors_of_its_own() {
+        for code in ["InvalidParameterValueException", "ValidationException"] {
+            assert!(is_of_backup(Some(code)), "{code}");
+        }
+        for code in ["ForbiddenException", "WAFBlockedException", "BadRequest"] {
+            assert!(!is_of_backup(Some(code)), "{code}");
+        }
+        assert!(!is_of_backup(None));
+    }
 
     /// Reliability R1.1: a refusal has AWS's form, and is of the client's making.
     #[test]

@@ -224,10 +224,7 @@ impl<'a> Output<'a> {
         let written = match self.place()? {
             Place::Stdout => into(&mut io::stdout().lock(), write),
             Place::Stderr => into(&mut io::stderr().lock(), write),
-            Place::Through => OpenOptions::new()
-                .write(true)
-                .open(self.path)
-                .and_then(|mut file| into(&mut file, write)),
+            Place::Through => through(self.path).and_then(|mut file| into(&mut file, write)),
             Place::File(path, there) => return self.replace(&path, there.as_ref(), write),
         };
         match written {
@@ -310,6 +307,42 @@ impl<'a> Output<'a> {
         }
         Ok(file)
     }
+}
+
+/// Opens what is no regular file. Of a pipe that nobody reads it is tried for a while: an open that waits cannot be ended.
+#[cfg(unix)]
+fn through(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    const TRIES: u32 = 100;
+    const APART: std::time::Duration = std::time::Duration::from_millis(100);
+    let at_once = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut tries = 0;
+    loop {
+        let tried = OpenOptions::new()
+            .write(true)
+            .custom_flags(at_once)
+            .open(path);
+        match tried {
+            // While it is held open somebody reads, and the one that is written through waits for them.
+            Ok(_held) => return OpenOptions::new().write(true).open(path),
+            Err(err) if err.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
+                tries += 1;
+                if tries == TRIES {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "nobody reads this pipe",
+                    ));
+                }
+                std::thread::sleep(APART);
+            }
+            Err(err) => return Err(err),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn through(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
 }
 
 /// Reports, each checked before anything starts; two cannot be one file.

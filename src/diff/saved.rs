@@ -54,6 +54,9 @@ pub struct Saved {
 pub struct SavedInputs {
     /// The plan file.
     pub file: Digested,
+    /// The endpoint that it was made at and is for; nothing where that is AWS, and in what earlier versions saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// The files of variables; their values are in `vars`.
     pub var_files: Vec<String>,
     /// `--var`, those that are no secrets.

@@ -184,7 +184,11 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             job_id: job_id.to_owned(),
             because: because.to_owned(),
             ours: Some(ours),
-            ended_at: self.ended_before(step, job_id),
+            // A request of this run's own, whose answer was lost, has started its job whenever that ended.
+            ended_at: match ours && self.perhaps_sent.contains_key(&step) {
+                true => None,
+                false => self.ended_before(step, job_id),
+            },
         };
         self.begin_following(step, job_id, adopted)
     }

@@ -45,7 +45,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         }
         let is_old = self.past(step).is_some_and(|past| {
             past.adopted && !self.presence.running.contains(&step)
-                || job.completed_at.is_some_and(|at| at < past.intended_at)
+                // By one clock: that of AWS, as it was when the request was meant to leave.
+                || (job.completed_at).is_some_and(|at| at <= past.aws_at.unwrap_or(past.intended_at))
         });
         let has_to = is_old
             && job.created_resource_arn.is_some()

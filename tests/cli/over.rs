@@ -271,3 +271,29 @@ async fn safety_a2_no_check_runs_against_what_is_gone() {
     assert_eq!(ran.lines().count(), 2, "those of the first run alone");
     emulator.shutdown().await;
 }
+
+/// Within the time that AWS remembers a token it answers with the job that has ended since, and the emulator's clock is ahead
+/// of ours: whether that was before is told by AWS's.
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_a2_a_job_that_a_token_names_may_have_ended_before() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    write(
+        folder.path(),
+        NAME,
+        "plan: rds\ntarget: { region: us-west-2, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }\nrestores:\n  db:\n    type: RDS\n    recovery_point: arn:aws:rds:us-west-2:123456789012:snapshot:awsbackup:job-2\n    metadata: { DBInstanceIdentifier: \"db-{{ run.id }}\", DBInstanceClass: db.t3.micro }\n    checks: [{ name: ran, run: [sh, -c, \"echo checked >> ran\"] }]\n",
+    );
+    let run = async |state: &str, words: &[&str]| {
+        let words = [words, &["--yes", "--state", state]].concat();
+        ran(folder.path(), &emulator, &words).await
+    };
+    assert_eq!(run("s1", &["run", NAME]).await.0, 0);
+    assert_eq!(run("s1", &["cleanup", NAME]).await.0, 0);
+    let (code, stdout, stderr) = run("s2", &["run", NAME]).await;
+    assert_eq!(code, 4, "{stdout}{stderr}");
+    assert!(stdout.contains("DELETED  db"), "{stdout}");
+    assert!(!stdout.contains("passed"), "{stdout}");
+    assert_eq!(emulator.jobs().len(), 1);
+    let ran = String::from_utf8(bytes(&folder.path().join("ran"))).unwrap();
+    assert_eq!(ran, "checked\n", "no check runs against what is gone");
+}

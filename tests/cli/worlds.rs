@@ -421,3 +421,40 @@ fn two_accounts_are_two_in_the_header_and_in_every_report() {
         .collect();
     assert_eq!(restores, targets);
 }
+
+/// What is left is not to be deleted elsewhere by hand either.
+#[tokio::test(flavor = "multi_thread")]
+async fn reliability_r2_9_what_is_left_is_not_listed_elsewhere() {
+    let (folder, emulator) = ended().await;
+    let (code, stdout, stderr) = ran(folder.path(), &emulator, &["cleanup", NAME, "--yes"]).await;
+    assert!(code == 0 || code == 5, "{stdout}{stderr}");
+    let other = crate::support::emulator(at_once()).await;
+    let (code, stdout, stderr) = ran(folder.path(), &other, &["cleanup", NAME, "--dry-run"]).await;
+    assert_eq!(code, 4, "{stdout}{stderr}");
+    assert!(stderr.contains(&emulator.url()), "{stderr}");
+    assert!(!stdout.contains("delete it yourself"), "{stdout}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_a8_a_saved_plan_is_for_its_endpoint() {
+    let first = emulator(at_once()).await;
+    let folder = folder();
+    let plan = repository_file("plans/quickstart.yaml");
+    write(folder.path(), NAME, &plan);
+    let words = ["plan", NAME, "-o", "saved.json"];
+    let (code, stdout, stderr) = ran(folder.path(), &first, &words).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let saved: Value = serde_json::from_str(&text(&folder.path().join("saved.json"))).unwrap();
+    assert_valid("saved-plan", &saved);
+    let other = emulator(at_once()).await;
+    let words = ["run", "saved.json", "--yes"];
+    let (code, stdout, stderr) = ran(folder.path(), &other, &words).await;
+    assert_eq!(code, 4, "{stdout}{stderr}");
+    assert!(
+        stderr.contains(&format!("this saved plan was made at {}", first.url())),
+        "{stderr}"
+    );
+    assert_eq!(other.jobs().len(), 0);
+    let (code, stdout, stderr) = ran(folder.path(), &first, &words).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+}

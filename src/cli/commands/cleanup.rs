@@ -57,16 +57,20 @@ pub(super) async fn cleanup(
     let history = History::of(&events).map_err(Stopped::from)?;
     let mut levels = plan(&events, &protect, &known)?;
     let is_empty = |levels: &[Vec<Item>]| count(levels, is_deletion) == 0;
+    let mut places = Vec::with_capacity(targets.len());
+    for settings in context.all_settings(&arguments.aws, targets)? {
+        places.push(Aws::connect(&settings).await.map_err(Failure::Aws)?);
+    }
     if is_empty(&levels) && unlisted(&events).is_empty() {
+        // What is left there is not to be deleted by hand here.
+        if history.world().is_some() {
+            endpoint::check_cleanup(&history, &places, &name, run_id).await?;
+        }
         context.output.result(&cleanup_human(&levels))?;
         if !arguments.dry_run {
             context.output.note("nothing to delete");
         }
         return Ok(exit(&levels));
-    }
-    let mut places = Vec::with_capacity(targets.len());
-    for settings in context.all_settings(&arguments.aws, targets)? {
-        places.push(Aws::connect(&settings).await.map_err(Failure::Aws)?);
     }
     let here = match endpoint::check_cleanup(&history, &places, &name, run_id).await {
         // What would be deleted can be shown without AWS.
@@ -260,6 +264,7 @@ fn production(
     let arns = levels
         .iter()
         .flatten()
+        .filter(|item| is_deletion(&item.fate))
         .filter_map(|item| item.arn.as_deref());
     let names = [Some(plan), Some(run_id), arguments.aws.profile.as_deref()];
     let roles = targets

@@ -120,7 +120,21 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     }?;
     if let Some(path) = arguments.out.as_ref().filter(|_| !is_elsewhere) {
         let position = counter.position();
-        super::saved::save(path, arguments, &loaded, &plan, &diff, position)?;
+        // What was looked at beside an emulator is not carried out at AWS by a slip. The other way round it is a rehearsal, and says so.
+        let meant = match asked {
+            Some(asked) => asked,
+            None => endpoint::of_settings(&settings).await?,
+        };
+        let meant = Some(meant).filter(|meant| *meant != Endpoint::Aws);
+        super::saved::save(
+            path,
+            arguments,
+            &loaded,
+            &plan,
+            &diff,
+            position,
+            meant.as_ref(),
+        )?;
         let path = path.display();
         context.output.note(&format!(
             "saved: `redrill run {path}` sends exactly these requests"
@@ -196,7 +210,8 @@ impl Context<'_> {
         if base.is_none() {
             let insists = arguments.against.is_some();
             if let Err(why) = self.points(plan, diff, known, world, insists).await {
-                if insists {
+                // Whoever names a profile that is not there is told so, and not shown half of it.
+                if insists || matches!(why.exit(), Exit::Usage) {
                     return Err(why);
                 }
                 self.output.note(&format!(

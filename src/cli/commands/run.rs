@@ -112,6 +112,9 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         lock,
         checks_lock: true,
     };
+    if let Some(saved) = &saved {
+        saved::check_endpoint(saved, &execution.endpoint)?;
+    }
     let world = match inventory {
         Some(inventory) => World::Inventory(inventory),
         None => World::Aws(aws.clone()),

@@ -11,7 +11,7 @@ use crate::cli::exit::Failure;
 use crate::cli::files;
 use crate::cli::writing::{Kind, Output};
 use crate::diff::{Diff, Digested, Position, Saved, SavedError, SavedInputs, Wanted};
-use crate::execute::{Counter, Event, Recorded};
+use crate::execute::{Counter, Endpoint, Event, Recorded};
 use crate::plan::{Plan, Planner, sha256};
 
 /// Keeps a dry run in a file. One with conflicts is not worth keeping.
@@ -22,6 +22,7 @@ pub(super) fn save(
     plan: &Plan,
     diff: &Diff,
     position: Position,
+    endpoint: Option<&Endpoint>,
 ) -> Result<(), Failure> {
     if diff.has_conflict() {
         return Err(Failure::Conflict(
@@ -37,7 +38,10 @@ pub(super) fn save(
         plan,
         diff,
         loaded.planner.secrets(),
-        inputs(&arguments.plan, &arguments.inputs, &loaded.planner)?,
+        SavedInputs {
+            endpoint: endpoint.map(ToString::to_string),
+            ..inputs(&arguments.plan, &arguments.inputs, &loaded.planner)?
+        },
         position,
         (arguments.only.only.clone(), arguments.retry_failed),
     );
@@ -54,6 +58,7 @@ fn inputs(path: &Path, options: &InputOptions, planner: &Planner) -> Result<Save
     };
     Ok(SavedInputs {
         file: digested(path)?,
+        endpoint: None,
         var_files: options.var_files.iter().map(|path| typed(path)).collect(),
         given: options
             .vars
@@ -280,6 +285,17 @@ pub(super) fn check_requests(
     diff: &Diff,
 ) -> Result<(), Failure> {
     refuse(saved.differs(plan, diff, loaded.planner.secrets()))
+}
+
+/// A saved plan is for the endpoint that it was made at.
+pub(super) fn check_endpoint(saved: &Saved, here: &Endpoint) -> Result<(), Failure> {
+    match &saved.inputs.endpoint {
+        Some(there) if *there != here.to_string() => Err(Failure::Conflict(format!(
+            "this saved plan was made at {there}, and this command works at {here}: nothing was sent. Save it again here with \
+             `redrill plan … -o FILE`, or run it where it was made"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Nothing is left of a saved plan that was carried out before.
