@@ -222,7 +222,7 @@ impl Failure {
             }
             Self::Stopped(Stopped::NoSuchJob { .. }) => {
                 "check account, Region and endpoint first; run again with --adopt=JOB to take another job for this restore, or \
-                 with --start-anyway to count this one as failed, which --retry-failed then starts anew"
+                 with --start-anyway to count this one as failed, which --retry-failed then starts again"
                     .to_owned()
             }
             Self::Stopped(Stopped::Journal(JournalError::TakenOver)) => {
