@@ -163,7 +163,13 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         };
         let mut matches = question.matches;
         // One without a mark may be another restore's that asks for the same, or an earlier attempt's.
-        matches.retain(|found| found.is_marked || !self.lookout.is_own(&found.job_id));
+        let may_be = |found: &Match| {
+            let is_late = |since| found.created_at.is_none_or(|made| made >= since);
+            question.why != Why::Unanswered || question.since.is_none_or(is_late)
+        };
+        matches.retain(|found| {
+            found.is_marked || may_be(found) && !self.lookout.is_own(&found.job_id)
+        });
         match question.why {
             Why::First => self.compared(step, matches),
             Why::Unanswered => self.settled(step, matches, question.since, question.listed_at),

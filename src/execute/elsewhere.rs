@@ -43,7 +43,12 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     wanted.push((change.step, long_ago));
                 }
                 (Action::Resume, Some(past)) if past.stage == Stage::Intended => {
-                    wanted.push((change.step, self.sent_since(past)));
+                    // A job with the mark is its own however old: the intent may have been written to adopt it.
+                    let since = match self.is_told_by_its_mark(change.step) {
+                        true => long_ago,
+                        false => self.sent_since(past),
+                    };
+                    wanted.push((change.step, since));
                 }
                 _ => {}
             }
@@ -117,6 +122,12 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             self.perhaps_sent.entry(*step).or_insert(self.looked_at);
         }
         self.list(&wanted).await
+    }
+
+    /// Whether AWS shows of a job of a restore whose it is.
+    pub(super) fn is_told_by_its_mark(&self, step: usize) -> bool {
+        let draft = self.drafts[step].as_ref();
+        draft.is_some_and(|draft| draft.takes_mark)
     }
 
     /// Lists the jobs of the recovery points of some restores, of each from a time on.

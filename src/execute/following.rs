@@ -43,7 +43,10 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     let since = self.sent_since(past);
                     let there = self.there(place, &request.recovery_point_arn).iter();
                     let jobs = there
-                        .filter(|job| job.created_at.is_none_or(|created| created >= since))
+                        .filter(|job| {
+                            self.is_told_by_its_mark(step)
+                                || job.created_at.is_none_or(|created| created >= since)
+                        })
                         .cloned()
                         .collect();
                     self.requests.insert(step, request);
