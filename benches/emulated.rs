@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
 
-#[path = "../tests/served.rs"]
 mod served;
 use served::{Served, served};
 

@@ -88,11 +88,7 @@ fn commands(home: &Path) -> f64 {
 }
 
 fn main() {
-    let home = python::venv(
-        "aws",
-        &["botocore==1.44.8", "boto3==1.44.8", "awscli==1.46.3"],
-    )
-    .unwrap();
+    let home = python::venv("aws", python::AWS_TOOLS).unwrap();
     let (ours, script, commands) = (redrill(), script(&home), commands(&home));
     println!("starts a second, against the same emulator");
     println!("redrill run              {ours:8.0}");

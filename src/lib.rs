@@ -16,7 +16,8 @@
 //! 11. [`author`]: recovery points and rules to a plan to start from.
 //!
 //! Nouns are the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
-//! [`inventory`], [`process`], [`terminal`], and [`emulator`], which knows nothing of the rest.
+//! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
+//! (`redrill_inventory`) and the emulator (`redrill_emulator`).
 //!
 //! [`pipeline`] is the program on one page; [`cli`] is what was typed.
 
@@ -33,7 +34,6 @@ pub mod report;
 pub mod validate;
 
 pub mod aws;
-pub mod emulator;
 pub mod inventory;
 pub mod journal;
 pub mod process;

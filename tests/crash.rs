@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use redrill::emulator::{AfterFinish, Fault, FaultKind, Operation, Options, Speed, TokenSemantics};
 use redrill::execute::{Ended, Event, Journal as _, Recorded};
 use redrill::journal::{self, Journal};
+use redrill_emulator::{AfterFinish, Fault, FaultKind, Operation, Options, Speed, TokenSemantics};
 
 use crate::harness::{completed, directory, driven, journal_bytes, owner, run, set_journal};
 use crate::support::{emulator, folder, many, process, redrill, write};

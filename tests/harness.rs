@@ -7,7 +7,6 @@ use jiff::SignedDuration;
 use redrill::aws::{Aws, Settings};
 use redrill::diagnostic::Source;
 use redrill::diff::{Action, Observed, Reader, Stage, Wanted};
-use redrill::emulator::{Emulator, Options, Speed, TokenSemantics};
 use redrill::execute::{
     Control, Ended, Engine, Event, History, Journal as Append, JournalError, Observer, Policy,
     Recorded, Stopped, Writer,
@@ -17,6 +16,7 @@ use redrill::pipeline;
 use redrill::process::Processes;
 use redrill::render::Inputs;
 use redrill::validate::Rules;
+use redrill_emulator::{Emulator, Options, Speed, TokenSemantics};
 
 use crate::support::Virtual;
 

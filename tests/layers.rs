@@ -21,10 +21,9 @@ const STAGES: [&str; 11] = [
 ];
 
 /// Edges and what of ours they may import.
-const EDGES: [(&str, &[&str]); 6] = [
+const EDGES: [(&str, &[&str]); 5] = [
     ("aws", &["cleanup", "diff", "execute", "plan", "render"]),
-    ("emulator", &[]),
-    ("inventory", &["diff", "emulator", "render"]),
+    ("inventory", &["diff", "render"]),
     ("journal", &["execute"]),
     ("process", &["execute"]),
     ("terminal", &["diagnostic", "execute"]),
@@ -124,6 +123,17 @@ fn every_module_has_its_place() {
                 "`{name}` is neither a stage nor an edge: say which in tests/layers.rs"
             );
         }
+    }
+}
+
+/// The emulator is told what to do by commands, and is AWS to everything else.
+#[test]
+fn only_commands_name_the_emulator() {
+    for (relative, text) in texts() {
+        assert!(
+            relative.starts_with("cli/") || !text.contains("redrill_emulator"),
+            "src/{relative} names the emulator"
+        );
     }
 }
 

@@ -28,7 +28,6 @@ mod python;
 mod reading;
 mod rules;
 mod selectors;
-mod served;
 mod state;
 mod support;
 mod targets;

@@ -5,6 +5,9 @@ use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The AWS CLI of 2026 that is made for this botocore.
+pub(crate) const AWS_TOOLS: &[&str] = &["botocore==1.44.8", "boto3==1.44.8", "awscli==1.46.3"];
+
 /// A virtual environment with these packages (`botocore==1.44.8`), made once and kept in `target/`; its programs are in
 /// `bin/`. Nextest runs tests in processes at the same time: one of them makes it, under a file lock, and a marker that
 /// is renamed into place says that it is whole.

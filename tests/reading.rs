@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use redrill::aws::{Aws, Reads, Settings};
 use redrill::diff::{PointQuery, RecoveryPoint, Sources, all_points, all_vaults};
-use redrill::emulator::{Inventory, Options};
 use redrill::inventory::Recorded;
 use redrill::render::VaultName;
+use redrill_emulator::{Inventory, Options};
 
 use crate::support::{at_once, emulator};
 

@@ -6,11 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use redrill::aws::{Aws, Reads, Settings};
 use redrill::diff::{Asked, RecoveryPoint, Shelves, Sources, Unselected, select};
-use redrill::emulator::{
-    AccountInventory, Inventory, Options, RecoveryPoint as Written, RecoveryPointStatus, Vault,
-};
 use redrill::inventory::Recorded;
 use redrill::render::{Pick, Selector};
+use redrill_emulator::{
+    AccountInventory, Inventory, Options, RecoveryPoint as Written, RecoveryPointStatus, Vault,
+};
 
 use crate::support::{at_once, emulator};
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use redrill::emulator::{Emulator, Options, Speed};
+use redrill_emulator::{Emulator, Options, Speed};
 use snapbox::cmd::{Command, cargo_bin};
 
 /// What a command must not see of this machine.
@@ -142,7 +142,7 @@ pub(crate) fn many(count: usize, every: usize) -> String {
 /// The engine on the emulator's clock: waits in which nothing else happens are skipped.
 /// This machine's clock may be ahead of the emulator's, or behind.
 pub(crate) struct Virtual(
-    pub(crate) redrill::emulator::Clock,
+    pub(crate) redrill_emulator::Clock,
     pub(crate) jiff::SignedDuration,
 );
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use redrill::diagnostic::Source;
-use redrill::emulator::Options;
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
 use redrill::validate::Rules;
+use redrill_emulator::Options;
 use snapbox::str;
 
 use crate::support::{at_once, emulator, folder, redrill, write};

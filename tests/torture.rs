@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use redrill::emulator::{
+use redrill::execute::{Ended, Policy, Recorded, Stopped, Twins};
+use redrill_emulator::{
     AfterFinish, Emulator, Fault, FaultKind, Mismatch, Operation, Options, TokenSemantics,
 };
-use redrill::execute::{Ended, Policy, Recorded, Stopped, Twins};
 
 use crate::engine::{OTHER, stranger};
 use crate::harness::{Death, Going, completed, directory, driven, run_going};

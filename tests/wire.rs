@@ -76,7 +76,7 @@ pub(crate) fn canonical(value: &Value) -> String {
 /// `render --format cli-json` is what the AWS CLI takes, and AWS recognises it as the request that redrill sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_aws_cli_sends_what_render_printed_and_gets_the_same_job() {
-    let Some(venv) = crate::python::venv("aws", crate::emulator::contract::AWS_TOOLS) else {
+    let Some(venv) = crate::python::venv("aws", crate::python::AWS_TOOLS) else {
         return;
     };
     let emulator = emulator(at_once()).await;

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use redrill::emulator::{Inventory, fuzzing};
+use redrill_emulator::{Inventory, fuzzing};
 
 static INVENTORY: LazyLock<Inventory> =
     LazyLock::new(|| Inventory::parse(include_str!("../../inventories/mixed.yaml")).unwrap());

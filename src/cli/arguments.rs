@@ -46,7 +46,7 @@ pub(super) enum Command {
     /// Run a plan against the embedded emulator: the real engine over real HTTP, in fast time
     Rehearse(Rehearse),
     /// Serve a local AWS Backup for any client, on loopback
-    Emulator(Emulator),
+    Emulator(redrill_emulator::command::Arguments),
     /// Record vaults, recovery points and their restore metadata into a file. Only reads
     Inventory(Inventory),
     /// Write a plan from recovery points: the latest of each resource, each key explained. Only reads
@@ -360,56 +360,9 @@ pub(super) struct Rehearse {
     pub(super) cutover: bool,
     /// How many times faster than the clock, or `max`: from one event to the next
     #[arg(long, value_name = "N|max", default_value = "max")]
-    pub(super) speed: crate::emulator::Speed,
+    pub(super) speed: redrill_emulator::Speed,
     #[command(flatten)]
-    pub(super) trouble: Trouble,
-}
-
-/// What an emulator makes difficult.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Trouble")]
-pub(super) struct Trouble {
-    /// How often AWS Backup may be called: at the rates that AWS publishes, at any, or as a file says
-    #[arg(long, value_name = "aws|none|FILE", default_value = "none")]
-    pub(super) quotas: PathBuf,
-    /// What a second request with the same idempotency token does: as AWS documents, or as it was recorded to;
-    /// docs/emulator.md lists the single choices
-    #[arg(long, value_name = "HOW", default_value = "documented")]
-    pub(super) tokens: crate::emulator::TokenSemantics,
-    /// A script of faults
-    #[arg(long, value_name = "FILE")]
-    pub(super) faults: Option<PathBuf>,
-    /// A fault, such as `throttle,operation=StartRestoreJob,times=2`; may be given again. docs/emulator.md lists them
-    #[arg(long = "fault", value_name = "KIND[,KEY=VALUE]…")]
-    pub(super) fault: Vec<crate::emulator::Fault>,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct Emulator {
-    /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
-    pub(super) listen: std::net::SocketAddr,
-    /// How many times faster than the clock, or `max`: from one event to the next
-    #[arg(long, value_name = "N|max", default_value = "600")]
-    pub(super) speed: crate::emulator::Speed,
-    /// The vaults and recovery points it has; without it, any well-formed recovery point exists
-    #[arg(long, value_name = "FILE")]
-    pub(super) inventory: Option<PathBuf>,
-    /// The account of callers whose access key id is not itself an account id
-    #[arg(long, value_name = "ID")]
-    pub(super) account: Option<String>,
-    #[command(flatten)]
-    pub(super) trouble: Trouble,
-    /// Add a line of JSON for each request
-    #[arg(long, value_name = "FILE")]
-    pub(super) log: Option<PathBuf>,
-    /// Keep jobs and tokens over restarts
-    #[arg(long, value_name = "FILE")]
-    pub(super) state: Option<PathBuf>,
-    /// Listen on an address that is not loopback. Dangerous: no signature is checked, so everyone who reaches it can see
-    /// what is restored, start and fail jobs, and fill the memory
-    #[arg(long)]
-    pub(super) expose_without_authentication: bool,
+    pub(super) trouble: redrill_emulator::command::Trouble,
 }
 
 #[derive(Args, Debug)]
@@ -431,11 +384,6 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         .filter(|(name, _)| !name.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
-}
-
-fn address(text: &str) -> Result<std::net::SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "write an address and a port, such as 127.0.0.1:45871 or [::1]:0".to_owned())
 }
 
 pub(super) fn run_id(text: &str) -> Result<String, String> {

@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 use crate::diff::{
     ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_points, all_vaults,
 };
-use crate::emulator::{
+use crate::render::{VaultName, without_secrets};
+use redrill_inventory::{
     AccountInventory, RecoveryPoint as Written, RecoveryPointStatus, StorageClass,
     Vault as WrittenVault, VaultType,
 };
-use crate::render::{VaultName, without_secrets};
 
 /// Calls under way at once: at AWS's rates, more than its answers take.
 const AT_ONCE: usize = 32;

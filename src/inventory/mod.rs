@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::diff::{ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault};
-use crate::emulator::{
+use crate::render::{SourceFacts, VaultName};
+use redrill_inventory::{
     AccountInventory, Inventory, InventoryError, RecoveryPoint as Written, RecoveryPointStatus,
     StorageClass, Vault as WrittenVault, VaultType,
 };
-use crate::render::{SourceFacts, VaultName};
 
 /// The vaults and recovery points of an inventory file.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use redrill::emulator::Operation;
 use redrill::validate::Rules;
+use redrill_emulator::Operation;
 
 use super::{account, returned, run, serving};
 use crate::support::{at_once, folder, write};
@@ -46,7 +46,7 @@ fn the_same_recovery_points_make_the_same_plan() {
     let text = account(3);
     write(folder.path(), "account.yaml", &text);
     // The same file, each vault backwards.
-    let mut inventory = redrill::emulator::Inventory::parse(&text).unwrap();
+    let mut inventory = redrill_emulator::Inventory::parse(&text).unwrap();
     for vault in inventory.accounts[0].vaults.values_mut() {
         vault.recovery_points.reverse();
     }

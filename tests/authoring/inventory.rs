@@ -1,6 +1,6 @@
 //! `redrill inventory`: what it records, and what becomes of what AWS refuses.
 
-use redrill::emulator::{Inventory, Options};
+use redrill_emulator::{Inventory, Options};
 
 use super::{account, run, serving};
 use crate::support::{at_once, folder};
@@ -114,7 +114,7 @@ async fn throttled_answers_are_asked_for_again() {
         "throttle,operation=ListRecoveryPointsByBackupVault,times=4",
     ];
     let options = Options {
-        faults: redrill::emulator::Faults(
+        faults: redrill_emulator::Faults(
             faults.iter().map(|fault| fault.parse().unwrap()).collect(),
         ),
         ..at_once()

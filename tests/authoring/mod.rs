@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use redrill::emulator::{Emulator, Inventory, Options};
+use redrill_emulator::{Emulator, Inventory, Options};
 use serde::Deserialize;
 
 use crate::support::{at_once, redrill};

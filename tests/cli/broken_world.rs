@@ -1,6 +1,6 @@
 //! No network, refusals, failures: a clear message, the right exit code, nothing lost, and a run that goes on.
 
-use redrill::emulator::{Fault, FaultKind, Inventory, Operation, Options};
+use redrill_emulator::{Fault, FaultKind, Inventory, Operation, Options};
 use snapbox::str;
 
 use crate::support::{at_once, emulator, folder, many, redrill, write};

@@ -1,6 +1,6 @@
 //! What writes into something that exists is asked about apart; what would make the same new thing twice is refused.
 
-use redrill::emulator::Options;
+use redrill_emulator::Options;
 
 use crate::support::{HEAD, at_once, emulator, folder, ran, redrill, repository_file, write};
 

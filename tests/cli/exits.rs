@@ -1,6 +1,6 @@
 //! Exit codes and slips of the fingers.
 
-use redrill::emulator::{Fault, FaultKind, JobFault, Operation};
+use redrill_emulator::{Fault, FaultKind, JobFault, Operation};
 use snapbox::str;
 
 use crate::support::{at_once, emulator, folder, many, ran, redrill, repository_file, write};

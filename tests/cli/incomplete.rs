@@ -1,6 +1,6 @@
 //! A job that is COMPLETED and says that something is missing has proven nothing.
 
-use redrill::emulator::{Faults, Options};
+use redrill_emulator::{Faults, Options};
 
 use crate::support::{at_once, emulator, folder, process, repository_file, write};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redrill::emulator::{Emulator, Faults, Options};
+use redrill_emulator::{Emulator, Faults, Options};
 
 use crate::support::{at_once, emulator, files, folder, many, ran, redrill, write};
 

@@ -1,6 +1,6 @@
 //! A run that is over says so before anything else, and what was cleaned up is never reported as restored.
 
-use redrill::emulator::Emulator;
+use redrill_emulator::Emulator;
 use serde_json::Value;
 
 use crate::dry_run::outputs::assert_valid;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redrill::emulator::Emulator;
+use redrill_emulator::Emulator;
 
 use crate::drill::{check, plan};
 use crate::support::{at_once, emulator, folder, redrill, write};

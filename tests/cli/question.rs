@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use redrill::emulator::Emulator;
+use redrill_emulator::Emulator;
 
 use crate::support::{HEAD, at_once, emulator, folder, point, process, write};
 

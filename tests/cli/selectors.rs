@@ -1,8 +1,8 @@
 //! A run writes down what its selectors mean, and keeps to it.
 
-use redrill::emulator::{Inventory, Options};
 use redrill::execute::Event;
 use redrill::journal;
+use redrill_emulator::{Inventory, Options};
 
 use crate::support::{at_once, emulator, folder, process, redrill, write};
 

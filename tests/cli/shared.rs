@@ -1,6 +1,6 @@
 //! Vaults that another account shares: read with the owner's account, and without it not at all.
 
-use redrill::emulator::{Inventory, Options};
+use redrill_emulator::{Inventory, Options};
 
 use crate::support::{at_once, emulator, folder, ran, requests, write};
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use redrill::diff::JobStatus;
-use redrill::emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 use redrill::execute::{Event, glance};
+use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 use serde_json::Value;
 
 use crate::harness::{connect, events, journal_bytes, logged, run, set_journal};

@@ -139,8 +139,8 @@ quickstart run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-we
 /// Two runners on one run: one works, the other is told who does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_runner_is_told_who_holds_the_run() {
-    let emulator = emulator(redrill::emulator::Options {
-        speed: redrill::emulator::Speed::Times(1.0),
+    let emulator = emulator(redrill_emulator::Options {
+        speed: redrill_emulator::Speed::Times(1.0),
         ..Default::default()
     })
     .await;
@@ -189,8 +189,8 @@ async fn a_second_runner_is_told_who_holds_the_run() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_whose_run_was_taken_over_stops() {
-    let emulator = emulator(redrill::emulator::Options {
-        speed: redrill::emulator::Speed::Times(300.0),
+    let emulator = emulator(redrill_emulator::Options {
+        speed: redrill_emulator::Speed::Times(300.0),
         ..Default::default()
     })
     .await;
@@ -248,8 +248,8 @@ async fn a_runner_whose_run_was_taken_over_stops() {
 /// Another machine, long after: no journal, and AWS has forgotten the tokens. The mark tells whose job it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_journal_marked_jobs_are_adopted_and_twins_are_asked_about() {
-    let emulator = emulator(redrill::emulator::Options {
-        tokens: redrill::emulator::TokenSemantics::recorded(),
+    let emulator = emulator(redrill_emulator::Options {
+        tokens: redrill_emulator::TokenSemantics::recorded(),
         ..at_once()
     })
     .await;

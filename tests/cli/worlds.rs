@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redrill::emulator::Emulator;
+use redrill_emulator::Emulator;
 use serde_json::Value;
 
 use crate::dry_run::outputs::assert_valid;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redrill::emulator::{Fault, FaultKind, Operation};
+use redrill_emulator::{Fault, FaultKind, Operation};
 
 use super::{check, plan, rehearse, run};
 use crate::support::{at_once, bytes, emulator, folder, many, process, ran, write};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redrill::emulator::{Emulator, Inventory, Options, Speed};
+use redrill_emulator::{Emulator, Inventory, Options, Speed};
 
 use super::run;
 use crate::dry_run::outputs::assert_valid;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use redrill::emulator::{Emulator, Faults, Inventory, Options};
 use redrill::execute::{Event, Journal as _, Recorded};
 use redrill::journal::{self, Journal};
+use redrill_emulator::{Emulator, Faults, Inventory, Options};
 
 use crate::harness::owner;
 use crate::support::{at_once, emulator, folder, ran, write};

@@ -1,9 +1,9 @@
 //! Objectives and durations are those of one clock, and are judged when their time is over.
 
 use jiff::{SignedDuration, Timestamp};
-use redrill::emulator::TokenSemantics;
 use redrill::execute::{Event, Recorded};
 use redrill::report::{Record, RunReport, Verdict, run_report};
+use redrill_emulator::TokenSemantics;
 use serde_json::{Value, json};
 
 use super::reports::story;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use redrill::cleanup::{Fate, cleanup};
-use redrill::emulator::{
+use redrill::execute::{Places, Policy, Twins};
+use redrill_emulator::{
     Emulator, Fault, FaultKind, JobFault, Operation, Options, Speed, TokenSemantics,
 };
-use redrill::execute::{Places, Policy, Twins};
 
 use crate::engine::{SAME, stranger};
 use crate::harness::{driven, events, fast, observed, run, run_as, sleep};

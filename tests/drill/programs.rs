@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use redrill::emulator::{Emulator, Operation};
+use redrill_emulator::{Emulator, Operation};
 
 use super::{check, plan, run};
 use crate::support::{at_once, bytes, emulator, folder, process, ran, write};

@@ -1,6 +1,6 @@
 //! Against what was backed up, what a run has sent, and another file.
 
-use redrill::emulator::Options;
+use redrill_emulator::Options;
 use snapbox::str;
 
 use super::repository::{BEFORE, after};
@@ -226,7 +226,7 @@ A restore job that has been started cannot be cancelled.
 async fn after_a_failure() {
     let options = Options {
         inventory: Some(
-            redrill::emulator::Inventory::parse(&INVENTORY.replace(
+            redrill_emulator::Inventory::parse(&INVENTORY.replace(
                 "resource_type: EFS",
                 "resource_type: EFS\n        restore: { fails: no more room }",
             ))

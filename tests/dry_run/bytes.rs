@@ -8,12 +8,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use redrill::diagnostic::Source;
 use redrill::diff::{Observed, Saved, SavedInputs, Wanted};
-use redrill::emulator::JobSnapshot;
 use redrill::execute::Counter;
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
 use redrill::report::{RequestFormat, requests};
 use redrill::validate::Rules;
+use redrill_emulator::JobSnapshot;
 use serde_json::Value;
 
 use crate::harness::{Death, Going, fast};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redrill::emulator::{Emulator, Inventory, Options};
+use redrill_emulator::{Emulator, Inventory, Options};
 use serde_json::Value;
 use snapbox::str;
 

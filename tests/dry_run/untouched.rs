@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redrill::emulator::{Inventory, Options};
+use redrill_emulator::{Inventory, Options};
 
 use super::against_others::INVENTORY;
 use super::repository::{BEFORE, commit, repository};

@@ -31,7 +31,7 @@ async fn reliability_r4_18_six_and_ninety_restores_take_no_longer_than_five() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{count} restores: {said}");
         assert_eq!(emulator.jobs().len(), count);
-        let ended = |job: &redrill::emulator::JobSnapshot| job.status.is_terminal();
+        let ended = |job: &redrill_emulator::JobSnapshot| job.status.is_terminal();
         assert!(emulator.jobs().iter().all(ended));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redrill::emulator::JobStatus;
+use redrill_emulator::JobStatus;
 use serde::Deserialize;
 
 use super::*;
@@ -264,7 +264,10 @@ struct Line {
 }
 
 fn lines() -> Vec<Line> {
-    serde_yaml::from_str(include_str!("../../src/emulator/refusals.yaml")).unwrap()
+    serde_yaml::from_str(include_str!(
+        "../../crates/redrill-emulator/src/refusals.yaml"
+    ))
+    .unwrap()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How many calls it takes to find and to watch many jobs.
 
-use redrill::emulator::{Emulator, Fault, FaultKind, JobFault, Operation, TokenSemantics};
+use redrill_emulator::{Emulator, Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::later;
 use crate::harness::{completed, driven, run, run_until_jobs};

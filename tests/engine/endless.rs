@@ -9,10 +9,10 @@ use redrill::diff::{
     ApiError, Fault, Job, JobQuery, JobStatus, PointQuery, Reader, RecoveryPoint, Sources, Stage,
     Vault,
 };
-use redrill::emulator::{Emulator, TokenSemantics};
 use redrill::execute::{Awaited, Control, Ended, Event, Policy, Recorded, Stopped, Writer};
 use redrill::plan::Request;
 use redrill::render::{SourceFacts, VaultName};
+use redrill_emulator::{Emulator, TokenSemantics};
 
 use super::stage_of;
 use crate::harness::{Death, Going, driven, fast, going, run_going, run_with};

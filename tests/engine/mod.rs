@@ -12,9 +12,9 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use redrill::diff::Stage;
-use redrill::emulator::{Emulator, Fault, FaultKind, Operation};
 use redrill::execute::{Ended, Stopped, Writer as _};
 use redrill::plan::Request;
+use redrill_emulator::{Emulator, Fault, FaultKind, Operation};
 
 use crate::harness::{connect, observed, run};
 use crate::support::{HEAD, many, point};

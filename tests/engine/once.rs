@@ -6,11 +6,9 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use redrill::diff::Stage;
-use redrill::emulator::{
-    Fault, FaultKind, Inventory, JobFault, Operation, Options, TokenSemantics,
-};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins, Writer as _};
 use redrill::report::{Record, RunReport, Verdict, run_report};
+use redrill_emulator::{Fault, FaultKind, Inventory, JobFault, Operation, Options, TokenSemantics};
 
 use super::others::request_of;
 use super::{job_of, meanwhile, stage_of, unmarked};

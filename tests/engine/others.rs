@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use redrill::diagnostic::Source;
 use redrill::diff::Stage;
-use redrill::emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 use redrill::execute::{Ended, Event, Policy, Recorded, Twins, Writer as _};
 use redrill::pipeline;
 use redrill::plan::Request;
 use redrill::render::{Inputs, Known};
 use redrill::validate::Rules;
+use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{
     OTHER, SAME, elsewhere_now, job_of, lagging, later, meanwhile, refused, stage_of, stranger,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use redrill::diff::Stage;
-use redrill::emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped};
+use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{OTHER, SAME, one_after_the_other, refused, stage_of, stranger};
 use crate::harness::{

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use redrill::emulator::{Emulator, Fault, FaultKind, JobFault, Operation, TokenSemantics};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
+use redrill_emulator::{Emulator, Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{
     OTHER, elsewhere_now, job_of, lagging, later, meanwhile, one_after_the_other, refused,

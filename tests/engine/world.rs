@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use redrill::diff::{Observed, Wanted};
-use redrill::emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
+use redrill_emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
 
 use super::{SAME, stranger};
 use crate::harness::{

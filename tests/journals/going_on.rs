@@ -1,8 +1,8 @@
 //! What an earlier version has begun goes on: nothing is sent twice, nothing is lost.
 
-use redrill::emulator::Operation;
 use redrill::execute::Event;
 use redrill::journal;
+use redrill_emulator::Operation;
 use serde_json::Value;
 
 use super::{Old, RUNS, assert_each_once, assert_statuses, evidence, statuses};

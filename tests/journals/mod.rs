@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use redrill::emulator::{Emulator, Inventory, Options, Speed};
 use redrill::execute::Recorded;
 use redrill::journal;
+use redrill_emulator::{Emulator, Inventory, Options, Speed};
 use serde_json::Value;
 
 use crate::drill;

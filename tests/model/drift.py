@@ -159,7 +159,7 @@ class Answers:
     """What this repository has."""
 
     def __init__(self, looked_at):
-        self.emulator = "\n".join(path.read_text() for path in sorted((ROOT / "src/emulator").rglob("*")) if path.is_file())
+        self.emulator = "\n".join(path.read_text() for path in sorted((ROOT / "crates/redrill-emulator/src").rglob("*")) if path.is_file())
         self.looked_at = looked_at
         self.used = set()
 

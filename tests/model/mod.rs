@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::emulator::contract::AWS_TOOLS;
+use crate::python::AWS_TOOLS;
 
 /// The model of May 2026.
 const OLD: &str = "1.43.11";

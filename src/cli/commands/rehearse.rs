@@ -4,18 +4,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use redrill_emulator::{Emulator, Options, Speed};
 
 use super::again::Again;
-use super::emulator::{faults, quotas, refused};
+use super::emulator::{of_file, refused};
 use super::run::{Execution, execute};
 use super::world::World;
 use super::{Context, chosen, lock, refuse};
 use crate::aws::{Aws, Settings};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::files;
 use crate::cli::output::SAYS_AFTER;
 use crate::diff::Wanted;
-use crate::emulator::{self, Emulator, Speed};
 use crate::execute::{Clock, Endpoint, Policy, SystemClock, Twins};
 use crate::pipeline;
 
@@ -39,16 +40,16 @@ pub(super) async fn rehearse(
             "a selector finds nothing in a rehearsal without recovery points: give some with --inventory",
         );
     }
-    let options = emulator::Options {
+    let options = Options {
         inventory,
         speed: arguments.speed,
         driven: true,
         account: caller.as_ref().map(|target| target.account.clone()),
         region: caller.map(|target| target.region),
         tokens: arguments.trouble.tokens,
-        quotas: quotas(&arguments.trouble)?,
-        faults: faults(&arguments.trouble)?,
-        ..emulator::Options::default()
+        quotas: arguments.trouble.quotas(files::text).map_err(of_file)?,
+        faults: arguments.trouble.faults(files::text).map_err(of_file)?,
+        ..Options::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let emulator = Emulator::start(address, options).await.map_err(refused)?;
@@ -141,7 +142,7 @@ pub(super) async fn rehearse(
 
 /// The emulator's time, shared with the engine: a wait in which nobody else has anything to do is skipped.
 struct RehearsalClock {
-    emulator: emulator::Clock,
+    emulator: redrill_emulator::Clock,
 }
 
 impl Clock for RehearsalClock {

@@ -1,0 +1,35 @@
+//! The emulator as a person starts it: a process of its own, for benches.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// A child that ends with whoever started it.
+pub(crate) struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The process, and where it listens.
+pub(crate) fn served(arguments: &[&str]) -> (Served, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
+    command
+        .arg("emulator")
+        .args(arguments)
+        .stderr(Stdio::null());
+    served_by(command)
+}
+
+/// By a command that starts it in a way of its own.
+pub(crate) fn served_by(mut command: Command) -> (Served, String) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let stdout = child.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let url = line.trim().split(' ').next_back().unwrap().to_owned();
+    assert!(url.starts_with("http://127.0.0.1:"), "{line}");
+    (Served(child), url)
+}

@@ -1,0 +1,213 @@
+//! The command line: that of `redrill-emulator`, and of `redrill emulator` and `redrill rehearse`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use redrill_inventory::Inventory;
+
+use super::{Fault, Faults, Options, Quotas, Speed, StartError, TokenSemantics};
+
+/// An emulator that listens until it is told to stop.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
+    pub listen: SocketAddr,
+    /// How many times faster than the clock, or `max`: from one event to the next
+    #[arg(long, value_name = "N|max", default_value = "600")]
+    pub speed: Speed,
+    /// The vaults and recovery points it has; without it, any well-formed recovery point exists
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// The account of callers whose access key id is not itself an account id
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    #[expect(missing_docs, reason = "clap would print it")]
+    #[command(flatten)]
+    pub trouble: Trouble,
+    /// Add a line of JSON for each request
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// Keep jobs and tokens over restarts
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// Listen on an address that is not loopback. Dangerous: no signature is checked, so everyone who reaches it can see
+    /// what is restored, start and fail jobs, and fill the memory
+    #[arg(long)]
+    pub expose_without_authentication: bool,
+}
+
+/// What an emulator makes difficult.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Trouble")]
+pub struct Trouble {
+    /// How often AWS Backup may be called: at the rates that AWS publishes, at any, or as a file says
+    #[arg(long, value_name = "aws|none|FILE", default_value = "none")]
+    pub quotas: PathBuf,
+    /// What a second request with the same idempotency token does: as AWS documents, or as it was recorded to;
+    /// docs/emulator.md lists the single choices
+    #[arg(long, value_name = "HOW", default_value = "documented")]
+    pub tokens: TokenSemantics,
+    /// A script of faults
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// A fault, such as `throttle,operation=StartRestoreJob,times=2`; may be given again. docs/emulator.md lists them
+    #[arg(long = "fault", value_name = "KIND[,KEY=VALUE]…")]
+    pub fault: Vec<Fault>,
+}
+
+/// Why a file that an argument names was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileError<E> {
+    /// The reader's own error.
+    Unread(E),
+    /// Everything that is wrong with the text, each line with the file's name.
+    Invalid(String),
+}
+
+impl Arguments {
+    /// How the emulator is asked to behave; `read` reads the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`], of the first file that is not taken.
+    pub fn options<E>(
+        &self,
+        read: impl Fn(&Path) -> Result<String, E>,
+    ) -> Result<Options, FileError<E>> {
+        let inventory = match &self.inventory {
+            Some(path) => Some(inventory(path, &read)?),
+            None => None,
+        };
+        Ok(Options {
+            inventory,
+            speed: self.speed,
+            account: self.account.clone(),
+            tokens: self.trouble.tokens,
+            quotas: self.trouble.quotas(&read)?,
+            faults: self.trouble.faults(&read)?,
+            log: self.log.clone(),
+            state: self.state.clone(),
+            exposed: self.expose_without_authentication,
+            ..Options::default()
+        })
+    }
+
+    /// What whoever starts it should know, a line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.listen.ip().is_loopback() {
+            notes.push(
+                "no signature is checked: everyone who reaches this address can use it".to_owned(),
+            );
+        }
+        let jobs = match self.state {
+            Some(_) => "keeps",
+            None => "forgets",
+        };
+        let speed = match self.speed {
+            Speed::Times(times) => format!("{times} times as fast"),
+            Speed::Max => "as fast as it is asked".to_owned(),
+        };
+        notes.push(format!(
+            "a local AWS Backup, {speed}; Ctrl-C ends it and {jobs} its jobs"
+        ));
+        notes
+    }
+
+    /// What whoever stops it should know, where there is something.
+    #[must_use]
+    pub fn farewell(&self, unlogged: u64) -> Option<String> {
+        let path = self.log.as_ref().filter(|_| unlogged > 0)?;
+        Some(format!(
+            "{}: could not be written, and lacks requests: {unlogged} of them",
+            path.display()
+        ))
+    }
+}
+
+impl Trouble {
+    /// The quotas that were asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`], where they are a file's that is not taken.
+    pub fn quotas<E>(
+        &self,
+        read: impl Fn(&Path) -> Result<String, E>,
+    ) -> Result<Quotas, FileError<E>> {
+        let path = &self.quotas;
+        match path.to_str() {
+            Some("aws") => Ok(Quotas::aws()),
+            Some("none") => Ok(Quotas::none()),
+            _ => Quotas::parse(&read(path).map_err(FileError::Unread)?)
+                .map_err(|err| invalid(path, &err)),
+        }
+    }
+
+    /// The faults that were asked for: those of the file first.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`], where the file is not taken.
+    pub fn faults<E>(
+        &self,
+        read: impl Fn(&Path) -> Result<String, E>,
+    ) -> Result<Faults, FileError<E>> {
+        let mut faults = match &self.faults {
+            None => Faults::default(),
+            Some(path) => Faults::parse(&read(path).map_err(FileError::Unread)?)
+                .map_err(|err| invalid(path, &err))?,
+        };
+        faults.0.extend(self.fault.iter().cloned());
+        Ok(faults)
+    }
+}
+
+/// Reads an inventory file.
+///
+/// # Errors
+///
+/// [`FileError`], where it is not taken.
+pub fn inventory<E>(
+    path: &Path,
+    read: impl Fn(&Path) -> Result<String, E>,
+) -> Result<Inventory, FileError<E>> {
+    Inventory::parse(&read(path).map_err(FileError::Unread)?).map_err(|err| invalid(path, &err))
+}
+
+/// Why the emulator did not start and what to type instead, and whether the command line is at fault.
+#[must_use]
+pub fn refusal(error: &StartError) -> (String, bool) {
+    match error {
+        StartError::NotLoopback(_) => (
+            format!("{error}, or say --expose-without-authentication and mean it"),
+            true,
+        ),
+        StartError::Account(_) => (error.to_string(), true),
+        StartError::File { path, source } => (format!("{}: {source}", path.display()), false),
+        StartError::Listen { addr, source } => {
+            let free = SocketAddr::new(addr.ip(), 0);
+            (
+                format!("cannot listen on {addr}: {source}; --listen {free} picks a free port"),
+                false,
+            )
+        }
+    }
+}
+
+/// The errors of a text begin with line and column, each on a line of its own.
+fn invalid<E>(path: &Path, error: &dyn std::fmt::Display) -> FileError<E> {
+    let text = error.to_string();
+    let lines = text
+        .lines()
+        .map(|line| format!("{}:{line}", path.display()));
+    FileError::Invalid(lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an address and a port, such as 127.0.0.1:45871 or [::1]:0".to_owned())
+}

@@ -1,0 +1,346 @@
+//! What a line of `when` in `refusals.yaml` asks of a request.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::elsewhere::{self, Elsewhere};
+use super::refusals::Request;
+use redrill_inventory::Arn;
+use redrill_inventory::{RecoveryPointStatus, StorageClass};
+
+/// One condition. The keys are explained at the head of `refusals.yaml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Condition {
+    key: Option<String>,
+    around: Option<String>,
+    differs: Option<String>,
+    taken: Option<bool>,
+    composite: Option<bool>,
+    continuous: Option<bool>,
+    air_gapped: Option<bool>,
+    resource: Option<String>,
+    status: Vec<RecoveryPointStatus>,
+    storage: Option<StorageClass>,
+    present: Option<bool>,
+    equals: Option<String>,
+    contains: Option<String>,
+    json_list: Option<bool>,
+    as_source: Option<bool>,
+    arn: Option<bool>,
+    lacks: Option<String>,
+    item_has: Vec<String>,
+    more_than: Option<usize>,
+    needs: Vec<String>,
+    none_of: Vec<String>,
+    any_of: Vec<String>,
+    booleans: Vec<String>,
+    broken_json: Vec<String>,
+    elsewhere: Option<Elsewhere>,
+    except: Vec<String>,
+    role: Option<Role>,
+    only_keys: Vec<String>,
+    copy_tags: Option<bool>,
+    not: bool,
+}
+
+/// What can be wrong with a role by its ARN alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    Malformed,
+    OtherPartition,
+    OtherAccount,
+}
+
+/// What makes a condition hold, for its message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) key: String,
+    /// The part of its value that is at fault, where it is a part.
+    pub(super) value: Option<String>,
+}
+
+impl Fault {
+    fn of(key: &str) -> Option<Fault> {
+        let key = key.to_owned();
+        Some(Fault { key, value: None })
+    }
+
+    fn when(holds: bool, key: &str) -> Option<Fault> {
+        holds.then(|| Fault::of(key)).flatten()
+    }
+}
+
+/// Whether a value says nothing: documents that AWS's console sends have `[]` for "none".
+fn is_blank(value: &str) -> bool {
+    matches!(value.trim(), "" | "null" | "[]" | "{}" | "\"\"")
+}
+
+/// A value that says something.
+fn given<'a>(request: &Request<'a>, key: &str) -> Option<&'a str> {
+    request.metadata.get(key).filter(|value| !is_blank(value))
+}
+
+impl Condition {
+    /// What makes it hold; none where it does not.
+    pub(super) fn holds(&self, request: &Request<'_>) -> Option<Fault> {
+        if let Some(fault) = self.of_the_point(request) {
+            return fault;
+        }
+        if let Some(fault) = self.of_several_keys(request) {
+            return fault;
+        }
+        if let Some(thing) = &self.around {
+            return self.of_the_surroundings(thing, request);
+        }
+        let key = self.key.as_deref()?;
+        let holds = self.of_one_key(request, key) != self.not;
+        match &self.lacks {
+            Some(member) => Fault::when(holds, &format!("{key}.{member}")),
+            None => Fault::when(holds, key),
+        }
+    }
+
+    /// Conditions on the request as a whole and on its recovery point; none where this is another kind.
+    fn of_the_point(&self, request: &Request<'_>) -> Option<Option<Fault>> {
+        let point = request.point;
+        let holds = if let Some(wanted) = self.copy_tags {
+            let parameter = "CopySourceTagsToRestoredResource";
+            return Some(Fault::when(request.copy_tags == wanted, parameter));
+        } else if !self.status.is_empty() {
+            self.status.contains(&point.status())
+        } else if let Some(storage) = self.storage {
+            point.storage_class() == storage
+        } else if let Some(wanted) = self.composite {
+            point.is_composite() == wanted
+        } else if let Some(wanted) = self.continuous {
+            point.arn().contains(":recovery-point:continuous:") == wanted
+        } else if let Some(wanted) = self.air_gapped {
+            point.is_air_gapped() == wanted
+        } else if let Some(part) = &self.resource {
+            point.resource_arn().contains(part.as_str())
+        } else if let Some(wanted) = self.taken {
+            (request.taken)() == wanted
+        } else {
+            let role = self.role?;
+            return Some(Fault::when(role.is(request), "IamRoleArn"));
+        };
+        Some(Fault::when(holds, ""))
+    }
+
+    /// Conditions that look through several keys for the one at fault; none where this is another kind.
+    fn of_several_keys(&self, request: &Request<'_>) -> Option<Option<Fault>> {
+        let find = |keys: &[String], wrong: &dyn Fn(&str) -> bool| {
+            let key = keys.iter().find(|key| wrong(key));
+            key.and_then(|key| Fault::of(key))
+        };
+        Some(if !self.needs.is_empty() {
+            find(&self.needs, &|key| given(request, key).is_none())
+        } else if !self.any_of.is_empty() {
+            find(&self.any_of, &|key| given(request, key).is_some())
+        } else if let Some(first) = self.none_of.first() {
+            let none = self.none_of.iter().all(|key| given(request, key).is_none());
+            Fault::when(none, first)
+        } else if !self.booleans.is_empty() {
+            find(&self.booleans, &|key| {
+                given(request, key).is_some_and(|value| !is_boolean(value))
+            })
+        } else if !self.broken_json.is_empty() {
+            find(&self.broken_json, &|key| {
+                given(request, key).is_some_and(is_broken_json)
+            })
+        } else if !self.only_keys.is_empty() {
+            let accepted = |key: &str| self.only_keys.iter().any(|k| k.eq_ignore_ascii_case(key));
+            let mut keys = request.metadata.iter().map(|(key, _)| key);
+            keys.find(|key| !accepted(key)).and_then(Fault::of)
+        } else {
+            let what = self.elsewhere?;
+            let (key, value) = elsewhere::find(what, request, &self.except)?;
+            Some(Fault {
+                key,
+                value: Some(value),
+            })
+        })
+    }
+
+    fn of_the_surroundings(&self, thing: &str, request: &Request<'_>) -> Option<Fault> {
+        if !request.surrounded {
+            return None;
+        }
+        let found = around(thing, request)?;
+        let fits = match (&self.equals, &self.differs) {
+            (Some(wanted), _) => found == wanted,
+            (None, Some(other)) => around(other, request).is_some_and(|other| other != found),
+            (None, None) => true,
+        };
+        Fault::when(fits != self.not, "")
+    }
+
+    fn of_one_key(&self, request: &Request<'_>, key: &str) -> bool {
+        let value = given(request, key);
+        if let Some(wanted) = self.present {
+            return value.is_some() == wanted;
+        }
+        if let Some(wanted) = self.as_source {
+            // What the source had must be known to differ from it.
+            let source = request.point.restore_metadata(key);
+            return source.is_some_and(|source| (Some(source) == value) == wanted);
+        }
+        let Some(value) = value else { return false };
+        if let Some(wanted) = &self.equals {
+            value.eq_ignore_ascii_case(wanted)
+        } else if let Some(wanted) = &self.contains {
+            // Blanks in JSON text mean nothing.
+            let compact = |text: &str| text.replace([' ', '\n', '\t'], "");
+            compact(value).contains(&compact(wanted))
+        } else if let Some(wanted) = self.json_list {
+            serde_json::from_str::<Vec<Value>>(value).is_ok() == wanted
+        } else if let Some(wanted) = self.arn {
+            Arn::parse(value).is_some() == wanted
+        } else if let Some(member) = &self.lacks {
+            // What is no JSON at all is another line's.
+            let parsed = serde_json::from_str::<Value>(value);
+            parsed.is_ok_and(|object| object.is_object() && member_of(&object, member).is_none())
+        } else if !self.item_has.is_empty() {
+            let has = |item: &Value| {
+                let mut members = self.item_has.iter();
+                members.all(|member| member_of(item, member).is_some())
+            };
+            items(value).iter().any(has)
+        } else if let Some(most) = self.more_than {
+            items(value).len() > most
+        } else {
+            false
+        }
+    }
+}
+
+impl Role {
+    fn is(self, request: &Request<'_>) -> bool {
+        let Some(text) = request.role else {
+            return false;
+        };
+        let role = Arn::parse(text).filter(|arn| {
+            arn.service == "iam" && arn.resource.starts_with("role/") && !arn.account.is_empty()
+        });
+        match (self, role) {
+            (Role::Malformed, role) => role.is_none(),
+            (_, None) => false,
+            (Role::OtherPartition, Some(role)) => role.partition != request.partition(),
+            (Role::OtherAccount, Some(role)) => role.account != request.account,
+        }
+    }
+}
+
+fn is_boolean(value: &str) -> bool {
+    value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false")
+}
+
+/// Whether a text begins as a list or an object of JSON, and is none.
+fn is_broken_json(value: &str) -> bool {
+    value.trim_start().starts_with(['[', '{'])
+        && serde_json::from_str::<serde::de::IgnoredAny>(value).is_err()
+}
+
+/// The items of a JSON list, or of the one list in an object around it: AWS prints some keys so.
+fn items(value: &str) -> Vec<Value> {
+    match serde_json::from_str(value) {
+        Ok(Value::Array(items)) => items,
+        Ok(Value::Object(object)) => match object.into_iter().next() {
+            Some((_, Value::Array(items))) => items,
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// A member of a JSON object by its name in any case, if it says anything.
+fn member_of<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    let mut members = object.as_object()?.iter();
+    let (_, value) = members.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    let says = match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    };
+    says.then_some(value)
+}
+
+/// A text with the request's own values in place of names: {role}, {account}, {region}, {arn}, and metadata keys. A list
+/// gives one text for each of its items; a value that the request has not, none.
+pub(super) fn things(template: &str, request: &Request<'_>) -> Vec<String> {
+    let mut texts = vec![String::new()];
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else {
+            break;
+        };
+        let value = match name {
+            "role" => request.role,
+            "account" => Some(request.account),
+            "region" => Some(request.region),
+            "arn" => Some(request.point.arn()),
+            key => request.metadata.get(key),
+        };
+        let Some(value) = value else {
+            return Vec::new();
+        };
+        let items = serde_json::from_str::<Vec<String>>(value);
+        let items = items.unwrap_or_else(|_| vec![value.to_owned()]);
+        texts = texts
+            .iter()
+            .flat_map(|text| {
+                items
+                    .iter()
+                    .map(move |item| format!("{text}{before}{item}"))
+            })
+            .collect();
+        rest = after;
+    }
+    for text in &mut texts {
+        text.push_str(rest);
+    }
+    texts
+}
+
+/// What the inventory says of the things that a text names: of the first it knows.
+fn around<'a>(template: &str, request: &Request<'a>) -> Option<&'a str> {
+    let things = things(template, request);
+    things.iter().find_map(|thing| (request.around)(thing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_nothing() {
+        for blank in ["", " ", "null", "[]", "{}", "\"\""] {
+            assert!(is_blank(blank), "{blank}");
+        }
+        for value in ["0", "false", "[\"\"]", "{\"a\":1}"] {
+            assert!(!is_blank(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn json_that_is_none() {
+        for broken in ["[sg-1", "[sg-1]", "{\"a\":", " [1,]", "{a: 1}"] {
+            assert!(is_broken_json(broken), "{broken}");
+        }
+        for fine in ["sg-1", "[\"sg-1\"]", "{}", "a[1", "-1"] {
+            assert!(!is_broken_json(fine), "{fine}");
+        }
+    }
+
+    #[test]
+    fn items_and_members() {
+        assert_eq!(items("[1, 2]").len(), 2);
+        assert_eq!(items("{\"BlockDeviceMappings\": [1]}").len(), 1);
+        assert!(items("{\"a\": 1}").is_empty() && items("x").is_empty());
+        let object: Value = serde_json::json!({ "A": null, "b": "", "C": [], "d": false });
+        assert!(member_of(&object, "a").is_none() && member_of(&object, "B").is_none());
+        assert!(member_of(&object, "c").is_some() && member_of(&object, "D").is_some());
+    }
+}
