@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
+use crate::diagnostic::{Finding, Severity, Source, Span, rule, suggest};
 use crate::diff::{
     ApiError, Asked, Diff, Entry, Observed, Review, Shelves, Sources, Stage, Subject, Wanted, diff,
     same_names,
 };
 use crate::execute::{Event, Recorded};
-use crate::parse::{Point, Restore, document, error};
+use crate::parse::{Point, Restore, document};
 use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{
     Created, Inputs, Known, Missing, RECOVERY_POINT, Renderer, Resolved, Selector, VaultName,
@@ -115,15 +115,13 @@ pub fn unchecked(planner: &Planner, plan: &Plan) -> Vec<Finding> {
         .filter(|(step, _)| seen.insert(step.draft.request.resource_type.clone()))
         .map(|(step, restore)| {
             let of_type = &step.draft.request.resource_type;
-            let mut finding = error(
+            Finding::of_type(
                 &document.source,
                 place(restore),
-                &format!("{of_type}/recovery-point-unchecked"),
+                (rule::OF_TYPE_RECOVERY_POINT_UNCHECKED, of_type),
                 format!("rules of {of_type} that need the recovery point itself were not checked"),
                 "give an inventory that has it with --inventory; `redrill run` asks AWS where they are few",
-            );
-            finding.severity = Severity::Note;
-            finding
+            )
         })
         .collect()
 }
@@ -179,10 +177,10 @@ pub fn not_rehearsed(planner: &Planner, only: &[String]) -> Vec<Finding> {
             let message = format!(
                 "a rehearsal shows nothing of `{name}`: it is no resource type that redrill knows, nor the emulator"
             );
-            let finding = error(
+            let finding = Finding::at(
                 &document.source,
                 of_type.span,
-                "type/not-rehearsed",
+                rule::TYPE_NOT_REHEARSED,
                 message,
                 help,
             );
@@ -212,15 +210,13 @@ pub fn unresolved_note(planner: &Planner, plan: &Plan) -> Option<Finding> {
         n => format!("{n} selectors were"),
     };
     let document = planner.document();
-    let mut finding = error(
+    Some(Finding::at(
         &document.source,
         place(&document.restores[first.restore]),
-        "selector/unresolved",
+        rule::SELECTOR_UNRESOLVED,
         format!("{count} not resolved: the recovery points are not at hand"),
         "give an inventory with --inventory, or use `redrill plan`, which asks AWS",
-    );
-    finding.severity = Severity::Note;
-    Some(finding)
+    ))
 }
 
 /// Resolves selectors, by ages that are measured from `start`; those that mean no recovery point become findings. There
@@ -276,15 +272,14 @@ pub async fn resolve<R: Sources>(
             }
             Err(unselected) => {
                 let written = &document.restores[step.restore];
-                let mut finding = error(
+                let finding = Finding::at(
                     &document.source,
                     unselected.place(written),
                     unselected.rule(),
                     unselected.to_string(),
                     unselected.help(selector),
                 );
-                finding.restore = Some(step.name.to_string());
-                said.push(finding);
+                said.push(finding.of_restore(&step.name));
             }
         }
     }
@@ -300,16 +295,14 @@ fn copies_unseen(planner: &Planner, step: &Step, selector: &Selector) -> Option<
         return None;
     }
     let document = planner.document();
-    let mut finding = error(
+    let finding = Finding::at(
         &document.source,
         place(&document.restores[step.restore]),
-        "selector/ebs-copies",
+        rule::SELECTOR_EBS_COPIES,
         "the selector names no vault, and AWS does not list EBS snapshots that were copied within their account and Region by resource alone: a later copy is not seen",
         "name the vault that is meant: `vault: dr-vault`",
     );
-    finding.severity = Severity::Note;
-    finding.restore = Some(step.name.to_string());
-    Some(finding)
+    Some(finding.of_restore(&step.name))
 }
 
 /// Looks recovery points up, each by the reader of its target; those that a template asks about and no vault has become findings.
@@ -354,10 +347,10 @@ pub fn not_found(
                 Some(vault) => format!("the vault `{}` does not have", vault.name),
             };
             findings.push(
-                error(
+                Finding::at(
                     &document.source,
                     place(&document.restores[step.restore]),
-                    "source/not-found",
+                    rule::SOURCE_NOT_FOUND,
                     format!("{where_} the recovery point {arn}, and a template asks for its `source`"),
                     "check the ARN, the account and the Region; name the vault of another account as `recovery_point: { arn: …, vault: …, vault_account: … }`; or give an inventory that has it",
                 )

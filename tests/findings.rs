@@ -14,6 +14,11 @@ use crate::support::{folder, redrill, repository_file, write};
 
 static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
 
+/// Findings as SARIF, with what is known of their rules.
+fn as_sarif(findings: &[Finding], files: &[String]) -> serde_json::Result<String> {
+    sarif(findings, files, |id| RULES.described(id))
+}
+
 /// Everything that is said of a plan, in its order.
 pub(crate) fn check(name: &str, text: &str) -> Vec<Finding> {
     let source = Source::new(name, text);
@@ -211,7 +216,7 @@ fn every_form_says_the_same_of_every_plan_that_is_refused() {
             "{name}: not in the file's order"
         );
         assert_eq!(of_github(&github(&findings)), said, "{name}");
-        let log = sarif(&findings, std::slice::from_ref(&name)).unwrap();
+        let log = as_sarif(&findings, std::slice::from_ref(&name)).unwrap();
         assert_eq!(of_sarif(&log, &Source::new(&*name, &*text)), said, "{name}");
         assert_eq!(of_human(&human(&findings, false)), said, "{name}");
     }
@@ -235,7 +240,7 @@ fn sarif_is_what_its_schema_asks_for() {
         files.push(name);
     }
     for (findings, files) in [(&all[..], &files[..]), (&[], &["-".to_owned()]), (&[], &[])] {
-        let log: Value = serde_json::from_str(&sarif(findings, files).unwrap()).unwrap();
+        let log: Value = serde_json::from_str(&as_sarif(findings, files).unwrap()).unwrap();
         let problems: Vec<String> = validator
             .iter_errors(&log)
             .map(|problem| format!("{}: {problem}", problem.instance_path()))
@@ -245,7 +250,7 @@ fn sarif_is_what_its_schema_asks_for() {
     // A schema that takes everything would prove nothing.
     assert!(!validator.is_valid(&serde_json::json!({"version": "2.1.0", "runs": [{}]})));
     // Fingerprints tell findings of a file apart.
-    let log: Value = serde_json::from_str(&sarif(&all, &files).unwrap()).unwrap();
+    let log: Value = serde_json::from_str(&as_sarif(&all, &files).unwrap()).unwrap();
     let mut prints: Vec<String> = log["runs"][0]["results"]
         .as_array()
         .unwrap()
@@ -324,7 +329,7 @@ fn a_finding_stands_in_the_template() {
 #[test]
 fn a_fingerprint_moves_with_its_finding() {
     let print = |text: &str| {
-        let log = sarif(&check("plan.yaml", text), &[]).unwrap();
+        let log = as_sarif(&check("plan.yaml", text), &[]).unwrap();
         let log: Value = serde_json::from_str(&log).unwrap();
         log["runs"][0]["results"]
             .as_array()
@@ -346,7 +351,7 @@ fn sarif_columns_are_utf_16() {
         .find(|finding| finding.message.contains("vars.x"))
         .unwrap();
     let Position { line, column } = at.span.start;
-    let log: Value = serde_json::from_str(&sarif(&findings, &[]).unwrap()).unwrap();
+    let log: Value = serde_json::from_str(&as_sarif(&findings, &[]).unwrap()).unwrap();
     let region = log["runs"][0]["results"]
         .as_array()
         .unwrap()

@@ -25,7 +25,7 @@ const EDGES: [(&str, &[&str]); 5] = [
     ("aws", &["cleanup", "diff", "execute", "plan", "render"]),
     ("inventory", &["diff", "render"]),
     ("journal", &["execute"]),
-    ("process", &["execute"]),
+    ("process", &["diagnostic", "execute"]),
     ("terminal", &["diagnostic", "execute"]),
 ];
 

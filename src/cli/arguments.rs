@@ -51,7 +51,7 @@ pub(super) enum Command {
     Inventory(Inventory),
     /// Write a plan from recovery points: the latest of each resource, each key explained. Only reads
     Init(Init),
-    /// Tell what AWS asks of a resource type, or of one of its metadata keys
+    /// Tell what AWS asks of a resource type or of one of its metadata keys, or what a rule means
     Explain(Explain),
     /// Print the JSON Schema of the plan file for editors, or of a type's metadata
     Schema(Schema),
@@ -367,8 +367,8 @@ pub(super) struct Rehearse {
 
 #[derive(Args, Debug)]
 pub(super) struct Explain {
-    /// A type, such as `EFS`, or a key of it, such as `EFS.KmsKeyId`
-    #[arg(value_name = "TYPE[.KEY]")]
+    /// A type, such as `EFS`, a key of it, such as `EFS.KmsKeyId`, or the id of a rule, such as `plan/type`
+    #[arg(value_name = "TYPE[.KEY]|RULE")]
     pub(super) topic: String,
 }
 

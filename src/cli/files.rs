@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::exit::Failure;
-use crate::diagnostic::{Position, Source, Span};
-use crate::parse::error;
+use crate::diagnostic::{Finding, Position, Source, Span, rule};
 
 /// Files by their path below a directory.
 type Tree = std::collections::BTreeMap<String, Vec<u8>>;
@@ -79,10 +78,10 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Failure>
             };
             let begin = Position { line: 1, column: 1 };
             source.hide(vec![Span { start: begin, end }]);
-            Err(Failure::Findings(vec![error(
+            Err(Failure::Findings(vec![Finding::at(
                 &source,
                 span,
-                "yaml/encoding",
+                rule::YAML_ENCODING,
                 format!("this is not UTF-8, from byte {whole} on"),
                 "save the file as UTF-8; a plan is a text file",
             )]))

@@ -1,12 +1,13 @@
 //! Findings: what is wrong with a plan, where, why, and what to write instead.
 //!
-//! A [`Finding`] cannot be made without a rule, a place, a message and a remedy. Stages collect them in a
+//! A [`Finding`] cannot be made without a [`Rule`], a place, a message and a remedy. Stages collect them in a
 //! [`Findings`] and go on, so that everything wrong is reported at once; the renderers beside this file turn the
 //! sorted result into bytes.
 
 mod github;
 mod human;
 mod json;
+pub mod rule;
 mod safe;
 mod sarif;
 mod source;
@@ -14,6 +15,7 @@ mod source;
 pub use github::github;
 pub use human::human;
 pub use json::{FindingJson, json};
+pub use rule::{Described, Rule};
 pub use safe::{Safe, is_hidden, visible, visible_lines, workflow_command};
 pub use sarif::sarif;
 pub use source::{Position, Source, Span, Spanned};
@@ -60,6 +62,71 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What a rule of redrill's finds at a place.
+    pub(crate) fn at(
+        source: &Arc<Source>,
+        span: Span,
+        rule: &'static Rule,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        let by = (rule.id.to_owned(), rule.severity);
+        Self::by(source, span, by, message, help)
+    }
+
+    /// What a rule that every resource type has finds of one.
+    pub(crate) fn of_type(
+        source: &Arc<Source>,
+        span: Span,
+        (rule, resource_type): (&'static Rule, &str),
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        let id = rule.id_of(resource_type);
+        Self::by(source, span, (id, rule.severity), message, help)
+    }
+
+    /// What a rule of a resource type's own finds, which is data: its id and severity.
+    pub(crate) fn by(
+        source: &Arc<Source>,
+        span: Span,
+        (rule, severity): (String, Severity),
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            rule,
+            severity,
+            message: message.into(),
+            help: help.into(),
+            source: Arc::clone(source),
+            span,
+            restore: None,
+            key: None,
+            url: None,
+            conceals: false,
+        }
+    }
+
+    /// Whether it is of a rule.
+    #[must_use]
+    pub fn is(&self, rule: &Rule) -> bool {
+        self.rule == rule.id
+    }
+
+    /// Whether it stops a run.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// A finding that weighs more, or less, than its rule does elsewhere.
+    #[must_use]
+    pub(crate) fn weighing(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
     /// The message, behind what it is about.
     #[must_use]
     pub fn title(&self) -> String {

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde::Serialize;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Finding, Severity};
+use super::{Described, Finding, Severity, Source, Span};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -31,226 +31,102 @@ const IN_PATH: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-#[derive(Serialize)]
-struct Log<'a> {
-    #[serde(rename = "$schema")]
-    schema: &'static str,
-    version: &'static str,
-    runs: [Run<'a>; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Run<'a> {
-    tool: Tool<'a>,
-    invocations: [Invocation; 1],
-    column_kind: &'static str,
-    artifacts: Vec<Artifact>,
-    results: Vec<Outcome<'a>>,
-}
-
-#[derive(Serialize)]
-struct Tool<'a> {
-    driver: Driver<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Driver<'a> {
-    name: &'static str,
-    semantic_version: &'static str,
-    rules: Vec<Rule<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Rule<'a> {
-    id: &'a str,
-    short_description: Text,
-    default_configuration: Configuration,
-    help: Text,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    help_uri: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Configuration {
-    level: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Invocation {
-    execution_successful: bool,
-}
-
-#[derive(Serialize)]
-struct Artifact {
-    location: ArtifactLocation,
-    roles: [&'static str; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Outcome<'a> {
-    rule_id: &'a str,
-    rule_index: usize,
-    level: &'static str,
-    message: Text,
-    locations: [Location; 1],
-    partial_fingerprints: Fingerprints,
-}
-
-#[derive(Serialize)]
-struct Text {
-    text: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Location {
-    physical_location: PhysicalLocation,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    logical_locations: Vec<LogicalLocation>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PhysicalLocation {
-    artifact_location: ArtifactLocation,
-    region: Region,
-}
-
-#[derive(Serialize)]
-struct ArtifactLocation {
-    uri: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Region {
-    start_line: u32,
-    start_column: usize,
-    end_line: u32,
-    end_column: usize,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LogicalLocation {
-    fully_qualified_name: String,
-    kind: &'static str,
-}
-
-#[derive(Serialize)]
-struct Fingerprints {
-    #[serde(rename = "redrill/v1")]
-    v1: String,
-}
-
-/// The findings about `files` as one run.
+/// The findings about `files` as one run, with what is known of their rules.
 ///
 /// # Errors
 ///
 /// None in practice: every part of it is a string or a number.
-pub fn sarif(findings: &[Finding], files: &[String]) -> serde_json::Result<String> {
-    let mut rules: Vec<Rule<'_>> = Vec::new();
+pub fn sarif(
+    findings: &[Finding],
+    files: &[String],
+    described: impl Fn(&str) -> Option<Described>,
+) -> serde_json::Result<String> {
+    let mut rules: Vec<Value> = Vec::new();
     let mut indices: HashMap<&str, usize> = HashMap::new();
     let mut seen = HashMap::new();
     let mut results = Vec::with_capacity(findings.len());
     for finding in findings {
-        let rule_index = *indices.entry(&finding.rule).or_insert_with(|| {
-            rules.push(rule(finding));
+        let index = *indices.entry(&finding.rule).or_insert_with(|| {
+            rules.push(rule(finding, described(&finding.rule)));
             rules.len() - 1
         });
-        results.push(outcome(finding, rule_index, &mut seen));
+        results.push(result(finding, index, &mut seen));
     }
-    let log = Log {
-        schema: SCHEMA,
-        version: "2.1.0",
-        runs: [Run {
-            tool: Tool {
-                driver: Driver {
-                    name: "redrill",
-                    semantic_version: env!("CARGO_PKG_VERSION"),
-                    rules,
-                },
-            },
-            invocations: [Invocation {
-                execution_successful: true,
-            }],
-            column_kind: "utf16CodeUnits",
-            artifacts: files
-                .iter()
-                .map(|name| Artifact {
-                    location: ArtifactLocation { uri: uri(name) },
-                    roles: ["analysisTarget"],
-                })
-                .collect(),
-            results,
+    let artifact =
+        |name: &String| json!({ "location": { "uri": uri(name) }, "roles": ["analysisTarget"] });
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "redrill",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rules,
+            } },
+            "invocations": [{ "executionSuccessful": true }],
+            "columnKind": "utf16CodeUnits",
+            "artifacts": files.iter().map(artifact).collect::<Vec<_>>(),
+            "results": results,
         }],
-    };
+    });
     serde_json::to_string_pretty(&log).map(|text| text + "\n")
 }
 
-fn rule(finding: &Finding) -> Rule<'_> {
-    Rule {
-        id: &finding.rule,
-        short_description: Text {
-            text: finding.rule.replace('/', ": ").replace('-', " "),
-        },
-        default_configuration: Configuration {
-            level: level(finding.severity),
-        },
-        help: Text {
-            text: finding.help.clone(),
-        },
-        help_uri: finding.url.as_deref(),
+fn rule(finding: &Finding, described: Option<Described>) -> Value {
+    let Some(rule) = described else {
+        return json!({ "id": finding.rule });
+    };
+    let text = |text: &str| json!({ "text": text });
+    let explanation = rule.explanation.replace('\n', " ");
+    let help = match &rule.evidence {
+        Some(evidence) => format!("{explanation}\n\nEvidence: {evidence}"),
+        None => explanation.clone(),
+    };
+    let mut value = json!({
+        "id": finding.rule,
+        "shortDescription": text(&rule.title),
+        "fullDescription": text(&format!("{}. {explanation}", rule.title)),
+        "defaultConfiguration": { "level": level(rule.severity) },
+        "help": text(&help),
+    });
+    if let Some(url) = rule.url {
+        value["helpUri"] = url.into();
     }
+    value
 }
 
-fn outcome<'a>(
-    finding: &'a Finding,
-    rule_index: usize,
-    seen: &mut HashMap<String, usize>,
-) -> Outcome<'a> {
-    let source = &finding.source;
-    let (start, end) = (finding.span.start, finding.span.end.max(finding.span.start));
+fn result(finding: &Finding, rule_index: usize, seen: &mut HashMap<String, usize>) -> Value {
     let name = finding.restore.as_ref().map(|restore| match &finding.key {
         Some(key) => format!("restores.{restore}.metadata.{key}"),
         None => format!("restores.{restore}"),
     });
-    Outcome {
-        rule_id: &finding.rule,
-        rule_index,
-        level: level(finding.severity),
-        message: Text {
-            text: format!("{}\nhelp: {}", finding.title(), finding.help),
-        },
-        locations: [Location {
-            physical_location: PhysicalLocation {
-                artifact_location: ArtifactLocation {
-                    uri: uri(&source.name),
-                },
-                region: Region {
-                    start_line: start.line,
-                    start_column: source.utf16_column(start),
-                    end_line: end.line,
-                    end_column: source.utf16_column(end),
-                },
-            },
-            logical_locations: name
-                .map(|fully_qualified_name| LogicalLocation {
-                    fully_qualified_name,
-                    kind: "member",
-                })
-                .into_iter()
-                .collect(),
-        }],
-        partial_fingerprints: Fingerprints {
-            v1: fingerprint(finding, seen),
-        },
+    let mut place = location(&finding.source, finding.span);
+    if let Some(name) = name {
+        place["logicalLocations"] = json!([{ "fullyQualifiedName": name, "kind": "member" }]);
     }
+    json!({
+        "ruleId": finding.rule,
+        "ruleIndex": rule_index,
+        "level": level(finding.severity),
+        "message": { "text": format!("{}\nhelp: {}", finding.title(), finding.help) },
+        "locations": [place],
+        "partialFingerprints": { "redrill/v1": fingerprint(finding, seen) },
+    })
+}
+
+fn location(source: &Source, span: Span) -> Value {
+    let (start, end) = (span.start, span.end.max(span.start));
+    json!({
+        "physicalLocation": {
+            "artifactLocation": { "uri": uri(&source.name) },
+            "region": {
+                "startLine": start.line,
+                "startColumn": source.utf16_column(start),
+                "endLine": end.line,
+                "endColumn": source.utf16_column(end),
+            },
+        },
+    })
 }
 
 /// The same as long as the finding is, wherever its line moves to: what it says of what, and which of the like it is.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::ApiError;
-use crate::diagnostic::{Finding, Severity, Source, Span};
-use crate::parse::{error, warning};
+use crate::diagnostic::{Finding, Rule, Span, rule};
 use crate::plan::Plan;
 use crate::render::{Known, Lock, Locked, RECOVERY_POINT, Resolved, Selector, written};
 
@@ -56,8 +55,7 @@ pub fn take(
             Some(locked) => findings.push(about(
                 lock,
                 locked.selector_span,
-                error,
-                "selector",
+                rule::LOCK_SELECTOR,
                 name,
                 format!(
                     "the lock was made for another selector: {}",
@@ -76,8 +74,7 @@ pub fn take(
         findings.push(about(
             lock,
             lock.start(),
-            warning,
-            "missing",
+            rule::LOCK_MISSING,
             first,
             format!(
                 "the lock file does not have it{more}: what it does not have is looked up anew"
@@ -90,8 +87,7 @@ pub fn take(
             findings.push(about(
                 lock,
                 locked.span,
-                warning,
-                "unused",
+                rule::LOCK_UNUSED,
                 name,
                 "the plan has no selector of this name any more".to_owned(),
                 "run `redrill lock`, which removes it".to_owned(),
@@ -112,20 +108,17 @@ fn other_than_the_run(
     if locked.resolved.recovery_point == resolved.recovery_point {
         return None;
     }
-    let mut finding = about(
+    Some(about(
         lock,
         locked.point_span,
-        warning,
-        "run",
+        rule::LOCK_RUN,
         name,
         format!(
             "the run keeps to what it has resolved before: {}",
             resolved.recovery_point
         ),
         "a new --run-id uses the lock".to_owned(),
-    );
-    finding.severity = Severity::Note;
-    Some(finding)
+    ))
 }
 
 /// What the plan asks for and the lock does not, and the other way round.
@@ -236,8 +229,7 @@ fn expires_soon(
     Some(about(
         lock,
         locked.point_span,
-        warning,
-        "expires",
+        rule::LOCK_EXPIRES,
         name,
         format!("the locked recovery point {when}"),
         format!("run `redrill lock --update '{name}'`, or keep the recovery point longer"),
@@ -264,8 +256,7 @@ fn too_old(lock: &Lock, entry: &Entry<'_>, now: Timestamp) -> Option<Finding> {
         about(
             lock,
             entry.locked.point_span,
-            warning,
-            "too-old",
+            rule::LOCK_TOO_OLD,
             &entry.name,
             format!(
                 "the locked recovery point was made {} ago, and the selector asks for `max_age: {}`",
@@ -280,29 +271,86 @@ fn too_old(lock: &Lock, entry: &Entry<'_>, now: Timestamp) -> Option<Finding> {
 /// That nobody could be asked.
 #[must_use]
 pub fn unchecked(lock: &Lock, err: &ApiError) -> Finding {
-    let mut finding = warning(
+    Finding::at(
         &lock.source,
         lock.start(),
-        "lock/unchecked",
+        rule::LOCK_UNCHECKED,
         format!(
             "whether the locked recovery points are still there, and whether newer ones exist, was not looked up: {err}"
         ),
         "give an inventory with --inventory, or use credentials that may describe recovery points",
-    );
-    finding.severity = Severity::Note;
-    finding
+    )
 }
-
-type Make = fn(&Arc<Source>, Span, &str, String, String) -> Finding;
 
 fn about(
     lock: &Lock,
     span: Span,
-    make: Make,
-    rule: &str,
+    rule: &'static Rule,
     restore: &str,
     message: String,
     help: String,
 ) -> Finding {
-    make(&lock.source, span, &format!("lock/{rule}"), message, help).of_restore(restore)
+    Finding::at(&lock.source, span, rule, message, help).of_restore(restore)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Fault;
+    use super::*;
+    use crate::diagnostic::Source;
+    use crate::parse::lock_file;
+    use crate::render::locked;
+
+    const LOCK: &str = "version: 1
+plan: files
+restores:
+  files:
+    selector: { vault: dr, pick: latest }
+    recovery_point: arn:aws:backup:us-west-2:123456789012:recovery-point:a
+    vault: dr
+";
+
+    fn lock() -> Lock {
+        let mut findings = Vec::new();
+        let file = lock_file(&Source::new("files.lock.yaml", LOCK), &mut findings).unwrap();
+        let lock = locked(&file, &mut findings);
+        assert!(findings.is_empty(), "{findings:?}");
+        lock
+    }
+
+    #[test]
+    fn issue_15_a_run_that_goes_on_keeps_what_it_has_resolved() {
+        let lock = lock();
+        let locked = &lock.restores["files"];
+        let said = |resolved: &Arc<Resolved>| {
+            other_than_the_run(&lock, "files", Some(locked), Some(resolved))
+        };
+        assert!(said(&locked.resolved).is_none());
+        let mut other = Resolved::clone(&locked.resolved);
+        other.recovery_point.push('b');
+        let finding = said(&Arc::new(other)).unwrap();
+        assert!(
+            finding.is(rule::LOCK_RUN) && !finding.is_error(),
+            "{finding:?}"
+        );
+        assert_eq!(
+            finding.source.slice(finding.span),
+            locked.resolved.recovery_point
+        );
+    }
+
+    #[test]
+    fn issue_15_what_could_not_be_looked_up_is_a_note() {
+        let refused = ApiError {
+            operation: "ListRecoveryPointsByBackupVault",
+            fault: Fault::Denied,
+            code: Some("AccessDeniedException".to_owned()),
+            message: "no".to_owned(),
+        };
+        let finding = unchecked(&lock(), &refused);
+        assert!(
+            finding.is(rule::LOCK_UNCHECKED) && !finding.is_error(),
+            "{finding:?}"
+        );
+    }
 }

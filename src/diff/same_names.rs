@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Review;
-use crate::diagnostic::{Finding, Span};
-use crate::parse::{Document, error};
+use crate::diagnostic::{Finding, Span, rule};
+use crate::parse::Document;
 use crate::plan::{Plan, Step};
 use crate::render::split_instance;
 
@@ -54,10 +54,10 @@ pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Vec<Find
             0 => String::new(),
             n => format!(" and {n} more"),
         };
-        error(
+        Finding::at(
             &document.source,
             place(document, other, key),
-            "plan/same-name",
+            rule::PLAN_SAME_NAME,
             format!(
                 "`{own}` is the new name of `{}` in line {line} as well{written}{}{more}: AWS makes it once, and fails the rest",
                 one.name,

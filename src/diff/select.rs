@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{PointStatus, RecoveryPoint};
-use crate::diagnostic::{Span, suggest};
+use crate::diagnostic::{Rule, Span, rule, suggest};
 use crate::parse::{Point, Restore};
 use crate::render::{Pick, Selector};
 
@@ -42,12 +42,12 @@ pub enum Unselected {
 impl Unselected {
     /// The rule of the finding.
     #[must_use]
-    pub fn rule(&self) -> &'static str {
+    pub fn rule(&self) -> &'static Rule {
         match self {
-            Self::None(_) => "selector/nothing-fits",
-            Self::Nested(_) => "selector/nested",
-            Self::Several(_) => "selector/several-resources",
-            Self::Refused(..) => "selector/refused",
+            Self::None(_) => rule::SELECTOR_NOTHING_FITS,
+            Self::Nested(_) => rule::SELECTOR_NESTED,
+            Self::Several(_) => rule::SELECTOR_SEVERAL_RESOURCES,
+            Self::Refused(..) => rule::SELECTOR_REFUSED,
         }
     }
 

@@ -7,8 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::error;
-use crate::diagnostic::{Finding, Source, Span};
+use crate::diagnostic::{Finding, Source, Span, rule};
 
 /// Values in a file: a plan of 100,000 restores has two million.
 const VALUES: usize = 4_000_000;
@@ -58,10 +57,10 @@ impl Count {
 }
 
 fn too_large(source: &Arc<Source>, span: Span, most: usize, place: &str) -> Box<Finding> {
-    Box::new(error(
+    Box::new(Finding::at(
         source,
         span,
-        "yaml/size",
+        rule::YAML_SIZE,
         format!("more than {most} values {place}"),
         "split it: restores of one kind are one entry with a `for_each`, and large plans are several plans",
     ))

@@ -8,7 +8,7 @@ use regex::Regex;
 use super::fields::{Fields, Reader};
 use super::settings::duration;
 use super::{Kind, Node};
-use crate::diagnostic::Spanned;
+use crate::diagnostic::{Spanned, rule};
 
 /// How long a command may take where the plan does not say.
 const TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
@@ -55,9 +55,9 @@ pub(super) fn checks(
         return Arc::default();
     };
     let Kind::Sequence(items) = &node.kind else {
-        reader.error(
+        reader.report(
             node.span,
-            "plan/type",
+            rule::PLAN_TYPE,
             format!("{what} is {}, not a list of commands", node.describe()),
             format!("write `{EXAMPLE}`"),
         );
@@ -69,9 +69,9 @@ pub(super) fn checks(
             continue;
         };
         if checks.iter().any(|c| c.name.value == check.name.value) {
-            reader.error(
+            reader.report(
                 check.name.span,
-                "checks/duplicate-name",
+                rule::CHECKS_DUPLICATE_NAME,
                 format!("{what} has `{}` twice", check.name.value),
                 "give each a name of its own: reports and the journal tell them apart by it",
             );
@@ -94,9 +94,9 @@ fn check(node: &Node, reader: &mut Reader<'_>) -> Option<Check> {
     if let Some(name) = &name
         && (name.value.chars().count() > NAME || name.value.contains(char::is_control))
     {
-        reader.error(
+        reader.report(
             name.span,
-            "plan/name",
+            rule::PLAN_NAME,
             "this is no name for a check",
             format!("use up to {NAME} characters on one line"),
         );
@@ -132,18 +132,18 @@ fn words(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
     let items = match &node.kind {
         Kind::Sequence(items) => items,
         Kind::String(_) => {
-            reader.error(
+            reader.report(
                 node.span,
-                "checks/shell",
+                rule::CHECKS_SHELL,
                 "`run` is a string, and no shell reads it",
                 "write the program and each argument as an item, `run: [./check.sh, \"--fast\"]`, or name the shell: `run: [sh, -c, \"…\"]`",
             );
             return None;
         }
         _ => {
-            reader.error(
+            reader.report(
                 node.span,
-                "plan/type",
+                rule::PLAN_TYPE,
                 format!("`run` is {}, not a list of words", node.describe()),
                 "write `run: [./check.sh, \"--fast\"]`",
             );
@@ -156,9 +156,9 @@ fn words(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
         Some(_) => false,
     };
     if first_is_empty {
-        reader.error(
+        reader.report(
             node.span,
-            "checks/empty",
+            rule::CHECKS_EMPTY,
             "`run` names no program",
             "write `run: [./check.sh, \"--fast\"]`",
         );
@@ -169,9 +169,9 @@ fn words(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
         let is_word = matches!(item.kind, Kind::String(_) | Kind::Number(_) | Kind::Bool(_));
         if !is_word {
             all_are_words = false;
-            reader.error(
+            reader.report(
                 item.span,
-                "plan/type",
+                rule::PLAN_TYPE,
                 format!("a word of `run` is {}", item.describe()),
                 "write a text, in quotes where YAML would read something else",
             );
@@ -207,9 +207,9 @@ fn expect(node: Option<&Node>, reader: &mut Reader<'_>) -> Expect {
             Ok(regex) => expect.output = Some(regex),
             Err(err) => {
                 let message = super::variables::last_line(&err.to_string()).to_owned();
-                reader.error(
+                reader.report(
                     text.span,
-                    "checks/pattern",
+                    rule::CHECKS_PATTERN,
                     format!("this is no regular expression: {message}"),
                     "write it as in the `regex` crate, in single quotes: `'^[0-9]+ rows$'`",
                 );
@@ -227,9 +227,9 @@ fn small(node: &Node, what: &str, from: u32, to: u32, reader: &mut Reader<'_>) -
     };
     let value = value.filter(|value| (from..=to).contains(value));
     if value.is_none() {
-        reader.error(
+        reader.report(
             node.span,
-            "plan/type",
+            rule::PLAN_TYPE,
             format!("{what} is not a whole number from {from} to {to}"),
             format!("write a number, such as `{from}`"),
         );

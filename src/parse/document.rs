@@ -12,7 +12,7 @@ use super::settings::{
 };
 use super::target::{self, Target};
 use super::{Entry, Kind, Node, Variable, variables, yaml};
-use crate::diagnostic::{Finding, Source, Span, Spanned};
+use crate::diagnostic::{Finding, Source, Span, Spanned, rule};
 
 /// A plan file.
 #[derive(Debug)]
@@ -157,9 +157,9 @@ fn restores(mut node: Node, of_all: OfAll, reader: &mut Reader<'_>) -> Vec<Resto
         return Vec::new();
     }
     if node.entries().is_empty() {
-        reader.error(
+        reader.report(
             node.span,
-            "plan/empty",
+            rule::PLAN_EMPTY,
             "the plan restores nothing",
             "add a restore: `files: { type: EFS, recovery_point: arn:…, metadata: { … } }`",
         );
@@ -265,9 +265,9 @@ fn needs(node: &Node, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {
         // `needs: db` is what one writes first.
         Kind::String(_) => std::slice::from_ref(node),
         _ => {
-            reader.error(
+            reader.report(
                 node.span,
-                "plan/type",
+                rule::PLAN_TYPE,
                 format!("`needs` is {}, not a list of restores", node.describe()),
                 "write `needs: [db]`",
             );

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Kind, Node, error};
-use crate::diagnostic::{Finding, Source, Span, Spanned, suggest};
+use super::{Entry, Kind, Node};
+use crate::diagnostic::{Finding, Rule, Source, Span, Spanned, rule, suggest};
 
 /// What reading needs to report: the text and the findings so far.
 pub(super) struct Reader<'a> {
@@ -12,15 +12,15 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(super) fn error(
+    pub(super) fn report(
         &mut self,
         span: Span,
-        rule: &str,
+        rule: &'static Rule,
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
         self.findings
-            .push(error(self.source, span, rule, message, help));
+            .push(Finding::at(self.source, span, rule, message, help));
     }
 
     /// A string that is taken as it is written, without templates.
@@ -34,9 +34,9 @@ impl Reader<'_> {
             Kind::String(text) if !text.is_empty() => text.clone(),
             Kind::Number(number) => number.text.clone(),
             _ => {
-                self.error(
+                self.report(
                     node.span,
-                    "plan/type",
+                    rule::PLAN_TYPE,
                     format!("{what} is {}, not a text", node.describe()),
                     format!("write it as `{example}`"),
                 );
@@ -58,9 +58,9 @@ impl Reader<'_> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if !ok {
-            self.error(
+            self.report(
                 name.span,
-                "plan/name",
+                rule::PLAN_NAME,
                 format!("`{}` is no name for {what}", name.value),
                 "use up to 64 letters, digits, `-` and `_`, beginning with a letter or digit",
             );
@@ -74,9 +74,9 @@ impl Reader<'_> {
         };
         let value = value.filter(|value| *value > 0);
         if value.is_none() {
-            self.error(
+            self.report(
                 node.span,
-                "plan/type",
+                rule::PLAN_TYPE,
                 format!("{what} is not a whole number above 0"),
                 "write a number, such as `50`",
             );
@@ -88,9 +88,9 @@ impl Reader<'_> {
         if let Kind::Bool(value) = node.kind {
             return Some(value);
         }
-        self.error(
+        self.report(
             node.span,
-            "plan/type",
+            rule::PLAN_TYPE,
             format!("{what} is {}, not true or false", node.describe()),
             "write `true` or `false`",
         );
@@ -114,9 +114,9 @@ impl<'n> Fields<'n> {
         reader: &mut Reader<'_>,
     ) -> Option<Self> {
         if !matches!(node.kind, Kind::Mapping(_)) {
-            reader.error(
+            reader.report(
                 node.span,
-                "plan/type",
+                rule::PLAN_TYPE,
                 format!("{what} is {}, not a map of keys", node.describe()),
                 format!("write keys under it: `{example}`"),
             );
@@ -157,9 +157,9 @@ impl<'n> Fields<'n> {
                 .iter()
                 .find(|e| e.key.value == name)
                 .map_or(self.node.span.first_character(), |e| e.key.span);
-            reader.error(
+            reader.report(
                 span,
-                "plan/missing-key",
+                rule::PLAN_MISSING_KEY,
                 format!("{} has no `{name}`", self.what),
                 format!("add `{example}`"),
             );
@@ -172,9 +172,9 @@ impl<'n> Fields<'n> {
         for entry in self.node.entries() {
             let name = entry.key.value.as_str();
             if !self.known.contains(&name) {
-                reader.error(
+                reader.report(
                     entry.key.span,
-                    "plan/unknown-key",
+                    rule::PLAN_UNKNOWN_KEY,
                     format!("{} knows no key `{name}`", self.what),
                     suggest(name, self.known.iter().copied()),
                 );

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fields::{Fields, Reader};
 use super::{Kind, Node, yaml};
-use crate::diagnostic::{Finding, Source, Spanned};
+use crate::diagnostic::{Finding, Severity, Source, Spanned, rule};
 
 /// The version of the format that is written; a later one is refused.
 pub const LOCK_VERSION: u32 = 1;
@@ -51,21 +51,23 @@ pub fn lock_file(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Lo
     match &version.kind {
         Kind::Number(number) if number.value.as_u64() == Some(LOCK_VERSION.into()) => {}
         Kind::Number(number) if number.value.as_u64() > Some(LOCK_VERSION.into()) => {
-            reader.error(
+            let finding = Finding::at(
+                source,
                 version.span,
-                "lock/newer",
+                rule::LOCK_NEWER,
                 format!(
                     "the lock file has version {}, and this redrill knows {LOCK_VERSION}",
                     number.text
                 ),
                 "use the redrill that wrote it, or a later one",
             );
+            reader.findings.push(finding.weighing(Severity::Error));
             return None;
         }
         _ => {
-            reader.error(
+            reader.report(
                 version.span,
-                "lock/version",
+                rule::LOCK_VERSION,
                 "this is no version of a lock file",
                 RENEW,
             );

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
 
 use super::fields::{Fields, Reader};
 use super::{Kind, Node, number};
-use crate::diagnostic::Span;
+use crate::diagnostic::{Span, rule};
 
 /// What `recovery_point` says.
 #[derive(Clone, Debug)]
@@ -74,9 +74,9 @@ pub(super) fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Poi
             selector(node, reader).map(|selector| Point::Selector(Box::new(selector)))
         }
         _ => {
-            reader.error(
+            reader.report(
                 node.span,
-                "plan/type",
+                rule::PLAN_TYPE,
                 format!(
                     "`recovery_point` is {}, neither an ARN nor a selector",
                     node.describe()
@@ -117,18 +117,18 @@ pub(super) fn selector(node: &Node, reader: &mut Reader<'_>) -> Option<Selector>
     };
     fields.finish(reader);
     if selector.vault.is_none() && selector.resource.is_none() {
-        reader.error(
+        reader.report(
             selector.span,
-            "selector/empty",
+            rule::SELECTOR_EMPTY,
             "the selector names neither a vault nor a resource",
             format!("write `{EXAMPLE}`"),
         );
         return None;
     }
     if let (Some(account), None) = (&selector.vault_account, &selector.vault) {
-        reader.error(
+        reader.report(
             account.span,
-            "selector/vault-account",
+            rule::SELECTOR_VAULT_ACCOUNT,
             "the selector says whose vault it is, and does not name the vault",
             "add `vault: dr-vault`, or remove `vault_account`",
         );
@@ -155,9 +155,9 @@ pub(super) fn for_each(node: &Node, reader: &mut Reader<'_>) -> Node {
         Kind::String(text) if one_expression(text) => return node.clone(),
         _ => {}
     }
-    reader.error(
+    reader.report(
         node.span,
-        "for_each/type",
+        rule::FOR_EACH_TYPE,
         format!("`for_each` is {}, not a list or a map", node.describe()),
         "write `for_each: [a, b]`, `for_each: { a: …, b: … }`, or one expression that makes one: `for_each: \"{{ vars.tables }}\"`",
     );
@@ -172,9 +172,9 @@ fn keys_in_list(items: &[Node], reader: &mut Reader<'_>) {
             Kind::Number(_) | Kind::Bool(_) => "put it in quotes",
             _ => "write a map instead: its keys are the names, and its values can be anything",
         };
-        reader.error(
+        reader.report(
             item.span,
-            "for_each/key",
+            rule::FOR_EACH_KEY,
             format!(
                 "the items of this list name the restores that are made of them, and this is {}",
                 item.describe()
@@ -195,9 +195,9 @@ fn keys_in_map(node: &Node, reader: &mut Reader<'_>) {
             _ => continue,
         };
         if is_plain {
-            reader.error(
+            reader.report(
                 entry.key.span,
-                "for_each/key",
+                rule::FOR_EACH_KEY,
                 format!("the keys of this map are names, and this is {describe}"),
                 format!("put it in quotes: `\"{}\"`", entry.key.value),
             );

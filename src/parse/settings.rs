@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::fields::{Fields, Reader};
 use super::{Kind, Node};
-use crate::diagnostic::{Span, suggest};
+use crate::diagnostic::{Span, rule, suggest};
 
 /// Times that have to be met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,9 +69,9 @@ pub(super) fn duration(node: &Node, what: &str, reader: &mut Reader<'_>) -> Opti
     };
     let parsed = super::selector::duration(text);
     if parsed.is_none() {
-        reader.error(
+        reader.report(
             node.span,
-            "plan/duration",
+            rule::PLAN_DURATION,
             format!("{what} is not a duration"),
             "write a number with its unit, such as `30m`, `4h`, `1h30m` or `2d`, a hundred years at the most",
         );
@@ -96,9 +96,9 @@ pub(super) fn protect(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<Node>
         return Vec::new();
     };
     let Kind::Sequence(items) = &node.kind else {
-        reader.error(
+        reader.report(
             node.span,
-            "plan/type",
+            rule::PLAN_TYPE,
             format!("`protect` is {}, not a list", node.describe()),
             format!("write `{EXAMPLE}`"),
         );
@@ -169,9 +169,9 @@ pub(super) fn on_failure(node: Option<&Node>, reader: &mut Reader<'_>) -> OnFail
         "continue" => OnFailure::Continue,
         "stop" => OnFailure::Stop,
         other => {
-            reader.error(
+            reader.report(
                 text.span,
-                "plan/on-failure",
+                rule::PLAN_ON_FAILURE,
                 format!("`on_failure` knows no `{other}`"),
                 suggest(other, ["continue", "stop"]),
             );

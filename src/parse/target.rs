@@ -3,7 +3,7 @@
 use super::Node;
 use super::document::Document;
 use super::fields::{Fields, Reader};
-use crate::diagnostic::{Span, Spanned};
+use crate::diagnostic::{Span, Spanned, rule};
 
 /// Where a restore runs. Each part may hold a template.
 #[derive(Debug)]
@@ -59,9 +59,9 @@ pub(super) fn targets(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Vec<T
         return all;
     }
     if node.entries().is_empty() && all.is_empty() {
-        reader.error(
+        reader.report(
             node.span,
-            "plan/empty",
+            rule::PLAN_EMPTY,
             "the plan has no target",
             format!("add one: `{example}`"),
         );

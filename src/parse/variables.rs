@@ -6,8 +6,8 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::fields::{Fields, Reader};
-use super::{Entry, Kind, Node, error, yaml};
-use crate::diagnostic::{Finding, Position, Source, Span, Spanned, suggest};
+use super::{Entry, Kind, Node, yaml};
+use crate::diagnostic::{Finding, Position, Source, Span, Spanned, rule, suggest};
 
 /// A declared input.
 #[derive(Clone, Debug)]
@@ -165,9 +165,9 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
             .iter()
             .find(|(known, _)| *known == word.value);
         if found.is_none() {
-            reader.error(
+            reader.report(
                 word.span,
-                "vars/type",
+                rule::VARS_TYPE,
                 format!("a variable has no type `{}`", word.value),
                 suggest(&word.value, VariableKind::WORDS.map(|(word, _)| word)),
             );
@@ -185,9 +185,9 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
     {
         match Regex::new(&text.value) {
             Ok(regex) => variable.pattern = Some(regex),
-            Err(err) => reader.error(
+            Err(err) => reader.report(
                 text.span,
-                "vars/pattern",
+                rule::VARS_PATTERN,
                 format!(
                     "this is no regular expression: {}",
                     last_line(&err.to_string())
@@ -199,10 +199,10 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
     if variable.secret
         && let Some(default) = &variable.default
     {
-        let finding = error(
+        let finding = Finding::at(
             reader.source,
             default.span,
-            "vars/secret-default",
+            rule::VARS_SECRET_DEFAULT,
             format!("the secret `{}` has its value in the plan", entry.key.value),
             "remove the default, change the secret, and give it as REDRILL_VAR_… or in a --var-file outside git",
         );

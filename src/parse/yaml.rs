@@ -10,8 +10,8 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
 use super::bounds::Count;
-use super::{Number, error, number};
-use crate::diagnostic::{Finding, Position, Source, Span, Spanned};
+use super::{Number, number};
+use crate::diagnostic::{Finding, Position, Source, Span, Spanned, rule};
 
 /// Collections inside collections; a plan needs about six.
 const MAX_DEPTH: usize = 64;
@@ -111,10 +111,10 @@ impl Node {
 /// Reads the one document of a text; `None` where there is none to read, and the findings say why.
 pub fn yaml(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Node> {
     if source.text.trim_start_matches('\u{feff}').trim().is_empty() {
-        findings.push(error(
+        findings.push(Finding::at(
             source,
             Span::default().at_start(),
-            "yaml/empty",
+            rule::YAML_EMPTY,
             "the file is empty",
             "write a plan: `redrill rehearse plans/quickstart.yaml` runs one to copy from",
         ));
@@ -141,10 +141,10 @@ pub fn yaml(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Node> {
         return None;
     }
     if root.is_none() {
-        findings.push(error(
+        findings.push(Finding::at(
             source,
             Span::default().at_start(),
-            "yaml/empty",
+            rule::YAML_EMPTY,
             "the file holds comments only",
             "write a plan: `redrill rehearse plans/quickstart.yaml` runs one to copy from",
         ));
@@ -205,10 +205,10 @@ impl Builder<'_> {
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Step {
         match event {
-            Event::DocumentStart(_) if self.root.is_some() => Err(Box::new(error(
+            Event::DocumentStart(_) if self.root.is_some() => Err(Box::new(Finding::at(
                 self.source,
                 span,
-                "yaml/documents",
+                rule::YAML_DOCUMENTS,
                 "a second document starts here",
                 "keep one plan in a file; remove the line `---` or move what follows to a file of its own",
             ))),
@@ -237,10 +237,10 @@ impl Builder<'_> {
         match tag {
             Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Kind::String(text),
             Some(tag) if !tag.is_yaml_core_schema() => {
-                self.findings.push(error(
+                self.findings.push(Finding::at(
                     self.source,
                     span,
-                    "yaml/tag",
+                    rule::YAML_TAG,
                     format!("the tag `!{}` means nothing in a plan", tag.suffix),
                     "remove the tag; write the value itself, or a template such as `{{ vars.name }}`",
                 ));
@@ -253,10 +253,10 @@ impl Builder<'_> {
 
     fn open(&mut self, anchor: usize, start: Span, content: Content) -> Step {
         if self.stack.len() == MAX_DEPTH {
-            return Err(Box::new(error(
+            return Err(Box::new(Finding::at(
                 self.source,
                 start,
-                "yaml/depth",
+                rule::YAML_DEPTH,
                 format!("more than {MAX_DEPTH} lists and maps inside one another"),
                 "flatten it; no part of a plan needs more than a few levels",
             )));
@@ -302,20 +302,20 @@ impl Builder<'_> {
 
     fn alias(&mut self, anchor: usize, span: Span) -> Step {
         let Some(node) = self.anchors.get(&anchor) else {
-            return Err(Box::new(error(
+            return Err(Box::new(Finding::at(
                 self.source,
                 span,
-                "yaml/alias",
+                rule::YAML_ALIAS,
                 "this alias stands inside the value it names",
                 "write the value out; a value cannot contain itself",
             )));
         };
         self.aliased = self.aliased.saturating_add(node.size());
         if self.aliased > MAX_ALIASED {
-            return Err(Box::new(error(
+            return Err(Box::new(Finding::at(
                 self.source,
                 span,
-                "yaml/alias-explosion",
+                rule::YAML_ALIAS_EXPLOSION,
                 format!("the aliases up to here stand for more than {MAX_ALIASED} values"),
                 "write the values out, or share less with `&` and `*`",
             )));
@@ -333,10 +333,10 @@ impl Builder<'_> {
             merges |= key.value == "<<";
             if let Some(first) = seen.get(key.value.as_str()) {
                 repeated.push(at);
-                self.findings.push(error(
+                self.findings.push(Finding::at(
                     self.source,
                     key.span,
-                    "yaml/duplicate-key",
+                    rule::YAML_DUPLICATE_KEY,
                     format!(
                         "`{}` stands here a second time; the first is in line {}",
                         key.value, first.start.line
@@ -381,10 +381,10 @@ impl Builder<'_> {
                     .collect()
             }
             _ => {
-                self.findings.push(error(
+                self.findings.push(Finding::at(
                     self.source,
                     value.span,
-                    "yaml/merge",
+                    rule::YAML_MERGE,
                     format!("`<<` merges maps, and this is {}", value.describe()),
                     "name a map: `<<: *defaults`",
                 ));
@@ -400,10 +400,10 @@ fn map_key(source: &Arc<Source>, node: Node) -> Result<Spanned<String>, Box<Find
         Kind::Number(number) => number.text,
         Kind::Bool(_) | Kind::Null => source.slice(node.span).to_owned(),
         Kind::Sequence(_) | Kind::Mapping(_) => {
-            return Err(Box::new(error(
+            return Err(Box::new(Finding::at(
                 source,
                 node.span,
-                "yaml/key",
+                rule::YAML_KEY,
                 format!("{} stands where a key is wanted", node.describe()),
                 "write a name as the key; quote a template: `key: \"{{ vars.name }}\"`",
             )));
@@ -443,10 +443,10 @@ fn syntax(source: &Arc<Source>, scan: &ScanError) -> Box<Finding> {
         span.start = source.position(tab);
         span.end = source.position(tab + 1);
     }
-    Box::new(error(
+    Box::new(Finding::at(
         source,
         span,
-        "yaml/syntax",
+        rule::YAML_SYNTAX,
         format!("this is not YAML: {}", scan.info()),
         "check the indentation and the quotes here and in the line above; a value that starts with `{{`, `*`, `&`, `@` or holds `: ` wants quotes",
     ))

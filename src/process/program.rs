@@ -3,11 +3,13 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::diagnostic::{Rule, rule};
+
 /// Why a program cannot be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     /// The id of the finding.
-    pub rule: &'static str,
+    pub rule: &'static Rule,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -18,7 +20,7 @@ pub struct Obstacle {
 
 impl Obstacle {
     fn elsewhere(
-        rule: &'static str,
+        rule: &'static Rule,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Box<Self> {
@@ -31,7 +33,7 @@ impl Obstacle {
     }
 
     fn in_file(
-        rule: &'static str,
+        rule: &'static Rule,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Box<Self> {
@@ -59,7 +61,7 @@ pub fn obstacle(directory: &Path, search: Option<&OsStr>, word: &str) -> Option<
     };
     if !directory.is_dir() {
         return Some(Obstacle::elsewhere(
-            "checks/folder",
+            rule::CHECKS_FOLDER,
             format!(
                 "the folder that it runs in, {}, is not there",
                 directory.display()
@@ -80,7 +82,7 @@ mod unix {
 
     use rustix::fs::{Access, access};
 
-    use super::{Obstacle, OsStr, Path, PathBuf};
+    use super::{Obstacle, OsStr, Path, PathBuf, rule};
 
     /// How much of a file is read: as much as Linux reads of a first line.
     const FIRST_LINE: u64 = 256;
@@ -113,7 +115,7 @@ mod unix {
             }
             Err(first.unwrap_or_else(|| {
                 Obstacle::elsewhere(
-                    "checks/not-found",
+                    rule::CHECKS_NOT_FOUND,
                     format!("there is no program `{word}` in PATH"),
                     format!("install it, or write `./{word}` where it lies beside the plan"),
                 )
@@ -133,14 +135,14 @@ mod unix {
                 Ok(metadata) => metadata,
                 Err(err) if err.kind() == std::io::ErrorKind::PermissionDenied => {
                     return Err(Obstacle::elsewhere(
-                        "checks/not-executable",
+                        rule::CHECKS_NOT_EXECUTABLE,
                         format!("`{name}` is out of reach: {err}"),
                         "give the user who runs redrill access to its folder",
                     ));
                 }
                 Err(_) => {
                     return Err(Obstacle::elsewhere(
-                        "checks/not-found",
+                        rule::CHECKS_NOT_FOUND,
                         format!("there is no file `{name}`"),
                         made,
                     ));
@@ -148,14 +150,14 @@ mod unix {
             };
             if !metadata.is_file() {
                 return Err(Obstacle::in_file(
-                    "checks/not-executable",
+                    rule::CHECKS_NOT_EXECUTABLE,
                     format!("`{name}` is not a file, and cannot be executed"),
                     made,
                 ));
             }
             if access(path, Access::EXEC_OK).is_err() {
                 return Err(Obstacle::in_file(
-                    "checks/not-executable",
+                    rule::CHECKS_NOT_EXECUTABLE,
                     format!("`{name}` is not executable"),
                     format!("`chmod +x {name}`, and in git `git update-index --chmod=+x {name}`"),
                 ));
@@ -186,7 +188,7 @@ mod unix {
                     false => "does not begin with a line that names its interpreter",
                 };
                 return Err(Obstacle::in_file(
-                    "checks/interpreter",
+                    rule::CHECKS_INTERPRETER,
                     format!("`{name}` {why}, and cannot be executed"),
                     "begin it with `#!/bin/sh`, or what else executes it",
                 ));
@@ -209,7 +211,7 @@ mod unix {
             let is_env = called == "env";
             if has_return && (argument.is_empty() || is_env || SHELLS.contains(&called)) {
                 return Err(Obstacle::in_file(
-                    "checks/interpreter",
+                    rule::CHECKS_INTERPRETER,
                     format!(
                         "the first line of `{name}` ends with a carriage return (CRLF), which would be part of the interpreter's name"
                     ),
@@ -218,7 +220,7 @@ mod unix {
             }
             let missing = |what: &str, where_: &str| {
                 Obstacle::elsewhere(
-                    "checks/interpreter",
+                    rule::CHECKS_INTERPRETER,
                     format!("the interpreter of `{name}`, {what}, is not {where_}"),
                     "install it, or correct the first line of the script",
                 )
@@ -252,7 +254,7 @@ mod tests {
     use super::*;
 
     /// What is said of a file with this text, by its rule and the beginning of the message.
-    fn said(text: &[u8], mode: u32) -> Option<(&'static str, String)> {
+    fn said(text: &[u8], mode: u32) -> Option<(&'static Rule, String)> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("check");
         std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), text).unwrap();
@@ -283,36 +285,44 @@ mod tests {
         for (text, rule, part) in [
             (
                 "#!/bin/sh\r\n",
-                "checks/interpreter",
+                rule::CHECKS_INTERPRETER,
                 "carriage return (CRLF)",
             ),
             (
                 "#!/bin/sh -e\r\n",
-                "checks/interpreter",
+                rule::CHECKS_INTERPRETER,
                 "carriage return (CRLF)",
             ),
             (
                 "#!/usr/bin/env sh\r\n",
-                "checks/interpreter",
+                rule::CHECKS_INTERPRETER,
                 "carriage return (CRLF)",
             ),
             (
                 "#!/bin/nosuch\n",
-                "checks/interpreter",
+                rule::CHECKS_INTERPRETER,
                 "/bin/nosuch, is not there",
             ),
-            ("#!nosuch\n", "checks/interpreter", "nosuch, is not there"),
-            ("#!\n", "checks/interpreter", "is not there"),
+            (
+                "#!nosuch\n",
+                rule::CHECKS_INTERPRETER,
+                "nosuch, is not there",
+            ),
+            ("#!\n", rule::CHECKS_INTERPRETER, "is not there"),
             (
                 "#!/usr/bin/env nosuch9\n",
-                "checks/interpreter",
+                rule::CHECKS_INTERPRETER,
                 "nosuch9, is not in PATH",
             ),
-            ("echo\n", "checks/interpreter", "does not begin with a line"),
-            ("", "checks/interpreter", "does not begin with a line"),
+            (
+                "echo\n",
+                rule::CHECKS_INTERPRETER,
+                "does not begin with a line",
+            ),
+            ("", rule::CHECKS_INTERPRETER, "does not begin with a line"),
             (
                 "\u{feff}#!/bin/sh\n",
-                "checks/interpreter",
+                rule::CHECKS_INTERPRETER,
                 "byte order mark",
             ),
         ] {
@@ -330,20 +340,20 @@ mod tests {
             let said = obstacle(folder.path(), None, "./check").unwrap();
             (said.rule, said.message)
         };
-        assert_eq!(rule, "checks/not-executable");
+        assert_eq!(rule, rule::CHECKS_NOT_EXECUTABLE);
         assert_eq!(message, "`./check` is not executable");
         let folder = tempfile::tempdir().unwrap();
         let rule =
             |word: &str| obstacle(folder.path(), Some("/bin".as_ref()), word).map(|said| said.rule);
-        assert_eq!(rule("./nowhere"), Some("checks/not-found"));
-        assert_eq!(rule("nowhere9"), Some("checks/not-found"));
-        assert_eq!(rule("/bin"), Some("checks/not-executable"));
+        assert_eq!(rule("./nowhere"), Some(rule::CHECKS_NOT_FOUND));
+        assert_eq!(rule("nowhere9"), Some(rule::CHECKS_NOT_FOUND));
+        assert_eq!(rule("/bin"), Some(rule::CHECKS_NOT_EXECUTABLE));
         assert_eq!(rule("/bin/sh"), None);
         assert_eq!(rule("sh"), None);
         let gone = folder.path().join("gone");
         assert_eq!(
             obstacle(&gone, None, "sh").map(|said| said.rule),
-            Some("checks/folder")
+            Some(rule::CHECKS_FOLDER)
         );
         // Without a PATH nobody knows where it is looked for.
         assert_eq!(obstacle(folder.path(), None, "nowhere9"), None);

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::Renderer;
 use super::wire::describe;
-use crate::diagnostic::{Finding, Severity, Span};
-use crate::parse::{Document, Kind, Node, error, warning};
+use crate::diagnostic::{Finding, Rule, Severity, Span, rule};
+use crate::parse::{Document, Kind, Node};
 
 /// The most characters of a key: an ARN fits in.
 const LONGEST_KEY: usize = 256;
@@ -181,8 +181,8 @@ impl Renderer {
             let later = ["source", "restores", "created"]
                 .iter()
                 .any(|name| finding.message.starts_with(&format!("`{name}`")));
-            if later && finding.rule == "template/undefined" {
-                finding.rule = "for_each/later".to_owned();
+            if later && finding.is(rule::TEMPLATE_UNDEFINED) {
+                finding.rule = rule::FOR_EACH_LATER.id.to_owned();
                 finding.message = format!(
                     "what is restored has to be known before anything starts: {}",
                     finding.message
@@ -207,10 +207,10 @@ impl Renderer {
                 for (at, (item, span)) in items.into_iter().zip(spans).enumerate() {
                     match item {
                         Value::String(text) => keyed.push((text.clone(), text.into(), span)),
-                        other if is_one_expression => findings.push(error(
+                        other if is_one_expression => findings.push(Finding::at(
                             &self.document.source,
                             span,
-                            "for_each/key",
+                            rule::FOR_EACH_KEY,
                             format!(
                                 "the items of a list name the restores that are made of them, and item {} is {}",
                                 at + 1,
@@ -238,10 +238,10 @@ impl Renderer {
                     .collect()
             }
             other => {
-                findings.push(error(
+                findings.push(Finding::at(
                     &self.document.source,
                     node.span,
-                    "for_each/type",
+                    rule::FOR_EACH_TYPE,
                     format!(
                         "`for_each` comes out as {}, not a list or a map",
                         describe(&other)
@@ -252,10 +252,10 @@ impl Renderer {
             }
         };
         if items.is_empty() && findings.len() == before {
-            findings.push(warning(
+            findings.push(Finding::at(
                 &self.document.source,
                 node.span,
-                "for_each/empty",
+                rule::FOR_EACH_EMPTY,
                 "there is nothing in `for_each`, so nothing is restored",
                 "give it items, or remove the restore",
             ));
@@ -271,18 +271,18 @@ impl Renderer {
         let mut seen: HashMap<String, (Arc<str>, Span)> = HashMap::with_capacity(items.len());
         let mut kept = Vec::with_capacity(items.len());
         for (key, value, span) in items {
-            let mut wrong = |rule: &str, message: String, help: &str| {
-                findings.push(error(
+            let mut wrong = |rule: &'static Rule, message: String, help: &str| {
+                findings.push(Finding::at(
                     &self.document.source,
                     span,
-                    &format!("for_each/{rule}"),
+                    rule,
                     message,
                     help,
                 ));
             };
             if self.secrets.redact(&key) != key {
                 wrong(
-                    "secret",
+                    rule::FOR_EACH_SECRET,
                     "a key of `for_each` holds a secret, and keys are names that show everywhere"
                         .to_owned(),
                     "use a map: its keys are the names, and its values may be secret",
@@ -292,7 +292,7 @@ impl Renderer {
             let is_odd = |c: char| c.is_control() || matches!(c, '[' | ']' | ',');
             if key.is_empty() || key.chars().count() > LONGEST_KEY || key.contains(is_odd) {
                 wrong(
-                    "key",
+                    rule::FOR_EACH_KEY,
                     format!("`{}` is no name for a restore", key.escape_debug()),
                     "use 1 to 256 characters without brackets, commas and line breaks; the values of a map can be anything",
                 );
@@ -309,7 +309,7 @@ impl Renderer {
                     false => ", in another Unicode normal form, which nobody can tell apart",
                 };
                 wrong(
-                    "duplicate",
+                    rule::FOR_EACH_DUPLICATE,
                     format!("`{key}` is there a second time{how}{place}"),
                     "remove one of the two: each names a restore of its own",
                 );

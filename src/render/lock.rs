@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Resolved, Selector};
-use crate::diagnostic::{Finding, Position, Source, Span, Spanned};
-use crate::parse::{Kind, LockEntry, LockFile, Node, error};
+use crate::diagnostic::{Finding, Position, Source, Span, Spanned, rule};
+use crate::parse::{Kind, LockEntry, LockFile, Node};
 
 /// What a lock file says, by restore.
 #[derive(Clone, Debug)]
@@ -65,10 +65,10 @@ fn one(file: &LockFile, entry: &LockEntry, findings: &mut Vec<Finding>) -> Optio
     let before = findings.len();
     let mut wrong = |span: Span, message: String| {
         findings.push(
-            error(
+            Finding::at(
                 &file.source,
                 span,
-                "lock/entry",
+                rule::LOCK_ENTRY,
                 message,
                 "run `redrill lock --update`, which writes the file anew",
             )

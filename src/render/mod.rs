@@ -44,8 +44,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::diagnostic::{Finding, Spanned};
-use crate::parse::{Document, Entry, Kind, Point, error};
+use crate::diagnostic::{Finding, Spanned, rule};
+use crate::parse::{Document, Entry, Kind, Point};
 use scope::{Cell, PLACEHOLDER_ARN, RecoveryPoint, Scope, Shared};
 use template::Templates;
 
@@ -269,7 +269,7 @@ impl Renderer {
         };
         if let Some(arn) = &recovery_point {
             let span = restore.name.span;
-            self.is_no_mark(span, "recovery_point/redacted", arn, findings);
+            self.is_no_mark(span, rule::RECOVERY_POINT_REDACTED, arn, findings);
         }
         pending.extend(recovery_point_waits.iter().cloned());
         let point = recovery_point
@@ -325,10 +325,10 @@ impl Renderer {
                 } else {
                     entry.key.span
                 };
-                findings.push(error(
+                findings.push(Finding::at(
                     &self.document.source,
                     span,
-                    "metadata/null",
+                    rule::METADATA_NULL,
                     "there is no value; AWS Backup's metadata knows no null",
                     "remove the key, or write an empty string: `\"\"`",
                 ));
@@ -337,7 +337,8 @@ impl Renderer {
             (_, Some(value)) => Some(wire(value)),
         };
         let span = entry.value.span;
-        let wire = wire.filter(|text| self.is_no_mark(span, "metadata/redacted", text, findings));
+        let wire =
+            wire.filter(|text| self.is_no_mark(span, rule::METADATA_REDACTED, text, findings));
         if let (true, Some(value)) = (self.changes_secret.load(Ordering::Relaxed), &value) {
             self.secrets.made(value);
         }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Renderer;
 use super::scope::Scope;
-use crate::diagnostic::{Finding, suggest};
-use crate::parse::{self, Node, error};
+use crate::diagnostic::{Finding, Rule, rule, suggest};
+use crate::parse::{self, Node};
 
 /// What a recovery point has to be like.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -230,7 +230,7 @@ impl Renderer {
                 };
                 self.wrong(
                     node,
-                    "vault",
+                    rule::SELECTOR_VAULT,
                     "`vault` is the name of a vault",
                     help,
                     findings,
@@ -255,7 +255,7 @@ impl Renderer {
             if !resource.starts_with("arn:") || parts < 6 {
                 self.wrong(
                     node,
-                    "resource",
+                    rule::SELECTOR_RESOURCE,
                     &format!("`{resource}` is no ARN"),
                     "write the ARN of what was backed up, such as `arn:aws:rds:us-east-1:123456789012:cluster:orders`".to_owned(),
                     findings,
@@ -266,7 +266,7 @@ impl Renderer {
             {
                 self.wrong(
                     node,
-                    "resource",
+                    rule::SELECTOR_RESOURCE,
                     "this is the ARN of a recovery point, and `resource` is what was backed up",
                     format!("to restore this very one write `recovery_point: {resource}`"),
                     findings,
@@ -280,7 +280,7 @@ impl Renderer {
                 Some((_, pick)) => selector.pick = *pick,
                 None => self.wrong(
                     node,
-                    "pick",
+                    rule::SELECTOR_PICK,
                     &format!("`pick` knows no `{word}`"),
                     suggest(&word, Pick::WORDS.map(|(word, _)| word)),
                     findings,
@@ -293,7 +293,7 @@ impl Renderer {
             if time.is_none() {
                 self.wrong(
                     node,
-                    "time",
+                    rule::SELECTOR_TIME,
                     &format!("`{text}` is no time"),
                     "write a date, such as `2026-11-20`, or a time, such as `2026-11-20T03:00:00Z`"
                         .to_owned(),
@@ -311,7 +311,7 @@ impl Renderer {
             if selector.max_age.is_none() {
                 self.wrong(
                     node,
-                    "max-age",
+                    rule::SELECTOR_MAX_AGE,
                     &format!("`{age}` is not a duration"),
                     "write a number with its unit, such as `30m`, `4h`, `1h30m` or `2d`".to_owned(),
                     findings,
@@ -326,7 +326,7 @@ impl Renderer {
         {
             self.wrong(
                 node,
-                "window",
+                rule::SELECTOR_WINDOW,
                 &format!("nothing is made after {after} and before {before}"),
                 "let `created_before` be later than `created_after`".to_owned(),
                 findings,
@@ -342,7 +342,7 @@ impl Renderer {
         if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
             self.wrong(
                 node,
-                "vault-account",
+                rule::SELECTOR_VAULT_ACCOUNT,
                 &format!("`{account}` is no account id"),
                 "write the 12 digits of the account that owns the vault".to_owned(),
                 findings,
@@ -394,15 +394,15 @@ impl Renderer {
     fn wrong(
         &self,
         node: &Node,
-        rule: &str,
+        rule: &'static Rule,
         message: &str,
         help: String,
         findings: &mut Vec<Finding>,
     ) {
-        findings.push(error(
+        findings.push(Finding::at(
             &self.document().source,
             node.span,
-            &format!("selector/{rule}"),
+            rule,
             message,
             help,
         ));
@@ -413,7 +413,7 @@ impl Renderer {
         if let Some(name) = waits.iter().find(|name| !name.starts_with("vars")) {
             self.wrong(
                 node,
-                "later",
+                rule::SELECTOR_LATER,
                 &format!("recovery points are looked up before anything starts, and `{name}` is known later"),
                 "name the vault and the resource with variables, or write them out".to_owned(),
                 findings,
@@ -426,7 +426,7 @@ impl Renderer {
         if self.secrets().redact(text) != text {
             self.wrong(
                 node,
-                "secret",
+                rule::SELECTOR_SECRET,
                 "a selector holds a secret, and what it asks for is recorded and shown",
                 "use a variable that is no secret".to_owned(),
                 findings,

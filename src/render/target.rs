@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{REDACTED, Renderer, Secrets};
-use crate::diagnostic::{Finding, Span, Spanned};
-use crate::parse::{Node, error};
+use crate::diagnostic::{Finding, Rule, Span, Spanned, rule};
+use crate::parse::Node;
 
 /// The account, region and role that a restore runs in.
 #[derive(
@@ -108,10 +108,10 @@ impl Renderer {
     fn is_shown(&self, node: &Node, what: &str, text: &str, findings: &mut Vec<Finding>) {
         if self.secrets.redact(text) != text {
             findings.push(
-                error(
+                Finding::at(
                     &self.document.source,
                     node.span,
-                    "target/secret",
+                    rule::TARGET_SECRET,
                     format!(
                         "`{what}` is made of a secret, and it has to be shown: it is confirmed before a run, and recorded"
                     ),
@@ -126,13 +126,13 @@ impl Renderer {
     pub(super) fn is_no_mark(
         &self,
         span: Span,
-        rule: &str,
+        rule: &'static Rule,
         text: &str,
         findings: &mut Vec<Finding>,
     ) -> bool {
         let is_none = !text.contains(REDACTED);
         if !is_none {
-            findings.push(error(
+            findings.push(Finding::at(
                 &self.document.source,
                 span,
                 rule,

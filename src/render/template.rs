@@ -11,8 +11,8 @@ use super::operators::filter_names;
 use super::scope::{Cell, Scope};
 use super::wire::describe;
 use super::{bounded, operators, plain};
-use crate::diagnostic::{Finding, Severity, Source, Span, suggest};
-use crate::parse::{error, within};
+use crate::diagnostic::{Finding, Rule, Severity, Source, Span, rule, suggest};
+use crate::parse::within;
 
 /// Instructions that one template may take; a name in a plan takes about ten.
 const FUEL: u64 = 20_000;
@@ -96,7 +96,7 @@ impl Templates {
         let changes = takes_apart || self.meter.has_computed() || text.contains("{%");
         let problem = match result {
             Ok(value) if size(&value) > MAX_OUTPUT => Problem {
-                rule: "template/size",
+                rule: rule::TEMPLATE_SIZE,
                 message: format!("this becomes longer than {} KiB", MAX_OUTPUT / 1024),
                 help: "AWS takes 200 KB of metadata in all; make the value shorter".to_owned(),
                 range: None,
@@ -111,8 +111,8 @@ impl Templates {
             Err((err, range)) => Problem::of(&err, range, seen.missing),
         };
         // With a placeholder in it a template may fail that will not fail with the value.
-        let waits = !seen.pending.is_empty() && problem.rule == "template/error";
-        let mut finding = error(
+        let waits = !seen.pending.is_empty() && problem.rule == rule::TEMPLATE_ERROR;
+        let mut finding = Finding::at(
             source,
             problem
                 .range
@@ -132,9 +132,8 @@ impl Templates {
             .map(String::as_str)
             .collect::<Vec<_>>()
             .join(", ");
-        finding.severity = Severity::Warning;
         finding.message = format!("tried with a placeholder for {names}: {}", finding.message);
-        findings.push(finding);
+        findings.push(finding.weighing(Severity::Warning));
         Some(Evaluated {
             value: serde_json::Value::String(String::new()),
             pending: seen.pending,
@@ -239,7 +238,7 @@ fn size(value: &serde_json::Value) -> usize {
 
 /// What went wrong, in our words.
 struct Problem {
-    rule: &'static str,
+    rule: &'static Rule,
     message: String,
     help: String,
     range: Option<Range<usize>>,
@@ -253,25 +252,25 @@ impl Problem {
         };
         let (rule, message, help) = match (err.kind(), missing) {
             (ErrorKind::SyntaxError, _) => (
-                "template/syntax",
+                rule::TEMPLATE_SYNTAX,
                 format!("this is no template: {}", detail()),
                 "write an expression between `{{` and `}}`, such as `{{ vars.name }}`".to_owned(),
             ),
             (ErrorKind::OutOfFuel, _) if err.detail() == Some(TOO_LARGE) => (
-                "template/size",
+                rule::TEMPLATE_SIZE,
                 TOO_LARGE.to_owned(),
                 "make less of it; AWS takes 200 KB of metadata in all".to_owned(),
             ),
             (ErrorKind::OutOfFuel, _) => (
-                "template/fuel",
+                rule::TEMPLATE_FUEL,
                 err.detail()
                     .unwrap_or("the template takes too many steps")
                     .to_owned(),
                 "loop over less, or write the values out".to_owned(),
             ),
-            (_, Some((message, help))) => ("template/undefined", message, help),
+            (_, Some((message, help))) => (rule::TEMPLATE_UNDEFINED, message, help),
             (ErrorKind::UndefinedError, None) => (
-                "template/undefined",
+                rule::TEMPLATE_UNDEFINED,
                 "a part of this expression is not defined".to_owned(),
                 "templates know `vars`, `plan`, `restore`, `run.id`, `target`, `source` and `restores`".to_owned(),
             ),
@@ -279,18 +278,18 @@ impl Problem {
                 let detail = detail();
                 let name = detail.split_whitespace().nth(1).unwrap_or_default();
                 let help = suggest(name, filter_names());
-                ("template/unknown", format!("there is no filter `{name}`"), help)
+                (rule::TEMPLATE_UNKNOWN, format!("there is no filter `{name}`"), help)
             }
             (
                 ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod,
                 None,
             ) => (
-                "template/unknown",
+                rule::TEMPLATE_UNKNOWN,
                 detail(),
                 "use Jinja's filters, such as `lower`, `replace` or `split`, and its functions `range`, `dict` and `namespace`".to_owned(),
             ),
             (_, None) => (
-                "template/error",
+                rule::TEMPLATE_ERROR,
                 detail(),
                 "correct the expression, or write the value out".to_owned(),
             ),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::Finding;
-use crate::parse::{Document, warning};
+use crate::diagnostic::{Finding, rule};
+use crate::parse::Document;
 
 /// A variable that no template names. Where a template takes them all, or by a name that it makes, all count as used;
 /// where commands are run, so do secrets, which are kept out of what those print.
@@ -41,10 +41,10 @@ pub(super) fn unused(document: &Document, findings: &mut Vec<Finding>) {
         let name = variable.name.value.as_str();
         let is_used = used.contains(name) || (variable.secret && runs_commands);
         if !is_used {
-            findings.push(warning(
+            findings.push(Finding::at(
                 &document.source,
                 variable.name.span,
-                "vars/unused",
+                rule::VARS_UNUSED,
                 format!("no template uses `{name}`"),
                 format!("use it as `{{{{ vars.{name} }}}}`, or remove it"),
             ));

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::scope::Scope;
 use super::{Renderer, template, wire};
-use crate::diagnostic::{Finding, Spanned};
-use crate::parse::{Kind, Node, error};
+use crate::diagnostic::{Finding, Spanned, rule};
+use crate::parse::{Kind, Node};
 
 impl Renderer {
     pub(super) fn value(
@@ -83,10 +83,10 @@ impl Renderer {
             Value::String(text) => Some((text, pending)),
             Value::Number(number) => Some((number.to_string(), pending)),
             other => {
-                findings.push(error(
+                findings.push(Finding::at(
                     &self.document.source,
                     node.span,
-                    "plan/type",
+                    rule::PLAN_TYPE,
                     format!(
                         "`{what}` comes out as {}, not a text",
                         wire::describe(&other)
@@ -100,10 +100,10 @@ impl Renderer {
 
     pub(super) fn no_template_in(&self, key: &Spanned<String>, findings: &mut Vec<Finding>) {
         if template::is_template(&key.value) {
-            findings.push(error(
+            findings.push(Finding::at(
                 &self.document.source,
                 key.span,
-                "template/key",
+                rule::TEMPLATE_KEY,
                 "a key cannot hold a template: variables do not change a plan's structure",
                 "write the key out, and put the template into its value",
             ));

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use super::scope::{Slot, Slots};
 use super::{REDACTED, Secrets, template, usage, wire};
-use crate::diagnostic::{Finding, Position, Severity, Source, Span, suggest};
-use crate::parse::{Document, Given, Kind, Node, OF_VARIABLE, Variable, VariableKind, error};
+use crate::diagnostic::{Finding, Position, Severity, Source, Span, rule, suggest};
+use crate::parse::{Document, Given, Kind, Node, OF_VARIABLE, Variable, VariableKind};
 
 /// What a declared input without a value means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,10 +152,10 @@ fn is_bounded(
     if node.size() <= OF_VARIABLE {
         return Some(());
     }
-    findings.push(error(
+    findings.push(Finding::at(
         source,
         node.span,
-        "vars/size",
+        rule::VARS_SIZE,
         format!("`{name}` holds more than {OF_VARIABLE} values"),
         "split it into several variables, and the plan into several plans",
     ));
@@ -196,10 +196,10 @@ fn plain(
         Kind::Number(number) => {
             // `5.10` would silently become `5.1` in a template.
             if number.wire() != number.value.to_string() {
-                findings.push(error(
+                findings.push(Finding::at(
                     source,
                     node.span,
-                    "vars/number",
+                    rule::VARS_NUMBER,
                     format!(
                         "the number `{}` would come out as `{}`",
                         number.text, number.value
@@ -214,10 +214,10 @@ fn plain(
         }
         Kind::String(text) => {
             if template::is_template(text) {
-                findings.push(error(
+                findings.push(Finding::at(
                     source,
                     node.span,
-                    "vars/template",
+                    rule::VARS_TEMPLATE,
                     "a variable's value cannot hold a template",
                     "use the template where the variable is used",
                 ));
@@ -281,10 +281,10 @@ fn has_type(variable: &Variable, chosen: &mut Chosen, findings: &mut Vec<Finding
         VariableKind::List => "[a, b]",
         VariableKind::Map => "{a: 1, b: 2}",
     };
-    let finding = error(
+    let finding = Finding::at(
         &chosen.source,
         chosen.span,
-        "vars/type",
+        rule::VARS_TYPE,
         format!(
             "`{}` is a {}, and the value given is {}",
             variable.name.value,
@@ -322,10 +322,10 @@ fn read_as(kind: VariableKind, text: &str) -> Option<Json> {
 fn undeclared(document: &Document, inputs: &Inputs, findings: &mut Vec<Finding>) {
     let declared = || document.vars.iter().map(|v| v.name.value.as_str());
     let mut report = |source: &Arc<Source>, span: Span, name: &str| {
-        findings.push(error(
+        findings.push(Finding::at(
             source,
             span,
-            "vars/undeclared",
+            rule::VARS_UNDECLARED,
             format!(
                 "`{name}` is given, but {} declares no such variable",
                 document.source.name
@@ -360,23 +360,21 @@ fn missing(document: &Document, variable: &Variable, missing: Missing) -> Findin
         .description
         .as_deref()
         .map_or(String::new(), |d| format!(" ({d})"));
-    let mut finding = error(
+    let (severity, unchecked) = match missing {
+        Missing::Pending => (Severity::Note, "; what depends on it is not checked"),
+        _ => (Severity::Error, ""),
+    };
+    Finding::at(
         &document.source,
         variable.name.span,
-        "vars/missing",
-        format!("`{name}`{what} has no value"),
+        rule::VARS_MISSING,
+        format!("`{name}`{what} has no value{unchecked}"),
         format!(
             "give it with `--var {name}=…`, in a --var-file, as REDRILL_VAR_{}, or as its default",
             variable_name(name)
         ),
-    );
-    if missing == Missing::Pending {
-        finding.severity = Severity::Note;
-        finding
-            .message
-            .push_str("; what depends on it is not checked");
-    }
-    finding
+    )
+    .weighing(severity)
 }
 
 fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Finding>) {
@@ -390,10 +388,10 @@ fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Find
         } else {
             format!("`{text}`")
         };
-        let finding = error(
+        let finding = Finding::at(
             &chosen.source,
             chosen.span,
-            "vars/pattern",
+            rule::VARS_PATTERN,
             format!(
                 "{shown} is no `{}`: it does not match `{pattern}`",
                 variable.name.value
@@ -413,10 +411,10 @@ fn is_no_mark(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Finding>)
     if !wire(&chosen.value).contains(REDACTED) {
         return;
     }
-    let finding = error(
+    let finding = Finding::at(
         &chosen.source,
         chosen.span,
-        "vars/redacted",
+        rule::VARS_REDACTED,
         format!(
             "the value of `{}` holds `{REDACTED}`, which redrill prints in place of a secret",
             variable.name.value

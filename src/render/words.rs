@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::scope::RecoveryPoint;
 use super::{Instance, Known, Renderer, wire};
-use crate::diagnostic::Finding;
-use crate::parse::{Check, Kind, Point, error};
+use crate::diagnostic::{Finding, rule};
+use crate::parse::{Check, Kind, Point};
 
 /// A program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,17 +51,17 @@ impl Renderer {
                     _ => self.value(node, &scope, &mut pending, findings)?,
                 };
                 if matches!(value, Value::Array(_) | Value::Object(_) | Value::Null) {
-                    findings.push(error(
+                    findings.push(Finding::at(
                         &self.document.source,
                         node.span,
-                        "plan/type",
+                        rule::PLAN_TYPE,
                         format!("a word of `run` comes out as {}", wire::describe(&value)),
                         "write a text, or a template that makes one; `| tojson` writes lists and maps",
                     ));
                     return None;
                 }
                 let word = wire(&value);
-                self.is_no_mark(node.span, "check/redacted", &word, findings)
+                self.is_no_mark(node.span, rule::CHECK_REDACTED, &word, findings)
                     .then_some(word)
             })
             .collect();

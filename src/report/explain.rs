@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::columns::columns;
+use crate::diagnostic::{Described, Severity};
 use crate::validate::{Rules, example, expected, written};
 
 /// Longer lines are broken.
@@ -64,6 +65,31 @@ pub fn explain(rules: &Rules, topic: &Topic) -> String {
         [] => explain_type(schema),
         path => explain_key(schema, path),
     }
+}
+
+/// The page of a rule.
+#[must_use]
+pub fn explain_rule(rule: &Described) -> String {
+    let mut text = format!("{}\n\n", rule.id);
+    wrapped(&mut text, "", &format!("{}.", rule.title));
+    for paragraph in rule.explanation.split("\n\n") {
+        text.push('\n');
+        wrapped(&mut text, "", paragraph);
+    }
+    if let Some(evidence) = &rule.evidence {
+        text.push('\n');
+        wrapped(&mut text, "", &format!("Evidence: {evidence}"));
+    }
+    let severity = match rule.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    };
+    let _ = writeln!(text, "\nSeverity  {severity}");
+    if let Some(url) = &rule.url {
+        let _ = writeln!(text, "Source    {url}");
+    }
+    text
 }
 
 fn explain_type(schema: &Value) -> String {

@@ -26,7 +26,7 @@ pub use compare::{Comparison, Difference, compare};
 pub use dry_run::{
     COMMENT_LIMIT, DryRun, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown,
 };
-pub use explain::{Topic, explain, topic, topics};
+pub use explain::{Topic, explain, explain_rule, topic, topics};
 pub use format::Format;
 pub use lock::{lock_human, lock_text};
 pub use notices::{Notice, NoticeKind, minute};

@@ -1,7 +1,7 @@
 //! ARNs, accounts and regions: what a tired person types wrong.
 
-use crate::diagnostic::{Finding, Severity, Span, did_you_mean, suggest};
-use crate::parse::{Restore, Target as Written, error, warning};
+use crate::diagnostic::{Finding, Rule, Severity, Span, did_you_mean, rule, suggest};
+use crate::parse::{Restore, Target as Written};
 use crate::render::{Target, VaultName};
 
 use super::Text;
@@ -75,12 +75,12 @@ pub(super) fn recovery_point(
     source: &Text,
     findings: &mut Vec<Finding>,
 ) {
-    let mut refuse = |rule: &str, message: String, help: String| {
-        findings.push(error(source, span, rule, message, help));
+    let mut refuse = |rule: &'static Rule, message: String, help: String| {
+        findings.push(Finding::at(source, span, rule, message, help));
     };
     let Some(arn) = split(text) else {
         refuse(
-            "arn/form",
+            rule::ARN_FORM,
             format!(
                 "`{text}` is not an ARN: it needs six parts with `:` between them, and begins with `arn`"
             ),
@@ -90,14 +90,14 @@ pub(super) fn recovery_point(
     };
     if arn.partition != "aws" && !arn.partition.starts_with("aws-") {
         refuse(
-            "arn/partition",
+            rule::ARN_PARTITION,
             format!("`{}` is no AWS partition", arn.partition),
             suggest(arn.partition, ["aws", "aws-cn", "aws-us-gov"]),
         );
     }
     let Some((_, forms)) = FORMS.iter().find(|(service, _)| *service == arn.service) else {
         refuse(
-            "arn/service",
+            rule::ARN_SERVICE,
             format!("recovery points have no ARNs of `{}`", arn.service),
             suggest(arn.service, FORMS.map(|(service, _)| service)),
         );
@@ -114,7 +114,7 @@ pub(super) fn recovery_point(
         let head = arn.resource.split([':', '/']).next().unwrap_or_default();
         let expected: Vec<String> = forms.iter().map(|form| format!("`{form}…`")).collect();
         refuse(
-            "arn/resource",
+            rule::ARN_RESOURCE,
             format!(
                 "`{}` does not name a recovery point of `{}`",
                 arn.resource, arn.service
@@ -127,17 +127,17 @@ pub(super) fn recovery_point(
     }
     if !is_region(arn.region) {
         refuse(
-            "arn/region",
+            rule::ARN_REGION,
             format!("`{}` is no Region", arn.region),
             "write a Region such as `us-west-2`".to_owned(),
         );
     } else if !target.region.is_empty() && is_region(&target.region) && arn.region != target.region
     {
         // Not an error: one of AWS's own samples does it (the Redshift Serverless restore page).
-        findings.push(warning(
+        findings.push(Finding::at(
             source,
             span,
-            "arn/other-region",
+            rule::ARN_OTHER_REGION,
             format!(
                 "the recovery point is in {}, the target in {}; AWS Backup restores in the Region of the recovery point",
                 arn.region, target.region
@@ -151,10 +151,10 @@ pub(super) fn recovery_point(
         && arn.partition != home
         && (arn.partition == "aws" || arn.partition.starts_with("aws-"))
     {
-        findings.push(error(
+        findings.push(Finding::at(
             source,
             span,
-            "arn/other-partition",
+            rule::ARN_OTHER_PARTITION,
             format!(
                 "the recovery point is in the partition `{}`, and {} is in `{home}`: nothing is restored from one into another",
                 arn.partition, target.region
@@ -164,10 +164,10 @@ pub(super) fn recovery_point(
     }
     let needs_account = arn.service != "ec2" || !arn.account.is_empty();
     if needs_account && !is_account(arn.account) {
-        findings.push(error(
+        findings.push(Finding::at(
             source,
             span,
-            "arn/account",
+            rule::ARN_ACCOUNT,
             format!("`{}` is no account id", arn.account),
             "write the 12 digits of the account",
         ));
@@ -177,10 +177,10 @@ pub(super) fn recovery_point(
         && arn.account != target.account
         && vault.is_none_or(|vault| vault.account.is_none())
     {
-        let mut finding = warning(
+        let finding = Finding::at(
             source,
             span,
-            "arn/other-account",
+            rule::ARN_OTHER_ACCOUNT,
             format!(
                 "the recovery point is of account {}, the target of {}: AWS Backup restores it there only out of a vault that is shared with {}",
                 arn.account, target.account, target.account
@@ -193,7 +193,6 @@ pub(super) fn recovery_point(
         .documented_at(Some(
             "https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html",
         ));
-        finding.severity = Severity::Note;
         findings.push(finding);
     }
     let of_type = schema.and_then(|schema| Some((schema, schema.recovery_point.as_ref()?)));
@@ -204,10 +203,10 @@ pub(super) fn recovery_point(
             .any(|f| f.span == span && f.severity == Severity::Error)
     {
         findings.push(
-            error(
+            Finding::of_type(
                 source,
                 span,
-                &format!("{}/recovery-point", schema.title),
+                (rule::OF_TYPE_RECOVERY_POINT, &schema.title),
                 format!(
                     "a recovery point of {} has an ARN of another form",
                     schema.title
@@ -234,10 +233,10 @@ fn is_role(role: &str) -> bool {
 }
 
 fn not_a_role(node: &crate::parse::Node, role: &str, source: &Text) -> Finding {
-    error(
+    Finding::at(
         source,
         node.span,
-        "target/role",
+        rule::TARGET_ROLE,
         format!("`{role}` is not the ARN of an IAM role"),
         "write it as in `arn:aws:iam::123456789012:role/restore`",
     )
@@ -254,10 +253,10 @@ pub(super) fn target(
         && !target.region.is_empty()
         && !is_region(&target.region)
     {
-        findings.push(error(
+        findings.push(Finding::at(
             source,
             node.span,
-            "target/region",
+            rule::TARGET_REGION,
             format!("`{}` is no Region", target.region),
             "write a Region such as `us-west-2`",
         ));
@@ -266,10 +265,10 @@ pub(super) fn target(
         && !target.account.is_empty()
         && !is_account(&target.account)
     {
-        findings.push(error(
+        findings.push(Finding::at(
             source,
             node.span,
-            "target/account",
+            rule::TARGET_ACCOUNT,
             format!("`{}` is no account id", target.account),
             "write the 12 digits of the account, in quotes: `\"123456789012\"`",
         ));
@@ -290,10 +289,10 @@ pub(super) fn target(
         && home != of_role
     {
         findings.push(
-            error(
+            Finding::at(
                 source,
                 node.span,
-                "target/role-partition",
+                rule::TARGET_ROLE_PARTITION,
                 format!(
                     "the role is of the partition `{of_role}`, and {} is in `{home}`: there are no such roles there",
                     target.region
@@ -307,10 +306,10 @@ pub(super) fn target(
     } else if is_account(&target.account)
         && split(role).is_some_and(|arn| arn.account != target.account)
     {
-        findings.push(warning(
+        findings.push(Finding::at(
             source,
             node.span,
-            "target/role-account",
+            rule::TARGET_ROLE_ACCOUNT,
             format!(
                 "the role is not in the account {}; a role can be passed in its own account only",
                 target.account
@@ -355,10 +354,10 @@ impl<'a> Roles<'a> {
         };
         if let (None, false) = (&written.iam_role_arn, self.with.is_empty()) {
             findings.push(
-                warning(
+                Finding::at(
                     source,
                     written.span,
-                    "target/no-role",
+                    rule::TARGET_NO_ROLE,
                     format!(
                         "there is no `iam_role_arn`, and {} will fail: AWS Backup restores with a role, and only restores of \
                          SAP HANA use the caller's own identity",
@@ -370,10 +369,10 @@ impl<'a> Roles<'a> {
             );
         }
         if let (Some(node), false) = (&written.iam_role_arn, self.without.is_empty()) {
-            let mut finding = warning(
+            let finding = Finding::at(
                 source,
                 node.span,
-                "target/role-not-used",
+                rule::TARGET_ROLE_NOT_USED,
                 format!(
                     "the role is sent with {}, where AWS documents a request without one: the caller's own identity restores \
                      SAP HANA",
@@ -382,7 +381,6 @@ impl<'a> Roles<'a> {
                 "give these restores a target of their own without `iam_role_arn`, under `targets`",
             )
             .documented_at(Some(HANA));
-            finding.severity = Severity::Note;
             findings.push(finding);
         }
     }

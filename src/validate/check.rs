@@ -8,8 +8,8 @@ use super::coerce::{boolean, coerce};
 use super::place;
 use super::problem::{Checker, is_nothing};
 use super::rules::Schema;
-use crate::diagnostic::{Finding, Severity};
-use crate::parse::{Document, Entry, Restore, error, warning};
+use crate::diagnostic::{Finding, Severity, rule};
+use crate::parse::{Document, Entry, Restore};
 use crate::render::{Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target, wire};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
@@ -211,10 +211,10 @@ fn boolean_case(checker: &Checker<'_>, key: &str, text: &str, typed: &Value) -> 
         return None;
     }
     let place = checker.entries.get(key)?;
-    let finding = warning(
+    let finding = Finding::at(
         &checker.document.source,
         place.value.span,
-        "metadata/boolean-case",
+        rule::METADATA_BOOLEAN_CASE,
         format!("AWS writes this value as `{value}`; whether it takes `{text}` is not known"),
         format!("write `{key}: {value}`"),
     );
@@ -331,19 +331,19 @@ fn spelled<'a>(
                 Some(url) => (true, url),
                 None => (false, &schema.notes.url),
             };
-            let mut finding = warning(
+            let finding = Finding::of_type(
                 &document.source,
                 entry.key.span,
-                &format!("{}/key-case", schema.title),
+                (rule::OF_TYPE_KEY_CASE, &schema.title),
                 format!("AWS writes this key as `{key}`, and so does the request"),
                 format!("write `{key}`"),
             )
             .of_key(key)
             .documented_at(Some(url));
-            if lenient {
-                finding.severity = Severity::Note;
-            }
-            findings.push(finding);
+            findings.push(match lenient {
+                true => finding.weighing(Severity::Note),
+                false => finding,
+            });
         }
         entries.insert(key, entry);
     }
@@ -351,10 +351,10 @@ fn spelled<'a>(
 }
 
 fn differs_by_case(document: &Document, first: &Entry, second: &Entry) -> Finding {
-    error(
+    Finding::at(
         &document.source,
         second.key.span,
-        "metadata/key-case",
+        rule::METADATA_KEY_CASE,
         format!(
             "`{}` and `{}` in line {} differ by case only, and AWS takes them for one key",
             second.key.value, first.key.value, first.key.span.start.line
@@ -374,10 +374,10 @@ fn size(checker: &Checker<'_>, sent: &Metadata, findings: &mut Vec<Finding>) {
         && bytes > limit
     {
         findings.push(
-            error(
+            Finding::of_type(
                 &checker.document.source,
                 checker.written.metadata_span,
-                &format!("{}/size", checker.schema.title),
+                (rule::OF_TYPE_SIZE, &checker.schema.title),
                 format!("the metadata is {bytes} bytes long; AWS Backup takes {limit}"),
                 "restore fewer items at once, or the directory that holds them",
             )

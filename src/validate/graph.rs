@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::diagnostic::{Finding, Severity, suggest};
-use crate::parse::{Document, error};
+use crate::diagnostic::{Finding, Rule, rule, suggest};
+use crate::parse::Document;
 use crate::render::{Instances, instance_name, split_instance};
 
 /// What a name in `needs` means.
@@ -39,12 +39,9 @@ pub(super) fn needs(document: &Document, instances: &Instances, findings: &mut V
     for (at, restore) in document.restores.iter().enumerate() {
         for (nth, written) in restore.needs.iter().enumerate() {
             let wrong = wrong(document, instances, &index, at, nth);
-            findings.extend(wrong.map(|(severity, rule, message, help)| {
-                Finding {
-                    severity,
-                    ..error(&document.source, written.span, rule, message, help)
-                }
-                .of_restore(&restore.name.value)
+            findings.extend(wrong.map(|(rule, message, help)| {
+                Finding::at(&document.source, written.span, rule, message, help)
+                    .of_restore(&restore.name.value)
             }));
         }
     }
@@ -58,7 +55,7 @@ fn wrong(
     index: &Index<'_>,
     at: usize,
     nth: usize,
-) -> Option<(Severity, &'static str, String, String)> {
+) -> Option<(&'static Rule, String, String)> {
     let restore = &document.restores[at];
     let name = restore.needs[nth].value.as_str();
     let remove = || "remove one of the two".to_owned();
@@ -73,16 +70,14 @@ fn wrong(
         };
         let others: Vec<&str> = others.into_iter().filter(is_other).collect();
         return Some((
-            Severity::Error,
-            "needs/unknown",
+            rule::NEEDS_UNKNOWN,
             format!("there is no restore `{name}`"),
             suggest(name, others),
         ));
     };
     if found.restore() == at {
         return Some((
-            Severity::Error,
-            "needs/itself",
+            rule::NEEDS_ITSELF,
             "a restore cannot wait for itself".to_owned(),
             "remove it from `needs`".to_owned(),
         ));
@@ -91,8 +86,7 @@ fn wrong(
         let base = &document.restores[of].name.value;
         if document.restores[of].for_each.is_none() {
             return Some((
-                Severity::Error,
-                "needs/unknown",
+                rule::NEEDS_UNKNOWN,
                 format!("`{base}` has no `for_each`, so there is one of it"),
                 format!("write `{base}`"),
             ));
@@ -103,8 +97,7 @@ fn wrong(
                 .map(|key| instance_name(base, key))
                 .collect();
             return Some((
-                Severity::Error,
-                "needs/unknown",
+                rule::NEEDS_UNKNOWN,
                 format!("`for_each` of `{base}` has no `{key}`"),
                 suggest(name, keys.iter().map(String::as_str)),
             ));
@@ -117,8 +110,7 @@ fn wrong(
     });
     before.then(|| {
         (
-            Severity::Warning,
-            "needs/twice",
+            rule::NEEDS_TWICE,
             format!("`{name}` is needed twice"),
             remove(),
         )
@@ -231,10 +223,10 @@ fn cycles(document: &Document, index: &Index<'_>, findings: &mut Vec<Finding>) {
                     .collect();
                 names.push(&document.restores[next].name.value);
                 findings.push(
-                    error(
+                    Finding::at(
                         &document.source,
                         closing.span,
-                        "needs/cycle",
+                        rule::NEEDS_CYCLE,
                         format!("these restores wait for one another: {}", names.join(" → ")),
                         "remove one of the needs, so that one of them can start",
                     )

@@ -3,6 +3,7 @@
 mod arn;
 mod check;
 mod coerce;
+mod described;
 mod draft;
 mod estimate;
 mod graph;
@@ -29,8 +30,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::diagnostic::{Finding, Severity, Spanned, suggest};
-use crate::parse::{Document, Restore, error, warning};
+use crate::diagnostic::{Finding, Severity, Spanned, rule, suggest};
+use crate::parse::{Document, Restore};
 use crate::render::{Instances, Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target};
 
 /// The metadata key that AWS Backup keeps with a job and that changes nothing about the restore; any UUID. `x-redrill.mark`
@@ -201,17 +202,17 @@ fn named_targets(document: &Document, findings: &mut Vec<Finding>) {
         }
         let names: Vec<&str> = target_names(document).collect();
         let finding = match &restore.target {
-            Some(name) => error(
+            Some(name) => Finding::at(
                 &document.source,
                 name.span,
-                "target/unknown",
+                rule::TARGET_UNKNOWN,
                 format!("there is no target `{}`", name.value),
                 suggest(&name.value, names),
             ),
-            None => error(
+            None => Finding::at(
                 &document.source,
                 restore.name.span,
-                "target/unnamed",
+                rule::TARGET_UNNAMED,
                 "the plan has several targets, and nothing says which of them this restore runs in",
                 format!(
                     "add `target: {}`, or give the plan a `target` of its own",
@@ -244,17 +245,17 @@ fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>
         };
         let known = rules.types();
         let finding = match known.clone().find(|k| k.eq_ignore_ascii_case(name)) {
-            Some(known) => error(
+            Some(known) => Finding::at(
                 source,
                 span,
-                "type/case",
+                rule::TYPE_CASE,
                 format!("AWS writes this type as `{known}`"),
                 format!("write `type: {known}`"),
             ),
-            None => warning(
+            None => Finding::at(
                 source,
                 span,
-                "type/unknown",
+                rule::TYPE_UNKNOWN,
                 format!("`{name}` is no resource type that redrill knows; {count}"),
                 match rules.meant(name) {
                     Some(meant) => format!("did you mean `{meant}`?"),
@@ -274,10 +275,10 @@ fn limits(document: &Document, findings: &mut Vec<Finding>) {
     let targets: Vec<&str> = target_names(document).collect();
     for name in document.limits.by_target.keys() {
         if !targets.contains(&name.as_str()) {
-            findings.push(warning(
+            findings.push(Finding::at(
                 &document.source,
                 place(name),
-                "limits/unused",
+                rule::LIMITS_UNUSED,
                 format!("`limits.by_target` names `{name}`, and there is no such target"),
                 suggest(name, targets.iter().copied()),
             ));
@@ -295,10 +296,10 @@ fn limits(document: &Document, findings: &mut Vec<Finding>) {
                 .iter()
                 .filter_map(|r| r.resource_type.as_ref().map(|t| t.value.as_str()))
                 .collect();
-            findings.push(warning(
+            findings.push(Finding::at(
                 &document.source,
                 span,
-                "limits/unused",
+                rule::LIMITS_UNUSED,
                 format!("`limits.by_type` names `{name}`, and no restore is of that type"),
                 suggest(name, types),
             ));

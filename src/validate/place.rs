@@ -10,8 +10,7 @@ use serde_json::{Map, Value};
 
 use super::arn::{is_account, is_region, split};
 use super::problem::Checker;
-use crate::diagnostic::{Finding, Severity};
-use crate::parse::{error, warning};
+use crate::diagnostic::{Finding, Rule, rule};
 use crate::render::Target;
 
 /// What has to fit.
@@ -149,8 +148,7 @@ pub(super) fn region_of_zone(zone: &str) -> Option<&str> {
 /// What speaks against a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Misfit {
-    pub(super) rule: &'static str,
-    pub(super) severity: Severity,
+    pub(super) rule: &'static Rule,
     pub(super) message: String,
     pub(super) help: String,
     pub(super) url: &'static str,
@@ -169,8 +167,7 @@ pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Op
         && arn.partition != home
     {
         return Some(Misfit {
-            rule: "place/partition",
-            severity: Severity::Error,
+            rule: rule::PLACE_PARTITION,
             message: format!(
                 "this ARN is of the partition `{}`, and {region} is in `{home}`: nothing of one is seen in another",
                 arn.partition
@@ -186,8 +183,7 @@ pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Op
         };
         return Some(match kind {
             Kind::KmsKey => Misfit {
-                rule: "place/key-region",
-                severity: Severity::Error,
+                rule: rule::PLACE_KEY_REGION,
                 message: format!(
                     "this KMS key is of {}{whose}, and the restore runs in {region}: a key is there in its own Region only",
                     arn.region
@@ -198,8 +194,7 @@ pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Op
                 url: "https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ec2.html",
             },
             _ => Misfit {
-                rule: "place/region",
-                severity: Severity::Warning,
+                rule: rule::PLACE_REGION,
                 message: format!(
                     "this ARN is of {}{whose}, and the restore runs in {region}",
                     arn.region
@@ -214,8 +209,7 @@ pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Op
     }
     Some(match kind {
         Kind::Role => Misfit {
-            rule: "place/role-account",
-            severity: Severity::Warning,
+            rule: rule::PLACE_ROLE_ACCOUNT,
             message: format!(
                 "this role is of the account {}, and the restore runs in {account}: a role can be passed in its own account only",
                 arn.account
@@ -224,8 +218,7 @@ pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Op
             url: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
         },
         Kind::KmsKey => Misfit {
-            rule: "place/key-account",
-            severity: Severity::Note,
+            rule: rule::PLACE_KEY_ACCOUNT,
             message: format!(
                 "this KMS key is of the account {}; the restore, in {account}, can use it only where the key's policy allows that",
                 arn.account
@@ -236,8 +229,7 @@ pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Op
             url: "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html",
         },
         _ => Misfit {
-            rule: "place/account",
-            severity: Severity::Note,
+            rule: rule::PLACE_ACCOUNT,
             message: format!(
                 "this ARN is of the account {}, and the restore runs in {account}",
                 arn.account
@@ -254,8 +246,7 @@ fn zone(value: &str, region: &str) -> Option<Misfit> {
         return None;
     }
     Some(Misfit {
-        rule: "place/zone",
-        severity: Severity::Error,
+        rule: rule::PLACE_ZONE,
         message: format!(
             "`{value}` is an Availability Zone of {of}, and the restore runs in {region}: the job fails"
         ),
@@ -292,17 +283,11 @@ pub(super) fn check(
 }
 
 fn told(checker: &Checker<'_>, place: &Place, segments: &[String], misfit: Misfit) -> Finding {
-    let make = match misfit.severity {
-        Severity::Error => error,
-        Severity::Warning | Severity::Note => warning,
-    };
     let source = &checker.document.source;
     let span = checker.value_span(segments);
-    let mut finding = make(source, span, misfit.rule, misfit.message, misfit.help)
+    Finding::at(source, span, misfit.rule, misfit.message, misfit.help)
         .of_key(&place.key)
-        .documented_at(Some(misfit.url));
-    finding.severity = misfit.severity;
-    finding
+        .documented_at(Some(misfit.url))
 }
 
 /// The walk to the values of one place.
@@ -374,7 +359,7 @@ impl Found<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, misfit, partition, region_of_zone};
+    use super::{Kind, misfit, partition, region_of_zone, rule};
 
     #[test]
     fn zones_of_every_partition_lead_to_their_region() {
@@ -431,18 +416,18 @@ mod tests {
         assert_eq!(rule(Kind::KmsKey, &key("us-west-2:123456789012")), None);
         assert_eq!(
             rule(Kind::KmsKey, &key("us-east-1:123456789012")),
-            Some("place/key-region")
+            Some(rule::PLACE_KEY_REGION)
         );
         assert_eq!(
             rule(Kind::KmsKey, &key("us-west-2:111122223333")),
-            Some("place/key-account")
+            Some(rule::PLACE_KEY_ACCOUNT)
         );
         assert_eq!(rule(Kind::KmsKey, "alias/dr"), None);
         let role = "arn:aws-us-gov:iam::123456789012:role/a";
-        assert_eq!(rule(Kind::Role, role), Some("place/partition"));
+        assert_eq!(rule(Kind::Role, role), Some(rule::PLACE_PARTITION));
         let role = "arn:aws:iam::111122223333:role/a";
-        assert_eq!(rule(Kind::Role, role), Some("place/role-account"));
-        assert_eq!(rule(Kind::Zone, "us-east-1a"), Some("place/zone"));
+        assert_eq!(rule(Kind::Role, role), Some(rule::PLACE_ROLE_ACCOUNT));
+        assert_eq!(rule(Kind::Zone, "us-east-1a"), Some(rule::PLACE_ZONE));
         assert_eq!(rule(Kind::Zone, "us-west-2-lax-1a"), None);
         // Of a target that is not known yet, nothing is said.
         assert_eq!(misfit(Kind::Zone, "us-east-1a", "", ""), None);

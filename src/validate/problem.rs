@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::rules::{Level, Note, Schema, note};
 use super::slips::{self, Slip};
 use super::wording::{example, expected};
-use crate::diagnostic::{Finding, Severity, Span, suggest};
-use crate::parse::{Document, Entry, Kind, Node, Point, Restore, error, warning};
+use crate::diagnostic::{Finding, Severity, Span, rule, suggest};
+use crate::parse::{Document, Entry, Kind, Node, Point, Restore};
 use crate::render::wire;
 
 /// One restore's metadata beside the rules of its type.
@@ -81,7 +81,7 @@ impl Checker<'_> {
         let span = named_at.map_or_else(|| self.span(&note, &segments), Point::span);
         let url = note.url.as_deref().unwrap_or(&self.schema.notes.url);
         if let (Some(slip), None, Some(key)) = (self.slip(problem, &place), &note.rule, &key) {
-            let mut finding = error(
+            let finding = Finding::at(
                 &self.document.source,
                 span,
                 slip.rule,
@@ -90,15 +90,13 @@ impl Checker<'_> {
             )
             .of_key(key)
             .documented_at(Some(note.url.as_deref().unwrap_or(slips::LISTS)));
-            finding.severity = severity(note.severity);
-            findings.push(finding);
+            findings.push(finding.weighing(note.severity()));
             return;
         }
-        let rule = match (&note.rule, &key) {
-            (Some(rule), _) => rule.clone(),
-            (None, Some(key)) => format!("{}/{key}", self.schema.title),
-            (None, None) => format!("{}/metadata", self.schema.title),
-        };
+        let rule = note.rule.clone().unwrap_or_else(|| {
+            let key = key.as_deref().unwrap_or("metadata");
+            format!("{}/{key}", self.schema.title)
+        });
         let words = match &note.message {
             Some(words) => words.clone(),
             None => self.message(problem, &note, missing.as_deref(), top.as_deref(), &place),
@@ -111,9 +109,9 @@ impl Checker<'_> {
             _ => words,
         };
         let help = self.help(&note, key.as_deref(), missing.as_deref(), &place);
+        let rule = (rule, note.severity());
         let mut finding =
-            error(&self.document.source, span, &rule, words, help).documented_at(Some(url));
-        finding.severity = severity(note.severity);
+            Finding::by(&self.document.source, span, rule, words, help).documented_at(Some(url));
         finding.key = key;
         findings.push(finding);
     }
@@ -129,10 +127,10 @@ impl Checker<'_> {
             ),
             None => "remove it, or write a value".to_owned(),
         };
-        let finding = warning(
+        let finding = Finding::at(
             &self.document.source,
             self.value_span(segments),
-            "metadata/empty",
+            rule::METADATA_EMPTY,
             "this is empty, which counts as not given",
             help,
         );
@@ -163,7 +161,6 @@ impl Checker<'_> {
             .get(key)
             .map_or(self.written.metadata_span, |e| e.key.span);
         let what = format!("`{key}` is no metadata key of {}", self.schema.title);
-        let rule = format!("{}/unknown-key", self.schema.title);
         let folded = key.to_lowercase();
         let help = match (
             self.schema.instead.get(&folded),
@@ -176,19 +173,19 @@ impl Checker<'_> {
         let why = note
             .message
             .unwrap_or_else(|| "AWS's page does not list it".to_owned());
-        let mut finding = warning(
+        let finding = Finding::of_type(
             &self.document.source,
             span,
-            &rule,
+            (rule::OF_TYPE_UNKNOWN_KEY, &self.schema.title),
             format!("{what}; {why}"),
             help,
         )
         .of_key(key)
         .documented_at(Some(note.url.as_deref().unwrap_or(&self.schema.notes.url)));
-        if note.severity == Some(Level::Error) {
-            finding.severity = Severity::Error;
+        match note.severity {
+            Some(Level::Error) => finding.weighing(Severity::Error),
+            _ => finding,
         }
-        finding
     }
 
     /// The keys that a request may hold, to choose from.
@@ -214,11 +211,11 @@ impl Checker<'_> {
             .map(String::as_str)
             .collect();
         let note = note(&self.schema.text, place);
-        warning(
+        Finding::of_type(
             &self.document.source,
             self.member(key, segments)
                 .unwrap_or_else(|| self.span(&note, segments)),
-            &format!("{}/unknown-member", self.schema.title),
+            (rule::OF_TYPE_UNKNOWN_MEMBER, &self.schema.title),
             format!("`{key}` is nothing that `{top}` has; no page of AWS lists it"),
             suggest(key, known),
         )
@@ -326,13 +323,6 @@ pub(super) fn is_nothing(value: &Value) -> bool {
 /// Whether a place of a schema is in a rule, and not in what a key may be.
 fn is_rule(path: &str) -> bool {
     path.starts_with("/allOf/")
-}
-
-fn severity(level: Option<Level>) -> Severity {
-    match level {
-        Some(Level::Warning) => Severity::Warning,
-        Some(Level::Error) | None => Severity::Error,
-    }
 }
 
 /// The first example on the way up from a place of the schema.

@@ -7,8 +7,8 @@
 use serde_json::Value;
 
 use super::Text;
-use crate::diagnostic::{Finding, Severity, Spanned};
-use crate::parse::{Restore, error};
+use crate::diagnostic::{Finding, Severity, Spanned, rule};
+use crate::parse::Restore;
 use crate::render::{Rendered, Target};
 
 /// Keys that name what was backed up and have no effect, as the pages that `schemas/` cites for each say.
@@ -89,10 +89,10 @@ pub(super) fn check(
         }
         if let Some(by) = protect.iter().find(|by| is_in(&by.value, value, place)) {
             findings.push(
-                error(
+                Finding::at(
                     source,
                     of_plan.value.span,
-                    "protect/written",
+                    rule::PROTECT_WRITTEN,
                     format!("this is protected: `protect` has `{}`", by.value),
                     "write to something else; or take it off `protect`, if it is meant",
                 )
@@ -107,10 +107,10 @@ pub(super) fn entries(protect: &[Spanned<String>], source: &Text, findings: &mut
     for entry in protect {
         let is_bare = entry.value.chars().all(|c| matches!(c, '*' | ':' | '/'));
         if entry.value.trim().is_empty() || is_bare {
-            findings.push(error(
+            findings.push(Finding::at(
                 source,
                 entry.span,
-                "protect/everything",
+                rule::PROTECT_EVERYTHING,
                 format!("`{}` protects everything there is", entry.value),
                 "write an ARN, an id, or a pattern such as `prod-*`",
             ));
@@ -118,11 +118,12 @@ pub(super) fn entries(protect: &[Spanned<String>], source: &Text, findings: &mut
             let message =
                 format!("`{what}` means itself here, so that this protects next to nothing");
             let help = "of patterns there is `*` alone, which is any text: `prod-*`, `arn:aws:rds:*:*:cluster:prod-*`";
-            let mut finding = error(source, entry.span, "protect/pattern", message, help);
-            if !is_sure {
-                finding.severity = Severity::Warning;
-            }
-            findings.push(finding);
+            let severity = match is_sure {
+                true => Severity::Error,
+                false => Severity::Warning,
+            };
+            let finding = Finding::at(source, entry.span, rule::PROTECT_PATTERN, message, help);
+            findings.push(finding.weighing(severity));
         }
     }
 }

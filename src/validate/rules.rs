@@ -152,8 +152,7 @@ pub(super) struct Note {
     /// What the value should have been.
     pub(super) expected: Option<String>,
     /// The sentence of a page, or the recorded refusal, that an error stands on; read by people and by a test.
-    #[serde(default, rename = "evidence")]
-    _evidence: Option<String>,
+    pub(super) evidence: Option<String>,
     /// Whether the rule is about the key itself, so that an empty value does not count as none.
     #[serde(default, rename = "even_empty")]
     _even_empty: bool,

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
+use crate::diagnostic::{Rule, rule};
+
 /// The page that says how lists are written, for every type.
 pub(super) const LISTS: &str =
     "https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-metadata.html";
 
 /// A slip, and the line to write instead.
 pub(super) struct Slip {
-    pub(super) rule: &'static str,
+    pub(super) rule: &'static Rule,
     pub(super) message: String,
     pub(super) instead: String,
     pub(super) because: String,
@@ -27,7 +29,7 @@ pub(super) fn of(schema: &Value, text: &str) -> Option<Slip> {
             Ok(_) => return None,
         };
         return Some(Slip {
-            rule: "metadata/broken-json",
+            rule: rule::METADATA_BROKEN_JSON,
             message: format!("`{}` begins like JSON and is none: {why}", cut(text)),
             instead: written(&example_of(schema)),
             because: "; redrill writes the JSON".to_owned(),
@@ -45,9 +47,9 @@ pub(super) fn of(schema: &Value, text: &str) -> Option<Slip> {
     let json = Value::Array(list);
     let because = format!("; redrill sends `{json}`, the string that AWS wants");
     let (rule, what) = if items.len() > 1 {
-        ("metadata/comma-list", "is one text with commas in it")
+        (rule::METADATA_COMMA_LIST, "is one text with commas in it")
     } else {
-        ("metadata/bare-item", "is a single text")
+        (rule::METADATA_BARE_ITEM, "is a single text")
     };
     Some(Slip {
         rule,
@@ -117,15 +119,20 @@ fn cut(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{of, written};
+    use super::{of, rule, written};
 
     #[test]
     fn a_slip_comes_with_the_line_to_write() {
         for (schema, text, rule, instead) in [
-            ("array", "sg-1, sg-2", "metadata/comma-list", "[sg-1, sg-2]"),
-            ("array", "sg-1", "metadata/bare-item", "[sg-1]"),
-            ("array", "[\"sg-1\"", "metadata/broken-json", "[]"),
-            ("object", "{a:1}", "metadata/broken-json", "{  }"),
+            (
+                "array",
+                "sg-1, sg-2",
+                rule::METADATA_COMMA_LIST,
+                "[sg-1, sg-2]",
+            ),
+            ("array", "sg-1", rule::METADATA_BARE_ITEM, "[sg-1]"),
+            ("array", "[\"sg-1\"", rule::METADATA_BROKEN_JSON, "[]"),
+            ("object", "{a:1}", rule::METADATA_BROKEN_JSON, "{  }"),
         ] {
             let slip = of(&json!({"type": schema}), text).unwrap();
             assert_eq!(

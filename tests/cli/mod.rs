@@ -10,6 +10,7 @@ mod over;
 mod points;
 mod profiles;
 mod question;
+mod rules;
 mod secrets;
 mod selectors;
 mod shared;

@@ -11,6 +11,7 @@ mod marks;
 mod minimum;
 mod places;
 mod plans;
+mod registry;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

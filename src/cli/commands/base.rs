@@ -11,7 +11,7 @@ use crate::cli::arguments::{DryRun, InputOptions};
 use crate::cli::exit::Failure;
 use crate::cli::git::Revision;
 use crate::cli::tree::Tree;
-use crate::diagnostic::{Finding, Severity};
+use crate::diagnostic::{Finding, Severity, rule};
 use crate::diff::{Entry, Sources, Subject};
 use crate::execute::{Clock, Event, Recorded, SystemClock};
 use crate::inventory;
@@ -137,7 +137,7 @@ impl Context<'_> {
         let front = pipeline::read(&source, &options.run_id, &inputs, &self.rules);
         // A variable that is new is given, and was not declared then.
         let mut findings = front.findings;
-        findings.retain(|finding| finding.rule != "vars/undeclared");
+        findings.retain(|finding| !finding.is(rule::VARS_UNDECLARED));
         let Some(planner) = front.planner else {
             return Ok(Base::empty(invalid(&findings)));
         };

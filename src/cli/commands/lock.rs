@@ -11,10 +11,10 @@ use crate::cli::arguments::{InputOptions, Lock as Arguments};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::tree::Tree;
 use crate::cli::writing::{Kind, Output};
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Finding, rule};
 use crate::diff::{Sources, lock};
 use crate::execute::{Clock, SystemClock};
-use crate::parse::{error, lock_file};
+use crate::parse::lock_file;
 use crate::pipeline;
 use crate::plan::Plan;
 use crate::render::{Known, Lock, Resolved, locked};
@@ -50,7 +50,7 @@ pub(super) async fn lock(
     if let Anew::All = anew {
         // A file that is broken is mended by being written anew; one of a later redrill is not written over.
         old = None;
-        of_file.retain(|finding| finding.rule == "lock/newer");
+        of_file.retain(|finding| finding.is(rule::LOCK_NEWER));
     }
     findings.extend(of_file);
     let mut known = Known::default();
@@ -156,10 +156,10 @@ fn read(
     };
     let plan = &loaded.planner.document().plan.value;
     if file.plan.value != *plan {
-        findings.push(error(
+        findings.push(Finding::at(
             &file.source,
             file.plan.span,
-            "lock/plan",
+            rule::LOCK_PLAN,
             format!(
                 "this is the lock of the plan `{}`, not of `{plan}`",
                 file.plan.value

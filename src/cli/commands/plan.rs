@@ -62,13 +62,13 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let plan = context
         .requests(&loaded, &mut known, &world, &asked)
         .await?;
-    let mut found = Programs::beside(&arguments.plan, context.environment.path.as_deref())
+    let found = Programs::beside(&arguments.plan, context.environment.path.as_deref())
         .of_plan(&loaded.planner, &known);
-    for finding in &mut found {
-        // It would be refused by `run`, here or elsewhere; a preview is not held up.
-        finding.severity = Severity::Warning;
-    }
-    context.show(&loaded, found);
+    // It would be refused by `run`, here or elsewhere; a preview is not held up.
+    let found = found
+        .into_iter()
+        .map(|finding| finding.weighing(Severity::Warning));
+    context.show(&loaded, found.collect());
     let wanted = Wanted {
         only: chosen(&loaded.planner, &arguments.only.only)?,
         retry_failed: arguments.retry_failed,

@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::Loaded;
-use crate::diagnostic::{Finding, Severity};
+use crate::diagnostic::{Finding, Severity, rule};
 use crate::diff::{Action, Check as Is, Checked, Diff, Observed, Stage};
-use crate::parse::{Check, Kind, error};
+use crate::parse::{Check, Kind};
 use crate::plan::{Plan, Planner};
 use crate::process::{Obstacle, obstacle};
 use crate::render::Known;
@@ -90,9 +90,10 @@ impl<'a> Programs<'a> {
                 && !past.is_some_and(|past| matches!(past.stage, Stage::Completed { .. }))
         };
         if diff.count(Action::Start) == 0 && diff.changes.iter().any(follows) {
-            for finding in &mut findings {
-                finding.severity = Severity::Warning;
-            }
+            let warnings = findings.into_iter();
+            findings = warnings
+                .map(|finding| finding.weighing(Severity::Warning))
+                .collect();
         }
         planner.once(findings)
     }
@@ -129,7 +130,7 @@ impl<'a> Programs<'a> {
             .entry(program.clone())
             .or_insert_with(|| obstacle(folder, *search, &program));
         let obstacle = found.as_ref()?;
-        let mut finding = error(
+        let mut finding = Finding::at(
             &planner.document().source,
             node.span,
             obstacle.rule,
@@ -137,9 +138,10 @@ impl<'a> Programs<'a> {
             obstacle.help.clone(),
         );
         let is_beside = program.contains('/') && !program.starts_with('/');
-        let is_of_plan = is_beside && is_written && obstacle.rule != "checks/folder";
-        if !is_now && !(is_of_plan && (obstacle.in_file || obstacle.rule == "checks/not-found")) {
-            finding.severity = Severity::Warning;
+        let is_of_plan = is_beside && is_written && obstacle.rule != rule::CHECKS_FOLDER;
+        if !is_now && !(is_of_plan && (obstacle.in_file || obstacle.rule == rule::CHECKS_NOT_FOUND))
+        {
+            finding = finding.weighing(Severity::Warning);
         }
         if let Some(at) = restore {
             let name = &planner.instances().all()[at].name;

@@ -8,10 +8,9 @@ use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::tree::Tree;
-use crate::diagnostic::{Finding, Findings, Severity, github, json, sarif};
+use crate::diagnostic::{Finding, Findings, Severity, github, json, rule, sarif};
 use crate::execute::{Clock, SystemClock};
 use crate::inventory::Recorded;
-use crate::parse::error;
 use crate::pipeline;
 use crate::plan::Planner;
 use crate::render::{Known, Lock};
@@ -89,7 +88,7 @@ fn report(
                 .iter()
                 .map(|path| path.to_string_lossy().into_owned())
                 .collect();
-            sarif(&findings, &files).map_err(no_json)?
+            sarif(&findings, &files, |id| context.rules.described(id)).map_err(no_json)?
         }
         FindingsFormat::Human => {
             context.output.findings_as_result(&findings)?;
@@ -157,15 +156,13 @@ async fn check(
 
 fn unchecked(planner: &Planner) -> Finding {
     let document = planner.document();
-    let mut finding = error(
+    Finding::at(
         &document.source,
         document.plan.span,
-        "source/unchecked",
+        rule::SOURCE_UNCHECKED,
         "what templates make of `source` was not checked: the recovery points are not at hand",
         "give an inventory with --inventory, or use `redrill plan`, which asks AWS",
-    );
-    finding.severity = Severity::Note;
-    finding
+    )
 }
 
 fn summary(name: &str, restores: usize, findings: &[Finding]) -> String {

@@ -4,8 +4,7 @@ use jiff::Timestamp;
 
 use super::super::{ApiError, Asked, RecoveryPoint, Shelves, Sources, select};
 use super::{Entry, about, expires_soon};
-use crate::diagnostic::{Finding, Severity};
-use crate::parse::{error, warning};
+use crate::diagnostic::{Finding, rule};
 use crate::render::{Lock, Pick, Selector, VaultName};
 
 /// Looks whether the locked recovery points are still there, with as few calls as there are pages or points.
@@ -73,8 +72,7 @@ async fn look_in<R: Sources>(
             findings.push(about(
                 lock,
                 locked.point_span,
-                error,
-                "gone",
+                rule::LOCK_GONE,
                 name,
                 format!(
                     "the locked recovery point {gone}: {}",
@@ -126,8 +124,7 @@ fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Vec<Finding
         about(
             lock,
             entry.locked.point_span,
-            warning,
-            "newer",
+            rule::LOCK_NEWER,
             name,
             format!(
                 "{by}, it is {}{}; a newer recovery point exists: {}{}",
@@ -143,10 +140,10 @@ fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Vec<Finding
     };
     let mut findings: Vec<Finding> = newer.into_iter().take(SHOWN).map(say).collect();
     if left > 0 {
-        findings.push(warning(
+        findings.push(Finding::at(
             &lock.source,
             lock.start(),
-            "lock/newer",
+            rule::LOCK_NEWER,
             format!("newer recovery points exist of {left} more restores of this lock file"),
             "run `redrill lock --update`, or use --no-lock, to restore the newer ones",
         ));
@@ -156,16 +153,13 @@ fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Vec<Finding
 
 /// That AWS does not list what a selector would choose from.
 fn not_looked(lock: &Lock, entry: &Entry<'_>, refusal: &ApiError) -> Finding {
-    let mut finding = about(
+    about(
         lock,
         entry.locked.point_span,
-        warning,
-        "unchecked",
+        rule::LOCK_UNCHECKED,
         &entry.name,
         format!("whether a newer recovery point exists was not looked up: {refusal}"),
         "use credentials that may list recovery points, or give an inventory with --inventory"
             .to_owned(),
-    );
-    finding.severity = Severity::Note;
-    finding
+    )
 }
