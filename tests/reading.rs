@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
-use redrill::aws::{Aws, Reads, Settings};
-use redrill::diff::{PointQuery, RecoveryPoint, Sources, all_points, all_vaults};
+use redrill::aws::{Aws, Reads, Settings, Writes};
+use redrill::diff::{PointQuery, Reader, RecoveryPoint, Sources, all_points, all_vaults};
+use redrill::execute::Writer;
 use redrill::inventory::Recorded;
+use redrill::plan::Request;
 use redrill::render::VaultName;
-use redrill_emulator::{Inventory, Options};
+use redrill_emulator::{Fault, FaultKind, Faults, Inventory, Operation, Options};
 
 use crate::support::{at_once, emulator};
 
@@ -154,4 +156,39 @@ async fn a_file_answers_as_aws_does_page_by_page() {
         .await
         .unwrap_err();
     emulator.shutdown().await;
+}
+
+/// What AWS answers, and nobody can read, is said with its operation and its field, and is nobody's proxy.
+#[tokio::test]
+async fn issue_14_g_an_answer_that_cannot_be_read() {
+    let fault = Fault::new(Operation::DescribeRestoreJob, FaultKind::PercentNumber);
+    let emulator = emulator(Options {
+        faults: Faults(vec![fault]),
+        ..at_once()
+    })
+    .await;
+    let aws = Aws::<Writes>::connect(&Settings {
+        account: ACCOUNT.to_owned(),
+        region: REGION.to_owned(),
+        endpoint_url: Some(emulator.url()),
+        without_credentials: true,
+        ..Settings::default()
+    })
+    .await
+    .unwrap();
+    let request = Request {
+        recovery_point_arn: format!("arn:aws:ec2:{REGION}::image/ami-0abc"),
+        resource_type: "EC2".to_owned(),
+        idempotency_token: Some("t1".to_owned()),
+        ..Request::default()
+    };
+    let job = aws.start(&request).await.unwrap();
+    let error = aws.job(&job).await.unwrap_err().to_string();
+    assert!(error.contains("DescribeRestoreJob"), "{error}");
+    assert!(
+        error.contains("could not be read at `PercentDone`"),
+        "{error}"
+    );
+    assert!(error.contains("the request id "), "{error}");
+    assert!(!error.contains("proxy"), "{error}");
 }

@@ -10,6 +10,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_backup::config::http::HttpResponse;
 use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_backup::operation::RequestId;
+use serde_json::Value;
 
 use super::bounds;
 use crate::diff::{ApiError, Fault};
@@ -87,6 +88,10 @@ where
                     None,
                     format!("HTTP {status} in a form that is not AWS's: {said}; {BETWEEN}"),
                 ),
+                None if has_id && is_done(context.raw()) => {
+                    let said = unreadable(context.raw(), context.err());
+                    (Fault::Service, None, said)
+                }
                 None => (
                     fault,
                     None,
@@ -115,6 +120,82 @@ where
         code,
         message,
     }
+}
+
+/// Whether an answer says in AWS's form that the request is done, whatever it holds.
+fn is_done(answer: &HttpResponse) -> bool {
+    let is_json = |body| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    answer.status().is_success() && answer.body().bytes().is_some_and(is_json)
+}
+
+/// What to say of an answer that is AWS's, and not as its API says: nothing on the way has spoilt it.
+fn unreadable(answer: &HttpResponse, error: &(dyn Error + 'static)) -> String {
+    // What the SDK says of it, without the layers around.
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let why = bounds::message(innermost);
+    let body = answer.body().bytes().unwrap_or_default();
+    let field = field_at(body, &why).or_else(|| misfit(body, &why));
+    let place = field.map_or(String::new(), |field| format!(" at `{field}`"));
+    let id = answer.headers().request_id().unwrap_or_default();
+    format!(
+        "AWS's answer could not be read{place} ({why}); what was asked for is done: look at it with the AWS CLI, and use a \
+         newer redrill, or report this with the request id {id}"
+    )
+}
+
+/// The member of a JSON text that the SDK was reading where it says that it stopped: `Error at offset 17: …`.
+fn field_at(body: &[u8], why: &str) -> Option<String> {
+    let (_, offset) = why.split_once("offset ")?;
+    let digits = offset.find(|c: char| !c.is_ascii_digit())?;
+    let read = body.get(..offset[..digits].parse().ok()?)?;
+    let read = String::from_utf8_lossy(read);
+    let is_name = |name: &&str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    // A colon within a text has no quoted name before it.
+    let mut names = read.rmatch_indices(':').filter_map(|(at, _)| {
+        let before = read[..at].trim_end().strip_suffix('"')?;
+        before.rsplit_once('"').map(|(_, name)| name)
+    });
+    names.find(is_name).map(str::to_owned)
+}
+
+/// The member that has a value of another kind than the SDK expects of it: of a value that is well-formed the SDK does not
+/// say where it stands.
+fn misfit(body: &[u8], why: &str) -> Option<String> {
+    let fits = |name: &str, value: &Value| {
+        let is_text = !["Date", "Bytes", "Minutes", "Time", "Count", "Days", "At"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        let is_flag = name.starts_with("Is") || name == "Locked";
+        match value {
+            Value::String(_) => is_text && !is_flag,
+            Value::Bool(_) => is_flag,
+            Value::Number(_) => !is_text || name.starts_with("Number"),
+            Value::Null | Value::Array(_) | Value::Object(_) => true,
+        }
+    };
+    if !why.contains("expected Value") {
+        return None;
+    }
+    let mut left = vec![serde_json::from_slice::<Value>(body).ok()?];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(members) => {
+                let wrong = members.iter().find(|(name, value)| !fits(name, value));
+                if let Some((name, _)) = wrong {
+                    return Some(name.clone());
+                }
+                left.extend(members.into_iter().map(|(_, value)| value));
+            }
+            Value::Array(items) => left.extend(items),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Whether a refusal is one that AWS Backup's model has, or that AWS documents for every service
@@ -194,6 +275,71 @@ fn credentials(error: &(dyn Error + 'static)) -> Option<(Fault, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn issue_14_g_an_answer_that_cannot_be_read_names_its_field() {
+        use aws_sdk_backup::operation::describe_restore_job::DescribeRestoreJobError;
+        use aws_smithy_types::body::SdkBody;
+
+        let body = r#"{"RestoreJobId":"a:b","Status":"RUNNING","PercentDone":50}"#;
+        let offset = body.find("50").unwrap();
+        let answer = |id: Option<&'static str>| {
+            let mut answer = HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body));
+            if let Some(id) = id {
+                answer.headers_mut().insert("x-amzn-requestid", id);
+            }
+            let why = format!("Error at offset {offset}: expected a string");
+            let error = DescribeRestoreJobError::unhandled(why);
+            classify(
+                "DescribeRestoreJob",
+                &SdkError::service_error(error, answer),
+            )
+        };
+        let error = answer(Some("r-1"));
+        assert_eq!(
+            (error.fault, error.operation),
+            (Fault::Service, "DescribeRestoreJob")
+        );
+        let told = "AWS's answer could not be read at `PercentDone` (Error at offset";
+        assert!(error.message.contains(told), "{}", error.message);
+        assert!(
+            error.message.ends_with("with the request id r-1"),
+            "{}",
+            error.message
+        );
+        assert!(!error.message.contains("proxy"), "{}", error.message);
+        // Without AWS's request id nobody knows who has answered.
+        let error = answer(None);
+        assert!(
+            error.message.contains("such as a proxy"),
+            "{}",
+            error.message
+        );
+    }
+
+    #[test]
+    fn issue_14_g_fields_by_their_kind() {
+        let body = br#"{"NextToken":null,"RestoreJobs":[{"IsParent":false,"CreationDate":1.5E9,"PercentDone":0}]}"#;
+        let why = "failed to parse JSON: expected ValueString or ValueNull";
+        assert_eq!(misfit(body, why).as_deref(), Some("PercentDone"));
+        let body = br#"{"CreationDate":"today","Status":"RUNNING"}"#;
+        let why = "failed to parse JSON: expected ValueNumber, ValueString, or ValueNull";
+        assert_eq!(misfit(body, why).as_deref(), Some("CreationDate"));
+        assert_eq!(misfit(br#"{"Status":"RUNNING"}"#, why), None);
+        assert_eq!(misfit(body, "no"), None);
+    }
+
+    #[test]
+    fn issue_14_g_fields_by_where_the_sdk_stopped() {
+        let body = br#"{"RestoreJobs":[{"A":"x\":y"},{"PercentDone" : 1}]}"#;
+        let text = std::str::from_utf8(body).unwrap();
+        let at = |offset: usize| field_at(body, &format!("Error at offset {offset}: no"));
+        assert_eq!(at(text.find("1}").unwrap()).as_deref(), Some("PercentDone"));
+        assert_eq!(at(text.find("y\"").unwrap()).as_deref(), Some("A"));
+        assert_eq!(at(0), None);
+        assert_eq!(at(9999), None);
+        assert_eq!(field_at(body, "no offset"), None);
+    }
 
     /// Reliability R1.1: a refusal of StartRestoreJob is AWS Backup's.
     #[test]

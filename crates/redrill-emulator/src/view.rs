@@ -46,7 +46,10 @@ impl Job {
             JobStatus::Completed => "100.00%",
             _ => "0.00%",
         };
-        text(out, Some(percent).filter(|_| !sparse));
+        match fault {
+            Some(FaultKind::PercentNumber) => member(out, b"0"),
+            _ => text(out, Some(percent).filter(|_| !sparse)),
+        }
         member(out, b",\"BackupSizeInBytes\":");
         match status {
             _ if sparse => member(out, b"null"),

@@ -327,6 +327,12 @@ async fn provoke(name: &str) {
             let next = request(&emulator, &line, "").await;
             assert_eq!(next.json()["Message"], "Invalid NextToken.");
         }
+        "percent-number" => {
+            let emulator = with(name).await;
+            start_job(&emulator).await.unwrap();
+            let list = request(&emulator, "GET /restore-jobs", "").await;
+            assert_eq!(list.json()["RestoreJobs"][0]["PercentDone"], 0);
+        }
         "unknown-status" | "sparse" => {
             let emulator = with(name).await;
             start_job(&emulator).await.unwrap();

@@ -88,6 +88,8 @@ pub enum FaultKind {
     UnknownStatus,
     /// To an answer about jobs: CreatedResourceArn, PercentDone and sizes are absent.
     Sparse,
+    /// To an answer about jobs: PercentDone is a number, as it is in the events that AWS sends.
+    PercentNumber,
 }
 
 /// A named error: status, code, message, and who says so.
@@ -235,6 +237,7 @@ impl FaultKind {
             "lost-page",
             "unknown-status",
             "sparse",
+            "percent-number",
         ];
         let errors = ERRORS.iter().map(|(name, ..)| *name);
         others.into_iter().chain(errors).collect()
@@ -336,6 +339,7 @@ impl FaultKind {
             "lost-page" => FaultKind::LostPage,
             "unknown-status" => FaultKind::UnknownStatus,
             "sparse" => FaultKind::Sparse,
+            "percent-number" => FaultKind::PercentNumber,
             name => FaultKind::named(name).ok_or_else(|| {
                 let names = FaultKind::names();
                 format!("there is no fault {name:?}; there are {}", names.join(", "))
