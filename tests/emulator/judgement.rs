@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::*;
 
-const ROLE: &str = "arn:aws:iam::123456789012:role/restore";
+pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/restore";
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
@@ -28,15 +28,55 @@ struct Case {
     role: Option<String>,
     #[serde(default)]
     copy_tags: bool,
+    asked: Option<String>,
     refusal: Option<String>,
+    near: Option<Near>,
     expect: Expect,
     message: Option<String>,
     source: Option<String>,
 }
 
+/// What makes another request of a case, that is accepted.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Near {
+    #[serde(default)]
+    metadata: BTreeMap<String, Option<String>>,
+    recovery_point: Option<String>,
+    status: Option<String>,
+    role: Option<String>,
+    copy_tags: Option<bool>,
+    asked: Option<String>,
+}
+
+impl Case {
+    /// The nearby request that is accepted: where what lies around is why, without that.
+    fn nearby(&self) -> Option<Case> {
+        let near = match &self.near {
+            None if self.surroundings.is_empty() => return None,
+            None => Near::default(),
+            Some(near) => near.clone(),
+        };
+        let mut other = self.clone();
+        other.surroundings.clear();
+        for (key, value) in near.metadata {
+            match value {
+                None => other.metadata.remove(&key),
+                Some(value) => other.metadata.insert(key, value),
+            };
+        }
+        other.recovery_point = near.recovery_point.unwrap_or(other.recovery_point);
+        other.copy_tags = near.copy_tags.unwrap_or(other.copy_tags);
+        other.status = near.status.or(other.status);
+        other.role = near.role.or(other.role);
+        other.asked = near.asked.or(other.asked);
+        Some(other)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Expect {
+pub(super) enum Expect {
     Accepted,
     Refused,
     Fails,
@@ -89,12 +129,13 @@ async fn judge(case: &Case) -> (Expect, Option<String>) {
         .recovery_point_arn(&case.recovery_point)
         .set_metadata(Some(case.metadata.clone().into_iter().collect()))
         .copy_source_tags_to_restored_resource(case.copy_tags)
+        .set_resource_type(case.asked.clone())
         .iam_role_arn(case.role.as_deref().unwrap_or(ROLE));
     ended(&emulator, request.send().await)
 }
 
 /// What becomes of the request, and what is said of it.
-fn ended<T, E, R>(
+pub(super) fn ended<T, E, R>(
     emulator: &Emulator,
     answer: Result<T, aws_sdk_backup::error::SdkError<E, R>>,
 ) -> (Expect, Option<String>)
@@ -128,6 +169,65 @@ async fn every_recorded_answer_is_given() {
         assert_eq!(said, case.message, "{}", case.name);
         let sourced = case.refusal.is_some() || case.source.is_some();
         assert!(sourced, "{} has no source", case.name);
+    }
+}
+
+/// Each refusal has a request nearby that passes, so that no line refuses more than what it is about.
+#[tokio::test]
+async fn issue_14_h_what_stands_beside_a_refusal_is_accepted() {
+    for case in cases().into_iter().filter(|case| case.refusal.is_some()) {
+        let Some(near) = case.nearby() else {
+            panic!("{} has no request nearby that is accepted", case.name);
+        };
+        let judged = judge(&near).await;
+        assert_eq!(judged, (Expect::Accepted, None), "{}", case.name);
+    }
+}
+
+/// Of a recovery point that no inventory knows, the ARN says what it can be.
+#[tokio::test]
+async fn issue_14_h_recovery_points_of_another_type_are_refused() {
+    const SNAPSHOT: &str = "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0";
+    const CLUSTER: &str = "arn:aws:rds:us-east-1:123456789012:cluster-snapshot:awsbackup:job-1";
+    const TABLE: &str =
+        "arn:aws:dynamodb:us-east-1:123456789012:table/T/backup/01489173575360-b308cd7d";
+    let of = |id: &str| format!("arn:aws:backup:us-east-1:123456789012:recovery-point:{id}");
+    let (continuous, cluster) = (of("continuous:bucket-0f51c39b"), of("composite:eks/prod-1"));
+    let emulator = start(standing()).await;
+    let client = sdk(&emulator);
+    for (name, point, fits) in [
+        ("EFS", SNAPSHOT, false),
+        ("S3", EC2, false),
+        ("DynamoDB", RDS, false),
+        ("EC2", SNAPSHOT, false),
+        ("EBS", EC2, false),
+        ("RDS", TABLE, false),
+        ("Aurora", RDS, false),
+        ("EFS", "arn:aws:sqs:us-east-1:123456789012:queue", false),
+        ("EBS", &continuous, false),
+        ("S3", &cluster, false),
+        ("EBS", SNAPSHOT, true),
+        ("Storage Gateway", SNAPSHOT, true),
+        ("Neptune", CLUSTER, true),
+        ("RDS", CLUSTER, true),
+        ("S3", &continuous, true),
+        ("EKS", &cluster, true),
+        ("DynamoDB", EFS, true),
+        ("EC2", EFS, true),
+    ] {
+        let request = client.start_restore_job().recovery_point_arn(point);
+        let request = request.set_metadata(Some(Default::default()));
+        let answer = request.resource_type(name).iam_role_arn(ROLE).send().await;
+        // What is missing in the metadata is said after.
+        let said = answer
+            .err()
+            .and_then(|error| error.message().map(str::to_owned));
+        let other = format!("{point} is not a recovery point of {name}.");
+        assert_eq!(
+            said.as_ref() != Some(&other),
+            fits,
+            "{name}, {point}: {said:?}"
+        );
     }
 }
 
@@ -205,7 +305,10 @@ async fn field_h_no_arn_is_made_up_for_a_request_that_says_nothing() {
         let request = client
             .start_restore_job()
             .set_metadata(Some(Default::default()));
-        let point = "arn:aws:backup:us-east-1:123456789012:recovery-point:1EB3B5E7";
+        let point = match name.as_str() {
+            "EKS" => "arn:aws:backup:us-east-1:123456789012:recovery-point:composite:eks/c-1",
+            _ => "arn:aws:backup:us-east-1:123456789012:recovery-point:1EB3B5E7",
+        };
         let request = request.recovery_point_arn(point).resource_type(name);
         let _ = request.send().await;
     }
@@ -226,7 +329,7 @@ async fn field_h_no_arn_is_made_up_for_a_request_that_says_nothing() {
     }
     made.sort();
     // What these make is named by AWS, and no page calls any of their metadata mandatory.
-    assert_eq!(made, ["Aurora DSQL", "EC2", "EFS"]);
+    assert_eq!(made, ["Aurora DSQL", "EC2"]);
 }
 
 /// What is asked of one Region is not done in another, and not for a type that AWS Backup has not.
@@ -272,10 +375,12 @@ fn lines() -> Vec<Line> {
 
 #[test]
 fn every_line_is_provoked_and_has_a_source() {
-    let provoked: BTreeSet<String> = cases()
+    let mut provoked: BTreeSet<String> = cases()
         .into_iter()
         .filter_map(|case| case.refusal)
         .collect();
+    // Those about values are, by every value of theirs.
+    provoked.extend(super::values::lines().into_iter().map(|line| line.id));
     let lines = lines();
     for line in &lines {
         assert!(

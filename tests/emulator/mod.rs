@@ -6,5 +6,6 @@ mod clients;
 
 mod at_full_speed;
 mod judgement;
+mod values;
 
 use clients::*;

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::elsewhere::{self, Elsewhere};
 use super::refusals::Request;
+use super::resource_types;
+use super::values::{Allowed, Bounds, Form, is_word};
 use redrill_inventory::Arn;
 use redrill_inventory::{RecoveryPointStatus, StorageClass};
 
@@ -36,6 +38,11 @@ pub(super) struct Condition {
     any_of: Vec<String>,
     booleans: Vec<String>,
     broken_json: Vec<String>,
+    values: Allowed<Vec<String>>,
+    forms: Allowed<Form>,
+    integers: Allowed<Bounds>,
+    lengths: Allowed<Bounds>,
+    other_type: bool,
     elsewhere: Option<Elsewhere>,
     except: Vec<String>,
     role: Option<Role>,
@@ -78,7 +85,7 @@ fn is_blank(value: &str) -> bool {
 }
 
 /// A value that says something.
-fn given<'a>(request: &Request<'a>, key: &str) -> Option<&'a str> {
+pub(super) fn given<'a>(request: &Request<'a>, key: &str) -> Option<&'a str> {
     request.metadata.get(key).filter(|value| !is_blank(value))
 }
 
@@ -122,6 +129,9 @@ impl Condition {
             point.resource_arn().contains(part.as_str())
         } else if let Some(wanted) = self.taken {
             (request.taken)() == wanted
+        } else if self.other_type {
+            let holds = resource_types::is_of_another(request.point, request.asked_type);
+            return Some(Fault::when(holds, "ResourceType"));
         } else {
             let role = self.role?;
             return Some(Fault::when(role.is(request), "IamRoleArn"));
@@ -150,6 +160,15 @@ impl Condition {
             find(&self.broken_json, &|key| {
                 given(request, key).is_some_and(is_broken_json)
             })
+        } else if !self.values.is_empty() {
+            self.values
+                .find(request, |words, value| is_word(words, value))
+        } else if !self.forms.is_empty() {
+            self.forms.find(request, Form::is_of)
+        } else if !self.integers.is_empty() {
+            self.integers.find(request, Bounds::hold)
+        } else if !self.lengths.is_empty() {
+            self.lengths.find(request, Bounds::hold_length)
         } else if !self.only_keys.is_empty() {
             let accepted = |key: &str| self.only_keys.iter().any(|k| k.eq_ignore_ascii_case(key));
             let mut keys = request.metadata.iter().map(|(key, _)| key);
@@ -201,7 +220,14 @@ impl Condition {
         } else if let Some(member) = &self.lacks {
             // What is no JSON at all is another line's.
             let parsed = serde_json::from_str::<Value>(value);
-            parsed.is_ok_and(|object| object.is_object() && member_of(&object, member).is_none())
+            let objects = match parsed {
+                Ok(object @ Value::Object(_)) => vec![object],
+                Ok(Value::Array(items)) => items,
+                _ => Vec::new(),
+            };
+            objects
+                .iter()
+                .any(|object| object.is_object() && member_of(object, member).is_none())
         } else if !self.item_has.is_empty() {
             let has = |item: &Value| {
                 let mut members = self.item_has.iter();
@@ -245,10 +271,14 @@ fn is_broken_json(value: &str) -> bool {
 
 /// The items of a JSON list, or of the one list in an object around it: AWS prints some keys so.
 fn items(value: &str) -> Vec<Value> {
-    match serde_json::from_str(value) {
-        Ok(Value::Array(items)) => items,
-        Ok(Value::Object(object)) => match object.into_iter().next() {
-            Some((_, Value::Array(items))) => items,
+    serde_json::from_str(value).map_or_else(|_| Vec::new(), |value| items_of(&value))
+}
+
+pub(super) fn items_of(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items.clone(),
+        Value::Object(object) => match object.iter().next() {
+            Some((_, Value::Array(items))) => items.clone(),
             _ => Vec::new(),
         },
         _ => Vec::new(),
@@ -256,7 +286,7 @@ fn items(value: &str) -> Vec<Value> {
 }
 
 /// A member of a JSON object by its name in any case, if it says anything.
-fn member_of<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn member_of<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let mut members = object.as_object()?.iter();
     let (_, value) = members.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
     let says = match value {
@@ -267,7 +297,7 @@ fn member_of<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     says.then_some(value)
 }
 
-/// A text with the request's own values in place of names: {role}, {account}, {region}, {arn}, and metadata keys. A list
+/// A text with the request's own values in place of names: {role}, {account}, {region}, {arn}, {asked_type}, and metadata keys. A list
 /// gives one text for each of its items; a value that the request has not, none.
 pub(super) fn things(template: &str, request: &Request<'_>) -> Vec<String> {
     let mut texts = vec![String::new()];
@@ -281,6 +311,7 @@ pub(super) fn things(template: &str, request: &Request<'_>) -> Vec<String> {
             "account" => Some(request.account),
             "region" => Some(request.region),
             "arn" => Some(request.point.arn()),
+            "asked_type" => request.asked_type,
             key => request.metadata.get(key),
         };
         let Some(value) = value else {

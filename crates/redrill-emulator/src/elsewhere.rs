@@ -21,6 +21,8 @@ pub(super) enum Elsewhere {
     Key,
     /// An Availability Zone of another Region.
     Zone,
+    /// What stands for an Availability Zone, and is the name of none.
+    NoZone,
     /// Anything else with an ARN of another Region.
     Other,
     /// Anything with an ARN of another partition.
@@ -40,7 +42,7 @@ pub(super) fn find(
             // What AWS returns to be read, and not to be acted on.
             || key.starts_with("InformationalOnly:");
         // Most values are neither, and JSON costs.
-        if left_out || !may_hold(what, value) {
+        if left_out || !may_hold(what, key, value) {
             return None;
         }
         let found = in_text(what, request, key, value)?;
@@ -48,9 +50,10 @@ pub(super) fn find(
     })
 }
 
-fn may_hold(what: Elsewhere, value: &str) -> bool {
+fn may_hold(what: Elsewhere, key: &str, value: &str) -> bool {
     match what {
         Elsewhere::Zone => value.contains('-'),
+        Elsewhere::NoZone => is_zone_key(key) || value.contains("vailabilityZone"),
         _ => value.contains("arn:"),
     }
 }
@@ -80,6 +83,9 @@ fn in_value(what: Elsewhere, request: &Request<'_>, name: &str, value: &Value) -
 }
 
 fn is_elsewhere(what: Elsewhere, request: &Request<'_>, name: &str, text: &str) -> bool {
+    if what == Elsewhere::NoZone {
+        return is_zone_key(name) && !text.is_empty() && !is_zone(text);
+    }
     if what == Elsewhere::Zone {
         let is_zone_key = name.to_ascii_lowercase().starts_with("availabilityzone");
         return is_zone_key && is_zone_of_another_region(text, request.region);
@@ -93,6 +99,32 @@ fn is_elsewhere(what: Elsewhere, request: &Request<'_>, name: &str, text: &str) 
         Elsewhere::Key => arn.service == "kms",
         _ => arn.service != "kms",
     }
+}
+
+/// The keys that hold names of zones; others of that beginning hold ids.
+fn is_zone_key(name: &str) -> bool {
+    let names = [
+        "AvailabilityZone",
+        "AvailabilityZones",
+        "availabilityZoneName",
+    ];
+    names.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
+
+/// Whether a text may be the name of an Availability Zone, Local Zone or Wavelength Zone: «its Region code followed by a
+/// letter identifier». Which letters an account sees is its own, and none is past the highest number of the Region's zones:
+/// six in us-east-1, four at most elsewhere
+/// (<https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html>).
+fn is_zone(text: &str) -> bool {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| {
+        #[expect(clippy::expect_used, reason = "a pattern of ours")]
+        Regex::new("^([a-z]+(?:-[a-z]+)+-[0-9]+)(?:([a-z])|(?:-[a-z0-9]+)+-[0-9]+[a-z]?)$")
+            .expect("it is one")
+    });
+    NAME.captures(text).is_some_and(|found| {
+        let last = if &found[1] == "us-east-1" { "f" } else { "d" };
+        found.get(2).is_none_or(|letter| letter.as_str() <= last)
+    })
 }
 
 /// Whether a text is the name of an Availability Zone or Local Zone, or of a Region itself, other than the given one's.
@@ -142,6 +174,34 @@ mod tests {
         ] {
             let found = is_zone_of_another_region(zone, region);
             assert_eq!(found, elsewhere, "{zone} in {region}");
+        }
+    }
+
+    #[test]
+    fn names_of_zones() {
+        for zone in [
+            "us-east-1a",
+            "us-east-1f",
+            "us-west-2d",
+            "ca-central-1d",
+            "us-gov-west-1c",
+            "eusc-de-east-1a",
+            "us-west-2-lax-1a",
+            "us-east-1-wl1-bos-wlz-1",
+        ] {
+            assert!(is_zone(zone), "{zone}");
+        }
+        for other in [
+            "nope",
+            "us-east-1",
+            "us-east-1g",
+            "us-west-2e",
+            "use1-az1",
+            "us-east-1aa",
+            "",
+            "US-EAST-1a",
+        ] {
+            assert!(!is_zone(other), "{other}");
         }
     }
 

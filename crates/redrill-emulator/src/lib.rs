@@ -66,6 +66,7 @@ mod text;
 mod timeline;
 mod tokens;
 mod validation;
+mod values;
 mod view;
 
 pub use clock::{Clock, Speed, SpeedError};

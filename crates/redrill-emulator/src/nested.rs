@@ -88,6 +88,7 @@ impl Part {
         };
         let judged = refusals::Request {
             resource_type: row.map_or(self.point.resource_type(), |row| &row.name),
+            asked_type: None,
             metadata: &metadata,
             copy_tags: false,
             role: None,

@@ -46,6 +46,8 @@ enum At {
 /// What is judged.
 pub(super) struct Request<'a> {
     pub(super) resource_type: &'a str,
+    /// ResourceType of the request, where it has one.
+    pub(super) asked_type: Option<&'a str>,
     pub(super) metadata: &'a Metadata<'a>,
     pub(super) copy_tags: bool,
     pub(super) role: Option<&'a str>,
@@ -106,12 +108,9 @@ pub(super) fn refuse(request: &Request<'_>) -> Result<(), ApiError> {
         Some((refusal, fault)) => {
             let code = refusal.error.unwrap_or(ErrorCode::InvalidParameterValue);
             let mut error = ApiError::new(code, words(refusal, request, &fault));
-            let parameter = if fault.key == "IamRoleArn" {
-                "IamRoleArn"
-            } else {
-                "Metadata"
-            };
-            error.context = Some(parameter.to_owned());
+            let mut own = ["IamRoleArn", "ResourceType"].into_iter();
+            let parameter = own.find(|name| *name == fault.key);
+            error.context = Some(parameter.unwrap_or("Metadata").to_owned());
             Err(error)
         }
     }
@@ -234,6 +233,7 @@ mod tests {
     ) -> Request<'a> {
         Request {
             resource_type,
+            asked_type: None,
             metadata,
             copy_tags,
             role: None,

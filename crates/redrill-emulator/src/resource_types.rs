@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::metadata::Metadata;
+use super::point::Point;
 use super::template::{Part, Template};
 use redrill_inventory::Arn;
 use redrill_inventory::{RecoveryPoint, StorageClass};
@@ -28,6 +29,9 @@ pub(super) struct ResourceType {
     also: Vec<String>,
     #[serde(default)]
     recovery_points: Vec<String>,
+    forms: Vec<String>,
+    #[serde(default)]
+    restored_as: Vec<String>,
     created: Vec<Created>,
     #[serde(rename = "created_source")]
     _created_source: String,
@@ -113,15 +117,39 @@ pub(super) fn find(name: &str) -> Option<&'static ResourceType> {
 
 /// The likeliest type of a recovery point that is known by its ARN alone.
 pub(super) fn guess(arn: &Arn<'_>) -> Option<&'static ResourceType> {
-    let matches = |pattern: &String| {
-        pattern
-            .strip_prefix(arn.service)
-            .and_then(|rest| rest.strip_prefix(':'))
-            .is_some_and(|resource| arn.resource.starts_with(resource))
-    };
+    let matches = |pattern: &String| begins(arn, pattern);
     TYPES
         .iter()
         .find(|row| row.recovery_points.iter().any(matches))
+}
+
+/// Whether a recovery point is of another type than a request says. What is not known of either is not judged.
+pub(super) fn is_of_another(point: &Point, asked: Option<&str>) -> bool {
+    let Some(asked) = asked.and_then(find) else {
+        return false;
+    };
+    match point {
+        Point::Listed(_) => find(point.resource_type())
+            .is_some_and(|own| own.name != asked.name && !own.restored_as.contains(&asked.name)),
+        // Of one that no inventory knows the ARN says what it can be.
+        Point::Free(_) => Arn::parse(point.arn()).is_some_and(|arn| !asked.has_points_as(&arn)),
+    }
+}
+
+impl ResourceType {
+    fn has_points_as(&self, arn: &Arn<'_>) -> bool {
+        let fits = |form: &&String| begins(arn, form);
+        let forms = TYPES.iter().flat_map(|row| &row.forms).filter(fits);
+        let form = forms.max_by_key(|form| form.len());
+        form.is_some_and(|form| self.forms.contains(form))
+    }
+}
+
+/// Whether the service and the resource of an ARN begin so.
+fn begins(arn: &Arn<'_>, form: &str) -> bool {
+    form.strip_prefix(arn.service)
+        .and_then(|rest| rest.strip_prefix(':'))
+        .is_some_and(|resource| arn.resource.starts_with(resource))
 }
 
 /// How long a restore runs. Types that are unknown take as long as EFS.
@@ -342,8 +370,11 @@ mod tests {
                 "{}",
                 row.name
             );
-            for pattern in &row.recovery_points {
+            for pattern in row.recovery_points.iter().chain(&row.forms) {
                 assert!(pattern.contains(':'), "{pattern}");
+            }
+            for other in &row.restored_as {
+                assert!(find(other).is_some(), "{other}");
             }
             let source = source_arn(row, HERE, "seed");
             assert!(Arn::parse(&source).is_some(), "{}: {source}", row.name);

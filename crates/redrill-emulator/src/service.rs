@@ -221,6 +221,7 @@ impl Service {
         };
         let judged = refusals::Request {
             resource_type: row.map_or(point.resource_type(), |row| &row.name),
+            asked_type: request.asks.resource_type.as_deref(),
             metadata,
             copy_tags: *copy_tags,
             role: iam_role_arn.as_deref(),

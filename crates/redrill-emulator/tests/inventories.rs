@@ -63,7 +63,9 @@ async fn each_is_served_and_restored_from() {
 /// The least that a restore of this type asks for.
 fn least(resource_type: &str, resource: &str) -> HashMap<String, String> {
     let pairs: &[(&str, &str)] = match resource_type {
-        "Aurora" | "DocumentDB" | "Neptune" => &[("DBClusterIdentifier", "copy")],
+        "Aurora" => &[("DBClusterIdentifier", "copy"), ("Engine", "aurora-mysql")],
+        "DocumentDB" | "Neptune" => &[("DBClusterIdentifier", "copy")],
+        "EFS" => &[("newFileSystem", "true"), ("CreationToken", "copy")],
         "CloudFormation" => &[("StackName", "copy"), ("ChangeSetName", "copy")],
         "DynamoDB" => &[("targetTableName", "copy")],
         "EBS" | "Storage Gateway" => &[("availabilityZone", "us-east-1a")],

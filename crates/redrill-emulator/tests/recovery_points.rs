@@ -116,14 +116,14 @@ async fn without_an_inventory_every_well_formed_one_exists() {
     let request = client.start_restore_job().recovery_point_arn(EFS);
     let request = request
         .resource_type("S3")
-        .metadata("DestinationBucketName", "b");
+        .metadata("DestinationBucketName", "copy");
     request.send().await.unwrap();
     while advance(&emulator) {}
     let jobs = emulator.jobs();
     assert_eq!(jobs[0].resource_type, "S3");
     assert_eq!(
         jobs[0].created_resource_arn.as_deref(),
-        Some("arn:aws:s3:::b")
+        Some("arn:aws:s3:::copy")
     );
     assert_eq!(jobs[0].account, "210987654321");
 }

@@ -260,9 +260,13 @@ async fn beyond_a_limit_jobs_wait() {
     let client = sdk(&emulator);
     let table = "arn:aws:backup:us-east-1:123456789012:recovery-point:0F1E2D3C-timestream";
     for _ in 0..3 {
-        restore(&client, table, &[("TableName", "t"), ("DatabaseName", "d")])
-            .await
-            .unwrap();
+        restore(
+            &client,
+            table,
+            &[("TableName", "copy"), ("DatabaseName", "metrics")],
+        )
+        .await
+        .unwrap();
     }
     let start = emulator.clock().now();
     advance(&emulator);
