@@ -3,8 +3,8 @@
 //! Members, limits and statuses are those of the API's model
 //! (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupAccessPoint.html>) and of
 //! <https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-instant-access.html>. How long one is being made or
-//! deleted is not documented; the minutes here are assumptions. The emulator deletes no recovery points and moves none to
-//! cold storage, so that there is nothing that an access point would keep from happening.
+//! deleted is not documented; the minutes here are assumptions. While there is one, its recovery point is not deleted; none
+//! is moved to cold storage here, which an access point would keep from happening.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -260,6 +260,16 @@ impl AccessPoints {
         let mut own = self.0.iter().filter(|one| one.account == account);
         let found = own.find(|one| one.arn == arn && !one.is_gone(now));
         found.ok_or_else(|| no_access_point(arn))
+    }
+
+    /// One that keeps a recovery point from being deleted: «While a backup access point is active for a recovery point, Backup
+    /// pauses lifecycle transitions and blocks deletion of that recovery point.» One that has failed, or has expired, is not.
+    pub(super) fn active_of(&self, arn: &str, now: Timestamp) -> Option<&AccessPoint> {
+        let active = |one: &&AccessPoint| {
+            one.source.recovery_point_arn == arn
+                && matches!(one.status(now), "CREATING" | "AVAILABLE" | "DELETING")
+        };
+        self.all(now).find(active)
     }
 
     /// Those that are there.

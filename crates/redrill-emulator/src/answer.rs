@@ -57,6 +57,11 @@ impl Answer {
         }
     }
 
+    /// 200 without a body: done.
+    pub(super) fn done() -> Answer {
+        Answer::bare(200)
+    }
+
     /// 204: done, and nothing to say.
     pub(super) fn no_content() -> Answer {
         Answer {

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::clock::add;
+use super::deletion::Gone;
 use super::elsewhere::partition_of;
 use super::error::{ApiError, ErrorCode};
 use super::handle::no_vault;
@@ -21,6 +23,14 @@ pub(super) struct Located {
     pub(super) vault: Arc<str>,
     pub(super) vault_arn: Arc<str>,
     pub(super) vault_type: VaultType,
+    pub(super) vault_locked: bool,
+    pub(super) deleted: AtomicBool,
+}
+
+impl Located {
+    fn is_there(&self) -> bool {
+        !self.deleted.load(Ordering::Relaxed)
+    }
 }
 
 /// Who asks, and of which region.
@@ -35,7 +45,7 @@ pub(super) struct Caller {
 pub(super) enum Catalog {
     /// Without an inventory: any well-formed recovery point ARN exists, in the vault `Default`, created at this time. Its
     /// type is one of AWS Backup, or one of these.
-    Free(Timestamp, Vec<String>),
+    Free(Timestamp, Vec<String>, Gone),
     /// With one: account and region to vaults.
     Listed(BTreeMap<(String, String), Site>),
 }
@@ -63,7 +73,7 @@ impl StoredVault {
         VaultEntry {
             name: name.to_owned(),
             arn: vault_arn(region, account, name),
-            recovery_points: Some(self.points.len()),
+            recovery_points: Some(self.points.iter().filter(|one| one.is_there()).count()),
             kind: self.kind,
             encryption_key_arn: self.encryption_key_arn.clone(),
             locked: self.locked,
@@ -89,7 +99,8 @@ impl Catalog {
         now: Timestamp,
     ) -> Catalog {
         let Some(inventory) = inventory else {
-            return Catalog::Free(add(now, -SignedDuration::from_hours(1)), more_types);
+            let created_at = add(now, -SignedDuration::from_hours(1));
+            return Catalog::Free(created_at, more_types, Gone::default());
         };
         let mut sites: BTreeMap<(String, String), Site> = BTreeMap::new();
         for entry in inventory.accounts {
@@ -111,6 +122,8 @@ impl Catalog {
                         vault: Arc::clone(&name),
                         vault_arn: Arc::clone(&vault_arn),
                         vault_type: contents.kind,
+                        vault_locked: contents.locked,
+                        deleted: AtomicBool::new(false),
                     });
                     site.by_arn
                         .insert(located.point.arn.clone(), Arc::clone(&located));
@@ -130,13 +143,16 @@ impl Catalog {
     ) -> Result<Point, ApiError> {
         let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
         match self {
-            Catalog::Free(created_at, more_types) => {
+            Catalog::Free(created_at, more_types, gone) => {
                 if let Some(name) = resource_type
                     && !more_types.iter().any(|other| other == name)
                 {
                     supported(name)?;
                 }
                 let free = FreePoint::new(caller, &parsed, arn, resource_type, *created_at)?;
+                if gone.has(&caller.account, arn) {
+                    return Err(unknown(caller, arn));
+                }
                 Ok(Point::Free(Box::new(free)))
             }
             Catalog::Listed(_) => {
@@ -159,7 +175,7 @@ impl Catalog {
     /// A recovery point of the inventory.
     pub(super) fn known(&self, caller: &Caller, arn: &str) -> Option<Arc<Located>> {
         self.sites(caller)
-            .find_map(|(_, site)| site.by_arn.get(arn).cloned())
+            .find_map(|(_, site)| site.by_arn.get(arn).filter(|one| one.is_there()).cloned())
     }
 
     /// The tags of a recovery point.
@@ -190,9 +206,12 @@ impl Catalog {
         if !known {
             return Err(no_vault(vault));
         }
-        if let Catalog::Free(created_at, _) = self {
+        if let Catalog::Free(created_at, _, gone) = self {
             let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
             let free = FreePoint::new(caller, &parsed, arn, None, *created_at)?;
+            if gone.has(&caller.account, arn) {
+                return Err(unknown(caller, arn));
+            }
             return Ok(Arc::new(free.located()));
         }
         if Arn::parse(arn).is_none() {
@@ -228,6 +247,7 @@ impl Catalog {
     fn shared_points(&self, caller: &Caller) -> impl Iterator<Item = &Arc<Located>> {
         self.shared_vaults(caller)
             .flat_map(|(_, _, vault)| vault.points.iter())
+            .filter(|one| one.is_there())
     }
 
     /// Whether an account shares a vault of this name with the caller.
@@ -267,8 +287,25 @@ impl Catalog {
         }
     }
 
+    /// Takes a recovery point away, for good.
+    pub(super) fn delete(&self, caller: &Caller, arn: &str) {
+        match self {
+            Catalog::Free(_, _, gone) => gone.add(&caller.account, arn),
+            Catalog::Listed(_) => {
+                if let Some(found) = self.known(caller, arn) {
+                    found.deleted.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
     /// The recovery points of the caller, by vault, in the order of the file; none without an inventory.
     pub(super) fn points(&self, caller: &Caller) -> impl Iterator<Item = &Arc<Located>> {
+        self.all_points(caller).filter(|one| one.is_there())
+    }
+
+    /// With those that were deleted.
+    fn all_points(&self, caller: &Caller) -> impl Iterator<Item = &Arc<Located>> {
         self.sites(caller)
             .flat_map(|(_, site)| site.vaults.values())
             .flat_map(|vault| vault.points.iter())
@@ -289,7 +326,10 @@ impl Catalog {
             .peekable();
         match found.peek() {
             None => Err(no_vault(vault)),
-            Some(_) => Ok(found.flat_map(|v| v.points.iter()).collect()),
+            Some(_) => {
+                let points = found.flat_map(|v| v.points.iter());
+                Ok(points.filter(|one| one.is_there()).collect())
+            }
         }
     }
 
@@ -330,7 +370,7 @@ impl Catalog {
     /// The resources that the inventory says exist, with their types as AWS Backup names them: what was backed up, and
     /// what lies around the backups.
     pub(super) fn resources(&self, caller: &Caller) -> Vec<(String, String)> {
-        let backed_up = self.points(caller).map(|located| {
+        let backed_up = self.all_points(caller).map(|located| {
             let point = &located.point;
             (point.resource_arn.clone(), point.resource_type.clone())
         });

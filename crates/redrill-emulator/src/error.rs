@@ -28,6 +28,8 @@ pub(super) enum ErrorCode {
     AccessDenied,
     #[serde(rename = "AlreadyExistsException")]
     AlreadyExists,
+    #[serde(rename = "InvalidResourceStateException")]
+    InvalidResourceState,
     #[serde(rename = "LimitExceededException")]
     LimitExceeded,
     #[serde(rename = "ThrottlingException")]
@@ -54,6 +56,7 @@ impl ErrorCode {
             ErrorCode::ServiceUnavailable => "ServiceUnavailableException",
             ErrorCode::AccessDenied => "AccessDeniedException",
             ErrorCode::AlreadyExists => "AlreadyExistsException",
+            ErrorCode::InvalidResourceState => "InvalidResourceStateException",
             ErrorCode::LimitExceeded => "LimitExceededException",
             ErrorCode::Throttling => "ThrottlingException",
             ErrorCode::InternalFailure => "InternalFailure",

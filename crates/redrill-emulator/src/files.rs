@@ -84,6 +84,12 @@ pub(super) enum Record {
         account: String,
         arn: String,
     },
+    RecoveryPointDeleted {
+        at: Timestamp,
+        account: String,
+        region: Option<String>,
+        arn: String,
+    },
     AccessPointCreated {
         at: Timestamp,
         account: String,
@@ -112,6 +118,7 @@ impl Record {
             Record::Started { at, .. }
             | Record::Validated { at, .. }
             | Record::Deleted { at, .. }
+            | Record::RecoveryPointDeleted { at, .. }
             | Record::AccessPointCreated { at, .. }
             | Record::AccessPointDeleted { at, .. }
             | Record::Stopped { at } => Some(*at),

@@ -29,6 +29,7 @@ mod concurrency;
 mod conditions;
 mod connections;
 mod course;
+mod deletion;
 mod elsewhere;
 mod error;
 mod estimate;

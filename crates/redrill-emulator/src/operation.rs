@@ -60,6 +60,7 @@ operations! {
     ListBackupAccessPointsByRecoveryPoint,
     ListBackupAccessPointsByResource,
     GetPITRMalwareScanResults,
+    DeleteRecoveryPoint,
     /// Of AWS STS, on the same port.
     GetCallerIdentity,
 }
@@ -171,6 +172,9 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, ApiError> {
         }
         ("POST", ["backup-access-point", "resource", arn]) => {
             (ListBackupAccessPointsByResource, &[*arn])
+        }
+        ("DELETE", ["backup-vaults", vault, "recovery-points", arn]) => {
+            (DeleteRecoveryPoint, &[*vault, *arn])
         }
         ("GET", ["scan", "pitr-malware-scan-results"]) => (GetPITRMalwareScanResults, &[]),
         // The query protocol: the operation stands in the body, or in the query.

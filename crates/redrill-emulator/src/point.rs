@@ -203,6 +203,8 @@ impl FreePoint {
             vault: FREE_VAULT.into(),
             vault_arn: self.vault_arn,
             vault_type: VaultType::BackupVault,
+            vault_locked: false,
+            deleted: Default::default(),
         }
     }
 }

@@ -222,6 +222,8 @@ mod tests {
             vault,
             vault_arn,
             vault_type,
+            vault_locked: false,
+            deleted: Default::default(),
         }))
     }
 

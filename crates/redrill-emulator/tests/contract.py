@@ -257,6 +257,15 @@ def another():
 
 
 access_points = [another()]
+deleted = 0
+
+
+def doomed():
+    """A recovery point that no other call knows."""
+    global deleted
+    deleted += 1
+    return f"arn:aws:backup:us-east-1:123456789012:recovery-point:DOOMED{deleted}"
+
 
 jobs = [
     call("StartRestoreJob", {"RecoveryPointArn": EFS, "Metadata": METADATA, "IdempotencyToken": f"t{n}"})[0]["RestoreJobId"]
@@ -282,6 +291,8 @@ for operation in OPERATIONS:
             arguments["Name"] = f"contract-{made}"
         if operation == "DeleteBackupAccessPoint":
             arguments["AccessPointArn"] = another()
+        if operation == "DeleteRecoveryPoint":
+            arguments["RecoveryPointArn"] = doomed()
         parsed, error, http = call(operation, arguments)
         if operation == "CreateBackupAccessPoint" and parsed:
             call("DeleteBackupAccessPoint", {"AccessPointArn": parsed["AccessPointArn"]})
@@ -317,6 +328,8 @@ for operation in OPERATIONS:
     for name, given in inputs(operation, described.input_shape)[0].items():
         if name == "AccessPointArn":
             given = another()
+        elif operation == "DeleteRecoveryPoint" and name == "RecoveryPointArn":
+            given = doomed()
         elif operation == "CreateBackupAccessPoint" and name == "Name":
             given = "contract-by-the-cli"
         elif isinstance(given, datetime):

@@ -12,9 +12,21 @@ async fn botocore_and_the_aws_cli() {
     let Some(venv) = made.await.unwrap() else {
         return;
     };
-    let both = format!("{INVENTORY}---\n{BUCKETS}");
+    let mut both = Inventory::parse(&format!("{INVENTORY}---\n{BUCKETS}")).unwrap();
+    // What is deleted has to be there.
+    let points = &mut both.accounts[0]
+        .vaults
+        .get_mut("primary")
+        .unwrap()
+        .recovery_points;
+    let doomed = (1..=32).map(|n| redrill_inventory::RecoveryPoint {
+        arn: format!("arn:aws:backup:us-east-1:123456789012:recovery-point:DOOMED{n}"),
+        ..points[0].clone()
+    });
+    let doomed: Vec<_> = doomed.collect();
+    points.extend(doomed);
     let emulator = start(Options {
-        inventory: Some(Inventory::parse(&both).unwrap()),
+        inventory: Some(both),
         ..standing()
     })
     .await;
@@ -179,6 +191,8 @@ async fn the_rust_sdk() {
         .restore_testing_plan_name("p");
     let selection = selection.restore_testing_selection_name("s").send().await;
     assert_eq!(refusal(selection).0, missing);
+    let delete = client.delete_recovery_point().backup_vault_name("primary");
+    delete.recovery_point_arn(EC2).send().await.unwrap();
 
     for operation in Operation::ALL {
         let done =

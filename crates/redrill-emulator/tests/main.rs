@@ -10,6 +10,7 @@
 mod access_points;
 mod clients;
 mod contract;
+mod deletion;
 mod examples;
 mod fault_kinds;
 mod faults;

@@ -123,6 +123,7 @@ impl Backend {
                 self.list_backup_access_points_by_resource(call)
             }
             Operation::GetPITRMalwareScanResults => self.get_pitr_malware_scan_results(call),
+            Operation::DeleteRecoveryPoint => self.delete_recovery_point(call),
             Operation::GetCallerIdentity => Err(ApiError::missing("Action")),
         }
     }
@@ -252,6 +253,12 @@ impl Backend {
                     again.map_err(|error| other_world(line, &error.message))?;
                 }
                 Record::Deleted { at, arn, .. } => service.cloud.replay(arn, at),
+                Record::RecoveryPointDeleted {
+                    account,
+                    region,
+                    arn,
+                    ..
+                } => self.catalog.delete(&Caller { account, region }, &arn),
                 Record::AccessPointCreated {
                     at,
                     account,

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::super::answer::Answer;
 use super::super::catalog::{Caller, Located};
+use super::super::deletion::deletable;
 use super::super::error::ApiError;
+use super::super::files::Record;
 use super::super::job::Epoch;
 use super::super::json::{flag, number, text, time};
 use super::{Backend, Call, SMALL};
@@ -78,6 +80,26 @@ impl Backend {
         let mut body = Vec::with_capacity(USUAL_LENGTH);
         show(&mut body, &located, last, false);
         Ok(Answer::written(body))
+    }
+
+    /// A recovery point that a vault of others holds is theirs to delete.
+    pub(super) fn delete_recovery_point(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
+        let (vault, arn) = (call.label(0), call.label(1));
+        let located = self.catalog.find_in(call.caller, vault, arn)?;
+        // Under the lock: no access point is made in between.
+        let service = self.service();
+        let at = self.clock.now();
+        deletable(&located, service.access_points.active_of(arn, at))?;
+        self.catalog.delete(call.caller, arn);
+        let Caller { account, region } = call.caller.clone();
+        let arn = arn.to_owned();
+        self.record(&Record::RecoveryPointDeleted {
+            at,
+            account,
+            region,
+            arn,
+        })?;
+        Ok(Answer::done())
     }
 
     pub(super) fn get_recovery_point_restore_metadata(
