@@ -197,7 +197,7 @@ fn a_template_names_the_instance_whose_result_it_uses() {
         assert!(said.len() == 1 && said[0].contains(message), "{said:?}");
     }
     // All of them, whatever they are called.
-    let all = "{% for key in restores.tables %}{{ restores.tables[key].created.job_id | length }}.{% endfor %}";
+    let all = "{{ restores.tables | items | map(attribute='1.created.job_id') | join('.') }}";
     let (_, plan, findings) = read(&needing("[tables]", all), &Known::default());
     assert!(findings.is_empty(), "{findings:?}");
     assert_eq!(plan.unwrap().steps[2].draft.pending.len(), 2);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use redrill::diagnostic::Source;
+use redrill::diagnostic::{Finding, Source};
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
 use redrill::validate::Rules;
@@ -13,8 +13,13 @@ static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()
 
 /// What a template becomes, or the rules of what is said against it.
 fn render(template: &str) -> Result<String, Vec<String>> {
+    requests(template)
+        .map_err(|findings| findings.into_iter().map(|finding| finding.rule).collect())
+}
+
+fn requests(template: &str) -> Result<String, Vec<Finding>> {
     // A type without rules, so that the value alone is judged.
-    let plan = serde_json::json!({
+    let mut plan = serde_json::json!({
         "plan": "p",
         "vars": {
             "text": "Orders DB (prod)", "long": "x".repeat(100_000), "list": ["b", "a"], "n": 3, "flag": true,
@@ -27,18 +32,19 @@ fn render(template: &str) -> Result<String, Vec<String>> {
             "metadata": { "value": template },
         } },
     });
+    if template.contains("vars.huge") || template.contains("vars |") {
+        let huge = serde_json::json!({ "text": "x".repeat(2_200_000), "list": vec![0; 70_000] });
+        plan["vars"]["huge"] = huge;
+    }
     // JSON is YAML.
     let source = Source::new("plan.yaml", plan.to_string());
     let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
     let mut findings = front.findings;
     let plan = pipeline::requests(&front.planner.unwrap(), &Known::default(), &mut findings);
+    findings.retain(|finding| finding.rule.starts_with("template/"));
     match plan {
         Some(plan) => Ok(plan.steps[0].draft.request.metadata[&"value".to_owned()].clone()),
-        None => Err(findings
-            .into_iter()
-            .filter(|finding| finding.rule.starts_with("template/"))
-            .map(|finding| finding.rule)
-            .collect()),
+        None => Err(findings),
     }
 }
 
@@ -49,7 +55,7 @@ fn a_template_that_never_ends_ends() {
     let deep = |open: &str, middle: &str, close: &str, times: usize| {
         format!("{}{middle}{}", open.repeat(times), close.repeat(times))
     };
-    let doubling = |start: &str, step: &str| format!("{start}{}", step.repeat(60));
+    let joined = |operand: &str, sign: &str, times: usize| vec![operand; times].join(sign);
     for template in [
         // Operators that repeat.
         "{{ 'x' * 1000000000 }}".to_owned(),
@@ -61,34 +67,50 @@ fn a_template_that_never_ends_ends() {
         "{{ +('x') * 100000000 }}".to_owned(),
         "{{ vars.text * 100000000 }}".to_owned(),
         "{{ vars.list * 100000000 }}".to_owned(),
-        "{% for i in range(1000) %}{% set a = vars.text * 100000000 %}{% endfor %}".to_owned(),
-        // Concatenation that doubles.
-        doubling("{% set a = 'x' %}", "{% set a = a ~ a %}"),
-        doubling("{% set a = 'x' %}", "{% set a = a + a %}"),
-        doubling("{% set a = [1] %}", "{% set a = a + a %}"),
-        doubling("{% set a = 'x' %}", "{% set a %}{{ a }}{{ a }}{% endset %}"),
-        "{% set n = namespace(a='x') %}{% for i in range(99) %}{% set n.a = n.a ~ n.a %}{% endfor %}".to_owned(),
-        // Values that share what they hold: small to build, endless to walk through.
-        doubling("{% set a = [1] %}", "{% set a = [a, a] %}") + "{{ a | tojson }}",
-        doubling("{% set a = {'k': 1} %}", "{% set a = {'k': a, 'l': a} %}") + "{{ a | string }}",
-        doubling("{% set a = [1] %}", "{% set a = [a, a] %}") + "{{ a == a }}",
-        doubling("{% set a = [1] %}", "{% set a = (a, a) %}") + "{{ a in a }}",
-        "{% set n = namespace(a=[]) %}{% for i in range(5000) %}{% set n.a = [n.a] %}{% endfor %}".to_owned(),
-        "{% set n = namespace(a={}) %}{% for i in range(5000) %}{% set n.a = {'k': n.a} %}{% endfor %}".to_owned(),
-        "{% set n = namespace(a=1) %}{% for i in range(5000) %}{% set n.a = namespace(a=n.a) %}{% endfor %}".to_owned(),
-        "{% set n = namespace() %}{% set n.a = n %}{{ n | string }}".to_owned(),
-        // Loops.
+        "{{ vars.text[0] * 100000000 }}".to_owned(),
+        "{{ 100000000 * vars.text }}".to_owned(),
+        "{{ 100000000 * 1 | string }}".to_owned(),
+        "{{ 100000000 * 1 is odd | string }}".to_owned(),
+        "{{ 100000000 * -'x' }}".to_owned(),
+        "{{ 100000000 * vars.text | int(default='x') }}".to_owned(),
+        "{{ vars.text | int(default='x') * 100000000 }}".to_owned(),
+        "{% if 'x' * 100000000 %}x{% endif %}".to_owned(),
+        "{% if false %}{{ 'x' * 100000000 }}{% endif %}".to_owned(),
+        "{{ 2 ** 1000000000 }}".to_owned(),
+        // Operators that copy what is before them, and look at it.
+        format!("{{{{ {} }}}}", joined("vars.long", " ~ ", 200)),
+        format!("{{{{ {} }}}}", joined("vars.long", " + ", 200)),
+        format!(
+            "{{{{ ({}) == '' }}}}",
+            joined("vars.long", " ~ ", 19) + &" ~ ''".repeat(390)
+        ),
+        format!(
+            "{{{{ ({}) == '' }}}}",
+            joined("vars.long", " ~ ", 19) + &"[0:]".repeat(16)
+        ),
+        format!(
+            "{{{{ '{}'{} == '' }}}}",
+            "z".repeat(1_000_000),
+            " ~ 'a'".repeat(480)
+        ),
+        format!(
+            "{{% if false %}}{{{{ '{}'{} }}}}{{% endif %}}",
+            "z".repeat(1_000_000),
+            " ~ 'a'".repeat(480)
+        ),
+        format!("{{{{ (range(9999){}) | length }}}}", " + []".repeat(300)),
+        format!("{{{{ range(9999){} | length }}}}", "[1:]".repeat(199)),
+        format!("{{{{ [{}1] | length }}}}", "range(9999), ".repeat(150)),
+        format!("{{{{ {} }}}}", joined("range(9999)", " == ", 150)),
+        "{{ vars.huge.text ~ '' }}".to_owned(),
+        "{{ (vars.huge ~ '') == '' }}".to_owned(),
+        "{{ vars.huge.list == [] + vars.huge.list }}".to_owned(),
+        "{{ -7 in vars.huge.list }}".to_owned(),
+        "{{ vars | json }}".to_owned(),
+        // Lists.
         "{{ range(1000000000) }}".to_owned(),
         "{{ range(9223372036854775807, -9223372036854775807, -1) }}".to_owned(),
         "{{ range(0, 10, 0) }}".to_owned(),
-        "{% for i in range(10000) %}{% for j in range(10000) %}{{ i }}{% endfor %}{% endfor %}".to_owned(),
-        "{% for i in range(9999) %}{{ vars.long }}{% endfor %}".to_owned(),
-        format!("{{% for i in range(9999) %}}{}{{% endfor %}}", "raw".repeat(20_000)),
-        "{% for i in [1, 2] recursive %}{{ loop([1, 2]) }}{% endfor %}".to_owned(),
-        // Macros.
-        "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}".to_owned(),
-        "{% macro m(x) %}{{ m(x ~ x) }}{% endmacro %}{{ m('xxxxxxxxxxxxxxxx') }}".to_owned(),
-        "{% macro m(x) %}{{ m([x, x]) }}{% endmacro %}{{ m(1) }}".to_owned(),
         // Filters that widen.
         "{{ vars.text | indent(1000000000) }}".to_owned(),
         "{{ vars.text | indent(width=1000000000, first=true) }}".to_owned(),
@@ -108,11 +130,8 @@ fn a_template_that_never_ends_ends() {
         "{{ range(999) | map('replace', '1', vars.long) | list }}".to_owned(),
         "{{ range(999) | map('indent', 1000000) | list }}".to_owned(),
         "{{ range(5000) | select('in', range(9000)) | list }}".to_owned(),
-        "{% for i in range(5000) %}{% if vars.long in vars.long %}{% endif %}{% endfor %}".to_owned(),
-        "{% for i in range(5000) %}{% set a = vars.long[1:] %}{% endfor %}".to_owned(),
-        "{% for i in range(5000) %}{% set a = vars.long | upper %}{% endfor %}".to_owned(),
-        "{% for i in range(5000) %}{% set a = vars.long | list %}{% endfor %}".to_owned(),
-        "{% for i in range(5000) %}{% set a = vars.long | json %}{% endfor %}".to_owned(),
+        format!("{{{{ vars.long{} }}}}", " | lower | upper".repeat(240)),
+        format!("{{{{ range(5000){} | length }}}}", " | reverse".repeat(450)),
         // The engine's own stack.
         format!("{{{{ {} }}}}", vec!["1"; 30_000].join(" + ")),
         format!("{{{{ {} }}}}", vec!["vars"; 30_000].join(".")),
@@ -124,7 +143,6 @@ fn a_template_that_never_ends_ends() {
         format!("{{{{ {} }}}}", deep("[", "1", "]", 30_000)),
         format!("{{{{ {} }}}}", deep("{'a': ", "1", "}", 30_000)),
         deep("{% if true %}", "x", "{% endif %}", 30_000),
-        deep("{% for i in [1] %}", "x", "{% endfor %}", 30_000),
         format!("{{{{ {} 1 }}}}", "1 if 1 else ".repeat(30_000)),
     ] {
         let shown: String = template.chars().take(80).collect();
@@ -137,18 +155,156 @@ fn a_template_that_never_ends_ends() {
     }
 }
 
+/// As deep and as long as they may be.
+#[test]
+fn a_template_at_its_bounds_does_not_overflow_the_stack() {
+    for (template, expected) in [
+        (format!("{{{{ {} 1 }}}}", "not ".repeat(990)), "true"),
+        (format!("{{{{ {} 1 }}}}", "- ".repeat(990)), "1"),
+        (format!("{{{{ {} }}}}", vec!["1"; 495].join(" + ")), "495"),
+        (format!("{{{{ 'A'{} }}}}", " | lower".repeat(490)), "a"),
+        (format!("{{{{ {} 1 }}}}", "1 if 1 else ".repeat(240)), "1"),
+        (
+            format!(
+                "{}x{}",
+                "{% if true %}".repeat(140),
+                "{% endif %}".repeat(140)
+            ),
+            "x",
+        ),
+    ] {
+        let shown: String = template.chars().take(40).collect();
+        assert_eq!(render(&template).as_deref(), Ok(expected), "{shown}");
+    }
+}
+
+/// Nothing repeats and nothing is named: what a plan has for that is said instead.
+#[test]
+fn issue_15_a_statement_but_if_is_refused_with_what_to_write() {
+    for (template, statement, help) in [
+        (
+            "{% for x in vars.list %}{{ x }}{% endfor %}",
+            "{% for x in vars.list %}",
+            "for_each",
+        ),
+        (
+            "a{%- for x in vars.list -%}",
+            "{%- for x in vars.list -%}",
+            "join(',')",
+        ),
+        (
+            "{% set a = 'x' %}{{ a ~ a }}",
+            "{% set a = 'x' %}",
+            "declare it under `vars`",
+        ),
+        (
+            "{% with a = 1 %}{% endwith %}",
+            "{% with a = 1 %}",
+            "declare it under `vars`",
+        ),
+        (
+            "{% macro m(x) %}<{{ x }}>{% endmacro %}",
+            "{% macro m(x) %}",
+            "write the expression out",
+        ),
+        (
+            "{% call m() %}{% endcall %}",
+            "{% call m() %}",
+            "write the expression out",
+        ),
+        (
+            "{% filter upper %}abc{% endfilter %}",
+            "{% filter upper %}",
+            "{{ 'text' | upper }}",
+        ),
+        ("{% raw %}{{{% endraw %}", "{% raw %}", "as an expression"),
+        (
+            "{% include '/etc/passwd' %}",
+            "{% include '/etc/passwd' %}",
+            "one file",
+        ),
+        (
+            "{% extends '/etc/passwd' %}",
+            "{% extends '/etc/passwd' %}",
+            "one file",
+        ),
+        ("{% import 'x' as x %}", "{% import 'x' as x %}", "one file"),
+        ("{% block x %}{% endblock %}", "{% block x %}", "one file"),
+        (
+            "{% do vars.list.append(1) %}",
+            "{% do vars.list.append(1) %}",
+            "leave it out",
+        ),
+        (
+            "{% autoescape true %}x{% endautoescape %}",
+            "{% autoescape true %}",
+            "leave it out",
+        ),
+        // Also where it would never be reached.
+        (
+            "{% if false %}{% set a = 1 %}{% endif %}x",
+            "{% set a = 1 %}",
+            "declare it under `vars`",
+        ),
+    ] {
+        let findings = requests(template).err().unwrap_or_default();
+        let [finding] = findings.as_slice() else {
+            panic!("{template}: {findings:?}");
+        };
+        assert_eq!(finding.rule, "template/statement", "{template}");
+        assert!(finding.help.contains(help), "{template}: {}", finding.help);
+        assert_eq!(finding.source.slice(finding.span), statement);
+    }
+}
+
+/// As numbers, all of it would be well.
+#[test]
+fn issue_15_what_an_operator_would_make_of_a_text_is_refused() {
+    for (template, place, message) in [
+        ("{{ vars.n * 1024 }}", "*", "multiplies numbers"),
+        ("a{{ 2 * vars.n }}", "*", "multiplies numbers"),
+        ("{{ vars.list[0:2:1] }}", ":", "takes no step"),
+        ("{{ [][::-1] }}", ":", "takes no step"),
+        (
+            "{{ 'a' ~ vars.flag }}",
+            "\"{{ 'a' ~ vars.flag }}\"",
+            "`| json`",
+        ),
+        (
+            "{{ 'a' ~ (1 == 2) }}",
+            "\"{{ 'a' ~ (1 == 2) }}\"",
+            "`| json`",
+        ),
+        ("x{{ 'a' ~ true }}", "\"x{{ 'a' ~ true }}\"", "`| json`"),
+    ] {
+        let findings = requests(template).err().unwrap_or_default();
+        let [finding] = findings.as_slice() else {
+            panic!("{template}: {findings:?}");
+        };
+        assert_eq!(finding.rule, "template/error", "{template}");
+        assert!(
+            finding.message.contains(message),
+            "{template}: {}",
+            finding.message
+        );
+        assert_eq!(finding.source.slice(finding.span), place, "{template}");
+    }
+}
+
 /// No files, no environment, no clock, no other templates.
 #[test]
 fn a_template_sees_nothing_but_its_names() {
     for template in [
-        "{% include '/etc/passwd' %}",
-        "{% extends '/etc/passwd' %}",
-        "{% import 'x' as x %}",
         "{{ debug() }}",
         "{{ now() }}",
         "{{ env('HOME') }}",
         "{{ vars | attr('__class__') }}",
         "{{ cycler }}",
+        "{{ loop(1) }}",
+        "{{ super() }}",
+        "{{ self.x() }}",
+        "{{ caller() }}",
+        "{{ namespace(a=1) }}",
     ] {
         assert!(
             render(template).is_err(),
@@ -162,11 +318,14 @@ fn a_template_sees_nothing_but_its_names() {
 #[test]
 fn a_template_does_what_jinja_does() {
     for (template, expected) in [
-        ("{{ vars.n * 1024 }}", "3072"),
-        ("{{ (vars.n + 1) * 2 - 1 }}", "7"),
+        ("{{ vars.n | int * 1024 }}", "3072"),
+        ("{{ 1024 * vars.n | int }}", "3072"),
+        ("{{ (vars.n + 1) | int * 2 - 1 }}", "7"),
+        ("{{ -2.5 * -2 * vars.list | length }}", "10.0"),
         ("{{ 2 ** 10 // 3 % 7 }}", "5"),
-        ("{{ vars.n * 2 ~ 'x' }}", "6x"),
-        ("{{ 'a' ~ 1 ~ vars.flag }}", "a1true"),
+        ("{{ vars.n | int * 2 ~ 'x' }}", "6x"),
+        ("{{ 'a' ~ 1 ~ vars.flag | json }}", "a1true"),
+        ("{{ 'TrueNAS' ~ vars.n }}", "TrueNAS3"),
         ("x{{ true }}", "xtrue"),
         ("{{ 'a' + 'b' }}", "ab"),
         ("{{ [1, 2] + [3] }}", "[1,2,3]"),
@@ -184,19 +343,35 @@ fn a_template_does_what_jinja_does() {
         ),
         ("{{ vars.list is defined and vars.n is not none }}", "true"),
         (
-            "{% for x in vars.list %}{{ loop.index }}{{ x }}{% if not loop.last %},{% endif %}{% endfor %}",
-            "1b,2a",
-        ),
-        ("{% set a = 'x' %}{{ a ~ a }}", "xx"),
-        (
-            "{% set n = namespace(s=0) %}{% for i in range(4) %}{% set n.s = n.s + i %}{% endfor %}{{ n.s }}",
-            "6",
+            "{% if vars.n == 3 %}three{% elif vars.n == 4 %}four{% else %}more{% endif %}",
+            "three",
         ),
         (
-            "{% macro m(x, y='-') %}<{{ x }}{{ y }}>{% endmacro %}{{ m('a') }}{{ m('b', y='+') }}",
-            "<a-><b+>",
+            "a{% if vars.n == 4 %}x{% elif vars.n == 3 %}{{ plan }}{% else %}more{% endif %}b",
+            "apb",
         ),
-        ("{% filter upper %}abc{% endfilter %}", "ABC"),
+        (
+            "{% if false %}x{% else %}{% if true %}y{% endif %}{% endif %}",
+            "y",
+        ),
+        ("{% if vars.map.x is defined %}x{% endif %}", ""),
+        ("a {%- if true -%} b {%- endif -%} c", "abc"),
+        ("a {{- 'b' -}} c {#- no -#} d", "abcd"),
+        ("a {{+ 'b' +}} c", "a b c"),
+        ("x {{ plan }}\n\n", "x p\n"),
+        ("x {{ plan }}\r\n", "x p"),
+        ("  {{ vars.list }}\n", r#"["b","a"]"#),
+        ("{{ {'a': {'b': 1}} }}", r#"{"a":{"b":1}}"#),
+        (r#"{{ '}}' }}{{ "{{" }}"#, "}}{{"),
+        (r"{{ 'it\'s' }}", "it's"),
+        ("{{ 'a' ~ ('b' ~ 'c') | upper }}", "aBC"),
+        ("{{ 1 < 2 < 3 }}", "true"),
+        ("{{ vars.list[1:] }}", r#"["a"]"#),
+        ("{{ [][1:] }}", "[]"),
+        (
+            "{{ vars.list == ['b', 'a'] and {'b': 1, 'a': [true]} == vars.map }}",
+            "true",
+        ),
         ("{# a comment #}x", "x"),
         ("{{ 'a-b_c' | replace('-', '.') | upper }}", "A.B_C"),
         ("{{ 'arn:aws:x' | split(':') | last }}", "x"),

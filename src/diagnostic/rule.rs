@@ -153,12 +153,13 @@ rules! {
     VARS_REDACTED Error "vars/redacted" "A variable's value holds the mark that stands for a secret"
 
     TEMPLATE_SYNTAX Error "template/syntax" "A template cannot be read"
+    TEMPLATE_STATEMENT Error "template/statement" "A template holds a statement other than `if`"
     TEMPLATE_UNDEFINED Error "template/undefined" "A template uses a name that is not defined"
     TEMPLATE_UNKNOWN Error "template/unknown" "A template uses a filter, function or test that there is not"
     TEMPLATE_ERROR Error "template/error" "A template fails when it is evaluated"
     TEMPLATE_KEY Error "template/key" "A key holds a template"
     TEMPLATE_SIZE Error "template/size" "A template becomes too long"
-    TEMPLATE_FUEL Error "template/fuel" "A template takes too many steps"
+    TEMPLATE_FUEL Error "template/fuel" "A template asks for too much at once"
 
     SELECTOR_EMPTY Error "selector/empty" "A selector names neither a vault nor a resource"
     SELECTOR_VAULT Error "selector/vault" "The vault of a selector is not the name of a vault"

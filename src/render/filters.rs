@@ -16,19 +16,16 @@ const DIGITS: usize = 8;
 pub(super) fn add(environment: &mut Environment<'static>, meter: &Meter) {
     let of_slug = meter.clone();
     environment.add_filter("slug", move |text: &str| {
-        of_slug.computes();
         of_slug.charge(text.len())?;
         Ok::<_, Error>(slug(text))
     });
     let of_truncate = meter.clone();
     environment.add_filter("truncate", move |text: &str, limit: usize| {
-        of_truncate.computes();
         of_truncate.charge(text.len())?;
         truncate(text, limit)
     });
     let of_json = meter.clone();
     environment.add_filter("json", move |value: &Value| {
-        of_json.computes();
         of_json.weigh(value)?;
         let text = serde_json::to_string(value)
             .map_err(|err| Error::new(ErrorKind::BadSerialization, err.to_string()))?;

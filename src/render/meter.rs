@@ -1,5 +1,6 @@
 //! What one template may compute. The engine's fuel counts steps; a step can be as large as its operands, so that the size of
-//! everything that a template builds or walks through is counted as well.
+//! what a template takes out of its scope, and of what its filters and functions make, is counted as well. Operators put only
+//! that together, each as often as it is written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
-use super::scope::Named;
+use super::scope::is_charged;
 
 /// Bytes that one template may build and walk through: eight times what a scalar may become.
 const BUDGET: usize = 2 << 20;
 /// What a value counts besides its text.
-const NODE: usize = 32;
+pub(super) const NODE: usize = 32;
 /// Lists and maps inside one another.
 const DEEPEST: usize = 32;
 
@@ -26,35 +27,36 @@ pub(super) struct Meter(Arc<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     left: AtomicUsize,
-    computes: AtomicBool,
+    /// How often what is charged for may be copied.
+    factor: AtomicUsize,
+    is_spent: AtomicBool,
 }
 
 impl Meter {
-    /// Before each evaluation.
-    pub(super) fn refill(&self) {
+    /// Before each evaluation. Each of so many operators may copy all that it is given: what is taken is charged for as
+    /// often.
+    pub(super) fn refill(&self, copies: usize) {
         self.0.left.store(BUDGET, Ordering::Relaxed);
-        self.0.computes.store(false, Ordering::Relaxed);
+        self.0.factor.store(1 + copies, Ordering::Relaxed);
+        self.0.is_spent.store(false, Ordering::Relaxed);
     }
 
-    /// An operator or a filter makes something else of what it is given.
-    pub(super) fn computes(&self) {
-        self.0.computes.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether anything was made of what was looked up, or it stands as it was.
-    pub(super) fn has_computed(&self) -> bool {
-        self.0.computes.load(Ordering::Relaxed)
+    /// Whether more was asked for than there was, by whoever could not say so.
+    pub(super) fn is_spent(&self) -> bool {
+        self.0.is_spent.load(Ordering::Relaxed)
     }
 
     /// Takes so many bytes off.
     pub(super) fn charge(&self, bytes: usize) -> Result<(), Error> {
+        let bytes = bytes.saturating_mul(self.0.factor.load(Ordering::Relaxed));
         // One evaluation runs at a time: nobody else writes between the two.
         let left = self.0.left.load(Ordering::Relaxed).checked_sub(bytes);
         self.0.left.store(left.unwrap_or(0), Ordering::Relaxed);
-        match left {
-            Some(_) => Ok(()),
-            None => Err(too_large()),
+        if left.is_none() {
+            self.0.is_spent.store(true, Ordering::Relaxed);
+            return Err(Error::new(ErrorKind::OutOfFuel, TOO_LARGE));
         }
+        Ok(())
     }
 
     /// Takes off what a value holds, walking no further than is left.
@@ -73,11 +75,9 @@ impl Meter {
         if let Some(text) = value.as_str() {
             return self.charge(text.len());
         }
-        // A look at a name is noted as its use, and weighing is none.
-        if let Some(names) = value.downcast_object_ref::<Named>() {
-            return names
-                .values()
-                .try_for_each(|value| self.weigh_at(value, depth + 1));
+        // Whoever walks through it is charged then. A look at a name is noted as its use, and weighing is none.
+        if is_charged(value) {
+            return Ok(());
         }
         match value.kind() {
             ValueKind::Bytes => self.charge(value.as_bytes().map_or(0, <[u8]>::len)),
@@ -95,8 +95,4 @@ impl Meter {
             _ => Ok(()),
         }
     }
-}
-
-pub(super) fn too_large() -> Error {
-    Error::new(ErrorKind::OutOfFuel, TOO_LARGE)
 }

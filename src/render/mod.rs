@@ -4,13 +4,13 @@
 //! known only after another restore, or only from AWS, is *pending*: the template is tried with a placeholder and
 //! the value is marked, so that nothing made of a placeholder is ever sent.
 
-mod bounded;
+mod builtins;
 mod filters;
 mod instances;
 mod known;
+mod language;
 mod lock;
 mod meter;
-mod operators;
 mod plain;
 mod restores;
 mod scope;
@@ -26,10 +26,10 @@ mod variables;
 mod wire;
 mod words;
 
+pub use builtins::filter_names;
 pub use instances::{Each, Instance, Instances, composed, instance_name, split_instance};
 pub use known::{Created, Known, SourceFacts};
 pub use lock::{Lock, Locked, locked};
-pub use operators::filter_names;
 pub use secret::{REDACTED, Secrets};
 pub use selector::{Pick, Resolved, Selector, VaultName, written};
 pub use sensitive::{is_sensitive, without_secrets};
@@ -112,12 +112,12 @@ impl Renderer {
         inputs: &Inputs,
         findings: &mut Vec<Finding>,
     ) -> Self {
+        let cell = Cell::default();
         let variables::Resolved {
             slots,
             secrets,
             values,
-        } = variables::resolve(document, inputs, findings);
-        let cell = Cell::default();
+        } = variables::resolve(document, inputs, &cell, findings);
         let shared = Shared::new(document, run_id, slots, &cell);
         let mut renderer = Self {
             document: Arc::clone(document),

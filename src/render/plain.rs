@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use super::operators;
+use super::builtins;
 use super::scope::Scope;
 
 /// What a scope has at its root, and the language has no other meaning for.
@@ -83,7 +83,7 @@ pub(super) fn write(value: &Value, text: &mut String) -> Option<()> {
     match (value.as_str(), value.kind()) {
         (Some(string), _) => text.push_str(string),
         (None, ValueKind::Bool | ValueKind::Number | ValueKind::String) => {
-            write!(text, "{}", operators::in_text(value)).ok()?;
+            write!(text, "{}", builtins::in_text(value)).ok()?;
         }
         _ => return None,
     }

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::Value;
-use minijinja::value::{Object, Serde};
+use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Serde, ValueKind};
 
 use super::instances::{Each, Instance, Instances};
+use super::meter::{Meter, NODE};
 use super::restores::{Neighbours, created_names};
 use super::{Known, Secrets, Target};
 use crate::diagnostic::suggest;
@@ -21,7 +22,7 @@ pub(super) const PLACEHOLDER_ARN: &str =
     "arn:aws:service:us-east-1:123456789012:resource/known-after-restore";
 
 /// Functions that templates may call.
-const FUNCTIONS: [&str; 3] = ["dict", "namespace", "range"];
+const FUNCTIONS: [&str; 2] = ["dict", "range"];
 
 /// What one evaluation came across.
 #[derive(Debug, Default)]
@@ -30,22 +31,43 @@ pub(super) struct Seen {
     pub(super) pending: BTreeSet<String>,
     /// Whether a secret was looked at.
     pub(super) secret: bool,
+    /// Whether `true` or `false` was looked at.
+    pub(super) truth: bool,
     /// The first name that is not there: what to say, and what to write.
     pub(super) missing: Option<(String, String)>,
 }
 
 /// Notes of the evaluation that is going on; objects and evaluator share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cell(Arc<Mutex<Seen>>);
+pub(super) struct Cell {
+    seen: Arc<Mutex<Seen>>,
+    /// What the evaluation may still take.
+    pub(super) meter: Meter,
+}
 
 impl Cell {
     fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a name that is not there; the first one counts.
     pub(super) fn misses(&self, message: String, help: String) {
         self.lock().missing.get_or_insert((message, help));
+    }
+
+    /// Gives a template what it asks for, as long as there is anything left: the operators that take it are not metered. A
+    /// list or map is charged for as it is walked through.
+    fn hand_out(&self, value: &Value) -> Option<Value> {
+        if let Some(text) = value.as_str() {
+            self.meter.charge(text.len()).ok()?;
+        } else if value.kind() == ValueKind::Bool {
+            self.lock().truth = true;
+        }
+        Some(value.clone())
+    }
+
+    pub(super) fn saw_truth(&self) -> bool {
+        self.lock().truth
     }
 
     /// Takes the notes, leaving none.
@@ -75,23 +97,14 @@ pub(super) struct Named {
     cell: Cell,
 }
 
-impl Named {
-    /// What there is, without a note that anybody has asked for it.
-    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
-        self.slots.values().map(|slot| match slot {
-            Slot::Known(value) | Slot::Secret(value) | Slot::Pending(value) => value,
-        })
-    }
-}
-
 impl Object for Named {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
         match self.slots.get(name) {
-            Some(Slot::Known(value)) => Some(value.clone()),
+            Some(Slot::Known(value)) => self.cell.hand_out(value),
             Some(Slot::Secret(value)) => {
                 self.cell.lock().secret = true;
-                Some(value.clone())
+                self.cell.hand_out(value)
             }
             Some(Slot::Pending(placeholder)) => {
                 self.cell.lock().pending.insert(join(&self.path, name));
@@ -112,9 +125,79 @@ impl Object for Named {
         }
     }
 
-    fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {
-        minijinja::value::Enumerator::Values(self.slots.keys().map(|k| Value::from(&**k)).collect())
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.slots.keys().map(|k| Value::from(&**k)).collect())
     }
+}
+
+/// A list or map of the inputs.
+#[derive(Debug)]
+struct Data {
+    value: Value,
+    cell: Cell,
+}
+
+impl Object for Data {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        match self.value.kind() {
+            ValueKind::Map => ObjectRepr::Map,
+            _ => ObjectRepr::Seq,
+        }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let value = self.value.get_item(key).ok()?;
+        (!value.is_undefined()).then(|| self.cell.hand_out(&value))?
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let len = self.value.len().unwrap_or(0);
+        if self.cell.meter.charge(len * NODE).is_err() {
+            return Enumerator::Empty;
+        }
+        match self.repr() {
+            ObjectRepr::Map => {
+                let keys = self.value.try_iter().into_iter().flatten();
+                let charged = keys.take_while(|key| {
+                    let bytes = key.as_str().map_or(0, str::len);
+                    self.cell.meter.charge(bytes).is_ok()
+                });
+                Enumerator::Values(charged.collect())
+            }
+            _ => Enumerator::Seq(len),
+        }
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        self.value.len()
+    }
+}
+
+/// A value of the inputs, as templates see it.
+pub(super) fn data(value: &serde_json::Value, cell: &Cell) -> Value {
+    let charged = |value: Value| {
+        Value::from_object(Data {
+            value,
+            cell: cell.clone(),
+        })
+    };
+    match value {
+        serde_json::Value::Array(items) => {
+            charged(items.iter().map(|item| data(item, cell)).collect())
+        }
+        serde_json::Value::Object(map) => {
+            let pairs = map
+                .iter()
+                .map(|(key, value)| (key.as_str(), data(value, cell)));
+            charged(pairs.collect::<Kwargs>().into())
+        }
+        scalar => Serde(scalar).into(),
+    }
+}
+
+/// Whether a value charges whoever walks through it.
+pub(super) fn is_charged(value: &Value) -> bool {
+    value.downcast_object_ref::<Data>().is_some() || value.downcast_object_ref::<Named>().is_some()
 }
 
 pub(super) fn join(path: &str, name: &str) -> String {
@@ -284,11 +367,11 @@ impl Shared {
                     serde_json::Value::Object(map) => {
                         let slots = map
                             .iter()
-                            .map(|(key, value)| (key.clone().into(), slot(Serde(value).into())))
+                            .map(|(key, value)| (key.clone().into(), slot(data(value, &self.cell))))
                             .collect();
                         names("each.value", slots, &self.cell)
                     }
-                    other => Serde(other).into(),
+                    other => data(other, &self.cell),
                 };
                 (known(&each.key), slot(value))
             }

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
-use super::meter::{Meter, TOO_LARGE};
-use super::operators::filter_names;
+use super::builtins::{self, filter_names};
+use super::language::{self, Problem, Written};
+use super::meter::TOO_LARGE;
+use super::plain;
 use super::scope::{Cell, Scope};
 use super::wire::describe;
-use super::{bounded, operators, plain};
-use crate::diagnostic::{Finding, Rule, Severity, Source, Span, rule, suggest};
+use crate::diagnostic::{Finding, Severity, Source, Span, rule, suggest};
 use crate::parse::within;
 
-/// Instructions that one template may take; a name in a plan takes about ten.
+/// Instructions that one template may take; a name in a plan takes about ten. Without loops there are no more than are
+/// written: this is a second fence.
 const FUEL: u64 = 20_000;
 /// Bytes that one scalar may become. AWS documents 200 KB for all metadata of an EFS restore
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html>).
@@ -41,24 +43,22 @@ pub(super) struct Evaluated {
 pub(super) struct Templates {
     environment: Environment<'static>,
     cell: Cell,
-    meter: Meter,
 }
 
 impl Templates {
     pub(super) fn new(cell: Cell) -> Self {
         let mut environment = Environment::empty();
-        let meter = Meter::default();
-        operators::equip(&mut environment, &meter);
+        builtins::equip(&mut environment, &cell.meter);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(64);
-        let of_output = meter.clone();
+        let of_output = cell.meter.clone();
         environment.set_formatter(move |out, _, value| {
             use minijinja::value::ValueKind::{Bool, Number, String};
             match value.kind() {
                 Bool | Number | String => {
                     of_output.weigh(value)?;
-                    write!(out, "{}", operators::in_text(value)).map_err(Error::from)
+                    write!(out, "{}", builtins::in_text(value)).map_err(Error::from)
                 }
                 kind => Err(Error::new(
                     ErrorKind::InvalidOperation,
@@ -66,11 +66,7 @@ impl Templates {
                 )),
             }
         });
-        Self {
-            environment,
-            cell,
-            meter,
-        }
+        Self { environment, cell }
     }
 
     /// Evaluates `text`, written at `span`; a scalar that is one expression keeps the expression's type.
@@ -83,18 +79,34 @@ impl Templates {
         findings: &mut Vec<Finding>,
     ) -> Option<Evaluated> {
         self.cell.take();
-        self.meter.refill();
-        let named = self.names(text, scope);
-        let is_named = named.is_some();
-        let result = match named {
-            Some(value) => Ok(value),
-            None => self.engine(text, scope),
+        self.cell.meter.refill(0);
+        let tell = |problem: Problem| {
+            let range = problem.range;
+            let place = range.and_then(|range| within(source, span, text, range));
+            let place = place.unwrap_or(span);
+            Finding::at(source, place, problem.rule, problem.message, problem.help)
+        };
+        let (changes, result) = match self.names(text, scope) {
+            Some(value) => (false, Ok(value)),
+            None => match language::check(text) {
+                Ok(written) => (
+                    written.computes || text.contains("{%"),
+                    self.engine(text, scope, &written),
+                ),
+                Err(problem) => {
+                    findings.push(tell(problem));
+                    return None;
+                }
+            },
         };
         let seen = self.cell.take();
-        // A subscript takes a part out, and the engine does not tell.
-        let takes_apart = !is_named && text.contains('[');
-        let changes = takes_apart || self.meter.has_computed() || text.contains("{%");
         let problem = match result {
+            result if self.cell.meter.is_spent() => Problem {
+                rule: rule::TEMPLATE_SIZE,
+                message: TOO_LARGE.to_owned(),
+                help: "make less of it; AWS takes 200 KB of metadata in all".to_owned(),
+                range: result.err().and_then(|(_, range)| range),
+            },
             Ok(value) if size(&value) > MAX_OUTPUT => Problem {
                 rule: rule::TEMPLATE_SIZE,
                 message: format!("this becomes longer than {} KiB", MAX_OUTPUT / 1024),
@@ -112,16 +124,7 @@ impl Templates {
         };
         // With a placeholder in it a template may fail that will not fail with the value.
         let waits = !seen.pending.is_empty() && problem.rule == rule::TEMPLATE_ERROR;
-        let mut finding = Finding::at(
-            source,
-            problem
-                .range
-                .and_then(|range| within(source, span, text, range))
-                .unwrap_or(span),
-            problem.rule,
-            problem.message,
-            problem.help,
-        );
+        let mut finding = tell(problem);
         if !waits {
             findings.push(finding);
             return None;
@@ -156,7 +159,7 @@ impl Templates {
                         plain::Part::Text(raw) => written.push_str(raw),
                         plain::Part::Name(path) => {
                             let value = plain::look_up(scope, path)?;
-                            self.meter.weigh(&value).ok()?;
+                            self.cell.meter.weigh(&value).ok()?;
                             plain::write(&value, &mut written)?;
                         }
                     }
@@ -166,22 +169,42 @@ impl Templates {
         });
         if value.is_none() {
             self.cell.take();
-            self.meter.refill();
+            self.cell.meter.refill(0);
         }
         value
     }
 
     /// What the engine makes of a text.
-    fn engine(&self, text: &str, scope: &Scope) -> Result<serde_json::Value, Failed> {
-        match self.one_expression(text, scope) {
-            Some(result) => result,
-            None => bounded::template(&self.environment, text, scope.clone())
-                .map(serde_json::Value::String)
-                .map_err(|err| {
+    fn engine(
+        &self,
+        text: &str,
+        scope: &Scope,
+        written: &Written,
+    ) -> Result<serde_json::Value, Failed> {
+        self.cell.meter.refill(written.copies);
+        // What is written out is computed while the engine compiles.
+        self.cell
+            .meter
+            .charge(text.len())
+            .map_err(|err| (err, None))?;
+        let value = match self.one_expression(text, scope) {
+            Some(value) => value?,
+            None => {
+                let template = self.environment.template_from_str(text);
+                let value = template.and_then(|template| template.render(scope.clone()));
+                serde_json::Value::String(value.map_err(|err| {
                     let range = err.range();
                     (err, range)
-                }),
+                })?)
+            }
+        };
+        let is_foreign = |text: &str| text.contains("True") || text.contains("False");
+        let joins_truth = written.joins && (written.decides || self.cell.saw_truth());
+        if joins_truth && value.as_str().is_some_and(is_foreign) {
+            let message = "`~` writes true and false as `True` and `False`, which AWS does not read; `| json` behind them writes `true`";
+            return Err((Error::new(ErrorKind::InvalidOperation, message), None));
         }
+        Ok(value)
     }
 
     /// The value of a scalar that is exactly one `{{ expression }}`; `None` where it is not.
@@ -196,7 +219,9 @@ impl Templates {
         let inner = inner.strip_suffix('-').unwrap_or(inner);
         let inner = inner.trim();
         let shift = inner.as_ptr() as usize - text.as_ptr() as usize;
-        let value = bounded::expression(&self.environment, inner, scope.clone())?;
+        // What is none, or more than one, is compiled as a template, which says so with its place.
+        let compiled = self.environment.compile_expression(inner).ok()?;
+        let value = compiled.eval(scope.clone());
         Some(value.and_then(|value| self.typed(&value)).map_err(|err| {
             // What has no place of its own is about all of the expression.
             let range = err.range().unwrap_or(0..inner.len());
@@ -207,7 +232,7 @@ impl Templates {
 
 impl Templates {
     fn typed(&self, value: &Value) -> Result<serde_json::Value, Error> {
-        self.meter.weigh(value)?;
+        self.cell.meter.weigh(value)?;
         typed(value)
     }
 }
@@ -236,14 +261,6 @@ fn size(value: &serde_json::Value) -> usize {
     }
 }
 
-/// What went wrong, in our words.
-struct Problem {
-    rule: &'static Rule,
-    message: String,
-    help: String,
-    range: Option<Range<usize>>,
-}
-
 impl Problem {
     fn of(err: &Error, range: Option<Range<usize>>, missing: Option<(String, String)>) -> Self {
         let detail = || {
@@ -266,7 +283,7 @@ impl Problem {
                 err.detail()
                     .unwrap_or("the template takes too many steps")
                     .to_owned(),
-                "loop over less, or write the values out".to_owned(),
+                "make less of it, or write the value out".to_owned(),
             ),
             (_, Some((message, help))) => (rule::TEMPLATE_UNDEFINED, message, help),
             (ErrorKind::UndefinedError, None) => (
@@ -286,7 +303,7 @@ impl Problem {
             ) => (
                 rule::TEMPLATE_UNKNOWN,
                 detail(),
-                "use Jinja's filters, such as `lower`, `replace` or `split`, and its functions `range`, `dict` and `namespace`".to_owned(),
+                "use Jinja's filters, such as `lower`, `replace` or `split`, and its functions `range` and `dict`".to_owned(),
             ),
             (_, None) => (
                 rule::TEMPLATE_ERROR,
@@ -307,11 +324,10 @@ impl Problem {
 mod tests {
     use std::collections::BTreeMap;
 
-    use minijinja::value::Serde;
     use serde_json::json;
 
     use super::*;
-    use crate::render::scope::{Slot, Slots, names};
+    use crate::render::scope::{Slot, Slots, data, names};
 
     /// `vars` with a value of each kind, known, secret and pending.
     fn scope(cell: &Cell) -> Scope {
@@ -321,7 +337,7 @@ mod tests {
         });
         let of = |slot: fn(Value) -> Slot| {
             let values = values.as_object().into_iter().flatten();
-            let slots = values.map(|(k, v)| (k.clone().into(), slot(Serde(v).into())));
+            let slots = values.map(|(k, v)| (k.clone().into(), slot(data(v, cell))));
             slots.collect::<Slots>()
         };
         let roots = [
@@ -362,7 +378,7 @@ mod tests {
                 format!("{{{{ {path} }}}}-{{{{ plan }}}}"),
                 format!("x}}{{{{ restore }}}}{{{{  {path} }}}}}}"),
             ] {
-                templates.meter.refill();
+                templates.cell.meter.refill(0);
                 cell.take();
                 let Some(value) = templates.names(&text, &scope) else {
                     let left = cell.take();
@@ -371,8 +387,10 @@ mod tests {
                 };
                 taken += 1;
                 let seen = cell.take();
-                templates.meter.refill();
-                let by_engine = templates.engine(&text, &scope).map_err(|(err, _)| err);
+                templates.cell.meter.refill(0);
+                let by_engine = templates
+                    .engine(&text, &scope, &Written::default())
+                    .map_err(|(err, _)| err);
                 assert_eq!(value, by_engine.unwrap(), "{text}");
                 let other = cell.take();
                 assert_eq!(

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minijinja::Value;
-use minijinja::value::Serde;
 use serde_json::Value as Json;
 
-use super::scope::{Slot, Slots};
+use super::scope::{Cell, Slot, Slots, data};
 use super::{REDACTED, Secrets, template, usage, wire};
 use crate::diagnostic::{Finding, Position, Severity, Source, Span, rule, suggest};
 use crate::parse::{Document, Given, Kind, Node, OF_VARIABLE, Variable, VariableKind};
@@ -61,6 +60,7 @@ pub(super) struct Resolved {
 pub(super) fn resolve(
     document: &Document,
     inputs: &Inputs,
+    cell: &Cell,
     findings: &mut Vec<Finding>,
 ) -> Resolved {
     hide_values(document, inputs);
@@ -85,7 +85,7 @@ pub(super) fn resolve(
                 is_no_mark(variable, &chosen, findings);
                 let shown = (!variable.secret).then(|| chosen.value.clone());
                 values.insert(name.to_owned(), shown);
-                let value = Serde(&chosen.value).into();
+                let value = data(&chosen.value, cell);
                 match variable.secret {
                     true => Slot::Secret(value),
                     false => Slot::Known(value),

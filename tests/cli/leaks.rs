@@ -238,7 +238,7 @@ fn reliability_r5_22_what_is_computed_of_a_secret_is_one() {
         )
         .replace(
             "CreationToken: \"{{ restore }}-{{ run.id }}\"",
-            "CreationToken: \"{{ vars.pw[0] }}_{{ vars.pw[1] }}_{{ vars.pw[2] }}\"\n      ItemsToRestore: [\"/{{ vars.pin + 1 }}\", \"/{{ vars.all.a[:3] }}\", \"/{{ vars.pin * 2 }}\"]",
+            "CreationToken: \"{{ vars.pw[0] }}_{{ vars.pw[1] }}_{{ vars.pw[2] }}\"\n      ItemsToRestore: [\"/{{ vars.pin + 1 }}\", \"/{{ vars.all.a[:3] }}\", \"/{{ vars.pin | int * 2 }}\"]",
         );
     write(path, "plan.yaml", &plan);
     for format in ["json", "human", "markdown", "github"] {

@@ -1,164 +1,49 @@
-//! Operators, filters, tests and functions of templates: Jinja's own, each behind the meter, and a few that restores need.
+//! Filters, tests and functions of templates: Jinja's own, each behind the meter, and a few that restores need.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, context};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
-use super::bounded::{MAP, OPERATORS, not_a_number};
 use super::filters;
 use super::meter::Meter;
 
 /// Jinja's filters that are there: all that MiniJinja has, but for `chain` and `zip`, which nest without a bound.
-pub(super) const FILTERS: [&str; 46] = [
-    "abs",
-    "attr",
-    "batch",
-    "bool",
-    "capitalize",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "e",
-    "escape",
-    "first",
-    "float",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "pprint",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "safe",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "unique",
-    "upper",
-];
+const FILTERS: &str = "abs attr batch bool capitalize count d default dictsort e escape first float format groupby \
+    indent int items join last length lines list lower map max min pprint reject rejectattr replace \
+    reverse round safe select selectattr slice sort split string sum title tojson trim unique upper";
+
 /// Jinja's tests that are there: all that MiniJinja has.
-const TESTS: [&str; 38] = [
-    "!=",
-    "<",
-    "<=",
-    "==",
-    ">",
-    ">=",
-    "boolean",
-    "defined",
-    "divisibleby",
-    "endingwith",
-    "eq",
-    "equalto",
-    "escaped",
-    "even",
-    "false",
-    "filter",
-    "float",
-    "ge",
-    "greaterthan",
-    "gt",
-    "in",
-    "int",
-    "integer",
-    "iterable",
-    "le",
-    "lessthan",
-    "lower",
-    "lt",
-    "mapping",
-    "ne",
-    "none",
-    "number",
-    "odd",
-    "safe",
-    "sameas",
-    "sequence",
-    "startingwith",
-    "string",
-];
-const MORE_TESTS: [&str; 4] = ["test", "true", "undefined", "upper"];
+const TESTS: &str = "!= < <= == > >= boolean defined divisibleby endingwith eq equalto escaped even false filter \
+    float ge greaterthan gt in int integer iterable le lessthan lower lt mapping ne none number odd \
+    safe sameas sequence startingwith string test true undefined upper";
 
 /// The most that a width, a precision or a count may be.
 const WIDEST: i64 = 1_000;
 /// The most numbers that `range` makes.
 const LONGEST_RANGE: i64 = 10_000;
 
-/// MiniJinja as it is: what is computed once it has been counted.
+/// MiniJinja as it is: what filters do once it has been counted.
 static PRISTINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment
 });
 
-/// The operators of [`PRISTINE`], by their sign.
-static COMPUTE: LazyLock<HashMap<&str, Expression<'static, 'static>>> = LazyLock::new(|| {
-    [
-        ("+", "a + b"),
-        ("-", "a - b"),
-        ("*", "a * b"),
-        ("**", "a ** b"),
-        ("%", "a % b"),
-        ("~", "a ~ b"),
-        ("==", "a == b"),
-        ("!=", "a != b"),
-        ("<", "a < b"),
-        ("<=", "a <= b"),
-        (">", "a > b"),
-        (">=", "a >= b"),
-        ("in", "a in b"),
-        ("[:]", "a[b:c:d]"),
-    ]
-    .into_iter()
-    .filter_map(|(sign, text)| Some((sign, PRISTINE.compile_expression(text).ok()?)))
-    .collect()
-});
-
 /// The names of all filters.
 pub fn filter_names() -> impl Iterator<Item = &'static str> + Clone {
-    FILTERS.into_iter().chain(filters::NAMES)
+    FILTERS.split(' ').chain(filters::NAMES)
 }
 
-/// Equips an environment that has nothing.
+/// Equips an environment that has nothing but operators.
 pub(super) fn equip(environment: &mut Environment<'static>, meter: &Meter) {
-    for sign in OPERATORS {
-        let meter = meter.clone();
-        environment.add_filter(sign, move |operands: Rest<Value>| {
-            operator(&meter, sign, &operands)
-        });
-    }
-    let of_map = meter.clone();
-    environment.add_filter(MAP, move |operands: Rest<Value>| map(&of_map, &operands));
-    for name in FILTERS {
+    for name in FILTERS.split(' ') {
         let meter = meter.clone();
         environment.add_filter(name, move |arguments: Rest<ValueOrKwargs>| {
             filter(&meter, name, &arguments.into_values())
         });
     }
-    for name in TESTS.into_iter().chain(MORE_TESTS) {
+    for name in TESTS.split(' ') {
         let meter = meter.clone();
         environment.add_test(name, move |arguments: Rest<Value>| {
             arguments.iter().try_for_each(|value| meter.weigh(value))?;
@@ -172,32 +57,6 @@ pub(super) fn equip(environment: &mut Environment<'static>, meter: &Meter) {
     functions(environment, meter);
 }
 
-fn operator(meter: &Meter, sign: &'static str, operands: &[Value]) -> Result<Value, Error> {
-    meter.computes();
-    operands.iter().try_for_each(|value| meter.weigh(value))?;
-    if sign == "[]" {
-        let list: Value = operands.iter().cloned().collect();
-        meter.weigh(&list)?;
-        return Ok(list);
-    }
-    let is_number = |value: &Value| value.is_number();
-    if sign == "*" && !operands.iter().all(is_number) {
-        return Err(not_a_number());
-    }
-    let operand = |at: usize| match operands.get(at) {
-        // As YAML and AWS write it; the engine writes `True`.
-        Some(value) if sign == "~" => in_text(value),
-        Some(value) => value.clone(),
-        None => Value::default(),
-    };
-    let of = context! { a => operand(0), b => operand(1), c => operand(2), d => operand(3) };
-    let compute = COMPUTE
-        .get(sign)
-        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "there is no such operator"))?;
-    let result = compute.eval(of).map_err(|err| without_place(&err))?;
-    eager(meter, result)
-}
-
 /// A value as it stands inside a text.
 pub(super) fn in_text(value: &Value) -> Value {
     match value.kind() {
@@ -207,23 +66,7 @@ pub(super) fn in_text(value: &Value) -> Value {
     }
 }
 
-/// A map in braces: keys and values by turns.
-fn map(meter: &Meter, operands: &[Value]) -> Result<Value, Error> {
-    operands.iter().try_for_each(|value| meter.weigh(value))?;
-    let mut pairs = Vec::with_capacity(operands.len() / 2);
-    for pair in operands.chunks_exact(2) {
-        let key = pair[0].as_str().ok_or_else(|| {
-            Error::new(ErrorKind::InvalidOperation, "the keys of a map are texts")
-        })?;
-        pairs.push((key, pair[1].clone()));
-    }
-    let map = minijinja::functions::dict(None, pairs.into_iter().collect::<Kwargs>())?;
-    meter.weigh(&map)?;
-    Ok(map)
-}
-
 fn filter(meter: &Meter, name: &'static str, arguments: &[Value]) -> Result<Value, Error> {
-    meter.computes();
     arguments.iter().try_for_each(|value| meter.weigh(value))?;
     meter.charge(grows_by(name, arguments)?)?;
     let result = PRISTINE
@@ -413,15 +256,9 @@ fn functions(environment: &mut Environment<'static>, meter: &Meter) {
         of_dict.weigh(&map)?;
         Ok::<Value, Error>(map)
     });
-    let of_namespace = meter.clone();
-    environment.add_function("namespace", move |defaults: Kwargs| {
-        let defaults: Value = defaults.into();
-        of_namespace.weigh(&defaults)?;
-        minijinja::functions::namespace(Some(defaults.into()))
-    });
 }
 
-/// An error of [`PRISTINE`] says where in its own text; the place is that of the operator in the plan's.
+/// An error of [`PRISTINE`] has no place; the engine adds that of the filter in the plan's text.
 fn without_place(error: &Error) -> Error {
     let message = error
         .detail()
