@@ -5,7 +5,7 @@ use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 use super::Aws;
 use super::bounds::message;
 use super::error::classify;
-use crate::cleanup::{Found, Named, Progress, Resources};
+use crate::cleanup::{Asked, Found, Named, Progress, Resources};
 use crate::diff::{ApiError, Fault};
 
 /// What Cloud Control API answers where it has no handler that reads a type
@@ -59,7 +59,7 @@ impl Resources for Aws {
         self.found(named).await
     }
 
-    async fn delete(&self, named: &Named, token: &str) -> Result<Option<String>, ApiError> {
+    async fn delete(&self, named: &Named, token: &str) -> Result<Asked, ApiError> {
         let operation = self.count("DeleteResource");
         let answer = self
             .cloudcontrol
@@ -74,16 +74,18 @@ impl Resources for Aws {
             Ok(answer) => answer
                 .progress_event
                 .and_then(|event| event.request_token)
-                .map(Some)
+                .map(Asked::Request)
                 .ok_or_else(|| ApiError {
                     operation,
                     fault: Fault::Service,
                     code: None,
                     message: "the answer names no request".to_owned(),
                 }),
-            Err(error) if is_missing(&error, named) => Ok(None),
-            // A deletion of it goes on already: whether it is gone is looked at later.
-            Err(error) if error.code.as_deref() == Some("ConcurrentOperationException") => Ok(None),
+            Err(error) if is_missing(&error, named) => Ok(Asked::Gone),
+            // Whether it is gone is looked at later.
+            Err(error) if error.code.as_deref() == Some("ConcurrentOperationException") => {
+                Ok(Asked::UnderWay)
+            }
             Err(error) => Err(error),
         }
     }

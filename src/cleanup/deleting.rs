@@ -1,31 +1,33 @@
 //! From what is to be deleted to the proof that it is gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
-use jiff::SignedDuration;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use super::one::{One, Outcome};
+use super::pace::Pace;
 use super::{Fate, Found, Item, Named};
-use crate::diff::{ApiError, Fault};
+use crate::diff::ApiError;
 use crate::execute::{Clock, Control, Ended, Event, Journal, JournalError, Recorded};
 
-/// How long to wait between two looks: a quarter of what has passed, within these.
-const SHORTEST: SignedDuration = SignedDuration::from_millis(500);
-const LONGEST: SignedDuration = SignedDuration::from_secs(15);
-/// How often an absence is looked for that AWS does not show yet.
-const LOOKS: u32 = 20;
+/// How many deletions are recorded before AWS has answered to them: a second's worth at its rate. What is recorded and was
+/// not asked for when the process ends is asked for by whoever goes on.
+const UNASKED: usize = 25;
 
 /// Resources of any type, by the names that Cloud Control API has for them.
 pub trait Resources: Send + Sync {
     /// What is there; none where nothing is (GetResource).
     fn find(&self, named: &Named) -> impl Future<Output = Result<Option<Found>, ApiError>> + Send;
 
-    /// Asks for its deletion (DeleteResource): the token of the request; none where it is not there any more.
+    /// Asks for its deletion (DeleteResource).
     fn delete(
         &self,
         named: &Named,
         token: &str,
-    ) -> impl Future<Output = Result<Option<String>, ApiError>> + Send;
+    ) -> impl Future<Output = Result<Asked, ApiError>> + Send;
 
     /// How far a request is (GetResourceRequestStatus).
     fn progress(
@@ -33,6 +35,17 @@ pub trait Resources: Send + Sync {
         named: &Named,
         request: &str,
     ) -> impl Future<Output = Result<Progress, ApiError>> + Send;
+}
+
+/// What AWS says to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It is followed by this token.
+    Request(String),
+    /// It is deleted already, by a request of somebody else's.
+    UnderWay,
+    /// It is not there.
+    Gone,
 }
 
 /// How far a request is.
@@ -51,8 +64,10 @@ pub enum Progress {
 pub struct Cleaned {
     /// Whether everything was looked at, or somebody wanted to leave before.
     pub ended: Ended,
-    /// What is gone now.
+    /// What was deleted, and is gone now.
     pub gone: usize,
+    /// What had gone before anybody asked for it.
+    pub already_gone: usize,
     /// What is left, and why.
     pub left: Vec<(Item, String)>,
 }
@@ -68,36 +83,45 @@ pub enum Stopped {
     Aws(#[from] ApiError),
 }
 
-/// Why nothing more is asked.
-enum Halt {
-    /// Somebody wants to leave.
-    Left(Ended),
-    /// It cannot go on.
-    Stopped(Stopped),
-}
-
-impl From<Stopped> for Halt {
-    fn from(stopped: Stopped) -> Self {
-        Self::Stopped(stopped)
-    }
-}
-
 /// Everything that a cleanup works with.
 pub struct Deletions<'a, R, J, C> {
     /// AWS.
-    pub resources: &'a R,
+    pub resources: Arc<R>,
+    /// How fast it is asked.
+    pub pace: Arc<Pace>,
     /// The journal of the run.
     pub journal: J,
     /// Time.
-    pub clock: &'a C,
+    pub clock: C,
     /// Sees every event, after it is on disk.
     pub observer: &'a mut dyn FnMut(&Recorded),
-    /// Who wants to leave: after the call that is under way, or at once.
+    /// Who wants to leave: after the calls that are under way, or at once.
     pub control: UnboundedReceiver<Control>,
 }
 
-impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
-    /// Deletes level after level: what needs something is gone before that goes.
+/// What has become of the items of a level, by their places in it.
+type Outcomes = BTreeMap<usize, Outcome>;
+
+/// How one level is going.
+struct Level<'a> {
+    items: &'a [Item],
+    /// What has not been asked for.
+    waiting: VecDeque<usize>,
+    tasks: JoinSet<(usize, Outcome)>,
+    /// How many of the tasks AWS has not answered to.
+    unasked: usize,
+    outcomes: Outcomes,
+    /// The first error that is not about one resource alone.
+    error: Option<ApiError>,
+}
+
+impl<R, J, C> Deletions<'_, R, J, C>
+where
+    R: Resources + 'static,
+    J: Journal,
+    C: Clock + Clone + 'static,
+{
+    /// Deletes level after level, what is in one at once: what needs something is gone before that goes.
     ///
     /// # Errors
     ///
@@ -106,222 +130,383 @@ impl<R: Resources, J: Journal, C: Clock> Deletions<'_, R, J, C> {
         let mut cleaned = Cleaned {
             ended: Ended::Finished,
             gone: 0,
+            already_gone: 0,
             left: Vec::new(),
         };
-        match self.delete(levels, &mut cleaned).await {
-            Ok(()) => {}
-            Err(Halt::Left(ended)) => cleaned.ended = ended,
-            Err(Halt::Stopped(stopped)) => return Err(stopped),
+        let mut said = BTreeSet::new();
+        for items in levels {
+            let mut events = Vec::new();
+            for item in items {
+                if let (Fate::Left(why), Some(arn)) = (&item.fate, &item.arn)
+                    && said.insert((&item.restore, arn))
+                {
+                    events.push(left(item, arn, why));
+                }
+            }
+            self.say(events)?;
+            let (mut outcomes, ended) = self.delete(items).await?;
+            for (at, item) in items.iter().enumerate() {
+                match (&item.fate, outcomes.remove(&at)) {
+                    (_, Some(Outcome::Gone)) => cleaned.gone += 1,
+                    (Fate::Gone, _) | (_, Some(Outcome::WasGone)) => cleaned.already_gone += 1,
+                    (Fate::Left(why), _) => cleaned.left.push((item.clone(), why.clone())),
+                    (_, Some(Outcome::Left(why))) => cleaned.left.push((item.clone(), why)),
+                    _ => {}
+                }
+            }
+            if ended != Ended::Finished {
+                cleaned.ended = ended;
+                break;
+            }
         }
         Ok(cleaned)
     }
 
-    async fn delete(&mut self, levels: &[Vec<Item>], cleaned: &mut Cleaned) -> Result<(), Halt> {
-        let mut kept = BTreeSet::new();
-        for level in levels {
-            let mut asked = Vec::new();
-            for item in level {
-                match (&item.fate, &item.arn) {
-                    (Fate::Delete { named, token, .. }, Some(arn)) => {
-                        if let Some(request) = self.ask(item, arn, named, token, cleaned).await? {
-                            asked.push((item, arn.as_str(), named, request));
-                        }
+    /// Deletes what is in one level.
+    async fn delete(&mut self, items: &[Item]) -> Result<(Outcomes, Ended), Stopped> {
+        let is_deletion = |at: &usize| matches!(items[*at].fate, Fate::Delete { .. });
+        let mut level = Level {
+            items,
+            waiting: (0..items.len()).filter(is_deletion).collect(),
+            tasks: JoinSet::new(),
+            unasked: 0,
+            outcomes: Outcomes::new(),
+            error: None,
+        };
+        let (leave, leaving) = watch::channel(false);
+        let (answers, mut answered) = unbounded_channel();
+        let mut ended = Ended::Finished;
+        let mut is_controlled = true;
+        loop {
+            if !*leaving.borrow() {
+                self.begin(&mut level, &leaving, &answers)?;
+            }
+            if level.tasks.is_empty() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                control = self.control.recv(), if is_controlled => match control {
+                    // The calls under way are dropped with their tasks; AWS goes on with what it was asked for.
+                    Some(Control::Now) => return Ok((level.outcomes, Ended::Interrupted)),
+                    Some(Control::Detach) => {
+                        ended = Ended::Detached;
+                        leave.send_replace(true);
                     }
-                    (Fate::Left(why), arn) => {
-                        if let (Some(arn), true) = (arn, kept.insert((&item.restore, arn))) {
-                            self.left_unasked(item, arn, why)?;
-                        }
-                        cleaned.left.push((item.clone(), why.clone()));
+                    None => is_controlled = false,
+                },
+                Some(first) = level.tasks.join_next() => {
+                    let mut done: Vec<_> = first.into_iter().collect();
+                    while let Some(more) = level.tasks.try_join_next() {
+                        done.extend(more);
                     }
-                    (Fate::Gone, _) => cleaned.gone += 1,
-                    (Fate::Stays(_) | Fate::Delete { .. }, _) => {}
+                    self.take(&mut level, done)?;
+                    if level.error.is_some() {
+                        leave.send_replace(true);
+                    }
                 }
+                Some(()) = answered.recv() => level.unasked = level.unasked.saturating_sub(1),
             }
-            for (item, arn, named, request) in asked {
-                self.follow(item, arn, named, &request, cleaned).await?;
+        }
+        match level.error {
+            Some(error) => Err(error.into()),
+            None => Ok((level.outcomes, ended)),
+        }
+    }
+
+    /// Begins as many deletions as may be recorded before AWS has answered to them.
+    fn begin(
+        &mut self,
+        level: &mut Level<'_>,
+        leaving: &watch::Receiver<bool>,
+        answers: &UnboundedSender<()>,
+    ) -> Result<(), Stopped> {
+        let room = UNASKED.saturating_sub(level.unasked);
+        let next: Vec<usize> = level
+            .waiting
+            .drain(..room.min(level.waiting.len()))
+            .collect();
+        let all = next.iter().filter_map(|at| {
+            let item = &level.items[*at];
+            match (&item.fate, &item.arn) {
+                (Fate::Delete { named, token, .. }, Some(arn)) => {
+                    Some((*at, item, arn, named, token))
+                }
+                _ => None,
             }
+        });
+        let all: Vec<_> = all.collect();
+        let deleting =
+            |(_, item, arn, _, token): &(usize, &Item, &String, _, &String)| Event::Deleting {
+                restore: item.restore.clone(),
+                arn: (*arn).clone(),
+                token: (*token).clone(),
+            };
+        self.say(all.iter().map(deleting).collect())?;
+        for (at, _, _, named, token) in all {
+            let one = One {
+                resources: Arc::clone(&self.resources),
+                pace: Arc::clone(&self.pace),
+                clock: self.clock.clone(),
+                named: named.clone(),
+                token: token.clone(),
+                leaving: leaving.clone(),
+            };
+            let answers = answers.clone();
+            let task = async move { (at, one.carry_out(&answers).await) };
+            level.tasks.spawn(task);
+            level.unasked += 1;
         }
         Ok(())
     }
 
-    fn say(&mut self, event: Event) -> Result<(), Stopped> {
+    /// Takes in what deletions have come to. What AWS has judged is said, and the rest goes on; without an answer nothing is
+    /// known of a resource, and nothing is concluded.
+    fn take(
+        &mut self,
+        level: &mut Level<'_>,
+        mut done: Vec<(usize, Outcome)>,
+    ) -> Result<(), Stopped> {
+        done.sort_by_key(|(at, _)| *at);
+        let mut events = Vec::new();
+        for (at, outcome) in done {
+            let item = &level.items[at];
+            let arn = item.arn.as_deref().unwrap_or_default();
+            match outcome {
+                Outcome::Gone | Outcome::WasGone => events.push(Event::Deleted {
+                    restore: item.restore.clone(),
+                    arn: arn.to_owned(),
+                }),
+                Outcome::Left(ref why) => events.push(left(item, arn, why)),
+                Outcome::Open => continue,
+                Outcome::Failed(error) => {
+                    level.error.get_or_insert(error);
+                    continue;
+                }
+            }
+            level.outcomes.insert(at, outcome);
+        }
+        self.say(events)
+    }
+
+    /// Records what happens, before anything follows from it.
+    fn say(&mut self, events: Vec<Event>) -> Result<(), Stopped> {
+        if events.is_empty() {
+            return Ok(());
+        }
         let at = self.clock.now();
-        let recorded = [Recorded {
+        let recorded = |event| Recorded {
             at,
             aws_ahead: None,
             event,
-        }];
-        self.journal.append(&recorded)?;
-        (self.observer)(&recorded[0]);
+        };
+        let all: Vec<Recorded> = events.into_iter().map(recorded).collect();
+        self.journal.append(&all)?;
+        for recorded in &all {
+            (self.observer)(recorded);
+        }
         Ok(())
     }
+}
 
-    fn left_unasked(&mut self, item: &Item, arn: &str, why: &str) -> Result<(), Stopped> {
-        self.say(Event::Left {
-            restore: item.restore.clone(),
-            arn: arn.to_owned(),
-            message: why.to_owned(),
-        })
+fn left(item: &Item, arn: &str, why: &str) -> Event {
+    Event::Left {
+        restore: item.restore.clone(),
+        arn: arn.to_owned(),
+        message: why.to_owned(),
     }
+}
 
-    /// Asks for one deletion, if it is there; the request to follow.
-    async fn ask(
-        &mut self,
-        item: &Item,
-        arn: &str,
-        named: &Named,
-        token: &str,
-        cleaned: &mut Cleaned,
-    ) -> Result<Option<Option<String>>, Halt> {
-        self.leave_if_asked()?;
-        self.say(Event::Deleting {
-            restore: item.restore.clone(),
-            arn: arn.to_owned(),
-            token: token.to_owned(),
-        })?;
-        let deleted = self.patiently(async |resources: &R| resources.delete(named, token).await);
-        match deleted.await? {
-            Ok(request) => Ok(Some(request)),
-            Err(error) => {
-                self.refused(item, arn, error, cleaned)?;
-                Ok(None)
-            }
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, MutexGuard};
+
+    use jiff::Timestamp;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+    use crate::diff::Fault;
+    use crate::render::Target;
+
+    /// Time that passes as fast as it is waited for.
+    #[derive(Clone)]
+    struct Fast(Arc<Mutex<Timestamp>>);
+
+    impl Clock for Fast {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep_until(&self, at: Timestamp) {
+            tokio::task::yield_now().await;
+            let mut now = self.0.lock().unwrap();
+            *now = at.max(*now);
         }
     }
 
-    /// Waits for the end of a deletion, and looks whether it is gone.
-    async fn follow(
-        &mut self,
-        item: &Item,
-        arn: &str,
-        named: &Named,
-        request: &Option<String>,
-        cleaned: &mut Cleaned,
-    ) -> Result<(), Halt> {
-        let began = self.clock.now();
-        while let Some(request) = request {
-            let progress =
-                self.patiently(async |resources: &R| resources.progress(named, request).await);
-            match progress.await? {
-                Ok(Progress::UnderWay) => self.wait(began).await?,
-                Ok(Progress::Done) => break,
-                Ok(Progress::Failed(why)) => {
-                    // Somebody may have been faster.
-                    let found = self.patiently(async |r: &R| r.find(named).await);
-                    if found.await?.map_err(Stopped::from)?.is_some() {
-                        return Ok(self.is_left(item, arn, why, cleaned)?);
-                    }
-                    break;
+    #[derive(Default)]
+    struct Cloud {
+        records: Vec<Event>,
+        under_way: usize,
+        most_under_way: usize,
+        asked: Vec<String>,
+        /// What nobody may delete.
+        denied: Option<String>,
+    }
+
+    /// AWS and the journal: what is asked of the one has to be in the other.
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Cloud>>);
+
+    impl Shared {
+        fn cloud(&self) -> MutexGuard<'_, Cloud> {
+            self.0.lock().unwrap()
+        }
+
+        async fn call(&self) {
+            self.cloud().under_way += 1;
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            let mut cloud = self.cloud();
+            cloud.most_under_way = cloud.most_under_way.max(cloud.under_way);
+            cloud.under_way -= 1;
+        }
+    }
+
+    impl Journal for Shared {
+        fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
+            let events = events.iter().map(|recorded| recorded.event.clone());
+            self.cloud().records.extend(events);
+            Ok(())
+        }
+    }
+
+    impl Resources for Shared {
+        async fn find(&self, _: &Named) -> Result<Option<Found>, ApiError> {
+            self.call().await;
+            Ok(None)
+        }
+
+        async fn delete(&self, named: &Named, _: &str) -> Result<Asked, ApiError> {
+            let is_of_it = |event: &Event| matches!(event, Event::Deleting { arn, .. } if *arn == named.identifier);
+            assert!(self.cloud().records.iter().any(is_of_it));
+            self.cloud().asked.push(named.identifier.clone());
+            self.call().await;
+            if self.cloud().denied.as_ref() == Some(&named.identifier) {
+                return Err(ApiError {
+                    operation: "DeleteResource",
+                    fault: Fault::Denied,
+                    code: None,
+                    message: "no".to_owned(),
+                });
+            }
+            Ok(Asked::Request(named.identifier.clone()))
+        }
+
+        async fn progress(&self, _: &Named, _: &str) -> Result<Progress, ApiError> {
+            self.call().await;
+            Ok(Progress::Done)
+        }
+    }
+
+    fn item(at: usize) -> Item {
+        let arn = format!("r{at:03}");
+        Item {
+            restore: arn.clone(),
+            resource_type: "EBS".to_owned(),
+            arn: Some(arn.clone()),
+            by: None,
+            ended_at: None,
+            fate: Fate::Delete {
+                named: Named {
+                    type_name: "AWS::EC2::Volume".to_owned(),
+                    identifier: arn,
+                    is_name: false,
+                    place: 0,
+                },
+                token: String::new(),
+                doubt: None,
+            },
+        }
+    }
+
+    /// Deletes so many; whoever looks on may want to leave.
+    async fn deleted(
+        shared: &Shared,
+        count: usize,
+        leaves: impl Fn(&Event) -> Option<Control>,
+    ) -> Result<Cleaned, Stopped> {
+        let (sender, control) = unbounded_channel();
+        let clock = Fast(Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)));
+        let pace = Pace::of(&[Target::default()], clock.now());
+        Deletions {
+            resources: Arc::new(shared.clone()),
+            pace: Arc::new(pace),
+            journal: shared.clone(),
+            clock,
+            observer: &mut |recorded| {
+                if let Some(control) = leaves(&recorded.event) {
+                    sender.send(control).unwrap();
                 }
-                Err(error) => return Ok(self.refused(item, arn, error, cleaned)?),
-            }
+            },
+            control,
         }
-        for _ in 0..LOOKS {
-            let found = self.patiently(async |r: &R| r.find(named).await);
-            match found.await? {
-                Ok(None) => {
-                    self.say(Event::Deleted {
-                        restore: item.restore.clone(),
-                        arn: arn.to_owned(),
-                    })?;
-                    cleaned.gone += 1;
-                    return Ok(());
-                }
-                Ok(Some(_)) => self.wait(began).await?,
-                Err(error) => return Ok(self.refused(item, arn, error, cleaned)?),
-            }
-        }
-        let why = "AWS says that it is deleted, and still shows it".to_owned();
-        Ok(self.is_left(item, arn, why, cleaned)?)
+        .carry_out(&[(0..count).map(item).collect()])
+        .await
     }
 
-    /// Waits, unless somebody wants to leave: nothing is under way meanwhile.
-    async fn wait(&mut self, began: jiff::Timestamp) -> Result<(), Halt> {
-        let now = self.clock.now();
-        let passed = now.duration_since(began) / 4;
-        let waited = self.clock.idle_until(now + passed.clamp(SHORTEST, LONGEST));
-        tokio::select! {
-            biased;
-            Some(control) = self.control.recv() => Err(leave(control)),
-            () = waited => Ok(()),
-        }
+    fn count(shared: &Shared, is: impl Fn(&Event) -> bool) -> usize {
+        shared
+            .cloud()
+            .records
+            .iter()
+            .filter(|event| is(event))
+            .count()
     }
 
-    fn leave_if_asked(&mut self) -> Result<(), Halt> {
-        match self.control.try_recv() {
-            Ok(control) => Err(leave(control)),
-            Err(_) => Ok(()),
-        }
+    #[tokio::test]
+    async fn issue_14_deletions_of_a_level_go_on_at_once_and_are_recorded_before() {
+        let shared = Shared::default();
+        let cleaned = deleted(&shared, 200, |_| None).await.unwrap();
+        assert_eq!((cleaned.gone, cleaned.ended), (200, Ended::Finished));
+        let cloud = shared.cloud();
+        assert!(cloud.most_under_way > 5, "{}", cloud.most_under_way);
+        assert!(cloud.asked.is_sorted());
+        assert_eq!(cloud.records.len(), 400);
     }
 
-    /// The same call again while AWS only asks for patience. Who wants to leave waits for the one under way, unless it has
-    /// to be at once.
-    async fn patiently<T>(
-        &mut self,
-        call: impl AsyncFn(&R) -> Result<T, ApiError>,
-    ) -> Result<Result<T, ApiError>, Halt> {
-        let began = self.clock.now();
-        let mut tries = 0;
-        loop {
-            self.leave_if_asked()?;
-            let mut leaving = None;
-            let answer = tokio::select! {
-                answer = call(self.resources) => answer,
-                () = at_once(&mut self.control, &mut leaving) => return Err(Halt::Left(Ended::Interrupted)),
+    #[tokio::test]
+    async fn issue_14_whoever_leaves_waits_for_no_more_than_what_was_asked_for() {
+        for control in [Control::Detach, Control::Now] {
+            let shared = Shared::default();
+            let leaves = |event: &Event| {
+                let is_it = matches!(event, Event::Deleted { arn, .. } if arn == "r003");
+                is_it.then_some(control)
             };
-            match (answer, leaving) {
-                (Err(error), None) if error.fault == Fault::Throttled && tries < LOOKS => {
-                    tries += 1;
-                    self.wait(began).await?;
-                }
-                (answer, None) => return Ok(answer),
-                // What it said is asked again by whoever goes on.
-                (_, Some(control)) => return Err(leave(control)),
-            }
+            let cleaned = deleted(&shared, 1000, leaves).await.unwrap();
+            let wanted = match control {
+                Control::Detach => Ended::Detached,
+                Control::Now => Ended::Interrupted,
+            };
+            assert_eq!(cleaned.ended, wanted);
+            let asked = shared.cloud().asked.len();
+            assert!((4..200).contains(&asked), "{asked}");
+            assert!(cleaned.left.is_empty() && cleaned.gone <= asked);
         }
     }
 
-    /// What AWS has judged is said, and the rest goes on; without an answer nothing is known, and nothing is concluded.
-    fn refused(
-        &mut self,
-        item: &Item,
-        arn: &str,
-        error: ApiError,
-        cleaned: &mut Cleaned,
-    ) -> Result<(), Stopped> {
-        match error.fault {
-            Fault::Refused => self.is_left(item, arn, error.message, cleaned),
-            _ => Err(error.into()),
-        }
-    }
-
-    fn is_left(
-        &mut self,
-        item: &Item,
-        arn: &str,
-        why: String,
-        cleaned: &mut Cleaned,
-    ) -> Result<(), Stopped> {
-        self.left_unasked(item, arn, &why)?;
-        cleaned.left.push((item.clone(), why));
-        Ok(())
-    }
-}
-
-fn leave(control: Control) -> Halt {
-    Halt::Left(match control {
-        Control::Detach => Ended::Detached,
-        Control::Now => Ended::Interrupted,
-    })
-}
-
-/// Returns when somebody wants to leave at once; notes meanwhile who wants to leave.
-async fn at_once(control: &mut UnboundedReceiver<Control>, leaving: &mut Option<Control>) {
-    loop {
-        match control.recv().await {
-            Some(Control::Now) => return,
-            Some(Control::Detach) => *leaving = Some(Control::Detach),
-            None => std::future::pending().await,
-        }
+    #[tokio::test]
+    async fn issue_14_an_error_that_is_of_all_ends_it_and_keeps_what_is_known() {
+        let shared = Shared::default();
+        shared.cloud().denied = Some("r030".to_owned());
+        let stopped = deleted(&shared, 1000, |_| None).await.unwrap_err();
+        assert!(matches!(stopped, Stopped::Aws(error) if error.fault == Fault::Denied));
+        let gone = count(&shared, |event| matches!(event, Event::Deleted { .. }));
+        assert!((1..200).contains(&gone), "{gone}");
+        assert_eq!(
+            count(&shared, |event| matches!(event, Event::Left { .. })),
+            0
+        );
     }
 }

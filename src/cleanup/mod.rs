@@ -5,11 +5,14 @@
 //! anybody else can be met.
 
 mod deleting;
+mod one;
+mod pace;
 mod record;
 mod survey;
 mod types;
 
-pub use deleting::{Cleaned, Deletions, Progress, Resources, Stopped};
+pub use deleting::{Asked, Cleaned, Deletions, Progress, Resources, Stopped};
+pub use pace::Pace;
 pub use survey::{Known, by_name, survey, unlisted};
 pub use types::{Found, Named};
 

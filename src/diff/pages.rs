@@ -1,16 +1,29 @@
 //! Page tokens of a listing, and how many of them are believed.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
 use super::{ApiError, Fault};
 
 /// Pages of one listing: a million jobs at a hundred a page, ten million recovery points at a thousand. A listing that
 /// goes on for longer does not end.
 const MOST: u32 = 10_000;
+/// Pages in a row that are the same as earlier ones, of a listing that goes round in a circle under ever new tokens.
+const SAME: u32 = 3;
+/// Empty pages in a row: AWS may filter what is on one, and does not filter for ever.
+const EMPTY: u32 = 1_000;
 
 /// How far a listing has come.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
     read: u32,
     token: Option<String>,
+    /// Hashes of all tokens so far, and of what was on all pages.
+    tokens: HashSet<u64>,
+    pages: HashSet<u64>,
+    same: u32,
+    empty: u32,
+    by: RandomState,
 }
 
 impl Pages {
@@ -30,19 +43,52 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// Where the listing does not end: its token is the one that was sent, or there are more pages than any account fills.
+    /// Where the listing does not end: its token has come before, its pages have, or there are more pages than any account
+    /// fills.
+    pub fn turn_after<'i>(
+        &mut self,
+        operation: &'static str,
+        next: Option<String>,
+        items: impl IntoIterator<Item = &'i str>,
+    ) -> Result<bool, ApiError> {
+        let items: Vec<&str> = items.into_iter().collect();
+        let is_new = items.is_empty() || self.pages.insert(self.by.hash_one(&items));
+        self.same = if is_new { 0 } else { self.same + 1 };
+        self.empty = if items.is_empty() { self.empty + 1 } else { 0 };
+        let why = match next.as_deref() {
+            None | Some("") => return self.turn(operation, next),
+            _ if self.same >= SAME => {
+                format!("the last {SAME} pages have come before, so the listing never ends")
+            }
+            _ if self.empty >= EMPTY => {
+                format!("the last {EMPTY} pages were empty, and the listing has not ended")
+            }
+            _ => return self.turn(operation, next),
+        };
+        self.read += 1;
+        Err(endless(operation, why))
+    }
+
+    /// The same where what is on the page is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pages::turn_after`].
     pub fn turn(
         &mut self,
         operation: &'static str,
         next: Option<String>,
     ) -> Result<bool, ApiError> {
         self.read += 1;
-        let endless = match &next {
+        let why = match &next {
             // AWS marks the end with no token at all, others with an empty one.
             None => return Ok(false),
             Some(token) if token.is_empty() => return Ok(false),
             Some(_) if next == self.token => {
                 "the page token is the one that was sent, so the listing never ends".to_owned()
+            }
+            Some(token) if !self.tokens.insert(self.by.hash_one(token)) => {
+                "the page token has come before, so the listing never ends".to_owned()
             }
             Some(_) if self.read >= MOST => {
                 format!("the listing has not ended after {MOST} pages")
@@ -52,13 +98,17 @@ impl Pages {
                 return Ok(true);
             }
         };
-        Err(ApiError {
-            operation,
-            // It says nothing of what is there, and is no reason to take it for absent.
-            fault: Fault::Service,
-            code: None,
-            message: endless,
-        })
+        Err(endless(operation, why))
+    }
+}
+
+fn endless(operation: &'static str, message: String) -> ApiError {
+    ApiError {
+        operation,
+        // It says nothing of what is there, and is no reason to take it for absent.
+        fault: Fault::Service,
+        code: None,
+        message,
     }
 }
 
@@ -93,6 +143,39 @@ mod tests {
         }
         let error = pages.turn("ListBackupVaults", Some("more".to_owned()));
         assert!(error.unwrap_err().message.contains("10000 pages"));
+    }
+
+    #[test]
+    fn issue_14_a_listing_that_goes_round_is_left_early() {
+        let mut pages = Pages::default();
+        for token in ["a", "b", "c"] {
+            let turned = pages.turn("ListRestoreJobs", Some(token.to_owned()));
+            assert_eq!(turned, Ok(true));
+        }
+        let error = pages.turn("ListRestoreJobs", Some("a".to_owned()));
+        assert!(error.unwrap_err().message.contains("has come before"));
+        // Ever new tokens, and nothing new on the pages.
+        let mut pages = Pages::default();
+        let mut read = 0;
+        let error = loop {
+            read += 1;
+            let items = [["x", "y"], ["z", "y"]][read % 2];
+            let token = Some(read.to_string());
+            match pages.turn_after("ListBackupVaults", token, items) {
+                Ok(true) => assert!(read < 10),
+                other => break other.unwrap_err(),
+            }
+        };
+        assert!(error.message.contains("have come before"), "{error}");
+        // Empty pages may come one after the other, and the last page may be like another.
+        let mut pages = Pages::default();
+        for token in 0..100 {
+            let turned = pages.turn_after("ListRestoreJobs", Some(token.to_string()), []);
+            assert_eq!(turned, Ok(true));
+        }
+        for _ in 0..2 {
+            assert_eq!(pages.turn_after("ListRestoreJobs", None, ["x"]), Ok(false));
+        }
     }
 
     #[test]

@@ -63,12 +63,18 @@ impl Rates {
     /// As AWS publishes them.
     #[must_use]
     pub fn published(now: Timestamp) -> Self {
+        Self::of(&PUBLISHED, PUBLISHED_SUM, now)
+    }
+
+    /// Those of another service: calls a second, by operation and of all together.
+    #[must_use]
+    pub fn of(operations: &[(&'static str, f64)], sum: f64, now: Timestamp) -> Self {
         Self {
-            by_operation: PUBLISHED
+            by_operation: operations
                 .iter()
                 .map(|(operation, rate)| (*operation, Bucket::new(*rate, now)))
                 .collect(),
-            sum: Bucket::new(PUBLISHED_SUM, now),
+            sum: Bucket::new(sum, now),
         }
     }
 

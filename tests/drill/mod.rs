@@ -2,6 +2,7 @@
 
 mod checks;
 mod cleanup;
+mod cleanup_beside;
 mod cleanup_faults;
 mod clocks;
 mod evidence;

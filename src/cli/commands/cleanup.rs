@@ -1,36 +1,27 @@
 //! `redrill cleanup PLAN --run-id ID`: what the run has made is deleted, and proven gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-use jiff::{SignedDuration, Timestamp};
 
 use super::again::Again;
 use super::deletions::{Confirmation, Touched};
+use super::everywhere::Everywhere;
 use super::world::{World, with_roles};
-use super::{Context, check_account, endpoint};
+use super::{Context, check_account, endpoint, everywhere};
 use crate::aws::Aws;
-use crate::cleanup::{
-    Deletions, Fate, Found, Item, Known, Named, Progress, Resources, by_name,
-    cleanup as plan_cleanup, leaves, survey, unlisted,
-};
+use crate::cleanup::{Deletions, Fate, Item, Pace, leaves, unlisted};
 use crate::cli::afterwards::Cleanup;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Signals;
-use crate::diff::{ApiError, Fault, Job, JobQuery, Reader};
 use crate::execute::{
-    Clock, Ended, Event, History, Journal as _, NestedJob, Observer, Places, Recorded, Redacting,
-    Stopped, SystemClock, replay,
+    Clock, Ended, History, Journal as _, Observer, Places, Recorded, Redacting, Stopped,
+    SystemClock,
 };
 use crate::journal::{self, Journal, Owner};
 use crate::render::Target;
 use crate::report::cleanup_human;
 use crate::terminal::{Screen, Standing, Style};
-
-/// Pages of jobs before it is taken for a listing without an end.
-const PAGES: usize = 1000;
-/// How often a resource is looked for while AWS only asks for patience.
-const TRIES: i64 = 10;
 
 const NOT_ASKED: &str = "AWS was not asked what was made again since, and which jobs are nested";
 
@@ -45,6 +36,17 @@ pub(super) async fn cleanup(
     let name = planner.document().plan.value.clone();
     let run_id = arguments.inputs.run_id.as_str();
     let directory = journal::directory(&arguments.state.state, &name, run_id);
+    if let Some(owner) = journal::holder(&directory)? {
+        // What it makes from now on would be left.
+        if !arguments.dry_run {
+            let owner = Box::new(owner);
+            return Err(journal::Error::Held { owner }.into());
+        }
+        let since = &owner.since;
+        context.output.note(&format!(
+            "{owner} works on this run since {since}: what it makes from now on is not in this list"
+        ));
+    }
     let mut events = journal::read(&directory)?;
     let known = Places::of(&events);
     let targets = &with_roles(&known.targets, planner);
@@ -55,7 +57,7 @@ pub(super) async fn cleanup(
     let world = World::new(None, settings);
     world.reveal_in(&mut events).await;
     let history = History::of(&events).map_err(Stopped::from)?;
-    let mut levels = plan(&events, &protect, &known)?;
+    let mut levels = everywhere::plan(&events, &protect, &known)?;
     let is_empty = |levels: &[Vec<Item>]| count(levels, is_deletion) == 0;
     let mut places = Vec::with_capacity(targets.len());
     for settings in context.all_settings(&arguments.aws, targets)? {
@@ -81,7 +83,11 @@ pub(super) async fn cleanup(
         }
         here => here?,
     };
-    let everywhere = Everywhere { places, targets };
+    let everywhere = Arc::new(Everywhere {
+        places,
+        targets: targets.clone(),
+        pace: Arc::new(Pace::of(targets, SystemClock.now())),
+    });
     let looked = everywhere.look(&mut events, &protect, &known).await;
     match looked {
         Ok(looked) => levels = looked,
@@ -164,9 +170,10 @@ pub(super) async fn cleanup(
     };
     let mut screen = Screen::new(style, context.display.verbose, &standing);
     let cleaned = Deletions {
-        resources: &everywhere,
+        resources: Arc::clone(&everywhere),
+        pace: Arc::clone(&everywhere.pace),
         journal,
-        clock: &SystemClock,
+        clock: SystemClock,
         observer: &mut |recorded: &Recorded| screen.observe(&recorded.redacted(secrets)),
         control: signals.control,
     }
@@ -175,8 +182,12 @@ pub(super) async fn cleanup(
     screen.finish();
     let cleaned = cleaned?;
     let mut text = format!(
-        "{name} run {run_id}: {} deleted and not found any more, {} left\n",
+        "{name} run {run_id}: {} deleted and not found any more, {}{} left\n",
         cleaned.gone,
+        match cleaned.already_gone {
+            0 => String::new(),
+            n => format!("{n} already gone, "),
+        },
         cleaned.left.len()
     );
     for (item, why) in &cleaned.left {
@@ -192,7 +203,7 @@ pub(super) async fn cleanup(
         let open = count(&levels, |fate| {
             matches!(fate, Fate::Delete { .. } | Fate::Gone | Fate::Left(_))
         })
-        .saturating_sub(cleaned.gone + cleaned.left.len());
+        .saturating_sub(cleaned.gone + cleaned.already_gone + cleaned.left.len());
         text.push_str(&format!(
             "stopped: {open} not looked at to the end; a deletion that was asked for goes on at AWS\ngo on with: {}\n",
             again.command
@@ -206,11 +217,6 @@ pub(super) async fn cleanup(
         Ended::Finished if cleaned.left.is_empty() => Exit::Done,
         Ended::Finished | Ended::Detached => Exit::Unfinished,
     })
-}
-
-fn plan(events: &[Recorded], protect: &[&str], places: &Places) -> Result<Vec<Vec<Item>>, Failure> {
-    let observed = replay(events).map_err(Stopped::from)?;
-    Ok(plan_cleanup(events, &observed, protect, places))
 }
 
 fn count(levels: &[Vec<Item>], is: impl Fn(&Fate) -> bool) -> usize {
@@ -283,140 +289,6 @@ fn looks_like_production(name: &str) -> bool {
     let name = name.to_lowercase();
     name.split(|c: char| !c.is_ascii_alphabetic())
         .any(|word| matches!(word, "prod" | "prd" | "production" | "live"))
-}
-
-/// A client for each target of the run.
-struct Everywhere<'a> {
-    places: Vec<Aws>,
-    targets: &'a [Target],
-}
-
-impl Everywhere<'_> {
-    /// What is to be done, with what AWS says of it: nested jobs that nobody has listed are added to the events, and names
-    /// that were given again are left out.
-    async fn look(
-        &self,
-        events: &mut Vec<Recorded>,
-        protect: &[&str],
-        places: &Places,
-    ) -> Result<Vec<Vec<Item>>, Failure> {
-        for (restore, job_id, place) in unlisted(events) {
-            let Some(target) = self.targets.get(place) else {
-                continue;
-            };
-            let query = JobQuery {
-                account: target.account.clone(),
-                parent: Some(job_id.clone()),
-                ..JobQuery::default()
-            };
-            let jobs = self.jobs(place, &query).await.map_err(Failure::Aws)?;
-            let own = jobs.into_iter().filter(|job| job.is_nested_in(&job_id));
-            let jobs: Vec<NestedJob> = own.map(NestedJob::from).collect();
-            let event = Event::Nested {
-                restore,
-                job_id,
-                jobs,
-            };
-            let at = SystemClock.now();
-            let aws_ahead = None;
-            events.push(Recorded {
-                at,
-                aws_ahead,
-                event,
-            });
-        }
-        let mut levels = plan(events, protect, places)?;
-        let mut known = Known::default();
-        let mut since: BTreeMap<usize, Timestamp> = BTreeMap::new();
-        for (named, ended_at) in by_name(&levels) {
-            match self.find_patiently(named).await {
-                Ok(found) => {
-                    known.found.insert(Known::key(named), found);
-                }
-                // The deletion will be refused likewise, and say so of this one.
-                Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => {}
-                Err(error) => return Err(Failure::Aws(error)),
-            }
-            if let Some(at) = ended_at {
-                let since = since.entry(named.place).or_insert(at);
-                *since = (*since).min(at);
-            }
-        }
-        for (place, at) in since {
-            let query = JobQuery {
-                account: self.targets[place].account.clone(),
-                created_after: Some(at),
-                ..JobQuery::default()
-            };
-            match self.jobs(place, &query).await {
-                Ok(jobs) => {
-                    known.later.insert(place, jobs);
-                }
-                Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => {}
-                Err(error) => return Err(Failure::Aws(error)),
-            }
-        }
-        survey(&mut levels, events, &known, SystemClock.now());
-        Ok(levels)
-    }
-
-    /// What is there, however busy AWS is.
-    async fn find_patiently(&self, named: &Named) -> Result<Option<Found>, ApiError> {
-        let mut tries = 0;
-        loop {
-            match self.find(named).await {
-                Err(error) if error.fault == Fault::Throttled && tries < TRIES => {
-                    tries += 1;
-                    let at = SystemClock.now() + SignedDuration::from_secs(tries);
-                    SystemClock.sleep_until(at).await;
-                }
-                answer => return answer,
-            }
-        }
-    }
-
-    /// All jobs that a query is about.
-    async fn jobs(&self, place: usize, query: &JobQuery) -> Result<Vec<Job>, ApiError> {
-        let mut jobs = Vec::new();
-        let mut token = None;
-        for _ in 0..PAGES {
-            let (page, next) = self.places[place].jobs_page(query, token).await?;
-            jobs.extend(page);
-            token = next;
-            if token.is_none() {
-                return Ok(jobs);
-            }
-        }
-        Err(ApiError {
-            operation: "ListRestoreJobs",
-            fault: Fault::Service,
-            code: None,
-            message: format!("{PAGES} pages, and no end of them"),
-        })
-    }
-
-    fn at(&self, named: &Named) -> Result<&Aws, ApiError> {
-        self.places.get(named.place).ok_or_else(|| ApiError {
-            operation: "DeleteResource",
-            fault: Fault::Refused,
-            code: None,
-            message: "it is in no target of the run".to_owned(),
-        })
-    }
-}
-
-impl Resources for Everywhere<'_> {
-    async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
-        self.at(named)?.find(named).await
-    }
-
-    async fn delete(&self, named: &Named, token: &str) -> Result<Option<String>, ApiError> {
-        self.at(named)?.delete(named, token).await
-    }
-
-    async fn progress(&self, named: &Named, request: &str) -> Result<Progress, ApiError> {
-        self.at(named)?.progress(named, request).await
-    }
 }
 
 #[cfg(test)]

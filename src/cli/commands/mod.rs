@@ -9,6 +9,7 @@ mod conflicts;
 mod deletions;
 mod emulator;
 mod endpoint;
+mod everywhere;
 mod evidence;
 mod explain;
 mod init;

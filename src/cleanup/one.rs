@@ -1,0 +1,192 @@
+//! One deletion: asked for, followed, and looked for until it is gone.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+use super::deleting::{Asked, Progress, Resources};
+use super::pace::Pace;
+use super::{Found, Named};
+use crate::diff::{ApiError, Fault};
+use crate::execute::Clock;
+
+/// How long to wait between two looks: a quarter of what has passed, within these.
+const SHORTEST: SignedDuration = SignedDuration::from_millis(500);
+const LONGEST: SignedDuration = SignedDuration::from_secs(15);
+/// How often an absence is looked for that AWS does not show yet, and how often a throttled call is made again.
+const LOOKS: u32 = 20;
+
+/// What has become of it.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It was deleted, and is not there any more.
+    Gone,
+    /// It was not there when it was asked for, or somebody else has deleted it.
+    WasGone,
+    /// It is there: why.
+    Left(String),
+    /// Somebody wanted to leave before that was known.
+    Open,
+    /// AWS did not answer, or would answer to every deletion alike.
+    Failed(ApiError),
+}
+
+impl From<ApiError> for Outcome {
+    fn from(error: ApiError) -> Self {
+        match error.fault {
+            Fault::Refused => Self::Left(error.message),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+/// One deletion.
+pub(super) struct One<R, C> {
+    pub(super) resources: Arc<R>,
+    pub(super) pace: Arc<Pace>,
+    pub(super) clock: C,
+    pub(super) named: Named,
+    pub(super) token: String,
+    /// Whether somebody wants to leave: no further call is made then.
+    pub(super) leaving: watch::Receiver<bool>,
+}
+
+impl<R: Resources, C: Clock> One<R, C> {
+    /// To its end; says once when AWS has answered to the request, or will not be asked.
+    pub(super) async fn carry_out(mut self, answers: &UnboundedSender<()>) -> Outcome {
+        let began = self.clock.now();
+        let asked = self.ask().await;
+        // Whoever waits for it may have left.
+        let _ = answers.send(());
+        match asked {
+            Ok(asked) => match self.follow(asked, began).await {
+                Ok(outcome) | Err(outcome) => outcome,
+            },
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn ask(&mut self) -> Result<Asked, Outcome> {
+        let mut calls = self.calls("DeleteResource");
+        loop {
+            self.turn(&calls).await?;
+            let answer = self.resources.delete(&self.named, &self.token).await;
+            if let Some(asked) = self.taken(&mut calls, answer).await? {
+                return Ok(asked);
+            }
+        }
+    }
+
+    async fn find(&mut self) -> Result<Option<Found>, Outcome> {
+        let mut calls = self.calls("GetResource");
+        loop {
+            self.turn(&calls).await?;
+            let answer = self.resources.find(&self.named).await;
+            if let Some(found) = self.taken(&mut calls, answer).await? {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn progress(&mut self, request: &str) -> Result<Progress, Outcome> {
+        let mut calls = self.calls("GetResourceRequestStatus");
+        loop {
+            self.turn(&calls).await?;
+            let answer = self.resources.progress(&self.named, request).await;
+            if let Some(progress) = self.taken(&mut calls, answer).await? {
+                return Ok(progress);
+            }
+        }
+    }
+
+    /// Waits for the end of a deletion, and looks whether it is gone.
+    async fn follow(&mut self, asked: Asked, began: Timestamp) -> Result<Outcome, Outcome> {
+        let was_gone = asked == Asked::Gone;
+        if let Asked::Request(request) = asked {
+            loop {
+                match self.progress(&request).await? {
+                    Progress::UnderWay => self.wait(began).await?,
+                    Progress::Done => break,
+                    Progress::Failed(why) => {
+                        // Somebody may have been faster.
+                        return Ok(match self.find().await? {
+                            Some(_) => Outcome::Left(why),
+                            None => Outcome::WasGone,
+                        });
+                    }
+                }
+            }
+        }
+        for _ in 0..LOOKS {
+            if self.find().await?.is_none() {
+                return Ok(if was_gone {
+                    Outcome::WasGone
+                } else {
+                    Outcome::Gone
+                });
+            }
+            self.wait(began).await?;
+        }
+        let why = "AWS says that it is deleted, and still shows it";
+        Ok(Outcome::Left(why.to_owned()))
+    }
+
+    /// Waits, unless somebody wants to leave.
+    async fn wait(&mut self, began: Timestamp) -> Result<(), Outcome> {
+        let now = self.clock.now();
+        let passed = now.duration_since(began) / 4;
+        let until = now + passed.clamp(SHORTEST, LONGEST);
+        tokio::select! {
+            biased;
+            _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(Outcome::Open),
+            () = self.clock.idle_until(until) => Ok(()),
+        }
+    }
+
+    fn calls(&self, operation: &'static str) -> Calls {
+        Calls {
+            operation,
+            began: self.clock.now(),
+            throttled: 0,
+        }
+    }
+
+    /// Waits for a call's turn, unless somebody wants to leave. The call itself is waited for then.
+    async fn turn(&mut self, calls: &Calls) -> Result<(), Outcome> {
+        let turn = self
+            .pace
+            .turn(self.named.place, calls.operation, &self.clock);
+        tokio::select! {
+            biased;
+            _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(Outcome::Open),
+            () = turn => Ok(()),
+        }
+    }
+
+    /// What a call has answered; none where it is to be made again, because AWS only asks for patience.
+    async fn taken<T>(
+        &mut self,
+        calls: &mut Calls,
+        answer: Result<T, ApiError>,
+    ) -> Result<Option<T>, Outcome> {
+        match answer {
+            Err(error) if error.fault == Fault::Throttled && calls.throttled < LOOKS => {
+                calls.throttled += 1;
+                let now = self.clock.now();
+                self.pace.throttled(self.named.place, calls.operation, now);
+                self.wait(calls.began).await?;
+                Ok(None)
+            }
+            answer => Ok(Some(answer?)),
+        }
+    }
+}
+
+/// One call, as often as it is made.
+struct Calls {
+    operation: &'static str,
+    began: Timestamp,
+    throttled: u32,
+}

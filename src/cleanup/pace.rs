@@ -1,0 +1,85 @@
+//! How fast Cloud Control API is asked, account by account and Region by Region.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::execute::{Clock, Rates};
+use crate::render::Target;
+
+/// Calls a second of one operation. AWS publishes none; aws-nuke was throttled at about 30 and keeps to 25
+/// (<https://github.com/ekristen/aws-nuke/issues/508>, <https://github.com/ekristen/aws-nuke/pull/510>).
+const RATE: f64 = 25.0;
+const OPERATIONS: [(&str, f64); 3] = [
+    ("DeleteResource", RATE),
+    ("GetResource", RATE),
+    ("GetResourceRequestStatus", RATE),
+];
+/// Of all of them together, while nobody throttles.
+const SUM: f64 = 50.0;
+
+/// The rates of every account and Region of a run.
+#[derive(Debug)]
+pub struct Pace {
+    /// By the place of the target.
+    places: Vec<Arc<Place>>,
+}
+
+#[derive(Debug)]
+struct Place {
+    rates: Mutex<Rates>,
+    /// Who comes first goes first, operation by operation: of thousands that wait only one looks at the clock.
+    queues: [tokio::sync::Mutex<()>; OPERATIONS.len()],
+}
+
+impl Pace {
+    /// For the targets of a run: those of one account and Region share its rates.
+    #[must_use]
+    pub fn of(targets: &[Target], now: Timestamp) -> Self {
+        let mut known: BTreeMap<(&str, &str), Arc<Place>> = BTreeMap::new();
+        let place = || {
+            Arc::new(Place {
+                rates: Mutex::new(Rates::of(&OPERATIONS, SUM, now)),
+                queues: Default::default(),
+            })
+        };
+        let places = targets.iter().map(|target| {
+            let of = (target.account.as_str(), target.region.as_str());
+            Arc::clone(known.entry(of).or_insert_with(place))
+        });
+        Self {
+            places: places.collect(),
+        }
+    }
+
+    /// Waits for a call's turn.
+    pub async fn turn(&self, place: usize, operation: &'static str, clock: &impl Clock) {
+        // What is in no target of the run is never asked about.
+        let Some(place) = self.places.get(place) else {
+            return;
+        };
+        let at = OPERATIONS.iter().position(|(name, _)| *name == operation);
+        let _first = place.queues[at.unwrap_or_default()].lock().await;
+        loop {
+            let taken = place.rates().take(operation, clock.now());
+            match taken {
+                Ok(()) => return,
+                Err(at) => clock.sleep_until(at).await,
+            }
+        }
+    }
+
+    /// AWS has throttled a call.
+    pub fn throttled(&self, place: usize, operation: &'static str, now: Timestamp) {
+        if let Some(place) = self.places.get(place) {
+            place.rates().throttled(operation, now);
+        }
+    }
+}
+
+impl Place {
+    fn rates(&self) -> std::sync::MutexGuard<'_, Rates> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

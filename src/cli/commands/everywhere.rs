@@ -1,0 +1,187 @@
+//! AWS in every target of a run that is cleaned up: what is there, what was made again since, and what is to be deleted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+
+use crate::aws::Aws;
+use crate::cleanup::{
+    Asked, Found, Item, Known, Named, Pace, Progress, Resources, by_name, cleanup as plan_cleanup,
+    survey, unlisted,
+};
+use crate::cli::exit::Failure;
+use crate::diff::{ApiError, Fault, Job, JobQuery, Pages, Reader};
+use crate::execute::{Clock, Event, NestedJob, Places, Recorded, Stopped, SystemClock, replay};
+use crate::render::Target;
+
+/// How often a resource is looked for while AWS only asks for patience.
+const TRIES: i64 = 10;
+
+/// A client for each target of the run.
+pub(super) struct Everywhere {
+    pub(super) places: Vec<Aws>,
+    pub(super) targets: Vec<Target>,
+    pub(super) pace: Arc<Pace>,
+}
+
+/// What is to be done, by the journal alone.
+pub(super) fn plan(
+    events: &[Recorded],
+    protect: &[&str],
+    places: &Places,
+) -> Result<Vec<Vec<Item>>, Failure> {
+    let observed = replay(events).map_err(Stopped::from)?;
+    Ok(plan_cleanup(events, &observed, protect, places))
+}
+
+impl Everywhere {
+    /// What is to be done, with what AWS says of it: nested jobs that nobody has listed are added to the events, and names
+    /// that were given again are left out.
+    pub(super) async fn look(
+        self: &Arc<Self>,
+        events: &mut Vec<Recorded>,
+        protect: &[&str],
+        places: &Places,
+    ) -> Result<Vec<Vec<Item>>, Failure> {
+        for (restore, job_id, place) in unlisted(events) {
+            let Some(target) = self.targets.get(place) else {
+                continue;
+            };
+            let query = JobQuery {
+                account: target.account.clone(),
+                parent: Some(job_id.clone()),
+                ..JobQuery::default()
+            };
+            let jobs = self.jobs(place, &query).await.map_err(Failure::Aws)?;
+            let own = jobs.into_iter().filter(|job| job.is_nested_in(&job_id));
+            let jobs: Vec<NestedJob> = own.map(NestedJob::from).collect();
+            let event = Event::Nested {
+                restore,
+                job_id,
+                jobs,
+            };
+            let at = SystemClock.now();
+            let aws_ahead = None;
+            events.push(Recorded {
+                at,
+                aws_ahead,
+                event,
+            });
+        }
+        let mut levels = plan(events, protect, places)?;
+        let mut known = Known {
+            found: self.found(&levels).await?,
+            ..Known::default()
+        };
+        let mut since: BTreeMap<usize, Timestamp> = BTreeMap::new();
+        for (named, ended_at) in by_name(&levels) {
+            if let Some(at) = ended_at {
+                let since = since.entry(named.place).or_insert(at);
+                *since = (*since).min(at);
+            }
+        }
+        for (place, at) in since {
+            let query = JobQuery {
+                account: self.targets[place].account.clone(),
+                created_after: Some(at),
+                ..JobQuery::default()
+            };
+            match self.jobs(place, &query).await {
+                Ok(jobs) => {
+                    known.later.insert(place, jobs);
+                }
+                Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => {}
+                Err(error) => return Err(Failure::Aws(error)),
+            }
+        }
+        survey(&mut levels, events, &known, SystemClock.now());
+        Ok(levels)
+    }
+
+    /// What there is of what is to be deleted by its name.
+    async fn found(
+        self: &Arc<Self>,
+        levels: &[Vec<Item>],
+    ) -> Result<BTreeMap<(usize, String, String), Option<Found>>, Failure> {
+        let mut tasks = JoinSet::new();
+        for (named, _) in by_name(levels) {
+            let (everywhere, named) = (Arc::clone(self), named.clone());
+            tasks.spawn(async move {
+                let found = everywhere.find_patiently(&named).await;
+                (Known::key(&named), found)
+            });
+        }
+        let mut all = BTreeMap::new();
+        while let Some(answered) = tasks.join_next().await {
+            match answered {
+                Ok((key, Ok(found))) => {
+                    all.insert(key, found);
+                }
+                // The deletion will be refused likewise, and say so of this one.
+                Ok((_, Err(error))) if matches!(error.fault, Fault::Refused | Fault::Denied) => {}
+                Ok((_, Err(error))) => return Err(Failure::Aws(error)),
+                Err(error) => return Err(Failure::System(error.to_string())),
+            }
+        }
+        Ok(all)
+    }
+
+    /// What is there, however busy AWS is.
+    async fn find_patiently(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+        const OPERATION: &str = "GetResource";
+        let mut tries = 0;
+        loop {
+            self.pace.turn(named.place, OPERATION, &SystemClock).await;
+            match self.find(named).await {
+                Err(error) if error.fault == Fault::Throttled && tries < TRIES => {
+                    tries += 1;
+                    let now = SystemClock.now();
+                    self.pace.throttled(named.place, OPERATION, now);
+                    let at = now + SignedDuration::from_secs(tries);
+                    SystemClock.sleep_until(at).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// All jobs that a query is about.
+    async fn jobs(&self, place: usize, query: &JobQuery) -> Result<Vec<Job>, ApiError> {
+        let mut jobs = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let (page, next) = self.places[place].jobs_page(query, pages.token()).await?;
+            let ids = page.iter().map(|job| job.id.as_str());
+            let goes_on = pages.turn_after("ListRestoreJobs", next, ids)?;
+            jobs.extend(page);
+            if !goes_on {
+                return Ok(jobs);
+            }
+        }
+    }
+
+    fn at(&self, named: &Named) -> Result<&Aws, ApiError> {
+        self.places.get(named.place).ok_or_else(|| ApiError {
+            operation: "DeleteResource",
+            fault: Fault::Refused,
+            code: None,
+            message: "it is in no target of the run".to_owned(),
+        })
+    }
+}
+
+impl Resources for Everywhere {
+    async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+        self.at(named)?.find(named).await
+    }
+
+    async fn delete(&self, named: &Named, token: &str) -> Result<Asked, ApiError> {
+        self.at(named)?.delete(named, token).await
+    }
+
+    async fn progress(&self, named: &Named, request: &str) -> Result<Progress, ApiError> {
+        self.at(named)?.progress(named, request).await
+    }
+}
