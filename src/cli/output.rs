@@ -16,6 +16,9 @@ use crate::render::Secrets;
 /// After how long a command in which nothing happens says what it waits for.
 pub(super) const SAYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
+/// The longest silence, as of a run that waits.
+const LONGEST_SILENCE: SignedDuration = SignedDuration::from_mins(16);
+
 /// Where a command writes.
 pub(super) struct Output {
     stdout: AutoStream<std::io::Stdout>,
@@ -107,7 +110,7 @@ impl Output {
             let since = SystemClock.now().duration_since(began).as_secs();
             let since = SignedDuration::from_secs(since);
             self.note(&format!("waiting for {what}, for {since:#}"));
-            silent *= 2;
+            silent = (silent * 2).min(LONGEST_SILENCE);
         }
     }
 
@@ -151,7 +154,9 @@ impl Output {
     }
 
     fn error(&mut self, text: &str) {
-        let text = self.secrets.redact_text(text).into_owned();
+        let mut text = text.to_owned();
+        // What AWS has said may have been cut within a secret.
+        self.secrets.redact_sentence(&mut text);
         let mut out = Safe::styled(&mut self.stderr);
         // Nobody is left to tell where this fails.
         let _ = writeln!(out, "{text}").and_then(|()| out.finish());

@@ -70,7 +70,7 @@ fn one(file: &LockFile, entry: &LockEntry, findings: &mut Vec<Finding>) -> Optio
                 span,
                 rule::LOCK_ENTRY,
                 message,
-                "run `redrill lock --update`, which writes the file anew",
+                "run `redrill lock --update`, which writes the file again",
             )
             .of_restore(&entry.name.value),
         );

@@ -403,6 +403,10 @@ mod tests {
             format!("{}\\n{}", &SECRET[..8], &SECRET[8..]),
             bytes_of(SECRET, &hex),
             bytes_of(SECRET, &hex).to_uppercase(),
+            each(&|c| bytes(c, &|byte| format!("\\{byte:03o}"))),
+            each(&|c| bytes(c, &|byte| format!("\\x{byte:02x}"))),
+            // As git and ls quote names.
+            SECRET.replace('ü', "\\303\\274"),
         ];
         use base64::Engine as _;
         use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
@@ -432,6 +436,15 @@ mod tests {
                 );
             }
         }
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            for before in ["", "a", "ab"] {
+                let whole = format!("{before}{SECRET}z");
+                let whole: Vec<u8> = whole.encode_utf16().flat_map(bytes).collect();
+                let mut text = format!("powershell -enc '{}'", STANDARD.encode(&whole));
+                secrets.redact_sentence(&mut text);
+                assert_eq!(text, format!("powershell -enc '{REDACTED}'"), "{before}");
+            }
+        }
         // Cut by whoever quotes it.
         for (text, safe) in [
             ("no: hünter2/<&", "no: «redacted»"),
@@ -440,6 +453,12 @@ mod tests {
             ("…<&\"x'>+%y' is long", "…«redacted»' is long"),
             ("2/<&\"x'>+%y is long", "«redacted» is long"),
             ("nothing of it; hün", "nothing of it; hün"),
+            // At an ellipsis little is enough to tell what was cut.
+            ("no: 'hünt… (5000 bytes)", "no: '«redacted»… (5000 bytes)"),
+            (
+                "…%y' is long; …x'>+%y' too",
+                "…%y' is long; …«redacted»' too",
+            ),
         ] {
             let mut text = text.to_owned();
             secrets.redact_sentence(&mut text);

@@ -14,6 +14,8 @@ const SHORTEST: usize = 4;
 const LAYERS: usize = 4;
 /// Characters of the beginning of a secret that are one where a text is cut behind them.
 const CUT: usize = 8;
+/// Characters of a secret that are one before or behind an ellipsis: somebody has cut there, and nobody knows what.
+const AT_ELLIPSIS: usize = 3;
 /// Characters of a line of a secret that is looked for by itself, as of a private key.
 const LINE: usize = 12;
 
@@ -103,10 +105,18 @@ impl Shapes {
         if folded.chars().count() >= SHORTEST {
             self.folded.push(folded);
         }
-        let bytes = value.as_bytes();
-        if bytes.len() < SHORTEST {
+        if value.len() < SHORTEST {
             return;
         }
+        // PowerShell and .NET encode UTF-16.
+        let units = || value.encode_utf16();
+        self.encode(value.as_bytes());
+        self.encode(&units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+        self.encode(&units().flat_map(u16::to_be_bytes).collect::<Vec<u8>>());
+    }
+
+    /// Takes in what bytes are in hexadecimal and in base64.
+    fn encode(&mut self, bytes: &[u8]) {
         let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         self.folded.push(hexadecimal);
         for before in 0..3 {
@@ -149,38 +159,41 @@ impl Shapes {
     /// Where a text that somebody has cut ends, or goes on, within one of them.
     pub(super) fn find_cut(&self, text: &str, folded: &Folded, found: &mut Vec<(usize, usize)>) {
         let closes = |c: char| matches!(c, '.' | '…' | '"' | '\'' | '`' | ')' | ']' | '}');
-        let ends = text
-            .match_indices("...")
-            .chain(text.match_indices('…'))
-            .map(|(at, _)| at)
-            .chain([text.trim_end().trim_end_matches(closes).len()]);
-        let begins = text
-            .match_indices("...")
-            .chain(text.match_indices('…'))
-            .map(|(at, dots)| at + dots.len())
-            .chain([0]);
+        let ellipses = || text.match_indices("...").chain(text.match_indices('…'));
+        let ends = ellipses()
+            .map(|(at, _)| (at, true))
+            .chain([(text.trim_end().trim_end_matches(closes).len(), false)]);
+        let begins = ellipses()
+            .map(|(at, dots)| (at + dots.len(), true))
+            .chain([(0, false)]);
+        let least = |needle: &str, is_ellipsis: bool| match least(needle) {
+            least if is_ellipsis => least.min(AT_ELLIPSIS),
+            least => least,
+        };
         let places = &folded.lower_places;
-        for end in ends {
+        for (end, is_ellipsis) in ends {
             let at = places.partition_point(|(_, to)| *to as usize <= end);
             let before = &folded.lower[..folded.lower.floor_char_boundary(at)];
             let longest = self.folded.iter().filter_map(|needle| {
                 let lengths = boundaries(needle);
                 let longest_first = lengths.iter().rev().copied();
                 longest_first
-                    .filter(|length| needle[..*length].chars().count() >= least(needle))
+                    .filter(|length| {
+                        needle[..*length].chars().count() >= least(needle, is_ellipsis)
+                    })
                     .find(|length| before.ends_with(&needle[..*length]))
             });
             if let Some(length) = longest.max() {
                 found.push(range(places, before.len() - length, length));
             }
         }
-        for begin in begins {
+        for (begin, is_ellipsis) in begins {
             let at = places.partition_point(|(from, _)| (*from as usize) < begin);
             let behind = &folded.lower[folded.lower.ceil_char_boundary(at)..];
             let longest = self.folded.iter().filter_map(|needle| {
                 let begins = boundaries(needle).into_iter();
                 begins
-                    .filter(|from| needle[*from..].chars().count() >= least(needle))
+                    .filter(|from| needle[*from..].chars().count() >= least(needle, is_ellipsis))
                     .find(|from| behind.starts_with(&needle[*from..]))
                     .map(|from| needle.len() - from)
             });
@@ -241,8 +254,51 @@ fn hexadecimal(pieces: &[Piece]) -> Option<u32> {
     })
 }
 
-/// `\n`, `\"`, `\u00e9`, `\x41`, with as many backslashes as there are.
+/// `\x41`, `\101`: a byte, and how many pieces it takes, with as many backslashes as there are.
+fn byte(rest: &[Piece]) -> Option<(u8, usize)> {
+    let slashes = rest.iter().take_while(|(c, _, _)| *c == '\\').count();
+    let digits = &rest[slashes..];
+    let octal = |length: usize| {
+        let digits = digits.get(..length)?.iter();
+        digits
+            .map(|(c, _, _)| c.to_digit(8))
+            .try_fold(0, |value, digit| Some(value * 8 + digit?))
+    };
+    let (value, length) = match digits.first()?.0 {
+        _ if slashes == 0 => return None,
+        'x' => (hexadecimal(digits.get(1..3)?)?, 3),
+        _ => (1..=3)
+            .rev()
+            .find_map(|length| Some((octal(length)?, length)))?,
+    };
+    Some((u8::try_from(value).ok()?, slashes + length))
+}
+
+/// Bytes that are escaped one by one: UTF-8, or else Latin-1.
+fn bytes(rest: &[Piece], less: &mut Vec<Piece>) -> usize {
+    let (mut bytes, mut places, mut at) = (Vec::new(), Vec::new(), 0);
+    while let Some((value, taken)) = byte(&rest[at..]) {
+        bytes.push(value);
+        places.push((rest[at].1, rest[at + taken - 1].2));
+        at += taken;
+    }
+    let mut done = 0;
+    for chunk in bytes.utf8_chunks() {
+        let invalid = chunk.invalid().iter().map(|byte| (char::from(*byte), 1));
+        let valid = chunk.valid().chars().map(|c| (c, c.len_utf8()));
+        for (c, length) in valid.chain(invalid) {
+            less.push((c, places[done].0, places[done + length - 1].1));
+            done += length;
+        }
+    }
+    at
+}
+
+/// `\n`, `\"`, `\u00e9`, `\x41`, `\101`, with as many backslashes as there are.
 fn backslash(rest: &[Piece], less: &mut Vec<Piece>) -> usize {
+    if let taken @ 1.. = bytes(rest, less) {
+        return taken;
+    }
     let slashes = rest.iter().take_while(|(c, _, _)| *c == '\\').count();
     let from = rest[0].1;
     let Some((c, _, to)) = rest.get(slashes).copied() else {
@@ -271,7 +327,6 @@ fn backslash(rest: &[Piece], less: &mut Vec<Piece>) -> usize {
             }
             code => (code, slashes + 5),
         },
-        'x' => (unit(slashes + 1, 2), slashes + 3),
         _ => (None, 0),
     };
     match code.and_then(|(code, to)| Some((char::from_u32(code)?, to))) {

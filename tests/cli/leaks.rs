@@ -248,7 +248,7 @@ fn reliability_r5_22_what_is_computed_of_a_secret_is_one() {
                 "--var",
                 "pin=482913",
                 "--var",
-                "pw=xyz",
+                "pw=xyzw",
                 "--var",
                 "all={a: qwertz}",
             ])

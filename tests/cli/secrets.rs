@@ -257,3 +257,46 @@ async fn a_secret_shows_nowhere_whatever_way_it_came() {
     );
     emulator.shutdown().await;
 }
+
+/// What cannot be hidden is no secret, and an unset variable of a CI system is none either.
+#[test]
+fn issue_14_a_secret_is_not_empty_and_not_everywhere() {
+    let folder = folder();
+    let path = folder.path();
+    let plan = many(1, 0)
+        .replace(
+            "restores:",
+            "vars: { pw: { secret: true }, all: { secret: true, type: map } }\nrestores:",
+        )
+        .replace("{{ restore }}", "{{ vars.pw }}{{ vars.all.user }}");
+    write(path, "plan.yaml", &plan);
+    let checked = |pw: &str, all: &str| {
+        let output = redrill(path)
+            .args(["validate", "plan.yaml"])
+            .env("REDRILL_VAR_PW", pw)
+            .env("REDRILL_VAR_ALL", all)
+            .output()
+            .unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), text)
+    };
+    for (pw, rule) in [
+        ("", "vars/secret-empty"),
+        ("  ", "vars/secret-empty"),
+        ("a", "vars/secret-short"),
+        ("on", "vars/secret-short"),
+        ("True", "vars/secret-short"),
+        ("restore", "vars/secret-short"),
+    ] {
+        let (code, text) = checked(pw, "{ user: postgres }");
+        assert_eq!(code, 4, "{pw}: {text}");
+        assert!(text.contains(&format!("error[{rule}]")), "{pw}: {text}");
+    }
+    // A user name beside its password is no reason to stop.
+    let (code, text) = checked("hunter2", "{ user: sa, empty: '', tls: true }");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("warning[vars/secret-short]"), "{text}");
+    let (code, text) = checked("hunter2", "{ user: postgres }");
+    assert_eq!(code, 0, "{text}");
+    assert!(!text.contains("vars/secret"), "{text}");
+}
