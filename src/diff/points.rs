@@ -162,8 +162,12 @@ pub async fn all_vaults<R: Sources>(reader: &R) -> Result<Vec<Vault>, ApiError> 
     let (mut vaults, mut pages) = (Vec::new(), Pages::default());
     loop {
         let (more, next) = reader.vaults_page(pages.token()).await?;
+        let from = vaults.len();
         vaults.extend(more);
-        if !pages.turn("ListBackupVaults", next)? {
+        let names = vaults[from..]
+            .iter()
+            .map(|vault: &Vault| vault.name.as_str());
+        if !pages.turn_after("ListBackupVaults", next, names)? {
             return Ok(vaults);
         }
     }
@@ -181,8 +185,12 @@ pub async fn all_points<R: Sources>(
     let (mut points, mut pages) = (Vec::new(), Pages::default());
     loop {
         let (more, next) = reader.points_page(query, pages.token()).await?;
+        let from = points.len();
         points.extend(more);
-        if !pages.turn(query.operation(), next)? {
+        let arns = points[from..]
+            .iter()
+            .map(|point: &RecoveryPoint| point.arn.as_str());
+        if !pages.turn_after(query.operation(), next, arns)? {
             break;
         }
     }

@@ -170,6 +170,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 };
                 // What AWS's clock said first is as old as the look at the most.
                 looked_at.aws = looked_at.aws.or(self.moment().aws);
+                let ids = jobs.iter().map(|job| job.id.as_str());
+                let goes_on = pages.turn_after("ListRestoreJobs", next, ids);
                 for job in jobs {
                     if let Some(arn) = job.recovery_point_arn.as_deref()
                         && points.contains(&(place, arn))
@@ -181,7 +183,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                         known.push(job);
                     }
                 }
-                if !pages.turn("ListRestoreJobs", next).map_err(Stopped::Aws)? {
+                if !goes_on.map_err(Stopped::Aws)? {
                     break;
                 }
             }

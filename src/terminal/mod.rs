@@ -50,6 +50,7 @@ pub struct Screen {
     tally: Tally,
     pace: Pace,
     board: Option<Board>,
+    has_header: bool,
     out: anstream::AutoStream<std::io::Stderr>,
 }
 
@@ -72,7 +73,17 @@ impl Screen {
             tally,
             pace: Pace::default(),
             board,
+            has_header: false,
             out: anstream::stderr(),
+        }
+    }
+
+    /// Says whose run this is and where, before AWS is asked anything that may take its time. It is not said again when it is
+    /// recorded.
+    pub fn head(&mut self, opened: &Recorded) {
+        if let Some(words) = words::words(&opened.event, self.verbose) {
+            self.line(opened, &words);
+            self.has_header = true;
         }
     }
 
@@ -105,7 +116,11 @@ impl Observer for Screen {
             board.count(&self.tally);
         }
         let counted = self.is_large && !self.verbose && is_usual(event);
-        if !counted && let Some(words) = words::words(event, self.verbose) {
+        let is_said = self.has_header && matches!(event, Event::RunOpened { .. });
+        if !counted
+            && !is_said
+            && let Some(words) = words::words(event, self.verbose)
+        {
             self.line(recorded, &words);
         }
         let ends = matches!(event, Event::Detached | Event::RunEnded);

@@ -12,6 +12,8 @@ use crate::render::REDACTED;
 pub(super) struct Again {
     /// To be pasted into a shell. No secret is in it, and nothing that stands for one.
     pub(super) command: String,
+    /// The same for the whole plan: without `--only`.
+    pub(super) whole: String,
     /// The secrets that were typed, by name: they have to be given again.
     secrets: Vec<String>,
 }
@@ -20,7 +22,12 @@ impl Again {
     /// The command of this process, for a plan.
     pub(super) fn of(context: &Context<'_>, planner: &Planner) -> Self {
         let program = context.environment.program.clone();
-        Self::typed(program, context.environment.typed(), planner)
+        let again = Self::typed(program.clone(), context.environment.typed(), planner);
+        let whole = Self::typed(program, without_only(context.environment.typed()), planner);
+        Self {
+            whole: whole.command,
+            ..again
+        }
     }
 
     /// The same for another run: without its id, which is to follow.
@@ -43,7 +50,7 @@ impl Again {
         let secrets = planner.secrets();
         let mut again = Self {
             command: quoted(&program),
-            secrets: Vec::new(),
+            ..Self::default()
         };
         let mut words = typed.into_iter();
         while let Some(word) = words.next() {
@@ -91,8 +98,26 @@ impl Again {
     }
 }
 
+/// The words of a command but `--only` and the names behind it.
+fn without_only(typed: Vec<String>) -> Vec<String> {
+    let mut is_name = false;
+    let mut kept = Vec::new();
+    for word in typed {
+        match word.as_str() {
+            "--only" => is_name = true,
+            _ if word.starts_with("--only=") => is_name = false,
+            _ if is_name && !word.starts_with('-') => {}
+            _ => {
+                is_name = false;
+                kept.push(word);
+            }
+        }
+    }
+    kept
+}
+
 /// A word as a shell reads it; what is not seen is written out, as in the `$'…'` of every shell of today.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff, Saved, Wanted};
 use crate::execute::{Event, History, Recorded, Stopped};
 use crate::plan::Plan;
-use crate::render::{Known, Resolved};
+use crate::render::{Known, Resolved, Secrets};
 
 /// From when on AWS lists restore jobs, where a recovery point is older, so that it may have been restored before that.
 pub(super) fn older_than_listings(
@@ -74,6 +74,20 @@ pub(super) fn resolved(
         known.resolved.insert(name, Arc::clone(point));
     }
     Ok(events)
+}
+
+/// The first events of a run as they will be recorded: a run that ends before that is reported by them.
+pub(super) fn header(opening: &[Event], secrets: &Secrets, at: Timestamp) -> Vec<Recorded> {
+    let is_of_header =
+        |event: &&Event| matches!(event, Event::RunOpened { .. } | Event::Planned { .. });
+    let events = opening.iter().filter(is_of_header);
+    events
+        .map(|event| Recorded {
+            at,
+            aws_ahead: None,
+            event: event.clone().redacted(secrets),
+        })
+        .collect()
 }
 
 /// What was before, and whether that leaves a saved plan as it was approved.

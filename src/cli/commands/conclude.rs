@@ -16,6 +16,8 @@ use crate::report::{Record, Verdict, run_human, run_report};
 
 /// How it went.
 pub(super) struct Course<'a> {
+    /// What stands for a journal that has nothing yet.
+    pub(super) header: Vec<Recorded>,
     /// An event that the journal does not have.
     pub(super) more: Option<Recorded>,
     pub(super) ended: Ended,
@@ -33,18 +35,22 @@ pub(super) fn conclude(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let mut record = Record::default();
+    let mut is_begun = false;
     journal::each(directory, |recorded| {
+        is_begun = true;
         record.take(&recorded);
         Ok::<(), Failure>(())
     })?;
-    if let Some(recorded) = course.more {
+    let header = course.header.into_iter().filter(|_| !is_begun);
+    for recorded in header.chain(course.more) {
         record.take(&recorded);
     }
     let mut report = run_report(&plan.name, &plan.run_id, record);
     if let Some(before) = course.before {
         let is_over = before.ended.is_some() || report.verdict != Verdict::Unfinished;
         if is_over && before.opened.is_some() {
-            let at = before.ended.or(report.end);
+            // By AWS's clock, as in the summary.
+            let at = report.end.or(before.ended);
             report.ended_before(at, &execution.again_anew(&plan.name));
         }
         if !is_over || execution.report.format == HumanOrJson::Json {
@@ -59,7 +65,22 @@ pub(super) fn conclude(
     match execution.report.format {
         HumanOrJson::Json => context.output.result_with(|out| report.write_json(out)),
         HumanOrJson::Human => {
-            let mut text = run_human(&report, &execution.again.command);
+            let is_asked_done = !execution.wanted.only.is_empty()
+                && report.verdict == Verdict::Unfinished
+                && matches!(unfinished(&execution.wanted, diff, &report), Exit::Done);
+            let mut text = run_human(
+                &report,
+                if is_asked_done {
+                    ""
+                } else {
+                    &execution.again.command
+                },
+            );
+            if is_asked_done && !execution.rehearsal {
+                text.push_str("what --only named is done; the rest of the plan: ");
+                text.push_str(&execution.again.whole);
+                text.push('\n');
+            }
             if matches!(report.verdict, Verdict::Failed | Verdict::Unfinished)
                 && let Some(besides) = execution.again.besides()
             {

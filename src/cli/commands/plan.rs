@@ -119,6 +119,8 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         DryRunFormat::Github => context.output.exact(&dry_run_github(&run)),
     }?;
     if let Some(path) = arguments.out.as_ref().filter(|_| !is_elsewhere) {
+        let starts = diff.count(Action::Start) > 0;
+        super::saved::refuse_cleaned_up(&history, &plan.run_id, starts)?;
         let position = counter.position();
         // What was looked at beside an emulator is not carried out at AWS by a slip. The other way round it is a rehearsal, and says so.
         let meant = match asked {
@@ -135,10 +137,17 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
             position,
             meant.as_ref(),
         )?;
-        let path = path.display();
-        context.output.note(&format!(
-            "saved: `redrill run {path}` sends exactly these requests"
-        ));
+        // What goes to `/dev/null` or through a pipe is no file to name.
+        if path.is_file() {
+            let elsewhere = match (&meant, &arguments.aws.endpoint_url) {
+                (Some(_), Some(url)) => format!(" --endpoint-url {url}"),
+                _ => String::new(),
+            };
+            let path = path.display();
+            context.output.note(&format!(
+                "saved: `redrill run {path}{elsewhere}` sends exactly these requests"
+            ));
+        }
     }
     let changes = match &compared {
         Some(compared) => compared.has_changes(),

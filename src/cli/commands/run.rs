@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::again::Again;
-use super::before::{Before, older_than_listings, resolved};
+use super::before::{Before, header, older_than_listings, resolved};
 use super::conclude::{Course, conclude};
 use super::conflicts::{Unsaid, check_opened, refuse_cleaned_up, refuse_conflicts};
 use super::programs::{Due, Programs};
@@ -64,6 +64,8 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         saved::check_variables(saved, &loaded.planner)?;
     }
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
+    // What is wrong whatever AWS says is said before AWS is asked.
+    super::refuse(loaded.findings.clone())?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let mut aws = Vec::with_capacity(targets.len());
@@ -233,7 +235,7 @@ pub(super) async fn execute<C: Clock>(
     let after = due_after(&plan, &before.observed, policy.retry_failed, policy.cutover);
     if starts + diff.count(Action::Resume) == 0 && !after {
         if let Some(saved) = execution.saved.filter(|_| is_resumed) {
-            return Err(saved::consumed(saved));
+            return Err(saved::consumed(saved, &before));
         }
         refuse_cleaned_up(&before, &diff, &execution)?;
         // What was not started is told apart from what is not there.
@@ -244,6 +246,7 @@ pub(super) async fn execute<C: Clock>(
             event,
         });
         let course = Course {
+            header: Vec::new(),
             more: planned,
             ended: Ended::Finished,
             before: Some(&before),
@@ -378,6 +381,10 @@ pub(super) async fn execute<C: Clock>(
     };
     let mut screen = Screen::new(context.style(), context.display.verbose, &standing);
     let planner = &loaded.planner;
+    let header = header(&opening, planner.secrets(), clock.now());
+    if let (Some(opened), None) = (header.first(), &now.opened) {
+        screen.head(opened);
+    }
     let drafts = plan.take_drafts();
     for change in &mut diff.changes {
         // They have been shown; the engine makes each when it sends it.
@@ -409,6 +416,7 @@ pub(super) async fn execute<C: Clock>(
     // What it has come to is in the journal.
     plan.steps = Vec::new();
     let course = Course {
+        header,
         more: None,
         ended,
         before: None,

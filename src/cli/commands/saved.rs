@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::again::quoted;
 use super::{Context, Loaded};
 use crate::cli::arguments::{DryRun, InputOptions, Run};
 use crate::cli::exit::Failure;
 use crate::cli::files;
 use crate::cli::writing::{Kind, Output};
 use crate::diff::{Diff, Digested, Position, Saved, SavedError, SavedInputs, Wanted};
-use crate::execute::{Counter, Endpoint, Event, Recorded};
+use crate::execute::{Counter, Endpoint, Event, History, Recorded};
 use crate::plan::{Plan, Planner, sha256};
+use crate::report::minute;
 
 /// Keeps a dry run in a file. One with conflicts is not worth keeping.
 pub(super) fn save(
@@ -200,7 +202,7 @@ impl Context<'_> {
                 reasons.push(failure.to_string());
             }
         }
-        refuse(reasons)
+        refuse(saved, reasons)
     }
 }
 
@@ -215,7 +217,7 @@ pub(super) fn check_variables(saved: &Saved, planner: &Planner) -> Result<(), Fa
         .filter(|(name, was)| now.get(*name).is_some_and(|is| is != *was))
         .map(|(name, _)| format!("the value of `vars.{name}` has changed"))
         .collect();
-    refuse(reasons)
+    refuse(saved, reasons)
 }
 
 /// What has become of a run since a plan of it was saved.
@@ -258,14 +260,20 @@ impl<'a> Course<'a> {
     pub(super) fn check(&self, wanted: &mut Wanted) -> Result<bool, Failure> {
         let run = &self.saved.run_id;
         if self.counter.position() != self.saved.journal {
-            return Err(refusal(vec![format!(
-                "run {run} is not the one that it was saved of: its journal begins otherwise, or is elsewhere"
-            )]));
+            return Err(refusal(
+                self.saved,
+                vec![format!(
+                    "run {run} is not the one that it was saved of: its journal begins otherwise, or is elsewhere"
+                )],
+            ));
         }
         if let Some(at) = self.without {
-            return Err(refusal(vec![format!(
-                "run {run} has moved on since: it was taken up without this saved plan at {at}"
-            )]));
+            return Err(refusal(
+                self.saved,
+                vec![format!(
+                    "run {run} has moved on since: it was taken up without this saved plan at {at}"
+                )],
+            ));
         }
         let attempts = self
             .saved
@@ -284,36 +292,102 @@ pub(super) fn check_requests(
     plan: &Plan,
     diff: &Diff,
 ) -> Result<(), Failure> {
-    refuse(saved.differs(plan, diff, loaded.planner.secrets()))
+    refuse(saved, saved.differs(plan, diff, loaded.planner.secrets()))
 }
 
 /// A saved plan is for the endpoint that it was made at.
 pub(super) fn check_endpoint(saved: &Saved, here: &Endpoint) -> Result<(), Failure> {
     match &saved.inputs.endpoint {
         Some(there) if *there != here.to_string() => Err(Failure::Conflict(format!(
-            "this saved plan was made at {there}, and this command works at {here}: nothing was sent. Save it again here with \
-             `redrill plan … -o FILE`, or run it where it was made"
+            "this saved plan was made at {there}, and this command works at {here}: nothing was sent. Run it where it was made, \
+             with --endpoint-url {}, or save another one here",
+            address(there)
         ))),
         _ => Ok(()),
     }
 }
 
 /// Nothing is left of a saved plan that was carried out before.
-pub(super) fn consumed(saved: &Saved) -> Failure {
+pub(super) fn consumed(saved: &Saved, history: &History) -> Failure {
+    let ended = history
+        .ended
+        .map_or_else(String::new, |at| format!(", which ended {}", minute(at)));
+    let cleaned = match (history.deleted(), history.cleaned_up) {
+        (1.., Some(at)) => format!(" and was cleaned up, last {}", minute(at)),
+        _ => String::new(),
+    };
     Failure::Conflict(format!(
-        "this saved plan has been carried out already, by run {}; `redrill status` shows what came of it",
+        "this saved plan has been carried out already, by run {}{ended}{cleaned}; `redrill status` shows what came of it",
         saved.run_id
     ))
 }
 
-fn refuse(reasons: Vec<String>) -> Result<(), Failure> {
+/// A run that has been cleaned up takes nothing up again: a dry run of it is not worth keeping.
+pub(super) fn refuse_cleaned_up(history: &History, run: &str, starts: bool) -> Result<(), Failure> {
+    let Some(at) = history.cleaned_up.filter(|_| history.deleted() > 0) else {
+        return Ok(());
+    };
+    let would = match starts {
+        true => "would be refused",
+        false => "would start nothing",
+    };
+    Err(Failure::Conflict(format!(
+        "not saved: run {run} was cleaned up, last {}, and `redrill run` {would}. A new restore needs another --run-id",
+        minute(at)
+    )))
+}
+
+fn refuse(saved: &Saved, reasons: Vec<String>) -> Result<(), Failure> {
     if reasons.is_empty() {
         return Ok(());
     }
-    Err(refusal(reasons))
+    Err(refusal(saved, reasons))
 }
 
-fn refusal(reasons: Vec<String>) -> Failure {
+/// The dry run that makes such a saved plan again, as far as it is known what was typed.
+fn save_again(saved: &Saved) -> String {
+    let inputs = &saved.inputs;
+    let mut words = vec![
+        "redrill".to_owned(),
+        "plan".to_owned(),
+        inputs.file.path.clone(),
+    ];
+    let mut add = |option: &str, value: &str| words.extend([option.to_owned(), value.to_owned()]);
+    if saved.run_id != "main" {
+        add("--run-id", &saved.run_id);
+    }
+    for file in &inputs.var_files {
+        add("--var-file", file);
+    }
+    for (name, value) in &inputs.given {
+        add("--var", &format!("{name}={value}"));
+    }
+    if let Some(inventory) = &inputs.inventory {
+        add("--inventory", &inventory.path);
+    }
+    if let Some(endpoint) = &inputs.endpoint {
+        add("--endpoint-url", address(endpoint));
+    }
+    for name in &saved.only {
+        words.push(format!("--only={name}"));
+    }
+    if saved.retry_failed {
+        words.push("--retry-failed".to_owned());
+    }
+    words.extend(["-o".to_owned(), "FILE".to_owned()]);
+    words
+        .iter()
+        .map(|word| quoted(word))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The address in an endpoint's words: `http://127.0.0.1:4566 (not AWS)`.
+fn address(endpoint: &str) -> &str {
+    endpoint.split_whitespace().next().unwrap_or(endpoint)
+}
+
+fn refusal(saved: &Saved, reasons: Vec<String>) -> Failure {
     const SHOWN: usize = 20;
     let mut lines: Vec<String> = reasons
         .iter()
@@ -324,7 +398,8 @@ fn refusal(reasons: Vec<String>) -> Failure {
         lines.push(format!("  and {} more", reasons.len() - SHOWN));
     }
     Failure::Conflict(format!(
-        "this saved plan is not what would be sent now; nothing was sent\n\n{}\n\nlook at `redrill plan`, and save it again with -o",
-        lines.join("\n")
+        "this saved plan is not what would be sent now; nothing was sent\n\n{}\n\nlook at it and save it again: {}",
+        lines.join("\n"),
+        save_again(saved)
     ))
 }
