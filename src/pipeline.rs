@@ -2,6 +2,10 @@
 //!
 //! Each function is one arrow; commands call them in this order and print what comes out.
 
+mod rehearsal;
+
+pub use rehearsal::{not_rehearsed, rehearsed};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -151,42 +155,6 @@ pub fn chosen(planner: &Planner, only: &[String]) -> Result<Vec<String>, (String
         names.extend(all.iter().map(|instance| instance.name.to_string()));
     }
     Ok(names)
-}
-
-/// Restores of types that redrill does not know, of those that are acted on alone: one error a type. A rehearsal of them
-/// would show nothing, as nobody has told the emulator what AWS makes of them either.
-#[must_use]
-pub fn not_rehearsed(planner: &Planner, only: &[String]) -> Vec<Finding> {
-    let document = planner.document();
-    let only: BTreeSet<&str> = only.iter().map(String::as_str).collect();
-    let mut seen = BTreeSet::new();
-    let instances = planner.instances().all().iter();
-    let acted_on = instances.filter(|it| only.is_empty() || only.contains(&*it.name));
-    acted_on
-        .filter_map(|it| {
-            let restore = &document.restores[it.restore];
-            let of_type = restore.resource_type.as_ref()?;
-            let name = of_type.value.as_str();
-            if planner.rules().knows(name) || !seen.insert(name) {
-                return None;
-            }
-            let help = match planner.rules().meant(name) {
-                Some(meant) => format!("did you mean `{meant}`? Others are rehearsed with --only"),
-                None => "rehearse the other restores with --only; `redrill run` sends it to AWS as it is".to_owned(),
-            };
-            let message = format!(
-                "a rehearsal shows nothing of `{name}`: it is no resource type that redrill knows, nor the emulator"
-            );
-            let finding = Finding::at(
-                &document.source,
-                of_type.span,
-                rule::TYPE_NOT_REHEARSED,
-                message,
-                help,
-            );
-            Some(finding.of_restore(&restore.name.value))
-        })
-        .collect()
 }
 
 /// The steps whose selectors have to be resolved first; of those that are acted on alone.

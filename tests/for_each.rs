@@ -380,3 +380,19 @@ fn a_list_without_a_value_is_tried_with_a_placeholder() {
         .collect();
     assert_eq!(errors, ["DynamoDB/targetTableName"], "{findings:?}");
 }
+
+/// One line for what is wrong with every one of them.
+#[test]
+fn issue_14_what_is_found_of_every_instance_is_told_once() {
+    let names: Vec<String> = (0..2000).map(|at| format!("t{at}")).collect();
+    let text = tables(&names).replace("{{ each.value }}-{{ run.id }}", "no: {{ each.value }}");
+    let said = said(&text);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains("; the same of 1999 other instances"),
+        "{said:?}"
+    );
+    // Of a few each is named.
+    let text = tables(&names[..3]).replace("{{ each.value }}-{{ run.id }}", "no: {{ each.value }}");
+    assert_eq!(self::said(&text).len(), 3);
+}

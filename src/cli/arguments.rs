@@ -276,7 +276,7 @@ pub(super) struct Lock {
     pub(super) inputs: InputOptions,
     #[command(flatten)]
     pub(super) aws: AwsOptions,
-    /// Look anew for these restores, or for all; without it only what is not locked yet is looked up
+    /// Look these restores up again, or all; without it only what is not locked yet is looked up
     #[arg(long, value_name = "NAME", num_args = 0.., value_delimiter = ',')]
     pub(super) update: Option<Vec<String>>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::exit::Failure;
 use crate::diagnostic::{Finding, Position, Source, Span, rule};
+use crate::diff::Saved;
 
 /// Files by their path below a directory.
 type Tree = std::collections::BTreeMap<String, Vec<u8>>;
@@ -53,6 +54,28 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 /// A text file that findings will point into; what is no text is a finding itself.
 pub(super) fn source(path: &Path) -> Result<Arc<Source>, Failure> {
     decode(&path.to_string_lossy(), bytes(path)?)
+}
+
+/// The same of a plan: what `redrill plan -o` has saved is none.
+pub(super) fn plan(path: &Path) -> Result<Arc<Source>, Failure> {
+    let source = source(path)?;
+    refuse_saved(path, &source.text)?;
+    Ok(source)
+}
+
+/// A saved plan where a plan is wanted: only `run` takes one.
+fn refuse_saved(path: &Path, text: &str) -> Result<(), Failure> {
+    if !Saved::is_one(text) {
+        return Ok(());
+    }
+    let name = path.display();
+    let of = match Saved::parse(text) {
+        Ok(saved) => format!("`{}`", saved.inputs.file.path),
+        Err(_) => "the plan that it was made of".to_owned(),
+    };
+    Err(Failure::Usage(format!(
+        "{name} is a saved plan, which only `redrill run {name}` takes: give {of} here"
+    )))
 }
 
 /// The same of bytes that were read, under a name.

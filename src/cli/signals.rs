@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::exit::Exit;
 use crate::execute::Control;
 
 /// What a person asks of the run, and whether it was by SIGTERM or SIGHUP.
@@ -22,11 +23,13 @@ impl Signals {
         let mut signals = system::Signals::listen();
         tokio::spawn(async move {
             for control in [Control::Detach, Control::Now] {
-                by_term.store(signals.next().await, Ordering::Relaxed);
+                let terminates = signals.next().await;
+                by_term.store(terminates, Ordering::Relaxed);
                 if sender.send(control).is_err() {
-                    return;
+                    leave(terminates);
                 }
             }
+            leave(signals.next().await);
         });
         Self {
             control,
@@ -38,6 +41,16 @@ impl Signals {
     pub(super) fn terminated(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.terminated)
     }
+}
+
+/// Nobody listens any more: the run is over, and what is left is to write its report, perhaps into a pipe that nobody
+/// reads.
+fn leave(terminates: bool) -> ! {
+    std::process::exit(if terminates {
+        Exit::Terminated.code().into()
+    } else {
+        Exit::Interrupted.code().into()
+    })
 }
 
 #[cfg(unix)]

@@ -20,6 +20,7 @@ pub use safe::{Safe, is_hidden, visible, visible_lines, workflow_command};
 pub use sarif::sarif;
 pub use source::{Position, Source, Span, Spanned};
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -221,8 +222,51 @@ impl Findings {
                 && a.message == b.message
                 && a.source.name == b.source.name
         });
-        self.all
+        once_for_each(self.all)
     }
+}
+
+/// As many instances of one `for_each` are named of which the same is found; of more it is the first that tells.
+const NAMED: usize = 3;
+
+/// What is found of many instances of one `for_each` is told once, with how many they are.
+fn once_for_each(all: Vec<Finding>) -> Vec<Finding> {
+    let group = |finding: &Finding| {
+        let (of, _) = finding.restore.as_deref()?.split_once('[')?;
+        let start = finding.span.start;
+        Some((
+            of.to_owned(),
+            finding.source.name.clone(),
+            (start.line, start.column),
+            finding.severity,
+            finding.rule.clone(),
+            finding.key.clone(),
+        ))
+    };
+    let mut instances: HashMap<_, HashSet<Option<String>>> = HashMap::new();
+    for finding in &all {
+        if let Some(group) = group(finding) {
+            let restores = instances.entry(group).or_default();
+            restores.insert(finding.restore.clone());
+        }
+    }
+    instances.retain(|_, restores| restores.len() > NAMED);
+    let mut told = HashMap::new();
+    let told = all.into_iter().filter_map(|mut finding| {
+        let Some(group) = group(&finding).filter(|group| instances.contains_key(group)) else {
+            return Some(finding);
+        };
+        let others = instances[&group].len() - 1;
+        let first = told.entry(group).or_insert_with(|| finding.restore.clone());
+        if *first != finding.restore {
+            return None;
+        }
+        finding
+            .message
+            .push_str(&format!("; the same of {others} other instances"));
+        Some(finding)
+    });
+    told.collect()
 }
 
 /// The name among `known` that `typed` was most likely meant to be.

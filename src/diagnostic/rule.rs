@@ -150,6 +150,8 @@ rules! {
     VARS_TEMPLATE Error "vars/template" "The value of a variable holds a template"
     VARS_SIZE Error "vars/size" "A variable holds too many values"
     VARS_SECRET_DEFAULT Error "vars/secret-default" "The plan holds the value of a secret"
+    VARS_SECRET_EMPTY Error "vars/secret-empty" "A secret is empty"
+    VARS_SECRET_SHORT Error "vars/secret-short" "A secret is too short, or too common, to be hidden"
     VARS_REDACTED Error "vars/redacted" "A variable's value holds the mark that stands for a secret"
 
     TEMPLATE_SYNTAX Error "template/syntax" "A template cannot be read"
@@ -230,6 +232,7 @@ rules! {
     CHECKS_INTERPRETER Error "checks/interpreter" "The interpreter of a script cannot be started"
     CHECK_REDACTED Error "check/redacted" "A command holds the mark that stands for a secret"
 
+    LOCK_EMPTY Error "lock/empty" "The lock file is empty"
     LOCK_VERSION Error "lock/version" "The lock file has no version that redrill knows"
     LOCK_NEWER Warning "lock/newer" "There is something newer than the lock file, or than this redrill"
     LOCK_ENTRY Error "lock/entry" "An entry of the lock file cannot be read"

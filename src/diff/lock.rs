@@ -77,7 +77,7 @@ pub fn take(
             rule::LOCK_MISSING,
             first,
             format!(
-                "the lock file does not have it{more}: what it does not have is looked up anew"
+                "the lock file does not have it{more}: what it does not have is looked up again"
             ),
             "run `redrill lock`, which adds what is missing".to_owned(),
         ));

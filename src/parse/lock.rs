@@ -44,6 +44,18 @@ pub struct LockEntry {
 /// Reads a lock file; `None` where it is none, and the findings say why.
 pub fn lock_file(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<LockFile> {
     const RENEW: &str = "remove the file, and run `redrill lock` again";
+    if source.text.trim().is_empty() {
+        // Such as a full disk leaves.
+        let start = crate::diagnostic::Position { line: 1, column: 1 };
+        findings.push(Finding::at(
+            source,
+            crate::diagnostic::Span { start, end: start },
+            rule::LOCK_EMPTY,
+            "the lock file is empty, so it locks nothing",
+            RENEW,
+        ));
+        return None;
+    }
     let root = yaml(source, findings)?;
     let reader = &mut Reader { source, findings };
     let mut fields = Fields::of(&root, "a lock file", "version: 1", reader)?;

@@ -460,7 +460,7 @@ fn can_be_hidden(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Findin
     let is_common = |text: &str| COMMON.contains(&text.to_lowercase().as_str());
     let (rule, message, help) = if is_whole && parts.iter().all(|part| part.trim().is_empty()) {
         (
-            "vars/secret-empty",
+            rule::VARS_SECRET_EMPTY,
             format!("`{name}` is secret, and its value is empty"),
             "give the secret; a variable of a CI system that is not set gives an empty one"
                 .to_owned(),
@@ -474,7 +474,7 @@ fn can_be_hidden(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Findin
             false => "a part of its value",
         };
         (
-            "vars/secret-short",
+            rule::VARS_SECRET_SHORT,
             format!(
                 "`{name}` is secret, and {what} has fewer than {SHORTEST_SECRET} characters or is a word that stands in ARNs: \
                  redrill would replace it in ARNs, times and its own messages, where the gaps show what it is"
@@ -489,7 +489,7 @@ fn can_be_hidden(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Findin
     } else {
         return;
     };
-    let mut finding = error(&chosen.source, chosen.span, rule, message, help).concealing();
+    let mut finding = Finding::at(&chosen.source, chosen.span, rule, message, help).concealing();
     if !is_whole {
         // A user name beside its password is no reason to stop.
         finding.severity = Severity::Warning;

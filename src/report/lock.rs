@@ -39,7 +39,7 @@ pub fn lock_text<'a>(
     // Strings and numbers alone: it cannot fail on them.
     let yaml = serde_yaml::to_string(&file).unwrap_or_default();
     format!(
-        "# What the selectors of the plan mean, written by `redrill lock`; `redrill lock --update` looks anew.\n{yaml}"
+        "# What the selectors of the plan mean, written by `redrill lock`; `redrill lock --update` looks them up again.\n{yaml}"
     )
 }
 

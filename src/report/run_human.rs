@@ -132,12 +132,40 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         }
         // What AWS has completed is not started again in this run.
         Verdict::Failed if report.count(RunStatus::Incomplete) == report.bad() => {}
-        Verdict::Failed => {
-            let _ = writeln!(text, "try what failed again with: {again} --retry-failed");
-        }
+        Verdict::Failed => failed(report, again, &mut text),
         Verdict::Passed | Verdict::ObjectiveMissed | Verdict::CleanedUp => {}
     }
     text
+}
+
+/// How what failed may be tried again, where that can help.
+fn failed(report: &RunReport, again: &str, text: &mut String) {
+    let failed = || {
+        report
+            .restores
+            .iter()
+            .filter(|of| of.status == RunStatus::Failed)
+    };
+    let is_refused = |of: &RestoreReport| of.job_id.is_none();
+    let is_other = |of: &RestoreReport| of.mismatch.is_some();
+    if failed().any(is_other) {
+        text.push_str(
+            "AWS names something that was not asked for: look at it there before anything of it is started again\n",
+        );
+    }
+    let mut checks = report.all_checks();
+    let can_help = checks.any(|(_, check)| check.status == CheckStatus::Failed)
+        || failed().any(|of| !is_refused(of) && !is_other(of));
+    let _ = if can_help {
+        writeln!(text, "try what failed again with: {again} --retry-failed")
+    } else if failed().any(is_refused) {
+        writeln!(
+            text,
+            "the same request is refused again: correct what the message says, then: {again} --retry-failed"
+        )
+    } else {
+        Ok(())
+    };
 }
 
 /// What AWS says is missing of restores whose jobs it has completed.

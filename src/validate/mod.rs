@@ -252,6 +252,15 @@ fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>
                 format!("AWS writes this type as `{known}`"),
                 format!("write `type: {known}`"),
             ),
+            None if is_not_backed_up(name) => Finding::at(
+                source,
+                span,
+                rule::TYPE_UNKNOWN,
+                format!(
+                    "`{name}` is a service that AWS Backup does not back up, as far as redrill knows; {count}"
+                ),
+                suggest("", known),
+            ),
             None => Finding::at(
                 source,
                 span,
@@ -265,6 +274,41 @@ fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>
         };
         findings.push(finding.of_restore(&restores[0].name.value));
     }
+}
+
+/// Services of AWS that are not in the list of what AWS Backup supports
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-feature-availability.html>): who writes one of them has
+/// not misspelt another.
+const NOT_BACKED_UP: [&str; 20] = [
+    "ACM",
+    "Athena",
+    "Batch",
+    "CloudFront",
+    "DMS",
+    "ECR",
+    "ECS",
+    "ELB",
+    "EMR",
+    "ElastiCache",
+    "Glue",
+    "KMS",
+    "Kinesis",
+    "Lambda",
+    "MSK",
+    "MemoryDB",
+    "OpenSearch",
+    "SES",
+    "SNS",
+    "SQS",
+];
+
+fn is_not_backed_up(name: &str) -> bool {
+    let bare = name
+        .trim_start_matches("Amazon ")
+        .trim_start_matches("AWS ");
+    NOT_BACKED_UP
+        .iter()
+        .any(|service| service.eq_ignore_ascii_case(bare))
 }
 
 fn limits(document: &Document, findings: &mut Vec<Finding>) {

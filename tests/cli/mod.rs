@@ -3,6 +3,7 @@
 mod broken_world;
 mod existing;
 mod exits;
+mod hints;
 mod incomplete;
 mod leaks;
 mod lock;

@@ -40,7 +40,7 @@ async fn what_is_saved_is_what_is_sent_once() {
             .args(["plan", "plan.yaml", "-o", "saved plan.json"])
             .assert()
             .success()
-            .stderr_eq("...\nsaved: `redrill run saved plan.json` sends exactly these requests\n");
+            .stderr_eq("...\nsaved: `redrill run saved plan.json[..]` sends exactly these requests\n");
         assert_eq!(
             files(&path).len(),
             before + 1,
@@ -67,7 +67,7 @@ async fn what_is_saved_is_what_is_sent_once() {
         };
         run().assert().success();
         run().assert().code(4).stderr_eq(str![[r#"
-error: this saved plan has been carried out already, by run main; `redrill status` shows what came of it
+error: this saved plan has been carried out already, by run main, which ended [..]; `redrill status` shows what came of it
 
 "#]]);
     })
@@ -133,7 +133,7 @@ fn a_saved_plan_is_refused_where_anything_is_other_than_it_was() {
     };
     let refused = |reason: &str| {
         run().assert().code(4).stderr_eq(format!(
-            "...\nerror: this saved plan is not what would be sent now; nothing was sent\n\n{reason}\n\nlook at `redrill plan`, and save it again with -o\n"
+            "...\nerror: this saved plan is not what would be sent now; nothing was sent\n\n{reason}\n\nlook at it and save it again: redrill plan [..] -o FILE\n"
         ));
         std::fs::write(path.join("saved.json"), &saved).unwrap();
         write(path, "plan.yaml", &plan);
@@ -227,7 +227,7 @@ async fn a_run_that_has_moved_on_is_another_one() {
             .args(["run", "saved.json", "--yes", "-q", "--endpoint-url", &url])
             .assert()
             .code(4)
-            .stderr_eq("error: this saved plan is not what would be sent now; nothing was sent\n\n  run main has moved on since: it was taken up without this saved plan at [..]\n\nlook at `redrill plan`, and save it again with -o\n");
+            .stderr_eq("error: this saved plan is not what would be sent now; nothing was sent\n\n  run main has moved on since: it was taken up without this saved plan at [..]\n\nlook at it and save it again: redrill plan [..] -o FILE\n");
         // What has begun can be saved as well; its journal has to be the one.
         redrill(&path)
             .args(["plan", "plan.yaml", "-q", "-o", "saved.json", "--endpoint-url", &url])
@@ -335,7 +335,7 @@ async fn a_retry_is_saved_once() {
         plan(&["--retry-failed", "-o", "second.json"]);
         run("second.json").assert().code(6);
         run("second.json").assert().code(4).stderr_eq(
-            "...\nerror: this saved plan has been carried out already, by run main; [..]\n",
+            "...\nerror: this saved plan has been carried out already, by run main, which ended [..]; [..]\n",
         );
     })
     .await

@@ -83,7 +83,11 @@ vaults:
 
 #[test]
 fn field_m_a_type_that_is_not_known_does_not_pass_a_rehearsal() {
-    for (of_type, hint) in [("DSQL", "did you mean `Aurora DSQL`?"), ("ECS", "--only")] {
+    for (of_type, hint, code) in [
+        ("DSQL", "did you mean `Aurora DSQL`?", 4),
+        // The rest is rehearsed, and is not the whole.
+        ("ECS", "--only", 5),
+    ] {
         let plan = format!(
             r#"
 plan: m
@@ -100,7 +104,9 @@ restores:
         );
         let whole = redrill(&plan, "rehearse", &["--progress", "none"]);
         let errors = String::from_utf8_lossy(&whole.stderr).into_owned();
-        assert_eq!(whole.status.code(), Some(4), "{errors}");
+        assert_eq!(whole.status.code(), Some(code), "{errors}");
+        let said = String::from_utf8_lossy(&whole.stdout);
+        assert_eq!(said.contains("1 of 2 restored"), code == 5, "{said}");
         assert!(
             errors.contains("type/not-rehearsed") && errors.contains(hint),
             "{errors}"
@@ -117,7 +123,10 @@ restores:
             String::from_utf8_lossy(&part.stderr)
         );
         // AWS adds types faster than redrill learns of them.
-        assert_eq!(redrill(&plan, "validate", &[]).status.code(), Some(0));
+        let checked = redrill(&plan, "validate", &[]);
+        assert_eq!(checked.status.code(), Some(0));
+        let checked = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert!(!checked.contains("did you mean `EBS`?"), "{checked}");
     }
 }
 

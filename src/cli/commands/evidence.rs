@@ -48,7 +48,7 @@ fn make(
             output.display()
         )));
     }
-    let source = files::source(plan)?;
+    let source = files::plan(plan)?;
     let run_id = arguments.inputs.run_id.as_str();
     // Secrets that are given here are looked for; none has to be.
     let inputs = pipeline::for_checking(context.inputs(Tree::Working, &arguments.inputs)?);

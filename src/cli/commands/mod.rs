@@ -187,7 +187,7 @@ impl Context<'_> {
 
     /// Reads a plan; its errors end the command.
     fn load(&mut self, path: &Path, options: &InputOptions) -> Result<Loaded, Failure> {
-        let source = files::source(path)?;
+        let source = files::plan(path)?;
         let mut inputs = self.inputs(Tree::Working, options)?;
         inputs.missing = Missing::Refused;
         let front = pipeline::read(&source, &options.run_id, &inputs, &self.rules);

@@ -16,6 +16,7 @@ use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::output::SAYS_AFTER;
+use crate::diagnostic::Severity;
 use crate::diff::Wanted;
 use crate::execute::{Clock, Endpoint, Policy, SystemClock, Twins};
 use crate::pipeline;
@@ -25,8 +26,25 @@ pub(super) async fn rehearse(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let only = chosen(&loaded.planner, &arguments.only.only)?;
-    refuse(pipeline::not_rehearsed(&loaded.planner, &only))?;
+    let mut only = chosen(&loaded.planner, &arguments.only.only)?;
+    let mut unknown = pipeline::not_rehearsed(&loaded.planner, &only);
+    let mut is_whole = true;
+    if only.is_empty() {
+        only = pipeline::rehearsed(&loaded.planner);
+        if !only.is_empty() {
+            // The rest is worth a rehearsal all the same, and does not pass for the whole.
+            is_whole = false;
+            for finding in &mut unknown {
+                finding.severity = Severity::Warning;
+                finding
+                    .message
+                    .push_str("; it is left out, with what needs it");
+            }
+            let unknown = std::mem::take(&mut unknown);
+            context.show(&loaded, unknown);
+        }
+    }
+    refuse(unknown)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     // With several, each caller says its own.
@@ -137,7 +155,10 @@ pub(super) async fn rehearse(
         context.output.note(&estimate.to_string());
     }
     emulator.shutdown().await;
-    exit
+    match exit {
+        Ok(Exit::Done) if !is_whole => Ok(Exit::Unfinished),
+        exit => exit,
+    }
 }
 
 /// The emulator's time, shared with the engine: a wait in which nobody else has anything to do is skipped.

@@ -32,7 +32,7 @@ pub(super) async fn validate(
     };
     let rules = Arc::clone(&context.rules);
     for path in &arguments.plans {
-        let source = match files::source(path) {
+        let source = match files::plan(path) {
             Ok(source) => source,
             Err(Failure::Findings(findings)) => {
                 summaries.push(summary(&path.to_string_lossy(), 0, &findings));

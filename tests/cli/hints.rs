@@ -1,0 +1,254 @@
+//! What a command says to type next can be typed, and leads further.
+
+use crate::support::{at_once, emulator, folder, many, ran, redrill, write};
+
+const NAME: &str = "plan.yaml";
+
+/// All that was asked for is done: the same command would say the same for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_after_only_the_hint_is_the_rest_of_the_plan() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    write(folder.path(), NAME, &many(3, 0));
+    let words = ["run", NAME, "--yes", "-q", "--only", "r0", "r1"];
+    let (code, stdout, _) = ran(folder.path(), &emulator, &words).await;
+    assert_eq!(code, 0, "{stdout}");
+    assert!(!stdout.contains("go on with"), "{stdout}");
+    let hint = stdout
+        .lines()
+        .find_map(|line| line.split_once("the rest of the plan: "));
+    let hint = hint.unwrap_or_else(|| panic!("{stdout}")).1;
+    let url = emulator.url();
+    assert!(
+        hint.ends_with(&format!("run {NAME} --yes -q --endpoint-url {url}")),
+        "{hint}"
+    );
+    let (code, stdout, _) = ran(folder.path(), &emulator, &["run", NAME, "--yes", "-q"]).await;
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("3 of 3 restored"), "{stdout}");
+    emulator.shutdown().await;
+}
+
+/// Of a saved plan: where it can be carried out, when it was, and that nothing of it is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_hints_of_a_saved_plan() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    write(path, NAME, &many(1, 0));
+    let url = emulator.url();
+    let on = async |words: &[&str]| ran(path, &emulator, words).await;
+    let (code, _, stderr) = on(&["plan", NAME, "-o", "saved.json"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stderr.contains(&format!(
+            "saved: `redrill run saved.json --endpoint-url {url}` sends"
+        )),
+        "{stderr}"
+    );
+    if cfg!(unix) {
+        let (code, _, stderr) = on(&["plan", NAME, "-o", "/dev/null"]).await;
+        assert_eq!(code, 0, "{stderr}");
+        assert!(!stderr.contains("/dev/null"), "{stderr}");
+    }
+    // Elsewhere: how to carry it out where it was made.
+    let elsewhere = redrill(path)
+        .args([
+            "run",
+            "saved.json",
+            "--yes",
+            "--endpoint-url",
+            "http://127.0.0.1:9",
+        ])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&elsewhere.stderr);
+    assert_eq!(elsewhere.status.code(), Some(4), "{stderr}");
+    assert!(
+        stderr.contains(&format!("--endpoint-url {url}")),
+        "{stderr}"
+    );
+    // Changed: how to save it again.
+    write(
+        path,
+        NAME,
+        &many(1, 0)
+            .replace("generalPurpose", "maxIO")
+            .replace("r0:", "r1:"),
+    );
+    let (code, _, stderr) = on(&["run", "saved.json", "--yes"]).await;
+    assert_eq!(code, 4, "{stderr}");
+    assert!(
+        stderr.contains(&format!(
+            "save it again: redrill plan {NAME} --endpoint-url {url} -o FILE"
+        )),
+        "{stderr}"
+    );
+    write(path, NAME, &many(1, 0));
+    let (code, _, stderr) = on(&["run", "saved.json", "--yes", "-q"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let today = &jiff::Timestamp::now().to_string()[..10];
+    let (code, _, stderr) = on(&["run", "saved.json", "--yes", "-q"]).await;
+    assert_eq!(code, 4, "{stderr}");
+    assert!(
+        stderr.contains(&format!("by run main, which ended {today} ")),
+        "{stderr}"
+    );
+    assert_eq!(on(&["cleanup", NAME, "--yes", "-q"]).await.0, 0);
+    let (code, _, stderr) = on(&["run", "saved.json", "--yes", "-q"]).await;
+    assert_eq!(code, 4, "{stderr}");
+    assert!(stderr.contains(" and was cleaned up, last 20"), "{stderr}");
+    // Another one of this run could never be carried out.
+    let (code, _, stderr) = on(&["plan", NAME, "-o", "again.json"]).await;
+    assert_eq!(code, 4, "{stderr}");
+    assert!(
+        stderr.contains("not saved: run main was cleaned up, last 20"),
+        "{stderr}"
+    );
+    assert!(!path.join("again.json").exists());
+    emulator.shutdown().await;
+}
+
+/// One sentence, and not one for each key that a plan does not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_a_saved_plan_is_no_plan() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    write(path, NAME, &many(1, 0));
+    let (code, _, stderr) = ran(path, &emulator, &["plan", NAME, "-o", "saved.json"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    for command in [
+        "rehearse",
+        "validate",
+        "cleanup",
+        "plan",
+        "render",
+        "lock",
+        "evidence -o e",
+    ] {
+        let words = command.split(' ').chain(["saved.json"]);
+        let output = redrill(path).args(words).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{command}: {stderr}");
+        assert_eq!(
+            stderr,
+            "error: saved.json is a saved plan, which only `redrill run saved.json` takes: give `plan.yaml` here\n",
+            "{command}"
+        );
+    }
+    emulator.shutdown().await;
+}
+
+/// Nothing of what is wrong in the file alone waits for AWS.
+#[test]
+fn issue_14_what_is_wrong_in_the_plan_is_said_before_aws_is_asked() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, NAME, &many(0, 0).replace("restores:", "restores: {}"));
+    write(
+        path,
+        "empty.yaml",
+        &many(1, 0).replace("plan: many", "plan: empty"),
+    );
+    write(path, "empty.lock.yaml", "");
+    let run = |plan: &str| {
+        let words = ["run", plan, "--yes", "--endpoint-url", "http://127.0.0.1:9"];
+        let output = redrill(path).args(words).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), stderr)
+    };
+    let (code, stderr) = run(NAME);
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(!stderr.contains("127.0.0.1"), "{stderr}");
+    let (code, stderr) = run("empty.yaml");
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(
+        stderr.contains("lock/empty") && stderr.contains("remove the file"),
+        "{stderr}"
+    );
+}
+
+/// A run that ends before it has begun is reported as the one that it was to be.
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_a_run_that_ends_at_its_first_look_says_where_it_was() {
+    let emulator = emulator(redrill_emulator::Options {
+        faults: redrill_emulator::Faults::parse(
+            "- { fault: error, operation: ListRestoreJobs, status: 403, code: AccessDeniedException, message: no }\n",
+        )
+        .unwrap(),
+        ..at_once()
+    })
+    .await;
+    let folder = folder();
+    let path = folder.path();
+    write(path, NAME, &many(2, 0));
+    let words = [
+        "run",
+        NAME,
+        "--yes",
+        "--progress",
+        "lines",
+        "--report",
+        "json=r.json",
+    ];
+    let (code, stdout, stderr) = ran(path, &emulator, &words).await;
+    assert_eq!(code, 1, "{stderr}");
+    let header = format!(
+        "many run main, at {} (not AWS), into 123456789012 us-west-2",
+        emulator.url()
+    );
+    assert_eq!(stderr.matches(&header).count(), 1, "{stderr}");
+    assert!(stdout.contains("0 of 2 restored"), "{stdout}");
+    let report: serde_json::Value =
+        serde_json::from_slice(&crate::support::bytes(&path.join("r.json"))).unwrap();
+    crate::dry_run::outputs::assert_valid("run", &report);
+    assert_eq!(report["targets"][0]["account"], "123456789012", "{report}");
+    assert_eq!(report["restores"].as_array().unwrap().len(), 2);
+    emulator.shutdown().await;
+}
+
+/// A report into a pipe that nobody reads holds up nobody who wants it to end.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_sigterm_ends_a_report_into_a_pipe_that_nobody_reads() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    write(path, NAME, &many(1, 0));
+    let fifo = path.join("fifo");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&fifo)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let mut child = crate::support::process(path)
+        .args(["run", NAME, "--yes", "-q", "--report", "json=fifo"])
+        .args(["--endpoint-url", &emulator.url()])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let journal = path.join(".redrill/many/main/journal");
+    let is_over = || {
+        journal.exists()
+            && crate::support::files(&journal)
+                .iter()
+                .any(|(_, text)| String::from_utf8_lossy(text).contains("\"run_ended\""))
+    };
+    let mut asked = 0;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if is_over() {
+            asked += 1;
+            assert!(asked < 3000, "it goes on");
+            let _ = kill_process(Pid::from_child(&child), Signal::TERM);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    assert_eq!(status.code(), Some(143));
+    emulator.shutdown().await;
+}
