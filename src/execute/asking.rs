@@ -31,15 +31,6 @@ const TAKEN: &str = "it asks for the same, and --adopt was given";
 const ALONE: &str = "it is the one job of this recovery point and metadata since the request left; nothing marks it, so \
                      whether this run has started it cannot be told";
 
-/// When a job was made.
-fn made(found: &Match, now: Moment) -> Option<Moment> {
-    let at = found.created_at?;
-    Some(Moment {
-        here: at.min(now.here),
-        aws: Some(at),
-    })
-}
-
 impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Whether the recovery point of a restore hangs on what another has made, so that it was not looked for.
     pub(super) fn becomes_known_late(&self, step: usize) -> bool {
@@ -231,14 +222,11 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         if self.schedule.is_drained() {
             return self.not_sent(step);
         }
-        let now = self.moment();
-        let marked: Vec<&Match> = matches.iter().filter(|found| found.is_marked).collect();
+        // A job without a mark is asked about however young it is: its token would tell, as long as AWS remembers it, and
+        // where AWS does not, asking with it starts a second job.
+        let (marked, twins): (Vec<&Match>, Vec<&Match>) =
+            matches.iter().partition(|found| found.is_marked);
         let ids = |matches: &[&Match]| matches.iter().map(|found| found.job_id.clone()).collect();
-        // Where AWS documents no mark for the type, a job that is young enough is answered by its token.
-        let is_young = |found: &Match| {
-            !draft.takes_mark && made(found, now).is_some_and(|made| made.is_recent_at_aws(now))
-        };
-        let twins: Vec<&Match> = matches.iter().filter(|found| !is_young(found)).collect();
         let restore = self.name(step);
         let adopted = match (
             self.chosen(&matches),
@@ -267,15 +255,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             Some((found, because)) => self.adopt(step, &found.job_id, because, found.is_marked),
             None => {
                 self.flush()?;
-                // A token that answers for a job is as old as that.
-                let young = matches.iter().filter(|found| is_young(found));
-                if let Some(made) = young
-                    .filter_map(|found| made(found, now))
-                    .min_by_key(|made| made.here)
-                {
-                    self.perhaps_sent.insert(step, made);
-                }
-                self.calls.at(self.place(step), now.here, step, Due::Start);
+                let now = self.engine.clock.now();
+                self.calls.at(self.place(step), now, step, Due::Start);
                 Ok(())
             }
         }

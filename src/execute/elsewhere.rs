@@ -212,7 +212,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 self.skew.see(self.moment());
                 match asked {
                     Ok(page) => {
-                        self.tries.remove(&sweeps_of(place));
+                        self.tries.answered(sweeps_of(place), OPERATION);
                         self.well_at(place, OPERATION)?;
                         return Ok(Ok(page));
                     }

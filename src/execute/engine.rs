@@ -52,8 +52,8 @@ pub enum Stopped {
     },
     /// Somebody, elsewhere: the same restore has been asked for, and not by this plan.
     #[error(
-        "`{restore}` has not been started by this run, but {} asks for the same: {}",
-        if jobs.len() == 1 { "a job" } else { "several jobs" },
+        "`{restore}` has not been started by this run, but {} for the same: {}",
+        if jobs.len() == 1 { "a job asks" } else { "several jobs ask" },
         jobs.join(", ")
     )]
     Twin {

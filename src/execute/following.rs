@@ -175,7 +175,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 self.fail(step, "failed")
             }
             status => {
-                self.tries.remove(&step);
+                self.tries.forget(step);
                 self.is_running(step);
                 let now = self.engine.clock.now();
                 if self.watching[place].still(step, &status, now) {

@@ -387,7 +387,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         }
     }
 
-    /// There is a second job: it is said, and where it is certain nothing more is started.
+    /// There is a second job: it is said, and unless it may be somebody's who asked by hand nothing more is started.
     fn second(
         &mut self,
         step: usize,
@@ -412,7 +412,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 "it has the mark of this restore's token, so another runner of this run has started it"
             }
             Kin::Alike if has_mark => "it asks for the same, and has not the mark of another run",
-            Kin::Alike => "it asks for the same, and AWS documents no mark for the type",
+            Kin::Alike => "it asks for the same, and no mark tells whose it is",
         };
         self.emit(vec![Event::SecondJob {
             restore: restore.clone(),
@@ -420,7 +420,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             beside: beside.clone(),
             because: because.to_owned(),
         }])?;
-        if kin == Kin::Marked {
+        // Where a mark would tell it apart, somebody may have asked for the same by hand: that is said, and no more.
+        if kin == Kin::Marked || !has_mark {
             self.stop(Stopped::SecondJob {
                 restore,
                 job: job_id,

@@ -16,7 +16,7 @@ use super::schedule::Schedule;
 use super::settle::Question;
 use super::skew::{Moment, Skew};
 use super::state;
-use super::trouble::Trouble;
+use super::trouble::{Tries, Trouble};
 use super::waiting::Silence;
 use super::watching::Watching;
 use super::{Clock, Event, Journal, Observer, Recorded, Writer};
@@ -57,7 +57,7 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) questions: BTreeMap<usize, Question>,
     /// One a target.
     pub(super) watching: Vec<Watching>,
-    pub(super) tries: BTreeMap<usize, u32>,
+    pub(super) tries: Tries,
     /// Requests of which a copy may have arrived without our knowing, and since when their tokens count: when the first
     /// left, for a machine can sleep before it hears that there is no answer.
     pub(super) perhaps_sent: BTreeMap<usize, Moment>,
@@ -134,7 +134,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             requests: BTreeMap::new(),
             questions: BTreeMap::new(),
             watching: plan.targets.iter().map(|_| Watching::default()).collect(),
-            tries: BTreeMap::new(),
+            tries: Tries::default(),
             perhaps_sent: BTreeMap::new(),
             last_sent: BTreeMap::new(),
             refused: BTreeMap::new(),

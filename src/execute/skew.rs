@@ -32,12 +32,6 @@ impl Moment {
         self.here > now.here || now.here.duration_since(self.here) >= TOKEN_IS_SAFE
     }
 
-    /// Whether AWS itself says that it was not long ago: another machine's clock is not asked.
-    pub(super) fn is_recent_at_aws(self, now: Self) -> bool {
-        let by_aws = self.aws.zip(now.aws);
-        by_aws.is_some_and(|(then, now)| now.duration_since(then) < TOKEN_IS_SAFE)
-    }
-
     /// So long before this moment, by AWS's clock.
     pub(super) fn before(self, how_long: SignedDuration, skew: Skew) -> Timestamp {
         match self.aws {
@@ -166,8 +160,5 @@ mod tests {
         ] {
             assert_eq!(sent.is_long_ago(now), is_old, "{now:?}");
         }
-        assert!(sent.is_recent_at_aws(moment(-500, Some(40))));
-        assert!(!sent.is_recent_at_aws(moment(10, Some(50))));
-        assert!(!moment(0, None).is_recent_at_aws(moment(1, Some(1))));
     }
 }

@@ -141,7 +141,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
 
     /// A request is none any more: it has its job, or is not sent. What it was, and since when a copy may have arrived.
     pub(super) fn let_go(&mut self, step: usize) -> (Option<Arc<Request>>, Option<Moment>) {
-        self.tries.remove(&step);
+        self.tries.forget(step);
         self.last_sent.remove(&step);
         (self.requests.remove(&step), self.perhaps_sent.remove(&step))
     }

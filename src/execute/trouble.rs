@@ -1,5 +1,7 @@
 //! Calls that get no good answer: when they are made again, and for how long.
 
+use std::collections::{BTreeMap, HashMap};
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::calls::{Due, backoff};
@@ -31,6 +33,38 @@ pub(super) struct Trouble {
     pub(super) message: String,
 }
 
+/// How often each operation was tried in vain about a restore, or about a target as a whole: one that fails says nothing of
+/// the others.
+#[derive(Debug, Default)]
+pub(super) struct Tries(HashMap<usize, BTreeMap<&'static str, u32>>);
+
+impl Tries {
+    fn of(&self, tried: usize, operation: &str) -> u32 {
+        let of = self.0.get(&tried).and_then(|of| of.get(operation));
+        of.copied().unwrap_or_default()
+    }
+
+    /// Another one; how many there were before.
+    fn one_more(&mut self, tried: usize, operation: &'static str) -> u32 {
+        let tries = self.0.entry(tried).or_default().entry(operation);
+        let tries = tries.or_default();
+        *tries += 1;
+        *tries - 1
+    }
+
+    /// An operation has answered.
+    pub(super) fn answered(&mut self, tried: usize, operation: &str) {
+        if let Some(of) = self.0.get_mut(&tried) {
+            of.remove(operation);
+        }
+    }
+
+    /// Nothing is asked any more, or everything has answered.
+    pub(super) fn forget(&mut self, tried: usize) {
+        self.0.remove(&tried);
+    }
+}
+
 impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// A question about a restore that got no good answer.
     pub(super) fn unanswered(
@@ -40,7 +74,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         error: ApiError,
     ) -> Result<(), Stopped> {
         // A job that a listing has shown may not be known everywhere yet.
-        let tries = self.tries.get(&step).copied().unwrap_or_default();
+        let tries = self.tries.of(step, error.operation);
         let may_be_new = error.fault == Fault::Refused && due == Due::Compare && tries < TRIES;
         if !may_be_new && matches!(error.fault, Fault::Denied | Fault::Refused) {
             self.questions.remove(&step);
@@ -69,9 +103,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         if error.fault == Fault::Throttled {
             self.calls.throttled(place, error.operation, now);
         }
-        let tries = self.tries.entry(tried).or_default();
-        let at = now + backoff(*tries);
-        *tries += 1;
+        let tries = self.tries.one_more(tried, error.operation);
+        let at = now + backoff(tries);
         let key = (place, error.operation);
         let is_first = !self.troubles.contains_key(&key);
         let trouble = self.troubles.entry(key).or_insert(Trouble {
@@ -107,6 +140,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
 
     /// An operation has answered about a restore.
     pub(super) fn well(&mut self, step: usize, operation: &'static str) -> Result<(), Stopped> {
+        self.tries.answered(step, operation);
         self.well_at(self.place(step), operation)
     }
 

@@ -339,7 +339,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         jobs: Vec<Job>,
         next: Option<String>,
     ) -> Result<(), Stopped> {
-        self.tries.remove(&sweeps_of(place));
+        self.tries.forget(sweeps_of(place));
         let now = self.engine.clock.now();
         self.watching[place].refusals = 0;
         let sweeps = self.watching[place].sweeps;

@@ -66,7 +66,11 @@ async fn safety_a10_run_asks_apart_for_what_writes_into_something_existing() {
         "--only",
         "invoices",
     ];
+    // The same again, which no mark tells from a run whose journal was lost.
     let (code, _, said) = ran(path, &emulator, &again).await;
+    assert_eq!((code, emulator.jobs().len()), (5, 2), "{said}");
+    let anyway = [&again[..], &["--start-anyway"]].concat();
+    let (code, _, said) = ran(path, &emulator, &anyway).await;
     assert_eq!(code, 0, "{said}");
     assert_eq!(emulator.jobs().len(), 3);
     emulator.shutdown().await;

@@ -1,6 +1,6 @@
 //! A run that is over says so before anything else, and what was cleaned up is never reported as restored.
 
-use redrill_emulator::Emulator;
+use redrill_emulator::{Emulator, Fault, FaultKind, Operation};
 use serde_json::Value;
 
 use crate::dry_run::outputs::assert_valid;
@@ -289,6 +289,9 @@ async fn safety_a2_a_job_that_a_token_names_may_have_ended_before() {
     };
     assert_eq!(run("s1", &["run", NAME]).await.0, 0);
     assert_eq!(run("s1", &["cleanup", NAME]).await.0, 0);
+    // No listing shows it yet.
+    let lag = FaultKind::ListLag(jiff::SignedDuration::from_hours(24));
+    emulator.inject(Fault::new(Operation::ListRestoreJobs, lag));
     let (code, stdout, stderr) = run("s2", &["run", NAME]).await;
     assert_eq!(code, 4, "{stdout}{stderr}");
     assert!(stdout.contains("DELETED  db"), "{stdout}");

@@ -305,11 +305,17 @@ async fn a_mark_of_the_plan_is_no_mark() {
     let own = "      \"aws:backup:request-id\": 11111111-1111-4111-8111-111111111111\n";
     let plan = many(1, 0).replace("{{ restore }}-{{ run.id }}", "drill") + own;
     write(folder.path(), "plan.yaml", &plan);
-    for id in ["2026-Q3", "2026-Q4"] {
-        let run = ["run", "plan.yaml", "--yes", "-q", "--run-id", id];
-        assert_eq!(ran(folder.path(), &emulator, &run).await.0, 0);
-    }
-    // Another run restores anew.
+    let run = async |id: &str, more: &[&str]| {
+        let words: &[&str] = &["run", "plan.yaml", "--yes", "-q", "--run-id", id];
+        ran(folder.path(), &emulator, &[words, more].concat())
+            .await
+            .0
+    };
+    assert_eq!(run("2026-Q3", &[]).await, 0);
+    // Whether this run has started it, from another machine, cannot be told.
+    assert_eq!(run("2026-Q4", &[]).await, 5);
+    assert_eq!(emulator.jobs().len(), 1);
+    assert_eq!(run("2026-Q4", &["--start-anyway"]).await, 0);
     assert_eq!(emulator.jobs().len(), 2);
     emulator.shutdown().await;
 }

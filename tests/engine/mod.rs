@@ -3,9 +3,10 @@
 mod calls;
 mod endless;
 mod once;
-mod others;
+pub(crate) mod others;
 mod patience;
 mod second_job;
+mod unmarked;
 mod world;
 
 use std::path::Path;

@@ -22,7 +22,7 @@ use crate::harness::{
 use crate::support::{at_once, emulator, folder, many, point, ran, write};
 
 /// What another machine would send for a restore.
-pub(super) fn request_of(text: &str, step: usize) -> Request {
+pub(crate) fn request_of(text: &str, step: usize) -> Request {
     let rules = Arc::new(Rules::embedded());
     let source = Source::new("plan.yaml", text);
     let front = pipeline::read(&source, "main", &Inputs::default(), &rules);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
 use redrill_emulator::{Emulator, Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{
-    OTHER, elsewhere_now, job_of, lagging, later, meanwhile, one_after_the_other, refused,
-    stage_of, stranger, unmarked,
+    OTHER, elsewhere_now, job_of, lagging, meanwhile, one_after_the_other, refused, stage_of,
+    stranger, unmarked,
 };
 use crate::harness::{
     Death, completed, driven, fast, going, jobs_are_there, run, run_as, run_going, run_until,
@@ -103,48 +103,6 @@ async fn a_second_attempt_is_looked_for_as_well() {
         assert_eq!((emulator.jobs().len(), completed(state.path())), (2, 1));
         sleep(&emulator, SignedDuration::from_hours(2));
     }
-    emulator.shutdown().await;
-}
-
-/// An emulator that has a plan's job from elsewhere, and when that was made.
-async fn forty_minutes_after(plan: &str) -> (Emulator, Timestamp) {
-    let emulator = emulator(driven(TokenSemantics::recorded())).await;
-    run(folder().path(), plan, &emulator).await.unwrap();
-    let made = emulator.jobs()[0].created_at;
-    later(&emulator, made, 40);
-    (emulator, made)
-}
-
-/// No mark, no journal: a job of 40 minutes counts as answered by its token. The runner dies with the intent on disk, and
-/// comes back when AWS has forgotten that token: the listing begins at the job, not at the intent.
-#[tokio::test]
-async fn a_young_unmarked_job_is_remembered_by_the_next_runner() {
-    let plan = unmarked(1);
-    let (emulator, made) = forty_minutes_after(&plan).await;
-    let state = folder();
-    run_until(state.path(), &plan, &emulator, Death::After(1))
-        .await
-        .unwrap_err();
-    assert_eq!(emulator.jobs().len(), 1);
-    later(&emulator, made, 62);
-    let ended = run(state.path(), &plan, &emulator).await;
-    assert_eq!(emulator.jobs().len(), 1, "{ended:?}");
-    emulator.shutdown().await;
-}
-
-/// The same, and the machine sleeps for half an hour between the comparison and the request.
-#[tokio::test]
-async fn a_young_unmarked_job_grows_old_before_the_request_leaves() {
-    let plan = unmarked(1);
-    let (emulator, made) = forty_minutes_after(&plan).await;
-    let state = folder();
-    let mut onlooker = |recorded: &Recorded| {
-        if let Event::Intended { .. } = recorded.event {
-            later(&emulator, made, 70);
-        }
-    };
-    let ended = run_watched(state.path(), &plan, &emulator, &mut onlooker).await;
-    assert_eq!(emulator.jobs().len(), 1, "{ended:?}");
     emulator.shutdown().await;
 }
 
