@@ -111,6 +111,9 @@ pub(super) enum Failure {
     /// AWS, the network or the caller's permissions, before anything was sent.
     #[error("{0}")]
     Aws(ApiError),
+    /// AWS, the network or the caller's permissions, in a run of which nothing goes on at AWS.
+    #[error("{0}")]
+    Idle(ApiError),
     /// A caller of another account than the plan's.
     #[error("{0}")]
     Account(String),
@@ -156,6 +159,7 @@ impl Failure {
             Self::Stopped(Stopped::SecondJob { .. }) => Exit::Failed,
             Self::Io { .. }
             | Self::Aws(_)
+            | Self::Idle(_)
             | Self::Account(_)
             | Self::Journal(_)
             | Self::Stopped(_)
@@ -181,6 +185,10 @@ impl Failure {
                     .to_owned()
             }
             Self::Aws(_) => "nothing was sent; run the same command again".to_owned(),
+            Self::Idle(_) => {
+                "nothing of this run goes on at AWS; run the same command again: it goes on from here"
+                    .to_owned()
+            }
             Self::Account(_) => {
                 "nothing was sent; use credentials of the target account, or correct `target.account`"
                     .to_owned()
@@ -207,7 +215,7 @@ impl Failure {
                     .to_owned()
             }
             Self::Stopped(Stopped::Twin { .. }) => {
-                "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore, or with --start-anyway to start another"
+                "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore (--adopt=JOB where there are several), or with --start-anyway to start another"
                     .to_owned()
             }
             Self::Stopped(Stopped::SecondJob { .. }) => {

@@ -303,6 +303,11 @@ fn change(
                         ),
                     )
                 }
+                Judged::Good if past.is_incomplete && wanted.retry_failed => {
+                    let reason = "its job is COMPLETED and says that something is missing: another attempt would make a second \
+                                  one, so `--retry-failed` makes none; a run of its own does, with `--run-id`";
+                    make(Action::Done, attempt, Some(reason.to_owned()))
+                }
                 Judged::Good => make(Action::Done, attempt, None),
             }
         }

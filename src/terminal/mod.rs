@@ -40,6 +40,8 @@ pub struct Standing {
     pub completed: usize,
     /// The names of those that an earlier runner started.
     pub running: Vec<String>,
+    /// How many requests an earlier runner sent without seeing the answer.
+    pub unanswered: usize,
 }
 
 /// Standard error while a run goes on.
@@ -94,6 +96,12 @@ impl Screen {
         }
     }
 
+    /// Whether anything goes on at AWS, or may: jobs, and requests without an answer.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.tally.goes_on()
+    }
+
     fn line(&mut self, recorded: &Recorded, words: &str) {
         let text = format!("{}  {}", recorded.at.strftime("%H:%M:%S"), visible(words));
         match (&self.board, self.style) {
@@ -117,9 +125,13 @@ impl Observer for Screen {
         }
         let counted = self.is_large && !self.verbose && is_usual(event);
         let is_said = self.has_header && matches!(event, Event::RunOpened { .. });
+        let words = match event {
+            Event::Draining if !self.tally.goes_on() => Some(words::IDLE.to_owned()),
+            _ => words::words(event, self.verbose),
+        };
         if !counted
             && !is_said
-            && let Some(words) = words::words(event, self.verbose)
+            && let Some(words) = words
         {
             self.line(recorded, &words);
         }
@@ -135,9 +147,6 @@ impl Observer for Screen {
 fn is_usual(event: &Event) -> bool {
     matches!(
         event,
-        Event::Accepted { .. }
-            | Event::Completed { message: None, .. }
-            | Event::Skipped { .. }
-            | Event::Seen { .. }
-    )
+        Event::Accepted { .. } | Event::Completed { message: None, .. } | Event::Skipped { .. }
+    ) || matches!(event, Event::Seen { status, .. } if words::is_known(status))
 }

@@ -12,6 +12,8 @@ use crate::execute::Event;
 pub(super) struct Tally {
     total: usize,
     running: usize,
+    /// Requests that were meant to leave and have no answer.
+    unanswered: usize,
     pub(super) completed: usize,
     failed: usize,
     skipped: usize,
@@ -23,13 +25,19 @@ impl Tally {
             total: standing.total,
             completed: standing.completed,
             running: standing.running.len(),
+            unanswered: standing.unanswered,
             ..Self::default()
         }
     }
 
     pub(super) fn take(&mut self, event: &Event) {
         match event {
-            Event::Accepted { .. } | Event::Adopted { .. } => self.running += 1,
+            Event::Intended { .. } => self.unanswered += 1,
+            Event::Accepted { .. } | Event::Adopted { .. } => {
+                self.unanswered = self.unanswered.saturating_sub(1);
+                self.running += 1;
+            }
+            Event::Withdrawn { .. } => self.unanswered = self.unanswered.saturating_sub(1),
             Event::Completed { .. } => {
                 self.running = self.running.saturating_sub(1);
                 self.completed += 1;
@@ -38,10 +46,19 @@ impl Tally {
                 self.running = self.running.saturating_sub(1);
                 self.failed += 1;
             }
-            Event::Refused { .. } | Event::Rejected { .. } => self.failed += 1,
+            Event::Refused { .. } => {
+                self.unanswered = self.unanswered.saturating_sub(1);
+                self.failed += 1;
+            }
+            Event::Rejected { .. } => self.failed += 1,
             Event::Skipped { .. } => self.skipped += 1,
             _ => {}
         }
+    }
+
+    /// Whether anything goes on at AWS, or may.
+    pub(super) fn goes_on(&self) -> bool {
+        self.running + self.unanswered > 0
     }
 
     /// What there is to say besides how many are back.

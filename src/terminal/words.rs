@@ -4,6 +4,14 @@ use jiff::SignedDuration;
 
 use crate::execute::{Awaited, CheckVerdict, Event};
 
+/// What is said to somebody who wants to leave while nothing runs.
+pub(super) const IDLE: &str = "leaving: nothing is started any more (again to leave at once)";
+
+/// Whether a status is one that AWS documents of a restore job.
+pub(super) fn is_known(status: &str) -> bool {
+    ["PENDING", "RUNNING", "COMPLETED", "ABORTED", "FAILED"].contains(&status)
+}
+
 /// One line for an event; none for what matters to the journal alone.
 pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
     Some(match event {
@@ -67,6 +75,9 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
         Event::Rejected {
             restore, message, ..
         } => format!("{restore}: not sent: {message}"),
+        Event::Seen { restore, status } if !is_known(status) => format!(
+            "{restore}: AWS calls its job `{status}`, a status that redrill does not know: it is followed until AWS says another"
+        ),
         Event::Seen { restore, status } if verbose => format!("{restore}: {status}"),
         Event::Nested { restore, jobs, .. } => {
             let made = jobs.iter().filter_map(|job| job.created_resource_arn.as_deref());
@@ -98,7 +109,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             beside,
             because,
         } => format!(
-            "{restore}: SECOND JOB {job_id} at AWS beside {beside}: {because}; nothing more is started"
+            "{restore}: SECOND JOB {job_id} at AWS beside {beside}: {because}"
         ),
         Event::Failed {
             restore,

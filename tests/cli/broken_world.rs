@@ -114,7 +114,7 @@ go on with: redrill run plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..]
 "#]])
         .stderr_eq(str![[r#"
 error: StartRestoreJob: Insufficient privileges to perform this action. (AccessDeniedException)
-help: what was started goes on at AWS; run the same command again: it finds what was started
+help: nothing of this run goes on at AWS; run the same command again: it goes on from here
 
 "#]]);
     assert!(emulator.jobs().is_empty());

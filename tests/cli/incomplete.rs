@@ -70,6 +70,15 @@ async fn aws_a14_a18_completed_with_objects_missing_is_incomplete_in_every_repor
         // And so it stays: the same run again, and what is known of it.
         let (code, said, _) = run(&["run", "plan.yaml", "--yes"]);
         assert_eq!(code, Some(6), "{said}");
+        // AWS calls it COMPLETED, and another attempt would make a second one.
+        let (code, said, _) = run(&["run", "plan.yaml", "--yes", "--retry-failed"]);
+        assert_eq!(code, Some(6), "{said}");
+        assert!(!said.contains("attempt 2"), "{said}");
+        let (_, said, _) = run(&["plan", "plan.yaml", "--retry-failed"]);
+        assert!(
+            said.contains("`--retry-failed` makes none; a run of its own does, with `--run-id`"),
+            "{said}"
+        );
         let (_, said, _) = run(&["status", "plan.yaml"]);
         assert!(said.contains("INCOMPLETE  files"), "{said}");
     })

@@ -121,6 +121,7 @@ quickstart run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-we
 
 2 done, 1 conflict
 
+`files`: the request that this run sent has made job [..]
 
 "#]]);
         redrill(&path).args(["plan", "changed.yaml", "-q", "--endpoint-url", &url]).assert().code(4);

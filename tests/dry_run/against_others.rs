@@ -207,6 +207,7 @@ orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 2 start, 1 done, 1 conflict
 A restore job that has been started cannot be cancelled.
 
+`web`: the request that this run sent has made job [..]
 
 "#]]);
         plan(&["--against", "run:manin"])
@@ -274,6 +275,7 @@ orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 
 1 conflict
 
+`files`: the request that this run sent has made job [..]
 
 "#]]);
         only(&["plan", "plan.yaml", "--against", "run"])

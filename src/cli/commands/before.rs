@@ -1,14 +1,16 @@
 //! What a run finds of itself: its journal so far, and what that settles for it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::saved;
+use super::{Context, saved};
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff, Saved, Wanted};
-use crate::execute::{Event, History, Recorded, Stopped};
+use crate::execute::{Event, History, Journal as _, Recorded, Stopped};
+use crate::journal::{Journal, Owner};
 use crate::plan::Plan;
 use crate::render::{Known, Resolved, Secrets};
 
@@ -88,6 +90,41 @@ pub(super) fn header(opening: &[Event], secrets: &Secrets, at: Timestamp) -> Vec
             event: event.clone().redacted(secrets),
         })
         .collect()
+}
+
+/// Who works on the run now.
+pub(super) fn owner(context: &Context<'_>, since: Timestamp) -> Owner {
+    Owner {
+        pid: std::process::id(),
+        host: gethostname::gethostname().to_string_lossy().into_owned(),
+        user: context.environment.user.clone(),
+        since,
+    }
+}
+
+/// Records what was found out of a run before it goes on; whether there was anything.
+pub(super) fn keep(
+    events: &[Recorded],
+    history: &mut History,
+    directory: &Path,
+    owner: &Owner,
+    take_over: bool,
+) -> Result<bool, Failure> {
+    if events.is_empty() {
+        return Ok(false);
+    }
+    // Another runner may have worked since the journal was read: what it has recorded stands.
+    let mut now = History::default();
+    let mut journal = Journal::open(directory, owner, take_over, |recorded| {
+        now.take(&recorded).map_err(Stopped::from)?;
+        Ok::<(), Failure>(())
+    })?;
+    for recorded in events {
+        now.take(recorded).map_err(Stopped::from)?;
+    }
+    journal.append(events).map_err(Stopped::from)?;
+    *history = now;
+    Ok(true)
 }
 
 /// What was before, and whether that leaves a saved plan as it was approved.

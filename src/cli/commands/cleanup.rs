@@ -163,12 +163,7 @@ pub(super) async fn cleanup(
         Style::None => Style::None,
         Style::Bar | Style::Lines => Style::Lines,
     };
-    let standing = Standing {
-        total: 0,
-        completed: 0,
-        running: Vec::new(),
-    };
-    let mut screen = Screen::new(style, context.display.verbose, &standing);
+    let mut screen = Screen::new(style, context.display.verbose, &Standing::default());
     let cleaned = Deletions {
         resources: Arc::clone(&everywhere),
         pace: Arc::clone(&everywhere.pace),

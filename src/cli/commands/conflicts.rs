@@ -53,13 +53,18 @@ pub(super) fn refuse_conflicts(
     plan: &Plan,
     diff: &Diff,
     execution: &Execution<'_>,
+    found: &[String],
 ) -> Result<(), Failure> {
     if !diff.has_conflict() {
         return Ok(());
     }
     Err(Failure::Conflict(format!(
-        "the plan asks for something else than what this run has started; nothing was sent\n\n{}",
-        brief(loaded, plan, diff, execution, &BTreeMap::new())
+        "the plan asks for something else than what this run has started; nothing was sent\n\n{}{}",
+        brief(loaded, plan, diff, execution, &BTreeMap::new()),
+        found
+            .iter()
+            .map(|line| format!("\n{line}"))
+            .collect::<String>()
     )))
 }
 

@@ -26,7 +26,10 @@ mod report;
 mod run;
 mod saved;
 mod schema;
+mod settling;
 mod status;
+mod still_there;
+mod under_way;
 mod validate;
 mod world;
 

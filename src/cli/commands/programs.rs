@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::Loaded;
+use crate::cli::arguments::AwsOptions;
 use crate::diagnostic::{Finding, Severity, rule};
 use crate::diff::{Action, Check as Is, Checked, Diff, Observed, Stage};
 use crate::parse::{Check, Kind};
@@ -159,4 +160,26 @@ pub(super) struct Due {
     pub(super) cutover: bool,
     /// Those of the plan as a whole.
     pub(super) whole: bool,
+}
+
+/// What checks find of AWS: the same that the restores are asked of. What would come before a profile in their tools is
+/// taken out of their sight.
+pub(super) fn environment(options: &AwsOptions) -> Vec<(String, Option<String>)> {
+    let before_profile = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_DEFAULT_PROFILE",
+    ];
+    let given = [
+        ("AWS_PROFILE", &options.profile),
+        ("AWS_ENDPOINT_URL", &options.endpoint_url),
+    ];
+    let hidden = before_profile.iter().filter(|_| options.profile.is_some());
+    given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), Some(value.clone()?))))
+        .chain(hidden.map(|name| ((*name).to_owned(), None)))
+        .collect()
 }

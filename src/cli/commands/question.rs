@@ -20,16 +20,10 @@ pub(super) fn question(
     plan: &Plan,
     diff: &Diff,
     execution: &Execution<'_>,
-    review: &Review,
-    resources: &BTreeSet<String>,
+    twice: &[String],
     resolved: &BTreeMap<String, Arc<Resolved>>,
 ) -> String {
-    let starting: Vec<&Step> = diff
-        .changes
-        .iter()
-        .filter(|change| change.action == Action::Start)
-        .map(|change| &plan.steps[change.step])
-        .collect();
+    let starting = starting(plan, diff);
     let profile = execution.profile.as_ref();
     let mut text = brief(loaded, plan, diff, execution, resolved);
     let _ = writeln!(
@@ -42,13 +36,20 @@ pub(super) fn question(
         profile.map_or_else(String::new, |profile| format!(", with profile {profile}")),
     );
     list(&places(plan, &starting), "places", &mut text);
-    let twice = look_twice(plan, &starting, review, resources, loaded);
     if !twice.is_empty() {
         let _ = writeln!(text, "Look twice:");
-        list(&twice, "restores", &mut text);
+        list(twice, "restores", &mut text);
     }
     text.push_str("A restore job that has been started cannot be cancelled.");
     text
+}
+
+fn starting<'a>(plan: &'a Plan, diff: &Diff) -> Vec<&'a Step> {
+    let changes = diff.changes.iter();
+    changes
+        .filter(|change| change.action == Action::Start)
+        .map(|change| &plan.steps[change.step])
+        .collect()
 }
 
 fn counted(restores: usize) -> String {
@@ -92,13 +93,14 @@ fn places(plan: &Plan, starting: &[&Step]) -> Vec<String> {
 }
 
 /// What writes into something that exists, and what may find its name taken.
-fn look_twice(
+pub(super) fn look_twice(
     plan: &Plan,
-    starting: &[&Step],
+    diff: &Diff,
     review: &Review,
     resources: &BTreeSet<String>,
     loaded: &Loaded,
 ) -> Vec<String> {
+    let starting = starting(plan, diff);
     let mut collisions = review.collisions(plan, resources);
     let names: BTreeSet<&str> = starting.iter().map(|step| &*step.name).collect();
     let into = starting.iter().filter_map(|step| {

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::again::Again;
-use super::before::{Before, header, older_than_listings, resolved};
+use super::before::{Before, header, keep, older_than_listings, owner, resolved};
 use super::conclude::{Course, conclude};
 use super::conflicts::{Unsaid, check_opened, refuse_cleaned_up, refuse_conflicts};
-use super::programs::{Due, Programs};
-use super::question::question;
+use super::programs::{self, Due, Programs};
+use super::question::{look_twice, question};
 use super::world::World;
-use super::{Asked, Context, Loaded, check_account, chosen, endpoint, lock, saved};
+use super::{
+    Asked, Context, Loaded, check_account, chosen, endpoint, lock, saved, settling, still_there,
+    under_way,
+};
 use crate::aws::Aws;
-use crate::cli::arguments::{AwsOptions, DryRun, DryRunFormat, HumanOrJson, ReportOptions, Run};
+use crate::cli::arguments::{DryRun, DryRunFormat, HumanOrJson, ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
@@ -22,9 +25,10 @@ use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
 use crate::diff::{Action, Review, Saved, Stage, Wanted, due_after};
 use crate::execute::{
-    Clock, Ended, Endpoint, Engine, Event, Outline, Policy, Recorded, SystemClock, Twins,
+    Clock, Ended, Endpoint, Engine, Event, History, Outline, Policy, Recorded, Stopped,
+    SystemClock, Twins,
 };
-use crate::journal::{self, Journal, Owner};
+use crate::journal::{self, Journal};
 use crate::pipeline;
 use crate::process::Processes;
 use crate::render::Lock;
@@ -104,7 +108,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
             says_after: Some(SAYS_AFTER),
             into_existing: arguments.into_existing,
         },
-        environment: check_environment(&arguments.aws),
+        environment: programs::environment(&arguments.aws),
         rehearsal: false,
         endpoint: super::endpoint::of_all(&aws).await?,
         profile: (arguments.aws.profile.clone()).or_else(|| context.environment.profile.clone()),
@@ -122,28 +126,6 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         None => World::Aws(aws.clone()),
     };
     execute(&mut loaded, &world, &aws, &SystemClock, execution, context).await
-}
-
-/// What checks find of AWS: the same that the restores are asked of. What would come before a profile in their tools is
-/// taken out of their sight.
-fn check_environment(options: &AwsOptions) -> Vec<(String, Option<String>)> {
-    let before_profile = [
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "AWS_DEFAULT_PROFILE",
-    ];
-    let given = [
-        ("AWS_PROFILE", &options.profile),
-        ("AWS_ENDPOINT_URL", &options.endpoint_url),
-    ];
-    let hidden = before_profile.iter().filter(|_| options.profile.is_some());
-    given
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), Some(value.clone()?))))
-        .chain(hidden.map(|name| ((*name).to_owned(), None)))
-        .collect()
 }
 
 /// One run of the engine, whatever it works against.
@@ -193,7 +175,7 @@ pub(super) async fn execute<C: Clock>(
     let mut before = Before::new(execution.saved);
     journal::each(&directory, |recorded| before.take(&recorded))?;
     let is_resumed = before.check(&mut execution.wanted)?;
-    let before = before.history;
+    let mut before = before.history;
     endpoint::check(&before, aws, &name, &execution).await?;
     let mut known = pipeline::known(&before.observed);
     let asked_again = World::Aws(aws.to_vec());
@@ -224,15 +206,34 @@ pub(super) async fn execute<C: Clock>(
         loaded.planner.protect(),
     ));
     loaded.planner.let_go(&plan);
-    let diff = pipeline::changes(&plan, &before.observed, &execution.wanted);
+    let mut diff = pipeline::changes(&plan, &before.observed, &execution.wanted);
     if let Some(saved) = execution.saved {
         saved::check_requests(saved, loaded, &plan, &diff)?;
     }
-    refuse_conflicts(loaded, &plan, &diff, &execution)?;
     check_opened(&before, &name, execution.run_id)?;
-    let starts = diff.count(Action::Start);
+    let owner = owner(context, clock.now());
+    let take_over = execution.take_over;
+    let settled = settling::settle(&plan, &diff, &before, &directory, aws, context).await?;
+    if keep(&settled.events, &mut before, &directory, &owner, take_over)? {
+        diff = pipeline::changes(&plan, &before.observed, &execution.wanted);
+    }
+    refuse_conflicts(loaded, &plan, &diff, &execution, &settled.lines)?;
     let policy = &execution.policy;
-    let after = due_after(&plan, &before.observed, policy.retry_failed, policy.cutover);
+    let is_after =
+        |of: &History| due_after(&plan, &of.observed, policy.retry_failed, policy.cutover);
+    let again = still_there::Again {
+        plan: &plan,
+        diff: &diff,
+        before: &before,
+        known: &known,
+        judges: is_after(&before),
+    };
+    let (gone, is_checked) = still_there::gone(&again, aws, &execution, context).await?;
+    if keep(&gone, &mut before, &directory, &owner, take_over)? {
+        diff = pipeline::changes(&plan, &before.observed, &execution.wanted);
+    }
+    let after = is_after(&before);
+    let starts = diff.count(Action::Start);
     if starts + diff.count(Action::Resume) == 0 && !after {
         if let Some(saved) = execution.saved.filter(|_| is_resumed) {
             return Err(saved::consumed(saved, &before));
@@ -274,42 +275,38 @@ pub(super) async fn execute<C: Clock>(
     if starts > 0 && !execution.confirmed {
         can_ask()?;
     }
-    for (aws, target) in aws.iter().zip(&plan.targets) {
+    let unchecked = aws.iter().zip(&plan.targets).filter(|_| !is_checked);
+    for (aws, target) in unchecked {
         let asked = check_account(&**aws, target);
         context
             .output
             .patiently("STS to say whose credentials these are", asked)
             .await?;
     }
+    let begun = match before.opened {
+        None => under_way::begun_elsewhere(loaded, &plan, &diff, aws, &execution, context).await?,
+        Some(_) => Vec::new(),
+    };
+    if execution.confirmed {
+        begun.iter().for_each(|line| context.output.note(line));
+    }
     if starts > 0 && !execution.confirmed {
         let review = Review::embedded(&context.rules);
         let resources = super::base::resources(&known, world);
-        let question = question(
-            loaded,
-            &plan,
-            &diff,
-            &execution,
-            &review,
-            &resources,
-            &known.resolved,
-        );
+        let mut twice = begun;
+        twice.extend(look_twice(&plan, &diff, &review, &resources, loaded));
+        let question = question(loaded, &plan, &diff, &execution, &twice, &known.resolved);
         if !confirm(&question)? || !unsaid.ask(&mut execution.policy)? {
             context.output.note("nothing was started");
             return Ok(Exit::Unfinished);
         }
     }
 
-    let owner = Owner {
-        pid: std::process::id(),
-        host: gethostname::gethostname().to_string_lossy().into_owned(),
-        user: context.environment.user.clone(),
-        since: clock.now(),
-    };
     // Another runner may have worked between the question and the lock.
     drop(before);
     let mut now = Before::new(execution.saved);
     let take = |recorded: Recorded| now.take(&recorded);
-    let journal = Journal::open(&directory, &owner, execution.take_over, take)?;
+    let journal = Journal::open(&directory, &owner, take_over, take)?;
     let journal = if execution.in_passing {
         journal.in_passing()
     } else {
@@ -322,7 +319,7 @@ pub(super) async fn execute<C: Clock>(
     asked_again.reveal(&mut known_now).await;
     known_now.sources = known.sources;
     let mut diff = pipeline::changes(&plan, &now.observed, &execution.wanted);
-    refuse_conflicts(loaded, &plan, &diff, &execution)?;
+    refuse_conflicts(loaded, &plan, &diff, &execution, &[])?;
     let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
     if now.opened.is_none()
         && !execution.rehearsal
@@ -378,6 +375,9 @@ pub(super) async fn execute<C: Clock>(
             .filter(|(_, past)| matches!(past.stage, Stage::Running { .. }))
             .map(|(name, _)| name.clone())
             .collect(),
+        unanswered: (now.observed.restores.values())
+            .filter(|past| past.stage == Stage::Intended)
+            .count(),
     };
     let mut screen = Screen::new(context.style(), context.display.verbose, &standing);
     let planner = &loaded.planner;
@@ -407,6 +407,7 @@ pub(super) async fn execute<C: Clock>(
     };
     let ended = engine.run(opening, now.observed, known_now, &diff).await;
     screen.finish();
+    let goes_on = screen.goes_on();
 
     let terminated = terminated.load(Ordering::Relaxed);
     let (ended, stopped) = match ended {
@@ -424,6 +425,7 @@ pub(super) async fn execute<C: Clock>(
     let exit = conclude(&plan, &diff, &directory, course, &execution, context);
     match stopped {
         // Why it has stopped says more than why there is no report.
+        Some(Stopped::Aws(error)) if !goes_on => Err(Failure::Idle(error)),
         Some(stopped) => Err(stopped.into()),
         None if matches!(exit, Ok(Exit::Interrupted)) && terminated => Ok(Exit::Terminated),
         None => exit,

@@ -1,0 +1,182 @@
+//! A request without an answer that the plan does not ask for any more: whether it has made a job is found out and recorded,
+//! before anybody is told of the conflict.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Context;
+use crate::aws::Aws;
+use crate::cli::exit::Failure;
+use crate::diff::{Action, ApiError, Diff, Job, Past, Reader, Stage};
+use crate::execute::{
+    Clock, Event, History, Recorded, SystemClock, Whose, jobs_of, may_be_since, whose,
+};
+use crate::journal;
+use crate::plan::{Plan, Request};
+use crate::render::Target;
+use crate::report::minute;
+
+/// What has been found out.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// For the journal.
+    pub(super) events: Vec<Recorded>,
+    /// For whoever reads of the conflict.
+    pub(super) lines: Vec<String>,
+}
+
+/// A request that was sent, perhaps.
+struct Sent<'a> {
+    restore: String,
+    past: &'a Past,
+    request: Request,
+}
+
+/// Looks for the jobs of requests that stand against the plan and have no answer.
+pub(super) async fn settle(
+    plan: &Plan,
+    diff: &Diff,
+    before: &History,
+    directory: &std::path::Path,
+    aws: &[Arc<Aws>],
+    context: &mut Context<'_>,
+) -> Result<Settled, Failure> {
+    let conflicts = diff.changes.iter().filter(|c| c.action == Action::Conflict);
+    let names = conflicts.map(|change| &*plan.steps[change.step].name);
+    let (open, known): (BTreeMap<&str, &Past>, BTreeMap<&str, &Past>) = names
+        .chain(diff.lost.iter().map(String::as_str))
+        .filter_map(|name| Some((name, before.observed.restores.get(name)?)))
+        .partition(|(_, past)| past.stage == Stage::Intended);
+    let mut settled = Settled::default();
+    for (name, past) in known {
+        if let Some(job) = past.stage.job_id() {
+            let line = format!("`{name}`: the request that this run sent has made job {job}");
+            settled.lines.push(line);
+        }
+    }
+    if open.is_empty() {
+        return Ok(settled);
+    }
+    let (sent, targets) = sent(directory, &open)?;
+    for sent in sent {
+        let asked = look(plan, &sent, &targets, aws);
+        let what = "AWS to say whether a request has made a job";
+        let line = match context.output.patiently(what, asked).await {
+            Ok(None) => "where it was sent to is no target of the plan any more, so whether it has made a job was not looked \
+                         at"
+                .to_owned(),
+            Ok(Some(found)) => say(&sent, found, &mut settled.events),
+            Err(error) => format!("whether it has made a job could not be looked at: {error}"),
+        };
+        settled.lines.push(format!("`{}`: {line}", sent.restore));
+    }
+    Ok(settled)
+}
+
+/// The latest requests of some restores, and the targets that the run was opened for.
+fn sent<'a>(
+    directory: &std::path::Path,
+    open: &BTreeMap<&str, &'a Past>,
+) -> Result<(Vec<Sent<'a>>, Vec<Target>), Failure> {
+    let mut requests: BTreeMap<String, Request> = BTreeMap::new();
+    let mut targets = Vec::new();
+    journal::each(directory, |recorded| {
+        match recorded.event {
+            Event::RunOpened { target, others, .. } => {
+                targets = others;
+                targets.push(target);
+            }
+            Event::Intended {
+                restore,
+                request,
+                token,
+                ..
+            } if open.contains_key(&*restore) => {
+                requests.insert(restore, request.with_token(&token));
+            }
+            _ => {}
+        }
+        Ok::<(), Failure>(())
+    })?;
+    let sent = requests.into_iter().filter_map(|(restore, request)| {
+        let past = *open.get(&*restore)?;
+        Some(Sent {
+            restore,
+            past,
+            request,
+        })
+    });
+    Ok((sent.collect(), targets))
+}
+
+/// The jobs that may be a request's; none where nobody can be asked.
+async fn look(
+    plan: &Plan,
+    sent: &Sent<'_>,
+    targets: &[Target],
+    aws: &[Arc<Aws>],
+) -> Result<Option<Vec<(Job, Whose)>>, ApiError> {
+    let Sent { past, request, .. } = sent;
+    let points = BTreeSet::from([request.recovery_point_arn.as_str()]);
+    let since = may_be_since(past, SystemClock.now());
+    let mut asked: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut found = Vec::new();
+    for (target, aws) in plan.targets.iter().zip(aws) {
+        let place = (target.account.as_str(), target.region.as_str());
+        let mut then = targets.iter();
+        let was_sent_there = then.any(|of| (of.account.as_str(), of.region.as_str()) == place);
+        if !was_sent_there || !asked.insert(place) {
+            continue;
+        }
+        let jobs = jobs_of(&**aws, place.0, &request.resource_type, &points, since).await?;
+        for job in jobs {
+            match whose(&aws.job_metadata(&job.id).await?, request) {
+                Whose::Other | Whose::OfThisRun => {}
+                whose => found.push((job, whose)),
+            }
+        }
+    }
+    Ok((!asked.is_empty()).then_some(found))
+}
+
+/// What that comes to: a job with the mark is the request's, and the journal gets it.
+fn say(sent: &Sent<'_>, found: Vec<(Job, Whose)>, events: &mut Vec<Recorded>) -> String {
+    let at = SystemClock.now();
+    let described = |job: &Job| format!("{} ({})", job.id, job.status);
+    let (own, alike): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|(_, whose)| *whose == Whose::Own);
+    if let [(job, _)] = own.as_slice() {
+        events.push(Recorded {
+            at,
+            aws_ahead: None,
+            event: Event::Adopted {
+                restore: sent.restore.clone(),
+                job_id: job.id.clone(),
+                because: "it has the mark of this restore's token".to_owned(),
+                ours: Some(true),
+                ended_at: None,
+            },
+        });
+        return format!(
+            "the request that this run sent has made job {}; the journal has it now",
+            described(job)
+        );
+    }
+    let jobs: Vec<String> = own
+        .iter()
+        .chain(&alike)
+        .map(|(job, _)| described(job))
+        .collect();
+    if jobs.is_empty() {
+        format!(
+            "AWS lists no job of the request that this run sent, by {}",
+            minute(at)
+        )
+    } else {
+        format!(
+            "what asks for the same as the request that this run sent, and may be its job: {}",
+            jobs.join(", ")
+        )
+    }
+}

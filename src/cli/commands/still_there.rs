@@ -1,0 +1,178 @@
+//! A run that is opened again: is what it made still there? Another copy of its journal does not know of a cleanup, and nothing
+//! is built on what is gone, judged, or called restored.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::run::Execution;
+use super::{Context, check_account};
+use crate::aws::Aws;
+use crate::cli::exit::Failure;
+use crate::diff::{Action, ApiError, Diff, Reader, Stage};
+use crate::execute::{Clock, Endpoint, Event, History, Recorded, SystemClock};
+use crate::plan::Plan;
+use crate::render::{Known, REDACTED};
+
+/// Questions under way at once: Cloud Control API publishes no rates.
+const AT_ONCE: usize = 8;
+
+/// What a restore has made, by its step, and what the journal calls that: there may be a secret in it.
+type Made = (usize, String, String);
+
+/// A run as it is opened again.
+pub(super) struct Again<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) diff: &'a Diff,
+    pub(super) before: &'a History,
+    /// What has been made, as AWS calls it.
+    pub(super) known: &'a Known,
+    /// Whether the plan as a whole is judged now.
+    pub(super) judges: bool,
+}
+
+/// What of the run is gone, as events that its journal does not have yet; and whether the accounts of the callers were found to
+/// be the targets'.
+pub(super) async fn gone(
+    again: &Again<'_>,
+    aws: &[Arc<Aws>],
+    execution: &Execution<'_>,
+    context: &mut Context<'_>,
+) -> Result<(Vec<Recorded>, bool), Failure> {
+    let plan = again.plan;
+    let made = looked_for(again);
+    if made.is_empty() || execution.rehearsal || !is_one_endpoint(aws, execution).await? {
+        return Ok((Vec::new(), false));
+    }
+    // Credentials of another account do not see it.
+    for (aws, target) in aws.iter().zip(&plan.targets) {
+        if let Err(failure) = check_account(&**aws, target).await {
+            let message =
+                format!("whether what this run made is still there was not looked at: {failure}");
+            context.output.note(&message);
+            return Ok((Vec::new(), false));
+        }
+    }
+    let what = "AWS to say whether what this run made is still there";
+    let asked = context.output.patiently(what, ask(plan, made, aws)).await;
+    let gone = match asked {
+        Ok(gone) => gone,
+        Err(error) => {
+            let message = format!(
+                "whether what this run made is still there could not be looked at: {error}"
+            );
+            context.output.note(&message);
+            return Ok((Vec::new(), true));
+        }
+    };
+    for (step, _, arn) in &gone {
+        let name = &plan.steps[*step].name;
+        context.output.note(&format!(
+            "{name}: {arn} is not there any more, and this run's journal here does not know who deleted it"
+        ));
+    }
+    let at = SystemClock.now();
+    let event = |(step, _, arn): Made| Recorded {
+        at,
+        aws_ahead: None,
+        event: Event::Deleted {
+            restore: plan.steps[step].name.to_string(),
+            arn,
+        },
+    };
+    Ok((gone.into_iter().map(event).collect(), true))
+}
+
+/// Whether resources are asked of the endpoint that has made them: another knows none of them.
+async fn is_one_endpoint(aws: &[Arc<Aws>], execution: &Execution<'_>) -> Result<bool, Failure> {
+    for aws in aws {
+        let of_resources = aws.endpoint_of_resources().await.map_err(Failure::Aws)?;
+        if (of_resources == Endpoint::Aws) != (execution.endpoint == Endpoint::Aws) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What is looked for: all that a run made that had ended, or that is judged as a whole; else what is built on or judged now.
+fn looked_for(again: &Again<'_>) -> Vec<Made> {
+    let Again {
+        plan,
+        diff,
+        before,
+        known,
+        judges,
+    } = again;
+    let observed = &before.observed;
+    // What was switched over to may have another name since.
+    if !observed.cutover.is_empty() {
+        return Vec::new();
+    }
+    let is_all = before.ended.is_some() || *judges;
+    let of = |action| {
+        let changes = diff.changes.iter();
+        changes
+            .filter(move |change| change.action == action)
+            .map(|change| change.step)
+    };
+    let mut steps: BTreeSet<usize> = of(Action::Resume).collect();
+    for step in of(Action::Start) {
+        steps.extend(plan.steps[step].needs.iter().copied());
+    }
+    let wanted = (0..plan.steps.len()).filter(|step| is_all || steps.contains(step));
+    wanted
+        .filter_map(|step| {
+            let name = &*plan.steps[step].name;
+            let past = observed.restores.get(name)?;
+            let Stage::Completed {
+                created_resource_arn: Some(arn),
+                ..
+            } = &past.stage
+            else {
+                return None;
+            };
+            // One that does not fit what was asked for is nobody's to speak of.
+            let is_own = past.deletion.is_none() && !past.others.contains_key(arn);
+            let created = known.created.get(name).map(|created| &created.resource_arn);
+            let asked = created.unwrap_or(arn);
+            // AWS has not said what it is in clear.
+            let is_clear = !asked.contains(REDACTED);
+            (is_own && is_clear).then(|| (step, asked.clone(), arn.clone()))
+        })
+        .collect()
+}
+
+/// Asks for all of it, until an answer is none.
+async fn ask(plan: &Plan, made: Vec<Made>, aws: &[Arc<Aws>]) -> Result<Vec<Made>, ApiError> {
+    let mut tasks = JoinSet::new();
+    let mut gone = Vec::new();
+    let mut take = |asked: Option<Result<(Made, Option<bool>), ApiError>>| match asked {
+        Some(Ok((made, Some(false)))) => {
+            gone.push(made);
+            Ok(())
+        }
+        Some(Err(error)) => Err(error),
+        _ => Ok(()),
+    };
+    for (step, asked, arn) in made {
+        if tasks.len() >= AT_ONCE {
+            take(joined(&mut tasks).await)?;
+        }
+        let of = &plan.steps[step];
+        let (aws, request) = (Arc::clone(&aws[of.target]), of.draft.request.clone());
+        tasks.spawn(async move {
+            let is_there = aws.is_there(&asked, &request).await?;
+            Ok(((step, asked, arn), is_there))
+        });
+    }
+    while !tasks.is_empty() {
+        take(joined(&mut tasks).await)?;
+    }
+    gone.sort();
+    Ok(gone)
+}
+
+async fn joined<T: 'static>(tasks: &mut JoinSet<T>) -> Option<T> {
+    tasks.join_next().await.and_then(Result::ok)
+}

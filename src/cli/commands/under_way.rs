@@ -1,0 +1,216 @@
+//! What AWS, and other runs here, know of a run that has no journal here: the same under another name, and jobs of its recovery
+//! points. It is said before anything starts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::run::Execution;
+use super::{Context, Loaded};
+use crate::aws::Aws;
+use crate::cli::exit::Failure;
+use crate::diff::{Action, ApiError, Diff, Fault, Job, Reader};
+use crate::execute::{
+    Clock, Event, SystemClock, Twins, Whose, jobs_of, listed_since, whose_without_journal,
+};
+use crate::journal;
+use crate::plan::Plan;
+use crate::report::minute;
+
+/// Of so many jobs it is asked what they were asked for; the engine compares each restore with all of its own.
+const COMPARED: usize = 100;
+
+/// Restores that would start, by target, type and recovery point.
+type Starting<'a> = BTreeMap<(usize, &'a str), BTreeMap<&'a str, usize>>;
+
+fn starting<'a>(plan: &'a Plan, diff: &Diff) -> Starting<'a> {
+    let mut starting = Starting::new();
+    let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
+    for change in starts {
+        let step = &plan.steps[change.step];
+        if step.draft.waits_for_its_point() {
+            continue;
+        }
+        let request = &step.draft.request;
+        starting
+            .entry((step.target, &request.resource_type))
+            .or_default()
+            .entry(&request.recovery_point_arn)
+            .or_insert(change.step);
+    }
+    starting
+}
+
+/// Names what was begun elsewhere, a line each, for whoever is asked; refuses where it was begun by this very run.
+///
+/// # Errors
+///
+/// A job of this run that asks for something else than the plan does.
+pub(super) async fn begun_elsewhere(
+    loaded: &Loaded,
+    plan: &Plan,
+    diff: &Diff,
+    aws: &[Arc<Aws>],
+    execution: &Execution<'_>,
+    context: &mut Context<'_>,
+) -> Result<Vec<String>, Failure> {
+    let starting = starting(plan, diff);
+    if starting.is_empty() || execution.rehearsal {
+        return Ok(Vec::new());
+    }
+    let mut lines: Vec<String> = other_names(plan, &starting, execution).collect();
+    let asked = ask(plan, &starting, aws);
+    let found = match context
+        .output
+        .patiently("AWS to list restore jobs", asked)
+        .await
+    {
+        Ok(found) => found,
+        // The engine asks again, and has the patience.
+        Err(error) => {
+            if !matches!(error.fault, Fault::Denied | Fault::Refused) {
+                let message =
+                    format!("whether others restore the same could not be looked at yet: {error}");
+                context.output.note(&message);
+            }
+            Vec::new()
+        }
+    };
+    let shown = |text: &str| loaded.planner.secrets().redact(text).into_owned();
+    let of_run = |(_, _, whose): &&(usize, Job, Whose)| *whose == Whose::OfThisRun;
+    let own: Vec<String> = found
+        .iter()
+        .filter(of_run)
+        .map(|(step, job, _)| format!("  {}: {}", plan.steps[*step].name, described(job)))
+        .collect();
+    if !own.is_empty() && execution.policy.twins != Twins::StartAnyway {
+        return Err(Failure::Conflict(shown(&format!(
+            "run {} of {} has been begun elsewhere, with another request; its journal is not here. Nothing was started.\n{}\n\
+             Each has the mark of this run and restore. Undo the change in the plan and run again, which takes the job up; or \
+             give the new request a run of its own: {}",
+            execution.run_id,
+            plan.name,
+            own.join("\n"),
+            execution.again_anew(&plan.name)
+        ))));
+    }
+    lines.extend(found.iter().filter_map(|(step, job, whose)| {
+        let name = &plan.steps[*step].name;
+        let is_named = match whose {
+            Whose::OfThisRun => true,
+            Whose::Other => !job.status.is_final(),
+            // The engine takes it up, or asks about it.
+            Whose::Own | Whose::Alike => false,
+        };
+        is_named.then(|| {
+            format!(
+                "{name}: its recovery point is being restored already, by {}",
+                described(job)
+            )
+        })
+    }));
+    Ok(lines.iter().map(|line| shown(line)).collect())
+}
+
+fn described(job: &Job) -> String {
+    let since = job
+        .created_at
+        .map_or_else(String::new, |at| format!(" since {}", minute(at)));
+    format!("job {} ({}{since})", job.id, job.status)
+}
+
+/// The jobs of the recovery points, each with the restore that it is seen from.
+async fn ask(
+    plan: &Plan,
+    starting: &Starting<'_>,
+    aws: &[Arc<Aws>],
+) -> Result<Vec<(usize, Job, Whose)>, ApiError> {
+    let since = listed_since(SystemClock.now());
+    let mut found = Vec::new();
+    for ((place, resource_type), points) in starting {
+        let aws = &aws[*place];
+        let arns: BTreeSet<&str> = points.keys().copied().collect();
+        let account = &plan.targets[*place].account;
+        for job in jobs_of(&**aws, account, resource_type, &arns, since).await? {
+            let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
+            let Some(step) = points.get(arn).copied() else {
+                continue;
+            };
+            let tells = plan.steps[step].draft.takes_mark || !job.status.is_final();
+            if !tells || found.len() >= COMPARED {
+                continue;
+            }
+            let of_point = (0..plan.steps.len()).filter(|at| {
+                let of = &plan.steps[*at];
+                of.target == *place && of.draft.request.recovery_point_arn == arn
+            });
+            let metadata = match aws.job_metadata(&job.id).await {
+                Ok(metadata) => metadata,
+                // A job that has just begun may not be known everywhere yet: it is named, and not judged.
+                Err(error) if error.fault == Fault::Refused => {
+                    found.push((step, job, Whose::Other));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let (step, whose) = of_point
+                .map(|at| (at, whose_without_journal(&metadata, plan, at)))
+                .find(|(_, whose)| *whose != Whose::Other)
+                .unwrap_or((step, Whose::Other));
+            found.push((step, job, whose));
+        }
+    }
+    Ok(found)
+}
+
+/// Runs of this id under the names of other plans that have restored the same recovery points at the same endpoint: the plan
+/// may have been given another name since.
+fn other_names<'a>(
+    plan: &'a Plan,
+    starting: &'a Starting<'_>,
+    execution: &'a Execution<'_>,
+) -> impl Iterator<Item = String> + 'a {
+    let runs = journal::runs(&execution.state).unwrap_or_default();
+    let others = runs
+        .into_iter()
+        .filter(|(other, run)| run == execution.run_id && *other != plan.name);
+    others.filter_map(|(other, run)| {
+        let mut same: BTreeMap<String, usize> = BTreeMap::new();
+        let mut jobs: BTreeMap<String, String> = BTreeMap::new();
+        let mut is_here = true;
+        let directory = journal::directory(&execution.state, &other, &run);
+        // A damaged journal of another run is no reason not to start this one.
+        let _ = journal::each(&directory, |recorded| {
+            match recorded.event {
+                Event::RunOpened {
+                    world: Some(world), ..
+                } => is_here &= !world.differs_from(&execution.endpoint),
+                Event::Intended {
+                    restore, request, ..
+                } => {
+                    let mut points = starting.values();
+                    let arn = request.recovery_point_arn.as_str();
+                    if let Some(step) = points.find_map(|points| points.get(arn)) {
+                        same.insert(restore, *step);
+                    }
+                }
+                Event::Accepted { restore, job_id } | Event::Adopted { restore, job_id, .. } => {
+                    jobs.insert(restore, job_id);
+                }
+                _ => {}
+            }
+            Ok::<(), journal::Error>(())
+        });
+        let (restore, step) = same.iter().find(|_| is_here)?;
+        let job = jobs.get(restore);
+        let job = job.map_or_else(String::new, |job| format!(", with job {job}"));
+        let more = match same.len() {
+            1 => String::new(),
+            n => format!(", and {} more", n - 1),
+        };
+        Some(format!(
+            "{}: run {run} of the plan `{other}` has restored its recovery point{job}{more}; if this is that plan under another \
+             name, write `plan: {other}` again: run {run} then goes on from there",
+            plan.steps[*step].name
+        ))
+    })
+}

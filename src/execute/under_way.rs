@@ -1,0 +1,127 @@
+//! Jobs of recovery points, for whoever asks before a run: whose they are, and what they were asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::elsewhere::{listed_since, long_ago};
+use super::settle::{Kin, is_of, kin};
+use super::skew::{Moment, Skew};
+use crate::diff::{ApiError, Job, JobQuery, Pages, Past, Reader};
+use crate::plan::{MARK, Plan, Request, mark, token};
+
+/// The jobs of some recovery points that AWS lists since a time.
+///
+/// # Errors
+///
+/// The first answer that is none.
+pub async fn jobs_of(
+    aws: &impl Reader,
+    account: &str,
+    resource_type: &str,
+    points: &BTreeSet<&str>,
+    since: Timestamp,
+) -> Result<Vec<Job>, ApiError> {
+    let query = JobQuery {
+        account: account.to_owned(),
+        resource_type: Some(resource_type.to_owned()),
+        created_after: Some(since),
+        ..JobQuery::default()
+    };
+    let is_asked = |job: &Job| {
+        let point = job.recovery_point_arn.as_deref();
+        !job.id.is_empty() && is_of(job, account) && point.is_some_and(|arn| points.contains(arn))
+    };
+    let mut found = Vec::new();
+    let mut pages = Pages::default();
+    loop {
+        let (page, next) = aws.jobs_page(&query, pages.token()).await?;
+        found.extend(page.into_iter().filter(is_asked));
+        if !pages.turn("ListRestoreJobs", next)? {
+            return Ok(found);
+        }
+    }
+}
+
+/// From when on the job of a request without an answer may be.
+#[must_use]
+pub fn may_be_since(past: &Past, now: Timestamp) -> Timestamp {
+    // A job with the mark is its own however old.
+    if past.is_marked {
+        return listed_since(now);
+    }
+    let left = Moment {
+        here: past.intended_at.min(now),
+        aws: past.aws_at,
+    };
+    left.sent_since(Skew::default()).max(long_ago(now))
+}
+
+/// Whose a job is, by what it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// It has the mark of this very request.
+    Own,
+    /// It asks for the same, and no mark tells whose it is.
+    Alike,
+    /// It has the mark of this run and restore, and asks for something else.
+    OfThisRun,
+    /// Another's.
+    Other,
+}
+
+/// Whose a job is that was asked for a metadata, as seen from a request with its token.
+#[must_use]
+pub fn whose(metadata: &BTreeMap<String, String>, request: &Request) -> Whose {
+    match kin(metadata, request) {
+        Some(Kin::Marked) => Whose::Own,
+        Some(Kin::Alike) => Whose::Alike,
+        None => Whose::Other,
+    }
+}
+
+/// The same for a restore of a plan whose journal is not there: a mark is made from all of a request, so that of a changed one
+/// shows as soon as it is made again from what AWS says that the job was asked for.
+#[must_use]
+pub fn whose_without_journal(
+    metadata: &BTreeMap<String, String>,
+    plan: &Plan,
+    step: usize,
+) -> Whose {
+    /// Of so many attempts it is looked for.
+    const ATTEMPTS: u32 = 5;
+    let draft = &plan.steps[step].draft;
+    let Some(own) = plan.token(step, 1) else {
+        return Whose::Other;
+    };
+    let whose = whose(metadata, &draft.sent_with(&own));
+    if whose != Whose::Other {
+        return whose;
+    }
+    let mut asked = metadata.clone();
+    let marks: Vec<String> = asked
+        .keys()
+        .filter(|key| key.eq_ignore_ascii_case(MARK))
+        .cloned()
+        .collect();
+    let marks: Vec<String> = marks.iter().filter_map(|key| asked.remove(key)).collect();
+    if marks.is_empty() {
+        return Whose::Other;
+    }
+    let asked = Request {
+        metadata: asked.into_iter().collect(),
+        ..draft.request.clone()
+    };
+    let asks = |request: &Request| {
+        (1..=ATTEMPTS).any(|attempt| {
+            let mark = mark(&token(&plan.identity(step, attempt), request));
+            marks.iter().any(|of| of.trim().eq_ignore_ascii_case(&mark))
+        })
+    };
+    // Another attempt of the same request is no other request.
+    match (asks(&draft.request), asks(&asked)) {
+        (true, _) => Whose::Own,
+        (false, true) => Whose::OfThisRun,
+        (false, false) => Whose::Other,
+    }
+}
