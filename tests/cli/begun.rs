@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use redrill::diff::Stage;
-use redrill::emulator::{Fault, FaultKind, JobFault, Operation, Options, Speed};
 use redrill::execute::Writer as _;
+use redrill_emulator::{Fault, FaultKind, JobFault, Operation, Options, Speed};
 
 use crate::engine::others::request_of;
 use crate::harness::{Death, completed, connect, observed, run_until};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
-use redrill_emulator::{Emulator, Fault, FaultKind, JobFault, Operation, TokenSemantics};
+use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{
     OTHER, elsewhere_now, job_of, lagging, meanwhile, one_after_the_other, refused, stage_of,

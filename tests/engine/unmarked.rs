@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use jiff::SignedDuration;
-use redrill::emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins, Writer as _};
 use redrill::report::{Record, Verdict, run_report};
+use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 
 use super::others::request_of;
 use super::{meanwhile, refused, unmarked};
