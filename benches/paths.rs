@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use divan::{Bencher, black_box};
-use redrill::diagnostic::Source;
+use redrill::diagnostic::{Findings, Source};
 use redrill::diff::{Comparing, Observed, Review, Sense, Wanted, compare};
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
@@ -53,7 +53,7 @@ fn yaml_by_serde(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 10)]
 fn parse(bencher: Bencher<'_, '_>) {
     let source = plan(RESTORES);
-    bencher.bench(|| redrill::parse::document(black_box(&source), &mut Vec::new()));
+    bencher.bench(|| redrill::parse::document(black_box(&source), &mut Findings::default()));
 }
 
 /// Everything that `validate` does.
@@ -78,7 +78,7 @@ fn plan_of_5000(bencher: Bencher<'_, '_>) {
     bencher.bench(|| {
         let front = pipeline::read(black_box(&source), "main", &Inputs::default(), &rules);
         let planner = front.planner?;
-        let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new())?;
+        let plan = pipeline::requests(&planner, &Known::default(), &mut Findings::default())?;
         let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
         let run = DryRun {
             file: "many.yaml",
@@ -106,7 +106,7 @@ fn tokens_and_text_of_5000(bencher: Bencher<'_, '_>) {
     let rules = Arc::new(Rules::embedded());
     let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
     let planner = front.planner.expect("the plan of the bench is one");
-    let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new());
+    let plan = pipeline::requests(&planner, &Known::default(), &mut Findings::default());
     let plan = plan.expect("the plan of the bench is valid");
     bencher.bench(|| {
         let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
@@ -138,7 +138,7 @@ fn yaml_of_5000_by_serde(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 20)]
 fn parse_of_5000(bencher: Bencher<'_, '_>) {
     let source = plan(5_000);
-    bencher.bench(|| redrill::parse::document(black_box(&source), &mut Vec::new()));
+    bencher.bench(|| redrill::parse::document(black_box(&source), &mut Findings::default()));
 }
 
 /// What holding it against another plan adds: every restore has one key that is other than it was.
@@ -152,8 +152,8 @@ fn comparison_of_5000(bencher: Bencher<'_, '_>) {
     let source = plan(5_000);
     let before = Source::new("many.yaml", source.text.replace("alias/dr", "alias/old"));
     let (before, planner) = (planner(&before), planner(&source));
-    let (entries, _) = pipeline::entries(&before, &Known::default(), &mut Vec::new());
-    let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new());
+    let (entries, _) = pipeline::entries(&before, &Known::default(), &mut Findings::default());
+    let plan = pipeline::requests(&planner, &Known::default(), &mut Findings::default());
     let plan = plan.expect("the plan of the bench is valid");
     let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
     let review = Review::embedded(&rules);
@@ -176,7 +176,7 @@ fn render_and_dry_run(bencher: Bencher<'_, '_>) {
     let rules = Arc::new(Rules::embedded());
     let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
     let planner = front.planner.expect("the plan of the bench is one");
-    let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new());
+    let plan = pipeline::requests(&planner, &Known::default(), &mut Findings::default());
     let plan = plan.expect("the plan of the bench is valid");
     bencher.bench(|| {
         let lines = requests(&plan, &[], RequestFormat::Lines, planner.secrets());
@@ -223,7 +223,7 @@ fn refuse_a_template(bencher: Bencher<'_, '_>, template: &str) {
     let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
     let planner = front.planner.expect("the plan of the bench is one");
     bencher.bench(|| {
-        let mut findings = Vec::new();
+        let mut findings = redrill::diagnostic::Findings::default();
         let plan = pipeline::requests(&planner, &Known::default(), &mut findings);
         assert!(plan.is_none() && !findings.is_empty());
     });

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::diagnostic::{Finding, Severity, Source, Span, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Source, Span, rule, suggest};
 use crate::diff::{
     ApiError, Asked, Diff, Entry, Observed, Review, Shelves, Sources, Stage, Subject, Wanted, diff,
     same_names,
@@ -30,13 +30,13 @@ pub struct Front {
     /// Absent where the file is no plan at all.
     pub planner: Option<Planner>,
     /// In the order they were found.
-    pub findings: Vec<Finding>,
+    pub findings: Findings,
 }
 
 /// Parses a plan and takes its inputs in.
 #[must_use]
 pub fn read(source: &Arc<Source>, run_id: &str, inputs: &Inputs, rules: &Arc<Rules>) -> Front {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let planner = document(source, &mut findings).map(|document| {
         let renderer = Renderer::new(&Arc::new(document), run_id, inputs, &mut findings);
         Planner::new(renderer, Arc::clone(rules))
@@ -46,16 +46,13 @@ pub fn read(source: &Arc<Source>, run_id: &str, inputs: &Inputs, rules: &Arc<Rul
 
 /// Renders and validates everything, with what is known by now.
 #[must_use]
-pub fn requests(planner: &Planner, known: &Known, findings: &mut Vec<Finding>) -> Option<Plan> {
+pub fn requests(planner: &Planner, known: &Known, findings: &mut Findings) -> Option<Plan> {
     let plan = planner.plan(known, findings)?;
     if plan.steps.len() > 1 {
         let review = Review::embedded(planner.rules());
         findings.extend(same_names(planner.document(), &plan, &review));
     }
-    let failed = findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error);
-    (!failed).then_some(plan)
+    (!findings.has_errors()).then_some(plan)
 }
 
 /// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
@@ -109,7 +106,7 @@ pub fn wanted_point(step: &Step) -> WantedPoint {
 
 /// What was not checked, because a recovery point is not at hand: one note a type.
 #[must_use]
-pub fn unchecked(planner: &Planner, plan: &Plan) -> Vec<Finding> {
+pub fn unchecked(planner: &Planner, plan: &Plan) -> Findings {
     let document = planner.document();
     let mut seen = BTreeSet::new();
     plan.steps
@@ -200,7 +197,7 @@ pub async fn resolve<R: Sources>(
     only: &[String],
     start: Timestamp,
     known: &mut Known,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<(), ApiError> {
     let wanted = unresolved(plan, only);
     let mut shelves = Vec::with_capacity(readers.len());
@@ -213,7 +210,7 @@ pub async fn resolve<R: Sources>(
         shelves.push(Shelves::prepare(reader, &selectors).await?);
     }
     let document = planner.document();
-    let mut said = Vec::new();
+    let mut said = Findings::default();
     for (step, selector) in wanted {
         let (reader, shelves) = (&readers[step.target], &mut shelves[step.target]);
         let asked = Asked {
@@ -293,13 +290,8 @@ pub async fn sources<R: Sources>(
 
 /// Recovery points that were asked about and that no vault has, where a template needs them.
 #[must_use]
-pub fn not_found(
-    planner: &Planner,
-    plan: &Plan,
-    wanted: &WantedPoints,
-    known: &Known,
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub fn not_found(planner: &Planner, plan: &Plan, wanted: &WantedPoints, known: &Known) -> Findings {
+    let mut findings = Findings::default();
     for (_, arn, vault) in wanted
         .iter()
         .filter(|(_, arn, _)| !known.sources.contains_key(arn))
@@ -335,7 +327,7 @@ pub fn not_found(
 pub fn entries(
     planner: &Planner,
     known: &Known,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> (Vec<Entry>, WantedPoints) {
     let mut asked = BTreeSet::new();
     let instances = planner.instances().all().iter().enumerate();

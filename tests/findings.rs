@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use redrill::diagnostic::{Finding, Findings, Position, Source, github, human, json, sarif};
+use redrill::diagnostic::{Finding, Position, Source, github, human, json, sarif};
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
 use redrill::validate::Rules;
@@ -28,9 +28,7 @@ pub(crate) fn check(name: &str, text: &str) -> Vec<Finding> {
     if let Some(planner) = &front.planner {
         let _ = pipeline::requests(planner, &Known::default(), &mut found);
     }
-    let mut findings = Findings::default();
-    findings.extend(found);
-    findings.into_sorted()
+    found.into_sorted()
 }
 
 /// Every plan that is refused, by its path in the repository.
@@ -122,6 +120,10 @@ fn of_human(text: &str) -> Vec<Said> {
         } else if let Some(place) = line.trim_start().strip_prefix("--> ") {
             let mut parts = place.rsplitn(3, ':');
             let last = said.last_mut().unwrap();
+            // What else it is about stands below it.
+            if last.line > 0 {
+                continue;
+            }
             last.column = parts.next().unwrap().parse().unwrap();
             last.line = parts.next().unwrap().parse().unwrap();
             last.file = parts.next().unwrap().to_owned();
@@ -411,4 +413,61 @@ fn validate_writes_each_form_for_several_plans_at_once() {
         .assert()
         .code(4)
         .stdout_eq("::error file=vars.yaml,line=1,col=1,[..]\n");
+}
+
+/// What a finding is about stands in several places, of several files: every form that has room says all of them.
+#[test]
+fn issue_15_a_finding_says_every_place_that_it_is_about() {
+    let places = |text: &str, rule: &str| -> Vec<(u32, u32, String)> {
+        let findings = check("plan.yaml", text);
+        let found = findings.iter().filter(|finding| finding.rule == rule);
+        let found: Vec<Finding> = found.take(1).cloned().collect();
+        assert!(!found.is_empty(), "{rule}: {findings:?}");
+        let told: Vec<(u32, u32, String)> = found[0]
+            .also
+            .iter()
+            .map(|place| {
+                let Position { line, column } = place.span.start;
+                (line, column, place.label.clone())
+            })
+            .collect();
+        let of_json: Value = serde_json::from_str(&json(&found).unwrap()).unwrap();
+        let of_sarif: Value = serde_json::from_str(&as_sarif(&found, &[]).unwrap()).unwrap();
+        let result = &of_sarif["runs"][0]["results"][0];
+        let shown = human(&found, false);
+        for (at, (line, column, label)) in told.iter().enumerate() {
+            let place = &of_json["findings"][0]["also"][at];
+            assert_eq!(place["line"], *line);
+            assert_eq!(place["column"], *column);
+            assert_eq!(place["message"], label.as_str());
+            let place = &result["relatedLocations"][at];
+            assert_eq!(place["message"]["text"], label.as_str());
+            assert_eq!(place["physicalLocation"]["region"]["startLine"], *line);
+            assert!(shown.contains(label), "{shown}");
+        }
+        told
+    };
+    let case = |name: &str| repository_file(&format!("tests/cases/rejected/{name}.yaml"));
+    let first = "written here first".to_owned();
+    assert_eq!(
+        places("plan: a\nplan: b\nx-a: 1\n", "yaml/duplicate-key"),
+        [(1, 1, first)]
+    );
+    assert_eq!(
+        places(&case("needs-cycle"), "needs/cycle")
+            .into_iter()
+            .map(|(.., label)| label)
+            .collect::<Vec<_>>(),
+        ["`a` waits here"]
+    );
+    assert_eq!(
+        places(&case("protect"), "protect/written")[0].2,
+        "protected here"
+    );
+    assert!(
+        !json(&check("plan.yaml", "plan: 1\n"))
+            .unwrap()
+            .contains("also"),
+        "what has no other place says so by saying nothing"
+    );
 }

@@ -117,7 +117,12 @@ fn tokens(plan: &str) -> BTreeMap<String, String> {
         &rules,
     );
     let planner = front.planner.unwrap();
-    let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new()).unwrap();
+    let plan = pipeline::requests(
+        &planner,
+        &Known::default(),
+        &mut redrill::diagnostic::Findings::default(),
+    )
+    .unwrap();
     let token = |(at, step): (usize, &redrill::plan::Step)| {
         (step.name.to_string(), plan.token(at, 1).unwrap_or_default())
     };

@@ -44,7 +44,7 @@ fn requests(template: &str) -> Result<String, Vec<Finding>> {
     findings.retain(|finding| finding.rule.starts_with("template/"));
     match plan {
         Some(plan) => Ok(plan.steps[0].draft.request.metadata[&"value".to_owned()].clone()),
-        None => Err(findings),
+        None => Err(findings.into_iter().collect()),
     }
 }
 

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::diagnostic::{Finding, Severity, Source};
+use crate::diagnostic::{Finding, Findings, Severity, Source};
 use crate::diff::{RecoveryPoint, Review};
 use crate::parse::{Document, document};
 use crate::plan::Planner;
@@ -315,7 +315,7 @@ impl Author<'_> {
         &self,
         text: &str,
         drafts: &[Draft<'_>],
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Option<(Planner, Known)> {
         let source = Source::new("plan", text);
         let document = Arc::new(document(&source, findings)?);
@@ -333,7 +333,7 @@ impl Author<'_> {
 
     /// What restores write into, where that exists already: by the name of the restore.
     fn writes_into(&self, text: &str, drafts: &[Draft<'_>]) -> BTreeMap<String, String> {
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         let Some((planner, known)) = self.planned(text, drafts, &mut findings) else {
             return BTreeMap::new();
         };
@@ -351,7 +351,7 @@ impl Author<'_> {
 
     /// What the rules say of the plan.
     fn judge(&self, text: &str, drafts: &[Draft<'_>]) -> Vec<(Option<String>, Finding)> {
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         let Some((planner, known)) = self.planned(text, drafts, &mut findings) else {
             return Vec::new();
         };

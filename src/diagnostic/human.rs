@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{Finding, Position, Severity, Source, Span, visible, visible_lines};
 
@@ -39,42 +39,79 @@ fn one(finding: &Finding, concealed: &[(&Source, Range<usize>)], renderer: &Rend
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    // Only the first line of the place, and not all of a long one: the rest would bury the message.
-    let start = finding.span.start;
-    let place = |column| Position {
-        line: start.line,
-        column,
-    };
-    let shown = finding.source.range(Span {
-        start: place(1),
-        end: place(start.column.saturating_add(SHOWN_BEHIND)),
-    });
-    let marked = finding.source.range(finding.span);
-    let from = marked.start.min(shown.end);
-    let to = marked.end.min(shown.end).max(from);
-    let line = starred(&finding.source, shown.clone(), concealed);
-    // A star can be shorter than what it stands for.
-    let place = |at: usize| {
-        let before = finding.source.text[shown.start..at].chars().count();
-        let mut characters = line.char_indices().map(|(at, _)| at);
-        characters.nth(before).unwrap_or(line.len())
-    };
-    let (from, to) = (place(from), place(to));
-    let (path, title) = (visible(&finding.source.name), finding.title());
-    let (title, help) = (visible_lines(&title), visible_lines(&finding.help));
-    let snippet = Snippet::source(&*line)
-        .line_start(start.line as usize)
-        .path(&*path)
-        .annotation(AnnotationKind::Primary.span(from..to));
+    let place = Shown::of(&finding.source, finding.span, concealed);
+    let (title, help) = (finding.title(), visible_lines(&finding.help));
+    let title = visible_lines(&title);
     let mut group = level
         .primary_title(&*title)
         .id(finding.rule.as_str())
-        .element(snippet)
+        .element(place.snippet())
         .element(Level::HELP.message(&*help));
     if let Some(url) = &finding.url {
         group = group.element(Level::NOTE.with_name("see").message(url.as_str()));
     }
-    renderer.render(&[group])
+    // Each other place has a title of its own: `:::` before it could be a command of GitHub's.
+    let also: Vec<(Cow<'_, str>, Shown<'_>)> = finding
+        .also
+        .iter()
+        .map(|place| {
+            let shown = Shown::of(&place.source, place.span, concealed);
+            (visible_lines(&place.label), shown)
+        })
+        .collect();
+    let also = also.iter().map(|(label, place)| {
+        let title = Level::NOTE.secondary_title(&**label);
+        title.element(place.snippet())
+    });
+    let groups: Vec<Group<'_>> = std::iter::once(group).chain(also).collect();
+    renderer.render(&groups)
+}
+
+/// A place as it is shown.
+struct Shown<'a> {
+    path: Cow<'a, str>,
+    number: u32,
+    line: Cow<'a, str>,
+    /// The bytes of the line that are underlined.
+    marked: Range<usize>,
+}
+
+impl<'a> Shown<'a> {
+    /// Only the first line of the place, and not all of a long one: the rest would bury the message.
+    fn of(source: &'a Source, span: Span, concealed: &[(&Source, Range<usize>)]) -> Self {
+        let start = span.start;
+        let place = |column| Position {
+            line: start.line,
+            column,
+        };
+        let shown = source.range(Span {
+            start: place(1),
+            end: place(start.column.saturating_add(SHOWN_BEHIND)),
+        });
+        let marked = source.range(span);
+        let from = marked.start.min(shown.end);
+        let to = marked.end.min(shown.end).max(from);
+        let line = starred(source, shown.clone(), concealed);
+        // A star can be shorter than what it stands for.
+        let place = |at: usize| {
+            let before = source.text[shown.start..at].chars().count();
+            let mut characters = line.char_indices().map(|(at, _)| at);
+            characters.nth(before).unwrap_or(line.len())
+        };
+        Self {
+            path: visible(&source.name),
+            number: start.line,
+            marked: place(from)..place(to),
+            line,
+        }
+    }
+
+    fn snippet(&self) -> Snippet<'_, Annotation<'_>> {
+        Snippet::source(&*self.line)
+            .line_start(self.number as usize)
+            .path(&*self.path)
+            .annotation(AnnotationKind::Primary.span(self.marked.clone()))
+    }
 }
 
 /// A part of a text with every secret in it starred, character for character, so that columns stay.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Finding, Severity};
+use super::{Finding, Place, Severity};
 
 /// One finding as machines read it.
 #[derive(Debug, Serialize)]
@@ -17,6 +17,28 @@ pub struct FindingJson<'a> {
     restore: Option<&'a str>,
     key: Option<&'a str>,
     url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<PlaceJson<'a>>,
+}
+
+/// Another place of a finding.
+#[derive(Debug, Serialize)]
+struct PlaceJson<'a> {
+    message: &'a str,
+    file: &'a str,
+    line: u32,
+    column: u32,
+}
+
+impl<'a> From<&'a Place> for PlaceJson<'a> {
+    fn from(place: &'a Place) -> Self {
+        Self {
+            message: &place.label,
+            file: &place.source.name,
+            line: place.span.start.line,
+            column: place.span.start.column,
+        }
+    }
 }
 
 impl<'a> From<&'a Finding> for FindingJson<'a> {
@@ -32,6 +54,7 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             restore: finding.restore.as_deref(),
             key: finding.key.as_deref(),
             url: finding.url.as_deref(),
+            also: finding.also.iter().map(PlaceJson::from).collect(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`Findings`] and go on, so that everything wrong is reported at once; the renderers beside this file turn the
 //! sorted result into bytes.
 
+mod findings;
 mod github;
 mod human;
 mod json;
@@ -12,6 +13,7 @@ mod safe;
 mod sarif;
 mod source;
 
+pub use findings::Findings;
 pub use github::github;
 pub use human::human;
 pub use json::{FindingJson, json};
@@ -20,7 +22,6 @@ pub use safe::{Safe, is_hidden, visible, visible_lines, workflow_command};
 pub use sarif::sarif;
 pub use source::{Position, Source, Span, Spanned};
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -60,6 +61,19 @@ pub struct Finding {
     pub url: Option<String>,
     /// Whether the place holds a secret, which is not shown then.
     pub conceals: bool,
+    /// Other places that it is about.
+    pub also: Vec<Place>,
+}
+
+/// Another place that a finding is about, and what is there.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The text that it is in.
+    pub source: Arc<Source>,
+    /// Where in that text.
+    pub span: Span,
+    /// What is there, in a few words: `written here first`.
+    pub label: String,
 }
 
 impl Finding {
@@ -106,6 +120,7 @@ impl Finding {
             key: None,
             url: None,
             conceals: false,
+            also: Vec::new(),
         }
     }
 
@@ -145,6 +160,29 @@ impl Finding {
         self
     }
 
+    /// A finding that is about another place of the same text as well.
+    #[must_use]
+    pub(crate) fn also(self, span: Span, label: impl Into<String>) -> Self {
+        let source = Arc::clone(&self.source);
+        self.also_in(&source, span, label)
+    }
+
+    /// A finding that is about a place of another text as well.
+    #[must_use]
+    pub(crate) fn also_in(
+        mut self,
+        source: &Arc<Source>,
+        span: Span,
+        label: impl Into<String>,
+    ) -> Self {
+        self.also.push(Place {
+            source: Arc::clone(source),
+            span,
+            label: label.into(),
+        });
+        self
+    }
+
     /// A finding that names its restore.
     #[must_use]
     pub fn of_restore(mut self, restore: &str) -> Self {
@@ -165,108 +203,6 @@ impl Finding {
         self.url = url.map(str::to_owned);
         self
     }
-}
-
-/// Findings as they are collected.
-#[derive(Debug, Default)]
-pub struct Findings {
-    all: Vec<Finding>,
-}
-
-impl Findings {
-    /// Adds one.
-    pub fn push(&mut self, finding: Finding) {
-        self.all.push(finding);
-    }
-
-    /// Adds many.
-    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        self.all.extend(findings);
-    }
-
-    /// Whether anything in it stops a run.
-    #[must_use]
-    pub fn has_errors(&self) -> bool {
-        self.all.iter().any(|f| f.severity == Severity::Error)
-    }
-
-    /// How many errors and warnings there are.
-    #[must_use]
-    pub fn counts(&self) -> (usize, usize) {
-        let of = |severity| self.all.iter().filter(|f| f.severity == severity).count();
-        (of(Severity::Error), of(Severity::Warning))
-    }
-
-    /// All of them in the file's order, each once.
-    #[must_use]
-    pub fn into_sorted(mut self) -> Vec<Finding> {
-        self.all.sort_by(|a, b| {
-            (
-                &a.source.name,
-                a.span.start,
-                a.severity,
-                &a.rule,
-                &a.message,
-            )
-                .cmp(&(
-                    &b.source.name,
-                    b.span.start,
-                    b.severity,
-                    &b.rule,
-                    &b.message,
-                ))
-        });
-        self.all.dedup_by(|a, b| {
-            a.span == b.span
-                && a.rule == b.rule
-                && a.message == b.message
-                && a.source.name == b.source.name
-        });
-        once_for_each(self.all)
-    }
-}
-
-/// As many instances of one `for_each` are named of which the same is found; of more it is the first that tells.
-const NAMED: usize = 3;
-
-/// What is found of many instances of one `for_each` is told once, with how many they are.
-fn once_for_each(all: Vec<Finding>) -> Vec<Finding> {
-    let group = |finding: &Finding| {
-        let (of, _) = finding.restore.as_deref()?.split_once('[')?;
-        let start = finding.span.start;
-        Some((
-            of.to_owned(),
-            finding.source.name.clone(),
-            (start.line, start.column),
-            finding.severity,
-            finding.rule.clone(),
-            finding.key.clone(),
-        ))
-    };
-    let mut instances: HashMap<_, HashSet<Option<String>>> = HashMap::new();
-    for finding in &all {
-        if let Some(group) = group(finding) {
-            let restores = instances.entry(group).or_default();
-            restores.insert(finding.restore.clone());
-        }
-    }
-    instances.retain(|_, restores| restores.len() > NAMED);
-    let mut told = HashMap::new();
-    let told = all.into_iter().filter_map(|mut finding| {
-        let Some(group) = group(&finding).filter(|group| instances.contains_key(group)) else {
-            return Some(finding);
-        };
-        let others = instances[&group].len() - 1;
-        let first = told.entry(group).or_insert_with(|| finding.restore.clone());
-        if *first != finding.restore {
-            return None;
-        }
-        finding
-            .message
-            .push_str(&format!("; the same of {others} other instances"));
-        Some(finding)
-    });
-    told.collect()
 }
 
 /// The name among `known` that `typed` was most likely meant to be.

@@ -104,14 +104,23 @@ fn result(finding: &Finding, rule_index: usize, seen: &mut HashMap<String, usize
     if let Some(name) = name {
         place["logicalLocations"] = json!([{ "fullyQualifiedName": name, "kind": "member" }]);
     }
-    json!({
+    let mut result = json!({
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
         "level": level(finding.severity),
         "message": { "text": format!("{}\nhelp: {}", finding.title(), finding.help) },
         "locations": [place],
         "partialFingerprints": { "redrill/v1": fingerprint(finding, seen) },
-    })
+    });
+    let also = finding.also.iter().map(|other| {
+        let mut place = location(&other.source, other.span);
+        place["message"] = json!({ "text": other.label });
+        place
+    });
+    if !finding.also.is_empty() {
+        result["relatedLocations"] = also.collect();
+    }
+    result
 }
 
 fn location(source: &Source, span: Span) -> Value {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::ApiError;
-use crate::diagnostic::{Finding, Rule, Span, rule};
+use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::plan::Plan;
 use crate::render::{Known, Lock, Locked, RECOVERY_POINT, Resolved, Selector, written};
 
@@ -24,7 +24,7 @@ pub fn take(
     plan: &Plan,
     only: &[String],
     known: &mut Known,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Vec<String> {
     let only: BTreeSet<&str> = only.iter().map(String::as_str).collect();
     let mut used = BTreeSet::new();
@@ -192,14 +192,14 @@ pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[String]) -> Vec<Entry<'
 
 /// What is too old, as far as the lock file itself says.
 #[must_use]
-pub fn aged(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Vec<Finding> {
+pub fn aged(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Findings {
     let aged = |entry| too_old(lock, entry, now);
     entries.iter().filter_map(aged).collect()
 }
 
 /// What expires soon, as far as the lock file itself says.
 #[must_use]
-pub fn expiring(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Vec<Finding> {
+pub fn expiring(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Findings {
     entries
         .iter()
         .filter_map(|Entry { name, locked, .. }| {
@@ -311,7 +311,7 @@ restores:
 ";
 
     fn lock() -> Lock {
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         let file = lock_file(&Source::new("files.lock.yaml", LOCK), &mut findings).unwrap();
         let lock = locked(&file, &mut findings);
         assert!(findings.is_empty(), "{findings:?}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Review;
-use crate::diagnostic::{Finding, Span, rule};
+use crate::diagnostic::{Finding, Findings, Span, rule};
 use crate::parse::Document;
 use crate::plan::{Plan, Step};
 use crate::render::split_instance;
@@ -13,7 +13,7 @@ const SHOWN: usize = 3;
 
 /// One finding for each new name that several restores of a plan have, as far as names are known.
 #[must_use]
-pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Vec<Finding> {
+pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Findings {
     let mut by_name: BTreeMap<String, Vec<(usize, &str)>> = BTreeMap::new();
     for (at, step) in plan.steps.iter().enumerate() {
         for (key, name) in review.names(&step.draft, plan.target_of(step)) {
@@ -44,7 +44,8 @@ pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Vec<Find
             true => String::new(),
             false => format!(", written `{theirs}` there"),
         };
-        let line = place(document, one, first.1).start.line;
+        let of_first = place(document, one, first.1);
+        let line = of_first.start.line;
         let also: Vec<String> = restores[2..]
             .iter()
             .take(SHOWN)
@@ -54,9 +55,10 @@ pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Vec<Find
             0 => String::new(),
             n => format!(" and {n} more"),
         };
-        Finding::at(
+        let of_second = place(document, other, key);
+        let finding = Finding::at(
             &document.source,
-            place(document, other, key),
+            of_second,
             rule::PLAN_SAME_NAME,
             format!(
                 "`{own}` is the new name of `{}` in line {line} as well{written}{}{more}: AWS makes it once, and fails the rest",
@@ -69,7 +71,12 @@ pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Vec<Find
             },
         )
         .of_restore(&other.name)
-        .of_key(key)
+        .of_key(key);
+        match of_first == of_second {
+            // Two items of one `for_each` are written in one place.
+            true => finding,
+            false => finding.also(of_first, format!("`{}` has the name here", one.name)),
+        }
     };
     shared.into_iter().map(said).collect()
 }

@@ -9,6 +9,7 @@ use super::run::Run;
 use super::settle::{Question, Why};
 use super::skew::Moment;
 use super::{Clock, Event, Journal, Observer, Writer};
+use crate::diagnostic::Findings;
 use crate::diff::{ApiError, Fault, Reader, Stage};
 use crate::plan::{Draft, Request, digest};
 
@@ -114,12 +115,9 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             Some(_) => {}
             None => return Err("it has a job already".to_owned()),
         }
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         let draft = self.engine.planner.draft(step, &self.known, &mut findings);
-        let error = findings
-            .iter()
-            .find(|f| f.severity == crate::diagnostic::Severity::Error);
-        if let Some(finding) = error {
+        if let Some(finding) = findings.first_error() {
             return Err(format!("{} ({})", finding.message, finding.rule));
         }
         match draft {

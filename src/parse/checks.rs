@@ -8,7 +8,7 @@ use regex::Regex;
 use super::fields::{Fields, Reader};
 use super::settings::duration;
 use super::{Kind, Node};
-use crate::diagnostic::{Spanned, rule};
+use crate::diagnostic::{Finding, Spanned, rule};
 
 /// How long a command may take where the plan does not say.
 const TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
@@ -68,13 +68,16 @@ pub(super) fn checks(
         let Some(check) = check(item, reader) else {
             continue;
         };
-        if checks.iter().any(|c| c.name.value == check.name.value) {
-            reader.report(
+        if let Some(first) = checks.iter().find(|c| c.name.value == check.name.value) {
+            let finding = Finding::at(
+                reader.source,
                 check.name.span,
                 rule::CHECKS_DUPLICATE_NAME,
                 format!("{what} has `{}` twice", check.name.value),
                 "give each a name of its own: reports and the journal tell them apart by it",
             );
+            let finding = finding.also(first.name.span, "written here first");
+            reader.findings.push(finding);
         }
         checks.push(check);
     }

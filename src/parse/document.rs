@@ -12,7 +12,7 @@ use super::settings::{
 };
 use super::target::{self, Target};
 use super::{Entry, Kind, Node, Variable, variables, yaml};
-use crate::diagnostic::{Finding, Source, Span, Spanned, rule};
+use crate::diagnostic::{Findings, Source, Span, Spanned, rule};
 
 /// A plan file.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ pub struct Restore {
 }
 
 /// Reads a plan; as much of it as can be read, so that later stages report their findings too.
-pub fn document(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Document> {
+pub fn document(source: &Arc<Source>, findings: &mut Findings) -> Option<Document> {
     let mut root = yaml(source, findings)?;
     let reader = &mut Reader { source, findings };
     let mut fields = Fields::of(&root, "a plan", "plan: orders", reader)?;
@@ -167,12 +167,14 @@ fn restores(mut node: Node, of_all: OfAll, reader: &mut Reader<'_>) -> Vec<Resto
     let mut all = Vec::with_capacity(node.entries().len());
     for entry in node.entries_mut() {
         reader.name(&entry.key, "a restore");
-        let before = reader.findings.len();
         let value = entry.value.take_all();
-        all.extend(restore(&entry.key, &value, of_all, reader));
-        for finding in &mut reader.findings[before..] {
-            finding.restore = Some(entry.key.value.clone());
-        }
+        let mut own = Findings::default();
+        let mut of_restore = Reader {
+            source: reader.source,
+            findings: &mut own,
+        };
+        all.extend(restore(&entry.key, &value, of_all, &mut of_restore));
+        reader.findings.extend(own.of(&entry.key.value));
     }
     all
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{Entry, Kind, Node};
-use crate::diagnostic::{Finding, Rule, Source, Span, Spanned, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Rule, Source, Span, Spanned, rule, suggest};
 
 /// What reading needs to report: the text and the findings so far.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a Arc<Source>,
-    pub(super) findings: &'a mut Vec<Finding>,
+    pub(super) findings: &'a mut Findings,
 }
 
 impl Reader<'_> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fields::{Fields, Reader};
 use super::{Kind, Node, yaml};
-use crate::diagnostic::{Finding, Severity, Source, Spanned, rule};
+use crate::diagnostic::{Finding, Findings, Severity, Source, Spanned, rule};
 
 /// The version of the format that is written; a later one is refused.
 pub const LOCK_VERSION: u32 = 1;
@@ -42,7 +42,7 @@ pub struct LockEntry {
 }
 
 /// Reads a lock file; `None` where it is none, and the findings say why.
-pub fn lock_file(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<LockFile> {
+pub fn lock_file(source: &Arc<Source>, findings: &mut Findings) -> Option<LockFile> {
     const RENEW: &str = "remove the file, and run `redrill lock` again";
     if source.text.trim().is_empty() {
         // Such as a full disk leaves.

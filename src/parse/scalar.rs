@@ -188,7 +188,7 @@ fn escape(text: &str) -> Option<(usize, Option<char>)> {
 #[cfg(test)]
 mod tests {
     use super::within;
-    use crate::diagnostic::{Source, Span};
+    use crate::diagnostic::{Findings, Source, Span};
     use crate::parse::{Kind, Node, yaml};
 
     /// Every scalar of a document with its text.
@@ -204,7 +204,7 @@ mod tests {
     /// `needle` of each scalar that has it stands at the place that is found for it.
     fn found(text: &str, needle: &str) -> usize {
         let source = Source::new("x", text);
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         let root = yaml(&source, &mut findings).unwrap();
         assert!(findings.is_empty(), "{findings:?}");
         let mut all = Vec::new();

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::fields::{Fields, Reader};
 use super::{Entry, Kind, Node, yaml};
-use crate::diagnostic::{Finding, Position, Source, Span, Spanned, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Position, Source, Span, Spanned, rule, suggest};
 
 /// A declared input.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ impl VariableKind {
 pub type Given = BTreeMap<String, Node>;
 
 /// Reads a variables file, YAML or JSON.
-pub fn given(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Given> {
+pub fn given(source: &Arc<Source>, findings: &mut Findings) -> Option<Given> {
     let Some(node) = yaml(source, findings) else {
         // What is no YAML cannot be told apart into secrets and the rest.
         source.hide(vec![everything()]);

@@ -11,7 +11,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
 use super::bounds::Count;
 use super::{Number, number};
-use crate::diagnostic::{Finding, Position, Source, Span, Spanned, rule};
+use crate::diagnostic::{Finding, Findings, Position, Source, Span, Spanned, rule};
 
 /// Collections inside collections; a plan needs about six.
 const MAX_DEPTH: usize = 64;
@@ -109,7 +109,7 @@ impl Node {
 }
 
 /// Reads the one document of a text; `None` where there is none to read, and the findings say why.
-pub fn yaml(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Option<Node> {
+pub fn yaml(source: &Arc<Source>, findings: &mut Findings) -> Option<Node> {
     if source.text.trim_start_matches('\u{feff}').trim().is_empty() {
         findings.push(Finding::at(
             source,
@@ -169,7 +169,7 @@ enum Content {
 
 struct Builder<'a> {
     source: &'a Arc<Source>,
-    findings: &'a mut Vec<Finding>,
+    findings: &'a mut Findings,
     stack: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, Node>,
@@ -333,7 +333,7 @@ impl Builder<'_> {
             merges |= key.value == "<<";
             if let Some(first) = seen.get(key.value.as_str()) {
                 repeated.push(at);
-                self.findings.push(Finding::at(
+                let finding = Finding::at(
                     self.source,
                     key.span,
                     rule::YAML_DUPLICATE_KEY,
@@ -342,7 +342,9 @@ impl Builder<'_> {
                         key.value, first.start.line
                     ),
                     "remove one of the two, or rename it",
-                ));
+                );
+                self.findings
+                    .push(finding.also(*first, "written here first"));
             } else {
                 seen.insert(&key.value, key.span);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::{Finding, rule};
+use crate::diagnostic::{Finding, Findings, rule};
 use crate::parse::Restore;
 use crate::plan::Planner;
 use crate::render::split_instance;
@@ -55,7 +55,7 @@ pub fn rehearsed(planner: &Planner) -> Vec<String> {
 /// Restores of types that redrill does not know, of those that are acted on alone: one error a type. A rehearsal of them
 /// would show nothing, as nobody has told the emulator what AWS makes of them either.
 #[must_use]
-pub fn not_rehearsed(planner: &Planner, only: &[String]) -> Vec<Finding> {
+pub fn not_rehearsed(planner: &Planner, only: &[String]) -> Findings {
     let document = planner.document();
     let only: BTreeSet<&str> = only.iter().map(String::as_str).collect();
     let mut seen = BTreeSet::new();

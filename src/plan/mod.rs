@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::diagnostic::{Finding, Severity, Span};
+use crate::diagnostic::{Findings, Span};
 use crate::parse::{Check, Document, Limits, Objectives, OnFailure, Point};
 use crate::render::{Instances, Known, Renderer, Secrets, Selector, Target, VaultName};
 use crate::validate::{self, Rules};
@@ -192,7 +192,7 @@ impl Planner {
     }
 
     /// Checks everything and drafts every request; `None` where an error stands in the way.
-    pub fn plan(&self, known: &Known, findings: &mut Vec<Finding>) -> Option<Plan> {
+    pub fn plan(&self, known: &Known, findings: &mut Findings) -> Option<Plan> {
         let document = self.document();
         let instances = self.renderer.instances();
         findings.extend(validate::plan(
@@ -205,7 +205,7 @@ impl Planner {
         ));
         let needed = validate::needed(document, instances);
         let mut steps = Vec::with_capacity(instances.all().len());
-        let mut said = Vec::new();
+        let mut said = Findings::default();
         for (at, instance) in instances.all().iter().enumerate() {
             let restore = &document.restores[instance.restore];
             if let Some(draft) = self.draft(at, known, &mut said) {
@@ -262,12 +262,9 @@ impl Planner {
         check: &Check,
         known: &Known,
     ) -> Result<Vec<String>, String> {
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         let words = self.renderer.words(restore, check, known, &mut findings);
-        let error = findings
-            .iter()
-            .find(|finding| finding.severity == Severity::Error);
-        match (error, words) {
+        match (findings.first_error(), words) {
             (Some(finding), _) => Err(format!("{} ({})", finding.message, finding.rule)),
             (None, Some(words)) if words.pending.is_empty() => Ok(words.words),
             (None, Some(words)) => {
@@ -280,7 +277,7 @@ impl Planner {
 
     /// Findings of steps, those that are the same for several instances of a restore as one with a count.
     #[must_use]
-    pub fn once(&self, findings: Vec<Finding>) -> Vec<Finding> {
+    pub fn once(&self, findings: Findings) -> Findings {
         repeated::once(findings, self.document(), self.instances())
     }
 
@@ -297,12 +294,11 @@ impl Planner {
     }
 
     /// The request of one step with what is known now; `None` where an error stands in the way.
-    pub fn draft(&self, index: usize, known: &Known, findings: &mut Vec<Finding>) -> Option<Draft> {
-        let before = findings.len();
-        let mut rendered = self.renderer.restore(index, known, findings);
-        let refused = findings[before..]
-            .iter()
-            .any(|finding| finding.severity == Severity::Error);
+    pub fn draft(&self, index: usize, known: &Known, findings: &mut Findings) -> Option<Draft> {
+        let mut own = Findings::default();
+        let mut rendered = self.renderer.restore(index, known, &mut own);
+        let refused = own.has_errors();
+        findings.extend(own);
         let restore = self.renderer.instances().all()[index].restore;
         let target = &self.renderer.targets()[self.renderer.target_of(restore)];
         let source = rendered

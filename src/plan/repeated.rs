@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::diagnostic::{Finding, Severity, Span};
+use crate::diagnostic::{Finding, Findings, Severity, Span};
 use crate::parse::Document;
 use crate::render::{Instances, split_instance};
 
@@ -19,11 +19,7 @@ struct Same {
 }
 
 /// The findings, those that are the same for several instances as one with a count.
-pub(super) fn once(
-    findings: Vec<Finding>,
-    document: &Document,
-    instances: &Instances,
-) -> Vec<Finding> {
+pub(super) fn once(findings: Findings, document: &Document, instances: &Instances) -> Findings {
     let repeated: HashMap<&str, usize> = document
         .restores
         .iter()
@@ -31,7 +27,7 @@ pub(super) fn once(
         .filter(|(_, restore)| restore.for_each.is_some())
         .map(|(at, restore)| (restore.name.value.as_str(), instances.of(at).len()))
         .collect();
-    let mut kept: Vec<(Finding, usize)> = Vec::with_capacity(findings.len());
+    let mut kept: Vec<(Finding, usize)> = Vec::new();
     let mut places: HashMap<Same, usize> = HashMap::new();
     for finding in findings {
         let restore = finding

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Renderer;
 use super::wire::describe;
-use crate::diagnostic::{Finding, Rule, Severity, Span, rule};
+use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::parse::{Document, Kind, Node};
 
 /// The most characters of a key: an ARN fits in.
@@ -49,11 +49,11 @@ impl Each {
 }
 
 /// Whether there would be items, if what is wrong were mended.
-fn may_have_items(node: &Node, findings: &[Finding]) -> bool {
+fn may_have_items(node: &Node, findings: &Findings) -> bool {
     let is_list = matches!(node.kind, Kind::Sequence(_) | Kind::Mapping(_));
     let is_template =
         matches!(&node.kind, Kind::String(text) if super::template::is_template(text));
-    !(is_list || is_template) || findings.iter().any(|f| f.severity == Severity::Error)
+    !(is_list || is_template) || findings.has_errors()
 }
 
 /// All instances: those of a restore stand together, in the order of its list or map.
@@ -129,7 +129,7 @@ pub fn split_instance(name: &str) -> Option<(&str, &str)> {
 
 impl Renderer {
     /// Takes every `for_each` apart.
-    pub(super) fn expand(&self, document: &Document, findings: &mut Vec<Finding>) -> Instances {
+    pub(super) fn expand(&self, document: &Document, findings: &mut Findings) -> Instances {
         let mut instances = Instances::default();
         for (at, restore) in document.restores.iter().enumerate() {
             let name = restore.name.value.as_str();
@@ -141,9 +141,9 @@ impl Renderer {
                     each: None,
                 }),
                 Some(node) => {
-                    let before = findings.len();
-                    let mut items = self.items(node, findings);
-                    if items.is_empty() && may_have_items(node, &findings[before..]) {
+                    let mut own = Findings::default();
+                    let mut items = self.items(node, &mut own);
+                    if items.is_empty() && may_have_items(node, &own) {
                         items.push(Each::unknown());
                     }
                     for each in items {
@@ -153,9 +153,7 @@ impl Renderer {
                             each: Some(Box::new(each)),
                         });
                     }
-                    for finding in &mut findings[before..] {
-                        finding.restore = Some(name.to_owned());
-                    }
+                    findings.extend(own.of(name));
                 }
             }
             instances.of.push(from..instances.all.len());
@@ -164,8 +162,8 @@ impl Renderer {
         instances
     }
 
-    /// The items of a `for_each`; those that are wrong are left out, and said to be.
-    fn items(&self, node: &Node, findings: &mut Vec<Finding>) -> Vec<Each> {
+    /// The items of a `for_each`; those that are wrong are left out, and said to be. The findings are its own.
+    fn items(&self, node: &Node, findings: &mut Findings) -> Vec<Each> {
         let is_one_expression = match &node.kind {
             Kind::Sequence(_) | Kind::Mapping(_) => false,
             Kind::String(text) if super::template::is_template(text) => true,
@@ -173,11 +171,10 @@ impl Renderer {
             _ => return Vec::new(),
         };
         let scope = self.shared.plain();
-        let before = findings.len();
         let mut pending = BTreeSet::new();
         let value = self.value(node, &scope, &mut pending, findings);
         // What `for_each` cannot know is not defined where it is read; say why.
-        for finding in &mut findings[before..] {
+        for finding in findings.iter_mut() {
             let later = ["source", "restores", "created"]
                 .iter()
                 .any(|name| finding.message.starts_with(&format!("`{name}`")));
@@ -251,7 +248,7 @@ impl Renderer {
                 return Vec::new();
             }
         };
-        if items.is_empty() && findings.len() == before {
+        if items.is_empty() && findings.is_empty() {
             findings.push(Finding::at(
                 &self.document.source,
                 node.span,
@@ -263,39 +260,29 @@ impl Renderer {
         self.distinct(items, findings)
     }
 
-    fn distinct(
-        &self,
-        items: Vec<(String, Value, Span)>,
-        findings: &mut Vec<Finding>,
-    ) -> Vec<Each> {
+    fn distinct(&self, items: Vec<(String, Value, Span)>, findings: &mut Findings) -> Vec<Each> {
         let mut seen: HashMap<String, (Arc<str>, Span)> = HashMap::with_capacity(items.len());
         let mut kept = Vec::with_capacity(items.len());
         for (key, value, span) in items {
-            let mut wrong = |rule: &'static Rule, message: String, help: &str| {
-                findings.push(Finding::at(
-                    &self.document.source,
-                    span,
-                    rule,
-                    message,
-                    help,
-                ));
+            let wrong = |rule: &'static Rule, message: String, help: &str| {
+                Finding::at(&self.document.source, span, rule, message, help)
             };
             if self.secrets.redact(&key) != key {
-                wrong(
+                findings.push(wrong(
                     rule::FOR_EACH_SECRET,
                     "a key of `for_each` holds a secret, and keys are names that show everywhere"
                         .to_owned(),
                     "use a map: its keys are the names, and its values may be secret",
-                );
+                ));
                 continue;
             }
             let is_odd = |c: char| c.is_control() || matches!(c, '[' | ']' | ',');
             if key.is_empty() || key.chars().count() > LONGEST_KEY || key.contains(is_odd) {
-                wrong(
+                findings.push(wrong(
                     rule::FOR_EACH_KEY,
                     format!("`{}` is no name for a restore", key.escape_debug()),
                     "use 1 to 256 characters without brackets, commas and line breaks; the values of a map can be anything",
-                );
+                ));
                 continue;
             }
             let key: Arc<str> = Arc::from(key);
@@ -308,11 +295,15 @@ impl Renderer {
                     true => "",
                     false => ", in another Unicode normal form, which nobody can tell apart",
                 };
-                wrong(
+                let finding = wrong(
                     rule::FOR_EACH_DUPLICATE,
                     format!("`{key}` is there a second time{how}{place}"),
                     "remove one of the two: each names a restore of its own",
                 );
+                findings.push(match *at == span {
+                    true => finding,
+                    false => finding.also(*at, "written here first"),
+                });
                 continue;
             }
             seen.insert(composed(&key).into_owned(), (Arc::clone(&key), span));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Resolved, Selector};
-use crate::diagnostic::{Finding, Position, Source, Span, Spanned, rule};
+use crate::diagnostic::{Finding, Findings, Position, Source, Span, Spanned, rule};
 use crate::parse::{Kind, LockEntry, LockFile, Node};
 
 /// What a lock file says, by restore.
@@ -42,7 +42,7 @@ pub struct Locked {
 }
 
 /// The entries of a lock file; what is wrong with one is said, and it is left out.
-pub fn locked(file: &LockFile, findings: &mut Vec<Finding>) -> Lock {
+pub fn locked(file: &LockFile, findings: &mut Findings) -> Lock {
     let mut restores = BTreeMap::new();
     for entry in &file.restores {
         if let Some(locked) = one(file, entry, findings) {
@@ -61,19 +61,16 @@ fn file_name(path: &str) -> String {
     name.unwrap_or(path).to_owned()
 }
 
-fn one(file: &LockFile, entry: &LockEntry, findings: &mut Vec<Finding>) -> Option<Locked> {
-    let before = findings.len();
+fn one(file: &LockFile, entry: &LockEntry, findings: &mut Findings) -> Option<Locked> {
+    let mut own = Findings::default();
     let mut wrong = |span: Span, message: String| {
-        findings.push(
-            Finding::at(
-                &file.source,
-                span,
-                rule::LOCK_ENTRY,
-                message,
-                "run `redrill lock --update`, which writes the file again",
-            )
-            .of_restore(&entry.name.value),
-        );
+        own.push(Finding::at(
+            &file.source,
+            span,
+            rule::LOCK_ENTRY,
+            message,
+            "run `redrill lock --update`, which writes the file again",
+        ));
     };
     let selector = serde_json::from_value::<Selector>(plain(&entry.selector))
         .map_err(|err| {
@@ -105,7 +102,8 @@ fn one(file: &LockFile, entry: &LockEntry, findings: &mut Vec<Finding>) -> Optio
             format!("`{}` is no ARN", entry.recovery_point.value),
         );
     }
-    if findings.len() > before {
+    if !own.is_empty() {
+        findings.extend(own.of(&entry.name.value));
         return None;
     }
     Some(Locked {

@@ -44,7 +44,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::diagnostic::{Finding, Spanned, rule};
+use crate::diagnostic::{Finding, Findings, Spanned, rule};
 use crate::parse::{Document, Entry, Kind, Point};
 use scope::{Cell, PLACEHOLDER_ARN, RecoveryPoint, Scope, Shared};
 use template::Templates;
@@ -110,7 +110,7 @@ impl Renderer {
         document: &Arc<Document>,
         run_id: &str,
         inputs: &Inputs,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Self {
         let cell = Cell::default();
         let variables::Resolved {
@@ -214,10 +214,10 @@ impl Renderer {
     }
 
     /// Renders one instance with what is known by now.
-    pub fn restore(&self, instance: usize, known: &Known, findings: &mut Vec<Finding>) -> Rendered {
+    pub fn restore(&self, instance: usize, known: &Known, findings: &mut Findings) -> Rendered {
         let instance = &self.instances.all()[instance];
         let restore = &self.document.restores[instance.restore];
-        let before = findings.len();
+        let mut own = Findings::default();
         let mut pending = BTreeSet::new();
         let mut selector = None;
         let mut vault = None;
@@ -230,7 +230,7 @@ impl Renderer {
             Some(Point::Arn(node)) => match &node.kind {
                 Kind::String(text) if !template::is_template(text) => Some(text.clone()),
                 _ => self
-                    .text(node, &scope(), "recovery_point", findings)
+                    .text(node, &scope(), "recovery_point", &mut own)
                     .map(|(arn, of_arn)| {
                         recovery_point_waits = of_arn;
                         arn
@@ -238,8 +238,8 @@ impl Renderer {
             },
             Some(Point::Placed(written)) => {
                 let scope = scope();
-                vault = self.placed(written, &scope, findings).map(Box::new);
-                self.text(&written.arn, &scope, "recovery_point", findings)
+                vault = self.placed(written, &scope, &mut own).map(Box::new);
+                self.text(&written.arn, &scope, "recovery_point", &mut own)
                     .map(|(arn, of_arn)| {
                         recovery_point_waits = of_arn;
                         arn
@@ -247,7 +247,7 @@ impl Renderer {
             }
             Some(Point::Selector(written)) => {
                 let scope = scope();
-                self.selector(written, &scope, findings).map(|rendered| {
+                self.selector(written, &scope, &mut own).map(|rendered| {
                     let resolved = known.resolved.get(&*instance.name);
                     match resolved.filter(|resolved| resolved.selector == rendered.selector) {
                         Some(resolved) => {
@@ -269,7 +269,7 @@ impl Renderer {
         };
         if let Some(arn) = &recovery_point {
             let span = restore.name.span;
-            self.is_no_mark(span, rule::RECOVERY_POINT_REDACTED, arn, findings);
+            self.is_no_mark(span, rule::RECOVERY_POINT_REDACTED, arn, &mut own);
         }
         pending.extend(recovery_point_waits.iter().cloned());
         let point = recovery_point
@@ -283,11 +283,9 @@ impl Renderer {
             .metadata
             .iter()
             .enumerate()
-            .map(|(at, entry)| self.entry(at, entry, &scope, &mut pending, findings))
+            .map(|(at, entry)| self.entry(at, entry, &scope, &mut pending, &mut own))
             .collect();
-        for finding in &mut findings[before..] {
-            finding.restore = Some(instance.name.to_string());
-        }
+        findings.extend(own.of(&instance.name));
         Rendered {
             index: instance.restore,
             name: Arc::clone(&instance.name),
@@ -306,13 +304,13 @@ impl Renderer {
         entry: &Entry,
         scope: &Scope,
         pending: &mut BTreeSet<String>,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> RenderedEntry {
-        let before = findings.len();
-        self.no_template_in(&entry.key, findings);
+        let mut own = Findings::default();
+        self.no_template_in(&entry.key, &mut own);
         let mut waits = BTreeSet::new();
         self.changes_secret.store(false, Ordering::Relaxed);
-        let value = self.value(&entry.value, scope, &mut waits, findings);
+        let value = self.value(&entry.value, scope, &mut waits, &mut own);
         // A number goes as it was written; everything else by its value.
         let wire = match (&entry.value.kind, &value) {
             (_, None) => None,
@@ -325,7 +323,7 @@ impl Renderer {
                 } else {
                     entry.key.span
                 };
-                findings.push(Finding::at(
+                own.push(Finding::at(
                     &self.document.source,
                     span,
                     rule::METADATA_NULL,
@@ -338,13 +336,11 @@ impl Renderer {
         };
         let span = entry.value.span;
         let wire =
-            wire.filter(|text| self.is_no_mark(span, rule::METADATA_REDACTED, text, findings));
+            wire.filter(|text| self.is_no_mark(span, rule::METADATA_REDACTED, text, &mut own));
         if let (true, Some(value)) = (self.changes_secret.load(Ordering::Relaxed), &value) {
             self.secrets.made(value);
         }
-        for finding in &mut findings[before..] {
-            finding.key = Some(entry.key.value.clone());
-        }
+        findings.extend(own.of_key(&entry.key.value));
         pending.extend(waits.iter().cloned());
         RenderedEntry {
             index,

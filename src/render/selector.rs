@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Renderer;
 use super::scope::Scope;
-use crate::diagnostic::{Finding, Rule, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Rule, rule, suggest};
 use crate::parse::{self, Node};
 
 /// What a recovery point has to be like.
@@ -214,9 +214,10 @@ impl Renderer {
         &self,
         written: &parse::Selector,
         scope: &Scope,
-        findings: &mut Vec<Finding>,
+        of_restore: &mut Findings,
     ) -> Option<RenderedSelector> {
-        let before = findings.len();
+        let mut own = Findings::default();
+        let findings = &mut own;
         let mut pending = BTreeSet::new();
         let mut selector = Selector::default();
         if let Some((vault, node)) =
@@ -287,7 +288,7 @@ impl Renderer {
                 ),
             }
         }
-        let mut time = |node: &Option<Node>, what: &str, findings: &mut Vec<Finding>| {
+        let mut time = |node: &Option<Node>, what: &str, findings: &mut Findings| {
             let (text, node) = self.part(node, what, scope, &mut pending, findings)?;
             let time = timestamp(&text);
             if time.is_none() {
@@ -332,13 +333,12 @@ impl Renderer {
                 findings,
             );
         }
-        let refused = findings[before..]
-            .iter()
-            .any(|finding| finding.severity == crate::diagnostic::Severity::Error);
+        let refused = own.has_errors();
+        of_restore.extend(own);
         (!refused).then_some(RenderedSelector { selector, pending })
     }
 
-    fn is_account(&self, node: &Node, account: &str, findings: &mut Vec<Finding>) {
+    fn is_account(&self, node: &Node, account: &str, findings: &mut Findings) {
         if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
             self.wrong(
                 node,
@@ -355,7 +355,7 @@ impl Renderer {
         &self,
         written: &parse::Placed,
         scope: &Scope,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Option<VaultName> {
         let (name, waits) = self.text(&written.vault, scope, "vault", findings)?;
         let mut is_known = waits.is_empty();
@@ -380,7 +380,7 @@ impl Renderer {
         what: &str,
         scope: &Scope,
         pending: &mut BTreeSet<String>,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Option<(String, &'n Node)> {
         let node = node.as_ref()?;
         let (text, waits) = self.text(node, scope, what, findings)?;
@@ -397,7 +397,7 @@ impl Renderer {
         rule: &'static Rule,
         message: &str,
         help: String,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) {
         findings.push(Finding::at(
             &self.document().source,
@@ -409,7 +409,7 @@ impl Renderer {
     }
 
     /// Recovery points are looked up once, before anything starts: what is known later comes too late.
-    fn is_early(&self, node: &Node, waits: &BTreeSet<String>, findings: &mut Vec<Finding>) {
+    fn is_early(&self, node: &Node, waits: &BTreeSet<String>, findings: &mut Findings) {
         if let Some(name) = waits.iter().find(|name| !name.starts_with("vars")) {
             self.wrong(
                 node,
@@ -422,7 +422,7 @@ impl Renderer {
     }
 
     /// What a selector asks for is recorded and shown, and compared with what was asked before.
-    fn is_open(&self, node: &Node, text: &str, findings: &mut Vec<Finding>) {
+    fn is_open(&self, node: &Node, text: &str, findings: &mut Findings) {
         if self.secrets().redact(text) != text {
             self.wrong(
                 node,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{REDACTED, Renderer, Secrets};
-use crate::diagnostic::{Finding, Rule, Span, Spanned, rule};
+use crate::diagnostic::{Finding, Findings, Rule, Span, Spanned, rule};
 use crate::parse::Node;
 
 /// The account, region and role that a restore runs in.
@@ -52,7 +52,7 @@ impl Target {
 }
 
 impl Renderer {
-    pub(super) fn render_protect(&mut self, findings: &mut Vec<Finding>) {
+    pub(super) fn render_protect(&mut self, findings: &mut Findings) {
         let document = Arc::clone(&self.document);
         let scope = self.shared.plain();
         for node in &document.protect {
@@ -67,7 +67,7 @@ impl Renderer {
         }
     }
 
-    pub(super) fn render_targets(&mut self, findings: &mut Vec<Finding>) {
+    pub(super) fn render_targets(&mut self, findings: &mut Findings) {
         let document = Arc::clone(&self.document);
         let scope = self.shared.plain();
         for written in &document.targets {
@@ -105,7 +105,7 @@ impl Renderer {
     }
 
     /// What everybody is shown before anything starts, and what every ARN and every record names, cannot be a secret.
-    fn is_shown(&self, node: &Node, what: &str, text: &str, findings: &mut Vec<Finding>) {
+    fn is_shown(&self, node: &Node, what: &str, text: &str, findings: &mut Findings) {
         if self.secrets.redact(text) != text {
             findings.push(
                 Finding::at(
@@ -128,7 +128,7 @@ impl Renderer {
         span: Span,
         rule: &'static Rule,
         text: &str,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> bool {
         let is_none = !text.contains(REDACTED);
         if !is_none {

@@ -12,7 +12,7 @@ use super::meter::TOO_LARGE;
 use super::plain;
 use super::scope::{Cell, Scope};
 use super::wire::describe;
-use crate::diagnostic::{Finding, Severity, Source, Span, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Severity, Source, Span, rule, suggest};
 use crate::parse::within;
 
 /// Instructions that one template may take; a name in a plan takes about ten. Without loops there are no more than are
@@ -76,7 +76,7 @@ impl Templates {
         span: Span,
         scope: &Scope,
         source: &Arc<Source>,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Option<Evaluated> {
         self.cell.take();
         self.cell.meter.refill(0);

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::{Finding, rule};
+use crate::diagnostic::{Finding, Findings, rule};
 use crate::parse::Document;
 
 /// A variable that no template names. Where a template takes them all, or by a name that it makes, all count as used;
 /// where commands are run, so do secrets, which are kept out of what those print.
-pub(super) fn unused(document: &Document, findings: &mut Vec<Finding>) {
+pub(super) fn unused(document: &Document, findings: &mut Findings) {
     let mut used: BTreeSet<&str> = BTreeSet::new();
     for template in templates(&document.source.text) {
         for (at, _) in template.match_indices("vars") {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::scope::Scope;
 use super::{Renderer, template, wire};
-use crate::diagnostic::{Finding, Spanned, rule};
+use crate::diagnostic::{Finding, Findings, Spanned, rule};
 use crate::parse::{Kind, Node};
 
 impl Renderer {
@@ -16,7 +16,7 @@ impl Renderer {
         node: &Node,
         scope: &Scope,
         pending: &mut BTreeSet<String>,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Option<Value> {
         match &node.kind {
             Kind::Null => Some(Value::Null),
@@ -72,7 +72,7 @@ impl Renderer {
         node: &Node,
         scope: &Scope,
         what: &str,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Option<(String, BTreeSet<String>)> {
         let mut pending = BTreeSet::new();
         let value = match &node.kind {
@@ -98,7 +98,7 @@ impl Renderer {
         }
     }
 
-    pub(super) fn no_template_in(&self, key: &Spanned<String>, findings: &mut Vec<Finding>) {
+    pub(super) fn no_template_in(&self, key: &Spanned<String>, findings: &mut Findings) {
         if template::is_template(&key.value) {
             findings.push(Finding::at(
                 &self.document.source,

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::scope::{Cell, Slot, Slots, data};
 use super::{REDACTED, Secrets, template, usage, wire};
-use crate::diagnostic::{Finding, Position, Severity, Source, Span, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Position, Severity, Source, Span, rule, suggest};
 use crate::parse::{Document, Given, Kind, Node, OF_VARIABLE, Variable, VariableKind};
 
 /// What a declared input without a value means.
@@ -61,7 +61,7 @@ pub(super) fn resolve(
     document: &Document,
     inputs: &Inputs,
     cell: &Cell,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Resolved {
     hide_values(document, inputs);
     undeclared(document, inputs, findings);
@@ -71,19 +71,19 @@ pub(super) fn resolve(
     let mut values = BTreeMap::new();
     for variable in &document.vars {
         let name = variable.name.value.as_str();
-        let before = findings.len();
-        let slot = match chosen(document, variable, inputs, findings) {
+        let mut own = Findings::default();
+        let slot = match chosen(document, variable, inputs, &mut own) {
             Some(mut chosen) => {
                 if variable.secret {
                     hide(&chosen.value, &mut secrets);
                 }
-                has_type(variable, &mut chosen, findings);
+                has_type(variable, &mut chosen, &mut own);
                 if variable.secret {
                     hide(&chosen.value, &mut secrets);
                 }
-                matches_pattern(variable, &chosen, findings);
-                is_no_mark(variable, &chosen, findings);
-                can_be_hidden(variable, &chosen, findings);
+                matches_pattern(variable, &chosen, &mut own);
+                is_no_mark(variable, &chosen, &mut own);
+                can_be_hidden(variable, &chosen, &mut own);
                 let shown = (!variable.secret).then(|| chosen.value.clone());
                 values.insert(name.to_owned(), shown);
                 let value = data(&chosen.value, cell);
@@ -94,12 +94,19 @@ pub(super) fn resolve(
             }
             None => {
                 // One that is refused is not missing.
-                if findings.len() == before {
-                    findings.push(missing(document, variable, inputs.missing));
+                if own.is_empty() {
+                    own.push(missing(document, variable, inputs.missing));
                 }
                 Slot::Pending(Value::from(format!("the-value-of-{name}")))
             }
         };
+        findings.extend(own.into_iter().map(|finding| {
+            // A value from elsewhere is held against what the plan declares.
+            match Arc::ptr_eq(&finding.source, &document.source) {
+                true => finding,
+                false => finding.also_in(&document.source, variable.name.span, "declared here"),
+            }
+        }));
         slots.insert(name.to_owned().into(), slot);
     }
     Resolved {
@@ -113,7 +120,7 @@ fn chosen(
     document: &Document,
     variable: &Variable,
     inputs: &Inputs,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<Chosen> {
     let name = &variable.name.value;
     if let Some((_, value)) = inputs.command_line.iter().rev().find(|(k, _)| k == name) {
@@ -148,7 +155,7 @@ fn is_bounded(
     name: &str,
     node: &Node,
     source: &Arc<Source>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<()> {
     if node.size() <= OF_VARIABLE {
         return Some(());
@@ -186,11 +193,7 @@ fn whole(source: &Source) -> Span {
 }
 
 /// A value of an input: data, no template.
-fn plain(
-    node: &Node,
-    source: &Arc<Source>,
-    findings: &mut Vec<Finding>,
-) -> Option<serde_json::Value> {
+fn plain(node: &Node, source: &Arc<Source>, findings: &mut Findings) -> Option<serde_json::Value> {
     Some(match &node.kind {
         Kind::Null => serde_json::Value::Null,
         Kind::Bool(value) => (*value).into(),
@@ -254,7 +257,7 @@ fn hide_values(document: &Document, inputs: &Inputs) {
 }
 
 /// Reads the value as what the variable is: what is typed or in the environment is a text at first.
-fn has_type(variable: &Variable, chosen: &mut Chosen, findings: &mut Vec<Finding>) {
+fn has_type(variable: &Variable, chosen: &mut Chosen, findings: &mut Findings) {
     let Some(kind) = variable.kind else {
         return;
     };
@@ -306,7 +309,7 @@ fn has_type(variable: &Variable, chosen: &mut Chosen, findings: &mut Vec<Finding
 
 /// A text as a number, a boolean, a list or a map, written as in YAML.
 fn read_as(kind: VariableKind, text: &str) -> Option<Json> {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let source = Source::new("", text);
     let node = crate::parse::yaml(&source, &mut findings)?;
     let value = plain(&node, &source, &mut findings)?;
@@ -320,7 +323,7 @@ fn read_as(kind: VariableKind, text: &str) -> Option<Json> {
     (fits && findings.is_empty()).then_some(value)
 }
 
-fn undeclared(document: &Document, inputs: &Inputs, findings: &mut Vec<Finding>) {
+fn undeclared(document: &Document, inputs: &Inputs, findings: &mut Findings) {
     let declared = || document.vars.iter().map(|v| v.name.value.as_str());
     let mut report = |source: &Arc<Source>, span: Span, name: &str| {
         findings.push(Finding::at(
@@ -378,7 +381,7 @@ fn missing(document: &Document, variable: &Variable, missing: Missing) -> Findin
     .weighing(severity)
 }
 
-fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Finding>) {
+fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Findings) {
     let Some(pattern) = &variable.pattern else {
         return;
     };
@@ -408,7 +411,7 @@ fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Find
 }
 
 /// What stands for a secret was copied from something that redrill has printed: it is the value of nothing.
-fn is_no_mark(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Finding>) {
+fn is_no_mark(variable: &Variable, chosen: &Chosen, findings: &mut Findings) {
     if !wire(&chosen.value).contains(REDACTED) {
         return;
     }
@@ -449,7 +452,7 @@ const COMMON: [&str; 12] = [
 ];
 
 /// A secret that is empty was forgotten; one that stands everywhere cannot be hidden.
-fn can_be_hidden(variable: &Variable, chosen: &Chosen, findings: &mut Vec<Finding>) {
+fn can_be_hidden(variable: &Variable, chosen: &Chosen, findings: &mut Findings) {
     if !variable.secret {
         return;
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::scope::RecoveryPoint;
 use super::{Instance, Known, Renderer, wire};
-use crate::diagnostic::{Finding, rule};
+use crate::diagnostic::{Finding, Findings, rule};
 use crate::parse::{Check, Kind, Point};
 
 /// A program and its arguments.
@@ -25,9 +25,9 @@ impl Renderer {
         restore: Option<usize>,
         check: &Check,
         known: &Known,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) -> Option<Words> {
-        let before = findings.len();
+        let mut own = Findings::default();
         let instance = restore.map(|index| &self.instances.all()[index]);
         let scope = match instance {
             Some(instance) => {
@@ -48,10 +48,10 @@ impl Renderer {
             .map(|node| {
                 let value = match &node.kind {
                     Kind::Number(number) => Value::String(number.wire()),
-                    _ => self.value(node, &scope, &mut pending, findings)?,
+                    _ => self.value(node, &scope, &mut pending, &mut own)?,
                 };
                 if matches!(value, Value::Array(_) | Value::Object(_) | Value::Null) {
-                    findings.push(Finding::at(
+                    own.push(Finding::at(
                         &self.document.source,
                         node.span,
                         rule::PLAN_TYPE,
@@ -61,15 +61,14 @@ impl Renderer {
                     return None;
                 }
                 let word = wire(&value);
-                self.is_no_mark(node.span, rule::CHECK_REDACTED, &word, findings)
+                self.is_no_mark(node.span, rule::CHECK_REDACTED, &word, &mut own)
                     .then_some(word)
             })
             .collect();
-        if let Some(instance) = instance {
-            for finding in &mut findings[before..] {
-                finding.restore = Some(instance.name.to_string());
-            }
-        }
+        findings.extend(match instance {
+            Some(instance) => own.of(&instance.name),
+            None => own,
+        });
         Some(Words {
             words: words.into_iter().collect::<Option<_>>()?,
             pending,
@@ -92,7 +91,7 @@ impl Renderer {
         };
         let target = self.target_of(instance.restore);
         let scope = self.shared.restore(instance, target, None, known);
-        let text = self.text(arn, &scope, "recovery_point", &mut Vec::new());
+        let text = self.text(arn, &scope, "recovery_point", &mut Findings::default());
         text.map(|(arn, _)| arn)
     }
 }

@@ -1,6 +1,6 @@
 //! ARNs, accounts and regions: what a tired person types wrong.
 
-use crate::diagnostic::{Finding, Rule, Severity, Span, did_you_mean, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Rule, Span, did_you_mean, rule, suggest};
 use crate::parse::{Restore, Target as Written};
 use crate::render::{Target, VaultName};
 
@@ -73,7 +73,7 @@ pub(super) fn recovery_point(
     target: &Target,
     schema: Option<&Schema>,
     source: &Text,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let mut refuse = |rule: &'static Rule, message: String, help: String| {
         findings.push(Finding::at(source, span, rule, message, help));
@@ -198,9 +198,7 @@ pub(super) fn recovery_point(
     let of_type = schema.and_then(|schema| Some((schema, schema.recovery_point.as_ref()?)));
     if let Some((schema, pattern)) = of_type
         && !pattern.is_match(text)
-        && !findings
-            .iter()
-            .any(|f| f.span == span && f.severity == Severity::Error)
+        && !findings.iter().any(|f| f.span == span && f.is_error())
     {
         findings.push(
             Finding::of_type(
@@ -243,12 +241,7 @@ fn not_a_role(node: &crate::parse::Node, role: &str, source: &Text) -> Finding {
 }
 
 /// Checks where the restores run.
-pub(super) fn target(
-    written: &Written,
-    target: &Target,
-    source: &Text,
-    findings: &mut Vec<Finding>,
-) {
+pub(super) fn target(written: &Written, target: &Target, source: &Text, findings: &mut Findings) {
     if let Some(node) = &written.region
         && !target.region.is_empty()
         && !is_region(&target.region)
@@ -340,7 +333,7 @@ impl<'a> Roles<'a> {
     }
 
     /// Checks that there is a role where one is needed, and none where there has to be none.
-    pub(super) fn check(&self, written: &Written, source: &Text, findings: &mut Vec<Finding>) {
+    pub(super) fn check(&self, written: &Written, source: &Text, findings: &mut Findings) {
         const MODEL: &str =
             "https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html";
         const HANA: &str =

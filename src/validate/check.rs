@@ -8,7 +8,7 @@ use super::coerce::{boolean, coerce};
 use super::place;
 use super::problem::{Checker, is_nothing};
 use super::rules::Schema;
-use crate::diagnostic::{Finding, Severity, rule};
+use crate::diagnostic::{Finding, Findings, Severity, rule};
 use crate::parse::{Document, Entry, Restore};
 use crate::render::{Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target, wire};
 
@@ -20,7 +20,7 @@ pub(super) fn metadata(
     target: &Target,
     source: Option<&SourceFacts>,
     schema: &Schema,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<Metadata> {
     let (keys, entries) = spelled(document, written, schema, findings);
     let mut checker = Checker {
@@ -30,7 +30,7 @@ pub(super) fn metadata(
         entries,
         unknown: BTreeSet::new(),
     };
-    let before = findings.len();
+    let mut own = Findings::default();
     let mut instance = Map::new();
     let mut sent = Metadata::with_capacity(rendered.metadata.len());
     let mut complete = true;
@@ -56,7 +56,7 @@ pub(super) fn metadata(
             Some(of) => coerce(&of.schema, given),
             None => given,
         };
-        findings.extend(boolean.and_then(|text| boolean_case(&checker, key, &text, &value)));
+        own.extend(boolean.and_then(|text| boolean_case(&checker, key, &text, &value)));
         instance.insert(key.to_owned(), value);
         match wire {
             Some(wire) => {
@@ -65,12 +65,12 @@ pub(super) fn metadata(
             None => complete = false,
         }
     }
-    place::check(&checker, &instance, target, findings);
+    place::check(&checker, &instance, target, &mut own);
     let instance = Value::Object(instance);
     // Most plans are valid, and to say so costs less than to look for every problem.
     if !schema.metadata.is_valid(&instance) {
         for problem in schema.metadata.iter_errors(&instance) {
-            checker.report(&problem, "", findings);
+            checker.report(&problem, "", &mut own);
         }
     }
     let instance = match instance {
@@ -79,7 +79,7 @@ pub(super) fn metadata(
     };
     if !schema.between.is_valid(&instance) {
         for problem in schema.between.iter_errors(&instance) {
-            checker.report(&problem, "", findings);
+            checker.report(&problem, "", &mut own);
         }
     }
     if let Some(validator) = &schema.request {
@@ -138,12 +138,12 @@ pub(super) fn metadata(
         let request = Value::Object(request);
         if !validator.is_valid(&request) {
             for problem in validator.iter_errors(&request) {
-                checker.report(&problem, "/$defs/request", findings);
+                checker.report(&problem, "/$defs/request", &mut own);
             }
         }
     }
-    size(&checker, &sent, findings);
-    once_a_value(findings, before);
+    size(&checker, &sent, &mut own);
+    findings.extend(once_a_value(own));
     complete.then_some(sent)
 }
 
@@ -227,13 +227,10 @@ fn boolean_case(checker: &Checker<'_>, key: &str, text: &str, typed: &Value) -> 
 
 /// Of two findings about a key, an error about its value says more than a warning, a rule about it more than its limits,
 /// and a rule that names the key more than that no page lists it.
-fn once_a_value(findings: &mut Vec<Finding>, from: usize) {
-    if findings.len() < from + 2 {
-        return;
-    }
-    let told: Vec<_> = findings[from..]
+fn once_a_value(mut findings: Findings) -> Findings {
+    let told: Vec<_> = findings
         .iter()
-        .filter(|f| f.severity == Severity::Error)
+        .filter(|f| f.is_error())
         .map(|f| (f.key.clone(), f.span))
         .collect();
     let is_unknown = |finding: &Finding| finding.rule.ends_with("/unknown-key");
@@ -241,19 +238,17 @@ fn once_a_value(findings: &mut Vec<Finding>, from: usize) {
         let key = finding.key.as_deref().unwrap_or_default();
         finding.rule.rsplit('/').next() == Some(key)
     };
-    let ruled: Vec<_> = findings[from..]
+    let ruled: Vec<_> = findings
         .iter()
         .filter(|f| !is_limit(f) && f.severity != Severity::Note)
         .map(|f| (f.key.clone(), f.span))
         .collect();
-    let named: BTreeSet<_> = findings[from..]
+    let named: BTreeSet<_> = findings
         .iter()
         .filter(|f| !is_unknown(f))
         .filter_map(|f| f.key.clone())
         .collect();
-    let mut at = 0;
     findings.retain(|finding| {
-        at += 1;
         let again = match is_unknown(finding) {
             true => finding.key.as_ref().is_some_and(|key| named.contains(key)),
             false => {
@@ -261,8 +256,9 @@ fn once_a_value(findings: &mut Vec<Finding>, from: usize) {
                 told.contains(&place) || is_limit(finding) && ruled.contains(&place)
             }
         };
-        at <= from || finding.severity == Severity::Error || !again
+        finding.is_error() || !again
     });
+    findings
 }
 
 /// The metadata of a type without rules: as it is written.
@@ -270,7 +266,7 @@ pub(super) fn unchecked(
     document: &Document,
     written: &Restore,
     rendered: &Rendered,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<Metadata> {
     let mut seen: BTreeMap<String, &Entry> = BTreeMap::new();
     for entry in written.metadata.iter() {
@@ -296,7 +292,7 @@ fn spelled<'a>(
     document: &Document,
     written: &'a Restore,
     schema: &'a Schema,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> (Vec<Option<&'a str>>, Entries<'a>) {
     // Keys that are all spelled as AWS does are compared as they are: no two of AWS's own differ by case only.
     let exact = |entry: &'a Entry| {
@@ -361,10 +357,11 @@ fn differs_by_case(document: &Document, first: &Entry, second: &Entry) -> Findin
         ),
         "keep one of the two",
     )
+    .also(first.key.span, "written here first")
     .of_key(&second.key.value)
 }
 
-fn size(checker: &Checker<'_>, sent: &Metadata, findings: &mut Vec<Finding>) {
+fn size(checker: &Checker<'_>, sent: &Metadata, findings: &mut Findings) {
     let bytes: usize = sent
         .iter()
         .map(|(key, value)| key.len() + value.len())

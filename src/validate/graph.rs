@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::diagnostic::{Finding, Rule, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Rule, Span, rule, suggest};
 use crate::parse::Document;
 use crate::render::{Instances, instance_name, split_instance};
 
@@ -34,28 +34,35 @@ fn need<'a>(name: &'a str, index: &Index<'_>) -> Option<Need<'a>> {
 }
 
 /// Checks every name in `needs` and refuses cycles.
-pub(super) fn needs(document: &Document, instances: &Instances, findings: &mut Vec<Finding>) {
+pub(super) fn needs(document: &Document, instances: &Instances, findings: &mut Findings) {
     let index = index(document);
     for (at, restore) in document.restores.iter().enumerate() {
         for (nth, written) in restore.needs.iter().enumerate() {
             let wrong = wrong(document, instances, &index, at, nth);
-            findings.extend(wrong.map(|(rule, message, help)| {
-                Finding::at(&document.source, written.span, rule, message, help)
-                    .of_restore(&restore.name.value)
+            findings.extend(wrong.map(|(rule, message, help, first)| {
+                let finding = Finding::at(&document.source, written.span, rule, message, help)
+                    .of_restore(&restore.name.value);
+                match first {
+                    Some(first) => finding.also(first, "needed here already"),
+                    None => finding,
+                }
             }));
         }
     }
     cycles(document, &index, findings);
 }
 
-/// What is wrong with one name in `needs`.
+/// Steps of a cycle that are shown besides the one that closes it.
+const SHOWN: usize = 8;
+
+/// What is wrong with one name in `needs`, and where it was needed first.
 fn wrong(
     document: &Document,
     instances: &Instances,
     index: &Index<'_>,
     at: usize,
     nth: usize,
-) -> Option<(&'static Rule, String, String)> {
+) -> Option<(&'static Rule, String, String, Option<Span>)> {
     let restore = &document.restores[at];
     let name = restore.needs[nth].value.as_str();
     let remove = || "remove one of the two".to_owned();
@@ -73,6 +80,7 @@ fn wrong(
             rule::NEEDS_UNKNOWN,
             format!("there is no restore `{name}`"),
             suggest(name, others),
+            None,
         ));
     };
     if found.restore() == at {
@@ -80,6 +88,7 @@ fn wrong(
             rule::NEEDS_ITSELF,
             "a restore cannot wait for itself".to_owned(),
             "remove it from `needs`".to_owned(),
+            None,
         ));
     }
     if let Need::Instance(of, key) = found {
@@ -89,6 +98,7 @@ fn wrong(
                 rule::NEEDS_UNKNOWN,
                 format!("`{base}` has no `for_each`, so there is one of it"),
                 format!("write `{base}`"),
+                None,
             ));
         }
         if !instances.is_unknown(of) && instances.find(name).is_none() {
@@ -100,19 +110,21 @@ fn wrong(
                 rule::NEEDS_UNKNOWN,
                 format!("`for_each` of `{base}` has no `{key}`"),
                 suggest(name, keys.iter().map(String::as_str)),
+                None,
             ));
         }
     }
-    let before = restore.needs[..nth].iter().any(|other| {
+    let first = restore.needs[..nth].iter().find(|other| {
         let all =
             |other| matches!(need(other, index), Some(Need::Restore(at)) if at == found.restore());
         other.value == name || all(&other.value)
     });
-    before.then(|| {
+    first.map(|first| {
         (
             rule::NEEDS_TWICE,
             format!("`{name}` is needed twice"),
             remove(),
+            Some(first.span),
         )
     })
 }
@@ -194,7 +206,7 @@ pub fn order(document: &Document) -> Vec<usize> {
 }
 
 /// Reports each cycle once, at the `needs` that closes it.
-fn cycles(document: &Document, index: &Index<'_>, findings: &mut Vec<Finding>) {
+fn cycles(document: &Document, index: &Index<'_>, findings: &mut Findings) {
     let mut done = vec![false; document.restores.len()];
     for at in order(document) {
         done[at] = true;
@@ -205,6 +217,8 @@ fn cycles(document: &Document, index: &Index<'_>, findings: &mut Vec<Finding>) {
         }
         // Everything left is on a cycle or behind one: following any need that is left ends in a cycle.
         let mut path = vec![start];
+        // The `needs` that leads from each restore of the path to the next.
+        let mut steps = Vec::new();
         while let Some((closing, next)) = document.restores[path[path.len() - 1]]
             .needs
             .iter()
@@ -213,6 +227,7 @@ fn cycles(document: &Document, index: &Index<'_>, findings: &mut Vec<Finding>) {
         {
             let Some(from) = path.iter().position(|at| *at == next) else {
                 path.push(next);
+                steps.push(closing.span);
                 continue;
             };
             let last = path[path.len() - 1];
@@ -222,16 +237,18 @@ fn cycles(document: &Document, index: &Index<'_>, findings: &mut Vec<Finding>) {
                     .map(|at| document.restores[*at].name.value.as_str())
                     .collect();
                 names.push(&document.restores[next].name.value);
-                findings.push(
-                    Finding::at(
-                        &document.source,
-                        closing.span,
-                        rule::NEEDS_CYCLE,
-                        format!("these restores wait for one another: {}", names.join(" → ")),
-                        "remove one of the needs, so that one of them can start",
-                    )
-                    .of_restore(&document.restores[last].name.value),
-                );
+                let mut finding = Finding::at(
+                    &document.source,
+                    closing.span,
+                    rule::NEEDS_CYCLE,
+                    format!("these restores wait for one another: {}", names.join(" → ")),
+                    "remove one of the needs, so that one of them can start",
+                )
+                .of_restore(&document.restores[last].name.value);
+                for (at, span) in steps[from..].iter().enumerate().take(SHOWN) {
+                    finding = finding.also(*span, format!("`{}` waits here", names[at]));
+                }
+                findings.push(finding);
             }
             break;
         }

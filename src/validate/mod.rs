@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::diagnostic::{Finding, Severity, Spanned, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Spanned, rule, suggest};
 use crate::parse::{Document, Restore};
 use crate::render::{Instances, Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target};
 
@@ -68,8 +68,8 @@ pub fn plan(
     protect: &[Spanned<String>],
     instances: &Instances,
     rules: &Rules,
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
+) -> Findings {
+    let mut findings = Findings::default();
     protect::entries(protect, &document.source, &mut findings);
     let roles = roles(document, rules);
     for (at, written) in document.targets.iter().enumerate() {
@@ -93,10 +93,10 @@ pub fn restore(
     source: Option<&SourceFacts>,
     protect: &[Spanned<String>],
     rules: &Rules,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<Checked> {
     let written = &document.restores[rendered.index];
-    let before = findings.len();
+    let mut own = Findings::default();
     let resource_type = written.resource_type.as_ref()?;
     let schema = rules.of(&resource_type.value);
     let is_pending = |name: &str| rendered.pending.contains(name);
@@ -110,7 +110,7 @@ pub fn restore(
             target,
             schema,
             &document.source,
-            findings,
+            &mut own,
         );
     }
     protect::check(
@@ -119,20 +119,16 @@ pub fn restore(
         rendered,
         target,
         &document.source,
-        findings,
+        &mut own,
     );
     let metadata = match schema {
         Some(schema) => check::metadata(
-            document, written, rendered, target, source, schema, findings,
+            document, written, rendered, target, source, schema, &mut own,
         ),
-        None => check::unchecked(document, written, rendered, findings),
+        None => check::unchecked(document, written, rendered, &mut own),
     };
-    for finding in &mut findings[before..] {
-        finding.restore = Some(rendered.name.to_string());
-    }
-    let failed = findings[before..]
-        .iter()
-        .any(|finding| finding.severity == Severity::Error);
+    let failed = own.has_errors();
+    findings.extend(own.of(&rendered.name));
     if failed {
         return None;
     }
@@ -192,7 +188,7 @@ fn target_names(document: &Document) -> impl Iterator<Item = &str> {
 }
 
 /// Every restore has to run somewhere.
-fn named_targets(document: &Document, findings: &mut Vec<Finding>) {
+fn named_targets(document: &Document, findings: &mut Findings) {
     if document.targets.is_empty() {
         return;
     }
@@ -225,7 +221,7 @@ fn named_targets(document: &Document, findings: &mut Vec<Finding>) {
 }
 
 /// One finding a type, at its first use: ten thousand restores of it are one thing to know.
-fn unknown_types(document: &Document, rules: &Rules, findings: &mut Vec<Finding>) {
+fn unknown_types(document: &Document, rules: &Rules, findings: &mut Findings) {
     let mut by_type: BTreeMap<&str, Vec<&Restore>> = BTreeMap::new();
     for restore in &document.restores {
         if let Some(name) = &restore.resource_type
@@ -311,7 +307,7 @@ fn is_not_backed_up(name: &str) -> bool {
         .any(|service| service.eq_ignore_ascii_case(bare))
 }
 
-fn limits(document: &Document, findings: &mut Vec<Finding>) {
+fn limits(document: &Document, findings: &mut Findings) {
     let place = |name: &String| {
         let places = &document.limits.places;
         places.get(name).copied().unwrap_or(document.plan.span)

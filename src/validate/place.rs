@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::arn::{is_account, is_region, split};
 use super::problem::Checker;
-use crate::diagnostic::{Finding, Rule, rule};
+use crate::diagnostic::{Finding, Findings, Rule, rule};
 use crate::render::Target;
 
 /// What has to fit.
@@ -260,7 +260,7 @@ pub(super) fn check(
     checker: &Checker<'_>,
     metadata: &Map<String, Value>,
     target: &Target,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     for place in &checker.schema.places {
         let Some(value) = metadata.get(&place.key) else {

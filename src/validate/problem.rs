@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::rules::{Level, Note, Schema, note};
 use super::slips::{self, Slip};
 use super::wording::{example, expected};
-use crate::diagnostic::{Finding, Severity, Span, rule, suggest};
+use crate::diagnostic::{Finding, Findings, Severity, Span, rule, suggest};
 use crate::parse::{Document, Entry, Kind, Node, Point, Restore};
 use crate::render::wire;
 
@@ -30,7 +30,7 @@ impl Checker<'_> {
         &self,
         problem: &ValidationError<'_>,
         root: &str,
-        findings: &mut Vec<Finding>,
+        findings: &mut Findings,
     ) {
         let path = problem.instance_path().as_str();
         let path = path.strip_prefix("/Metadata").unwrap_or(path);

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::Text;
-use crate::diagnostic::{Finding, Severity, Spanned, rule};
+use crate::diagnostic::{Finding, Findings, Severity, Spanned, rule};
 use crate::parse::Restore;
 use crate::render::{Rendered, Target};
 
@@ -55,7 +55,7 @@ pub(super) fn check(
     rendered: &Rendered,
     target: &Target,
     source: &Text,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     if protect.is_empty() {
         return;
@@ -96,14 +96,15 @@ pub(super) fn check(
                     format!("this is protected: `protect` has `{}`", by.value),
                     "write to something else; or take it off `protect`, if it is meant",
                 )
-                .of_key(&of_plan.key.value),
+                .of_key(&of_plan.key.value)
+                .also(by.span, "protected here"),
             );
         }
     }
 }
 
 /// Entries that would protect everything, and so nothing in particular.
-pub(super) fn entries(protect: &[Spanned<String>], source: &Text, findings: &mut Vec<Finding>) {
+pub(super) fn entries(protect: &[Spanned<String>], source: &Text, findings: &mut Findings) {
     for entry in protect {
         let is_bare = entry.value.chars().all(|c| matches!(c, '*' | ':' | '/'));
         if entry.value.trim().is_empty() || is_bare {

@@ -119,6 +119,16 @@ error[needs/cycle]: b: these restores wait for one another: a → c → b → a
    |             ^
    |
    = help: remove one of the needs, so that one of them can start
+note: `a` waits here
+  --> bad.yaml:9:13
+   |
+ 9 |     needs: [c]
+   |             ^
+note: `c` waits here
+  --> bad.yaml:28:13
+   |
+28 |     needs: [b, d]
+   |             ^
 
 error[yaml/empty]: the file is empty
  --> empty.yaml:1:1
@@ -151,7 +161,21 @@ empty.yaml: invalid; 0 restores, 1 error, 0 warnings
       "column": 13,
       "restore": "b",
       "key": null,
-      "url": null
+      "url": null,
+      "also": [
+        {
+          "message": "`a` waits here",
+          "file": "bad.yaml",
+          "line": 9,
+          "column": 13
+        },
+        {
+          "message": "`c` waits here",
+          "file": "bad.yaml",
+          "line": 28,
+          "column": 13
+        }
+      ]
     }
   ]
 }

@@ -57,7 +57,9 @@ restores:
     metadata: { newFileSystem: true }
   none:
     type: EFS
-    recovery_point: { vault: dr, created_before: 2026-01-01 }
+    recovery_point:
+      resource: arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-a
+      created_before: 2026-01-01
     metadata: { newFileSystem: true }
 ";
 

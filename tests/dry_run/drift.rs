@@ -30,8 +30,12 @@ fn plans(rules: &Arc<Rules>) -> Vec<Plan> {
             let inputs = pipeline::for_checking(Inputs::default());
             let front = pipeline::read(&source, "main", &inputs, rules);
             let planner = front.planner.unwrap();
-            pipeline::requests(&planner, &Known::default(), &mut Vec::new())
-                .unwrap_or_else(|| panic!("{name}"))
+            pipeline::requests(
+                &planner,
+                &Known::default(),
+                &mut redrill::diagnostic::Findings::default(),
+            )
+            .unwrap_or_else(|| panic!("{name}"))
         })
         .collect()
 }

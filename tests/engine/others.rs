@@ -27,7 +27,12 @@ pub(crate) fn request_of(text: &str, step: usize) -> Request {
     let source = Source::new("plan.yaml", text);
     let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
     let planner = front.planner.unwrap();
-    let plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new()).unwrap();
+    let plan = pipeline::requests(
+        &planner,
+        &Known::default(),
+        &mut redrill::diagnostic::Findings::default(),
+    )
+    .unwrap();
     let token = plan.token(step, 1).unwrap();
     plan.steps[step].draft.sent_with(&token)
 }

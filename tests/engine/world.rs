@@ -207,7 +207,12 @@ fn an_earlier_run_is_learned_from() {
     let rules = std::sync::Arc::new(redrill::validate::Rules::embedded());
     let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
     let planner = front.planner.unwrap();
-    let mut plan = pipeline::requests(&planner, &Known::default(), &mut Vec::new()).unwrap();
+    let mut plan = pipeline::requests(
+        &planner,
+        &Known::default(),
+        &mut redrill::diagnostic::Findings::default(),
+    )
+    .unwrap();
     let by_type = plan.steps[0].draft.expected;
     let start: jiff::Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
     let took = SignedDuration::from_hours(3);

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use redrill::diagnostic::{Finding, Findings, Severity, Source};
+use redrill::diagnostic::{Finding, Severity, Source};
 use redrill::inventory::Recorded;
 use redrill::pipeline;
 use redrill::render::{Inputs, Known};
@@ -72,9 +72,7 @@ fn check(name: &str, text: &str) -> Vec<Finding> {
         };
         let _ = pipeline::requests(planner, &known, &mut findings);
     }
-    let mut all = Findings::default();
-    all.extend(findings);
-    all.into_sorted()
+    findings.into_sorted()
 }
 
 /// Everything that is said of one restore, where everything around it is right.

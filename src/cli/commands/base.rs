@@ -11,7 +11,7 @@ use crate::cli::arguments::{DryRun, InputOptions};
 use crate::cli::exit::Failure;
 use crate::cli::git::Revision;
 use crate::cli::tree::Tree;
-use crate::diagnostic::{Finding, Severity, rule};
+use crate::diagnostic::{Finding, Findings, rule};
 use crate::diff::{Entry, Sources, Subject};
 use crate::execute::{Clock, Event, Recorded, SystemClock};
 use crate::inventory;
@@ -143,9 +143,9 @@ impl Context<'_> {
         };
         let loaded = Loaded {
             planner,
-            findings: Vec::new(),
+            findings: Findings::default(),
         };
-        let mut of_lock = Vec::new();
+        let mut of_lock = Findings::default();
         let lock = match lock::beside_in(tree, path, options, &loaded, &mut of_lock) {
             Err(Failure::Findings(findings)) => return Ok(Base::empty(invalid(&findings))),
             lock => lock?,
@@ -195,7 +195,7 @@ impl Context<'_> {
             .iter()
             .filter(|entry| entry.subject.is_none())
             .count();
-        redact(planner, &mut findings);
+        redact(planner, findings.iter_mut());
         Ok(Base {
             trouble: (lacking > 0 || entries.is_empty()).then(|| invalid(&findings)),
             secrets: planner.secrets().clone(),
@@ -205,17 +205,17 @@ impl Context<'_> {
 }
 
 /// Takes what the other side's lock says of its selectors.
-fn take(lock: &Lock, planner: &Planner, known: &mut Known, findings: &mut Vec<Finding>) {
-    if let Some(plan) = pipeline::requests(planner, known, &mut Vec::new()) {
+fn take(lock: &Lock, planner: &Planner, known: &mut Known, findings: &mut Findings) {
+    if let Some(plan) = pipeline::requests(planner, known, &mut Findings::default()) {
         crate::diff::lock::take(lock, &plan, &[], known, findings);
     }
 }
 
 /// The restores that a lock is wrong about; nothing where it is wrong as a whole.
-fn refused(findings: &[Finding]) -> Option<BTreeSet<String>> {
+fn refused(findings: &Findings) -> Option<BTreeSet<String>> {
     findings
         .iter()
-        .filter(|finding| finding.severity == Severity::Error)
+        .filter(|finding| finding.is_error())
         .map(|finding| finding.restore.clone())
         .collect()
 }
@@ -226,15 +226,23 @@ async fn look_up<R: Sources>(
     planner: &Planner,
     known: &mut Known,
 ) -> Result<(), Failure> {
-    if let Some(plan) = pipeline::requests(planner, known, &mut Vec::new())
+    if let Some(plan) = pipeline::requests(planner, known, &mut Findings::default())
         && !pipeline::unresolved(&plan, &[]).is_empty()
     {
         let start = SystemClock.now();
-        pipeline::resolve(readers, planner, &plan, &[], start, known, &mut Vec::new())
-            .await
-            .map_err(Failure::Aws)?;
+        pipeline::resolve(
+            readers,
+            planner,
+            &plan,
+            &[],
+            start,
+            known,
+            &mut Findings::default(),
+        )
+        .await
+        .map_err(Failure::Aws)?;
     }
-    let (_, mut asked) = pipeline::entries(planner, known, &mut Vec::new());
+    let (_, mut asked) = pipeline::entries(planner, known, &mut Findings::default());
     // A plan that had other targets then is looked up in those that it has now.
     asked.retain(|(target, arn, _)| *target < readers.len() && !known.sources.contains_key(arn));
     pipeline::sources(readers, &asked, known)
@@ -242,10 +250,8 @@ async fn look_up<R: Sources>(
         .map_err(Failure::Aws)
 }
 
-fn invalid(findings: &[Finding]) -> String {
-    let first = findings
-        .iter()
-        .find(|finding| finding.severity == Severity::Error);
+fn invalid<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> String {
+    let first = findings.into_iter().find(|finding| finding.is_error());
     let why = first.map_or(String::new(), |finding| {
         format!(
             " ({}:{}: {})",

@@ -54,7 +54,7 @@ fn make(
     let inputs = pipeline::for_checking(context.inputs(Tree::Working, &arguments.inputs)?);
     let front = pipeline::read(&source, run_id, &inputs, &context.rules);
     let Some(planner) = front.planner else {
-        return Err(Failure::Findings(super::sorted(front.findings)));
+        return Err(Failure::Findings(front.findings.into_sorted()));
     };
     context.output.hide(planner.secrets());
     let name = planner.document().plan.value.clone();

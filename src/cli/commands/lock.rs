@@ -11,7 +11,7 @@ use crate::cli::arguments::{InputOptions, Lock as Arguments};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::tree::Tree;
 use crate::cli::writing::{Kind, Output};
-use crate::diagnostic::{Finding, rule};
+use crate::diagnostic::{Finding, Findings, rule};
 use crate::diff::{Sources, lock};
 use crate::execute::{Clock, SystemClock};
 use crate::parse::lock_file;
@@ -45,7 +45,7 @@ pub(super) async fn lock(
         ),
     };
     let mut findings = loaded.findings.clone();
-    let mut of_file = Vec::new();
+    let mut of_file = Findings::default();
     let mut old = read(Tree::Working, &path, &loaded, &mut of_file)?;
     if let Anew::All = anew {
         // A file that is broken is mended by being written anew; one of a later redrill is not written over.
@@ -146,7 +146,7 @@ fn read(
     tree: Tree<'_>,
     path: &Path,
     loaded: &Loaded,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<Option<Lock>, Failure> {
     let Some(source) = tree.source_if_there(path)? else {
         return Ok(None);
@@ -176,7 +176,7 @@ pub(super) fn beside(
     inputs: &InputOptions,
     loaded: &mut Loaded,
 ) -> Result<Option<Lock>, Failure> {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let lock = beside_in(Tree::Working, plan, inputs, loaded, &mut findings)?;
     loaded.findings.extend(findings);
     Ok(lock)
@@ -188,7 +188,7 @@ pub(super) fn beside_in(
     plan: &Path,
     inputs: &InputOptions,
     loaded: &Loaded,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<Option<Lock>, Failure> {
     match path(plan).filter(|_| !inputs.no_lock) {
         Some(path) => read(tree, &path, loaded, findings),
@@ -208,7 +208,7 @@ pub(super) async fn check<R: Sources>(
     taken: &[String],
     readers: Option<&[R]>,
     now: Timestamp,
-) -> Vec<Finding> {
+) -> Findings {
     let entries = lock::entries(lock, plan, taken);
     let mut findings = lock::aged(lock, &entries, now);
     let offline = || lock::expiring(lock, &entries, now);

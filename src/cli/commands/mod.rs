@@ -45,7 +45,7 @@ use super::files;
 use super::output::Output;
 use super::tree::Tree;
 use crate::aws::Settings;
-use crate::diagnostic::{Finding, Findings, Severity};
+use crate::diagnostic::{Finding, Findings};
 use crate::diff::Reader;
 use crate::inventory::Recorded;
 use crate::parse::given;
@@ -147,7 +147,7 @@ fn built(builder: &mut Builder) -> Result<Runtime, Failure> {
 /// A plan that was read, with its inputs.
 struct Loaded {
     planner: Planner,
-    findings: Vec<Finding>,
+    findings: Findings,
 }
 
 impl Context<'_> {
@@ -170,7 +170,7 @@ impl Context<'_> {
 
     /// The variables that are given; a file that a revision did not have gives none.
     fn inputs(&self, tree: Tree<'_>, options: &InputOptions) -> Result<Inputs, Failure> {
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         let mut inputs = Inputs {
             environment: self.environment.vars.clone(),
             command_line: options.vars.clone(),
@@ -202,7 +202,7 @@ impl Context<'_> {
                     findings: front.findings,
                 })
             }
-            None => Err(Failure::Findings(sorted(front.findings))),
+            None => Err(Failure::Findings(front.findings.into_sorted())),
         }
     }
 
@@ -273,9 +273,9 @@ impl Context<'_> {
         &self,
         loaded: &Loaded,
         known: &Known,
-        before: &[Finding],
-    ) -> Result<(Plan, Vec<Finding>), Failure> {
-        let mut findings = before.to_vec();
+        before: &Findings,
+    ) -> Result<(Plan, Findings), Failure> {
+        let mut findings = before.clone();
         match pipeline::requests(&loaded.planner, known, &mut findings) {
             Some(plan) => Ok((plan, findings)),
             None => Err(Failure::Findings(self.shown(loaded, findings))),
@@ -283,7 +283,7 @@ impl Context<'_> {
     }
 
     /// What is no error, beside the result.
-    fn show(&mut self, loaded: &Loaded, findings: Vec<Finding>) {
+    fn show(&mut self, loaded: &Loaded, findings: Findings) {
         if !findings.is_empty() {
             let findings = self.shown(loaded, findings);
             self.output.findings(&findings);
@@ -291,8 +291,8 @@ impl Context<'_> {
     }
 
     /// Findings in order, without secrets.
-    fn shown(&self, loaded: &Loaded, findings: Vec<Finding>) -> Vec<Finding> {
-        let mut findings = sorted(findings);
+    fn shown(&self, loaded: &Loaded, findings: Findings) -> Vec<Finding> {
+        let mut findings = findings.into_sorted();
         redact(&loaded.planner, &mut findings);
         findings
     }
@@ -385,27 +385,21 @@ fn is_loopback(url: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-fn sorted(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut all = Findings::default();
-    all.extend(findings);
-    all.into_sorted()
-}
-
 /// Takes the secrets of a plan out of what is said of it.
-fn redact(planner: &Planner, findings: &mut [Finding]) {
+fn redact<'f>(planner: &Planner, findings: impl IntoIterator<Item = &'f mut Finding>) {
     for finding in findings {
         planner.secrets().redact_sentence(&mut finding.message);
         planner.secrets().redact_sentence(&mut finding.help);
+        for place in &mut finding.also {
+            planner.secrets().redact_sentence(&mut place.label);
+        }
     }
 }
 
 /// Ends the command where there are errors.
-fn refuse(findings: Vec<Finding>) -> Result<(), Failure> {
-    if findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error)
-    {
-        return Err(Failure::Findings(sorted(findings)));
+fn refuse(findings: Findings) -> Result<(), Failure> {
+    if findings.has_errors() {
+        return Err(Failure::Findings(findings.into_sorted()));
     }
     Ok(())
 }
@@ -413,10 +407,10 @@ fn refuse(findings: Vec<Finding>) -> Result<(), Failure> {
 /// The name in a plan file, whatever else is wrong with it.
 fn plan_name(path: &Path) -> Result<String, Failure> {
     let source = files::source(path)?;
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     match crate::parse::document(&source, &mut findings) {
         Some(document) if !document.plan.value.is_empty() => Ok(document.plan.value),
-        _ => Err(Failure::Findings(sorted(findings))),
+        _ => Err(Failure::Findings(findings.into_sorted())),
     }
 }
 

@@ -65,10 +65,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let found = Programs::beside(&arguments.plan, context.environment.path.as_deref())
         .of_plan(&loaded.planner, &known);
     // It would be refused by `run`, here or elsewhere; a preview is not held up.
-    let found = found
-        .into_iter()
-        .map(|finding| finding.weighing(Severity::Warning));
-    context.show(&loaded, found.collect());
+    context.show(&loaded, found.weighing(Severity::Warning));
     let wanted = Wanted {
         only: chosen(&loaded.planner, &arguments.only.only)?,
         retry_failed: arguments.retry_failed,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Loaded;
 use crate::cli::arguments::AwsOptions;
-use crate::diagnostic::{Finding, Severity, rule};
+use crate::diagnostic::{Finding, Findings, Severity, rule};
 use crate::diff::{Action, Check as Is, Checked, Diff, Observed, Stage};
 use crate::parse::{Check, Kind};
 use crate::plan::{Plan, Planner};
@@ -33,8 +33,8 @@ impl<'a> Programs<'a> {
 
     /// What stands in the way of any command of a plan that is not carried out now. What may be there by then, or on the
     /// machine that carries it out, is a warning.
-    pub(super) fn of_plan(&mut self, planner: &Planner, known: &Known) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    pub(super) fn of_plan(&mut self, planner: &Planner, known: &Known) -> Findings {
+        let mut findings = Findings::default();
         for (at, instance) in planner.instances().all().iter().enumerate() {
             for check in planner.document().restores[instance.restore].checks.iter() {
                 findings.extend(self.look(planner, Some(at), check, known, false));
@@ -56,7 +56,7 @@ impl<'a> Programs<'a> {
         diff: &Diff,
         observed: &Observed,
         due: &Due,
-    ) -> Vec<Finding> {
+    ) -> Findings {
         let known = Known::default();
         let planner = &loaded.planner;
         let is_due = |seen: Option<&Checked>| match seen.map(|seen| seen.is) {
@@ -64,7 +64,7 @@ impl<'a> Programs<'a> {
             Some(Is::Failed | Is::NotRun) => due.retry_failed,
             Some(Is::Started | Is::Again) | None => true,
         };
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         for change in &diff.changes {
             if !matches!(change.action, Action::Start | Action::Resume) {
                 continue;
@@ -91,10 +91,7 @@ impl<'a> Programs<'a> {
                 && !past.is_some_and(|past| matches!(past.stage, Stage::Completed { .. }))
         };
         if diff.count(Action::Start) == 0 && diff.changes.iter().any(follows) {
-            let warnings = findings.into_iter();
-            findings = warnings
-                .map(|finding| finding.weighing(Severity::Warning))
-                .collect();
+            findings = findings.weighing(Severity::Warning);
         }
         planner.once(findings)
     }

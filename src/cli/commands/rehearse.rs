@@ -34,7 +34,7 @@ pub(super) async fn rehearse(
         if !only.is_empty() {
             // The rest is worth a rehearsal all the same, and does not pass for the whole.
             is_whole = false;
-            for finding in &mut unknown {
+            for finding in unknown.iter_mut() {
                 finding.severity = Severity::Warning;
                 finding
                     .message

@@ -23,6 +23,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
+use crate::diagnostic::Findings;
 use crate::diff::{Action, Review, Saved, Stage, Wanted, due_after};
 use crate::execute::{
     Clock, Ended, Endpoint, Engine, Event, History, Outline, Policy, Recorded, Stopped,
@@ -267,7 +268,7 @@ pub(super) async fn execute<C: Clock>(
         &before.observed,
         &due,
     );
-    let found = context.shown(loaded, found);
+    let found: Findings = context.shown(loaded, found).into_iter().collect();
     super::refuse(found.clone())?;
     context.show(loaded, found);
     let unsaid = Unsaid::of(&plan, &diff, &context.rules, loaded.planner.secrets());

@@ -8,7 +8,7 @@ use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::tree::Tree;
-use crate::diagnostic::{Finding, Findings, Severity, github, json, rule, sarif};
+use crate::diagnostic::{Finding, Findings, github, json, rule, sarif};
 use crate::execute::{Clock, SystemClock};
 use crate::inventory::Recorded;
 use crate::pipeline;
@@ -35,6 +35,7 @@ pub(super) async fn validate(
         let source = match files::plan(path) {
             Ok(source) => source,
             Err(Failure::Findings(findings)) => {
+                let findings: Findings = findings.into_iter().collect();
                 summaries.push(summary(&path.to_string_lossy(), 0, &findings));
                 all.extend(findings);
                 continue;
@@ -57,7 +58,7 @@ pub(super) async fn validate(
                 let programs = context.environment.path.as_deref();
                 let mut programs = Programs::beside(path, programs);
                 findings.extend(programs.of_plan(&loaded.planner, &Known::default()));
-                redact(&loaded.planner, &mut findings);
+                redact(&loaded.planner, findings.iter_mut());
                 findings
             }
         };
@@ -104,13 +105,13 @@ async fn check(
     loaded: &Loaded,
     lock: Option<&Lock>,
     inventory: Option<&[Recorded]>,
-) -> Result<Vec<Finding>, Failure> {
+) -> Result<Findings, Failure> {
     let planner = &loaded.planner;
     let start = SystemClock.now();
     let mut known = Known::default();
     let mut base = loaded.findings.clone();
-    let drafted = |known: &Known, base: &[Finding]| {
-        let mut findings = base.to_vec();
+    let drafted = |known: &Known, base: &Findings| {
+        let mut findings = base.clone();
         let plan = pipeline::requests(planner, known, &mut findings);
         (plan, findings)
     };
@@ -165,10 +166,9 @@ fn unchecked(planner: &Planner) -> Finding {
     )
 }
 
-fn summary(name: &str, restores: usize, findings: &[Finding]) -> String {
-    let of = |severity| findings.iter().filter(|f| f.severity == severity).count();
+fn summary(name: &str, restores: usize, findings: &Findings) -> String {
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
+    let (errors, warnings) = findings.counts();
     let verdict = if errors > 0 { "invalid" } else { "valid" };
     format!(
         "{name}: {verdict}; {}, {}, {}",

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::super::{ApiError, Asked, RecoveryPoint, Shelves, Sources, select};
 use super::{Entry, about, expires_soon};
-use crate::diagnostic::{Finding, rule};
+use crate::diagnostic::{Finding, Findings, rule};
 use crate::render::{Lock, Pick, Selector, VaultName};
 
 /// Looks whether the locked recovery points are still there, with as few calls as there are pages or points.
@@ -17,8 +17,8 @@ pub async fn look<R: Sources>(
     lock: &Lock,
     entries: &[Entry<'_>],
     now: Timestamp,
-) -> Result<Vec<Finding>, ApiError> {
-    let mut findings = Vec::new();
+) -> Result<Findings, ApiError> {
+    let mut findings = Findings::default();
     for (target, reader) in readers.iter().enumerate() {
         let own: Vec<&Entry<'_>> = entries.iter().filter(|e| e.target == target).collect();
         findings.extend(look_in(reader, lock, &own, now).await?);
@@ -31,13 +31,13 @@ async fn look_in<R: Sources>(
     lock: &Lock,
     entries: &[&Entry<'_>],
     now: Timestamp,
-) -> Result<Vec<Finding>, ApiError> {
+) -> Result<Findings, ApiError> {
     let selectors: Vec<&Selector> = entries
         .iter()
         .map(|entry| &entry.locked.resolved.selector)
         .collect();
     let mut shelves = Shelves::prepare(reader, &selectors).await?;
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let mut newer = Vec::new();
     let mut refused = None;
     for entry in entries {
@@ -114,7 +114,7 @@ fn newest(offer: &[RecoveryPoint], entry: &Entry<'_>, now: Timestamp) -> Option<
 }
 
 /// That newer recovery points exist: of many, the first few one by one.
-fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Vec<Finding> {
+fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Findings {
     const SHOWN: usize = 10;
     let left = newer.len().saturating_sub(SHOWN);
     let say = |(entry, point): (&Entry<'_>, RecoveryPoint)| {
@@ -138,7 +138,7 @@ fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Vec<Finding
             ),
         )
     };
-    let mut findings: Vec<Finding> = newer.into_iter().take(SHOWN).map(say).collect();
+    let mut findings: Findings = newer.into_iter().take(SHOWN).map(say).collect();
     if left > 0 {
         findings.push(Finding::at(
             &lock.source,
