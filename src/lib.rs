@@ -17,7 +17,7 @@
 //!
 //! Nouns are the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
-//! (`redrill_inventory`) and the emulator (`redrill_emulator`).
+//! (redrill-inventory) and the emulator (redrill-emulator).
 //!
 //! [`pipeline`] is the program on one page; [`cli`] is what was typed.
 
