@@ -305,8 +305,16 @@ async fn a_secret_that_has_changed() {
             "kmsMasterKeyArn: \"{{ vars.password }}\", encryptionType: KMS }\n  same",
         );
     write(folder.path(), "plan.yaml", &plan);
-    write(folder.path(), "old.yaml", "password: cnry-old\n");
-    write(folder.path(), "new.yaml", "password: cnry-new\n");
+    write(
+        folder.path(),
+        "old.yaml",
+        "password: arn:aws:kms:us-west-2:123456789012:key/cnry-old\n",
+    );
+    write(
+        folder.path(),
+        "new.yaml",
+        "password: arn:aws:kms:us-west-2:123456789012:key/cnry-new\n",
+    );
     let (path, url) = (folder.path().to_owned(), emulator.url());
     tokio::task::spawn_blocking(move || {
         redrill(&path)

@@ -556,7 +556,7 @@ async fn reliability_r3_10_an_answer_about_another_job_is_not_believed() {
 async fn reliability_r3_10_what_was_not_asked_for_is_recorded_as_such() {
     let table = |name: &str| {
         format!(
-            "  {name}:\n    type: DynamoDB\n    recovery_point: {}\n    metadata: {{ targetTableName: {name}, encryptionType: Default }}\n",
+            "  {name}:\n    type: DynamoDB\n    recovery_point: {}\n    metadata: {{ targetTableName: {name}-copy, encryptionType: Default }}\n",
             point(0)
         )
     };
