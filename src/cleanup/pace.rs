@@ -29,8 +29,8 @@ pub struct Pace {
 #[derive(Debug)]
 struct Place {
     rates: Mutex<Rates>,
-    /// Who comes first goes first, operation by operation: of thousands that wait only one looks at the clock.
-    queues: [tokio::sync::Mutex<()>; OPERATIONS.len()],
+    /// Who comes first goes first: of thousands that wait only one looks at the clock, and nobody waits for ever.
+    queue: tokio::sync::Mutex<()>,
 }
 
 impl Pace {
@@ -41,7 +41,7 @@ impl Pace {
         let place = || {
             Arc::new(Place {
                 rates: Mutex::new(Rates::of(&OPERATIONS, SUM, now)),
-                queues: Default::default(),
+                queue: tokio::sync::Mutex::default(),
             })
         };
         let places = targets.iter().map(|target| {
@@ -59,8 +59,7 @@ impl Pace {
         let Some(place) = self.places.get(place) else {
             return;
         };
-        let at = OPERATIONS.iter().position(|(name, _)| *name == operation);
-        let _first = place.queues[at.unwrap_or_default()].lock().await;
+        let _first = place.queue.lock().await;
         loop {
             let taken = place.rates().take(operation, clock.now());
             match taken {

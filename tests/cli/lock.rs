@@ -81,7 +81,7 @@ tables.lock.yaml: 4 locked, 4 of them looked up now
 
 "#]]);
     let text = timeless(path);
-    let begins = "# What the selectors of the plan mean, written by `redrill lock`; `redrill lock --update` looks anew.
+    let begins = "# What the selectors of the plan mean, written by `redrill lock`; `redrill lock --update` looks them up again.
 version: 1
 plan: tables
 restores:
@@ -177,10 +177,10 @@ fn a_lock_that_is_not_the_plans_any_more_is_said_to_be() {
     );
     let assert = redrill(path).args(["validate", "tables.yaml"]).assert();
     assert.code(4).stdout_eq(str![[r#"
-warning[lock/missing]: tables[returns]: the lock file does not have it: what it does not have is looked up anew
+warning[lock/missing]: tables[returns]: the lock file does not have it: what it does not have is looked up again
  --> tables.lock.yaml:1:1
   |
-1 | # What the selectors of the plan mean, written by `redrill lock`; `redrill lock --update` looks anew.
+1 | # What the selectors of the plan mean, written by `redrill lock`; `redrill lock --update` looks them up again.
   | ^
   |
   = help: run `redrill lock`, which adds what is missing
@@ -305,7 +305,7 @@ fn a_broken_lock_file_is_said_to_be_and_is_written_anew() {
     let folder = laid_out();
     let path = folder.path();
     for (text, rule) in [
-        ("", "yaml/empty"),
+        ("", "lock/empty"),
         ("version: [", "yaml/syntax"),
         ("plan: tables\nrestores: {}\n", "plan/missing-key"),
         ("version: one\nplan: tables\nrestores: {}\n", "lock/version"),
