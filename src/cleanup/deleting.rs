@@ -499,11 +499,11 @@ mod tests {
     #[tokio::test]
     async fn issue_14_an_error_that_is_of_all_ends_it_and_keeps_what_is_known() {
         let shared = Shared::default();
-        shared.cloud().denied = Some("r030".to_owned());
+        shared.cloud().denied = Some("r100".to_owned());
         let stopped = deleted(&shared, 1000, |_| None).await.unwrap_err();
         assert!(matches!(stopped, Stopped::Aws(error) if error.fault == Fault::Denied));
         let gone = count(&shared, |event| matches!(event, Event::Deleted { .. }));
-        assert!((1..200).contains(&gone), "{gone}");
+        assert!((1..400).contains(&gone), "{gone}");
         assert_eq!(
             count(&shared, |event| matches!(event, Event::Left { .. })),
             0

@@ -333,6 +333,28 @@ pub(super) struct Run {
     pub(super) report: ReportOptions,
 }
 
+impl Run {
+    /// What `run --dry-run` asks of `plan`.
+    pub(super) fn dry(&self) -> DryRun {
+        DryRun {
+            plan: self.plan.clone(),
+            inputs: self.inputs.clone(),
+            only: self.only.clone(),
+            aws: self.aws.clone(),
+            state: self.state.clone(),
+            retry_failed: self.retry_failed,
+            against: None,
+            full: false,
+            out: None,
+            detailed_exitcode: false,
+            format: match self.report.format {
+                HumanOrJson::Human => DryRunFormat::Human,
+                HumanOrJson::Json => DryRunFormat::Json,
+            },
+        }
+    }
+}
+
 /// What is written about a run.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ReportOptions {

@@ -17,7 +17,7 @@ use super::{
     under_way,
 };
 use crate::aws::Aws;
-use crate::cli::arguments::{DryRun, DryRunFormat, HumanOrJson, ReportOptions, Run};
+use crate::cli::arguments::{ReportOptions, Run};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
@@ -46,23 +46,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         None => typed.clone(),
     };
     if arguments.dry_run {
-        let dry = DryRun {
-            plan: arguments.plan.clone(),
-            inputs: arguments.inputs.clone(),
-            only: arguments.only.clone(),
-            aws: arguments.aws.clone(),
-            state: arguments.state.clone(),
-            retry_failed: arguments.retry_failed,
-            against: None,
-            full: false,
-            out: None,
-            detailed_exitcode: false,
-            format: match arguments.report.format {
-                HumanOrJson::Human => DryRunFormat::Human,
-                HumanOrJson::Json => DryRunFormat::Json,
-            },
-        };
-        return super::plan::plan(&dry, context).await;
+        return super::plan::plan(&arguments.dry(), context).await;
     }
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     if let Some(saved) = &saved {
