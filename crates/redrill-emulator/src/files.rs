@@ -37,6 +37,15 @@ impl Lines {
     }
 }
 
+impl Drop for Lines {
+    /// A child that is just being started has every file of its parent's open until it is another program: closing this one
+    /// alone would leave it locked for that long.
+    fn drop(&mut self) {
+        let file = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = file.unlock();
+    }
+}
+
 /// One request, in the log. Metadata may hold secrets, so that bodies are not logged.
 #[derive(Debug, Serialize)]
 pub(super) struct Logged<'a> {
