@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
 
+#[path = "../crates/redrill-emulator/tests/served.rs"]
 mod served;
-use served::{Served, served};
+use served::{Served, served_by};
 
 /// An emulator as a process, and its log.
 pub(crate) struct Emulator {
@@ -21,7 +22,9 @@ impl Emulator {
         let log = folder.path().join("log");
         let mut all = vec!["--speed", "1", "--log", log.to_str().unwrap()];
         all.extend(arguments);
-        let (_process, url) = served(&all);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
+        command.arg("emulator").args(all).stderr(Stdio::null());
+        let (_process, url) = served_by(command);
         Self {
             _process,
             url,

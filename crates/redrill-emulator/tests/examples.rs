@@ -1,12 +1,19 @@
 //! The examples of docs/emulator.md, as they stand there.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::clients::*;
 use crate::python::AWS_TOOLS;
-use crate::served::served;
+use crate::served::{Served, served_by};
 
 const PAGE: &str = include_str!("../../../docs/emulator.md");
+
+/// The emulator as a person starts it.
+fn served(arguments: &[&str]) -> (Served, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redrill-emulator"));
+    command.args(arguments).stderr(Stdio::null());
+    served_by(command)
+}
 
 /// The block of the page in this language that has these words.
 fn block(language: &str, words: &str) -> &'static str {

@@ -14,13 +14,6 @@ impl Drop for Served {
 }
 
 /// The process, and where it listens.
-pub(crate) fn served(arguments: &[&str]) -> (Served, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_redrill-emulator"));
-    command.args(arguments).stderr(Stdio::null());
-    served_by(command)
-}
-
-/// By a command that starts it in a way of its own.
 pub(crate) fn served_by(mut command: Command) -> (Served, String) {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
