@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use divan::{Bencher, black_box};
 use redrill::diagnostic::{Findings, Source};
-use redrill::diff::{Comparing, Observed, Review, Sense, Wanted, compare};
-use redrill::pipeline;
+use redrill::diff::{Comparing, Observed, Review, Sense, Wanted, compare, diff};
 use redrill::render::{Inputs, Known};
 use redrill::report::{DryRun, RequestFormat, dry_run_human, dry_run_json, requests};
+use redrill::session::{self, Loaded};
 use redrill::validate::Rules;
 
 /// The program's own, for both sides of a ratio.
@@ -56,17 +56,21 @@ fn parse(bencher: Bencher<'_, '_>) {
     bencher.bench(|| redrill::parse::document(black_box(&source), &mut Findings::default()));
 }
 
+fn loaded(source: &Arc<Source>, rules: &Arc<Rules>) -> Loaded {
+    let loaded = session::read(source, "main", &Inputs::default(), rules);
+    loaded.unwrap_or_else(|findings| unreachable!("the plan of the bench is one: {findings:?}"))
+}
+
 /// Everything that `validate` does.
 #[divan::bench(sample_count = 10)]
 fn validate(bencher: Bencher<'_, '_>) {
     let source = plan(RESTORES);
     let rules = Arc::new(Rules::embedded());
     bencher.bench(|| {
-        let front = pipeline::read(black_box(&source), "main", &Inputs::default(), &rules);
-        let mut findings = front.findings;
-        let plan = pipeline::requests(&front.planner?, &Known::default(), &mut findings);
-        assert!(findings.is_empty());
-        plan
+        let loaded = session::read(black_box(&source), "main", &Inputs::default(), &rules).ok()?;
+        let settled = loaded.draft(&Known::default());
+        assert!(settled.findings.is_empty());
+        settled.plan
     });
 }
 
@@ -76,10 +80,10 @@ fn plan_of_5000(bencher: Bencher<'_, '_>) {
     let source = plan(5_000);
     let rules = Arc::new(Rules::embedded());
     bencher.bench(|| {
-        let front = pipeline::read(black_box(&source), "main", &Inputs::default(), &rules);
-        let planner = front.planner?;
-        let plan = pipeline::requests(&planner, &Known::default(), &mut Findings::default())?;
-        let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+        let loaded = session::read(black_box(&source), "main", &Inputs::default(), &rules).ok()?;
+        let plan = loaded.draft(&Known::default()).plan?;
+        let planner = loaded.planner;
+        let diff = diff(&plan, &Observed::default(), &Wanted::default());
         let run = DryRun {
             file: "many.yaml",
             plan: &plan,
@@ -104,12 +108,12 @@ fn plan_of_5000(bencher: Bencher<'_, '_>) {
 fn tokens_and_text_of_5000(bencher: Bencher<'_, '_>) {
     let source = plan(5_000);
     let rules = Arc::new(Rules::embedded());
-    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
-    let planner = front.planner.expect("the plan of the bench is one");
-    let plan = pipeline::requests(&planner, &Known::default(), &mut Findings::default());
+    let loaded = loaded(&source, &rules);
+    let plan = loaded.draft(&Known::default()).plan;
     let plan = plan.expect("the plan of the bench is valid");
+    let planner = &loaded.planner;
     bencher.bench(|| {
-        let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+        let diff = diff(&plan, &Observed::default(), &Wanted::default());
         let text = dry_run_human(&DryRun {
             file: "many.yaml",
             plan: &plan,
@@ -145,19 +149,16 @@ fn parse_of_5000(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 20)]
 fn comparison_of_5000(bencher: Bencher<'_, '_>) {
     let rules = Arc::new(Rules::embedded());
-    let planner = |source: &Arc<Source>| {
-        let front = pipeline::read(source, "main", &Inputs::default(), &rules);
-        front.planner.expect("the plan of the bench is one")
-    };
     let source = plan(5_000);
     let before = Source::new("many.yaml", source.text.replace("alias/dr", "alias/old"));
-    let (before, planner) = (planner(&before), planner(&source));
-    let (entries, _) = pipeline::entries(&before, &Known::default(), &mut Findings::default());
-    let plan = pipeline::requests(&planner, &Known::default(), &mut Findings::default());
+    let (before, loaded) = (loaded(&before, &rules), loaded(&source, &rules));
+    let (known, mut findings) = (Known::default(), Findings::default());
+    let (entries, _) = session::entries(&before.planner, &known, &mut findings);
+    let plan = loaded.draft(&known).plan;
     let plan = plan.expect("the plan of the bench is valid");
-    let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+    let diff = diff(&plan, &Observed::default(), &Wanted::default());
     let review = Review::embedded(&rules);
-    let secrets = planner.secrets();
+    let secrets = loaded.planner.secrets();
     let comparing = Comparing {
         review: &review,
         sense: Sense::Bytes,
@@ -174,13 +175,13 @@ fn comparison_of_5000(bencher: Bencher<'_, '_>) {
 fn render_and_dry_run(bencher: Bencher<'_, '_>) {
     let source = plan(RESTORES);
     let rules = Arc::new(Rules::embedded());
-    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
-    let planner = front.planner.expect("the plan of the bench is one");
-    let plan = pipeline::requests(&planner, &Known::default(), &mut Findings::default());
+    let loaded = loaded(&source, &rules);
+    let plan = loaded.draft(&Known::default()).plan;
     let plan = plan.expect("the plan of the bench is valid");
+    let planner = &loaded.planner;
     bencher.bench(|| {
         let lines = requests(&plan, &[], RequestFormat::Lines, planner.secrets());
-        let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+        let diff = diff(&plan, &Observed::default(), &Wanted::default());
         let run = DryRun {
             file: "many.yaml",
             plan: &plan,
@@ -220,11 +221,9 @@ fn refuse_a_template(bencher: Bencher<'_, '_>, template: &str) {
     });
     let source = Source::new("plan.yaml", plan.to_string());
     let rules = Arc::new(Rules::embedded());
-    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
-    let planner = front.planner.expect("the plan of the bench is one");
+    let loaded = loaded(&source, &rules);
     bencher.bench(|| {
-        let mut findings = redrill::diagnostic::Findings::default();
-        let plan = pipeline::requests(&planner, &Known::default(), &mut findings);
-        assert!(plan.is_none() && !findings.is_empty());
+        let settled = loaded.draft(&Known::default());
+        assert!(settled.plan.is_none() && !settled.findings.is_empty());
     });
 }

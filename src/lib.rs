@@ -19,7 +19,7 @@
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
 //! (redrill-inventory) and the emulator (redrill-emulator).
 //!
-//! [`pipeline`] is the program on one page; [`cli`] is what was typed.
+//! [`session`] is the program on one page; [`cli`] is what was typed.
 
 pub mod author;
 pub mod cleanup;
@@ -40,4 +40,4 @@ pub mod process;
 pub mod terminal;
 
 pub mod cli;
-pub mod pipeline;
+pub mod session;

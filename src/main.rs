@@ -1,4 +1,4 @@
-//! Arguments to pipeline to exit code; nothing else.
+//! Arguments to exit code; nothing else.
 
 use std::process::ExitCode;
 

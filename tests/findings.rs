@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Position, Source, github, human, json, sarif};
-use redrill::pipeline;
 use redrill::render::{Inputs, Known};
+use redrill::session;
 use redrill::validate::Rules;
 use serde_json::Value;
 
@@ -22,12 +22,11 @@ fn as_sarif(findings: &[Finding], files: &[String]) -> serde_json::Result<String
 /// Everything that is said of a plan, in its order.
 pub(crate) fn check(name: &str, text: &str) -> Vec<Finding> {
     let source = Source::new(name, text);
-    let inputs = pipeline::for_checking(Inputs::default());
-    let front = pipeline::read(&source, "main", &inputs, &RULES);
-    let mut found = front.findings;
-    if let Some(planner) = &front.planner {
-        let _ = pipeline::requests(planner, &Known::default(), &mut found);
-    }
+    let inputs = Inputs::default().for_checking();
+    let found = match session::read(&source, "main", &inputs, &RULES) {
+        Ok(loaded) => loaded.draft(&Known::default()).findings,
+        Err(findings) => findings,
+    };
     found.into_sorted()
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-use redrill::diagnostic::{Finding, Findings, Severity, Source};
-use redrill::pipeline;
+use redrill::diagnostic::{Finding, Severity, Source};
 use redrill::plan::{Plan, Planner};
 use redrill::render::{Created, Inputs, Known};
+use redrill::session;
 use redrill::validate::Rules;
 
 static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
@@ -16,15 +16,14 @@ const HEAD: &str = "plan: many\ntarget: { region: us-west-2, account: \"12345678
 
 fn read(text: &str, known: &Known) -> (Option<Planner>, Option<Plan>, Vec<Finding>) {
     let source = Source::new("plan.yaml", format!("{HEAD}{text}"));
-    let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
-    let mut findings = front.findings;
-    let plan = front
-        .planner
-        .as_ref()
-        .and_then(|planner| pipeline::requests(planner, known, &mut findings));
-    let mut all = Findings::default();
-    all.extend(findings);
-    (front.planner, plan, all.into_sorted())
+    match session::read(&source, "main", &Inputs::default(), &RULES) {
+        Ok(loaded) => {
+            let settled = loaded.draft(known);
+            let findings = settled.findings.into_sorted();
+            (Some(loaded.planner), settled.plan, findings)
+        }
+        Err(findings) => (None, None, findings.into_sorted()),
+    }
 }
 
 fn plan(text: &str) -> Plan {
@@ -209,7 +208,7 @@ fn only_means_all_of_it_or_one() {
     let planner = planner.unwrap();
     let chosen = |only: &[&str]| {
         let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
-        pipeline::chosen(&planner, &only)
+        session::chosen(&planner, &only)
     };
     assert_eq!(chosen(&[]).unwrap(), Vec::<String>::new());
     assert_eq!(chosen(&["tables"]).unwrap(), ["tables[a]", "tables[b]"]);
@@ -369,10 +368,9 @@ fn a_list_without_a_value_is_tried_with_a_placeholder() {
         "{HEAD}vars: {{ tables: {{ description: names }} }}\nrestores:\n  t:\n    type: DynamoDB\n    for_each: \"{{{{ vars.tables }}}}\"\n    recovery_point: arn:aws:dynamodb:us-west-2:123456789012:table/{{{{ each.key }}}}/backup/1\n    metadata: {{ targetTableNam: \"{{{{ each.value.name }}}}\" }}\n  u:\n    type: DynamoDB\n    needs: [\"t[a]\"]\n    recovery_point: arn:aws:dynamodb:us-west-2:123456789012:table/t/backup/1\n    metadata: {{ targetTableName: \"{{{{ restores.t['a'].created.job_id }}}}\" }}\n"
     );
     let source = Source::new("plan.yaml", text);
-    let inputs = pipeline::for_checking(Inputs::default());
-    let front = pipeline::read(&source, "main", &inputs, &RULES);
-    let mut findings = front.findings;
-    let _ = pipeline::requests(&front.planner.unwrap(), &Known::default(), &mut findings);
+    let inputs = Inputs::default().for_checking();
+    let loaded = session::read(&source, "main", &inputs, &RULES).unwrap();
+    let findings = loaded.draft(&Known::default()).findings;
     let errors: Vec<&str> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)

@@ -6,15 +6,15 @@ use std::sync::{Arc, LazyLock};
 use jiff::SignedDuration;
 use redrill::aws::{Aws, Settings};
 use redrill::diagnostic::Source;
-use redrill::diff::{Action, Observed, Reader, Stage, Wanted};
+use redrill::diff::{Observed, Reader, Stage, Wanted};
 use redrill::execute::{
-    Control, Ended, Engine, Event, History, Journal as Append, JournalError, Observer, Policy,
-    Recorded, Stopped, Writer,
+    Control, Ended, Endpoint, History, Journal as Append, JournalError, Observer, Origin, Outline,
+    Policy, Recorded, Stopped, Writer,
 };
 use redrill::journal::{self, Journal, Owner};
-use redrill::pipeline;
 use redrill::process::Processes;
 use redrill::render::Inputs;
+use redrill::session::{self, Opening, Preview, Works};
 use redrill::validate::Rules;
 use redrill_emulator::{Emulator, Options, Speed, TokenSemantics};
 
@@ -212,8 +212,7 @@ pub(crate) async fn run_with<A: Reader + Writer + 'static>(
 ) -> Result<Ended, Stopped> {
     static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
     let source = Source::new("plan.yaml", text);
-    let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
-    let planner = front.planner.unwrap();
+    let loaded = session::read(&source, "main", &Inputs::default(), &RULES).unwrap();
     let directory = directory(state);
     let mut history = History::default();
     let journal = Journal::open(&directory, &owner(1), false, |recorded| {
@@ -221,60 +220,51 @@ pub(crate) async fn run_with<A: Reader + Writer + 'static>(
         Ok::<(), journal::Error>(())
     })
     .unwrap();
-    let observed = history.observed;
-    let known = pipeline::known(&observed);
-    let mut findings = front.findings;
-    let mut plan = pipeline::requests(&planner, &known, &mut findings).unwrap();
+    let known = session::known(&history.observed);
+    let plan = loaded.draft(&known).plan.unwrap();
+    let outline = Arc::new(Outline::of(&plan, Origin::default(), false, [].into_iter()));
     let wanted = Wanted {
         retry_failed: going.policy.retry_failed,
         ..Wanted::default()
     };
-    let diff = pipeline::changes(&plan, &observed, &wanted);
-    assert!(!diff.has_conflict(), "{diff:?}");
-    if diff.count(Action::Start) + diff.count(Action::Resume) == 0 {
+    let opening = Opening {
+        file: "plan.yaml".to_owned(),
+        endpoint: Endpoint::Other {
+            url: emulator.url(),
+        },
+        saved_plan: None,
+        outline,
+        start: emulator.clock().now(),
+    };
+    let mut preview = Preview::new(plan, history, known.clone(), wanted);
+    assert!(!preview.diff.has_conflict(), "{:?}", preview.diff);
+    if !preview.has_work() {
         return Ok(Ended::Finished);
     }
+    let history = std::mem::take(&mut preview.history);
+    let journal = Mortal {
+        journal,
+        written: 0,
+        death: going.death,
+    };
+    let opened = preview.open(journal, history, known, opening);
+    let Ok(opened) = opened else {
+        panic!("nobody else works on the run");
+    };
     let (sender, control) = tokio::sync::mpsc::unbounded_channel();
     if let Some(told) = going.told {
         sender.send(told).unwrap();
     }
-    let opening = Event::RunOpened {
-        plan: plan.name.clone(),
-        run: plan.run_id.clone(),
-        redrill: "test".to_owned(),
-        target: plan.targets[0].clone(),
-        others: Vec::new(),
-        file: "plan.yaml".to_owned(),
-        world: None,
-        saved_plan: None,
-    };
-    let opening = match history.opened.is_none() {
-        true => opening,
-        false => Event::RunResumed {
-            redrill: "test".to_owned(),
-            world: None,
-            saved_plan: None,
-        },
-    };
-    let clock = Virtual(emulator.clock(), going.ahead);
-    let drafts = plan.take_drafts();
-    let engine = Engine {
-        planner: &planner,
-        plan: &plan,
-        drafts,
+    let works = Works {
+        planner: &loaded.planner,
         api: vec![Arc::clone(aws)],
-        journal: Mortal {
-            journal,
-            written: 0,
-            death: going.death,
-        },
         commands: Arc::new(Processes::new(state, Vec::new())),
-        clock: &clock,
+        clock: &Virtual(emulator.clock(), going.ahead),
         observer: Onlooker(going.onlooker),
         control,
         policy: going.policy,
     };
-    engine.run(vec![opening], observed, known, &diff).await
+    opened.run(works).await.ended
 }
 
 /// Who works on a run.

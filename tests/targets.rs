@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use redrill::diagnostic::Source;
-use redrill::pipeline;
 use redrill::render::{Inputs, Known};
+use redrill::session;
 use redrill::validate::Rules;
 use redrill_emulator::Options;
 use snapbox::str;
@@ -110,19 +110,9 @@ async fn a_role_is_assumed_where_the_target_says_so() {
 
 fn tokens(plan: &str) -> BTreeMap<String, String> {
     let rules = std::sync::Arc::new(Rules::embedded());
-    let front = pipeline::read(
-        &Source::new("plan.yaml", plan),
-        "main",
-        &Inputs::default(),
-        &rules,
-    );
-    let planner = front.planner.unwrap();
-    let plan = pipeline::requests(
-        &planner,
-        &Known::default(),
-        &mut redrill::diagnostic::Findings::default(),
-    )
-    .unwrap();
+    let source = Source::new("plan.yaml", plan);
+    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let plan = loaded.draft(&Known::default()).plan.unwrap();
     let token = |(at, step): (usize, &redrill::plan::Step)| {
         (step.name.to_string(), plan.token(at, 1).unwrap_or_default())
     };

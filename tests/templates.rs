@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Source};
-use redrill::pipeline;
 use redrill::render::{Inputs, Known};
+use redrill::session::{self, Settled};
 use redrill::validate::Rules;
 
 use crate::support::repository_file;
@@ -38,9 +38,8 @@ fn requests(template: &str) -> Result<String, Vec<Finding>> {
     }
     // JSON is YAML.
     let source = Source::new("plan.yaml", plan.to_string());
-    let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
-    let mut findings = front.findings;
-    let plan = pipeline::requests(&front.planner.unwrap(), &Known::default(), &mut findings);
+    let loaded = session::read(&source, "main", &Inputs::default(), &RULES).unwrap();
+    let Settled { plan, mut findings } = loaded.draft(&Known::default());
     findings.retain(|finding| finding.rule.starts_with("template/"));
     match plan {
         Some(plan) => Ok(plan.steps[0].draft.request.metadata[&"value".to_owned()].clone()),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cleanup;
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Finding, Findings};
 use crate::diff::ApiError;
 use crate::execute::{JournalError, Stopped};
 use crate::journal;
@@ -81,6 +81,12 @@ impl Exit {
             .iter()
             .find(|(exit, _, _)| *exit == self)
             .map_or(1, |(_, code, _)| *code)
+    }
+}
+
+impl From<Findings> for Failure {
+    fn from(findings: Findings) -> Self {
+        Self::Findings(findings.into_sorted())
     }
 }
 

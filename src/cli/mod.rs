@@ -27,7 +27,7 @@ use arguments::Arguments;
 use environment::Environment;
 use output::Output;
 
-/// The whole program: arguments to pipeline to exit code.
+/// The whole program: arguments to exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let environment = Environment::read();

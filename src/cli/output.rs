@@ -12,6 +12,7 @@ use super::exit::Failure;
 use crate::diagnostic::{Finding, Safe, human, visible_lines};
 use crate::execute::{Clock as _, SystemClock};
 use crate::render::Secrets;
+use crate::session::Patience;
 
 /// After how long a command in which nothing happens says what it waits for.
 pub(super) const SAYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
@@ -185,4 +186,10 @@ fn is_hung_up(error: &std::io::Error) -> bool {
 #[cfg(not(unix))]
 fn is_hung_up(_: &std::io::Error) -> bool {
     false
+}
+
+impl Patience for Output {
+    fn wait<T>(&mut self, what: &str, answer: impl Future<Output = T>) -> impl Future<Output = T> {
+        self.patiently(what, answer)
+    }
 }

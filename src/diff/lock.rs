@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ApiError;
+use super::{ApiError, Sources};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::plan::Plan;
 use crate::render::{Known, Lock, Locked, RECOVERY_POINT, Resolved, Selector, written};
@@ -191,15 +191,13 @@ pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[String]) -> Vec<Entry<'
 }
 
 /// What is too old, as far as the lock file itself says.
-#[must_use]
-pub fn aged(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Findings {
+fn aged(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Findings {
     let aged = |entry| too_old(lock, entry, now);
     entries.iter().filter_map(aged).collect()
 }
 
 /// What expires soon, as far as the lock file itself says.
-#[must_use]
-pub fn expiring(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Findings {
+fn expiring(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Findings {
     entries
         .iter()
         .filter_map(|Entry { name, locked, .. }| {
@@ -280,6 +278,31 @@ pub fn unchecked(lock: &Lock, err: &ApiError) -> Finding {
         ),
         "give an inventory with --inventory, or use credentials that may describe recovery points",
     )
+}
+
+/// Whether what is locked is still there; where nobody answers, that is said.
+pub async fn check<R: Sources>(
+    lock: &Lock,
+    plan: &Plan,
+    taken: &[String],
+    readers: Option<&[R]>,
+    now: Timestamp,
+) -> Findings {
+    let entries = entries(lock, plan, taken);
+    let mut findings = aged(lock, &entries, now);
+    let offline = || expiring(lock, &entries, now);
+    let Some(readers) = readers.filter(|_| !entries.is_empty()) else {
+        findings.extend(offline());
+        return findings;
+    };
+    match look(readers, lock, &entries, now).await {
+        Ok(found) => findings.extend(found),
+        Err(err) => {
+            findings.extend(offline());
+            findings.push(unchecked(lock, &err));
+        }
+    }
+    findings
 }
 
 fn about(

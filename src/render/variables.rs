@@ -39,6 +39,15 @@ pub struct Inputs {
     pub missing: Missing,
 }
 
+impl Inputs {
+    /// The same for a command that only checks: a value that is missing is said to be.
+    #[must_use]
+    pub fn for_checking(mut self) -> Self {
+        self.missing = Missing::Pending;
+        self
+    }
+}
+
 /// The name of a variable as the environment spells it.
 #[must_use]
 pub fn variable_name(name: &str) -> String {

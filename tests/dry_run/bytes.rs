@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use redrill::diagnostic::Source;
-use redrill::diff::{Observed, Saved, SavedInputs, Wanted};
+use redrill::diagnostic::{Findings, Source};
+use redrill::diff::{Observed, Saved, SavedInputs, Wanted, diff};
 use redrill::execute::Counter;
-use redrill::pipeline;
 use redrill::render::{Inputs, Known};
 use redrill::report::{RequestFormat, requests};
+use redrill::session;
 use redrill::validate::Rules;
 use redrill_emulator::JobSnapshot;
 use serde_json::Value;
@@ -190,26 +190,23 @@ fn plan(restores: &[Generated], salt: u64) -> String {
 
 /// What `render` prints and `plan -o` keeps of a plan.
 fn shown(text: &str, rules: &Arc<Rules>) -> Result<(Vec<Value>, Value), String> {
-    let front = pipeline::read(
-        &Source::new("plan.yaml", text),
-        "main",
-        &Inputs::default(),
-        rules,
-    );
-    let mut findings = front.findings;
-    let planner = front.planner.ok_or("no plan")?;
-    let plan = pipeline::requests(&planner, &Known::default(), &mut findings).ok_or_else(|| {
-        format!(
-            "{:?}\n{text}",
-            findings.iter().map(|f| &f.message).collect::<Vec<_>>()
-        )
-    })?;
+    let refused = |findings: Findings| {
+        let messages: Vec<&String> = findings.iter().map(|f| &f.message).collect();
+        format!("{messages:?}\n{text}")
+    };
+    let source = Source::new("plan.yaml", text);
+    let loaded = session::read(&source, "main", &Inputs::default(), rules).map_err(refused)?;
+    let (plan, _) = loaded
+        .draft(&Known::default())
+        .into_plan()
+        .map_err(refused)?;
+    let planner = loaded.planner;
     let lines = requests(&plan, &[], RequestFormat::Lines, planner.secrets());
     let lines = lines
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+    let diff = diff(&plan, &Observed::default(), &Wanted::default());
     let saved = Saved::new(
         &plan,
         &diff,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use redrill::diagnostic::Source;
 use redrill::diff::{Comparing, Observed, Review, Sense, Wanted, compare_sources};
-use redrill::pipeline;
 use redrill::plan::{Plan, Step};
 use redrill::render::{Inputs, Known, Secrets, SourceFacts};
 use redrill::report::{DryRun, dry_run_json};
+use redrill::session;
 use redrill::validate::Rules;
 use serde_json::Value;
 
@@ -27,15 +27,10 @@ fn plans(rules: &Arc<Rules>) -> Vec<Plan> {
         .map(|path| {
             let (name, text) = crate::rules::files::fixture(path);
             let source = Source::new(name.as_str(), text);
-            let inputs = pipeline::for_checking(Inputs::default());
-            let front = pipeline::read(&source, "main", &inputs, rules);
-            let planner = front.planner.unwrap();
-            pipeline::requests(
-                &planner,
-                &Known::default(),
-                &mut redrill::diagnostic::Findings::default(),
-            )
-            .unwrap_or_else(|| panic!("{name}"))
+            let inputs = Inputs::default().for_checking();
+            let loaded = session::read(&source, "main", &inputs, rules).unwrap();
+            let plan = loaded.draft(&Known::default()).plan;
+            plan.unwrap_or_else(|| panic!("{name}"))
         })
         .collect()
 }
@@ -55,7 +50,7 @@ fn source(step: &Step) -> SourceFacts {
 /// What `plan --against source --format json` says of it.
 fn compared(plan: &Plan, step: &Step, facts: SourceFacts, review: &Review) -> Value {
     let sources = BTreeMap::from([(step.draft.request.recovery_point_arn.clone(), facts)]);
-    let diff = pipeline::changes(plan, &Observed::default(), &Wanted::default());
+    let diff = redrill::diff::diff(plan, &Observed::default(), &Wanted::default());
     let secrets = Secrets::default();
     let comparing = Comparing {
         review,

@@ -6,9 +6,9 @@ use jiff::SignedDuration;
 use redrill::diagnostic::Source;
 use redrill::diff::Stage;
 use redrill::execute::{Ended, Event, Policy, Recorded, Twins, Writer as _};
-use redrill::pipeline;
 use redrill::plan::Request;
 use redrill::render::{Inputs, Known};
+use redrill::session;
 use redrill::validate::Rules;
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
@@ -25,14 +25,8 @@ use crate::support::{at_once, emulator, folder, many, point, ran, write};
 pub(crate) fn request_of(text: &str, step: usize) -> Request {
     let rules = Arc::new(Rules::embedded());
     let source = Source::new("plan.yaml", text);
-    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
-    let planner = front.planner.unwrap();
-    let plan = pipeline::requests(
-        &planner,
-        &Known::default(),
-        &mut redrill::diagnostic::Findings::default(),
-    )
-    .unwrap();
+    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let plan = loaded.draft(&Known::default()).plan.unwrap();
     let token = plan.token(step, 1).unwrap();
     plan.steps[step].draft.sent_with(&token)
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use redrill::diff::{Observed, Wanted};
 use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
-use redrill::pipeline;
 use redrill::render::{Inputs, Known};
+use redrill::session;
 use redrill_emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
 
 use super::{SAME, stranger};
@@ -205,14 +205,8 @@ async fn a_timeout_ends_following_and_nothing_else() {
 fn an_earlier_run_is_learned_from() {
     let source = redrill::diagnostic::Source::new("plan.yaml", many(2, 0));
     let rules = std::sync::Arc::new(redrill::validate::Rules::embedded());
-    let front = pipeline::read(&source, "main", &Inputs::default(), &rules);
-    let planner = front.planner.unwrap();
-    let mut plan = pipeline::requests(
-        &planner,
-        &Known::default(),
-        &mut redrill::diagnostic::Findings::default(),
-    )
-    .unwrap();
+    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let mut plan = loaded.draft(&Known::default()).plan.unwrap();
     let by_type = plan.steps[0].draft.expected;
     let start: jiff::Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
     let took = SignedDuration::from_hours(3);
@@ -229,9 +223,9 @@ fn an_earlier_run_is_learned_from() {
             mismatch: None,
         },
     };
-    pipeline::learn(&mut plan, &pipeline::took(&earlier).into_iter().collect());
+    session::learn(&mut plan, &session::took(&earlier).into_iter().collect());
     let expected: Vec<SignedDuration> = plan.steps.iter().map(|s| s.draft.expected).collect();
     assert_eq!(expected, [by_type, took]);
-    let diff = pipeline::changes(&plan, &Observed::default(), &Wanted::default());
+    let diff = redrill::diff::diff(&plan, &Observed::default(), &Wanted::default());
     assert_eq!(redrill::execute::forecast(&plan, &diff), took);
 }

@@ -19,8 +19,8 @@ use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Severity, Source};
 use redrill::inventory::Recorded;
-use redrill::pipeline;
 use redrill::render::{Inputs, Known};
+use redrill::session;
 use redrill::validate::Rules;
 use serde_json::Value;
 
@@ -63,15 +63,14 @@ fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
 /// Everything that is said of a plan, in its order.
 fn check(name: &str, text: &str) -> Vec<Finding> {
     let source = Source::new(name, text);
-    let front = pipeline::read(&source, "main", &Inputs::default(), &RULES);
-    let mut findings = front.findings;
-    if let Some(planner) = &front.planner {
-        let known = Known {
-            sources: INVENTORY.all(),
-            ..Known::default()
-        };
-        let _ = pipeline::requests(planner, &known, &mut findings);
-    }
+    let known = Known {
+        sources: INVENTORY.all(),
+        ..Known::default()
+    };
+    let findings = match session::read(&source, "main", &Inputs::default(), &RULES) {
+        Ok(loaded) => loaded.draft(&known).findings,
+        Err(findings) => findings,
+    };
     findings.into_sorted()
 }
 

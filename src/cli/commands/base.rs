@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::world::World;
-use super::{Context, Loaded, lock, redact};
+use super::{Context, lock, redact};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, InputOptions};
 use crate::cli::exit::Failure;
@@ -16,9 +16,9 @@ use crate::diff::{Entry, Sources, Subject};
 use crate::execute::{Clock, Event, Recorded, SystemClock};
 use crate::inventory;
 use crate::journal;
-use crate::pipeline;
-use crate::plan::{Identity, MARK, Planner, mark, token};
+use crate::plan::{Identity, MARK, mark, token};
 use crate::render::{Known, Lock, Resolved, Secrets, Target};
+use crate::session::{self, Loaded};
 
 /// What this side was made with.
 pub(super) struct Present<'a> {
@@ -130,21 +130,17 @@ impl Context<'_> {
             Err(failure) => return Err(failure),
         };
         let inputs = match self.inputs(tree, options) {
-            Ok(inputs) => pipeline::for_checking(inputs),
+            Ok(inputs) => inputs.for_checking(),
             Err(Failure::Findings(findings)) => return Ok(Base::empty(invalid(&findings))),
             Err(failure) => return Err(failure),
         };
-        let front = pipeline::read(&source, &options.run_id, &inputs, &self.rules);
+        let mut loaded = match session::read(&source, &options.run_id, &inputs, &self.rules) {
+            Ok(loaded) => loaded,
+            Err(findings) => return Ok(Base::empty(invalid(&findings))),
+        };
+        let mut findings = std::mem::take(&mut loaded.findings);
         // A variable that is new is given, and was not declared then.
-        let mut findings = front.findings;
         findings.retain(|finding| !finding.is(rule::VARS_UNDECLARED));
-        let Some(planner) = front.planner else {
-            return Ok(Base::empty(invalid(&findings)));
-        };
-        let loaded = Loaded {
-            planner,
-            findings: Findings::default(),
-        };
         let mut of_lock = Findings::default();
         let lock = match lock::beside_in(tree, path, options, &loaded, &mut of_lock) {
             Err(Failure::Findings(findings)) => return Ok(Base::empty(invalid(&findings))),
@@ -171,7 +167,7 @@ impl Context<'_> {
             known.resolved.clone_from(present.settled);
         }
         if let Some(lock) = &lock {
-            take(lock, planner, &mut known, &mut of_lock);
+            take(lock, &loaded, &mut known, &mut of_lock);
         }
         let refused = match refused(&of_lock) {
             Some(refused) => refused,
@@ -180,11 +176,11 @@ impl Context<'_> {
         match &then {
             Some(then) => {
                 known.sources.clear();
-                look_up(then, planner, &mut known).await?;
+                look_up(then, &loaded, &mut known).await?;
             }
-            None => look_up(&present.world.readers(), planner, &mut known).await?,
+            None => look_up(&present.world.readers(), &loaded, &mut known).await?,
         }
-        let (mut entries, _) = pipeline::entries(planner, &known, &mut findings);
+        let (mut entries, _) = session::entries(planner, &known, &mut findings);
         for entry in &mut entries {
             if refused.contains(entry.name.as_str()) {
                 entry.subject = None;
@@ -205,8 +201,8 @@ impl Context<'_> {
 }
 
 /// Takes what the other side's lock says of its selectors.
-fn take(lock: &Lock, planner: &Planner, known: &mut Known, findings: &mut Findings) {
-    if let Some(plan) = pipeline::requests(planner, known, &mut Findings::default()) {
+fn take(lock: &Lock, loaded: &Loaded, known: &mut Known, findings: &mut Findings) {
+    if let Some(plan) = loaded.draft(known).plan {
         crate::diff::lock::take(lock, &plan, &[], known, findings);
     }
 }
@@ -223,29 +219,20 @@ fn refused(findings: &Findings) -> Option<BTreeSet<String>> {
 /// What selectors and templates of the other side ask about and is not known yet.
 async fn look_up<R: Sources>(
     readers: &[R],
-    planner: &Planner,
+    loaded: &Loaded,
     known: &mut Known,
 ) -> Result<(), Failure> {
-    if let Some(plan) = pipeline::requests(planner, known, &mut Findings::default())
-        && !pipeline::unresolved(&plan, &[]).is_empty()
-    {
+    let planner = &loaded.planner;
+    if let Some(plan) = loaded.draft(known).plan {
         let start = SystemClock.now();
-        pipeline::resolve(
-            readers,
-            planner,
-            &plan,
-            &[],
-            start,
-            known,
-            &mut Findings::default(),
-        )
-        .await
-        .map_err(Failure::Aws)?;
+        session::resolve(readers, planner, &plan, &[], start, known)
+            .await
+            .map_err(Failure::Aws)?;
     }
-    let (_, mut asked) = pipeline::entries(planner, known, &mut Findings::default());
+    let (_, mut asked) = session::entries(planner, known, &mut Findings::default());
     // A plan that had other targets then is looked up in those that it has now.
     asked.retain(|(target, arn, _)| *target < readers.len() && !known.sources.contains_key(arn));
-    pipeline::sources(readers, &asked, known)
+    session::look_up(readers, &asked, known)
         .await
         .map_err(Failure::Aws)
 }

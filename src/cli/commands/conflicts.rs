@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Context;
 use super::run::Execution;
-use super::{Context, Loaded};
 use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff, Review, Stage};
@@ -12,6 +12,7 @@ use crate::execute::{Clock, History, Policy, SystemClock};
 use crate::plan::Plan;
 use crate::render::{Resolved, Secrets};
 use crate::report::{self, dry_run_human, minute};
+use crate::session::{Loaded, Preview};
 use crate::validate::Rules;
 
 pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(), Failure> {
@@ -28,15 +29,14 @@ pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(
 /// What would happen, without what differs from anything.
 pub(super) fn brief(
     loaded: &Loaded,
-    plan: &Plan,
-    diff: &Diff,
+    preview: &Preview,
     execution: &Execution<'_>,
     resolved: &BTreeMap<String, Arc<Resolved>>,
 ) -> String {
     dry_run_human(&report::DryRun {
         file: &execution.file.to_string_lossy(),
-        plan,
-        diff,
+        plan: &preview.plan,
+        diff: &preview.diff,
         compared: None,
         sources: &BTreeMap::new(),
         resolved,
@@ -50,31 +50,44 @@ pub(super) fn brief(
 
 pub(super) fn refuse_conflicts(
     loaded: &Loaded,
-    plan: &Plan,
-    diff: &Diff,
+    preview: &Preview,
     execution: &Execution<'_>,
     found: &[String],
 ) -> Result<(), Failure> {
-    if !diff.has_conflict() {
-        return Ok(());
+    if preview.diff.has_conflict() {
+        return Err(conflict(loaded, preview, execution, found));
     }
-    Err(Failure::Conflict(format!(
+    Ok(())
+}
+
+/// `found` is what the jobs of the requests were found to be.
+pub(super) fn conflict(
+    loaded: &Loaded,
+    preview: &Preview,
+    execution: &Execution<'_>,
+    found: &[String],
+) -> Failure {
+    Failure::Conflict(format!(
         "the plan asks for something else than what this run has started; nothing was sent\n\n{}{}",
-        brief(loaded, plan, diff, execution, &BTreeMap::new()),
+        brief(loaded, preview, execution, &BTreeMap::new()),
         found
             .iter()
             .map(|line| format!("\n{line}"))
             .collect::<String>()
-    )))
+    ))
 }
 
 /// What was made is gone: nothing more can be built on it, and nothing of it is reported as if it were there. A job that still
 /// runs is followed, so that what it makes can be deleted as well.
 pub(super) fn refuse_cleaned_up(
-    before: &History,
-    diff: &Diff,
+    preview: &Preview,
     execution: &Execution<'_>,
 ) -> Result<(), Failure> {
+    let Preview {
+        history: before,
+        diff,
+        ..
+    } = preview;
     let starts = diff.count(Action::Start) > 0;
     let follows = diff.count(Action::Resume) > 0;
     let mut pasts = before.observed.restores.values();

@@ -11,10 +11,10 @@ use crate::cli::writing::{Kind, Output, write_tree};
 use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};
 use crate::execute::{Endpoint, Recorded, Stopped, replay};
 use crate::journal;
-use crate::pipeline;
 use crate::plan::sha256;
 use crate::render::Secrets;
 use crate::report::run_report;
+use crate::session;
 
 pub(super) fn evidence(arguments: &Evidence, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match (&arguments.command, &arguments.plan, &arguments.output) {
@@ -51,11 +51,8 @@ fn make(
     let source = files::plan(plan)?;
     let run_id = arguments.inputs.run_id.as_str();
     // Secrets that are given here are looked for; none has to be.
-    let inputs = pipeline::for_checking(context.inputs(Tree::Working, &arguments.inputs)?);
-    let front = pipeline::read(&source, run_id, &inputs, &context.rules);
-    let Some(planner) = front.planner else {
-        return Err(Failure::Findings(front.findings.into_sorted()));
-    };
+    let inputs = context.inputs(Tree::Working, &arguments.inputs)?;
+    let planner = session::read(&source, run_id, &inputs.for_checking(), &context.rules)?.planner;
     context.output.hide(planner.secrets());
     let name = planner.document().plan.value.clone();
     let directory = journal::directory(&arguments.state.state, &name, run_id);

@@ -6,19 +6,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::world::World;
-use super::{Context, Loaded, unknown};
+use super::{Context, unknown};
 use crate::cli::arguments::{InputOptions, Lock as Arguments};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::tree::Tree;
 use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::{Finding, Findings, rule};
-use crate::diff::{Sources, lock};
+use crate::diff::lock;
 use crate::execute::{Clock, SystemClock};
 use crate::parse::lock_file;
-use crate::pipeline;
-use crate::plan::Plan;
 use crate::render::{Known, Lock, Resolved, locked};
 use crate::report::{lock_human, lock_text};
+use crate::session::{self, Loaded};
 
 pub(super) async fn lock(
     arguments: &Arguments,
@@ -40,7 +39,7 @@ pub(super) async fn lock(
         None => Anew::New,
         Some([]) => Anew::All,
         Some(names) => Anew::These(
-            pipeline::chosen(planner, names)
+            session::chosen(planner, names)
                 .map_err(|(name, known)| unknown("--update", &name, &known))?,
         ),
     };
@@ -54,10 +53,12 @@ pub(super) async fn lock(
     }
     findings.extend(of_file);
     let mut known = Known::default();
-    let plan = context.drafted(&loaded, &known, &findings)?.0;
+    let plan = context
+        .drafted(loaded.draft_after(&known, &findings), &loaded)?
+        .0;
     let mut kept = 0;
     if let Some(old) = &old {
-        for (step, selector) in pipeline::unresolved(&plan, &[]) {
+        for (step, selector) in session::unresolved(&plan, &[]) {
             let fits = old
                 .restores
                 .get(&*step.name)
@@ -73,21 +74,15 @@ pub(super) async fn lock(
         let looked = lock::look(&readers, old, &entries, SystemClock.now()).await;
         findings.extend(looked.map_err(Failure::Aws)?);
     }
-    let plan = context.drafted(&loaded, &known, &findings)?.0;
+    let plan = context
+        .drafted(loaded.draft_after(&known, &findings), &loaded)?
+        .0;
     let start = SystemClock.now();
-    let resolve = pipeline::resolve(
-        &readers,
-        planner,
-        &plan,
-        &[],
-        start,
-        &mut known,
-        &mut findings,
-    );
+    let resolve = session::resolve(&readers, planner, &plan, &[], start, &mut known);
     let what = "AWS to list the recovery points that selectors choose from";
     let resolved = context.output.patiently(what, resolve).await;
-    resolved.map_err(Failure::Aws)?;
-    let (_, findings) = context.drafted(&loaded, &known, &findings)?;
+    findings.extend(resolved.map_err(Failure::Aws)?);
+    let (_, findings) = context.drafted(loaded.draft_after(&known, &findings), &loaded)?;
     context.show(&loaded, findings);
     // Seconds are enough for people, and fewer digits change in a file that is committed.
     let locked_at = Timestamp::from_second(start.as_second()).ok();
@@ -199,29 +194,4 @@ pub(super) fn beside_in(
 /// The lock file that a plan is read with, where there is one.
 pub(super) fn used(plan: &Path, inputs: &InputOptions) -> Option<PathBuf> {
     path(plan).filter(|path| !inputs.no_lock && path.exists())
-}
-
-/// Whether what is locked is still there; where nobody answers, that is said.
-pub(super) async fn check<R: Sources>(
-    lock: &Lock,
-    plan: &Plan,
-    taken: &[String],
-    readers: Option<&[R]>,
-    now: Timestamp,
-) -> Findings {
-    let entries = lock::entries(lock, plan, taken);
-    let mut findings = lock::aged(lock, &entries, now);
-    let offline = || lock::expiring(lock, &entries, now);
-    let Some(readers) = readers.filter(|_| !entries.is_empty()) else {
-        findings.extend(offline());
-        return findings;
-    };
-    match lock::look(readers, lock, &entries, now).await {
-        Ok(found) => findings.extend(found),
-        Err(err) => {
-            findings.extend(offline());
-            findings.push(lock::unchecked(lock, &err));
-        }
-    }
-    findings
 }

@@ -6,6 +6,7 @@ mod before;
 mod cleanup;
 mod conclude;
 mod conflicts;
+mod consent;
 mod deletions;
 mod emulator;
 mod endpoint;
@@ -49,13 +50,12 @@ use crate::diagnostic::{Finding, Findings};
 use crate::diff::Reader;
 use crate::inventory::Recorded;
 use crate::parse::given;
-use crate::pipeline;
 use crate::plan::{Plan, Planner};
-use crate::render::{Inputs, Known, Lock, Missing, Target};
+use crate::render::{Inputs, Known, Missing, Target};
+use crate::session::{self, Loaded, Lookups, Settled};
 use crate::terminal::{Counter, Style};
 use crate::validate::Rules;
-use jiff::Timestamp;
-use world::World;
+use world::View;
 
 /// The texts of the licences of what is linked in; a test makes them.
 const LICENCES: &str = include_str!("../../../THIRD-PARTY-LICENSES.txt");
@@ -144,12 +144,6 @@ fn built(builder: &mut Builder) -> Result<Runtime, Failure> {
     runtime.map_err(|err| Failure::System(format!("no runtime: {err}")))
 }
 
-/// A plan that was read, with its inputs.
-struct Loaded {
-    planner: Planner,
-    findings: Findings,
-}
-
 impl Context<'_> {
     /// How progress is shown.
     fn style(&self) -> Style {
@@ -193,93 +187,29 @@ impl Context<'_> {
         let source = files::plan(path)?;
         let mut inputs = self.inputs(Tree::Working, options)?;
         inputs.missing = Missing::Refused;
-        let front = pipeline::read(&source, &options.run_id, &inputs, &self.rules);
-        match front.planner {
-            Some(planner) => {
-                self.output.hide(planner.secrets());
-                Ok(Loaded {
-                    planner,
-                    findings: front.findings,
-                })
-            }
-            None => Err(Failure::Findings(front.findings.into_sorted())),
-        }
+        let loaded = session::read(&source, &options.run_id, &inputs, &self.rules)?;
+        self.output.hide(loaded.planner.secrets());
+        Ok(loaded)
     }
 
-    /// Renders and validates, looking recovery points up where selectors and templates ask; warnings are shown, errors
-    /// end it.
-    async fn requests(
+    /// Settles a plan by what is at hand; warnings are shown, errors end the command.
+    async fn settled(
         &mut self,
         loaded: &Loaded,
         known: &mut Known,
-        world: &World,
-        asked: &Asked<'_>,
+        lookups: &Lookups<'_, View<'_>>,
     ) -> Result<Plan, Failure> {
-        let planner = &loaded.planner;
-        let only = chosen(planner, asked.only)?;
-        let readers = world.readers();
-        let mut base = loaded.findings.clone();
-        let (mut plan, mut findings) = self.drafted(loaded, known, &base)?;
-        if let Some(lock) = asked.lock {
-            let taken = crate::diff::lock::take(lock, &plan, &only, known, &mut base);
-            let is_at_hand = asked.checks_lock || matches!(world, World::Inventory(_));
-            let at = is_at_hand.then_some(readers.as_slice());
-            base.extend(lock::check(lock, &plan, &taken, at, asked.start).await);
-            (plan, findings) = self.drafted(loaded, known, &base)?;
-        }
-        if !pipeline::unresolved(&plan, &only).is_empty() {
-            let resolve = pipeline::resolve(
-                &readers,
-                planner,
-                &plan,
-                &only,
-                asked.start,
-                known,
-                &mut base,
-            );
-            let what = "AWS to list the recovery points that selectors choose from";
-            let resolved = self.output.patiently(what, resolve).await;
-            resolved.map_err(Failure::Aws)?;
-            (plan, findings) = self.drafted(loaded, known, &base)?;
-        }
-        // A file is asked about everything; AWS, two calls a point, about more than templates need where it is few.
-        let useful = pipeline::sources_useful(&plan);
-        let wanted = match world {
-            World::Inventory(_) => useful,
-            _ if useful.len() <= POINTS_FOR_RULES => useful,
-            _ => pipeline::sources_wanted(&plan),
-        };
-        let needed = !pipeline::sources_wanted(&plan).is_empty();
-        // `render` and `plan` connect to AWS where a template needs it, not for rules alone.
-        let is_at_hand = needed || !matches!(world, World::Elsewhere(_));
-        if !wanted.is_empty() && is_at_hand {
-            let sources = pipeline::sources(&readers, &wanted, known);
-            let what = "AWS to describe the recovery points of the plan";
-            match self.output.patiently(what, sources).await {
-                // For the rules alone nothing is held up: they stay unchecked, and are said to be.
-                Err(_) if !needed => {}
-                asked => asked.map_err(Failure::Aws)?,
-            }
-            base.extend(pipeline::not_found(planner, &plan, &wanted, known));
-            (plan, findings) = self.drafted(loaded, known, &base)?;
-        }
-        findings.extend(pipeline::unchecked(planner, &plan));
+        let settled = loaded.settle(known, lookups, self.output).await;
+        let (plan, findings) = self.drafted(settled.map_err(Failure::Aws)?, loaded)?;
         self.show(loaded, findings);
         Ok(plan)
     }
 
-    /// The plan with what is known, and everything found; errors end the command.
-    fn drafted(
-        &self,
-        loaded: &Loaded,
-        known: &Known,
-        before: &Findings,
-    ) -> Result<(Plan, Findings), Failure> {
-        let mut findings = before.clone();
-        match pipeline::requests(&loaded.planner, known, &mut findings) {
-            Some(plan) => Ok((plan, findings)),
-            None => Err(Failure::Findings(self.shown(loaded, findings))),
-        }
+    /// The plan, and what was found on the way; errors end the command.
+    fn drafted(&self, settled: Settled, loaded: &Loaded) -> Result<(Plan, Findings), Failure> {
+        settled
+            .into_plan()
+            .map_err(|findings| Failure::Findings(self.shown(loaded, findings)))
     }
 
     /// What is no error, beside the result.
@@ -353,21 +283,6 @@ impl Context<'_> {
     }
 }
 
-/// Which restores are meant, and by what time their recovery points are judged.
-struct Asked<'a> {
-    /// As it was typed; all where it is empty.
-    only: &'a [String],
-    /// When the run started, or would.
-    start: Timestamp,
-    /// What the selectors were locked to.
-    lock: Option<&'a Lock>,
-    /// Whether AWS is asked if what is locked is still there.
-    checks_lock: bool,
-}
-
-/// Recovery points that AWS is asked about for the rules' sake: more would hold a run up.
-const POINTS_FOR_RULES: usize = 50;
-
 fn is_loopback(url: &str) -> bool {
     let host = url
         .split_once("://")
@@ -434,7 +349,7 @@ fn no_such_run(state: &Path, plan: &str, run_id: &str) -> Failure {
 
 /// The names that `--only` means.
 fn chosen(planner: &Planner, only: &[String]) -> Result<Vec<String>, Failure> {
-    pipeline::chosen(planner, only).map_err(|(name, known)| unknown("--only", &name, &known))
+    session::chosen(planner, only).map_err(|(name, known)| unknown("--only", &name, &known))
 }
 
 /// A name that an option gives and the plan does not have.

@@ -1,26 +1,19 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use super::base::{Base, Present, resources};
 use super::programs::Programs;
 use super::world::World;
-use super::{Asked, Context, Loaded, POINTS_FOR_RULES, chosen, endpoint, lock};
+use super::{Context, chosen, endpoint, lock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::Severity;
-use crate::diff::{
-    Action, Compared, Comparing, Diff, Review, Sense, Wanted, compare, compare_sources,
-};
+use crate::diff::{Action, Compared, Comparing, Review, Sense, Wanted, compare, compare_sources};
 use crate::execute::{Clock, Counter, Endpoint, History, Stopped, SystemClock};
 use crate::journal;
-use crate::pipeline;
-use crate::plan::Plan;
-use crate::render::{Known, Resolved};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
+use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoints};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.out {
@@ -50,28 +43,27 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     };
     let is_elsewhere =
         (history.world().zip(here.as_ref())).is_some_and(|(there, here)| there.differs_from(here));
-    let observed = std::mem::take(&mut history.observed);
-    let mut known = pipeline::known(&observed);
+    let mut known = session::known(&history.observed);
     world.reveal(&mut known).await;
-    let asked = Asked {
-        only: &arguments.only.only,
-        start,
-        lock: lock.as_ref(),
-        checks_lock: true,
-    };
-    let plan = context
-        .requests(&loaded, &mut known, &world, &asked)
-        .await?;
-    let found = Programs::beside(&arguments.plan, context.environment.path.as_deref())
-        .of_plan(&loaded.planner, &known);
-    // It would be refused by `run`, here or elsewhere; a preview is not held up.
-    context.show(&loaded, found.weighing(Severity::Warning));
     let wanted = Wanted {
         only: chosen(&loaded.planner, &arguments.only.only)?,
         retry_failed: arguments.retry_failed,
         up_to: None,
     };
-    let diff = pipeline::changes(&plan, &observed, &wanted);
+    let readers = world.readers();
+    let lookups = Lookups {
+        points: world.points(&readers),
+        lock: lock.as_ref(),
+        checks_lock: true,
+        only: &wanted.only,
+        start,
+    };
+    let plan = context.settled(&loaded, &mut known, &lookups).await?;
+    let found = Programs::beside(&arguments.plan, context.environment.path.as_deref())
+        .of_plan(&loaded.planner, &known);
+    // It would be refused by `run`, here or elsewhere; a preview is not held up.
+    context.show(&loaded, found.weighing(Severity::Warning));
+    let mut preview = Preview::new(plan, history, known, wanted);
     let against = arguments.against.clone().unwrap_or(Against::Source);
     let label = against.to_string();
     let compared = context
@@ -79,18 +71,19 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
             &against,
             arguments,
             &loaded,
-            &plan,
-            &diff,
-            &wanted.only,
-            &mut known,
-            &observed.resolved,
+            &mut preview,
             lock.is_some(),
             &world,
         )
         .await?;
-    history.observed = observed;
-    let goes_on = diff.count(Action::Start) + diff.count(Action::Resume) > 0;
-    let notice = notice(&history, here.as_ref().filter(|_| is_elsewhere), goes_on);
+    let notice = notice(&preview, here.as_ref().filter(|_| is_elsewhere));
+    let Preview {
+        plan,
+        history,
+        known,
+        diff,
+        ..
+    } = &preview;
     let file = arguments.plan.to_string_lossy();
     let asked = match here {
         Some(here) => Some(here),
@@ -98,8 +91,8 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     };
     let run = report::DryRun {
         file: &file,
-        plan: &plan,
-        diff: &diff,
+        plan,
+        diff,
         compared: compared.as_ref().map(|compared| (label.as_str(), compared)),
         sources: &known.sources,
         resolved: &known.resolved,
@@ -117,7 +110,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     }?;
     if let Some(path) = arguments.out.as_ref().filter(|_| !is_elsewhere) {
         let starts = diff.count(Action::Start) > 0;
-        super::saved::refuse_cleaned_up(&history, &plan.run_id, starts)?;
+        super::saved::refuse_cleaned_up(history, &plan.run_id, starts)?;
         let position = counter.position();
         // What was looked at beside an emulator is not carried out at AWS by a slip. The other way round it is a rehearsal, and says so.
         let meant = match asked {
@@ -129,8 +122,8 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
             path,
             arguments,
             &loaded,
-            &plan,
-            &diff,
+            plan,
+            diff,
             position,
             meant.as_ref(),
         )?;
@@ -148,7 +141,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     }
     let changes = match &compared {
         Some(compared) => compared.has_changes(),
-        None => diff.count(Action::Start) + diff.count(Action::Resume) > 0,
+        None => preview.has_work(),
     };
     Ok(if diff.has_conflict() || is_elsewhere {
         Exit::Invalid
@@ -160,7 +153,8 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
 }
 
 /// What has become of the run so far, where a run of it would do nothing or be refused.
-fn notice(history: &History, elsewhere: Option<&Endpoint>, goes_on: bool) -> Option<String> {
+fn notice(preview: &Preview, elsewhere: Option<&Endpoint>) -> Option<String> {
+    let history = &preview.history;
     let opened = history.opened.as_ref()?;
     let run = &opened.run;
     if let (Some(there), Some(here)) = (&opened.world, elsewhere) {
@@ -179,7 +173,7 @@ fn notice(history: &History, elsewhere: Option<&Endpoint>, goes_on: bool) -> Opt
             ended.map_or_else(|| " ".to_owned(), |ended| format!("{ended} and ")),
             minute(cleaned)
         )),
-        (None, Some(ended)) if !goes_on => Some(format!(
+        (None, Some(ended)) if !preview.has_work() => Some(format!(
             "Run {run}{ended}. A new restore needs another --run-id."
         )),
         (None, _) => None,
@@ -188,34 +182,26 @@ fn notice(history: &History, elsewhere: Option<&Endpoint>, goes_on: bool) -> Opt
 
 impl Context<'_> {
     /// The plan held against its base; nothing where the base was not asked for and is not at hand.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "everything that a dry run has come to"
-    )]
     async fn compared(
         &mut self,
         against: &Against,
         arguments: &DryRun,
         loaded: &Loaded,
-        plan: &Plan,
-        diff: &Diff,
-        only: &[String],
-        known: &mut Known,
-        settled: &BTreeMap<String, Arc<Resolved>>,
+        preview: &mut Preview,
         is_locked: bool,
         world: &World,
     ) -> Result<Option<Compared>, Failure> {
         let present = Present {
             loaded,
-            known,
-            settled,
+            known: &preview.known,
+            settled: &preview.history.observed.resolved,
             is_locked,
             world,
         };
         let base = self.base(against, arguments, &present).await?;
         if base.is_none() {
             let insists = arguments.against.is_some();
-            if let Err(why) = self.points(plan, diff, known, world, insists).await {
+            if let Err(why) = self.points(preview, world, insists).await {
                 // Whoever names a profile that is not there is told so, and not shown half of it.
                 if insists || matches!(why.exit(), Exit::Usage) {
                     return Err(why);
@@ -240,8 +226,15 @@ impl Context<'_> {
             },
             secrets: [&of.secrets, loaded.planner.secrets()],
         };
+        let Preview {
+            plan,
+            known,
+            wanted,
+            diff,
+            ..
+        } = &*preview;
         let compared = match &base {
-            Some(base) => compare(plan, diff, &base.entries, only, &comparing),
+            Some(base) => compare(plan, diff, &base.entries, &wanted.only, &comparing),
             None => compare_sources(plan, diff, &known.sources, &comparing),
         };
         let resources = resources(known, world);
@@ -251,21 +244,22 @@ impl Context<'_> {
     /// Looks up what would be restored and is not known yet. Unless somebody insists, AWS is asked where that is few calls.
     async fn points(
         &self,
-        plan: &Plan,
-        diff: &Diff,
-        known: &mut Known,
+        preview: &mut Preview,
         world: &World,
         insists: bool,
     ) -> Result<(), Failure> {
+        let Preview {
+            plan, known, diff, ..
+        } = preview;
         let wanted = diff
             .changes
             .iter()
             .filter(|change| change.action != Action::Done)
             .map(|change| &plan.steps[change.step])
             .filter(|step| !step.draft.holes.contains_key("RecoveryPointArn"))
-            .map(pipeline::wanted_point)
+            .map(session::wanted_point)
             .filter(|(_, arn, _)| !known.sources.contains_key(arn))
-            .collect::<pipeline::WantedPoints>();
+            .collect::<WantedPoints>();
         let few = wanted.len() <= POINTS_FOR_RULES;
         if !insists && !few && !matches!(world, World::Inventory(_)) {
             return Err(Failure::Usage(format!(
@@ -273,7 +267,7 @@ impl Context<'_> {
                 wanted.len()
             )));
         }
-        pipeline::sources(&world.readers(), &wanted, known)
+        session::look_up(&world.readers(), &wanted, known)
             .await
             .map_err(Failure::Aws)
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::Loaded;
 use crate::cli::arguments::AwsOptions;
 use crate::diagnostic::{Finding, Findings, Severity, rule};
-use crate::diff::{Action, Check as Is, Checked, Diff, Observed, Stage};
+use crate::diff::{Action, Check as Is, Checked, Stage};
 use crate::parse::{Check, Kind};
-use crate::plan::{Plan, Planner};
+use crate::plan::Planner;
 use crate::process::{Obstacle, obstacle};
 use crate::render::Known;
+use crate::session::{Loaded, Preview};
 
 /// Where programs are looked for.
 pub(super) struct Programs<'a> {
@@ -49,14 +49,9 @@ impl<'a> Programs<'a> {
 
     /// What stands in the way of the commands that a run is about to start. While it has jobs to follow and nothing to
     /// start, they are warnings: to be told of a job is worth more than a check.
-    pub(super) fn of_run(
-        &mut self,
-        loaded: &Loaded,
-        plan: &Plan,
-        diff: &Diff,
-        observed: &Observed,
-        due: &Due,
-    ) -> Findings {
+    pub(super) fn of_run(&mut self, loaded: &Loaded, preview: &Preview, due: &Due) -> Findings {
+        let Preview { plan, diff, .. } = preview;
+        let observed = &preview.history.observed;
         let known = Known::default();
         let planner = &loaded.planner;
         let is_due = |seen: Option<&Checked>| match seen.map(|seen| seen.is) {

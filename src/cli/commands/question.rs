@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use super::Loaded;
 use super::conflicts::brief;
 use super::run::Execution;
 use crate::diff::{Action, Diff, Review};
 use crate::plan::{Plan, Step};
-use crate::render::{Resolved, Target};
+use crate::render::Target;
+use crate::session::{Loaded, Preview};
 
 /// Lines of a list: all of the question, wrapped, has to fit a terminal of 24 lines of 80 characters.
 const LINES: usize = 4;
@@ -17,15 +16,14 @@ const LINES: usize = 4;
 /// The dry run, and below it what is started, by whom, where, and what to look at twice.
 pub(super) fn question(
     loaded: &Loaded,
-    plan: &Plan,
-    diff: &Diff,
+    preview: &Preview,
     execution: &Execution<'_>,
     twice: &[String],
-    resolved: &BTreeMap<String, Arc<Resolved>>,
 ) -> String {
-    let starting = starting(plan, diff);
+    let plan = &preview.plan;
+    let starting = starting(plan, &preview.diff);
     let profile = execution.profile.as_ref();
-    let mut text = brief(loaded, plan, diff, execution, resolved);
+    let mut text = brief(loaded, preview, execution, &preview.known.resolved);
     let _ = writeln!(
         text,
         "\nThis starts {} of {}, run {}, at {}{}:",

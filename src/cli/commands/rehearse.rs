@@ -19,7 +19,7 @@ use crate::cli::output::SAYS_AFTER;
 use crate::diagnostic::Severity;
 use crate::diff::Wanted;
 use crate::execute::{Clock, Endpoint, Policy, SystemClock, Twins};
-use crate::pipeline;
+use crate::session;
 
 pub(super) async fn rehearse(
     arguments: &Rehearse,
@@ -27,10 +27,10 @@ pub(super) async fn rehearse(
 ) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     let mut only = chosen(&loaded.planner, &arguments.only.only)?;
-    let mut unknown = pipeline::not_rehearsed(&loaded.planner, &only);
+    let mut unknown = session::not_rehearsed(&loaded.planner, &only);
     let mut is_whole = true;
     if only.is_empty() {
-        only = pipeline::rehearsed(&loaded.planner);
+        only = session::rehearsed(&loaded.planner);
         if !only.is_empty() {
             // The rest is worth a rehearsal all the same, and does not pass for the whole.
             is_whole = false;

@@ -1,13 +1,14 @@
 //! `redrill render PLAN`
 
 use super::world::World;
-use super::{Asked, Context, chosen, lock};
+use super::{Context, chosen, lock};
 use crate::cli::arguments::{Render, RenderFormat};
 use crate::cli::exit::{Exit, Failure};
 use crate::execute::{Clock, SystemClock};
 use crate::plan::Plan;
 use crate::render::{Known, Secrets};
 use crate::report::{RequestFormat, requests};
+use crate::session::Lookups;
 
 pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
@@ -16,16 +17,18 @@ pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Res
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let settings = context.all_settings(&arguments.aws, targets)?;
     let world = World::new(inventory, settings);
-    let asked = Asked {
-        only: &arguments.only.only,
-        start: SystemClock.now(),
+    let only = chosen(&loaded.planner, &arguments.only.only)?;
+    let readers = world.readers();
+    let lookups = Lookups {
+        points: world.points(&readers),
         lock: lock.as_ref(),
         checks_lock: false,
+        only: &only,
+        start: SystemClock.now(),
     };
     let plan = context
-        .requests(&loaded, &mut Known::default(), &world, &asked)
+        .settled(&loaded, &mut Known::default(), &lookups)
         .await?;
-    let only = chosen(&loaded.planner, &arguments.only.only)?;
     let format = match arguments.format {
         RenderFormat::Json => RequestFormat::Lines,
         RenderFormat::CliJson => RequestFormat::CliJson,

@@ -1,39 +1,33 @@
 //! `redrill run PLAN`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::again::Again;
-use super::before::{Before, header, keep, older_than_listings, owner, resolved};
+use super::before::{Before, Recorder, older_than_listings, owner};
 use super::conclude::{Course, conclude};
-use super::conflicts::{Unsaid, check_opened, refuse_cleaned_up, refuse_conflicts};
-use super::programs::{self, Due, Programs};
-use super::question::{look_twice, question};
+use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
+use super::consent::Consent;
 use super::world::World;
-use super::{
-    Asked, Context, Loaded, check_account, chosen, endpoint, lock, saved, settling, still_there,
-    under_way,
-};
+use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
 use crate::aws::Aws;
 use crate::cli::arguments::{ReportOptions, Run};
-use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
-use crate::diagnostic::Findings;
-use crate::diff::{Action, Review, Saved, Stage, Wanted, due_after};
+use crate::diff::{Action, Saved, Stage, Wanted, due_after};
 use crate::execute::{
-    Clock, Ended, Endpoint, Engine, Event, History, Outline, Policy, Recorded, Stopped,
-    SystemClock, Twins,
+    Clock, Ended, Endpoint, History, Outline, Policy, Recorded, Stopped, SystemClock, Twins,
 };
 use crate::journal::{self, Journal};
-use crate::pipeline;
+use crate::plan::Plan;
 use crate::process::Processes;
 use crate::render::Lock;
 use crate::report::minute;
+use crate::session::{self, Loaded, Lookups, NotOpened, Opened, Opening, Outcome, Preview, Works};
 use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -115,7 +109,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
 
 /// One run of the engine, whatever it works against.
 pub(super) struct Execution<'a> {
-    pub(super) file: &'a std::path::Path,
+    pub(super) file: &'a Path,
     pub(super) run_id: &'a str,
     pub(super) state: PathBuf,
     pub(super) wanted: Wanted,
@@ -160,73 +154,55 @@ pub(super) async fn execute<C: Clock>(
     let mut before = Before::new(execution.saved);
     journal::each(&directory, |recorded| before.take(&recorded))?;
     let is_resumed = before.check(&mut execution.wanted)?;
-    let mut before = before.history;
+    let before = before.history;
     endpoint::check(&before, aws, &name, &execution).await?;
-    let mut known = pipeline::known(&before.observed);
+    let mut known = session::known(&before.observed);
     let asked_again = World::Aws(aws.to_vec());
     asked_again.reveal(&mut known).await;
     let start = before.start().unwrap_or_else(|| clock.now());
-    let asked = Asked {
-        only: &execution.wanted.only,
-        start,
+    let readers = world.readers();
+    let lookups = Lookups {
+        points: world.points(&readers),
         lock: execution.lock.as_ref(),
         checks_lock: execution.checks_lock,
+        only: &execution.wanted.only,
+        start,
     };
-    let mut plan = context.requests(loaded, &mut known, world, &asked).await?;
-    if let Some(earlier) = journal::latest_other(&execution.state, &name, execution.run_id) {
-        // A damaged journal of another run is no reason not to start this one.
-        let mut took = BTreeMap::new();
-        let _ = journal::each(&earlier, |recorded| {
-            took.extend(pipeline::took(&recorded));
-            Ok::<(), journal::Error>(())
-        });
-        pipeline::learn(&mut plan, &took);
-    }
-    let source = &loaded.planner.document().source;
-    let origin = super::origin::origin(execution.file, source, execution.rehearsal, context);
-    let outline = Arc::new(Outline::of(
-        &plan,
-        origin,
-        execution.policy.cutover,
-        loaded.planner.protect(),
-    ));
+    let mut plan = context.settled(loaded, &mut known, &lookups).await?;
+    learn(&mut plan, &execution);
+    let outline = outline(&plan, loaded, &execution, context);
     loaded.planner.let_go(&plan);
-    let mut diff = pipeline::changes(&plan, &before.observed, &execution.wanted);
+    let mut preview = Preview::new(plan, before, known, execution.wanted.clone());
     if let Some(saved) = execution.saved {
-        saved::check_requests(saved, loaded, &plan, &diff)?;
+        saved::check_requests(saved, loaded, &preview.plan, &preview.diff)?;
     }
-    check_opened(&before, &name, execution.run_id)?;
-    let owner = owner(context, clock.now());
-    let take_over = execution.take_over;
-    let settled = settling::settle(&plan, &diff, &before, &directory, aws, context).await?;
-    if keep(&settled.events, &mut before, &directory, &owner, take_over)? {
-        diff = pipeline::changes(&plan, &before.observed, &execution.wanted);
-    }
-    refuse_conflicts(loaded, &plan, &diff, &execution, &settled.lines)?;
-    let policy = &execution.policy;
-    let is_after =
-        |of: &History| due_after(&plan, &of.observed, policy.retry_failed, policy.cutover);
-    let again = still_there::Again {
-        plan: &plan,
-        diff: &diff,
-        before: &before,
-        known: &known,
-        judges: is_after(&before),
+    check_opened(&preview.history, &name, execution.run_id)?;
+
+    // What the journal does not know of the run is found out before anybody is asked.
+    let recorder = Recorder {
+        directory: &directory,
+        owner: owner(context, clock.now()),
+        take_over: execution.take_over,
     };
-    let (gone, is_checked) = still_there::gone(&again, aws, &execution, context).await?;
-    if keep(&gone, &mut before, &directory, &owner, take_over)? {
-        diff = pipeline::changes(&plan, &before.observed, &execution.wanted);
-    }
-    let after = is_after(&before);
-    let starts = diff.count(Action::Start);
-    if starts + diff.count(Action::Resume) == 0 && !after {
+    let settled = settling::settle(&preview, &directory, aws, context).await?;
+    recorder.keep(&settled.events, &mut preview)?;
+    refuse_conflicts(loaded, &preview, &execution, &settled.lines)?;
+    let policy = &execution.policy;
+    let is_after = |of: &Preview| {
+        let observed = &of.history.observed;
+        due_after(&of.plan, observed, policy.retry_failed, policy.cutover)
+    };
+    let judges = is_after(&preview);
+    let (gone, is_checked) = still_there::gone(&preview, judges, aws, &execution, context).await?;
+    recorder.keep(&gone, &mut preview)?;
+    if !preview.has_work() && !is_after(&preview) {
         if let Some(saved) = execution.saved.filter(|_| is_resumed) {
-            return Err(saved::consumed(saved, &before));
+            return Err(saved::consumed(saved, &preview.history));
         }
-        refuse_cleaned_up(&before, &diff, &execution)?;
+        refuse_cleaned_up(&preview, &execution)?;
         // What was not started is told apart from what is not there.
         let at = clock.now();
-        let planned = before.planned(&outline).map(|event| Recorded {
+        let planned = preview.history.planned(&outline).map(|event| Recorded {
             at,
             aws_ahead: None,
             event,
@@ -235,80 +211,106 @@ pub(super) async fn execute<C: Clock>(
             header: Vec::new(),
             more: planned,
             ended: Ended::Finished,
-            before: Some(&before),
+            before: Some(&preview.history),
         };
-        return conclude(&plan, &diff, &directory, course, &execution, context);
+        let Preview { plan, diff, .. } = &preview;
+        return conclude(plan, diff, &directory, course, &execution, context);
     }
-    refuse_cleaned_up(&before, &diff, &execution)?;
-    let due = Due {
-        retry_failed: policy.retry_failed,
-        cutover: policy.cutover,
-        whole: execution.wanted.only.is_empty(),
+    refuse_cleaned_up(&preview, &execution)?;
+    let accounts = aws.iter().zip(&preview.plan.targets);
+    let consent = Consent {
+        preview: &preview,
+        world,
+        aws,
+        unchecked: accounts.filter(|_| !is_checked).collect(),
     };
-    let found = Programs::beside(execution.file, context.environment.path.as_deref()).of_run(
-        loaded,
-        &plan,
-        &diff,
-        &before.observed,
-        &due,
-    );
-    let found: Findings = context.shown(loaded, found).into_iter().collect();
-    super::refuse(found.clone())?;
-    context.show(loaded, found);
-    let unsaid = Unsaid::of(&plan, &diff, &context.rules, loaded.planner.secrets());
-    unsaid.refuse_or_say(&execution, context)?;
-    if starts > 0 && !execution.confirmed {
-        can_ask()?;
-    }
-    let unchecked = aws.iter().zip(&plan.targets).filter(|_| !is_checked);
-    for (aws, target) in unchecked {
-        let asked = check_account(&**aws, target);
-        context
-            .output
-            .patiently("STS to say whose credentials these are", asked)
-            .await?;
-    }
-    let begun = match before.opened {
-        None => under_way::begun_elsewhere(loaded, &plan, &diff, aws, &execution, context).await?,
-        Some(_) => Vec::new(),
-    };
-    if execution.confirmed {
-        begun.iter().for_each(|line| context.output.note(line));
-    }
-    if starts > 0 && !execution.confirmed {
-        let review = Review::embedded(&context.rules);
-        let resources = super::base::resources(&known, world);
-        let mut twice = begun;
-        twice.extend(look_twice(&plan, &diff, &review, &resources, loaded));
-        let question = question(loaded, &plan, &diff, &execution, &twice, &known.resolved);
-        if !confirm(&question)? || !unsaid.ask(&mut execution.policy)? {
-            context.output.note("nothing was started");
-            return Ok(Exit::Unfinished);
-        }
+    if !consent.ask(loaded, &mut execution, context).await? {
+        context.output.note("nothing was started");
+        return Ok(Exit::Unfinished);
     }
 
     // Another runner may have worked between the question and the lock.
-    drop(before);
+    preview.history = History::default();
     let mut now = Before::new(execution.saved);
     let take = |recorded: Recorded| now.take(&recorded);
-    let journal = Journal::open(&directory, &owner, take_over, take)?;
+    let journal = Journal::open(&directory, &recorder.owner, execution.take_over, take)?;
     let journal = if execution.in_passing {
         journal.in_passing()
     } else {
         journal
     };
     now.check(&mut execution.wanted)?;
+    preview.wanted = execution.wanted.clone();
     let now = now.history;
     endpoint::check_recorded(&now, &name, &execution)?;
-    let mut known_now = pipeline::known(&now.observed);
-    asked_again.reveal(&mut known_now).await;
-    known_now.sources = known.sources;
-    let mut diff = pipeline::changes(&plan, &now.observed, &execution.wanted);
-    refuse_conflicts(loaded, &plan, &diff, &execution, &[])?;
-    let resolved = resolved(&plan, &diff, &known.resolved, &mut known_now, start)?;
-    if now.opened.is_none()
+    let mut known = session::known(&now.observed);
+    asked_again.reveal(&mut known).await;
+    let opening = Opening {
+        file: execution.file.to_string_lossy().into_owned(),
+        endpoint: execution.endpoint.clone(),
+        saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
+        outline,
+        start,
+    };
+    let opened = match preview.open(journal, now, known, opening) {
+        Ok(opened) => opened,
+        Err(not) => return Err(not_opened(not, loaded, &execution)),
+    };
+    carry_out(opened, loaded, aws, clock, &directory, &execution, context).await
+}
+
+/// Takes over how long restores took in the run before.
+fn learn(plan: &mut Plan, execution: &Execution<'_>) {
+    let Some(earlier) = journal::latest_other(&execution.state, &plan.name, execution.run_id)
+    else {
+        return;
+    };
+    // A damaged journal of another run is no reason not to start this one.
+    let mut took = BTreeMap::new();
+    let _ = journal::each(&earlier, |recorded| {
+        took.extend(session::took(&recorded));
+        Ok::<(), journal::Error>(())
+    });
+    session::learn(plan, &took);
+}
+
+/// What the journal keeps of the plan.
+fn outline(
+    plan: &Plan,
+    loaded: &Loaded,
+    execution: &Execution<'_>,
+    context: &Context<'_>,
+) -> Arc<Outline> {
+    let source = &loaded.planner.document().source;
+    let origin = super::origin::origin(execution.file, source, execution.rehearsal, context);
+    let protect = loaded.planner.protect();
+    Arc::new(Outline::of(plan, origin, execution.policy.cutover, protect))
+}
+
+fn not_opened(why: NotOpened, loaded: &Loaded, execution: &Execution<'_>) -> Failure {
+    match why {
+        NotOpened::Conflict(preview) => conflict(loaded, &preview, execution, &[]),
+        NotOpened::ResolvedElsewhere { restore } => Failure::Conflict(format!(
+            "another runner has begun this run meanwhile and resolved `{restore}` to another recovery point; \
+             run the same command again"
+        )),
+    }
+}
+
+/// Runs what was opened, before the eyes of a person and under their signals.
+async fn carry_out<C: Clock>(
+    opened: Opened<Journal>,
+    loaded: &Loaded,
+    aws: &[Arc<Aws>],
+    clock: &C,
+    directory: &Path,
+    execution: &Execution<'_>,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    if opened.history.opened.is_none()
         && !execution.rehearsal
-        && let Some(since) = older_than_listings(&plan, &diff, &known_now, clock.now())
+        && let Some(since) =
+            older_than_listings(&opened.plan, &opened.diff, &opened.known, clock.now())
     {
         context.output.note(&format!(
             "there is no record of run {} here: restore jobs since {} are looked at first. AWS Backup lists none from before, \
@@ -317,97 +319,64 @@ pub(super) async fn execute<C: Clock>(
             since.strftime("%Y-%m-%d"),
         ));
     }
-    let mut opening = vec![if now.opened.is_none() {
-        Event::RunOpened {
-            plan: name,
-            run: execution.run_id.to_owned(),
-            redrill: env!("CARGO_PKG_VERSION").to_owned(),
-            target: plan.targets[0].clone(),
-            others: plan.targets[1..].to_vec(),
-            file: execution.file.to_string_lossy().into_owned(),
-            world: Some(execution.endpoint.clone()),
-            saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
-        }
-    } else {
-        Event::RunResumed {
-            redrill: env!("CARGO_PKG_VERSION").to_owned(),
-            world: now.world().is_none().then(|| execution.endpoint.clone()),
-            saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
-        }
-    }];
-    if let Some(opened) = &now.opened {
+    if let Some(run) = &opened.history.opened {
         context.output.note(&format!(
             "{} run {}, at {}, into {}, opened {}",
-            opened.plan,
-            opened.run,
+            run.plan,
+            run.run,
             execution.endpoint,
-            plan.places(),
-            minute(opened.at)
+            opened.plan.places(),
+            minute(run.at)
         ));
     }
-    opening.extend(now.planned(&outline));
-    drop(outline);
-    opening.extend(resolved);
     let signals = Signals::listen();
     let terminated = signals.terminated();
+    let pasts = &opened.history.observed.restores;
     let standing = Standing {
-        total: plan.steps.len(),
-        completed: diff.count(Action::Done),
-        running: now
-            .observed
-            .restores
+        total: opened.plan.steps.len(),
+        completed: opened.diff.count(Action::Done),
+        running: pasts
             .iter()
             .filter(|(_, past)| matches!(past.stage, Stage::Running { .. }))
             .map(|(name, _)| name.clone())
             .collect(),
-        unanswered: (now.observed.restores.values())
+        unanswered: (pasts.values())
             .filter(|past| past.stage == Stage::Intended)
             .count(),
     };
     let mut screen = Screen::new(context.style(), context.display.verbose, &standing);
     let planner = &loaded.planner;
-    let header = header(&opening, planner.secrets(), clock.now());
-    if let (Some(opened), None) = (header.first(), &now.opened) {
-        screen.head(opened);
+    let header = opened.header(planner.secrets(), clock.now());
+    if let (Some(first), None) = (header.first(), &opened.history.opened) {
+        screen.head(first);
     }
-    let drafts = plan.take_drafts();
-    for change in &mut diff.changes {
-        // They have been shown; the engine makes each when it sends it.
-        change.token = None;
-    }
-    let engine = Engine {
+    let works = Works {
         planner,
-        plan: &plan,
-        drafts,
         api: aws.to_vec(),
         commands: Arc::new(Processes::new(
-            execution.file.parent().unwrap_or(std::path::Path::new("")),
+            execution.file.parent().unwrap_or(Path::new("")),
             execution.environment.clone(),
         )),
-        journal,
         clock,
         observer: &mut screen,
         control: signals.control,
         policy: execution.policy.clone(),
     };
-    let ended = engine.run(opening, now.observed, known_now, &diff).await;
+    let Outcome { plan, diff, ended } = opened.run(works).await;
     screen.finish();
     let goes_on = screen.goes_on();
-
     let terminated = terminated.load(Ordering::Relaxed);
     let (ended, stopped) = match ended {
         Ok(ended) => (ended, None),
         Err(stopped) => (Ended::Detached, Some(stopped)),
     };
-    // What it has come to is in the journal.
-    plan.steps = Vec::new();
     let course = Course {
         header,
         more: None,
         ended,
         before: None,
     };
-    let exit = conclude(&plan, &diff, &directory, course, &execution, context);
+    let exit = conclude(&plan, &diff, directory, course, execution, context);
     match stopped {
         // Why it has stopped says more than why there is no report.
         Some(Stopped::Aws(error)) if !goes_on => Err(Failure::Idle(error)),

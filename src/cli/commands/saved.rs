@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::Context;
 use super::again::quoted;
-use super::{Context, Loaded};
 use crate::cli::arguments::{DryRun, InputOptions, Run};
 use crate::cli::exit::Failure;
 use crate::cli::files;
@@ -15,6 +15,7 @@ use crate::diff::{Diff, Digested, Position, Saved, SavedError, SavedInputs, Want
 use crate::execute::{Counter, Endpoint, Event, History, Recorded};
 use crate::plan::{Plan, Planner, sha256};
 use crate::report::minute;
+use crate::session::Loaded;
 
 /// Keeps a dry run in a file. One with conflicts is not worth keeping.
 pub(super) fn save(

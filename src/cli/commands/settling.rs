@@ -7,18 +7,17 @@ use std::sync::Arc;
 use super::Context;
 use crate::aws::Aws;
 use crate::cli::exit::Failure;
-use crate::diff::{Action, ApiError, Diff, Job, Past, Reader, Stage};
-use crate::execute::{
-    Clock, Event, History, Recorded, SystemClock, Whose, jobs_of, may_be_since, whose,
-};
+use crate::diff::{Action, ApiError, Job, Past, Reader, Stage};
+use crate::execute::{Clock, Event, Recorded, SystemClock, Whose, jobs_of, may_be_since, whose};
 use crate::journal;
 use crate::plan::{Plan, Request};
 use crate::render::Target;
 use crate::report::minute;
+use crate::session::Preview;
 
 /// What has been found out.
 #[derive(Default)]
-pub(super) struct Settled {
+pub(super) struct Found {
     /// For the journal.
     pub(super) events: Vec<Recorded>,
     /// For whoever reads of the conflict.
@@ -34,20 +33,19 @@ struct Sent<'a> {
 
 /// Looks for the jobs of requests that stand against the plan and have no answer.
 pub(super) async fn settle(
-    plan: &Plan,
-    diff: &Diff,
-    before: &History,
+    preview: &Preview,
     directory: &std::path::Path,
     aws: &[Arc<Aws>],
     context: &mut Context<'_>,
-) -> Result<Settled, Failure> {
+) -> Result<Found, Failure> {
+    let Preview { plan, diff, .. } = preview;
     let conflicts = diff.changes.iter().filter(|c| c.action == Action::Conflict);
     let names = conflicts.map(|change| &*plan.steps[change.step].name);
     let (open, known): (BTreeMap<&str, &Past>, BTreeMap<&str, &Past>) = names
         .chain(diff.lost.iter().map(String::as_str))
-        .filter_map(|name| Some((name, before.observed.restores.get(name)?)))
+        .filter_map(|name| Some((name, preview.history.observed.restores.get(name)?)))
         .partition(|(_, past)| past.stage == Stage::Intended);
-    let mut settled = Settled::default();
+    let mut settled = Found::default();
     for (name, past) in known {
         if let Some(job) = past.stage.job_id() {
             let line = format!("`{name}`: the request that this run sent has made job {job}");

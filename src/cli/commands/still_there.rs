@@ -10,10 +10,11 @@ use super::run::Execution;
 use super::{Context, check_account};
 use crate::aws::Aws;
 use crate::cli::exit::Failure;
-use crate::diff::{Action, ApiError, Diff, Reader, Stage};
-use crate::execute::{Clock, Endpoint, Event, History, Recorded, SystemClock};
+use crate::diff::{Action, ApiError, Reader, Stage};
+use crate::execute::{Clock, Endpoint, Event, Recorded, SystemClock};
 use crate::plan::Plan;
-use crate::render::{Known, REDACTED};
+use crate::render::REDACTED;
+use crate::session::Preview;
 
 /// Questions under way at once: Cloud Control API publishes no rates.
 const AT_ONCE: usize = 8;
@@ -21,27 +22,17 @@ const AT_ONCE: usize = 8;
 /// What a restore has made, by its step, and what the journal calls that: there may be a secret in it.
 type Made = (usize, String, String);
 
-/// A run as it is opened again.
-pub(super) struct Again<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) diff: &'a Diff,
-    pub(super) before: &'a History,
-    /// What has been made, as AWS calls it.
-    pub(super) known: &'a Known,
-    /// Whether the plan as a whole is judged now.
-    pub(super) judges: bool,
-}
-
 /// What of the run is gone, as events that its journal does not have yet; and whether the accounts of the callers were found to
-/// be the targets'.
+/// be the targets'. `judges` says whether the plan as a whole is judged now.
 pub(super) async fn gone(
-    again: &Again<'_>,
+    preview: &Preview,
+    judges: bool,
     aws: &[Arc<Aws>],
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<(Vec<Recorded>, bool), Failure> {
-    let plan = again.plan;
-    let made = looked_for(again);
+    let plan = &preview.plan;
+    let made = looked_for(preview, judges);
     if made.is_empty() || execution.rehearsal || !is_one_endpoint(aws, execution).await? {
         return Ok((Vec::new(), false));
     }
@@ -96,20 +87,20 @@ async fn is_one_endpoint(aws: &[Arc<Aws>], execution: &Execution<'_>) -> Result<
 }
 
 /// What is looked for: all that a run made that had ended, or that is judged as a whole; else what is built on or judged now.
-fn looked_for(again: &Again<'_>) -> Vec<Made> {
-    let Again {
+fn looked_for(preview: &Preview, judges: bool) -> Vec<Made> {
+    let Preview {
         plan,
-        diff,
-        before,
+        history: before,
         known,
-        judges,
-    } = again;
+        diff,
+        ..
+    } = preview;
     let observed = &before.observed;
     // What was switched over to may have another name since.
     if !observed.cutover.is_empty() {
         return Vec::new();
     }
-    let is_all = before.ended.is_some() || *judges;
+    let is_all = before.ended.is_some() || judges;
     let of = |action| {
         let changes = diff.changes.iter();
         changes

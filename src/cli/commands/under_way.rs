@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Context;
 use super::run::Execution;
-use super::{Context, Loaded};
 use crate::aws::Aws;
 use crate::cli::exit::Failure;
 use crate::diff::{Action, ApiError, Diff, Fault, Job, Reader};
@@ -15,6 +15,7 @@ use crate::execute::{
 use crate::journal;
 use crate::plan::Plan;
 use crate::report::minute;
+use crate::session::Loaded;
 
 /// Of so many jobs it is asked what they were asked for; the engine compares each restore with all of its own.
 const COMPARED: usize = 100;

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use super::programs::Programs;
-use super::{Context, Loaded, lock, redact};
+use super::{Context, lock, redact};
 use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::tree::Tree;
-use crate::diagnostic::{Finding, Findings, github, json, rule, sarif};
+use crate::diagnostic::{Findings, github, json, sarif};
 use crate::execute::{Clock, SystemClock};
-use crate::inventory::Recorded;
-use crate::pipeline;
-use crate::plan::Planner;
-use crate::render::{Known, Lock};
+use crate::render::Known;
+use crate::session::{self, Lookups, Points};
 
 pub(super) async fn validate(
     arguments: &Validate,
@@ -22,7 +20,7 @@ pub(super) async fn validate(
     let mut all = Findings::default();
     let mut summaries = Vec::new();
     let inputs = match context.inputs(Tree::Working, &arguments.inputs) {
-        Ok(inputs) => pipeline::for_checking(inputs),
+        Ok(inputs) => inputs.for_checking(),
         // What is wrong with a variables file is found as well as the rest, and said in the same form.
         Err(Failure::Findings(findings)) => {
             all.extend(findings);
@@ -42,19 +40,27 @@ pub(super) async fn validate(
             }
             Err(other) => return Err(other),
         };
-        let front = pipeline::read(&source, &arguments.inputs.run_id, &inputs, &rules);
         let mut restores = 0;
-        let findings = match front.planner {
-            None => front.findings,
-            Some(planner) => {
-                restores = planner.instances().all().len();
-                let inventory = context.inventory(&arguments.inputs, planner.targets())?;
-                let mut loaded = Loaded {
-                    planner,
-                    findings: front.findings,
-                };
+        let findings = match session::read(&source, &arguments.inputs.run_id, &inputs, &rules) {
+            Err(findings) => findings,
+            Ok(mut loaded) => {
+                restores = loaded.planner.instances().all().len();
+                let inventory = context.inventory(&arguments.inputs, loaded.planner.targets())?;
                 let lock = lock::beside(path, &arguments.inputs, &mut loaded)?;
-                let mut findings = check(&loaded, lock.as_ref(), inventory.as_deref()).await?;
+                let lookups = Lookups {
+                    points: match &inventory {
+                        Some(recorded) => Points::Recorded(recorded.as_slice()),
+                        None => Points::NotAtHand,
+                    },
+                    lock: lock.as_ref(),
+                    checks_lock: false,
+                    only: &[],
+                    start: SystemClock.now(),
+                };
+                let settled = loaded
+                    .settle(&mut Known::default(), &lookups, &mut ())
+                    .await;
+                let mut findings = settled.map_err(Failure::Aws)?.findings;
                 let programs = context.environment.path.as_deref();
                 let mut programs = Programs::beside(path, programs);
                 findings.extend(programs.of_plan(&loaded.planner, &Known::default()));
@@ -98,72 +104,6 @@ fn report(
     };
     context.output.document(&text)?;
     Ok(if failed { Exit::Invalid } else { Exit::Done })
-}
-
-/// Everything that can be said of a plan with what is at hand.
-async fn check(
-    loaded: &Loaded,
-    lock: Option<&Lock>,
-    inventory: Option<&[Recorded]>,
-) -> Result<Findings, Failure> {
-    let planner = &loaded.planner;
-    let start = SystemClock.now();
-    let mut known = Known::default();
-    let mut base = loaded.findings.clone();
-    let drafted = |known: &Known, base: &Findings| {
-        let mut findings = base.clone();
-        let plan = pipeline::requests(planner, known, &mut findings);
-        (plan, findings)
-    };
-    let (mut plan, mut findings) = drafted(&known, &base);
-    if let (Some(first), Some(lock)) = (&plan, lock) {
-        let taken = crate::diff::lock::take(lock, first, &[], &mut known, &mut base);
-        base.extend(lock::check(lock, first, &taken, inventory, start).await);
-        (plan, findings) = drafted(&known, &base);
-    }
-    let Some(inventory) = inventory else {
-        if let Some(plan) = &plan {
-            if !pipeline::sources_wanted(plan).is_empty() {
-                findings.push(unchecked(planner));
-            }
-            findings.extend(pipeline::unresolved_note(planner, plan));
-            findings.extend(pipeline::unchecked(planner, plan));
-        }
-        return Ok(findings);
-    };
-    if let Some(first) = &plan
-        && !pipeline::unresolved(first, &[]).is_empty()
-    {
-        pipeline::resolve(inventory, planner, first, &[], start, &mut known, &mut base)
-            .await
-            .map_err(Failure::Aws)?;
-        (plan, findings) = drafted(&known, &base);
-    }
-    if let Some(first) = &plan {
-        let wanted = pipeline::sources_useful(first);
-        if !wanted.is_empty() {
-            pipeline::sources(inventory, &wanted, &mut known)
-                .await
-                .map_err(Failure::Aws)?;
-            base.extend(pipeline::not_found(planner, first, &wanted, &known));
-            (plan, findings) = drafted(&known, &base);
-        }
-    }
-    if let Some(plan) = &plan {
-        findings.extend(pipeline::unchecked(planner, plan));
-    }
-    Ok(findings)
-}
-
-fn unchecked(planner: &Planner) -> Finding {
-    let document = planner.document();
-    Finding::at(
-        &document.source,
-        document.plan.span,
-        rule::SOURCE_UNCHECKED,
-        "what templates make of `source` was not checked: the recovery points are not at hand",
-        "give an inventory with --inventory, or use `redrill plan`, which asks AWS",
-    )
 }
 
 fn summary(name: &str, restores: usize, findings: &Findings) -> String {

@@ -12,6 +12,7 @@ use crate::execute::{Endpoint, Event, Recorded};
 use crate::inventory::Recorded as Inventory;
 use crate::plan::Planner;
 use crate::render::{Known, REDACTED, SourceFacts, Target, VaultName};
+use crate::session::Points;
 
 /// Who is asked: one for each target of the plan.
 pub(super) enum World {
@@ -117,6 +118,21 @@ impl World {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// How the readers are asked about recovery points.
+    pub(super) fn points<'r>(&self, readers: &'r [View<'r>]) -> Points<'r, View<'r>> {
+        match self {
+            Self::Inventory(_) => Points::Recorded(readers),
+            Self::Aws(_) => Points::Aws {
+                readers,
+                is_connected: true,
+            },
+            Self::Elsewhere(_) => Points::Aws {
+                readers,
+                is_connected: false,
+            },
         }
     }
 

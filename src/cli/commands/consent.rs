@@ -1,0 +1,89 @@
+//! Whether a run may start what it would: the checks before it, and a person's answer.
+
+use std::sync::Arc;
+
+use super::conflicts::Unsaid;
+use super::programs::{Due, Programs};
+use super::question::{look_twice, question};
+use super::run::Execution;
+use super::world::World;
+use super::{Context, check_account, under_way};
+use crate::aws::Aws;
+use crate::cli::confirm::{can_ask, confirm};
+use crate::cli::exit::Failure;
+use crate::diagnostic::Findings;
+use crate::diff::{Action, Review};
+use crate::render::Target;
+use crate::session::{Loaded, Preview};
+
+/// What is asked about.
+pub(super) struct Consent<'a> {
+    pub(super) preview: &'a Preview,
+    pub(super) world: &'a World,
+    pub(super) aws: &'a [Arc<Aws>],
+    /// Targets whose callers' accounts were not looked at yet.
+    pub(super) unchecked: Vec<(&'a Arc<Aws>, &'a Target)>,
+}
+
+impl Consent<'_> {
+    /// Refuses what cannot go well, and asks about the rest where nobody has confirmed it.
+    pub(super) async fn ask(
+        self,
+        loaded: &Loaded,
+        execution: &mut Execution<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<bool, Failure> {
+        let Self { preview, aws, .. } = self;
+        let Preview { plan, diff, .. } = preview;
+        self.check_programs(loaded, execution, context)?;
+        let unsaid = Unsaid::of(plan, diff, &context.rules, loaded.planner.secrets());
+        unsaid.refuse_or_say(execution, context)?;
+        let is_asked = diff.count(Action::Start) > 0 && !execution.confirmed;
+        if is_asked {
+            can_ask()?;
+        }
+        for (aws, target) in self.unchecked {
+            let asked = check_account(&**aws, target);
+            context
+                .output
+                .patiently("STS to say whose credentials these are", asked)
+                .await?;
+        }
+        let begun = match preview.history.opened {
+            None => under_way::begun_elsewhere(loaded, plan, diff, aws, execution, context).await?,
+            Some(_) => Vec::new(),
+        };
+        if execution.confirmed {
+            begun.iter().for_each(|line| context.output.note(line));
+        }
+        if !is_asked {
+            return Ok(true);
+        }
+        let review = Review::embedded(&context.rules);
+        let resources = super::base::resources(&preview.known, self.world);
+        let mut twice = begun;
+        twice.extend(look_twice(plan, diff, &review, &resources, loaded));
+        let question = question(loaded, preview, execution, &twice);
+        Ok(confirm(&question)? && unsaid.ask(&mut execution.policy)?)
+    }
+
+    /// Commands that cannot be started are found before anything is.
+    fn check_programs(
+        &self,
+        loaded: &Loaded,
+        execution: &Execution<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Failure> {
+        let due = Due {
+            retry_failed: execution.policy.retry_failed,
+            cutover: execution.policy.cutover,
+            whole: execution.wanted.only.is_empty(),
+        };
+        let mut programs = Programs::beside(execution.file, context.environment.path.as_deref());
+        let found = programs.of_run(loaded, self.preview, &due);
+        let found: Findings = context.shown(loaded, found).into_iter().collect();
+        super::refuse(found.clone())?;
+        context.show(loaded, found);
+        Ok(())
+    }
+}

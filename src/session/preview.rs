@@ -1,0 +1,172 @@
+//! A plan held against what has happened: what a run would do, before it does any of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Opened;
+use crate::diff::{Action, Diff, Wanted, diff};
+use crate::execute::{Endpoint, Event, History, Journal, Outline};
+use crate::plan::Plan;
+use crate::render::{Known, Resolved};
+
+/// A plan, what has happened to it so far, and what a run would do now.
+pub struct Preview {
+    /// What is to come back.
+    pub plan: Plan,
+    /// What has happened.
+    pub history: History,
+    /// What is known of the world.
+    pub known: Known,
+    /// What was asked for.
+    pub wanted: Wanted,
+    /// What a run would do.
+    pub diff: Diff,
+}
+
+/// What a run says of itself when it is opened.
+pub struct Opening {
+    /// The plan file, as it was named.
+    pub file: String,
+    /// The endpoint that it belongs to.
+    pub endpoint: Endpoint,
+    /// The saved plan that is carried out, where it is one.
+    pub saved_plan: Option<String>,
+    /// What the plan comes to.
+    pub outline: Arc<Outline>,
+    /// From when ages of recovery points were measured.
+    pub start: Timestamp,
+}
+
+/// Why a run was not opened: another runner has worked on it since the preview.
+pub enum NotOpened {
+    /// What it has started is not what the plan asks for. This is what there is now.
+    Conflict(Box<Preview>),
+    /// It has resolved the selector of this restore to another recovery point.
+    ResolvedElsewhere {
+        /// The restore.
+        restore: String,
+    },
+}
+
+impl Preview {
+    /// Compares a plan with what has happened.
+    #[must_use]
+    pub fn new(plan: Plan, history: History, known: Known, wanted: Wanted) -> Self {
+        Self {
+            diff: diff(&plan, &history.observed, &wanted),
+            plan,
+            history,
+            known,
+            wanted,
+        }
+    }
+
+    /// Compares again, after something was recorded.
+    pub fn compare_again(&mut self) {
+        self.diff = diff(&self.plan, &self.history.observed, &self.wanted);
+    }
+
+    /// Whether there is something to start or to follow.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.diff.count(Action::Start) + self.diff.count(Action::Resume) > 0
+    }
+
+    /// Opens the run. `history` is what its journal says under its lock, and `known` what has been made by that; another
+    /// runner may have worked since this preview.
+    ///
+    /// # Errors
+    ///
+    /// Where that changes what this preview has shown. Nothing was recorded then.
+    pub fn open<J: Journal>(
+        mut self,
+        journal: J,
+        history: History,
+        known: Known,
+        opening: Opening,
+    ) -> Result<Opened<J>, NotOpened> {
+        let settled = std::mem::replace(&mut self.known, known);
+        self.known.sources = settled.sources;
+        self.history = history;
+        self.compare_again();
+        if self.diff.has_conflict() {
+            return Err(NotOpened::Conflict(Box::new(self)));
+        }
+        let resolved = self.resolved(&settled.resolved, opening.start)?;
+        let Preview {
+            plan,
+            history,
+            known,
+            diff,
+            ..
+        } = self;
+        let redrill = env!("CARGO_PKG_VERSION").to_owned();
+        let mut events = vec![if history.opened.is_none() {
+            Event::RunOpened {
+                plan: plan.name.clone(),
+                run: plan.run_id.clone(),
+                redrill,
+                target: plan.targets[0].clone(),
+                others: plan.targets[1..].to_vec(),
+                file: opening.file,
+                world: Some(opening.endpoint),
+                saved_plan: opening.saved_plan,
+            }
+        } else {
+            Event::RunResumed {
+                redrill,
+                world: history.world().is_none().then_some(opening.endpoint),
+                saved_plan: opening.saved_plan,
+            }
+        }];
+        events.extend(history.planned(&opening.outline));
+        events.extend(resolved);
+        Ok(Opened {
+            plan,
+            diff,
+            history,
+            known,
+            journal,
+            events,
+        })
+    }
+
+    /// What the selectors of that which starts were resolved to, where the journal does not have it yet: the run keeps to it.
+    fn resolved(
+        &mut self,
+        settled: &BTreeMap<String, Arc<Resolved>>,
+        start: Timestamp,
+    ) -> Result<Vec<Event>, NotOpened> {
+        let mut events = Vec::new();
+        let changes = self.diff.changes.iter();
+        let starts = changes.filter(|change| change.action == Action::Start);
+        for step in starts.map(|change| &self.plan.steps[change.step]) {
+            let Some(point) = settled.get(&*step.name) else {
+                continue;
+            };
+            let name = step.name.to_string();
+            match self.known.resolved.get(&name) {
+                // Who else has begun this run may have it from a lock, and this one not.
+                Some(recorded)
+                    if recorded.selector == point.selector
+                        && recorded.recovery_point == point.recovery_point =>
+                {
+                    continue;
+                }
+                // The selector has changed since, and nothing was started by what it was.
+                Some(recorded) if recorded.selector != point.selector => {}
+                Some(_) => return Err(NotOpened::ResolvedElsewhere { restore: name }),
+                None => {}
+            }
+            events.push(Event::Resolved {
+                restore: name.clone(),
+                measured_from: start,
+                point: Resolved::clone(point),
+            });
+            self.known.resolved.insert(name, Arc::clone(point));
+        }
+        Ok(events)
+    }
+}
