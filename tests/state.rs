@@ -152,6 +152,7 @@ fn event() -> impl Strategy<Value = Event> {
                 resource_type: text(),
             },
             aws_at: None,
+            adopts: None,
         }),
         3 => Just(Event::Accepted { restore: restore(), job_id: text() }),
         1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None, ended_at: None }),
@@ -259,6 +260,7 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
             resource_type: String::new(),
         },
         aws_at: None,
+        adopts: None,
     };
     let refused = || Event::Refused {
         restore: "r".to_owned(),
@@ -333,6 +335,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
                 resource_type: "EFS".to_owned(),
             },
             aws_at: None,
+            adopts: None,
         },
         Event::Accepted {
             restore: "r".to_owned(),
@@ -451,6 +454,7 @@ fn intended(attempt: u32) -> Event {
             ..Request::default()
         },
         aws_at: None,
+        adopts: None,
     }
 }
 
@@ -524,6 +528,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
                 digest: String::new(),
                 request,
                 aws_at: None,
+                adopts: None,
             },
             Event::Accepted {
                 restore: restore(),

@@ -113,6 +113,8 @@ pub struct Past {
     pub intended_at: Timestamp,
     /// What AWS's clock had said by then, where that is known.
     pub aws_at: Option<Timestamp>,
+    /// The job that was about to be adopted when the request was recorded: nothing of it left.
+    pub adopts: Option<String>,
     /// The jobs of earlier attempts.
     pub former: Vec<String>,
     /// How far it is.
@@ -143,6 +145,7 @@ impl Past {
             is_marked: false,
             intended_at: at,
             aws_at: None,
+            adopts: None,
             former: Vec::new(),
             stage,
             is_incomplete: false,

@@ -27,6 +27,8 @@ pub(super) const CHOSEN: &str = "it was chosen with --adopt";
 
 /// Why a job was adopted that a person has let it adopt.
 const TAKEN: &str = "it asks for the same, and --adopt was given";
+/// Why the journal of a runner that died has the half of an adoption.
+const BEGUN: &str = "it was about to be adopted when the runner before ended";
 /// Why a job was adopted that nothing marks.
 const ALONE: &str = "it is the one job of this recovery point and metadata since the request left; nothing marks it, so \
                      whether this run has started it cannot be told";
@@ -45,10 +47,18 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         let past = self.observed.restores.get(name);
         let left = past.map_or(now, |past| self.left(past));
         let looked = self.perhaps_sent.get(&step).unwrap_or(&self.looked_at);
-        let since = left.sent_since(self.skew).min(looked.sent_since(self.skew));
+        let adopts = past.is_some_and(|past| past.adopts.is_some());
+        let since = match adopts {
+            true => long_ago(now.earlier()),
+            false => left.sent_since(self.skew).min(looked.sent_since(self.skew)),
+        };
         let resource_type = &self.requests.get(&step)?.resource_type;
         let query = self.query(self.place(step), resource_type, since);
-        Some(Question::listing(Why::Unanswered, query, now))
+        let question = Question::listing(Why::Unanswered, query, now);
+        Some(Question {
+            since: question.since.filter(|_| !adopts),
+            ..question
+        })
     }
 
     /// Asks that.
@@ -249,7 +259,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 return Ok(());
             }
         };
-        let intended = self.intended(step, &draft, &request);
+        let adopts = adopted.as_ref().map(|(found, _)| found.job_id.as_str());
+        let intended = self.intended(step, &draft, &request, adopts);
         self.emit(vec![intended])?;
         match adopted {
             Some((found, because)) => self.adopt(step, &found.job_id, because, found.is_marked),
@@ -274,6 +285,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         let restore = self.name(step);
         let past = self.observed.restores.get(&restore);
         let has_mark = past.is_some_and(|past| past.is_marked);
+        let about_to_adopt = past.and_then(|past| past.adopts.clone());
         let now = self.moment();
         // Other machines may have sent it a while before: what was there then is somebody else's, as likely as not.
         let left = past.map_or(now, |past| self.left(past)).earliest(self.skew);
@@ -283,8 +295,12 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         let (marked, alike): (Vec<&Match>, Vec<&Match>) =
             matches.iter().partition(|found| found.is_marked);
         let ids = |of: &[&Match]| of.iter().map(|found| found.job_id.clone()).collect();
+        let begun = matches
+            .iter()
+            .find(|found| about_to_adopt.as_ref() == Some(&found.job_id));
         let adopted = match (self.chosen(&matches), marked.as_slice(), alike.as_slice()) {
             (Some(chosen), ..) => Some((chosen, CHOSEN)),
+            _ if begun.is_some() => begun.map(|found| (found.clone(), BEGUN)),
             (None, [one], _) => Some(((*one).clone(), MARKED)),
             (None, [], [one]) if twins == Twins::Adopt && self.engine.policy.chosen.is_empty() => {
                 Some(((*one).clone(), TAKEN))
@@ -302,6 +318,11 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         };
         if let Some((found, because)) = adopted {
             return self.adopt(step, &found.job_id, because, found.is_marked);
+        }
+        if let Some(job) = about_to_adopt.filter(|_| twins != Twins::StartAnyway) {
+            let jobs = vec![job];
+            self.stop(Stopped::Twin { restore, jobs });
+            return Ok(());
         }
         let goes_on = matches.is_empty() || twins == Twins::StartAnyway;
         match refusal {

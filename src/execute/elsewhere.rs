@@ -43,8 +43,10 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     wanted.push((change.step, long_ago));
                 }
                 (Action::Resume, Some(past)) if past.stage == Stage::Intended => {
-                    // A job with the mark is its own however old: the intent may have been written to adopt it.
-                    let since = match self.is_told_by_its_mark(change.step) {
+                    // A job with the mark is its own however old: the intent may have been written to adopt it, and earlier
+                    // versions do not say so.
+                    let is_old = self.is_told_by_its_mark(change.step) || past.adopts.is_some();
+                    let since = match is_old {
                         true => long_ago,
                         false => self.sent_since(past),
                     };

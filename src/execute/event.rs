@@ -87,7 +87,7 @@ pub enum Event {
         /// What was asked for, and what it is.
         point: Resolved,
     },
-    /// A request is about to be sent; on disk before it leaves.
+    /// A request is about to be sent, or a job to be adopted for it; on disk before it leaves.
     Intended {
         /// The restore.
         restore: String,
@@ -102,6 +102,10 @@ pub enum Event {
         /// What AWS's clock had said last: no job of this request is older. Earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         aws_at: Option<Timestamp>,
+        /// The job that is adopted, so that nothing leaves: its token may have been forgotten long ago. Earlier versions
+        /// do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adopts: Option<String>,
     },
     /// AWS has answered with a job.
     Accepted {

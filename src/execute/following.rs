@@ -41,11 +41,14 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     };
                     let request = Arc::new(draft.sent_with(&past.token));
                     let since = self.sent_since(past);
+                    let since = Some(since).filter(|_| past.adopts.is_none());
                     let there = self.there(place, &request.recovery_point_arn).iter();
                     let jobs = there
                         .filter(|job| {
                             self.is_told_by_its_mark(step)
-                                || job.created_at.is_none_or(|created| created >= since)
+                                || job
+                                    .created_at
+                                    .is_none_or(|made| since.is_none_or(|since| made >= since))
                         })
                         .cloned()
                         .collect();
@@ -54,10 +57,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     // the token takes care of what a listing does not show yet.
                     self.perhaps_sent.insert(step, self.looked_at);
                     let looked = self.looked_at;
-                    self.ask(
-                        step,
-                        Question::of(Why::Unanswered, jobs, Some(since), looked),
-                    )?;
+                    self.ask(step, Question::of(Why::Unanswered, jobs, since, looked))?;
                 }
             }
         }

@@ -11,6 +11,7 @@ mod calls;
 mod checking;
 mod clock;
 mod command;
+mod deletion;
 mod due;
 mod elsewhere;
 mod ending;

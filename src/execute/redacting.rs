@@ -96,7 +96,9 @@ impl Event {
                 digest: _,
                 request,
                 aws_at: _,
+                adopts,
             } => {
+                adopts.iter_mut().for_each(name);
                 if !secrets.is_empty() {
                     *request = request.redacted(secrets);
                 }

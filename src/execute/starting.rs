@@ -52,7 +52,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                         self.ask(step, Question::listing(Why::First, query, moment))?;
                         continue;
                     }
-                    let intended = self.intended(step, &draft, &request);
+                    let intended = self.intended(step, &draft, &request, None);
                     self.emit(vec![intended])?;
                     // There is room and time, as was found above.
                     self.calls.may(place, "StartRestoreJob", now);
@@ -84,7 +84,14 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         Ok(())
     }
 
-    pub(super) fn intended(&self, step: usize, draft: &Draft, request: &Request) -> Event {
+    /// `adopts` is the job that is adopted in place of sending it.
+    pub(super) fn intended(
+        &self,
+        step: usize,
+        draft: &Draft,
+        request: &Request,
+        adopts: Option<&str>,
+    ) -> Event {
         Event::Intended {
             restore: self.name(step),
             attempt: self.attempt(step),
@@ -92,6 +99,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             digest: digest(&draft.request),
             request: request.clone(),
             aws_at: self.calls.date(),
+            adopts: adopts.map(str::to_owned),
         }
     }
 

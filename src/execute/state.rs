@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::deletion::{next_deletion, of_others, remember};
 use super::event::NOT_RUN;
 use super::{CheckVerdict, Event, Recorded};
-use crate::diff::{Begins, Check, Checked, Deletion, Observed, Past, Stage, Told, incomplete};
+use crate::diff::{Begins, Check, Checked, Observed, Past, Stage, Told, incomplete};
 use crate::plan::{MARK, mark};
 use crate::render::Resolved;
 
@@ -204,63 +205,6 @@ fn after_completion(past: &Past, event: &Event) -> Option<Past> {
     Some(past)
 }
 
-/// How far a deletion is after an event; none where the event cannot follow.
-fn next_deletion(was: Option<&Deletion>, event: &Event) -> Option<Deletion> {
-    match (event, was) {
-        (Event::Deleting { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {
-            Some(Deletion::Asked)
-        }
-        // Nobody of this run has asked for it where it was found to be gone.
-        (Event::Deleted { .. }, None | Some(Deletion::Asked)) => Some(Deletion::Gone),
-        (Event::Left { .. }, None | Some(Deletion::Asked | Deletion::Left)) => Some(Deletion::Left),
-        _ => None,
-    }
-}
-
-/// The deletion of what a nested job, a failed one or that of an earlier attempt has made: in any stage, as it is no step in
-/// the life of the restore. None where the event is none of it.
-fn of_others(past: &Past, event: &Event) -> Option<Option<Past>> {
-    let (Event::Deleting { arn, .. } | Event::Deleted { arn, .. } | Event::Left { arn, .. }) =
-        event
-    else {
-        return None;
-    };
-    let is_own = matches!(&past.stage, Stage::Completed { created_resource_arn: Some(own), .. } if own == arn);
-    let was = past.others.get(arn).filter(|_| !is_own)?;
-    Some(next_deletion(was.as_ref(), event).map(|is| {
-        let mut past = past.clone();
-        past.others.insert(arn.clone(), Some(is));
-        past
-    }))
-}
-
-/// Remembers what else the jobs of a restore have made. A job that has failed made it just now, whatever became of what had
-/// its name; nested jobs may be listed again.
-fn remember(past: &mut Past, event: &Event) {
-    match event {
-        Event::Nested { jobs, .. } => {
-            for arn in jobs
-                .iter()
-                .filter_map(|job| job.created_resource_arn.as_ref())
-            {
-                past.others.entry(arn.clone()).or_default();
-            }
-        }
-        Event::Failed {
-            created_resource_arn: Some(arn),
-            ..
-        }
-        | Event::Completed {
-            created_resource_arn: Some(arn),
-            mismatch: Some(_),
-            ..
-        } => {
-            past.others.insert(arn.clone(), None);
-        }
-        _ => {}
-    }
-}
-
 /// What a restore is after an event.
 ///
 /// # Errors
@@ -422,23 +366,26 @@ fn intended(before: Option<Past>, recorded: &Recorded) -> Past {
         former: former(before),
         ..Past::new(recorded.at, Stage::Intended)
     };
-    match &recorded.event {
-        Event::Intended {
-            attempt,
-            token,
-            digest,
-            request,
-            aws_at,
-            ..
-        } => Past {
-            attempt: *attempt,
-            token: token.clone(),
-            digest: digest.clone(),
-            is_marked: request.metadata.get(MARK) == Some(&mark(token)),
-            aws_at: *aws_at,
-            ..past
-        },
-        _ => past,
+    let Event::Intended {
+        attempt,
+        token,
+        digest,
+        request,
+        aws_at,
+        adopts,
+        ..
+    } = &recorded.event
+    else {
+        return past;
+    };
+    Past {
+        attempt: *attempt,
+        token: token.clone(),
+        digest: digest.clone(),
+        is_marked: request.metadata.get(MARK) == Some(&mark(token)),
+        aws_at: *aws_at,
+        adopts: adopts.clone(),
+        ..past
     }
 }
 

@@ -46,8 +46,8 @@ pub async fn jobs_of(
 /// From when on the job of a request without an answer may be.
 #[must_use]
 pub fn may_be_since(past: &Past, now: Timestamp) -> Timestamp {
-    // A job with the mark is its own however old.
-    if past.is_marked {
+    // A job with the mark is its own however old, and so is one that was about to be adopted.
+    if past.is_marked || past.adopts.is_some() {
         return listed_since(now);
     }
     let left = Moment {

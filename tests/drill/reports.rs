@@ -60,6 +60,7 @@ impl Story {
                 digest: format!("{:064}", 1),
                 request,
                 aws_at: None,
+                adopts: None,
             },
         );
         self.at(

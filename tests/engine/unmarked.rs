@@ -10,7 +10,10 @@ use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 
 use super::others::request_of;
 use super::{meanwhile, refused, unmarked};
-use crate::harness::{completed, connect, driven, events, fast, run, run_as, run_watched, sleep};
+use crate::harness::{
+    completed, connect, driven, events, fast, journal_bytes, run, run_as, run_watched, set_journal,
+    sleep,
+};
 use crate::support::{emulator, folder, many};
 
 /// The plan says that its restores get no mark.
@@ -85,8 +88,53 @@ async fn issue_14_a_second_job_without_a_mark_ends_the_starting() {
     );
     assert!(emulator.jobs().len() < 6, "it goes on starting");
     let record: Record = events(state.path()).iter().collect();
-    assert_eq!(run_report("many", "main", record).verdict, Verdict::Unfinished);
+    let report = run_report("many", "main", record);
+    assert_eq!(report.verdict, Verdict::Unfinished);
+    assert_eq!(report.restores[0].second_jobs.len(), 1);
     emulator.shutdown().await;
+}
+
+/// A person chose a job, and the disk has kept only the first half of its adoption. AWS has forgotten the token, so the
+/// request is not sent as if it had been about to leave.
+#[tokio::test]
+async fn an_adoption_that_was_half_recorded_goes_on() {
+    for (plan, is_listed) in [
+        (many(1, 0), true),
+        (many(1, 0), false),
+        (without_marks(1, 0), true),
+        (without_marks(1, 0), false),
+        (unmarked(1), true),
+        (unmarked(1), false),
+    ] {
+        let emulator = forgetful().await;
+        let unmarked = Fault::new(
+            Operation::GetRestoreJobMetadata,
+            FaultKind::MetadataUnmarked,
+        );
+        emulator.inject(unmarked);
+        run(folder().path(), &plan, &emulator).await.unwrap();
+        sleep(&emulator, SignedDuration::from_hours(10));
+        let state = folder();
+        run_with(Twins::Adopt, state.path(), &plan, &emulator).await;
+        let bytes = journal_bytes(state.path());
+        let text = std::str::from_utf8(&bytes).unwrap();
+        let adopted = text.find("\"event\":\"adopted\"").unwrap();
+        let whole = text[..adopted].rfind('\n').unwrap() + 1;
+        assert!(text[..whole].contains("\"event\":\"intended\""));
+        set_journal(state.path(), &bytes[..whole]);
+        if !is_listed {
+            let lag = FaultKind::ListLag(SignedDuration::from_hours(20));
+            emulator.inject(Fault::new(Operation::ListRestoreJobs, lag));
+        }
+        let ended = run(state.path(), &plan, &emulator).await;
+        match (is_listed, &ended) {
+            (true, Ok(Ended::Finished)) => assert_eq!(completed(state.path()), 1),
+            (false, Err(Stopped::Twin { .. })) => {}
+            _ => panic!("{is_listed}: {ended:?}"),
+        }
+        assert_eq!(emulator.jobs().len(), 1, "{plan}");
+        emulator.shutdown().await;
+    }
 }
 
 /// Each operation is tried by its own count: requests that got no answer do not make the first «not known yet» about a job
