@@ -1,13 +1,16 @@
 //! Whatever moment redrill dies at: as many jobs as restores, and every one followed to its end.
 
+use std::path::Path;
 use std::time::Duration;
 
 use redrill::execute::{Ended, Event, Journal as _, Recorded};
-use redrill::journal::{self, Journal};
+use redrill::journal::{self, RunKey};
 use redrill_emulator::{AfterFinish, Fault, FaultKind, Operation, Options, Speed, TokenSemantics};
 
 use crate::harness::{completed, directory, driven, journal_bytes, owner, run, set_journal};
-use crate::support::{emulator, folder, many, process, redrill, write};
+use crate::support::{
+    emulator, folder, journal_of, many, now, process, records, redrill, store, write,
+};
 
 /// Five restores in three levels.
 fn plan() -> String {
@@ -81,7 +84,6 @@ async fn a_torn_last_record_is_cut_off() {
 #[tokio::test]
 async fn a_changed_byte_is_an_error_that_names_its_record() {
     let (state, bytes, ends) = ended().await;
-    let directory = directory(state.path());
     // The very last byte has a turn of its own, below.
     for at in (0..bytes.len() - 1).step_by(7) {
         let mut damaged = bytes.clone();
@@ -89,7 +91,7 @@ async fn a_changed_byte_is_an_error_that_names_its_record() {
         set_journal(state.path(), &damaged);
         let record = ends.iter().filter(|end| **end <= at).count();
         let start = if record == 0 { 0 } else { ends[record - 1] };
-        match journal::read(&directory) {
+        match records(state.path(), "many", "main") {
             Err(journal::Error::Damaged { offset, .. }) => {
                 assert!(
                     offset == start || damaged[at] == b'\n',
@@ -103,7 +105,10 @@ async fn a_changed_byte_is_an_error_that_names_its_record() {
     }
     // The end of the last record is what makes it whole.
     set_journal(state.path(), &bytes[..bytes.len() - 1]);
-    assert_eq!(journal::read(&directory).unwrap().len(), ends.len() - 1);
+    assert_eq!(
+        records(state.path(), "many", "main").unwrap().len(),
+        ends.len() - 1
+    );
 }
 
 /// Whoever looks at a run while somebody works on it may meet a segment half written, and then the next one.
@@ -116,20 +121,23 @@ async fn a_segment_that_was_being_written_is_read_to_its_end() {
 
     set_journal(state.path(), &first[..first.len() - 10]);
     let mut read = 0;
-    journal::each(&directory, |_| {
+    let take = |_| {
         if read == 0 {
             std::fs::write(segment(1), first).unwrap();
             std::fs::write(segment(2), second).unwrap();
         }
         read += 1;
         Ok::<(), journal::Error>(())
-    })
-    .unwrap();
+    };
+    let run = RunKey::new("many", "main");
+    journal::each(&store(state.path()), &run, take)
+        .await
+        .unwrap();
     assert_eq!(read, ends.len());
 
     // One that stays so is damage.
     std::fs::write(segment(1), &first[..first.len() - 10]).unwrap();
-    match journal::read(&directory) {
+    match records(state.path(), "many", "main") {
         Err(journal::Error::Damaged { offset, record, .. }) => {
             assert_eq!((offset, record), (ends[4], 6));
         }
@@ -266,7 +274,7 @@ async fn a_missing_segment_is_damage() {
     let directory = directory(state.path());
     let all = ends.len();
     std::fs::remove_file(directory.join("journal/00000003.jsonl")).unwrap();
-    match journal::read(&directory) {
+    match records(state.path(), "many", "main") {
         Ok(records) => panic!("{} of {all} records, and nothing is said", records.len()),
         Err(err) => drop(err),
     }
@@ -276,12 +284,7 @@ async fn a_missing_segment_is_damage() {
 #[test]
 fn whoever_has_taken_over_holds_the_run() {
     let state = folder();
-    let directory = directory(state.path());
-    let open = |pid, take_over| {
-        Journal::open(&directory, &owner(pid), take_over, |_| {
-            Ok::<(), journal::Error>(())
-        })
-    };
+    let open = |pid, take_over| journal_of(state.path(), "many", "main", &owner(pid), take_over);
     let old = open(1, false).unwrap();
     let new = open(2, true).unwrap();
     assert!(open(3, false).is_err());
@@ -289,7 +292,7 @@ fn whoever_has_taken_over_holds_the_run() {
     let third = open(3, false);
     assert!(
         matches!(third, Err(journal::Error::Held { .. })),
-        "a third runner has got it: {third:?}"
+        "a third runner has got it"
     );
     drop(new);
 }
@@ -311,27 +314,25 @@ fn opened() -> Recorded {
 #[test]
 fn a_take_over_while_a_segment_is_written() {
     let state = folder();
-    let directory = directory(state.path());
-    let take = |_: Recorded| Ok::<(), journal::Error>(());
-    let mut first = Journal::open(&directory, &owner(1), false, take).unwrap();
-    first.append(&[opened()]).unwrap();
+    let mut first = journal_of(state.path(), "many", "main", &owner(1), false).unwrap();
+    now(first.append(&[opened()])).unwrap();
     // What `first` does in its next append, in its steps.
     let copy = folder();
-    let twin = copy.path().join("d");
-    let mut same = Journal::open(&twin, &owner(1), false, take).unwrap();
-    same.append(&[opened()]).unwrap();
-    same.append(&[opened()]).unwrap();
-    let bytes = std::fs::read(twin.join("journal/00000002.jsonl")).unwrap();
+    let mut same = journal_of(copy.path(), "many", "main", &owner(1), false).unwrap();
+    now(same.append(&[opened()])).unwrap();
+    now(same.append(&[opened()])).unwrap();
+    let segment = |of: &Path| directory(of).join("journal/00000002.jsonl");
+    let bytes = std::fs::read(segment(copy.path())).unwrap();
     use std::io::Write as _;
     let mut stuck = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
-        .open(directory.join("journal/00000002.jsonl"))
+        .open(segment(state.path()))
         .unwrap();
-    let mut second = Journal::open(&directory, &owner(2), true, take).unwrap();
-    second.append(&[opened()]).unwrap();
+    let mut second = journal_of(state.path(), "many", "main", &owner(2), true).unwrap();
+    now(second.append(&[opened()])).unwrap();
     stuck.write_all(&bytes).unwrap();
     drop(first);
-    let read = journal::read(&directory);
+    let read = records(state.path(), "many", "main");
     assert!(read.is_ok(), "{read:?}");
 }

@@ -11,14 +11,14 @@ use redrill::execute::{
     Control, Ended, Endpoint, History, Journal as Append, JournalError, Observer, Origin, Outline,
     Policy, Recorded, Stopped, Writer,
 };
-use redrill::journal::{self, Journal, Owner};
+use redrill::journal::{self, Journal, LocalStore, Owner, RunKey};
 use redrill::process::Processes;
 use redrill::render::Inputs;
 use redrill::session::{self, Opening, Preview, Works};
 use redrill::validate::Rules;
 use redrill_emulator::{Emulator, Options, Speed, TokenSemantics};
 
-use crate::support::Virtual;
+use crate::support::{Virtual, records, store};
 
 const FOLDER: &str = "journal";
 
@@ -47,18 +47,18 @@ pub(crate) enum Death {
 
 /// A journal whose process dies.
 struct Mortal {
-    journal: Journal,
+    journal: Journal<LocalStore>,
     written: u32,
     death: Death,
 }
 
 impl Append for Mortal {
-    fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
+    async fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
         let dead = || JournalError::Disk("the process is dead".to_owned());
         if self.death == Death::Before(self.written) {
             return Err(dead());
         }
-        self.journal.append(events)?;
+        self.journal.append(events).await?;
         if self.death == Death::After(self.written) {
             return Err(dead());
         }
@@ -213,13 +213,13 @@ pub(crate) async fn run_with<A: Reader + Writer + 'static>(
     static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
     let source = Source::new("plan.yaml", text);
     let loaded = session::read(&source, "main", &Inputs::default(), &RULES).unwrap();
-    let directory = directory(state);
+    let (store, run) = (store(state), RunKey::new("many", "main"));
     let mut history = History::default();
-    let journal = Journal::open(&directory, &owner(1), false, |recorded| {
+    let take = |recorded: Recorded| {
         history.take(&recorded).unwrap();
         Ok::<(), journal::Error>(())
-    })
-    .unwrap();
+    };
+    let journal = Journal::open(&store, &run, &owner(1), false, take).await;
     let known = session::known(&history.observed);
     let plan = loaded.draft(&known).plan.unwrap();
     let outline = Arc::new(Outline::of(&plan, Origin::default(), false, [].into_iter()));
@@ -243,7 +243,7 @@ pub(crate) async fn run_with<A: Reader + Writer + 'static>(
     }
     let history = std::mem::take(&mut preview.history);
     let journal = Mortal {
-        journal,
+        journal: journal.unwrap(),
         written: 0,
         death: going.death,
     };
@@ -279,12 +279,12 @@ pub(crate) fn owner(pid: u32) -> Owner {
 
 /// Where a run in this process keeps what it has done.
 pub(crate) fn directory(state: &Path) -> PathBuf {
-    journal::directory(state, "many", "main")
+    state.join("many/main")
 }
 
 /// What has happened in it.
 pub(crate) fn events(state: &Path) -> Vec<Recorded> {
-    journal::read(&directory(state)).unwrap()
+    records(state, "many", "main").unwrap()
 }
 
 /// How far each restore is, by the journal.

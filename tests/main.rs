@@ -29,6 +29,7 @@ mod reading;
 mod rules;
 mod selectors;
 mod state;
+mod store;
 mod support;
 mod targets;
 mod templates;

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use redrill::execute::Recorded;
+use redrill::journal::{self, Journal, LocalStore, Owner, RunKey};
 use redrill_emulator::{Emulator, Options, Speed};
 use snapbox::cmd::{Command, cargo_bin};
 
@@ -180,4 +182,40 @@ pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     }
     found.sort();
     found
+}
+
+/// The answer of what does not have to wait, such as a store on this machine's disk.
+pub(crate) fn now<T>(answer: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(answer).poll(&mut context) {
+        std::task::Poll::Ready(answer) => answer,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// The runs in a folder; what is written there need not survive the machine.
+pub(crate) fn store(state: &Path) -> LocalStore {
+    LocalStore::new(state).in_passing()
+}
+
+/// The journal of a run in a folder.
+pub(crate) fn records(
+    state: &Path,
+    plan: &str,
+    run: &str,
+) -> Result<Vec<Recorded>, journal::Error> {
+    now(journal::read(&store(state), &RunKey::new(plan, run)))
+}
+
+/// The same, to be written.
+pub(crate) fn journal_of(
+    state: &Path,
+    plan: &str,
+    run: &str,
+    owner: &Owner,
+    take_over: bool,
+) -> Result<Journal<LocalStore>, journal::Error> {
+    let (store, run) = (store(state), RunKey::new(plan, run));
+    let take = |_| Ok::<(), journal::Error>(());
+    now(Journal::open(&store, &run, owner, take_over, take))
 }

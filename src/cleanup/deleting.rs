@@ -143,7 +143,7 @@ where
                     events.push(left(item, arn, why));
                 }
             }
-            self.say(events)?;
+            self.say(events).await?;
             let (mut outcomes, ended) = self.delete(items).await?;
             for (at, item) in items.iter().enumerate() {
                 match (&item.fate, outcomes.remove(&at)) {
@@ -179,7 +179,7 @@ where
         let mut is_controlled = true;
         loop {
             if !*leaving.borrow() {
-                self.begin(&mut level, &leaving, &answers)?;
+                self.begin(&mut level, &leaving, &answers).await?;
             }
             if level.tasks.is_empty() {
                 break;
@@ -200,7 +200,7 @@ where
                     while let Some(more) = level.tasks.try_join_next() {
                         done.extend(more);
                     }
-                    self.take(&mut level, done)?;
+                    self.take(&mut level, done).await?;
                     if level.error.is_some() {
                         leave.send_replace(true);
                     }
@@ -215,7 +215,7 @@ where
     }
 
     /// Begins as many deletions as may be recorded before AWS has answered to them.
-    fn begin(
+    async fn begin(
         &mut self,
         level: &mut Level<'_>,
         leaving: &watch::Receiver<bool>,
@@ -242,7 +242,7 @@ where
                 arn: (*arn).clone(),
                 token: (*token).clone(),
             };
-        self.say(all.iter().map(deleting).collect())?;
+        self.say(all.iter().map(deleting).collect()).await?;
         for (at, _, _, named, token) in all {
             let one = One {
                 resources: Arc::clone(&self.resources),
@@ -262,7 +262,7 @@ where
 
     /// Takes in what deletions have come to. What AWS has judged is said, and the rest goes on; without an answer nothing is
     /// known of a resource, and nothing is concluded.
-    fn take(
+    async fn take(
         &mut self,
         level: &mut Level<'_>,
         mut done: Vec<(usize, Outcome)>,
@@ -286,11 +286,11 @@ where
             }
             level.outcomes.insert(at, outcome);
         }
-        self.say(events)
+        self.say(events).await
     }
 
     /// Records what happens, before anything follows from it.
-    fn say(&mut self, events: Vec<Event>) -> Result<(), Stopped> {
+    async fn say(&mut self, events: Vec<Event>) -> Result<(), Stopped> {
         if events.is_empty() {
             return Ok(());
         }
@@ -301,7 +301,7 @@ where
             event,
         };
         let all: Vec<Recorded> = events.into_iter().map(recorded).collect();
-        self.journal.append(&all)?;
+        self.journal.append(&all).await?;
         for recorded in &all {
             (self.observer)(recorded);
         }
@@ -375,7 +375,7 @@ mod tests {
     }
 
     impl Journal for Shared {
-        fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
+        async fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
             let events = events.iter().map(|recorded| recorded.event.clone());
             self.cloud().records.extend(events);
             Ok(())

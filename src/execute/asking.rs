@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::calls::Due;
 use super::elsewhere::long_ago;
 use super::engine::{Stopped, Twins};
+use super::recording::Effect;
 use super::run::Run;
 use super::settle::{Match, Question, Why};
 use super::skew::Moment;
@@ -33,7 +34,9 @@ const BEGUN: &str = "it was about to be adopted when the runner before ended";
 const ALONE: &str = "it is the one job of this recovery point and metadata since the request left; nothing marks it, so \
                      whether this run has started it cannot be told";
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// Whether the recovery point of a restore hangs on what another has made, so that it was not looked for.
     pub(super) fn becomes_known_late(&self, step: usize) -> bool {
         let draft = self.drafts[step].as_ref();
@@ -265,9 +268,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         match adopted {
             Some((found, because)) => self.adopt(step, &found.job_id, because, found.is_marked),
             None => {
-                self.flush()?;
-                let now = self.engine.clock.now();
-                self.calls.at(self.place(step), now, step, Due::Start);
+                self.then(Effect::StartDue(step));
                 Ok(())
             }
         }

@@ -27,7 +27,9 @@ pub(super) fn said(left: &Left) -> Option<String> {
     })
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     fn key(&self, of: Of, name: &str) -> Begins {
         let restore = match of {
             Of::Restore(step) => Some(self.name(step)),

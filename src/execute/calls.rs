@@ -93,6 +93,8 @@ pub(super) struct Calls<A> {
     rates: Vec<Rates>,
     tasks: JoinSet<Answer>,
     starts_under_way: usize,
+    /// Calls that leave once what they follow from is on disk.
+    reserved: usize,
     /// When the rates let the next call leave that was held back.
     held_until: Option<Timestamp>,
 }
@@ -140,6 +142,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             rates: rates.filter(|_| keep_rates).collect(),
             tasks: JoinSet::new(),
             starts_under_way: 0,
+            reserved: 0,
             held_until: None,
         }
     }
@@ -194,7 +197,28 @@ impl<A: Reader + Writer + 'static> Calls<A> {
 
     /// How many more calls may be under way.
     pub(super) fn room(&self) -> usize {
-        self.at_once().saturating_sub(self.tasks.len())
+        self.at_once()
+            .saturating_sub(self.tasks.len() + self.reserved)
+    }
+
+    /// Keeps the place of a call that leaves shortly.
+    pub(super) fn reserve(&mut self) {
+        self.reserved += 1;
+    }
+
+    pub(super) fn release(&mut self) {
+        self.reserved -= 1;
+    }
+
+    /// The same for a request, whose answer is worth waiting for.
+    pub(super) fn reserve_start(&mut self) {
+        self.reserve();
+        self.starts_under_way += 1;
+    }
+
+    pub(super) fn release_start(&mut self) {
+        self.release();
+        self.starts_under_way -= 1;
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -207,6 +231,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
 
     pub(super) fn nothing_to_come(&self) -> bool {
         self.tasks.is_empty()
+            && self.reserved == 0
             && self
                 .places
                 .iter()

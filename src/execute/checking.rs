@@ -14,6 +14,7 @@ use super::calls::{Due, next_of};
 use super::command::{Command, Commands, Exited, Left, Ran};
 use super::engine::Stopped;
 use super::event::NOT_RUN;
+use super::recording::Effect;
 use super::run::Run;
 use super::{CheckVerdict, Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Check as Is, Judged, Past, Reader, Told, due_after, judged};
@@ -51,6 +52,8 @@ pub(super) struct Task {
 pub(super) struct Checking {
     commands: Arc<dyn Commands>,
     tasks: JoinSet<(Task, Ran)>,
+    /// Commands that are started once their records are on disk.
+    reserved: usize,
     ready: VecDeque<Task>,
     later: BinaryHeap<Reverse<(Timestamp, Task)>>,
     /// What belongs to the plan as a whole and was begun by this runner.
@@ -62,6 +65,7 @@ impl Checking {
         Self {
             commands,
             tasks: JoinSet::new(),
+            reserved: 0,
             ready: VecDeque::new(),
             later: BinaryHeap::new(),
             begun: BTreeSet::new(),
@@ -77,7 +81,10 @@ impl Checking {
     }
 
     pub(super) fn nothing_to_come(&self) -> bool {
-        self.tasks.is_empty() && self.ready.is_empty() && self.later.is_empty()
+        self.tasks.is_empty()
+            && self.reserved == 0
+            && self.ready.is_empty()
+            && self.later.is_empty()
     }
 
     /// When the next try is due.
@@ -93,13 +100,21 @@ impl Checking {
             self.later.pop();
             self.ready.push_back(task);
         }
-        if self.tasks.len() >= AT_ONCE {
+        if self.tasks.len() + self.reserved >= AT_ONCE {
             return None;
         }
         self.ready.pop_front()
     }
 
-    fn start(&mut self, task: Task, command: Command) {
+    pub(super) fn reserve(&mut self) {
+        self.reserved += 1;
+    }
+
+    pub(super) fn release(&mut self) {
+        self.reserved -= 1;
+    }
+
+    pub(super) fn start(&mut self, task: Task, command: Command) {
         let commands = Arc::clone(&self.commands);
         self.tasks
             .spawn(async move { (task, commands.run(command).await) });
@@ -111,7 +126,9 @@ impl Checking {
     }
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     pub(super) fn checks(&self, of: Of) -> Arc<Vec<Check>> {
         let plan = self.engine.plan;
         Arc::clone(match of {
@@ -259,9 +276,8 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 }
             }
         }
-        self.flush()?;
         for (task, command) in started {
-            self.checking.start(task, command);
+            self.then(Effect::Check(task, command));
         }
         Ok(())
     }

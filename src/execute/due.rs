@@ -6,11 +6,14 @@ use jiff::Timestamp;
 
 use super::calls::Due;
 use super::engine::Stopped;
+use super::recording::Effect;
 use super::run::Run;
 use super::{Clock, Journal, Observer, Writer};
 use crate::diff::Reader;
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// Makes the calls that are due, as far as the rates let it.
     pub(super) fn make_due_calls(&mut self) -> Result<(), Stopped> {
         let now = self.engine.clock.now();
@@ -72,8 +75,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             }
             (Due::Publish, _) => {
                 // What the checks have come to is on disk first.
-                self.flush()?;
-                self.publish(step);
+                self.then(Effect::Publish(step));
             }
             (Due::Nested, _) => self.list_nested(place, step),
             _ => self.ask_next(place, step),

@@ -29,7 +29,9 @@ pub(super) fn long_ago(now: Timestamp) -> Timestamp {
     now.saturating_sub(LOOK_BACK).unwrap_or(now)
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// Lists the jobs of the recovery points of what would be started, and of what was sent and not answered; what a
     /// person has to say meanwhile.
     pub(super) async fn look_elsewhere(&mut self, diff: &Diff) -> Result<Option<Control>, Stopped> {
@@ -96,7 +98,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
         }
         match self.look_again().await {
             Ok(None) => Ok(None),
-            Ok(Some(control)) => self.told(control),
+            Ok(Some(control)) => self.told(control).await,
             // What runs is followed all the same.
             Err(why @ Stopped::Aws(_)) => {
                 self.given_up = false;
@@ -223,7 +225,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
             } else {
                 self.calls.take_held().unwrap_or(now)
             };
-            self.flush()?;
+            self.flush_all().await?;
             if let Some(control) = self.pause(again).await {
                 return Ok(Err(control));
             }

@@ -7,7 +7,9 @@ use super::run::Run;
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::Reader;
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// How often this runner has called AWS.
     pub(super) fn called(&self) -> Event {
         let mut calls: BTreeMap<String, u64> = BTreeMap::new();

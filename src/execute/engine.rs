@@ -167,7 +167,9 @@ pub enum Twins {
     StartAnyway,
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Engine<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Engine<'_, A, J, C, O>
+{
     /// Carries out the changes; `opening` are the first events, `observed` and `known` are what came before them.
     ///
     /// # Errors

@@ -10,7 +10,9 @@ use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{Action, Diff, Job, JobStatus, Reader, Stage};
 use crate::render::Created;
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// Takes up what an earlier runner left.
     pub(super) fn resume(&mut self, diff: &Diff) -> Result<(), Stopped> {
         let now = self.engine.clock.now();

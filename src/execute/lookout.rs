@@ -136,7 +136,9 @@ impl Lookout {
     }
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// A restore has a job: whether there is a second one is looked at for a while.
     pub(super) fn look_after(
         &mut self,

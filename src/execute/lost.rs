@@ -8,7 +8,9 @@ use super::settle::{Match, Question, Why, is_of};
 use super::{Clock, Event, Journal, Observer, Writer};
 use crate::diff::{ApiError, Fault, Job, Reader};
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// Why an answer about a job is not about the job of a restore; none where it may be.
     pub(super) fn is_another(&self, step: usize, job: &Job) -> Option<ApiError> {
         let draft = self.complete(step).ok()?;

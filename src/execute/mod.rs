@@ -32,6 +32,7 @@ mod places;
 mod presence;
 mod publishing;
 mod rates;
+mod recording;
 mod redacting;
 mod run;
 mod schedule;

@@ -21,7 +21,9 @@ pub(super) struct Parent {
     tries: u32,
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// A job has ended that others are nested in.
     pub(super) fn look_inside(&mut self, step: usize, job: Job) {
         if self.parents.contains_key(&step) {

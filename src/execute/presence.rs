@@ -24,7 +24,9 @@ pub(super) struct Presence {
     running: BTreeSet<usize>,
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// The job of an adopted restore runs: it is followed to its end like any other.
     pub(super) fn is_running(&mut self, step: usize) {
         let past = self.past(step);

@@ -9,7 +9,9 @@ use crate::diff::{ApiError, Check, Fault, Reader, Stage};
 /// How often AWS Backup is told before its silence is taken for a no.
 const TELLINGS: u32 = 4;
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// AWS Backup has answered to what the checks of a restore have come to, or has not.
     pub(super) fn published(
         &mut self,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::calls::{Answer, Calls, Due};
 use super::checking::Checking;
@@ -12,6 +13,7 @@ use super::late::Late;
 use super::lookout::Lookout;
 use super::nested::Parent;
 use super::presence::Presence;
+use super::recording::Recording;
 use super::schedule::Schedule;
 use super::settle::Question;
 use super::skew::{Moment, Skew};
@@ -19,9 +21,9 @@ use super::state;
 use super::trouble::{Tries, Trouble};
 use super::waiting::Silence;
 use super::watching::Watching;
-use super::{Clock, Event, Journal, Observer, Recorded, Writer};
+use super::{Clock, Event, Journal, Observer, Policy, Recorded, Writer};
 use crate::diff::{ApiError, Diff, Fault, Job, Observed, Past, Reader, Stage};
-use crate::plan::{Draft, Request};
+use crate::plan::{Draft, Plan, Planner, Request};
 use crate::render::Known;
 
 /// How long to wait before it is asked again about a job that AWS does not know yet.
@@ -32,8 +34,18 @@ pub(super) fn sweeps_of(place: usize) -> usize {
     usize::MAX - place
 }
 
+/// What a run is given, apart from what has a keeper of its own.
+pub(super) struct Given<'a, C, O> {
+    pub(super) planner: &'a Planner,
+    pub(super) plan: &'a Plan,
+    pub(super) clock: &'a C,
+    pub(super) observer: O,
+    pub(super) control: UnboundedReceiver<Control>,
+    pub(super) policy: Policy,
+}
+
 pub(super) struct Run<'a, A, J, C, O> {
-    pub(super) engine: Engine<'a, A, J, C, O>,
+    pub(super) engine: Given<'a, C, O>,
     /// What is to be sent, until it has a job.
     pub(super) drafts: Vec<Option<Arc<Draft>>>,
     /// What requests are held against that become complete while the run goes on.
@@ -49,8 +61,7 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) attempts: BTreeMap<usize, u32>,
     pub(super) observed: Observed,
     pub(super) known: Known,
-    /// Events that are not on disk yet, and so not on the screen either.
-    buffer: Vec<Recorded>,
+    pub(super) recording: Recording<J>,
     /// Requests without a job, with their tokens.
     pub(super) requests: BTreeMap<usize, Arc<Request>>,
     /// What is being found out about them.
@@ -91,17 +102,28 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) silence: Silence,
 }
 
-impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a, A, J, C, O> {
+impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'a, A, J, C, O>
+{
     pub(super) fn new(
-        mut engine: Engine<'a, A, J, C, O>,
+        engine: Engine<'a, A, J, C, O>,
         mut observed: Observed,
         known: Known,
         diff: &Diff,
     ) -> Self {
-        let now = engine.clock.now();
-        let plan = engine.plan;
-        let api = std::mem::take(&mut engine.api);
-        let drafts = std::mem::take(&mut engine.drafts);
+        let Engine {
+            planner,
+            plan,
+            drafts,
+            api,
+            commands,
+            journal,
+            clock,
+            observer,
+            control,
+            policy,
+        } = engine;
+        let now = clock.now();
         let pasts = observed.restores.values();
         let own = pasts.flat_map(|past| {
             past.stage
@@ -115,11 +137,11 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             .filter(|past| past.stage.job_id().is_some())
             .for_each(forget);
         Self {
-            late: Late::of(engine.planner, plan, &drafts),
+            late: Late::of(planner, plan, &drafts),
             schedule: Schedule::new(plan, |step| &drafts[step], diff),
             drafts: drafts.into_iter().map(Some).collect(),
-            calls: Calls::new(&plan.targets, api, !engine.policy.no_rate_limit, now),
-            checking: Checking::new(Arc::clone(&engine.commands)),
+            calls: Calls::new(&plan.targets, api, !policy.no_rate_limit, now),
+            checking: Checking::new(commands),
             publishing: BTreeMap::new(),
             parents: BTreeMap::new(),
             attempts: diff
@@ -130,7 +152,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                 .collect(),
             observed,
             known,
-            buffer: Vec::new(),
+            recording: Recording::new(journal),
             requests: BTreeMap::new(),
             questions: BTreeMap::new(),
             watching: plan.targets.iter().map(|_| Watching::default()).collect(),
@@ -154,8 +176,15 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             detaching: false,
             stopped: None,
             given_up: false,
-            silence: Silence::new(engine.policy.says_after, now),
-            engine,
+            silence: Silence::new(policy.says_after, now),
+            engine: Given {
+                planner,
+                plan,
+                clock,
+                observer,
+                control,
+                policy,
+            },
         }
     }
 
@@ -171,7 +200,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             Some(Control::Now) => return Ok(Ended::Interrupted),
         }
         self.emit(opening)?;
-        self.flush()?;
+        self.flush_all().await?;
         self.resume(diff)?;
         self.go().await
     }
@@ -195,30 +224,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             {
                 forget(past);
             }
-            self.buffer.push(recorded);
-        }
-        Ok(())
-    }
-
-    /// Writes what has happened, in one go. Has to come before anything that follows from it.
-    pub(super) fn flush(&mut self) -> Result<(), Stopped> {
-        let recorded = std::mem::take(&mut self.buffer);
-        let is_durable = |recorded: &&Recorded| recorded.event.is_durable();
-        if recorded.iter().all(|recorded| is_durable(&recorded)) {
-            if !recorded.is_empty() {
-                self.engine.journal.append(&recorded)?;
-            }
-        } else {
-            let durable: Vec<Recorded> = recorded.iter().filter(is_durable).cloned().collect();
-            if !durable.is_empty() {
-                self.engine.journal.append(&durable)?;
-            }
-        }
-        if !recorded.is_empty() {
-            self.silence.is_broken(self.engine.clock.now());
-        }
-        for recorded in &recorded {
-            self.engine.observer.observe(recorded);
+            self.recording.take(recorded);
         }
         Ok(())
     }
@@ -251,7 +257,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
             if self.detaching && !self.calls.is_starting() {
                 let called = self.called();
                 self.emit(vec![called, Event::Detached])?;
-                self.flush()?;
+                self.flush_all().await?;
                 return Ok(Ended::Detached);
             }
             let watches = self.watching.iter().any(|place| !place.is_empty());
@@ -274,7 +280,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
         if self.stopped.is_none() {
             self.emit(vec![Event::RunEnded])?;
         }
-        self.flush()?;
+        self.flush_all().await?;
         match self.stopped {
             Some(stopped) => Err(stopped),
             None => Ok(Ended::Finished),
@@ -282,9 +288,9 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
     }
 
     /// A person wants to leave, at once or when everything that was sent has its answer.
-    pub(super) fn told(&mut self, control: Control) -> Result<Option<Ended>, Stopped> {
+    pub(super) async fn told(&mut self, control: Control) -> Result<Option<Ended>, Stopped> {
         if control == Control::Now || self.detaching {
-            self.flush()?;
+            self.flush_all().await?;
             return Ok(Some(Ended::Interrupted));
         }
         self.detaching = true;
@@ -313,10 +319,10 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
         let wake = next.filter(|_| !self.calls.is_full() && !self.detaching);
         let wake = wake.unwrap_or(now + SignedDuration::from_hours(1));
         let wake = self.silence.until().map_or(wake, |until| until.min(wake));
-        let idle = self.calls.is_idle() && self.checking.is_idle();
+        let idle = self.calls.is_idle() && self.checking.is_idle() && self.recording.is_idle();
         let clock = self.engine.clock;
         tokio::select! {
-            Some(control) = self.engine.control.recv() => return self.told(control),
+            Some(control) = self.engine.control.recv() => return self.told(control).await,
             answer = self.calls.answer() => {
                 self.take(answer)?;
                 // Whatever else has come by now shares the next flush.
@@ -324,6 +330,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'a
                     self.take(answer)?;
                 }
             }
+            batch = self.recording.ended() => self.recorded(&batch?)?,
             (task, ran) = self.checking.ended() => self.checked(task, ran)?,
             () = wait(clock, wake, idle) => self.break_silence(0),
         }

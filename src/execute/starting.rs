@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::calls::Due;
 use super::elsewhere::long_ago;
 use super::engine::Stopped;
+use super::recording::Effect;
 use super::run::Run;
 use super::settle::{Question, Why};
 use super::skew::Moment;
@@ -13,15 +14,16 @@ use crate::diagnostic::Findings;
 use crate::diff::{ApiError, Fault, Reader, Stage};
 use crate::plan::{Draft, Request, digest};
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
-    /// Writes the intents of all that may start, in one go, then sends them.
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
+    /// Records the intents of all that may start, in one go, and has each sent once its own is on disk.
     pub(super) fn start_ready(&mut self) -> Result<(), Stopped> {
         let now = self.engine.clock.now();
         let places = self.watching.len();
         let mut failed = Vec::new();
-        let mut sent = Vec::new();
         // As many as there is room for calls; what is being compared takes up room as well.
-        while sent.len() < self.calls.room() && self.requests.len() < self.calls.at_once() {
+        while self.calls.room() > 0 && self.requests.len() < self.calls.at_once() {
             let open: Vec<usize> = (0..places)
                 .filter(|place| {
                     self.schedule.has_next(*place) && self.calls.could_start(*place, now)
@@ -56,7 +58,7 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                     self.emit(vec![intended])?;
                     // There is room and time, as was found above.
                     self.calls.may(place, "StartRestoreJob", now);
-                    sent.push((place, step, request));
+                    self.then(Effect::Start(step, request));
                 }
                 Err(message) => {
                     self.emit(vec![Event::Rejected {
@@ -68,19 +70,23 @@ impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A,
                 }
             }
         }
-        self.flush()?;
-        // A disk can be slow, and a machine fall asleep.
-        let now = self.engine.clock.now();
-        for (place, step, request) in sent {
-            if self.is_forgotten(step) {
-                self.settle(step)?;
-            } else {
-                self.calls.start(place, step, request, now);
-            }
-        }
         for step in failed {
             self.fail(step, "failed")?;
         }
+        Ok(())
+    }
+
+    /// Sends a request whose intent is on disk.
+    pub(super) fn start(&mut self, step: usize, request: Arc<Request>) -> Result<(), Stopped> {
+        if self.schedule.is_drained() {
+            return self.not_sent(step);
+        }
+        // A disk can be slow, and a machine fall asleep.
+        if self.is_forgotten(step) {
+            return self.settle(step);
+        }
+        let now = self.engine.clock.now();
+        self.calls.start(self.place(step), step, request, now);
         Ok(())
     }
 

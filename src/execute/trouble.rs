@@ -65,7 +65,9 @@ impl Tries {
     }
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// A question about a restore that got no good answer.
     pub(super) fn unanswered(
         &mut self,

@@ -92,7 +92,9 @@ impl Awaited {
     }
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// Says what the run waits for, once it has been silent for long; `pages` are those of a listing under way.
     pub(super) fn break_silence(&mut self, pages: u32) {
         let at = self.engine.clock.now();

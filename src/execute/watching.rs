@@ -269,7 +269,9 @@ impl Watching {
     }
 }
 
-impl<A: Reader + Writer + 'static, J: Journal, C: Clock, O: Observer> Run<'_, A, J, C, O> {
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
     /// Asks about what is due, as far as the rates let it.
     pub(super) fn look(&mut self) {
         let now = self.engine.clock.now();

@@ -24,13 +24,16 @@ pub trait Writer: Send + Sync {
 }
 
 /// The durable record of a run.
-pub trait Journal {
-    /// Appends all events and returns once they are on disk.
+pub trait Journal: Send {
+    /// Appends all events, and is done once they are on disk.
     ///
     /// # Errors
     ///
     /// Where they may not be: nothing that follows from them may be done.
-    fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError>;
+    fn append(
+        &mut self,
+        events: &[Recorded],
+    ) -> impl Future<Output = Result<(), JournalError>> + Send;
 }
 
 /// A journal that is written by somebody who does not know the secrets of the plan: none gets into it.
@@ -47,11 +50,11 @@ impl<'a, J> Redacting<'a, J> {
 }
 
 impl<J: Journal> Journal for Redacting<'_, J> {
-    fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
+    async fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
         let events = events
             .iter()
             .map(|recorded| recorded.redacted(self.secrets));
-        self.journal.append(&events.collect::<Vec<_>>())
+        self.journal.append(&events.collect::<Vec<_>>()).await
     }
 }
 

@@ -3,40 +3,19 @@
 //! The lock is the system's own on an open file: it goes when the process goes, however it goes, so no stale lock
 //! is ever left. The file's content says who holds it.
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{Error, io, refuse_no_file};
+use super::{Error, Owner, io, refuse_no_file};
 
 const FILE: &str = "lock";
 /// How often a lock that is held is looked at again before it is said to be held.
 const LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
-
-/// Who works on a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// The process.
-    pub pid: u32,
-    /// The machine.
-    pub host: String,
-    /// The account on that machine.
-    pub user: String,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{} (process {})", self.user, self.host, self.pid)
-    }
-}
 
 /// Held until dropped.
 #[derive(Debug)]

@@ -56,7 +56,7 @@ pub struct Outcome {
     pub ended: Result<Ended, Stopped>,
 }
 
-impl<J: Journal> Opened<J> {
+impl<J: Journal + 'static> Opened<J> {
     /// The first events of the run as they will be recorded: a run that ends before that is reported by them.
     #[must_use]
     pub fn header(&self, secrets: &Secrets, at: Timestamp) -> Vec<Recorded> {

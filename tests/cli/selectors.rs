@@ -1,10 +1,9 @@
 //! A run writes down what its selectors mean, and keeps to it.
 
 use redrill::execute::Event;
-use redrill::journal;
 use redrill_emulator::{Inventory, Options};
 
-use crate::support::{at_once, emulator, folder, process, redrill, write};
+use crate::support::{at_once, emulator, folder, process, records, redrill, write};
 
 /// The recovery points of two file systems, those of `days` in November.
 fn inventory(days: &[u32]) -> String {
@@ -42,11 +41,7 @@ restores:
 ";
 
 fn resolved(folder: &std::path::Path) -> Vec<(String, String)> {
-    let events = journal::read(&journal::directory(
-        &folder.join(".redrill"),
-        "files",
-        "main",
-    ));
+    let events = records(&folder.join(".redrill"), "files", "main");
     events
         .unwrap()
         .into_iter()
@@ -168,8 +163,7 @@ async fn ages_are_measured_from_the_start_of_the_run() {
             .status()
             .unwrap();
         assert!(status.success());
-        let directory = journal::directory(&path.join(".redrill"), "files", "main");
-        let events = journal::read(&directory).unwrap();
+        let events = records(&path.join(".redrill"), "files", "main").unwrap();
         let opened = events[0].at;
         let resolved = events
             .iter()

@@ -2,10 +2,9 @@
 
 use redrill::cleanup::{Asked, Progress, Resources as _};
 use redrill::execute::{Event, Journal as _, Recorded};
-use redrill::journal::{self, Journal};
 
 use crate::harness::owner;
-use crate::support::{at_once, emulator, folder, many, ran, write};
+use crate::support::{at_once, emulator, folder, journal_of, many, ran, write};
 
 const RUN: [&str; 4] = ["run", "plan.yaml", "--yes", "-q"];
 
@@ -15,12 +14,9 @@ async fn issue_14_cleanup_beside_a_run_that_has_just_begun() {
     let emulator = emulator(at_once()).await;
     let folder = folder();
     write(folder.path(), "plan.yaml", &many(1, 0));
-    let directory = journal::directory(&folder.path().join(".redrill"), "many", "main");
+    let state = folder.path().join(".redrill");
     let on = async |arguments: &[&str]| ran(folder.path(), &emulator, arguments).await;
-    let mut journal = Journal::open(&directory, &owner(1), false, |_| {
-        Ok::<(), journal::Error>(())
-    })
-    .unwrap();
+    let mut journal = journal_of(&state, "many", "main", &owner(1), false).unwrap();
     let refused = async || {
         let (code, stdout, stderr) = on(&["cleanup", "plan.yaml", "--yes"]).await;
         assert_eq!((code, stdout.as_str()), (10, ""), "{stderr}");
@@ -49,7 +45,7 @@ async fn issue_14_cleanup_beside_a_run_that_has_just_begun() {
         aws_ahead: None,
         event: opened,
     };
-    journal.append(&[recorded]).unwrap();
+    journal.append(&[recorded]).await.unwrap();
     refused().await;
     // What would be deleted may be looked at, and who works on it is said.
     let (code, _, stderr) = on(&["cleanup", "plan.yaml", "--dry-run"]).await;

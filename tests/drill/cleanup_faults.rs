@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use redrill::execute::{Event, Journal as _, Recorded};
-use redrill::journal::{self, Journal};
 use redrill_emulator::{Emulator, Faults, Inventory, Options};
 
 use crate::harness::owner;
-use crate::support::{at_once, emulator, folder, ran, write};
+use crate::support::{at_once, emulator, folder, journal_of, now, ran, records, write};
 
 const ACCOUNT: &str = "123456789012";
 const TARGET: &str = "target: { region: us-west-2, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }\n";
@@ -330,16 +329,15 @@ async fn safety_a7_nested_jobs_that_no_journal_names_are_asked_for() {
 
 /// Writes the journal of the run `main` again, sums and all: with those events for which it is so, as they are by then.
 fn edit(folder: &Path, plan: &str, mut keep: impl FnMut(&mut Event) -> bool) {
-    let of_run = folder.join(".redrill").join(plan).join("main");
-    let events: Vec<Recorded> = journal::read(&of_run)
+    let state = folder.join(".redrill");
+    let events: Vec<Recorded> = records(&state, plan, "main")
         .unwrap()
         .into_iter()
         .filter_map(|mut recorded| keep(&mut recorded.event).then_some(recorded))
         .collect();
-    std::fs::remove_dir_all(&of_run).unwrap();
-    let take = |_| Ok::<(), journal::Error>(());
-    let mut journal = Journal::open(&of_run, &owner(1), false, take).unwrap();
-    journal.append(&events).unwrap();
+    std::fs::remove_dir_all(state.join(plan).join("main")).unwrap();
+    let mut journal = journal_of(&state, plan, "main", &owner(1), false).unwrap();
+    now(journal.append(&events)).unwrap();
 }
 
 fn table(head: &str) -> String {
@@ -474,7 +472,7 @@ async fn reliability_r3_14_the_journal_keeps_what_is_protected() {
     let (code, stdout, stderr) =
         on(&["run", "plan.yaml", "--yes", "-q", "--var", "kept=prod"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
-    let events = journal::read(&folder.path().join(".redrill/orders/main")).unwrap();
+    let events = records(&folder.path().join(".redrill"), "orders", "main").unwrap();
     let protect = events.iter().find_map(|recorded| match &recorded.event {
         Event::Planned { outline } => Some(outline.protect.clone()),
         _ => None,

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use redrill::execute::{Event, Journal as _, Recorded};
-use redrill::journal::{self, Journal};
+use redrill::journal;
 use serde_json::Value;
 
 use super::{Old, RUNS};
 use crate::harness::owner;
-use crate::support::{bytes, folder, repository_file};
+use crate::support::{bytes, folder, journal_of, now, repository_file};
 
 /// The kinds of events and what they are called in a journal. The compiler says where one is missing; a kind that is
 /// new then needs its line in `journals/events.jsonl`.
@@ -62,10 +62,10 @@ kinds! {
 /// What this version would write where it wrote these events from the beginning.
 fn written(records: &[Recorded]) -> String {
     let folder = folder();
-    let take = |_| Ok::<(), journal::Error>(());
-    let mut journal = Journal::open(folder.path(), &owner(1), false, take).unwrap();
-    journal.append(records).unwrap();
-    String::from_utf8(bytes(&folder.path().join("journal/00000001.jsonl"))).unwrap()
+    let mut journal = journal_of(folder.path(), "p", "r", &owner(1), false).unwrap();
+    now(journal.append(records)).unwrap();
+    let segment = folder.path().join("p/r/journal/00000001.jsonl");
+    String::from_utf8(bytes(&segment)).unwrap()
 }
 
 #[test]

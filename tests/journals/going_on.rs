@@ -1,13 +1,13 @@
 //! What an earlier version has begun goes on: nothing is sent twice, nothing is lost.
 
 use redrill::execute::Event;
-use redrill::journal;
+use redrill::journal::{RunKey, RunStore as _};
 use redrill_emulator::Operation;
 use serde_json::Value;
 
 use super::{Old, RUNS, assert_each_once, assert_statuses, evidence, statuses};
 use crate::dry_run::outputs::assert_valid;
-use crate::support::bytes;
+use crate::support::{bytes, now, store};
 
 /// What a run did that was killed is not done again, whichever of the two first formats it wrote.
 async fn a_killed_run_goes_on(name: &str, segments: usize) -> Old {
@@ -147,10 +147,11 @@ async fn a_run_with_two_beginnings_is_refused() {
 #[test]
 fn a_journal_of_one_file_is_a_run() {
     let old = Old::copy("one-file");
-    let run = ("orders".to_owned(), "main".to_owned());
-    assert_eq!(journal::runs(&old.state()).unwrap(), [run]);
-    let latest = |run| journal::latest_other(&old.state(), "orders", run);
-    assert_eq!(latest("next"), Some(old.directory()));
+    let run = RunKey::new("orders", "main");
+    let store = store(&old.state());
+    assert_eq!(now(store.runs()).unwrap(), std::slice::from_ref(&run));
+    let latest = |but| now(store.latest_other(&RunKey::new("orders", but)));
+    assert_eq!(latest("next"), Some(run));
     assert_eq!(latest("main"), None);
 }
 

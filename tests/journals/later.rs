@@ -1,7 +1,6 @@
 //! What a later version has written: what is not understood is not acted on.
 
 use redrill::execute::Event;
-use redrill::journal;
 use redrill::plan::sha256;
 
 use super::{Old, evidence};
@@ -73,6 +72,6 @@ fn a_field_of_a_later_version_is_passed_over() {
     let old = with_line(
         "{\"v\":1,\"seq\":21,\"at\":\"2026-11-29T09:00:00Z\",\"event\":\"intended\",\"restore\":\"waiting\",\"attempt\":1,\"token\":\"t\",\"digest\":\"d\",\"request\":{\"Metadata\":{},\"RecoveryPointArn\":\"a\",\"ResourceType\":\"EFS\",\"Priority\":\"high\"}",
     );
-    let error = journal::read(&old.directory()).unwrap_err().to_string();
+    let error = old.read().unwrap_err().to_string();
     assert!(error.contains("unknown field `Priority`"), "{error}");
 }

@@ -50,7 +50,7 @@ impl Old {
 
     /// The run's directory.
     fn directory(&self) -> PathBuf {
-        journal::directory(&self.state(), self.plan, self.run)
+        self.state().join(self.plan).join(self.run)
     }
 
     /// The journal, without the lock.
@@ -59,7 +59,11 @@ impl Old {
     }
 
     fn records(&self) -> Vec<Recorded> {
-        journal::read(&self.directory()).unwrap()
+        self.read().unwrap()
+    }
+
+    fn read(&self) -> Result<Vec<Recorded>, journal::Error> {
+        crate::support::records(&self.state(), self.plan, self.run)
     }
 
     /// What AWS remembers of the run, a day later: whatever ran has ended, and what is started takes no time.
@@ -132,7 +136,7 @@ fn copy(from: &Path, to: &Path) {
     }
     // `files` leaves locks out: what a runner that was killed leaves of one is a part of it.
     for (_, plan, run) in RUNS {
-        let lock = journal::directory(Path::new("state"), plan, run).join("lock");
+        let lock = Path::new("state").join(plan).join(run).join("lock");
         if from.join(&lock).exists() {
             std::fs::copy(from.join(&lock), to.join(&lock)).unwrap();
         }

@@ -15,7 +15,7 @@ use crate::diagnostic::{Finding, Findings, rule};
 use crate::diff::{Entry, Sources, Subject};
 use crate::execute::{Clock, Event, Recorded, SystemClock};
 use crate::inventory;
-use crate::journal;
+use crate::journal::{self, LocalStore, RunKey, RunStore as _};
 use crate::plan::{Identity, MARK, mark, token};
 use crate::render::{Known, Lock, Resolved, Secrets, Target};
 use crate::session::{self, Loaded};
@@ -63,7 +63,9 @@ impl Context<'_> {
             Against::Source => return Ok(None),
             Against::Run(id) => {
                 let name = &present.loaded.planner.document().plan.value;
-                self.run_base(&arguments.state.state, name, id.as_deref(), &inputs.run_id)?
+                let store = LocalStore::new(&arguments.state.state);
+                let current = RunKey::new(name, &inputs.run_id);
+                self.run_base(&store, &current, id.as_deref()).await?
             }
             Against::File(path) => self.plan_base(Tree::Working, path, inputs, present).await?,
             Against::Git(name) => {
@@ -81,28 +83,29 @@ impl Context<'_> {
     }
 
     /// What a run has sent, by its journal.
-    fn run_base(
+    async fn run_base(
         &self,
-        state: &Path,
-        plan: &str,
+        store: &LocalStore,
+        current: &RunKey,
         id: Option<&str>,
-        current: &str,
     ) -> Result<Base, Failure> {
-        let run = id.unwrap_or(current);
-        let events = journal::read(&journal::directory(state, plan, run))?;
+        let (plan, run) = (&current.plan, id.unwrap_or(&current.run));
+        let events = journal::read(store, &RunKey::new(plan, run)).await?;
         if events.is_empty() && id.is_none() {
             let trouble = format!("run {run} has sent nothing yet, so everything is new");
             return Ok(Base::empty(trouble));
         }
         if events.is_empty() {
-            let known: Vec<String> = journal::runs(state)?
+            let known: Vec<String> = store
+                .runs()
+                .await?
                 .into_iter()
-                .filter(|(of, _)| of == plan)
-                .map(|(_, run)| run)
+                .filter(|of| of.plan == *plan)
+                .map(|of| of.run)
                 .collect();
             return Err(Failure::Usage(format!(
                 "--against run:{run}: {} knows no such run of {plan}; {}",
-                state.display(),
+                store.state().display(),
                 crate::diagnostic::suggest(run, known.iter().map(String::as_str))
             )));
         }

@@ -1,14 +1,12 @@
 //! What a run finds of itself: its journal so far, and what that settles for it.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 
 use super::{Context, saved};
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff, Saved, Wanted};
 use crate::execute::{History, Journal as _, Recorded, Stopped};
-use crate::journal::{Journal, Owner};
+use crate::journal::{Journal, LocalStore, Owner, RunKey};
 use crate::plan::Plan;
 use crate::render::Known;
 use crate::session::Preview;
@@ -45,13 +43,18 @@ pub(super) fn owner(context: &Context<'_>, since: Timestamp) -> Owner {
 
 /// Records what is found out of a run before it goes on.
 pub(super) struct Recorder<'a> {
-    pub(super) directory: &'a Path,
-    pub(super) owner: Owner,
+    pub(super) store: &'a LocalStore,
+    pub(super) run: &'a RunKey,
+    pub(super) owner: &'a Owner,
     pub(super) take_over: bool,
 }
 
 impl Recorder<'_> {
-    pub(super) fn keep(&self, events: &[Recorded], preview: &mut Preview) -> Result<(), Failure> {
+    pub(super) async fn keep(
+        &self,
+        events: &[Recorded],
+        preview: &mut Preview,
+    ) -> Result<(), Failure> {
         if events.is_empty() {
             return Ok(());
         }
@@ -61,11 +64,12 @@ impl Recorder<'_> {
             now.take(&recorded).map_err(Stopped::from)?;
             Ok(())
         };
-        let mut journal = Journal::open(self.directory, &self.owner, self.take_over, take)?;
+        let mut journal =
+            Journal::open(self.store, self.run, self.owner, self.take_over, take).await?;
         for recorded in events {
             now.take(recorded).map_err(Stopped::from)?;
         }
-        journal.append(events).map_err(Stopped::from)?;
+        journal.append(events).await.map_err(Stopped::from)?;
         preview.history = now;
         preview.compare_again();
         Ok(())

@@ -18,7 +18,7 @@ use crate::execute::{
     Clock, Ended, History, Journal as _, Observer, Places, Recorded, Redacting, Stopped,
     SystemClock,
 };
-use crate::journal::{self, Journal, Owner};
+use crate::journal::{self, Journal, LocalStore, Owner, RunKey, RunStore as _};
 use crate::render::Target;
 use crate::report::cleanup_human;
 use crate::terminal::{Screen, Standing, Style};
@@ -35,8 +35,9 @@ pub(super) async fn cleanup(
     let protect: Vec<&str> = planner.protect().collect();
     let name = planner.document().plan.value.clone();
     let run_id = arguments.inputs.run_id.as_str();
-    let directory = journal::directory(&arguments.state.state, &name, run_id);
-    if let Some(owner) = journal::holder(&directory)? {
+    let store = LocalStore::new(&arguments.state.state);
+    let run = RunKey::new(&name, run_id);
+    if let Some(owner) = store.holder(&run).await? {
         // What it makes from now on would be left.
         if !arguments.dry_run {
             let owner = Box::new(owner);
@@ -47,11 +48,11 @@ pub(super) async fn cleanup(
             "{owner} works on this run since {since}: what it makes from now on is not in this list"
         ));
     }
-    let mut events = journal::read(&directory)?;
+    let mut events = journal::read(&store, &run).await?;
     let known = Places::of(&events);
     let targets = &with_roles(&known.targets, planner);
     if targets.is_empty() {
-        return Err(super::no_such_run(&arguments.state.state, &name, run_id));
+        return Err(super::no_such_run(&store, &run).await);
     }
     let settings = context.all_settings(&arguments.aws, targets)?;
     let world = World::new(None, settings);
@@ -143,10 +144,11 @@ pub(super) async fn cleanup(
     let terminated = signals.terminated();
     // Another cleanup may have worked between the question and the lock.
     let mut events = Vec::new();
-    let journal = Journal::open(&directory, &owner, false, |recorded| {
+    let take = |recorded| {
         events.push(recorded);
         Ok::<(), journal::Error>(())
-    })?;
+    };
+    let journal = Journal::open(&store, &run, &owner, false, take).await?;
     let secrets = planner.secrets();
     let mut journal = Redacting::new(journal, secrets);
     world.reveal_in(&mut events).await;
@@ -154,7 +156,8 @@ pub(super) async fn cleanup(
     let known = Places::of(&events);
     let mut levels = everywhere.look(&mut events, &protect, &known).await?;
     if events.len() > had {
-        journal.append(&events[had..]).map_err(Stopped::from)?;
+        let appended = journal.append(&events[had..]).await;
+        appended.map_err(Stopped::from)?;
     }
     let confirmed = touched.places().collect();
     keep_to(&mut levels, &confirmed, confirmation.includes_doubts());

@@ -1,7 +1,6 @@
 //! The end of a run: its report, and the exit code that says what it has come to.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use super::Context;
 use super::run::Execution;
@@ -10,7 +9,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{Kind, Output};
 use crate::diff::{Action, Diff, Wanted};
 use crate::execute::{Ended, History, Recorded};
-use crate::journal;
+use crate::journal::{self, RunKey};
 use crate::plan::Plan;
 use crate::report::{Record, Verdict, run_human, run_report};
 
@@ -26,21 +25,22 @@ pub(super) struct Course<'a> {
 }
 
 /// Reports from the journal, and says by the exit code what the run has come to.
-pub(super) fn conclude(
+pub(super) async fn conclude(
     plan: &Plan,
     diff: &Diff,
-    directory: &Path,
     course: Course<'_>,
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let mut record = Record::default();
     let mut is_begun = false;
-    journal::each(directory, |recorded| {
+    let take = |recorded| {
         is_begun = true;
         record.take(&recorded);
         Ok::<(), Failure>(())
-    })?;
+    };
+    let run = RunKey::new(&plan.name, &plan.run_id);
+    journal::each(&execution.store, &run, take).await?;
     let header = course.header.into_iter().filter(|_| !is_begun);
     for recorded in header.chain(course.more) {
         record.take(&recorded);

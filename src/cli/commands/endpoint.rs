@@ -1,6 +1,5 @@
 //! A run belongs to its endpoint: one that was made at an emulator is not taken up at AWS, nor the other way round.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +9,7 @@ use crate::aws::{Aws, Reads, Settings};
 use crate::cli::exit::Failure;
 use crate::diff::{Fault, Reader};
 use crate::execute::{Clock, Endpoint, History, SystemClock, Witness};
-use crate::journal;
+use crate::journal::RunKey;
 
 /// The endpoint of the clients of all targets.
 pub(super) async fn of_all<H>(clients: &[Arc<Aws<H>>]) -> Result<Endpoint, Failure> {
@@ -191,7 +190,7 @@ pub(super) async fn check_cleanup(
 }
 
 /// A run id that nobody has used here yet.
-pub(super) fn free_run_id(state: &Path, plan: &str, run_id: &str, now: Timestamp) -> String {
+fn free_run_id(runs: &[RunKey], plan: &str, run_id: &str, now: Timestamp) -> String {
     const LONGEST: usize = 64;
     let date = now.strftime("-%Y-%m-%d").to_string();
     let base = run_id.strip_suffix(&date).unwrap_or(run_id);
@@ -206,14 +205,14 @@ pub(super) fn free_run_id(state: &Path, plan: &str, run_id: &str, now: Timestamp
             let length = base.len().min(LONGEST - end.len());
             format!("{}{end}", &base[..length])
         })
-        .find(|id| *id != run_id && !journal::directory(state, plan, id).exists())
+        .find(|id| *id != run_id && !runs.contains(&RunKey::new(plan, id)))
         .unwrap_or_default()
 }
 
 impl Execution<'_> {
     /// The command for a new run, to be pasted.
     pub(super) fn again_anew(&self, plan: &str) -> String {
-        let free = free_run_id(&self.state, plan, self.run_id, SystemClock.now());
+        let free = free_run_id(&self.runs, plan, self.run_id, SystemClock.now());
         match self.saved {
             // What was saved is for the run that it names.
             Some(_) => format!(

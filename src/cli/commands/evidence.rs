@@ -10,16 +10,19 @@ use crate::cli::tree::Tree;
 use crate::cli::writing::{Kind, Output, write_tree};
 use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};
 use crate::execute::{Endpoint, Recorded, Stopped, replay};
-use crate::journal;
+use crate::journal::{self, LocalStore, RunKey};
 use crate::plan::sha256;
 use crate::render::Secrets;
 use crate::report::run_report;
 use crate::session;
 
-pub(super) fn evidence(arguments: &Evidence, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn evidence(
+    arguments: &Evidence,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
     match (&arguments.command, &arguments.plan, &arguments.output) {
         (Some(EvidenceCommand::Verify { bundle }), _, _) => verify(bundle, context),
-        (None, Some(plan), Some(output)) => make(arguments, plan, output, context),
+        (None, Some(plan), Some(output)) => make(arguments, plan, output, context).await,
         (None, _, _) => Err(Failure::Usage(
             "write it as `redrill evidence PLAN -o DIR|ZIP`, or `redrill evidence verify DIR|ZIP`"
                 .to_owned(),
@@ -32,7 +35,7 @@ fn is_zip(path: &Path) -> bool {
         .is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
 }
 
-fn make(
+async fn make(
     arguments: &Evidence,
     plan: &Path,
     output: &Path,
@@ -55,14 +58,15 @@ fn make(
     let planner = session::read(&source, run_id, &inputs.for_checking(), &context.rules)?.planner;
     context.output.hide(planner.secrets());
     let name = planner.document().plan.value.clone();
-    let directory = journal::directory(&arguments.state.state, &name, run_id);
-    let mut segments = journal::segments(&directory)?;
+    let store = LocalStore::new(&arguments.state.state);
+    let run = RunKey::new(&name, run_id);
+    let mut segments = journal::segments(&store, &run).await?;
     let parts = segments
         .iter()
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
     let mut events = journal::parse(parts)?;
     if events.is_empty() {
-        return Err(super::no_such_run(&arguments.state.state, &name, run_id));
+        return Err(super::no_such_run(&store, &run).await);
     }
     let is_guessable = |recorded: &Recorded| recorded.clone().unguessable() != *recorded;
     if events.iter().any(is_guessable) {

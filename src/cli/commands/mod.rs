@@ -49,6 +49,7 @@ use crate::aws::Settings;
 use crate::diagnostic::{Finding, Findings};
 use crate::diff::Reader;
 use crate::inventory::Recorded;
+use crate::journal::{LocalStore, RunKey, RunStore as _};
 use crate::parse::given;
 use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Missing, Target};
@@ -90,11 +91,13 @@ pub(super) fn run(
         Command::Lock(arguments) => runtime()?.block_on(lock::lock(&arguments, &mut context)),
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, &mut context)),
         Command::Status(arguments) => runtime()?.block_on(status::status(&arguments, &mut context)),
-        Command::Report(arguments) => report::report(&arguments, &mut context),
+        Command::Report(arguments) => runtime()?.block_on(report::report(&arguments, &mut context)),
         Command::Cleanup(arguments) => {
             runtime()?.block_on(cleanup::cleanup(&arguments, &mut context))
         }
-        Command::Evidence(arguments) => evidence::evidence(&arguments, &mut context),
+        Command::Evidence(arguments) => {
+            runtime()?.block_on(evidence::evidence(&arguments, &mut context))
+        }
         Command::Rehearse(arguments) => {
             server()?.block_on(rehearse::rehearse(&arguments, &mut context))
         }
@@ -330,20 +333,22 @@ fn plan_name(path: &Path) -> Result<String, Failure> {
 }
 
 /// There is no journal of a run.
-fn no_such_run(state: &Path, plan: &str, run_id: &str) -> Failure {
-    let runs = match crate::journal::runs(state) {
+async fn no_such_run(store: &LocalStore, run: &RunKey) -> Failure {
+    let runs = match store.runs().await {
         Ok(runs) => runs,
         Err(error) => return error.into(),
     };
     let known: Vec<&str> = runs
         .iter()
-        .filter(|(of, _)| of == plan)
-        .map(|(_, run)| run.as_str())
+        .filter(|of| of.plan == run.plan)
+        .map(|of| of.run.as_str())
         .collect();
     Failure::Usage(format!(
-        "{} has no run `{run_id}` of {plan}; {}",
-        state.display(),
-        crate::diagnostic::suggest(run_id, known),
+        "{} has no run `{}` of {}; {}",
+        store.state().display(),
+        run.run,
+        run.plan,
+        crate::diagnostic::suggest(&run.run, known),
     ))
 }
 

@@ -11,7 +11,7 @@ use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::Severity;
 use crate::diff::{Action, Compared, Comparing, Review, Sense, Wanted, compare, compare_sources};
 use crate::execute::{Clock, Counter, Endpoint, History, Stopped, SystemClock};
-use crate::journal;
+use crate::journal::{self, LocalStore, RunKey};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
 use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoints};
 
@@ -26,16 +26,18 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let settings = context.all_settings(&arguments.aws, targets)?;
     let world = World::new(inventory, settings.clone());
     let name = &loaded.planner.document().plan.value;
-    let directory = journal::directory(&arguments.state.state, name, &arguments.inputs.run_id);
+    let store = LocalStore::new(&arguments.state.state);
+    let run = RunKey::new(name, &arguments.inputs.run_id);
     let mut history = History::default();
     let mut counter = Counter::default();
-    journal::each(&directory, |recorded| {
+    let take = |recorded| {
         if arguments.out.is_some() {
             counter.take(&recorded);
         }
         history.take(&recorded).map_err(Stopped::from)?;
         Ok::<(), Failure>(())
-    })?;
+    };
+    journal::each(&store, &run, take).await?;
     let start = history.start().unwrap_or_else(|| SystemClock.now());
     let here = match history.world() {
         Some(_) => Some(endpoint::of_settings(&settings).await?),

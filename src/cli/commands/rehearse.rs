@@ -19,6 +19,7 @@ use crate::cli::output::SAYS_AFTER;
 use crate::diagnostic::Severity;
 use crate::diff::Wanted;
 use crate::execute::{Clock, Endpoint, Policy, SystemClock, Twins};
+use crate::journal::LocalStore;
 use crate::session;
 
 pub(super) async fn rehearse(
@@ -92,7 +93,8 @@ pub(super) async fn rehearse(
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
-        state: state.path().to_owned(),
+        store: LocalStore::new(state.path()).in_passing(),
+        runs: Vec::new(),
         wanted: Wanted {
             only,
             retry_failed: false,
@@ -101,7 +103,6 @@ pub(super) async fn rehearse(
         report: &arguments.report,
         confirmed: true,
         take_over: false,
-        in_passing: true,
         // Without quotas there are no rates to keep.
         policy: Policy {
             no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",

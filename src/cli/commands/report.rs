@@ -6,24 +6,17 @@ use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{Kind, Output, check_reports};
 use crate::execute::{Stopped, replay};
-use crate::journal;
+use crate::journal::{self, LocalStore, RunKey};
 use crate::report::{RunReport, compare, run_human, run_report};
 
-pub(super) fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Exit, Failure> {
     check_reports(&arguments.report.reports)?;
     let plan = super::plan_name(&arguments.plan)?;
-    let read = |run_id: &str| -> Result<RunReport, Failure> {
-        let directory = journal::directory(&arguments.state.state, &plan, run_id);
-        let events = journal::read(&directory)?;
-        if events.is_empty() {
-            return Err(super::no_such_run(&arguments.state.state, &plan, run_id));
-        }
-        replay(&events).map_err(Stopped::from)?;
-        Ok(run_report(&plan, run_id, events.iter().collect()))
-    };
-    let mut report = read(&arguments.run_id)?;
+    let store = LocalStore::new(&arguments.state.state);
+    let mut report = of_run(&store, &RunKey::new(&plan, &arguments.run_id)).await?;
     if let Some(other) = &arguments.compare {
-        report.compared = Some(compare(&report, &read(other)?));
+        let other = of_run(&store, &RunKey::new(&plan, other)).await?;
+        report.compared = Some(compare(&report, &other));
     }
     for (format, path) in &arguments.report.reports {
         Output::new(path, Kind::Report).write_with(|out| format.write(&report, out))?;
@@ -34,4 +27,13 @@ pub(super) fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Ex
     }?;
     // What was asked for is done, whatever the run has come to.
     Ok(Exit::Done)
+}
+
+async fn of_run(store: &LocalStore, run: &RunKey) -> Result<RunReport, Failure> {
+    let events = journal::read(store, run).await?;
+    if events.is_empty() {
+        return Err(super::no_such_run(store, run).await);
+    }
+    replay(&events).map_err(Stopped::from)?;
+    Ok(run_report(&run.plan, &run.run, events.iter().collect()))
 }

@@ -1,7 +1,7 @@
 //! `redrill run PLAN`
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -22,7 +22,7 @@ use crate::diff::{Action, Saved, Stage, Wanted, due_after};
 use crate::execute::{
     Clock, Ended, Endpoint, History, Outline, Policy, Recorded, Stopped, SystemClock, Twins,
 };
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, LocalStore, RunKey, RunStore as _};
 use crate::plan::Plan;
 use crate::process::Processes;
 use crate::render::Lock;
@@ -56,10 +56,13 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         let connected = Aws::connect(&settings).await.map_err(Failure::Aws)?;
         aws.push(Arc::new(connected));
     }
+    let store = LocalStore::new(&arguments.state.state);
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
-        state: arguments.state.state.clone(),
+        // What others have left there is no reason not to start.
+        runs: store.runs().await.unwrap_or_default(),
+        store,
         wanted: Wanted {
             only: chosen(&loaded.planner, &arguments.only.only)?,
             retry_failed: arguments.retry_failed,
@@ -68,7 +71,6 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         report: &arguments.report,
         confirmed: arguments.yes,
         take_over: arguments.take_over,
-        in_passing: false,
         policy: Policy {
             no_rate_limit: arguments.no_rate_limit,
             twins: match (!arguments.adopt.is_empty(), arguments.start_anyway) {
@@ -111,13 +113,13 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
 pub(super) struct Execution<'a> {
     pub(super) file: &'a Path,
     pub(super) run_id: &'a str,
-    pub(super) state: PathBuf,
+    pub(super) store: LocalStore,
+    /// Those that were there when it began.
+    pub(super) runs: Vec<RunKey>,
     pub(super) wanted: Wanted,
     pub(super) report: &'a ReportOptions,
     pub(super) confirmed: bool,
     pub(super) take_over: bool,
-    /// Whether nobody will take this run up again.
-    pub(super) in_passing: bool,
     pub(super) policy: Policy,
     pub(super) again: Again,
     /// The same for a new run, but for its id.
@@ -148,11 +150,11 @@ pub(super) async fn execute<C: Clock>(
     // Names become directories: a plan whose name was refused has no journal.
     super::refuse(loaded.findings.clone())?;
     check_reports(&execution.report.reports)?;
-    let directory = journal::directory(&execution.state, &name, execution.run_id);
+    let run = RunKey::new(&name, execution.run_id);
 
     // What was before is read without the lock first: the question comes before anything is created.
     let mut before = Before::new(execution.saved);
-    journal::each(&directory, |recorded| before.take(&recorded))?;
+    journal::each(&execution.store, &run, |recorded| before.take(&recorded)).await?;
     let is_resumed = before.check(&mut execution.wanted)?;
     let before = before.history;
     endpoint::check(&before, aws, &name, &execution).await?;
@@ -169,7 +171,7 @@ pub(super) async fn execute<C: Clock>(
         start,
     };
     let mut plan = context.settled(loaded, &mut known, &lookups).await?;
-    learn(&mut plan, &execution);
+    learn(&mut plan, &run, &execution.store).await;
     let outline = outline(&plan, loaded, &execution, context);
     loaded.planner.let_go(&plan);
     let mut preview = Preview::new(plan, before, known, execution.wanted.clone());
@@ -179,13 +181,15 @@ pub(super) async fn execute<C: Clock>(
     check_opened(&preview.history, &name, execution.run_id)?;
 
     // What the journal does not know of the run is found out before anybody is asked.
+    let owner = owner(context, clock.now());
     let recorder = Recorder {
-        directory: &directory,
-        owner: owner(context, clock.now()),
+        store: &execution.store,
+        run: &run,
+        owner: &owner,
         take_over: execution.take_over,
     };
-    let settled = settling::settle(&preview, &directory, aws, context).await?;
-    recorder.keep(&settled.events, &mut preview)?;
+    let settled = settling::settle(&preview, &execution.store, &run, aws, context).await?;
+    recorder.keep(&settled.events, &mut preview).await?;
     refuse_conflicts(loaded, &preview, &execution, &settled.lines)?;
     let policy = &execution.policy;
     let is_after = |of: &Preview| {
@@ -194,7 +198,7 @@ pub(super) async fn execute<C: Clock>(
     };
     let judges = is_after(&preview);
     let (gone, is_checked) = still_there::gone(&preview, judges, aws, &execution, context).await?;
-    recorder.keep(&gone, &mut preview)?;
+    recorder.keep(&gone, &mut preview).await?;
     if !preview.has_work() && !is_after(&preview) {
         if let Some(saved) = execution.saved.filter(|_| is_resumed) {
             return Err(saved::consumed(saved, &preview.history));
@@ -214,7 +218,7 @@ pub(super) async fn execute<C: Clock>(
             before: Some(&preview.history),
         };
         let Preview { plan, diff, .. } = &preview;
-        return conclude(plan, diff, &directory, course, &execution, context);
+        return conclude(plan, diff, course, &execution, context).await;
     }
     refuse_cleaned_up(&preview, &execution)?;
     let accounts = aws.iter().zip(&preview.plan.targets);
@@ -233,12 +237,8 @@ pub(super) async fn execute<C: Clock>(
     preview.history = History::default();
     let mut now = Before::new(execution.saved);
     let take = |recorded: Recorded| now.take(&recorded);
-    let journal = Journal::open(&directory, &recorder.owner, execution.take_over, take)?;
-    let journal = if execution.in_passing {
-        journal.in_passing()
-    } else {
-        journal
-    };
+    let (store, take_over) = (&execution.store, execution.take_over);
+    let journal = Journal::open(store, &run, &owner, take_over, take).await?;
     now.check(&mut execution.wanted)?;
     preview.wanted = execution.wanted.clone();
     let now = now.history;
@@ -256,21 +256,21 @@ pub(super) async fn execute<C: Clock>(
         Ok(opened) => opened,
         Err(not) => return Err(not_opened(not, loaded, &execution)),
     };
-    carry_out(opened, loaded, aws, clock, &directory, &execution, context).await
+    carry_out(opened, loaded, aws, clock, &execution, context).await
 }
 
 /// Takes over how long restores took in the run before.
-fn learn(plan: &mut Plan, execution: &Execution<'_>) {
-    let Some(earlier) = journal::latest_other(&execution.state, &plan.name, execution.run_id)
-    else {
+async fn learn(plan: &mut Plan, run: &RunKey, store: &LocalStore) {
+    let Some(earlier) = store.latest_other(run).await else {
         return;
     };
     // A damaged journal of another run is no reason not to start this one.
     let mut took = BTreeMap::new();
-    let _ = journal::each(&earlier, |recorded| {
+    let take = |recorded| {
         took.extend(session::took(&recorded));
         Ok::<(), journal::Error>(())
-    });
+    };
+    let _ = journal::each(store, &earlier, take).await;
     session::learn(plan, &took);
 }
 
@@ -299,11 +299,10 @@ fn not_opened(why: NotOpened, loaded: &Loaded, execution: &Execution<'_>) -> Fai
 
 /// Runs what was opened, before the eyes of a person and under their signals.
 async fn carry_out<C: Clock>(
-    opened: Opened<Journal>,
+    opened: Opened<Journal<LocalStore>>,
     loaded: &Loaded,
     aws: &[Arc<Aws>],
     clock: &C,
-    directory: &Path,
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
@@ -376,7 +375,7 @@ async fn carry_out<C: Clock>(
         ended,
         before: None,
     };
-    let exit = conclude(&plan, &diff, directory, course, execution, context);
+    let exit = conclude(&plan, &diff, course, execution, context).await;
     match stopped {
         // Why it has stopped says more than why there is no report.
         Some(Stopped::Aws(error)) if !goes_on => Err(Failure::Idle(error)),

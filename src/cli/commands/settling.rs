@@ -9,7 +9,7 @@ use crate::aws::Aws;
 use crate::cli::exit::Failure;
 use crate::diff::{Action, ApiError, Job, Past, Reader, Stage};
 use crate::execute::{Clock, Event, Recorded, SystemClock, Whose, jobs_of, may_be_since, whose};
-use crate::journal;
+use crate::journal::{self, LocalStore, RunKey};
 use crate::plan::{Plan, Request};
 use crate::render::Target;
 use crate::report::minute;
@@ -34,7 +34,8 @@ struct Sent<'a> {
 /// Looks for the jobs of requests that stand against the plan and have no answer.
 pub(super) async fn settle(
     preview: &Preview,
-    directory: &std::path::Path,
+    store: &LocalStore,
+    run: &RunKey,
     aws: &[Arc<Aws>],
     context: &mut Context<'_>,
 ) -> Result<Found, Failure> {
@@ -55,7 +56,7 @@ pub(super) async fn settle(
     if open.is_empty() {
         return Ok(settled);
     }
-    let (sent, targets) = sent(directory, &open)?;
+    let (sent, targets) = sent(store, run, &open).await?;
     for sent in sent {
         let asked = look(plan, &sent, &targets, aws);
         let what = "AWS to say whether a request has made a job";
@@ -72,13 +73,14 @@ pub(super) async fn settle(
 }
 
 /// The latest requests of some restores, and the targets that the run was opened for.
-fn sent<'a>(
-    directory: &std::path::Path,
+async fn sent<'a>(
+    store: &LocalStore,
+    run: &RunKey,
     open: &BTreeMap<&str, &'a Past>,
 ) -> Result<(Vec<Sent<'a>>, Vec<Target>), Failure> {
     let mut requests: BTreeMap<String, Request> = BTreeMap::new();
     let mut targets = Vec::new();
-    journal::each(directory, |recorded| {
+    let take = |recorded: Recorded| {
         match recorded.event {
             Event::RunOpened { target, others, .. } => {
                 targets = others;
@@ -95,7 +97,8 @@ fn sent<'a>(
             _ => {}
         }
         Ok::<(), Failure>(())
-    })?;
+    };
+    journal::each(store, run, take).await?;
     let sent = requests.into_iter().filter_map(|(restore, request)| {
         let past = *open.get(&*restore)?;
         Some(Sent {

@@ -8,8 +8,8 @@ use crate::cli::afterwards::Status;
 use crate::cli::arguments::{AwsOptions, HumanOrJson};
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::Stage;
-use crate::execute::{Clock as _, Event, History, Places, Stopped, SystemClock, glance};
-use crate::journal;
+use crate::execute::{Clock as _, Event, History, Places, Recorded, Stopped, SystemClock, glance};
+use crate::journal::{self, LocalStore, RunStore as _};
 use crate::render::REDACTED;
 use crate::report::{StatusRow, status_human, status_json};
 
@@ -18,22 +18,21 @@ const NOT_SHOWN: &str =
     "AWS gives a reason, which is not shown: the request holds a secret; `redrill run` shows it";
 
 pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let state = &arguments.state.state;
+    let store = LocalStore::new(&arguments.state.state);
     let wanted = match &arguments.plan {
         Some(path) => Some(super::plan_name(path)?),
         None => None,
     };
     let mut asks = true;
     let mut rows = Vec::new();
-    for (plan, run) in journal::runs(state)? {
-        if wanted.as_ref().is_some_and(|wanted| *wanted != plan) {
+    for run in store.runs().await? {
+        if wanted.as_ref().is_some_and(|wanted| *wanted != run.plan) {
             continue;
         }
-        let directory = journal::directory(state, &plan, &run);
         let mut history = History::default();
         let mut places = Places::default();
         let mut secretive = HashSet::new();
-        journal::each(&directory, |recorded| {
+        let take = |recorded: Recorded| {
             if let Event::Intended {
                 restore, request, ..
             } = &recorded.event
@@ -44,9 +43,10 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
             history.take(&recorded).map_err(Stopped::from)?;
             places.take(&recorded.event);
             Ok::<(), Failure>(())
-        })?;
-        let holder = journal::holder(&directory)?.map(|owner| owner.to_string());
-        let mut row = StatusRow::new(plan, run, holder, &history, &places.targets);
+        };
+        journal::each(&store, &run, take).await?;
+        let holder = store.holder(&run).await?.map(|owner| owner.to_string());
+        let mut row = StatusRow::new(run.plan, run.run, holder, &history, &places.targets);
         row.conceal(&secretive);
         // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
         if row.held_by.is_none() && asks {
@@ -64,7 +64,7 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
     }
     match arguments.format {
         HumanOrJson::Human => {
-            let text = status_human(&rows, &state.to_string_lossy());
+            let text = status_human(&rows, &store.state().to_string_lossy());
             context.output.result(&text)
         }
         HumanOrJson::Json => context.output.document(&status_json(&rows)),

@@ -10,9 +10,9 @@ use crate::aws::Aws;
 use crate::cli::exit::Failure;
 use crate::diff::{Action, ApiError, Diff, Fault, Job, Reader};
 use crate::execute::{
-    Clock, Event, SystemClock, Twins, Whose, jobs_of, listed_since, whose_without_journal,
+    Clock, Event, Recorded, SystemClock, Twins, Whose, jobs_of, listed_since, whose_without_journal,
 };
-use crate::journal;
+use crate::journal::{self, RunKey};
 use crate::plan::Plan;
 use crate::report::minute;
 use crate::session::Loaded;
@@ -58,7 +58,7 @@ pub(super) async fn begun_elsewhere(
     if starting.is_empty() || execution.rehearsal {
         return Ok(Vec::new());
     }
-    let mut lines: Vec<String> = other_names(plan, &starting, execution).collect();
+    let mut lines: Vec<String> = other_names(plan, &starting, execution).await;
     let asked = ask(plan, &starting, aws);
     let found = match context
         .output
@@ -165,22 +165,19 @@ async fn ask(
 
 /// Runs of this id under the names of other plans that have restored the same recovery points at the same endpoint: the plan
 /// may have been given another name since.
-fn other_names<'a>(
-    plan: &'a Plan,
-    starting: &'a Starting<'_>,
-    execution: &'a Execution<'_>,
-) -> impl Iterator<Item = String> + 'a {
-    let runs = journal::runs(&execution.state).unwrap_or_default();
-    let others = runs
-        .into_iter()
-        .filter(|(other, run)| run == execution.run_id && *other != plan.name);
-    others.filter_map(|(other, run)| {
+async fn other_names(
+    plan: &Plan,
+    starting: &Starting<'_>,
+    execution: &Execution<'_>,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    let runs = execution.runs.iter();
+    for other in runs.filter(|of| of.run == execution.run_id && of.plan != plan.name) {
         let mut same: BTreeMap<String, usize> = BTreeMap::new();
         let mut jobs: BTreeMap<String, String> = BTreeMap::new();
         let mut is_here = true;
-        let directory = journal::directory(&execution.state, &other, &run);
         // A damaged journal of another run is no reason not to start this one.
-        let _ = journal::each(&directory, |recorded| {
+        let take = |recorded: Recorded| {
             match recorded.event {
                 Event::RunOpened {
                     world: Some(world), ..
@@ -194,24 +191,32 @@ fn other_names<'a>(
                         same.insert(restore, *step);
                     }
                 }
-                Event::Accepted { restore, job_id } | Event::Adopted { restore, job_id, .. } => {
+                Event::Accepted { restore, job_id }
+                | Event::Adopted {
+                    restore, job_id, ..
+                } => {
                     jobs.insert(restore, job_id);
                 }
                 _ => {}
             }
             Ok::<(), journal::Error>(())
-        });
-        let (restore, step) = same.iter().find(|_| is_here)?;
+        };
+        let _ = journal::each(&execution.store, other, take).await;
+        let Some((restore, step)) = same.iter().find(|_| is_here) else {
+            continue;
+        };
         let job = jobs.get(restore);
         let job = job.map_or_else(String::new, |job| format!(", with job {job}"));
         let more = match same.len() {
             1 => String::new(),
             n => format!(", and {} more", n - 1),
         };
-        Some(format!(
+        let RunKey { plan: other, run } = other;
+        lines.push(format!(
             "{}: run {run} of the plan `{other}` has restored its recovery point{job}{more}; if this is that plan under another \
              name, write `plan: {other}` again: run {run} then goes on from there",
             plan.steps[*step].name
-        ))
-    })
+        ));
+    }
+    lines
 }

@@ -1,0 +1,279 @@
+//! The journal as the engine writes it: one append at a time, of all that has happened since the one before. What follows
+//! from an event waits for the append that has it; nothing else does.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::checking::Task;
+use super::engine::Stopped;
+use super::run::Run;
+use super::{Clock, Command, Journal, JournalError, Observer, Recorded, Writer};
+use crate::diff::Reader;
+use crate::plan::Request;
+
+/// What follows from an event, once that is on disk.
+pub(super) enum Effect {
+    /// A request leaves.
+    Start(usize, Arc<Request>),
+    /// A request that was compared with what exists is due.
+    StartDue(usize),
+    /// A command is started.
+    Check(Task, Command),
+    /// AWS Backup is told what the checks of a restore have come to.
+    Publish(usize),
+}
+
+/// A journal that is being appended to: it comes back with what was recorded, or the reason why it was not.
+type Append<J> = Pin<Box<dyn Future<Output = (J, Vec<Recorded>, Result<(), JournalError>)> + Send>>;
+
+pub(super) struct Recording<J> {
+    /// Absent while it is being appended to.
+    journal: Option<J>,
+    append: Option<Append<J>>,
+    /// Events that are not on disk yet, and so not on the screen either.
+    buffer: Vec<Recorded>,
+    /// How many events there were, and how many of them are recorded.
+    taken: u64,
+    recorded: u64,
+    /// Each with the number of the last event that it follows from.
+    effects: VecDeque<(u64, Effect)>,
+}
+
+impl<J: Journal + 'static> Recording<J> {
+    pub(super) fn new(journal: J) -> Self {
+        Self {
+            journal: Some(journal),
+            append: None,
+            buffer: Vec::new(),
+            taken: 0,
+            recorded: 0,
+            effects: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn take(&mut self, recorded: Recorded) {
+        self.taken += 1;
+        self.buffer.push(recorded);
+    }
+
+    /// Puts off what follows from the events so far.
+    fn then(&mut self, effect: Effect) {
+        self.effects.push_back((self.taken, effect));
+    }
+
+    /// Whether nothing is being recorded.
+    pub(super) fn is_idle(&self) -> bool {
+        self.append.is_none()
+    }
+
+    /// Begins to record what has happened, unless something is being recorded; that goes first.
+    fn begin(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        if let Some(mut journal) = self.journal.take() {
+            let batch = std::mem::take(&mut self.buffer);
+            self.append = Some(Box::pin(async move {
+                let appended = append(&mut journal, &batch).await;
+                (journal, batch, appended)
+            }));
+        }
+    }
+
+    /// What was recorded, as soon as it is; never, where nothing is being recorded.
+    pub(super) async fn ended(&mut self) -> Result<Vec<Recorded>, JournalError> {
+        let Some(append) = &mut self.append else {
+            return std::future::pending().await;
+        };
+        let (journal, batch, appended) = append.await;
+        self.append = None;
+        self.journal = Some(journal);
+        appended?;
+        self.recorded += batch.len() as u64;
+        Ok(batch)
+    }
+
+    /// The next effect of what is recorded.
+    fn effect(&mut self) -> Option<Effect> {
+        let recorded = self.recorded;
+        let is_due = |(after, _): &&(u64, Effect)| *after <= recorded;
+        self.effects.front().filter(is_due)?;
+        self.effects.pop_front().map(|(_, effect)| effect)
+    }
+}
+
+/// What belongs on disk of some events.
+async fn append(journal: &mut impl Journal, batch: &[Recorded]) -> Result<(), JournalError> {
+    let is_durable = |recorded: &&Recorded| recorded.event.is_durable();
+    if batch.iter().all(|recorded| is_durable(&recorded)) {
+        return journal.append(batch).await;
+    }
+    let durable: Vec<Recorded> = batch.iter().filter(is_durable).cloned().collect();
+    if durable.is_empty() {
+        return Ok(());
+    }
+    journal.append(&durable).await
+}
+
+impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+    Run<'_, A, J, C, O>
+{
+    /// Begins to record what has happened. What is being recorded is waited for by nobody but its effects; where there are
+    /// none before it, those follow at once.
+    pub(super) fn flush(&mut self) -> Result<(), Stopped> {
+        self.recording.begin();
+        self.follow()
+    }
+
+    /// Records all that has happened, and waits for it.
+    pub(super) async fn flush_all(&mut self) -> Result<(), Stopped> {
+        loop {
+            self.recording.begin();
+            if self.recording.is_idle() {
+                return self.follow();
+            }
+            let batch = self.recording.ended().await?;
+            self.recorded(&batch)?;
+        }
+    }
+
+    /// Events are on disk: they are shown, and what follows from them is done.
+    pub(super) fn recorded(&mut self, batch: &[Recorded]) -> Result<(), Stopped> {
+        self.silence.is_broken(self.engine.clock.now());
+        for recorded in batch {
+            self.engine.observer.observe(recorded);
+        }
+        self.follow()
+    }
+
+    /// Does this once all that has happened by now is on disk.
+    pub(super) fn then(&mut self, effect: Effect) {
+        match &effect {
+            Effect::Start(..) => self.calls.reserve_start(),
+            Effect::StartDue(_) | Effect::Publish(_) => self.calls.reserve(),
+            Effect::Check(..) => self.checking.reserve(),
+        }
+        self.recording.then(effect);
+    }
+
+    fn follow(&mut self) -> Result<(), Stopped> {
+        while let Some(effect) = self.recording.effect() {
+            match effect {
+                Effect::Start(step, request) => {
+                    self.calls.release_start();
+                    self.start(step, request)?;
+                }
+                Effect::StartDue(step) => {
+                    self.calls.release();
+                    let now = self.engine.clock.now();
+                    self.calls
+                        .at(self.place(step), now, step, super::calls::Due::Start);
+                }
+                Effect::Check(task, command) => {
+                    self.checking.release();
+                    self.checking.start(task, command);
+                }
+                Effect::Publish(step) => {
+                    self.calls.release();
+                    self.publish(step);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use jiff::Timestamp;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+    use crate::execute::Event;
+
+    /// A disk that takes until it is told.
+    struct Slow(UnboundedReceiver<bool>);
+
+    impl Journal for Slow {
+        async fn append(&mut self, _: &[Recorded]) -> Result<(), JournalError> {
+            match self.0.recv().await {
+                Some(true) => Ok(()),
+                _ => Err(JournalError::Disk("full".to_owned())),
+            }
+        }
+    }
+
+    fn withdrawn(restore: &str) -> Recorded {
+        Recorded {
+            at: Timestamp::UNIX_EPOCH,
+            aws_ahead: None,
+            event: Event::Withdrawn {
+                restore: restore.to_owned(),
+                message: String::new(),
+            },
+        }
+    }
+
+    fn polled<J: Journal + 'static>(
+        recording: &mut Recording<J>,
+    ) -> Poll<Result<usize, JournalError>> {
+        let ended = pin!(recording.ended());
+        let poll = ended.poll(&mut Context::from_waker(Waker::noop()));
+        poll.map(|ended| ended.map(|batch| batch.len()))
+    }
+
+    fn started<J: Journal + 'static>(recording: &mut Recording<J>) -> Option<usize> {
+        match recording.effect() {
+            Some(Effect::Publish(step)) => Some(step),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_follows_waits_for_its_own_append() {
+        let (disk, told) = unbounded_channel();
+        let mut recording = Recording::new(Slow(told));
+        assert!(polled(&mut recording).is_pending());
+        recording.take(withdrawn("a"));
+        recording.then(Effect::Publish(0));
+        recording.begin();
+        assert!(!recording.is_idle() && polled(&mut recording).is_pending());
+        assert_eq!(started(&mut recording), None);
+        // What happens meanwhile is taken in, and goes into the next append.
+        recording.take(withdrawn("b"));
+        recording.take(withdrawn("c"));
+        recording.then(Effect::Publish(1));
+        recording.begin();
+        disk.send(true).unwrap();
+        assert!(matches!(polled(&mut recording), Poll::Ready(Ok(1))));
+        assert_eq!(started(&mut recording), Some(0));
+        assert_eq!(started(&mut recording), None);
+        recording.begin();
+        disk.send(true).unwrap();
+        assert!(matches!(polled(&mut recording), Poll::Ready(Ok(2))));
+        assert_eq!(started(&mut recording), Some(1));
+        assert!(recording.is_idle());
+    }
+
+    #[test]
+    fn nothing_follows_from_what_is_not_on_disk() {
+        let (disk, told) = unbounded_channel();
+        let mut recording = Recording::new(Slow(told));
+        recording.take(withdrawn("a"));
+        recording.begin();
+        recording.then(Effect::Publish(0));
+        recording.take(withdrawn("b"));
+        recording.then(Effect::Publish(1));
+        disk.send(true).unwrap();
+        assert!(matches!(polled(&mut recording), Poll::Ready(Ok(1))));
+        recording.begin();
+        disk.send(false).unwrap();
+        assert!(matches!(polled(&mut recording), Poll::Ready(Err(_))));
+        assert_eq!(started(&mut recording), Some(0));
+        assert_eq!(started(&mut recording), None);
+    }
+}
