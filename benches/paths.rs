@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use divan::{Bencher, black_box};
 use redrill::diagnostic::{Findings, Source};
-use redrill::diff::{Comparing, Observed, Review, Sense, Wanted, compare, diff};
+use redrill::diff::{Comparing, Review, Sense, Wanted, compare, diff};
 use redrill::render::{Inputs, Known};
 use redrill::report::{DryRun, RequestFormat, dry_run_human, dry_run_json, requests};
 use redrill::session::{self, Loaded};
+use redrill::state::Observed;
 use redrill::validate::Rules;
 
 /// The program's own, for both sides of a ratio.

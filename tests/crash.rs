@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use redrill::execute::{Ended, Event, Journal as _, Recorded};
+use redrill::execute::Ended;
 use redrill::journal::{self, RunKey};
+use redrill::state::{Event, Journal as _, Recorded};
 use redrill_emulator::{AfterFinish, Fault, FaultKind, Operation, Options, Speed, TokenSemantics};
 
 use crate::harness::{completed, directory, driven, journal_bytes, owner, run, set_journal};

@@ -5,16 +5,17 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::SignedDuration;
 use redrill::aws::{Aws, Settings};
+use redrill::backup::Reader;
+use redrill::backup::{Endpoint, Writer};
 use redrill::diagnostic::Source;
-use redrill::diff::{Observed, Reader, Stage, Wanted};
-use redrill::execute::{
-    Control, Ended, Endpoint, History, Journal as Append, JournalError, Observer, Origin, Outline,
-    Policy, Recorded, Stopped, Writer,
-};
+use redrill::diff::Wanted;
+use redrill::execute::{Control, Ended, Observer, Policy, Stopped};
 use redrill::journal::{self, Journal, LocalStore, Owner, RunKey};
 use redrill::process::Processes;
 use redrill::render::Inputs;
 use redrill::session::{self, Opening, Preview, Works};
+use redrill::state::{History, Journal as Append, JournalError, Origin, Outline, Recorded};
+use redrill::state::{Observed, Stage};
 use redrill::validate::Rules;
 use redrill_emulator::{Emulator, Options, Speed, TokenSemantics};
 

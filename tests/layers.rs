@@ -6,27 +6,31 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 11] = [
+const STAGES: [&str; 15] = [
     "diagnostic",
     "parse",
     "render",
     "validate",
     "plan",
+    "backup",
+    "resolve",
+    "state",
     "diff",
     "execute",
     "cleanup",
     "report",
     "evidence",
     "author",
+    "session",
 ];
 
 /// Edges and what of ours they may import.
 const EDGES: [(&str, &[&str]); 5] = [
-    ("aws", &["cleanup", "diff", "execute", "plan", "render"]),
-    ("inventory", &["diff", "render"]),
-    ("journal", &["execute"]),
-    ("process", &["diagnostic", "execute"]),
-    ("terminal", &["diagnostic", "execute"]),
+    ("aws", &["backup", "cleanup", "plan", "render"]),
+    ("inventory", &["backup", "render"]),
+    ("journal", &["state"]),
+    ("process", &["diagnostic", "execute", "state"]),
+    ("terminal", &["diagnostic", "execute", "state"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -59,22 +63,70 @@ fn texts() -> Vec<(String, String)> {
         .collect()
 }
 
+/// The module of a source file, room first.
+fn module(relative: &str) -> Vec<&str> {
+    let path = relative.trim_end_matches(".rs").trim_end_matches("/mod");
+    path.split('/').collect()
+}
+
+/// The rooms that a text names, by `crate::` or by a chain of `super::` that leaves its own.
+fn rooms<'t>(module: &[&str], text: &'t str) -> Vec<&'t str> {
+    fn name(rest: &str) -> &str {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        &rest[..end.unwrap_or(rest.len())]
+    }
+    let crates = text
+        .match_indices("crate::")
+        .map(|(at, of)| name(&text[at + of.len()..]));
+    let mut rooms: Vec<&str> = crates.collect();
+    let mut rest = text;
+    while let Some(at) = rest.find("super::") {
+        rest = &rest[at..];
+        let mut up = 0;
+        while let Some(behind) = rest.strip_prefix("super::") {
+            (rest, up) = (behind, up + 1);
+        }
+        if up >= module.len() {
+            rooms.push(name(rest));
+        }
+    }
+    rooms
+}
+
+#[test]
+fn a_chain_of_supers_is_followed() {
+    let of = |file, text| rooms(&module(file), text);
+    assert_eq!(
+        of("cli/commands/run.rs", "use super::super::exit;"),
+        Vec::<&str>::new()
+    );
+    assert_eq!(
+        of("cli/commands/run.rs", "super::super::super::diff::x"),
+        ["diff"]
+    );
+    assert_eq!(
+        of("diff/mod.rs", "use super::execute::Engine;"),
+        ["execute"]
+    );
+    assert_eq!(
+        of("diff/keys.rs", "use super::{A}; use crate::plan::B"),
+        ["plan"]
+    );
+}
+
 /// The modules of ours that each top-level module names, with the file that does.
 fn imports() -> BTreeMap<String, BTreeMap<String, String>> {
     let mut imports: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let is_room = |name: &&str| {
+        let edges = EDGES.map(|(edge, _)| edge);
+        STAGES.contains(name) || edges.contains(name) || *name == "cli"
+    };
     for (relative, text) in texts() {
-        let module = relative.split(['/', '.']).next().unwrap().to_owned();
-        for (at, _) in text.match_indices("crate::") {
-            let rest = &text[at + "crate::".len()..];
-            let name: String = rest
-                .chars()
-                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-                .collect();
-            if name != module && !name.is_empty() {
-                imports
-                    .entry(module.clone())
-                    .or_default()
-                    .insert(name, relative.clone());
+        let module = module(&relative);
+        for name in rooms(&module, &text).into_iter().filter(is_room) {
+            if name != module[0] {
+                let of = imports.entry(module[0].to_owned()).or_default();
+                of.insert(name.to_owned(), relative.clone());
             }
         }
     }
@@ -86,8 +138,10 @@ fn a_stage_imports_earlier_stages_only() {
     let imports = imports();
     for (at, stage) in STAGES.iter().enumerate() {
         for (name, file) in imports.get(*stage).into_iter().flatten() {
+            // The program on one page opens the journal of a run.
+            let is_journal = *stage == "session" && name == "journal";
             assert!(
-                STAGES[..at].contains(&name.as_str()),
+                STAGES[..at].contains(&name.as_str()) || is_journal,
                 "src/{file}: the stage `{stage}` imports `{name}`, which is no earlier stage"
             );
         }
@@ -113,7 +167,7 @@ fn every_module_has_its_place() {
     let placed: Vec<&str> = STAGES
         .into_iter()
         .chain(EDGES.map(|(edge, _)| edge))
-        .chain(["cli", "session"])
+        .chain(["cli"])
         .collect();
     for line in lib.lines() {
         if let Some(name) = line.strip_prefix("pub mod ") {
@@ -123,6 +177,18 @@ fn every_module_has_its_place() {
                 "`{name}` is neither a stage nor an edge: say which in tests/layers.rs"
             );
         }
+    }
+}
+
+/// Commands say what is at hand and what to show; what is done in between is the session's.
+#[test]
+fn only_the_session_runs_the_engine() {
+    for (relative, text) in texts() {
+        let runs = text.contains("Engine {") || text.contains("take_drafts()");
+        let is_allowed = ["session/", "execute/", "plan/"]
+            .iter()
+            .any(|room| relative.starts_with(room));
+        assert!(is_allowed || !runs, "src/{relative} runs the engine itself");
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use redrill::aws::{Aws, Reads, Settings, Writes};
-use redrill::diff::{PointQuery, Reader, RecoveryPoint, Sources, all_points, all_vaults};
-use redrill::execute::Writer;
+use redrill::backup::Writer;
+use redrill::backup::{PointQuery, Reader, RecoveryPoint, Sources, all_points, all_vaults};
 use redrill::inventory::Recorded;
 use redrill::plan::Request;
 use redrill::render::VaultName;
@@ -77,7 +77,7 @@ async fn a_file_answers_as_aws_does_page_by_page() {
     .await
     .unwrap();
 
-    let names = |vaults: Vec<redrill::diff::Vault>| {
+    let names = |vaults: Vec<redrill::backup::Vault>| {
         let mut names: Vec<_> = vaults
             .into_iter()
             .map(|vault| (vault.name, vault.recovery_points, vault.kind))

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use redrill::aws::{Aws, Reads, Settings};
-use redrill::diff::{Asked, RecoveryPoint, Shelves, Sources, Unselected, select};
+use redrill::backup::{RecoveryPoint, Sources};
 use redrill::inventory::Recorded;
 use redrill::render::{Pick, Selector};
+use redrill::resolve::{Asked, Shelves, Unselected, select};
 use redrill_emulator::{
     AccountInventory, Inventory, Options, RecoveryPoint as Written, RecoveryPointStatus, Vault,
 };
@@ -231,12 +232,12 @@ proptest! {
         let file = Recorded::new(inventory).seen_from(ACCOUNT, REGION);
         let mut points = Vec::new();
         for vault in VAULTS {
-            let query = redrill::diff::PointQuery::InVault {
+            let query = redrill::backup::PointQuery::InVault {
                 vault: redrill::render::VaultName::own(vault),
                 resource_arn: None,
                 resource_type: None,
             };
-            points.extend(block_on(redrill::diff::all_points(&file, &query)).unwrap());
+            points.extend(block_on(redrill::backup::all_points(&file, &query)).unwrap());
         }
         let asked = asked(&selector, "main");
         let before = select(&points, &asked).cloned();
@@ -316,10 +317,10 @@ fn points(statuses_and_ages: &[(&str, i64)]) -> Vec<RecoveryPoint> {
         })
         .collect();
     let file = Recorded::new(inventory(&sketches)).seen_from(ACCOUNT, REGION);
-    let query = redrill::diff::PointQuery::OfResource {
+    let query = redrill::backup::PointQuery::OfResource {
         resource_arn: resource(0),
     };
-    block_on(redrill::diff::all_points(&file, &query)).unwrap()
+    block_on(redrill::backup::all_points(&file, &query)).unwrap()
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use redrill::diff::{Check, Deletion, Past, Stage};
-use redrill::execute::{CheckVerdict, Event, Recorded, next, replay};
 use redrill::plan::Request;
+use redrill::state::{Check, Deletion, Past, Stage};
+use redrill::state::{CheckVerdict, Event, Recorded, next, replay};
 
 /// What a restore can be, without what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -372,9 +372,9 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
                     event,
                 })
                 .collect();
-            assert!(redrill::execute::replay(&events[..events.len() - 1]).is_ok());
+            assert!(redrill::state::replay(&events[..events.len() - 1]).is_ok());
             assert_eq!(
-                redrill::execute::replay(&events).is_ok(),
+                redrill::state::replay(&events).is_ok(),
                 may_follow,
                 "{restore:?} {cutover} {verdict:?}"
             );
@@ -477,7 +477,7 @@ fn completed_restore() -> Vec<Event> {
     ]
 }
 
-fn replayed(events: &[Event]) -> Result<redrill::diff::Observed, redrill::execute::Illegal> {
+fn replayed(events: &[Event]) -> Result<redrill::state::Observed, redrill::state::Illegal> {
     let recorded: Vec<Recorded> = events
         .iter()
         .map(|event| Recorded {
@@ -486,7 +486,7 @@ fn replayed(events: &[Event]) -> Result<redrill::diff::Observed, redrill::execut
             event: event.clone(),
         })
         .collect();
-    redrill::execute::replay(&recorded)
+    redrill::state::replay(&recorded)
 }
 
 fn is_legal(events: &[Event]) -> bool {
@@ -544,7 +544,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
         .unwrap();
         let recorded = Recorded { event, ..recorded };
         past = Some(next(past.take(), &recorded)?);
-        Ok::<_, redrill::execute::Illegal>(past.as_ref().unwrap().others.get(&arn()).cloned())
+        Ok::<_, redrill::state::Illegal>(past.as_ref().unwrap().others.get(&arn()).cloned())
     };
     for event in sent(1) {
         go(event).unwrap();

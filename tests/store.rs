@@ -1,7 +1,7 @@
 //! Stores of runs: each keeps what a journal asks of it.
 
-use redrill::execute::{Event, Journal as _, JournalError, Recorded};
 use redrill::journal::{self, Journal, LocalStore, MemoryStore, RunKey, RunStore};
+use redrill::state::{Event, Journal as _, JournalError, Recorded};
 
 use crate::harness::owner;
 use crate::support::folder;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use redrill::execute::Recorded;
 use redrill::journal::{self, Journal, LocalStore, Owner, RunKey};
+use redrill::state::Recorded;
 use redrill_emulator::{Emulator, Options, Speed};
 use snapbox::cmd::{Command, cargo_bin};
 
@@ -148,7 +148,7 @@ pub(crate) struct Virtual(
     pub(crate) jiff::SignedDuration,
 );
 
-impl redrill::execute::Clock for Virtual {
+impl redrill::backup::Clock for Virtual {
     fn now(&self) -> jiff::Timestamp {
         self.0.now() + self.1
     }

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use redrill::execute::{Ended, Policy, Recorded, Stopped, Twins};
+use redrill::execute::{Ended, Policy, Stopped, Twins};
+use redrill::state::Recorded;
 use redrill_emulator::{
     AfterFinish, Emulator, Fault, FaultKind, Mismatch, Operation, Options, TokenSemantics,
 };

@@ -11,8 +11,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::backup::RecoveryPoint;
 use crate::diagnostic::{Finding, Findings, Severity, Source};
-use crate::diff::{RecoveryPoint, Review};
+use crate::diff::Review;
 use crate::parse::{Document, document};
 use crate::plan::Planner;
 use crate::render::{Inputs, Known, Renderer, SourceFacts, without_secrets};

@@ -15,7 +15,7 @@ use aws_sdk_backup::config::{Credentials, StalledStreamProtectionConfig};
 
 use super::date::{Dates, Watch};
 use super::profile;
-use crate::diff::ApiError;
+use crate::backup::ApiError;
 
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
@@ -37,12 +37,12 @@ pub struct Settings {
 /// The half that only reads: a dry run is handed this, and there is nothing in it that could write.
 ///
 /// ```compile_fail
-/// fn starts<W: redrill::execute::Writer>(_: &W) {}
+/// fn starts<W: redrill::backup::Writer>(_: &W) {}
 /// fn dry_run(aws: &redrill::aws::Aws<redrill::aws::Reads>) { starts(aws) }
 /// ```
 ///
 /// ```
-/// fn starts<W: redrill::execute::Writer>(_: &W) {}
+/// fn starts<W: redrill::backup::Writer>(_: &W) {}
 /// fn run(aws: &redrill::aws::Aws<redrill::aws::Writes>) { starts(aws) }
 /// ```
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub struct Aws<H = Writes> {
     pub(super) backup_once: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,
-    pub(super) vaults: tokio::sync::OnceCell<Vec<crate::diff::Vault>>,
+    pub(super) vaults: tokio::sync::OnceCell<Vec<crate::backup::Vault>>,
     pub(super) date: Arc<Dates>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
 }

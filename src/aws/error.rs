@@ -13,7 +13,7 @@ use aws_sdk_backup::operation::RequestId;
 use serde_json::Value;
 
 use super::bounds;
-use crate::diff::{ApiError, Fault};
+use crate::backup::{ApiError, Fault};
 
 /// The codes that both the Rust SDK and botocore take for throttling.
 const THROTTLING: [&str; 14] = [

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use jiff::SignedDuration;
 
 use super::{Aws, Reads};
-use crate::diff::{ApiError, Fault, PointQuery, RecoveryPoint, Sources, Vault};
-use crate::execute::{Clock, Rates};
+use crate::backup::Clock;
+use crate::backup::Rates;
+use crate::backup::{ApiError, Fault, PointQuery, RecoveryPoint, Sources, Vault};
 use crate::render::{SourceFacts, VaultName};
 
 /// How often a call is made again before it counts as failed, beyond what the SDK tries: about two minutes.

@@ -11,7 +11,7 @@ use aws_sdk_backup::types::{
 use super::Aws;
 use super::error::classify;
 use super::read::{sorted, timestamp};
-use crate::diff::{
+use crate::backup::{
     ApiError, Pages, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults,
 };
 use crate::render::{SourceFacts, VaultName};

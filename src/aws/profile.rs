@@ -10,7 +10,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
-use crate::diff::{ApiError, Fault};
+use crate::backup::{ApiError, Fault};
 
 /// What AWS's tools call a profile that is not there.
 pub const NO_PROFILE: &str = "ProfileNotFound";

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::Aws;
 use super::bounds::{message, name};
 use super::error::classify;
+use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Reader};
 use crate::cleanup::made;
-use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Reader};
 use crate::plan::Request;
 
 /// Jobs a page, of the thousand that AWS allows: the calls are one in a hundred all the same, and pages of a thousand

@@ -5,8 +5,8 @@ use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 use super::Aws;
 use super::bounds::message;
 use super::error::classify;
+use crate::backup::{ApiError, Fault};
 use crate::cleanup::{Asked, Found, Named, Progress, Resources};
-use crate::diff::{ApiError, Fault};
 
 /// What Cloud Control API answers where it has no handler that reads a type
 /// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_GetResource.html>).

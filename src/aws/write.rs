@@ -6,8 +6,8 @@ use aws_sdk_backup::types::RestoreValidationStatus;
 
 use super::error::classify;
 use super::{Aws, Writes};
-use crate::diff::{ApiError, Fault};
-use crate::execute::Writer;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault};
 use crate::plan::Request;
 
 impl Writer for Aws<Writes> {

@@ -10,8 +10,10 @@ use tokio::task::JoinSet;
 use super::one::{One, Outcome};
 use super::pace::Pace;
 use super::{Fate, Found, Item, Named};
-use crate::diff::ApiError;
-use crate::execute::{Clock, Control, Ended, Event, Journal, JournalError, Recorded};
+use crate::backup::ApiError;
+use crate::backup::Clock;
+use crate::execute::{Control, Ended};
+use crate::state::{Event, Journal, JournalError, Recorded};
 
 /// How many deletions are recorded before AWS has answered to them: a second's worth at its rate. What is recorded and was
 /// not asked for when the process ends is asked for by whoever goes on.
@@ -325,7 +327,7 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
-    use crate::diff::Fault;
+    use crate::backup::Fault;
     use crate::render::Target;
 
     /// Time that passes as fast as it is waited for.

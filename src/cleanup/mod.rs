@@ -21,9 +21,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::diff::{Deletion, Observed, Past, Stage, misfit_of_part, writes_into_existing};
-use crate::execute::{NestedJob, Places, Recorded};
+use crate::diff::{misfit_of_part, writes_into_existing};
 use crate::render::{Metadata, REDACTED, Target};
+use crate::state::{Deletion, Observed, Past, Stage};
+use crate::state::{NestedJob, Places, Recorded};
 use crate::validate::protects;
 use record::{Attempt, Record};
 use types::Kind;

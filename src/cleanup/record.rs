@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::execute::{Event, NestedJob, Places, Recorded};
 use crate::render::Metadata;
+use crate::state::{Event, NestedJob, Places, Recorded};
 
 /// One request of a restore, and what came of it.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::record::Record;
 use super::{Fate, Found, Item, Named};
-use crate::diff::Job;
-use crate::execute::{NestedJob, Recorded};
+use crate::backup::Job;
+use crate::state::{NestedJob, Recorded};
 
 /// How far AWS's services may be apart about the time, and a job's end behind what it made.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);

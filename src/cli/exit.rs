@@ -5,11 +5,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::backup::ApiError;
 use crate::cleanup;
 use crate::diagnostic::{Finding, Findings};
-use crate::diff::ApiError;
-use crate::execute::{JournalError, Stopped};
+use crate::execute::Stopped;
 use crate::journal;
+use crate::state::JournalError;
 
 /// How redrill ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use super::arguments::{Display, When};
 use super::environment::Environment;
 use super::exit::Failure;
+use crate::backup::{Clock as _, SystemClock};
 use crate::diagnostic::{Finding, Safe, human, visible_lines};
-use crate::execute::{Clock as _, SystemClock};
 use crate::render::Secrets;
 use crate::session::Patience;
 

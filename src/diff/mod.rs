@@ -1,43 +1,27 @@
 //! A plan and what has been observed to changes: what a run would do, restore by restore.
 
 mod base;
-mod incomplete;
 mod inside;
-mod judged;
 mod keys;
-pub mod lock;
-mod lookup;
 mod made;
-mod observed;
-mod pages;
-mod points;
-mod read;
 mod review;
 mod same_names;
 mod saved;
-mod select;
 
 pub use base::{Compared, Entry, Fate, Restored, compare, compare_sources};
-pub use incomplete::incomplete;
 pub use inside::{Part, Path, Sense, container};
-pub use judged::{Judged, due_after, judged};
 pub use keys::{Comparing, KeyChange, KeyDiff, Subject};
-pub use lookup::Shelves;
 pub use made::{misfit, misfit_of_part, writes_into_existing};
-pub use observed::{Begins, Begun, Check, Checked, Deletion, Machine, Observed, Past, Stage, Told};
-pub use pages::Pages;
-pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
-pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
 pub use review::{Class, Note, Review};
 pub use same_names::same_names;
-pub use saved::{Digested, Hole, Position, Saved, SavedError, SavedInputs, SavedRestore};
-pub use select::{Asked, PassedOver, Unselected, select};
+pub use saved::{Digested, Hole, Saved, SavedError, SavedInputs, SavedRestore};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Plan, digest};
+use crate::state::{Judged, Observed, Past, Stage, Told, judged};
 
 /// What a run would do with a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

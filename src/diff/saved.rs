@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Action, Diff};
 use crate::plan::{Draft, Plan, sha256};
 use crate::render::{Secrets, Target};
+use crate::state::Position;
 
 /// The format that this redrill writes, and the only one that it reads.
 const SCHEMA: &str = "redrill.saved-plan/v1";
@@ -76,16 +77,6 @@ pub struct Digested {
     /// As it was typed.
     pub path: String,
     /// SHA-256 of its bytes, hexadecimal.
-    pub sha256: String,
-}
-
-/// How far a run is, as its journal has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Position {
-    /// How many records.
-    pub records: usize,
-    /// SHA-256 of them.
     pub sha256: String,
 }
 

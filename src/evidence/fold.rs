@@ -6,9 +6,9 @@ use super::{
     ABOUT, About, Files, LOCK, Mismatch, PLAN, REPORT_FILES, REPORTS, REQUESTS, STATEMENT,
     first_difference, mismatch, requests,
 };
-use crate::execute::{Event, Recorded};
 use crate::plan::sha256;
 use crate::report::{Format, RunReport, run_report};
+use crate::state::{Event, Recorded};
 
 /// The directories of a bundle.
 pub const DIRECTORIES: [&str; 2] = ["journal", "reports"];

@@ -15,10 +15,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::execute::{Endpoint, Event, Recorded};
+use crate::backup::Endpoint;
 use crate::plan::sha256;
 use crate::render::Target;
 use crate::report::{Format, RunReport};
+use crate::state::{Event, Recorded};
 
 /// The file with the digests.
 pub const STATEMENT: &str = "statement.json";

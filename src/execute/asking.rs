@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Observer;
 use super::calls::Due;
 use super::elsewhere::long_ago;
 use super::engine::{Stopped, Twins};
@@ -12,9 +13,11 @@ use super::recording::Effect;
 use super::run::Run;
 use super::settle::{Match, Question, Why};
 use super::skew::Moment;
-use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{ApiError, Reader};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Reader};
 use crate::plan::Request;
+use crate::state::{Event, Journal};
 
 /// How far a listing may lag behind, so that a refusal is not believed at once of a request that may have arrived.
 const LISTING_LAG: SignedDuration = SignedDuration::from_mins(2);

@@ -1,12 +1,16 @@
 //! What a command begins with: nothing of an earlier start of it, and its environment.
 
+use super::Observer;
 use super::checking::Of;
 use super::command::Left;
 use super::run::Run;
-use super::{Clock, Journal, Observer, Writer};
-use crate::diff::{Begins, Begun, Check as Is, Reader};
+use crate::backup::Clock;
+use crate::backup::Reader;
+use crate::backup::Writer;
 use crate::parse::Check;
 use crate::plan::sha256;
+use crate::state::Journal;
+use crate::state::{Begins, Begun, Check as Is};
 
 /// What is said of an earlier start whose end nobody saw.
 pub(super) fn said(left: &Left) -> Option<String> {

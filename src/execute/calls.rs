@@ -7,10 +7,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 
-use super::Writer;
-use super::rates::Rates;
 use super::skew::Moment;
-use crate::diff::{ApiError, Job, JobQuery, Reader};
+use crate::backup::Rates;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Job, JobQuery, Reader};
 use crate::plan::{Draft, Request};
 use crate::render::Target;
 

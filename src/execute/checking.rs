@@ -9,16 +9,20 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
+use super::Observer;
 use super::begun::said;
 use super::calls::{Due, next_of};
 use super::command::{Command, Commands, Exited, Left, Ran};
 use super::engine::Stopped;
-use super::event::NOT_RUN;
 use super::recording::Effect;
 use super::run::Run;
-use super::{CheckVerdict, Clock, Event, Journal, Observer, Writer};
-use crate::diff::{Check as Is, Judged, Past, Reader, Told, due_after, judged};
+use crate::backup::Clock;
+use crate::backup::Reader;
+use crate::backup::Writer;
 use crate::parse::Check;
+use crate::state::NOT_RUN;
+use crate::state::{Check as Is, Judged, Past, Told, due_after, judged};
+use crate::state::{CheckVerdict, Event, Journal};
 
 /// Commands under way at once.
 const AT_ONCE: usize = 16;
@@ -138,7 +142,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         })
     }
 
-    pub(super) fn seen(&self, of: Of, name: &str) -> Option<crate::diff::Checked> {
+    pub(super) fn seen(&self, of: Of, name: &str) -> Option<crate::state::Checked> {
         let observed = &self.observed;
         match of {
             Of::Restore(step) => {

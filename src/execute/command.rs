@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use jiff::SignedDuration;
 
-use crate::diff::{Begun, Machine};
+use crate::state::{Begun, Machine};
 
 /// A command to run, without a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]

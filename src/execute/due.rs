@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Observer;
 use super::calls::Due;
 use super::engine::Stopped;
 use super::recording::Effect;
 use super::run::Run;
-use super::{Clock, Journal, Observer, Writer};
-use crate::diff::Reader;
+use crate::backup::Clock;
+use crate::backup::Reader;
+use crate::backup::Writer;
+use crate::state::Journal;
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>

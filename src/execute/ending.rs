@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::Observer;
 use super::engine::Stopped;
 use super::run::Run;
-use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::Reader;
+use crate::backup::Clock;
+use crate::backup::Reader;
+use crate::backup::Writer;
+use crate::state::{Event, Journal};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::Commands;
 use super::run::Run;
-use super::state::Illegal;
-use super::{Clock, Commands, Event, Journal, JournalError, Recorded, Writer};
-use crate::diff::{ApiError, Diff, Observed, Reader};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Reader};
+use crate::diff::Diff;
 use crate::plan::{Draft, Plan, Planner};
 use crate::render::Known;
+use crate::state::Illegal;
+use crate::state::Observed;
+use crate::state::{Event, Journal, JournalError, Recorded};
 
 /// What a person asks of a run that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

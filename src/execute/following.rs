@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use super::Observer;
 use super::engine::Stopped;
 use super::run::Run;
 use super::settle::{Question, Why};
 use super::watching::OVERLAP;
-use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{Action, Diff, Job, JobStatus, Reader, Stage};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{Job, JobStatus, Reader};
+use crate::diff::{Action, Diff};
 use crate::render::Created;
+use crate::state::Stage;
+use crate::state::{Event, Journal};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::elsewhere::long_ago;
 use super::skew::Skew;
 use super::watching::HANDFUL;
-use crate::diff::{ApiError, Fault, Job, JobQuery, Pages, Reader};
+use crate::backup::{ApiError, Fault, Job, JobQuery, Pages, Reader};
 
 /// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
 /// does not know are missing. A handful is described one by one, more are listed.

@@ -10,14 +10,17 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Observer;
 use super::calls::backoff;
 use super::engine::Stopped;
 use super::run::Run;
 use super::settle::{Kin, is_of, kin};
 use super::skew::Moment;
-use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{ApiError, Fault, Job, JobQuery, Pages, Reader};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault, Job, JobQuery, Pages, Reader};
 use crate::plan::{MARK, Request, mark};
+use crate::state::{Event, Journal};
 
 /// How often it looks.
 const EVERY: SignedDuration = SignedDuration::from_mins(1);

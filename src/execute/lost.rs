@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use super::Observer;
 use super::engine::{Stopped, Twins};
 use super::run::Run;
 use super::settle::{Match, Question, Why, is_of};
-use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{ApiError, Fault, Job, Reader};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault, Job, Reader};
+use crate::state::{Event, Journal};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>

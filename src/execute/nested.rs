@@ -1,11 +1,14 @@
 //! The jobs that are nested in a restore's own, one for each recovery point of a composite one: what they have made belongs
 //! to the restore. They are listed when the job ends, and known before its end is said.
 
+use super::Observer;
 use super::calls::{Due, Page, backoff};
 use super::engine::Stopped;
 use super::run::Run;
-use super::{Clock, Event, Journal, NestedJob, Observer, Writer};
-use crate::diff::{ApiError, Fault, Job, JobQuery, Reader};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault, Job, JobQuery, Reader};
+use crate::state::{Event, Journal, NestedJob};
 
 /// Pages before it is taken for a listing without an end: AWS restores far fewer parts of one recovery point.
 const PAGES: u32 = 100;

@@ -7,11 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Observer;
 use super::calls::Due;
 use super::engine::{Stopped, Twins};
 use super::run::Run;
-use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{ApiError, Fault, Job, Reader};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault, Job, Reader};
+use crate::state::{Event, Journal};
 
 /// What is known of the presence of what jobs have made.
 #[derive(Debug, Default)]
@@ -35,7 +38,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
     }
 
-    fn past(&self, step: usize) -> Option<&crate::diff::Past> {
+    fn past(&self, step: usize) -> Option<&crate::state::Past> {
         let name = &*self.engine.plan.steps[step].name;
         self.observed.restores.get(name)
     }

@@ -1,10 +1,14 @@
 //! AWS Backup is told what the checks of a restore have come to. A refusal is said, and fails nothing.
 
+use super::Observer;
 use super::calls::{Due, backoff};
 use super::engine::Stopped;
 use super::run::Run;
-use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{ApiError, Check, Fault, Reader, Stage};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault, Reader};
+use crate::state::{Check, Stage};
+use crate::state::{Event, Journal};
 
 /// How often AWS Backup is told before its silence is taken for a no.
 const TELLINGS: u32 = 4;

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use super::checking::Task;
 use super::engine::Stopped;
 use super::run::Run;
-use super::{Clock, Command, Journal, JournalError, Observer, Recorded, Writer};
-use crate::diff::Reader;
+use super::{Command, Observer};
+use crate::backup::Clock;
+use crate::backup::Reader;
+use crate::backup::Writer;
 use crate::plan::Request;
+use crate::state::{Journal, JournalError, Recorded};
 
 /// What follows from an event, once that is on disk.
 pub(super) enum Effect {
@@ -193,7 +196,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
-    use crate::execute::Event;
+    use crate::state::Event;
 
     /// A disk that takes until it is told.
     struct Slow(UnboundedReceiver<bool>);

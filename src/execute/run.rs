@@ -17,14 +17,19 @@ use super::recording::Recording;
 use super::schedule::Schedule;
 use super::settle::Question;
 use super::skew::{Moment, Skew};
-use super::state;
 use super::trouble::{Tries, Trouble};
 use super::waiting::Silence;
 use super::watching::Watching;
-use super::{Clock, Event, Journal, Observer, Policy, Recorded, Writer};
-use crate::diff::{ApiError, Diff, Fault, Job, Observed, Past, Reader, Stage};
+use super::{Observer, Policy};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault, Job, Reader};
+use crate::diff::Diff;
 use crate::plan::{Draft, Plan, Planner, Request};
 use crate::render::Known;
+use crate::state;
+use crate::state::{Event, Journal, Recorded};
+use crate::state::{Observed, Past, Stage};
 
 /// How long to wait before it is asked again about a job that AWS does not know yet.
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);

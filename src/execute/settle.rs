@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::skew::Moment;
-use crate::diff::{ApiError, Job, JobQuery, Pages};
+use crate::backup::{ApiError, Job, JobQuery, Pages};
 use crate::plan::{MARK, Request, mark};
 
 /// A job that asks for the same as a request.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Observer;
 use super::calls::Due;
 use super::elsewhere::long_ago;
 use super::engine::Stopped;
@@ -9,10 +10,13 @@ use super::recording::Effect;
 use super::run::Run;
 use super::settle::{Question, Why};
 use super::skew::Moment;
-use super::{Clock, Event, Journal, Observer, Writer};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault, Reader};
 use crate::diagnostic::Findings;
-use crate::diff::{ApiError, Fault, Reader, Stage};
 use crate::plan::{Draft, Request, digest};
+use crate::state::Stage;
+use crate::state::{Event, Journal};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Observer;
 use super::calls::{Due, backoff};
 use super::engine::Stopped;
 use super::run::Run;
 use super::watching::Watching;
-use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{ApiError, Fault, Reader};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault, Reader};
+use crate::state::{Event, Journal};
 
 /// How long AWS may be silent while jobs are followed.
 pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(15);

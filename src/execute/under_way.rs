@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::elsewhere::{listed_since, long_ago};
 use super::settle::{Kin, is_of, kin};
 use super::skew::{Moment, Skew};
-use crate::diff::{ApiError, Job, JobQuery, Pages, Past, Reader};
+use crate::backup::{ApiError, Job, JobQuery, Pages, Reader};
 use crate::plan::{MARK, Plan, Request, mark, token};
+use crate::state::Past;
 
 /// The jobs of some recovery points that AWS lists since a time.
 ///

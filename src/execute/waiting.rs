@@ -1,12 +1,15 @@
 //! A run that has had nothing to say for a while says what it waits for.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
+use super::Observer;
 use super::run::Run;
-use super::{Clock, Event, Journal, Observer, Writer};
-use crate::diff::{Check, Reader};
-use crate::render::Secrets;
+use crate::backup::Clock;
+use crate::backup::Reader;
+use crate::backup::Writer;
+use crate::state::Awaited;
+use crate::state::Check;
+use crate::state::{Event, Journal};
 
 /// The longest silence, in those after which it is first broken: a job of half a day takes some fifty lines.
 const MOST: i32 = 16;
@@ -58,40 +61,6 @@ impl Silence {
     }
 }
 
-/// What a run waits for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Awaited {
-    /// Restore jobs that AWS is working on.
-    pub jobs: usize,
-    /// Those that have gone on for the longest, and for how many seconds.
-    pub longest: Vec<(String, i64)>,
-    /// Requests that AWS has not answered with a job.
-    pub requests: usize,
-    /// Checks that run: whose, and what they are called.
-    pub checks: Vec<(Option<String>, String)>,
-    /// Pages that were read so far of a listing of jobs.
-    pub pages: u32,
-    /// Calls that AWS does not answer as it should: the last answer, and for how many seconds.
-    pub trouble: Vec<(String, i64)>,
-}
-
-impl Awaited {
-    /// Takes secrets out of what AWS says. Names are in the plan as they stand.
-    pub(super) fn redact(&mut self, secrets: &Secrets) {
-        let Self {
-            jobs: _,
-            longest: _,
-            requests: _,
-            checks: _,
-            pages: _,
-            trouble,
-        } = self;
-        for (message, _) in trouble {
-            secrets.redact_sentence(message);
-        }
-    }
-}
-
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
 {
@@ -104,7 +73,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
             .redacted(self.engine.planner.secrets());
             // Nothing has happened: it is for the screen alone.
-            self.engine.observer.observe(&super::Recorded {
+            self.engine.observer.observe(&crate::state::Recorded {
                 at,
                 aws_ahead: None,
                 event,

@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Observer;
 use super::engine::Stopped;
 use super::run::{Run, sweeps_of};
 use super::skew::Skew;
 use super::trouble::PATIENCE;
-use super::{Clock, Journal, Observer, Writer};
-use crate::diff::{ApiError, Fault, Job, JobQuery, JobStatus, Pages, Reader};
+use crate::backup::Clock;
+use crate::backup::Writer;
+use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Pages, Reader};
+use crate::state::Journal;
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
 pub(super) const HANDFUL: usize = 5;

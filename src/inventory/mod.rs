@@ -7,7 +7,7 @@ pub use collect::{Asked, Collected, HEADER, Listed, Step, Wanted, ask, collect, 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::diff::{ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault};
+use crate::backup::{ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault};
 use crate::render::{SourceFacts, VaultName};
 use redrill_inventory::{
     AccountInventory, Inventory, InventoryError, RecoveryPoint as Written, RecoveryPointStatus,

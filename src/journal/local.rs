@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::lock::{self, Lock};
 use super::store::{Owner, RunKey, RunStore};
 use super::{Error, FOLDER, called, refuse_no_file};
-use crate::execute::JournalError;
+use crate::state::JournalError;
 
 /// What stands for the first segment in the directory of a run that was begun when a journal was one file.
 const ONE_FILE: &str = "journal.jsonl";

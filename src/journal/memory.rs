@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::store::{Owner, RunKey, RunStore};
 use super::{Error, called};
-use crate::execute::JournalError;
+use crate::state::JournalError;
 
 /// Runs in memory; copies share them.
 #[derive(Clone, Debug, Default)]

@@ -21,7 +21,7 @@ pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use store::{Owner, RunKey, RunStore};
 
-use crate::execute::{Journal as Append, JournalError, Recorded};
+use crate::state::{Journal as Append, JournalError, Recorded};
 use record::Chain;
 
 /// The segments of a run: a folder of its directory, and of a bundle of evidence.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Error;
-use crate::execute::Recorded;
+use crate::state::Recorded;
 
 /// The format that is written.
 pub(super) const VERSION: u32 = 1;

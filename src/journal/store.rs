@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::execute::JournalError;
+use crate::state::JournalError;
 
 /// Which run: a plan's name and a run id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,8 @@
 //! What is left of a command whose runner was killed: found by what is in its environment, which no process number that is
 //! used again can have.
 
-use crate::execute::{Begun, Left, Machine};
+use crate::execute::Left;
+use crate::state::{Begun, Machine};
 
 /// The name of the variable.
 #[cfg(target_os = "linux")]

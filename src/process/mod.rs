@@ -16,7 +16,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
-use crate::execute::{Begun, Command, Commands, Exited, Left, Machine, Ran};
+use crate::execute::{Command, Commands, Exited, Left, Ran};
+use crate::state::{Begun, Machine};
 
 /// How long output may still come once a command has ended and its group was killed.
 const LAST_WORDS: Duration = Duration::from_secs(2);

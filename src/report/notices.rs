@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::{Cleanup, RestoreReport, RunReport, RunStatus, Verdict};
-use crate::execute::Endpoint;
+use crate::backup::Endpoint;
 
 /// Something that whoever reads a report has to know first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -10,9 +10,10 @@ use super::record_restore::{not_run, take_check};
 use super::run::{
     CheckReport, CheckStatus, Objectives, RestoreReport, RunReport, RunStatus, Runner, Verdict,
 };
-use crate::diff::incomplete;
-use crate::execute::{Endpoint, Event, Goals, Outline, Recorded};
+use crate::backup::Endpoint;
 use crate::render::Target;
+use crate::state::incomplete;
+use crate::state::{Event, Goals, Outline, Recorded};
 
 /// What the events of a run have come to so far. Events are folded in one by one and not kept: a large run has
 /// hundreds of thousands.

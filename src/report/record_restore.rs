@@ -6,7 +6,7 @@ use super::run::{
     AlsoMade, CheckReport, CheckStatus, Cleanup, Objectives, RestoreReport, RunStatus, Try,
 };
 use crate::diff::writes_into_existing;
-use crate::execute::{CheckVerdict, Event, Recorded};
+use crate::state::{CheckVerdict, Event, Recorded};
 
 /// How far two clocks may differ that tell the same time.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_mins(1);

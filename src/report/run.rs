@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::compare::Comparison;
 use super::notices::Notice;
-use crate::execute::{Endpoint, Goals, Origin};
+use crate::backup::Endpoint;
 use crate::render::Target;
+use crate::state::{Goals, Origin};
 
 /// What RTO means here; printed wherever the number is.
 pub(super) const RTO: &str = "from the start of the run, as the journal has it, until the last check has passed; without a check, until the job has ended, as AWS has it";

@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use super::columns::columns;
 use super::notices::minute;
+use crate::backup::Endpoint;
+use crate::backup::Job;
 use crate::diagnostic::visible;
-use crate::diff::{Check, Deletion, Job, Stage};
-use crate::execute::{Endpoint, History};
 use crate::render::{REDACTED, Target};
+use crate::state::History;
+use crate::state::{Check, Deletion, Stage};
 
 /// One run and its restores.
 #[derive(Debug, Serialize)]

@@ -27,11 +27,12 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diagnostic::{Findings, Source};
-use crate::diff::{Entry, Observed, Stage, Subject};
-use crate::execute::{Event, Recorded};
+use crate::diff::{Entry, Subject};
 use crate::parse::document;
 use crate::plan::{Plan, Planner};
 use crate::render::{Created, Inputs, Known, Renderer};
+use crate::state::{Event, Recorded};
+use crate::state::{Observed, Stage};
 use crate::validate::Rules;
 
 /// A plan file that was read, with its inputs.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::diff::{Diff, Reader};
-use crate::execute::{
-    Clock, Commands, Control, Ended, Engine, Event, History, Journal, Observer, Policy, Recorded,
-    Stopped, Writer,
-};
+use crate::backup::Clock;
+use crate::backup::Reader;
+use crate::backup::Writer;
+use crate::diff::Diff;
+use crate::execute::{Commands, Control, Ended, Engine, Observer, Policy, Stopped};
 use crate::plan::{Plan, Planner};
 use crate::render::{Known, Secrets};
+use crate::state::{Event, History, Journal, Recorded};
 
 /// A run under its lock, with its journal read to the end.
 pub struct Opened<J> {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::backup::{ApiError, Sources};
 use crate::diagnostic::{Finding, Findings, Span, rule};
-use crate::diff::{ApiError, Asked, Shelves, Sources};
 use crate::parse::{Point, Restore};
 use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{Known, RECOVERY_POINT, Resolved, Selector, VaultName};
+use crate::resolve::{Asked, Shelves};
 
 /// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
 pub type WantedPoint = (usize, String, Option<VaultName>);

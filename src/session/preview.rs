@@ -6,10 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Opened;
+use crate::backup::Endpoint;
 use crate::diff::{Action, Diff, Wanted, diff};
-use crate::execute::{Endpoint, Event, History, Journal, Outline};
 use crate::plan::Plan;
 use crate::render::{Known, Resolved};
+use crate::state::{Event, History, Journal, Outline};
 
 /// A plan, what has happened to it so far, and what a run would do now.
 pub struct Preview {

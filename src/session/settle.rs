@@ -7,10 +7,12 @@ use super::points::{
     unresolved, unresolved_note,
 };
 use super::{Loaded, WantedPoints};
+use crate::backup::{ApiError, Sources};
 use crate::diagnostic::Findings;
-use crate::diff::{ApiError, Review, Sources, lock, same_names};
+use crate::diff::{Review, same_names};
 use crate::plan::Plan;
 use crate::render::{Known, Lock};
+use crate::resolve::lock;
 
 /// Recovery points that AWS is asked about for the rules' sake: more would hold a run up.
 pub const POINTS_FOR_RULES: usize = 50;

@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::tally::Tally;
 use crate::diagnostic::visible;
-use crate::execute::Event;
+use crate::state::Event;
 
 /// Rows for what runs: the first to have begun, which are those to worry about.
 const RUNNING: usize = 8;

@@ -13,7 +13,8 @@ pub use counter::Counter;
 use std::io::Write;
 
 use crate::diagnostic::visible;
-use crate::execute::{Event, Observer, Recorded};
+use crate::execute::Observer;
+use crate::state::{Event, Recorded};
 use board::Board;
 use tally::{Pace, Tally};
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Standing;
-use crate::execute::Event;
+use crate::state::Event;
 
 /// How many restores are where.
 #[derive(Debug, Default)]

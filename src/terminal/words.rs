@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::execute::{Awaited, CheckVerdict, Event};
+use crate::state::{Awaited, CheckVerdict, Event};
 
 /// What is said to somebody who wants to leave while nothing runs.
 pub(super) const IDLE: &str = "leaving: nothing is started any more (again to leave at once)";

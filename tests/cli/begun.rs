@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use redrill::diff::Stage;
-use redrill::execute::Writer as _;
+use redrill::backup::Writer as _;
+use redrill::state::Stage;
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, Options, Speed};
 
 use crate::engine::others::request_of;

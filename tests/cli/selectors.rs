@@ -1,6 +1,6 @@
 //! A run writes down what its selectors mean, and keeps to it.
 
-use redrill::execute::Event;
+use redrill::state::Event;
 use redrill_emulator::{Inventory, Options};
 
 use crate::support::{at_once, emulator, folder, process, records, redrill, write};

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use jiff::SignedDuration;
-use redrill::diff::JobStatus;
-use redrill::execute::{Event, glance};
+use redrill::backup::JobStatus;
+use redrill::execute::glance;
+use redrill::state::Event;
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redrill::execute::{Event, Journal as _, Recorded};
+use redrill::state::{Event, Journal as _, Recorded};
 use redrill_emulator::{Emulator, Faults, Inventory, Options};
 
 use crate::harness::owner;

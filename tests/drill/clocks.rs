@@ -1,8 +1,8 @@
 //! Objectives and durations are those of one clock, and are judged when their time is over.
 
 use jiff::{SignedDuration, Timestamp};
-use redrill::execute::{Event, Recorded};
 use redrill::report::{Record, RunReport, Verdict, run_report};
+use redrill::state::{Event, Recorded};
 use redrill_emulator::TokenSemantics;
 use serde_json::{Value, json};
 

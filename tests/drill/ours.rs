@@ -4,7 +4,8 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use redrill::cleanup::{Fate, cleanup};
-use redrill::execute::{Places, Policy, Twins};
+use redrill::execute::{Policy, Twins};
+use redrill::state::Places;
 use redrill_emulator::{
     Emulator, Fault, FaultKind, JobFault, Operation, Options, Speed, TokenSemantics,
 };

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use std::process::Command;
 
-use redrill::execute::{
-    CheckVerdict, Endpoint, Event, Goals, Origin, Outline, OutlinedRestore, Recorded,
-};
+use redrill::backup::Endpoint;
 use redrill::plan::Request;
 use redrill::render::Target;
 use redrill::report::{Format, Record, RunReport, compare, run_report};
+use redrill::state::{CheckVerdict, Event, Goals, Origin, Outline, OutlinedRestore, Recorded};
 use snapbox::assert_data_eq;
 
 use crate::dry_run::outputs::assert_valid;

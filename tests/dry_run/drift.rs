@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use redrill::diagnostic::Source;
-use redrill::diff::{Comparing, Observed, Review, Sense, Wanted, compare_sources};
+use redrill::diff::{Comparing, Review, Sense, Wanted, compare_sources};
 use redrill::plan::{Plan, Step};
 use redrill::render::{Inputs, Known, Secrets, SourceFacts};
 use redrill::report::{DryRun, dry_run_json};
 use redrill::session;
+use redrill::state::Observed;
 use redrill::validate::Rules;
 use serde_json::Value;
 

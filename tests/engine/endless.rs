@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::SignedDuration;
-use redrill::diff::{
-    ApiError, Fault, Job, JobQuery, JobStatus, PointQuery, Reader, RecoveryPoint, Sources, Stage,
-    Vault,
+use redrill::backup::Writer;
+use redrill::backup::{
+    ApiError, Fault, Job, JobQuery, JobStatus, PointQuery, Reader, RecoveryPoint, Sources, Vault,
 };
-use redrill::execute::{Awaited, Control, Ended, Event, Policy, Recorded, Stopped, Writer};
+use redrill::execute::{Control, Ended, Policy, Stopped};
 use redrill::plan::Request;
 use redrill::render::{SourceFacts, VaultName};
+use redrill::state::Stage;
+use redrill::state::{Awaited, Event, Recorded};
 use redrill_emulator::{Emulator, TokenSemantics};
 
 use super::stage_of;

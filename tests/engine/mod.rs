@@ -12,9 +12,10 @@ mod world;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use redrill::diff::Stage;
-use redrill::execute::{Ended, Stopped, Writer as _};
+use redrill::backup::Writer as _;
+use redrill::execute::{Ended, Stopped};
 use redrill::plan::Request;
+use redrill::state::Stage;
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation};
 
 use crate::harness::{connect, observed, run};

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use redrill::diff::Stage;
-use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins, Writer as _};
+use redrill::backup::Writer as _;
+use redrill::execute::{Ended, Policy, Stopped, Twins};
 use redrill::report::{Record, RunReport, Verdict, run_report};
+use redrill::state::Stage;
+use redrill::state::{Event, Recorded};
 use redrill_emulator::{Fault, FaultKind, Inventory, JobFault, Operation, Options, TokenSemantics};
 
 use super::others::request_of;

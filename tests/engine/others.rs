@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use redrill::backup::Writer as _;
 use redrill::diagnostic::Source;
-use redrill::diff::Stage;
-use redrill::execute::{Ended, Event, Policy, Recorded, Twins, Writer as _};
+use redrill::execute::{Ended, Policy, Twins};
 use redrill::plan::Request;
 use redrill::render::{Inputs, Known};
 use redrill::session;
+use redrill::state::Stage;
+use redrill::state::{Event, Recorded};
 use redrill::validate::Rules;
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use redrill::diff::Stage;
-use redrill::execute::{Ended, Event, Policy, Recorded, Stopped};
+use redrill::execute::{Ended, Policy, Stopped};
+use redrill::state::Stage;
+use redrill::state::{Event, Recorded};
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{OTHER, SAME, one_after_the_other, refused, stage_of, stranger};

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
+use redrill::execute::{Ended, Policy, Stopped, Twins};
+use redrill::state::{Event, Recorded};
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{

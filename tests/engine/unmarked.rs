@@ -4,8 +4,10 @@
 use std::path::Path;
 
 use jiff::SignedDuration;
-use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins, Writer as _};
+use redrill::backup::Writer as _;
+use redrill::execute::{Ended, Policy, Stopped, Twins};
 use redrill::report::{Record, Verdict, run_report};
+use redrill::state::{Event, Recorded};
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 
 use super::others::request_of;

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use redrill::diff::{Observed, Wanted};
-use redrill::execute::{Ended, Event, Policy, Recorded, Stopped, Twins};
+use redrill::diff::Wanted;
+use redrill::execute::{Ended, Policy, Stopped, Twins};
 use redrill::render::{Inputs, Known};
 use redrill::session;
+use redrill::state::Observed;
+use redrill::state::{Event, Recorded};
 use redrill_emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
 
 use super::{SAME, stranger};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use redrill::execute::{Event, Journal as _, Recorded};
 use redrill::journal;
+use redrill::state::{Event, Journal as _, Recorded};
 use serde_json::Value;
 
 use super::{Old, RUNS};

@@ -1,7 +1,7 @@
 //! What an earlier version has begun goes on: nothing is sent twice, nothing is lost.
 
-use redrill::execute::Event;
 use redrill::journal::{RunKey, RunStore as _};
+use redrill::state::Event;
 use redrill_emulator::Operation;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! What a later version has written: what is not understood is not acted on.
 
-use redrill::execute::Event;
 use redrill::plan::sha256;
+use redrill::state::Event;
 
 use super::{Old, evidence};
 use crate::support::bytes;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use redrill::execute::Recorded;
 use redrill::journal;
+use redrill::state::Recorded;
 use redrill_emulator::{Emulator, Inventory, Options, Speed};
 use serde_json::Value;
 

@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use super::world::World;
 use super::{Context, lock, redact};
+use crate::backup::Sources;
+use crate::backup::{Clock, SystemClock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, InputOptions};
 use crate::cli::exit::Failure;
 use crate::cli::git::Revision;
 use crate::cli::tree::Tree;
 use crate::diagnostic::{Finding, Findings, rule};
-use crate::diff::{Entry, Sources, Subject};
-use crate::execute::{Clock, Event, Recorded, SystemClock};
+use crate::diff::{Entry, Subject};
 use crate::inventory;
 use crate::journal::{self, LocalStore, RunKey, RunStore as _};
 use crate::plan::{Identity, MARK, mark, token};
 use crate::render::{Known, Lock, Resolved, Secrets, Target};
 use crate::session::{self, Loaded};
+use crate::state::{Event, Recorded};
 
 /// What this side was made with.
 pub(super) struct Present<'a> {
@@ -206,7 +208,7 @@ impl Context<'_> {
 /// Takes what the other side's lock says of its selectors.
 fn take(lock: &Lock, loaded: &Loaded, known: &mut Known, findings: &mut Findings) {
     if let Some(plan) = loaded.draft(known).plan {
-        crate::diff::lock::take(lock, &plan, &[], known, findings);
+        crate::resolve::lock::take(lock, &plan, &[], known, findings);
     }
 }
 

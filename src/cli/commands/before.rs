@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use super::{Context, saved};
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff, Saved, Wanted};
-use crate::execute::{History, Journal as _, Recorded, Stopped};
+use crate::execute::Stopped;
 use crate::journal::{Journal, LocalStore, Owner, RunKey};
 use crate::plan::Plan;
 use crate::render::Known;
 use crate::session::Preview;
+use crate::state::{History, Journal as _, Recorded};
 
 /// From when on AWS lists restore jobs, where a recovery point is older, so that it may have been restored before that.
 pub(super) fn older_than_listings(

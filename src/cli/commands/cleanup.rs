@@ -10,17 +10,16 @@ use super::everywhere::Everywhere;
 use super::world::{World, with_roles};
 use super::{Context, check_account, endpoint, everywhere};
 use crate::aws::Aws;
+use crate::backup::{Clock, SystemClock};
 use crate::cleanup::{Deletions, Fate, Item, Pace, leaves, unlisted};
 use crate::cli::afterwards::Cleanup;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Signals;
-use crate::execute::{
-    Clock, Ended, History, Journal as _, Observer, Places, Recorded, Redacting, Stopped,
-    SystemClock,
-};
+use crate::execute::{Ended, Observer, Stopped};
 use crate::journal::{self, Journal, LocalStore, Owner, RunKey, RunStore as _};
 use crate::render::Target;
 use crate::report::cleanup_human;
+use crate::state::{History, Journal as _, Places, Recorded, Redacting};
 use crate::terminal::{Screen, Standing, Style};
 
 const NOT_ASKED: &str = "AWS was not asked what was made again since, and which jobs are nested";

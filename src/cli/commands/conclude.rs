@@ -8,10 +8,11 @@ use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{Kind, Output};
 use crate::diff::{Action, Diff, Wanted};
-use crate::execute::{Ended, History, Recorded};
+use crate::execute::Ended;
 use crate::journal::{self, RunKey};
 use crate::plan::Plan;
 use crate::report::{Record, Verdict, run_human, run_report};
+use crate::state::{History, Recorded};
 
 /// How it went.
 pub(super) struct Course<'a> {

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use super::Context;
 use super::run::Execution;
+use crate::backup::{Clock, SystemClock};
 use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
-use crate::diff::{Action, Diff, Review, Stage};
-use crate::execute::{Clock, History, Policy, SystemClock};
+use crate::diff::{Action, Diff, Review};
+use crate::execute::Policy;
 use crate::plan::Plan;
 use crate::render::{Resolved, Secrets};
 use crate::report::{self, dry_run_human, minute};
 use crate::session::{Loaded, Preview};
+use crate::state::History;
+use crate::state::Stage;
 use crate::validate::Rules;
 
 pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(), Failure> {

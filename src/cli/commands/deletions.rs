@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use crate::backup::Endpoint;
 use crate::cleanup::{Fate, Item};
 use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
-use crate::execute::Endpoint;
 use crate::render::Target;
 use crate::report::cleanup_human;
 

@@ -6,10 +6,12 @@ use jiff::Timestamp;
 
 use super::run::Execution;
 use crate::aws::{Aws, Reads, Settings};
+use crate::backup::Endpoint;
+use crate::backup::{Clock, SystemClock};
+use crate::backup::{Fault, Reader};
 use crate::cli::exit::Failure;
-use crate::diff::{Fault, Reader};
-use crate::execute::{Clock, Endpoint, History, SystemClock, Witness};
 use crate::journal::RunKey;
+use crate::state::{History, Witness};
 
 /// The endpoint of the clients of all targets.
 pub(super) async fn of_all<H>(clients: &[Arc<Aws<H>>]) -> Result<Endpoint, Failure> {

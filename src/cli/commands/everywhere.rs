@@ -7,14 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::aws::Aws;
+use crate::backup::{ApiError, Fault, Job, JobQuery, Pages, Reader};
+use crate::backup::{Clock, SystemClock};
 use crate::cleanup::{
     Asked, Found, Item, Known, Named, Pace, Progress, Resources, by_name, cleanup as plan_cleanup,
     survey, unlisted,
 };
 use crate::cli::exit::Failure;
-use crate::diff::{ApiError, Fault, Job, JobQuery, Pages, Reader};
-use crate::execute::{Clock, Event, NestedJob, Places, Recorded, Stopped, SystemClock, replay};
+use crate::execute::Stopped;
 use crate::render::Target;
+use crate::state::{Event, NestedJob, Places, Recorded, replay};
 
 /// How often a resource is looked for while AWS only asks for patience.
 const TRIES: i64 = 10;

@@ -3,18 +3,20 @@
 use std::path::Path;
 
 use super::Context;
+use crate::backup::Endpoint;
 use crate::cli::afterwards::{Evidence, EvidenceCommand};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::tree::Tree;
 use crate::cli::writing::{Kind, Output, write_tree};
 use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};
-use crate::execute::{Endpoint, Recorded, Stopped, replay};
+use crate::execute::Stopped;
 use crate::journal::{self, LocalStore, RunKey};
 use crate::plan::sha256;
 use crate::render::Secrets;
 use crate::report::run_report;
 use crate::session;
+use crate::state::{Recorded, replay};
 
 pub(super) async fn evidence(
     arguments: &Evidence,

@@ -7,16 +7,16 @@ use jiff::Timestamp;
 
 use super::world::World;
 use super::{Context, unknown};
+use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::{InputOptions, Lock as Arguments};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::tree::Tree;
 use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::{Finding, Findings, rule};
-use crate::diff::lock;
-use crate::execute::{Clock, SystemClock};
 use crate::parse::lock_file;
 use crate::render::{Known, Lock, Resolved, locked};
 use crate::report::{lock_human, lock_text};
+use crate::resolve::lock;
 use crate::session::{self, Loaded};
 
 pub(super) async fn lock(

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::Context;
 use crate::cli::git::checked_out;
 use crate::diagnostic::Source;
-use crate::execute::Origin;
 use crate::plan::sha256;
+use crate::state::Origin;
 
 /// The origin of a run of the plan in `file`.
 pub(super) fn origin(

@@ -4,16 +4,19 @@ use super::base::{Base, Present, resources};
 use super::programs::Programs;
 use super::world::World;
 use super::{Context, chosen, endpoint, lock};
+use crate::backup::Endpoint;
+use crate::backup::{Clock, SystemClock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::Severity;
 use crate::diff::{Action, Compared, Comparing, Review, Sense, Wanted, compare, compare_sources};
-use crate::execute::{Clock, Counter, Endpoint, History, Stopped, SystemClock};
+use crate::execute::Stopped;
 use crate::journal::{self, LocalStore, RunKey};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
 use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoints};
+use crate::state::{Counter, History};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.out {

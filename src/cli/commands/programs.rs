@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::arguments::AwsOptions;
 use crate::diagnostic::{Finding, Findings, Severity, rule};
-use crate::diff::{Action, Check as Is, Checked, Stage};
+use crate::diff::Action;
 use crate::parse::{Check, Kind};
 use crate::plan::Planner;
 use crate::process::{Obstacle, obstacle};
 use crate::render::Known;
 use crate::session::{Loaded, Preview};
+use crate::state::{Check as Is, Checked, Stage};
 
 /// Where programs are looked for.
 pub(super) struct Programs<'a> {

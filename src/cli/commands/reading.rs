@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Context, is_loopback};
 use crate::aws::{Aws, Paced, Reads, Settings};
+use crate::backup::Reader;
+use crate::backup::SystemClock;
 use crate::cli::arguments::ReadOptions;
 use crate::cli::exit::Failure;
-use crate::diff::Reader;
-use crate::execute::SystemClock;
 use crate::inventory::Step;
 use crate::terminal::Counter;
 

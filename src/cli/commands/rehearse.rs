@@ -12,13 +12,15 @@ use super::run::{Execution, execute};
 use super::world::World;
 use super::{Context, chosen, lock, refuse};
 use crate::aws::{Aws, Settings};
+use crate::backup::Endpoint;
+use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::output::SAYS_AFTER;
 use crate::diagnostic::Severity;
 use crate::diff::Wanted;
-use crate::execute::{Clock, Endpoint, Policy, SystemClock, Twins};
+use crate::execute::{Policy, Twins};
 use crate::journal::LocalStore;
 use crate::session;
 

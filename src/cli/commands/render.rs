@@ -2,9 +2,9 @@
 
 use super::world::World;
 use super::{Context, chosen, lock};
+use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::{Render, RenderFormat};
 use crate::cli::exit::{Exit, Failure};
-use crate::execute::{Clock, SystemClock};
 use crate::plan::Plan;
 use crate::render::{Known, Secrets};
 use crate::report::{RequestFormat, requests};

@@ -5,9 +5,10 @@ use crate::cli::afterwards::Report;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{Kind, Output, check_reports};
-use crate::execute::{Stopped, replay};
+use crate::execute::Stopped;
 use crate::journal::{self, LocalStore, RunKey};
 use crate::report::{RunReport, compare, run_human, run_report};
+use crate::state::replay;
 
 pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Exit, Failure> {
     check_reports(&arguments.report.reports)?;

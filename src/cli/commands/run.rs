@@ -13,21 +13,23 @@ use super::consent::Consent;
 use super::world::World;
 use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
 use crate::aws::Aws;
+use crate::backup::Endpoint;
+use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::{ReportOptions, Run};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
-use crate::diff::{Action, Saved, Stage, Wanted, due_after};
-use crate::execute::{
-    Clock, Ended, Endpoint, History, Outline, Policy, Recorded, Stopped, SystemClock, Twins,
-};
+use crate::diff::{Action, Saved, Wanted};
+use crate::execute::{Ended, Policy, Stopped, Twins};
 use crate::journal::{self, Journal, LocalStore, RunKey, RunStore as _};
 use crate::plan::Plan;
 use crate::process::Processes;
 use crate::render::Lock;
 use crate::report::minute;
 use crate::session::{self, Loaded, Lookups, NotOpened, Opened, Opening, Outcome, Preview, Works};
+use crate::state::{History, Outline, Recorded};
+use crate::state::{Stage, due_after};
 use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {

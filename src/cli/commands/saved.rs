@@ -7,15 +7,17 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::again::quoted;
+use crate::backup::Endpoint;
 use crate::cli::arguments::{DryRun, InputOptions, Run};
 use crate::cli::exit::Failure;
 use crate::cli::files;
 use crate::cli::writing::{Kind, Output};
-use crate::diff::{Diff, Digested, Position, Saved, SavedError, SavedInputs, Wanted};
-use crate::execute::{Counter, Endpoint, Event, History, Recorded};
+use crate::diff::{Diff, Digested, Saved, SavedError, SavedInputs, Wanted};
 use crate::plan::{Plan, Planner, sha256};
 use crate::report::minute;
 use crate::session::Loaded;
+use crate::state::Position;
+use crate::state::{Counter, Event, History, Recorded};
 
 /// Keeps a dry run in a file. One with conflicts is not worth keeping.
 pub(super) fn save(

@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::aws::Aws;
+use crate::backup::{ApiError, Job, Reader};
+use crate::backup::{Clock, SystemClock};
 use crate::cli::exit::Failure;
-use crate::diff::{Action, ApiError, Job, Past, Reader, Stage};
-use crate::execute::{Clock, Event, Recorded, SystemClock, Whose, jobs_of, may_be_since, whose};
+use crate::diff::Action;
+use crate::execute::{Whose, jobs_of, may_be_since, whose};
 use crate::journal::{self, LocalStore, RunKey};
 use crate::plan::{Plan, Request};
 use crate::render::Target;
 use crate::report::minute;
 use crate::session::Preview;
+use crate::state::{Event, Recorded};
+use crate::state::{Past, Stage};
 
 /// What has been found out.
 #[derive(Default)]

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Context;
 use crate::aws::{Aws, Reads};
+use crate::backup::{Clock as _, SystemClock};
 use crate::cli::afterwards::Status;
 use crate::cli::arguments::{AwsOptions, HumanOrJson};
 use crate::cli::exit::{Exit, Failure};
-use crate::diff::Stage;
-use crate::execute::{Clock as _, Event, History, Places, Recorded, Stopped, SystemClock, glance};
+use crate::execute::{Stopped, glance};
 use crate::journal::{self, LocalStore, RunStore as _};
 use crate::render::REDACTED;
 use crate::report::{StatusRow, status_human, status_json};
+use crate::state::Stage;
+use crate::state::{Event, History, Places, Recorded};
 
 /// In place of AWS's words of a restore that was sent a secret: without the plan's variables nobody can take it out.
 const NOT_SHOWN: &str =

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use super::Context;
 use super::run::Execution;
 use crate::aws::Aws;
+use crate::backup::{ApiError, Fault, Job, Reader};
+use crate::backup::{Clock, SystemClock};
 use crate::cli::exit::Failure;
-use crate::diff::{Action, ApiError, Diff, Fault, Job, Reader};
-use crate::execute::{
-    Clock, Event, Recorded, SystemClock, Twins, Whose, jobs_of, listed_since, whose_without_journal,
-};
+use crate::diff::{Action, Diff};
+use crate::execute::{Twins, Whose, jobs_of, listed_since, whose_without_journal};
 use crate::journal::{self, RunKey};
 use crate::plan::Plan;
 use crate::report::minute;
 use crate::session::Loaded;
+use crate::state::{Event, Recorded};
 
 /// Of so many jobs it is asked what they were asked for; the engine compares each restore with all of its own.
 const COMPARED: usize = 100;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::programs::Programs;
 use super::{Context, lock, redact};
+use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::tree::Tree;
 use crate::diagnostic::{Findings, github, json, sarif};
-use crate::execute::{Clock, SystemClock};
 use crate::render::Known;
 use crate::session::{self, Lookups, Points};
 

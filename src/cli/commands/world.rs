@@ -6,13 +6,14 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use crate::aws::{Aws, Reads, Settings, Writes};
+use crate::backup::Endpoint;
+use crate::backup::{ApiError, PointQuery, Reader as _, RecoveryPoint, Sources, Vault};
 use crate::cli::exit::Failure;
-use crate::diff::{ApiError, PointQuery, Reader as _, RecoveryPoint, Sources, Vault};
-use crate::execute::{Endpoint, Event, Recorded};
 use crate::inventory::Recorded as Inventory;
 use crate::plan::Planner;
 use crate::render::{Known, REDACTED, SourceFacts, Target, VaultName};
 use crate::session::Points;
+use crate::state::{Event, Recorded};
 
 /// Who is asked: one for each target of the plan.
 pub(super) enum World {

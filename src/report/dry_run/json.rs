@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::words::age;
 use super::{DryRun, Row, Token, Totals};
+use crate::backup::Endpoint;
 use crate::diff::{Action, Class, Fate, KeyChange, Restored};
-use crate::execute::Endpoint;
 use crate::plan::Request;
 use crate::render::Target;
 

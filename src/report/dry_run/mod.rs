@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::backup::Endpoint;
 use crate::diff::{Action, Change, Class, Compared, Diff, Fate, Restored};
-use crate::execute::Endpoint;
 use crate::plan::{Plan, Step};
 use crate::render::{Resolved, Secrets, SourceFacts, Target};
 

@@ -79,7 +79,7 @@ impl Rates {
     }
 
     /// When a call may leave, at the earliest.
-    pub(super) fn free_at(&self, operation: &str, now: Timestamp) -> Timestamp {
+    pub fn free_at(&self, operation: &str, now: Timestamp) -> Timestamp {
         let bucket = self.by_operation.get(operation);
         bucket
             .map_or(now, |bucket| bucket.next)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ApiError, Sources};
+use crate::backup::{ApiError, Sources};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::plan::Plan;
 use crate::render::{Known, Lock, Locked, RECOVERY_POINT, Resolved, Selector, written};
@@ -318,8 +318,8 @@ fn about(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fault;
     use super::*;
+    use crate::backup::Fault;
     use crate::diagnostic::Source;
     use crate::parse::lock_file;
     use crate::render::locked;

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::super::{ApiError, Asked, RecoveryPoint, Shelves, Sources, select};
+use super::super::{Asked, Shelves, select};
 use super::{Entry, about, expires_soon};
+use crate::backup::{ApiError, RecoveryPoint, Sources};
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::render::{Lock, Pick, Selector, VaultName};
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Endpoint;
+use super::Awaited;
 use super::outline::Outline;
-use super::waiting::Awaited;
-use crate::diff::{Begun, Job};
+use crate::backup::Endpoint;
+use crate::backup::Job;
 use crate::plan::Request;
 use crate::render::{Resolved, Target};
+use crate::state::Begun;
 
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -386,7 +387,7 @@ pub enum CheckVerdict {
 }
 
 /// How the message of a command begins that could not be run.
-pub(super) const NOT_RUN: &str = "it could not be run";
+pub const NOT_RUN: &str = "it could not be run";
 
 impl Event {
     /// Whether the journal keeps it. The rest is for the screen.

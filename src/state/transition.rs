@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::deletion::{next_deletion, of_others, remember};
 use super::event::NOT_RUN;
 use super::{CheckVerdict, Event, Recorded};
-use crate::diff::{Begins, Check, Checked, Observed, Past, Stage, Told, incomplete};
 use crate::plan::{MARK, mark};
 use crate::render::Resolved;
+use crate::state::{Begins, Check, Checked, Observed, Past, Stage, Told, incomplete};
 
 /// An event that cannot have happened: the journal is not one that redrill wrote.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Obse
 /// # Errors
 ///
 /// Where it cannot follow what was.
-pub(super) fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), Illegal> {
+pub fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), Illegal> {
     if let Event::Resolved { restore, point, .. } = &recorded.event {
         return resolve(observed, recorded, restore, point);
     }

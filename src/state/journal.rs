@@ -1,27 +1,7 @@
-//! What execution asks of the outside: the calls that write, and a journal.
-
-use std::collections::BTreeMap;
+//! What is asked of a journal.
 
 use super::Recorded;
-use crate::diff::ApiError;
-use crate::plan::Request;
 use crate::render::Secrets;
-
-/// The half of AWS that writes.
-pub trait Writer: Send + Sync {
-    /// StartRestoreJob: the id of the job.
-    fn start(&self, request: &Request) -> impl Future<Output = Result<String, ApiError>> + Send;
-
-    /// PutRestoreValidationResult: what came back is good, or why it is not.
-    fn publish(
-        &self,
-        job_id: &str,
-        failure: Option<&str>,
-    ) -> impl Future<Output = Result<(), ApiError>> + Send;
-
-    /// How often it has called AWS, by operation.
-    fn calls(&self) -> BTreeMap<&'static str, u64>;
-}
 
 /// The durable record of a run.
 pub trait Journal: Send {

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::state::{self, Illegal};
-use super::{Endpoint, Event, Outline, Recorded};
-use crate::diff::{Deletion, Observed, Position};
+use super::transition::{self, Illegal};
+use super::{Deletion, Event, Observed, Outline, Recorded};
+use crate::backup::Endpoint;
 use crate::plan::hex;
 
 /// The events of a run so far. They are folded in one by one and not kept: a large run has hundreds of thousands.
@@ -85,7 +86,7 @@ impl History {
             event if self.world().is_none() => self.take_witness(event),
             _ => {}
         }
-        state::apply(&mut self.observed, recorded)
+        transition::apply(&mut self.observed, recorded)
     }
 
     fn take_witness(&mut self, event: &Event) {
@@ -151,6 +152,16 @@ impl History {
     pub fn start(&self) -> Option<Timestamp> {
         self.opened.as_ref().map(|opened| opened.at)
     }
+}
+
+/// How far a run is, as its journal has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// How many records.
+    pub records: usize,
+    /// SHA-256 of them.
+    pub sha256: String,
 }
 
 /// How far a run is, to be compared later.

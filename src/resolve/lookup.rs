@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{
-    ApiError, Asked, PointQuery, RecoveryPoint, Sources, Unselected, Vault, all_points, all_vaults,
-    select,
-};
+use super::{Asked, Unselected, select};
+use crate::backup::{ApiError, PointQuery, RecoveryPoint, Sources, Vault, all_points, all_vaults};
 use crate::render::{Selector, VaultName};
 
 /// Items a page of every listing, at most.

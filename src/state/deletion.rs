@@ -1,7 +1,7 @@
 //! The part of the table that is about deletions: of what a restore has made, and of what else its jobs have.
 
 use super::Event;
-use crate::diff::{Deletion, Past, Stage};
+use crate::state::{Deletion, Past, Stage};
 
 /// How far a deletion is after an event; none where the event cannot follow.
 pub(super) fn next_deletion(was: Option<&Deletion>, event: &Event) -> Option<Deletion> {

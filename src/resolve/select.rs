@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{PointStatus, RecoveryPoint};
+use crate::backup::{PointStatus, RecoveryPoint};
 use crate::diagnostic::{Rule, Span, rule, suggest};
 use crate::parse::{Point, Restore};
 use crate::render::{Pick, Selector};

@@ -1,0 +1,18 @@
+//! What AWS Backup is, to redrill: its recovery points, vaults and jobs, its errors, its published rates, the traits that
+//! read and write them, and the clock by which that is timed. Reading and writing are two traits: what only looks cannot start anything.
+
+mod clock;
+mod endpoint;
+mod pages;
+mod points;
+mod rates;
+mod read;
+mod write;
+
+pub use clock::{Clock, SystemClock};
+pub use endpoint::Endpoint;
+pub use pages::Pages;
+pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
+pub use rates::Rates;
+pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
+pub use write::Writer;

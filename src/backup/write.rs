@@ -1,0 +1,22 @@
+//! The half of AWS that writes.
+
+use std::collections::BTreeMap;
+
+use super::ApiError;
+use crate::plan::Request;
+
+/// The half of AWS that writes.
+pub trait Writer: Send + Sync {
+    /// StartRestoreJob: the id of the job.
+    fn start(&self, request: &Request) -> impl Future<Output = Result<String, ApiError>> + Send;
+
+    /// PutRestoreValidationResult: what came back is good, or why it is not.
+    fn publish(
+        &self,
+        job_id: &str,
+        failure: Option<&str>,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send;
+
+    /// How often it has called AWS, by operation.
+    fn calls(&self) -> BTreeMap<&'static str, u64>;
+}

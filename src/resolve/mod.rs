@@ -1,0 +1,8 @@
+//! Selectors and locks to recovery points: which one is meant, of those that there are.
+
+pub mod lock;
+mod lookup;
+mod select;
+
+pub use lookup::Shelves;
+pub use select::{Asked, PassedOver, Unselected, select};

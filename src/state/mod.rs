@@ -1,0 +1,26 @@
+//! What has happened in a run: its events, the one table of what may follow what (`transition.rs`), what they have come to, and
+//! the trait of whatever keeps them.
+
+mod awaited;
+mod deletion;
+mod event;
+mod history;
+mod incomplete;
+mod journal;
+mod judged;
+mod observed;
+mod outline;
+mod places;
+mod redacting;
+mod transition;
+
+pub use awaited::Awaited;
+pub use event::{CheckVerdict, Event, NOT_RUN, NestedJob, Recorded};
+pub use history::{Counter, History, Opened, Position, Witness};
+pub use incomplete::incomplete;
+pub use journal::{Journal, JournalError, Redacting};
+pub use judged::{Judged, due_after, judged};
+pub use observed::{Begins, Begun, Check, Checked, Deletion, Machine, Observed, Past, Stage, Told};
+pub use outline::{Goals, Origin, Outline, OutlinedRestore};
+pub use places::Places;
+pub use transition::{Illegal, apply, next, replay};
