@@ -16,9 +16,9 @@ use redrill::diagnostic::{Findings, Source};
 use redrill::diff::{Comparing, Review, Sense, Wanted, compare, diff};
 use redrill::render::{Inputs, Known};
 use redrill::report::{DryRun, RequestFormat, dry_run_human, dry_run_json, requests};
+use redrill::rules::Rules;
 use redrill::session::{self, Loaded};
 use redrill::state::Observed;
-use redrill::validate::Rules;
 
 /// The program's own, for both sides of a ratio.
 #[global_allocator]

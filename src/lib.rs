@@ -6,18 +6,19 @@
 //! 1. [`diagnostic`]: what is wrong, where, and what to write instead; every stage reports through it.
 //! 2. [`parse`]: text to [`parse::Document`], with the place of everything.
 //! 3. [`render`]: document and inputs to values; secrets known, unknowns marked.
-//! 4. [`validate`]: values and `schemas/*.yaml` to requests that AWS is expected to take, or to findings.
-//! 5. [`plan`]: steps in order of dependency, requests, tokens.
-//! 6. [`backup`]: what AWS Backup is, to redrill; the traits that read and write it, and the rates that it publishes.
-//! 7. [`resolve`]: selectors and locks to recovery points.
-//! 8. [`state`]: events, what may follow what, and what a run has come to; the trait of a journal.
-//! 9. [`diff`]: a plan and what has happened to changes.
-//! 10. [`execute`]: changes to events.
-//! 11. [`cleanup`]: what a run has made to nothing; owns the trait that deletes.
-//! 12. [`report`]: records to bytes.
-//! 13. [`evidence`]: a run to a bundle that can be checked without it.
-//! 14. [`author`]: recovery points and rules to a plan to start from.
-//! 15. [`session`]: the program on one page.
+//! 4. [`rules`]: what AWS asks of each resource type, from `schemas/*.yaml`.
+//! 5. [`validate`]: values and rules to requests that AWS is expected to take, or to findings.
+//! 6. [`plan`]: steps in order of dependency, requests, tokens.
+//! 7. [`backup`]: what AWS Backup is, to redrill; the traits that read and write it, and the rates that it publishes.
+//! 8. [`resolve`]: selectors and locks to recovery points.
+//! 9. [`state`]: events, what may follow what, and what a run has come to; the trait of a journal.
+//! 10. [`diff`]: a plan and what has happened to changes.
+//! 11. [`execute`]: changes to events.
+//! 12. [`cleanup`]: what a run has made to nothing; owns the trait that deletes.
+//! 13. [`report`]: records to bytes.
+//! 14. [`evidence`]: a run to a bundle that can be checked without it.
+//! 15. [`author`]: recovery points and rules to a plan to start from.
+//! 16. [`session`]: the program on one page.
 //!
 //! The rest is the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
@@ -37,6 +38,7 @@ pub mod plan;
 pub mod render;
 pub mod report;
 pub mod resolve;
+pub mod rules;
 pub mod session;
 pub mod state;
 pub mod validate;

@@ -1,7 +1,7 @@
 //! Lists that have to be complete: documents, schemas and commands against the code.
 
 use redrill::cli::Exit;
-use redrill::validate::Rules;
+use redrill::rules::Rules;
 
 use crate::support::repository_file;
 

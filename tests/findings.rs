@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Position, Source, github, human, json, sarif};
 use redrill::render::{Inputs, Known};
+use redrill::rules::Rules;
 use redrill::session;
-use redrill::validate::Rules;
 use serde_json::Value;
 
 use crate::support::{folder, redrill, repository_file, write};

@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 use redrill::diagnostic::{Finding, Severity, Source};
 use redrill::plan::{Plan, Planner};
 use redrill::render::{Created, Inputs, Known};
+use redrill::rules::Rules;
 use redrill::session;
-use redrill::validate::Rules;
 
 static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
 

@@ -13,10 +13,10 @@ use redrill::execute::{Control, Ended, Observer, Policy, Stopped};
 use redrill::journal::{self, Journal, LocalStore, Owner, RunKey};
 use redrill::process::Processes;
 use redrill::render::Inputs;
+use redrill::rules::Rules;
 use redrill::session::{self, Opening, Preview, Works};
 use redrill::state::{History, Journal as Append, JournalError, Origin, Outline, Recorded};
 use redrill::state::{Observed, Stage};
-use redrill::validate::Rules;
 use redrill_emulator::{Emulator, Options, Speed, TokenSemantics};
 
 use crate::support::{Virtual, records, store};

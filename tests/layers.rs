@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 15] = [
+const STAGES: [&str; 16] = [
     "diagnostic",
     "parse",
     "render",
+    "rules",
     "validate",
     "plan",
     "backup",

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use redrill::diagnostic::Source;
 use redrill::render::{Inputs, Known};
+use redrill::rules::Rules;
 use redrill::session;
-use redrill::validate::Rules;
 use redrill_emulator::Options;
 use snapbox::str;
 

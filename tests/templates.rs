@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Source};
 use redrill::render::{Inputs, Known};
+use redrill::rules::Rules;
 use redrill::session::{self, Settled};
-use redrill::validate::Rules;
 
 use crate::support::repository_file;
 

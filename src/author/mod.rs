@@ -4,6 +4,9 @@
 //! it: what they find about a key that AWS returned is why that key is left out, so that a reason stands in one place,
 //! with the rule.
 
+mod draft;
+mod init;
+mod mapped;
 mod names;
 mod text;
 
@@ -11,13 +14,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use draft::{Drafter, Origin, Proposal};
+use mapped::Variables;
+
 use crate::backup::RecoveryPoint;
 use crate::diagnostic::{Finding, Findings, Severity, Source};
 use crate::diff::Review;
 use crate::parse::{Document, document};
 use crate::plan::Planner;
 use crate::render::{Inputs, Known, Renderer, SourceFacts, without_secrets};
-use crate::validate::{Composite, Drafter, Origin, Proposal, Rules, RulesError, Variables};
+use crate::rules::{Composite, Rules, RulesError};
 
 /// Each round leaves out what the one before has found; a few are enough, as leaving out makes little wrong.
 const ROUNDS: usize = 6;

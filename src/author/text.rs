@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::draft::{Proposal, Proposed};
+use super::mapped::Variables;
 use super::names::slug;
 use super::{Chosen, Head};
-use crate::validate::{Proposal, Proposed, Variables};
 
 /// Comments are broken after this.
 const WIDTH: usize = 110;

@@ -8,7 +8,7 @@ use super::inside::{Part, Path, Sense, differences};
 use super::review::{Class, Review};
 use crate::plan::{Draft, MARK, Request, digest, mark};
 use crate::render::{REDACTED, Secrets, SourceFacts, Target};
-use crate::validate::Rules;
+use crate::rules::Rules;
 
 /// A key that differs, with its place inside JSON where it is one.
 #[derive(Clone, Debug, PartialEq)]

@@ -248,7 +248,7 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::validate::Rules;
+    use crate::rules::Rules;
 
     const POINT: &str = "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7";
 

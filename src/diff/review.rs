@@ -10,7 +10,7 @@ use super::inside::{Part, Path, container};
 use super::{Action, Diff};
 use crate::plan::{Draft, Plan};
 use crate::render::{Target, composed};
-use crate::validate::Rules;
+use crate::rules::Rules;
 
 /// The table.
 pub(super) static TABLE: LazyLock<Table> =

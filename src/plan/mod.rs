@@ -17,7 +17,8 @@ use jiff::SignedDuration;
 use crate::diagnostic::{Findings, Span};
 use crate::parse::{Check, Document, Limits, Objectives, OnFailure, Point};
 use crate::render::{Instances, Known, Renderer, Secrets, Selector, Target, VaultName};
-use crate::validate::{self, Rules};
+use crate::rules::Rules;
+use crate::validate::{self};
 
 /// Turns restores into requests; again, with what has become known, while a run goes on.
 pub struct Planner {

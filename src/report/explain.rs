@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::columns::columns;
 use crate::diagnostic::{Described, Severity};
-use crate::validate::{Rules, example, expected, written};
+use crate::rules::{Rules, example, expected, written};
 
 /// Longer lines are broken.
 const WIDTH: usize = 100;

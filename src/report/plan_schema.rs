@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::pretty;
-use crate::validate::Rules;
+use crate::rules::Rules;
 
 /// Everything of the plan file but the metadata.
 const PLAN: &str = include_str!("plan.schema.yaml");

@@ -31,9 +31,9 @@ use crate::diff::{Entry, Subject};
 use crate::parse::document;
 use crate::plan::{Plan, Planner};
 use crate::render::{Created, Inputs, Known, Renderer};
+use crate::rules::Rules;
 use crate::state::{Event, Recorded};
 use crate::state::{Observed, Stage};
-use crate::validate::Rules;
 
 /// A plan file that was read, with its inputs.
 pub struct Loaded {

@@ -6,7 +6,7 @@ use crate::render::{Target, VaultName};
 
 use super::Text;
 use super::place::partition;
-use super::rules::Schema;
+use crate::rules::Schema;
 
 /// The services in whose ARNs AWS Backup names recovery points, and how the last part of each begins.
 ///

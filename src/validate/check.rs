@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::coerce::{boolean, coerce};
 use super::place;
 use super::problem::{Checker, is_nothing};
-use super::rules::Schema;
 use crate::diagnostic::{Finding, Findings, Severity, rule};
 use crate::parse::{Document, Entry, Restore};
 use crate::render::{Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target, wire};
+use crate::rules::{Schema, boolean, coerce};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
 pub(super) fn metadata(

@@ -2,28 +2,13 @@
 
 mod arn;
 mod check;
-mod coerce;
-mod described;
-mod draft;
-mod estimate;
 mod graph;
-mod include;
-mod init;
-mod mapped;
 mod place;
 mod problem;
 mod protect;
-mod rules;
-mod slips;
-mod wording;
 
-pub use draft::{Drafter, Origin, Proposal, Proposed};
 pub use graph::{needed, order};
-pub use mapped::Variables;
 pub use protect::protects;
-pub use rules::{Composite, Rules, RulesError};
-pub use slips::written;
-pub use wording::{example, expected};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +18,7 @@ use jiff::SignedDuration;
 use crate::diagnostic::{Finding, Findings, Spanned, rule, suggest};
 use crate::parse::{Document, Restore};
 use crate::render::{Instances, Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target};
+use crate::rules::{Rules, UNKNOWN_ESTIMATE};
 
 /// The metadata key that AWS Backup keeps with a job and that changes nothing about the restore; any UUID. `x-redrill.mark`
 /// of a type says where AWS documents it (<https://docs.aws.amazon.com/aws-backup/latest/devguide/saphana-restore.html>: «It
@@ -158,7 +144,7 @@ pub fn restore(
         copy_source_tags: written.copy_source_tags,
         lacks_recovery_point: source.is_none()
             && schema.is_some_and(|schema| schema.asks_recovery_point),
-        expected: schema.map_or(estimate::UNKNOWN, |schema| schema.notes.estimate.of(source)),
+        expected: schema.map_or(UNKNOWN_ESTIMATE, |schema| schema.notes.estimate.of(source)),
         // A value that the plan gives itself is the same in every run of it.
         takes_mark: !has_mark
             && written

@@ -6,12 +6,10 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
-use super::rules::{Level, Note, Schema, note};
-use super::slips::{self, Slip};
-use super::wording::{example, expected};
 use crate::diagnostic::{Finding, Findings, Severity, Span, rule, suggest};
 use crate::parse::{Document, Entry, Kind, Node, Point, Restore};
 use crate::render::wire;
+use crate::rules::{self, LISTS, Level, Note, Schema, Slip, example, expected, note};
 
 /// One restore's metadata beside the rules of its type.
 pub(super) struct Checker<'a> {
@@ -89,7 +87,7 @@ impl Checker<'_> {
                 format!("write `{key}: {}`{}", slip.instead, slip.because),
             )
             .of_key(key)
-            .documented_at(Some(note.url.as_deref().unwrap_or(slips::LISTS)));
+            .documented_at(Some(note.url.as_deref().unwrap_or(LISTS)));
             findings.push(finding.weighing(note.severity()));
             return;
         }
@@ -123,7 +121,7 @@ impl Checker<'_> {
         let help = match self.schema.text["properties"].get(key).and_then(example) {
             Some(example) => format!(
                 "remove it, or write it as in `{key}: {}`",
-                slips::written(&example)
+                rules::written(&example)
             ),
             None => "remove it, or write a value".to_owned(),
         };
@@ -151,7 +149,7 @@ impl Checker<'_> {
         };
         let of = place.rsplit_once('/').map(|(of, _)| of)?;
         let of = self.schema.text.pointer(of)?;
-        slips::of(of, text)
+        rules::slip(of, text)
     }
 
     fn unknown_key(&self, key: &str) -> Finding {
@@ -269,7 +267,7 @@ impl Checker<'_> {
             None => nearest_example(&self.schema.text, place),
         }
         .or_else(|| key.and_then(of_key))
-        .map(|example| slips::written(&example));
+        .map(|example| rules::written(&example));
         match (key, example) {
             (Some(key), Some(example)) => format!("write it as in `{key}: {example}`"),
             _ => format!("see {}", self.schema.notes.url),

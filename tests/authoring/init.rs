@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use redrill::validate::Rules;
+use redrill::rules::Rules;
 use redrill_emulator::Operation;
 
 use super::{account, returned, run, serving};

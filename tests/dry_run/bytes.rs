@@ -10,10 +10,10 @@ use redrill::diagnostic::{Findings, Source};
 use redrill::diff::{Saved, SavedInputs, Wanted, diff};
 use redrill::render::{Inputs, Known};
 use redrill::report::{RequestFormat, requests};
+use redrill::rules::Rules;
 use redrill::session;
 use redrill::state::Counter;
 use redrill::state::Observed;
-use redrill::validate::Rules;
 use redrill_emulator::JobSnapshot;
 use serde_json::Value;
 

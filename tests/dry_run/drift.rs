@@ -8,9 +8,9 @@ use redrill::diff::{Comparing, Review, Sense, Wanted, compare_sources};
 use redrill::plan::{Plan, Step};
 use redrill::render::{Inputs, Known, Secrets, SourceFacts};
 use redrill::report::{DryRun, dry_run_json};
+use redrill::rules::Rules;
 use redrill::session;
 use redrill::state::Observed;
-use redrill::validate::Rules;
 use serde_json::Value;
 
 use crate::support::repository_file;

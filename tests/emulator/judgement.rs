@@ -486,6 +486,6 @@ async fn rules_and_emulator_agree_or_say_why_not() {
 
 /// Those of `schemas/`.
 fn types_with_rules() -> BTreeSet<String> {
-    let rules = redrill::validate::Rules::embedded();
+    let rules = redrill::rules::Rules::embedded();
     rules.compile_all().unwrap().into_iter().collect()
 }

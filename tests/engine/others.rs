@@ -8,10 +8,10 @@ use redrill::diagnostic::Source;
 use redrill::execute::{Ended, Policy, Twins};
 use redrill::plan::Request;
 use redrill::render::{Inputs, Known};
+use redrill::rules::Rules;
 use redrill::session;
 use redrill::state::Stage;
 use redrill::state::{Event, Recorded};
-use redrill::validate::Rules;
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{

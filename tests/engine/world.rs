@@ -206,7 +206,7 @@ async fn a_timeout_ends_following_and_nothing_else() {
 #[test]
 fn an_earlier_run_is_learned_from() {
     let source = redrill::diagnostic::Source::new("plan.yaml", many(2, 0));
-    let rules = std::sync::Arc::new(redrill::validate::Rules::embedded());
+    let rules = std::sync::Arc::new(redrill::rules::Rules::embedded());
     let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
     let mut plan = loaded.draft(&Known::default()).plan.unwrap();
     let by_type = plan.steps[0].draft.expected;

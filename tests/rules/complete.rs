@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redrill::validate::{Rules, example};
+use redrill::rules::{Rules, example};
 use serde_json::Value;
 
 use super::files::fixture;

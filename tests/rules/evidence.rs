@@ -1,6 +1,6 @@
 //! No error without a page that says so or a refusal on record: the sentence stands beside what it is for.
 
-use redrill::validate::Rules;
+use redrill::rules::Rules;
 use serde_json::Value;
 
 use super::read;

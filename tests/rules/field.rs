@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use redrill::diagnostic::{Finding, Severity};
-use redrill::validate::Rules;
+use redrill::rules::Rules;
 use serde_json::{Value, json};
 
 use super::{check, check_metadata, errors, files, recovery_point, told};

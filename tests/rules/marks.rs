@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use redrill::diagnostic::Severity;
-use redrill::validate::Rules;
+use redrill::rules::Rules;
 use serde_json::Value;
 
 use super::field::WEST;

@@ -20,8 +20,8 @@ use std::sync::{Arc, LazyLock};
 use redrill::diagnostic::{Finding, Severity, Source};
 use redrill::inventory::Recorded;
 use redrill::render::{Inputs, Known};
+use redrill::rules::Rules;
 use redrill::session;
-use redrill::validate::Rules;
 use serde_json::Value;
 
 /// What stands below every fixture, which holds `restores` alone so that its lines are its own.

@@ -13,10 +13,10 @@ use crate::execute::Policy;
 use crate::plan::Plan;
 use crate::render::{Resolved, Secrets};
 use crate::report::{self, dry_run_human, minute};
+use crate::rules::Rules;
 use crate::session::{Loaded, Preview};
 use crate::state::History;
 use crate::state::Stage;
-use crate::validate::Rules;
 
 pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(), Failure> {
     match &history.opened {

@@ -5,7 +5,7 @@ use crate::cli::arguments::Explain;
 use crate::cli::exit::{Exit, Failure};
 use crate::diagnostic::suggest;
 use crate::report;
-use crate::validate::Rules;
+use crate::rules::Rules;
 
 pub(super) fn explain(arguments: &Explain, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let rules = Rules::embedded();

@@ -14,8 +14,8 @@ use crate::cli::files;
 use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::suggest;
 use crate::inventory::{Listed, Recorded, Wanted, ask, list};
+use crate::rules::Rules;
 use crate::terminal::{Counter, Style};
-use crate::validate::Rules;
 
 pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let output = arguments.output.as_ref();

@@ -53,9 +53,9 @@ use crate::journal::{LocalStore, RunKey, RunStore as _};
 use crate::parse::given;
 use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Missing, Target};
+use crate::rules::Rules;
 use crate::session::{self, Loaded, Lookups, Settled};
 use crate::terminal::{Counter, Style};
-use crate::validate::Rules;
 use world::View;
 
 /// The texts of the licences of what is linked in; a test makes them.

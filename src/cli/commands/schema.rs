@@ -5,7 +5,7 @@ use crate::cli::arguments::Schema;
 use crate::cli::exit::{Exit, Failure};
 use crate::diagnostic::suggest;
 use crate::report;
-use crate::validate::Rules;
+use crate::rules::Rules;
 
 pub(super) fn schema(arguments: &Schema, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let rules = Rules::embedded();

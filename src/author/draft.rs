@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::coerce::coerce;
-use super::init::{Compiled, Facts, Init, Start};
+use super::init::{Compiled, Facts, Start};
 use super::mapped::{Variables, declared};
-use super::rules::Schema;
-use super::wording::expected;
-use super::{Rules, RulesError};
 use crate::render::SourceFacts;
+use crate::rules::{Init, Rules, RulesError, Schema, coerce, expected};
 
 /// A recovery point that a plan is written from.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::rules::{Level, Note, note};
+use super::schema::{Level, Note, note};
 use super::{Rules, expected};
 use crate::diagnostic::{Described, Severity, rule};
 
@@ -84,7 +84,7 @@ impl Rules {
         let (key, of) = properties.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         let note = note(
             &schema.text,
-            &format!("/properties/{}", super::rules::escaped(key)),
+            &format!("/properties/{}", super::schema::escaped(key)),
         );
         let wants = expected(&of.schema).map_or(String::new(), |it| format!(" It is {it}."));
         let meaning = of.schema["description"].as_str().unwrap_or_default();
@@ -121,7 +121,7 @@ fn sentence(words: &str) -> String {
 
 impl Note {
     /// How bad it is where the rule fires.
-    pub(super) fn severity(&self) -> Severity {
+    pub(crate) fn severity(&self) -> Severity {
         match self.severity {
             Some(Level::Warning) => Severity::Warning,
             Some(Level::Error) | None => Severity::Error,

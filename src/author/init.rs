@@ -1,66 +1,10 @@
-//! `x-redrill.init` in schema files: what a new plan says of a key, read from the recovery point.
+//! What a new plan says of a key, read from the recovery point as `x-redrill.init` of its schema says.
 
 use jsonschema::Validator;
 use regex::Regex;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// One or several ways to begin; the first whose conditions hold counts.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Init {
-    One(Box<Way>),
-    Several(Vec<Way>),
-}
-
-/// One way to begin, as `schemas/README.md` explains it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Way {
-    /// A JSON Schema over the recovery point.
-    when: Option<Value>,
-    /// A pattern of the resource's ARN; its named groups stand for themselves as `<name>`.
-    #[serde(rename = "match")]
-    matches: Option<String>,
-    /// The value, whatever AWS returned.
-    write: Option<Value>,
-    /// The value where AWS returned none.
-    otherwise: Option<Value>,
-    /// Why what AWS returned is not sent.
-    leave_out: Option<String>,
-    /// The variable that holds the value, so that it is mapped in one place.
-    var: Option<String>,
-    /// A map by the ARN of each recovery point that belongs to this one.
-    children: Option<Children>,
-    /// What to know of the value.
-    why: Option<String>,
-    /// Whether the key stays although a rule speaks against it, which is then said beside it.
-    #[serde(default)]
-    keep: bool,
-}
-
-/// What is written for recovery points that belong to another.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Children {
-    /// Which of them.
-    #[serde(rename = "match")]
-    matches: String,
-    /// By key.
-    write: Map<String, Value>,
-    /// By key, the variable that holds the value.
-    #[serde(default)]
-    vars: Map<String, Value>,
-}
-
-impl Init {
-    pub(super) fn ways(&self) -> &[Way] {
-        match self {
-            Self::One(way) => std::slice::from_ref(way),
-            Self::Several(ways) => ways,
-        }
-    }
-}
+use crate::rules::{Children, Way};
 
 /// What one key begins with.
 pub(super) enum Start {

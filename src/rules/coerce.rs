@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 /// `value` as the type that `schema` asks for, where it can be read as that; else as it is, for the schema to refuse.
-pub(super) fn coerce(schema: &Value, value: Value) -> Value {
+pub(crate) fn coerce(schema: &Value, value: Value) -> Value {
     let wanted = schema
         .get("type")
         .and_then(Value::as_str)
@@ -67,7 +67,7 @@ fn unwrapped(name: &str, value: Value) -> Value {
 }
 
 /// A boolean in any case: languages write `True`, AWS's pages write `TRUE` here and there.
-pub(super) fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {
         Some(true)
     } else if text.eq_ignore_ascii_case("false") {

@@ -36,7 +36,7 @@ pub struct RulesError {
 }
 
 impl RulesError {
-    pub(super) fn of(file: &str, message: String) -> Self {
+    pub(crate) fn of(file: &str, message: String) -> Self {
         Self {
             file: file.to_owned(),
             message,
@@ -45,62 +45,62 @@ impl RulesError {
 }
 
 /// The rules of one type.
-pub(super) struct Schema {
+pub(crate) struct Schema {
     /// AWS's name of the type.
-    pub(super) title: String,
+    pub(crate) title: String,
     /// The file as it is.
-    pub(super) text: Value,
+    pub(crate) text: Value,
     /// What each key may be: the values as they are written.
-    pub(super) metadata: Validator,
+    pub(crate) metadata: Validator,
     /// What has to be there, and the rules between keys: an empty value is none.
-    pub(super) between: Validator,
-    pub(super) request: Option<Validator>,
+    pub(crate) between: Validator,
+    pub(crate) request: Option<Validator>,
     /// Where values belong to a Region, an account or a partition.
-    pub(super) places: Vec<Place>,
-    pub(super) notes: TypeNotes,
-    pub(super) recovery_point: Option<Regex>,
-    pub(super) resource_name: Option<Regex>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) notes: TypeNotes,
+    pub(crate) recovery_point: Option<Regex>,
+    pub(crate) resource_name: Option<Regex>,
     /// Whether a rule asks about the recovery point itself, beyond its ARN.
-    pub(super) asks_recovery_point: bool,
+    pub(crate) asks_recovery_point: bool,
     /// What the file says of each key, by AWS's spelling.
-    pub(super) properties: BTreeMap<String, Property>,
+    pub(crate) properties: BTreeMap<String, Property>,
     /// AWS's spelling of each key, by the key in lower case.
-    pub(super) keys: BTreeMap<String, String>,
+    pub(crate) keys: BTreeMap<String, String>,
     /// Other spellings that AWS's own pages use: nothing to say about.
-    pub(super) also: BTreeSet<String>,
+    pub(crate) also: BTreeSet<String>,
     /// What a page calls another key's value, or AWS makes itself: in lower case, and what to know instead.
-    pub(super) instead: BTreeMap<String, String>,
+    pub(crate) instead: BTreeMap<String, String>,
     /// Keys that people write for another one, in lower case.
-    pub(super) mistaken: BTreeMap<String, String>,
+    pub(crate) mistaken: BTreeMap<String, String>,
 }
 
 /// What is asked for each value of a key: by pointer into the file it would be searched for again and again.
-pub(super) struct Property {
+pub(crate) struct Property {
     /// The schema of the value.
-    pub(super) schema: Value,
+    pub(crate) schema: Value,
     /// `holds_metadata` of its note.
-    pub(super) holds_metadata: bool,
+    pub(crate) holds_metadata: bool,
 }
 
 /// `x-redrill` at the root of a file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TypeNotes {
+pub(crate) struct TypeNotes {
     /// The type's page.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// How long a restore takes.
-    pub(super) estimate: Estimate,
+    pub(crate) estimate: Estimate,
     /// What the ARN of a recovery point looks like.
     recovery_point: Option<String>,
     /// Bytes of all metadata together.
-    pub(super) max_bytes: Option<usize>,
+    pub(crate) max_bytes: Option<usize>,
     /// What a key that the file does not know means.
-    pub(super) unknown_key: Option<Note>,
+    pub(crate) unknown_key: Option<Note>,
     /// Where it is known that the case of keys does not matter to AWS.
-    pub(super) lenient_case: Option<String>,
+    pub(crate) lenient_case: Option<String>,
     /// Whether AWS's page writes booleans in upper case too.
     #[serde(default)]
-    pub(super) upper_case_booleans: bool,
+    pub(crate) upper_case_booleans: bool,
     /// What else there is to know before a restore; for those who ask.
     #[serde(default, rename = "notes")]
     _notes: Vec<String>,
@@ -111,9 +111,9 @@ pub(super) struct TypeNotes {
     #[serde(default, rename = "mistaken")]
     _mistaken: Vec<String>,
     /// Where AWS documents, or has answered, that the type takes the key of redrill's mark; it is not sent otherwise.
-    pub(super) mark: Option<String>,
+    pub(crate) mark: Option<String>,
     /// Where AWS documents that a request has no role, because the caller's own identity is used.
-    pub(super) no_role: Option<String>,
+    pub(crate) no_role: Option<String>,
     /// Keys that are no metadata of the type, and what to know instead.
     #[serde(default)]
     instead: BTreeMap<String, String>,
@@ -121,7 +121,7 @@ pub(super) struct TypeNotes {
     #[serde(default, rename = "required")]
     _required: BTreeMap<String, String>,
     /// Of a composite recovery point, what is restored.
-    pub(super) composite: Option<Composite>,
+    pub(crate) composite: Option<Composite>,
     /// Where the ARN of a resource has the name that people give it, if that is not its end: the group `name`.
     resource_name: Option<String>,
 }
@@ -139,20 +139,20 @@ pub enum Composite {
 /// `x-redrill` beside a rule or a key.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Note {
-    pub(super) rule: Option<String>,
-    pub(super) severity: Option<Level>,
-    pub(super) message: Option<String>,
-    pub(super) help: Option<String>,
-    pub(super) url: Option<String>,
+pub(crate) struct Note {
+    pub(crate) rule: Option<String>,
+    pub(crate) severity: Option<Level>,
+    pub(crate) message: Option<String>,
+    pub(crate) help: Option<String>,
+    pub(crate) url: Option<String>,
     /// The key to point at.
-    pub(super) at: Option<String>,
+    pub(crate) at: Option<String>,
     /// The key that the finding is about, where it is another.
-    pub(super) key: Option<String>,
+    pub(crate) key: Option<String>,
     /// What the value should have been.
-    pub(super) expected: Option<String>,
+    pub(crate) expected: Option<String>,
     /// The sentence of a page, or the recorded refusal, that an error stands on; read by people and by a test.
-    pub(super) evidence: Option<String>,
+    pub(crate) evidence: Option<String>,
     /// Whether the rule is about the key itself, so that an empty value does not count as none.
     #[serde(default, rename = "even_empty")]
     _even_empty: bool,
@@ -173,7 +173,7 @@ pub(super) struct Note {
     _send: Option<bool>,
     /// Whether each member is a metadata map of its own, which AWS wants as JSON in a string once more.
     #[serde(default)]
-    pub(super) holds_metadata: bool,
+    pub(crate) holds_metadata: bool,
     /// What a new plan says of the key.
     #[serde(default, rename = "init")]
     _init: Option<super::init::Init>,
@@ -187,7 +187,7 @@ pub(super) struct Note {
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+pub(crate) enum Level {
     Error,
     Warning,
 }
@@ -309,7 +309,7 @@ impl Rules {
     }
 
     /// The rules of a type, by AWS's name.
-    pub(super) fn of(&self, resource_type: &str) -> Option<&Schema> {
+    pub(crate) fn of(&self, resource_type: &str) -> Option<&Schema> {
         let name = self.also.get(resource_type).copied();
         let (text, cell) = self.types.get(name.unwrap_or(resource_type))?;
         if cell.get().is_none() {
@@ -358,7 +358,7 @@ fn check_notes(value: &Value) -> Result<(), String> {
 }
 
 /// The text of a file, by its stem.
-pub(super) fn file(stem: &str) -> Option<&'static str> {
+pub(crate) fn file(stem: &str) -> Option<&'static str> {
     FILES.iter().find(|(s, _)| *s == stem).map(|(_, t)| *t)
 }
 
@@ -469,7 +469,7 @@ fn properties(schema: &Value) -> impl Iterator<Item = &String> {
 }
 
 /// A key as a step of a JSON pointer.
-pub(super) fn escaped(key: &str) -> String {
+pub(crate) fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
@@ -480,7 +480,7 @@ fn compile(schema: &Value) -> Result<Validator, String> {
 }
 
 /// The notes that apply to the place `path` of `schema`: the nearest on the way up.
-pub(super) fn note(schema: &Value, path: &str) -> Note {
+pub(crate) fn note(schema: &Value, path: &str) -> Note {
     let mut path = path;
     loop {
         let found = schema

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::render::SourceFacts;
 
 /// For a type that redrill does not know.
-pub(super) const UNKNOWN: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const UNKNOWN: SignedDuration = SignedDuration::from_mins(10);
 /// What a recovery point in cold storage takes on top
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-a-backup.html>).
 const COLD: SignedDuration = SignedDuration::from_hours(4);
@@ -17,7 +17,7 @@ const MIB: i64 = 1 << 20;
 /// The estimate of a type.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Estimate {
+pub(crate) struct Estimate {
     /// For a backup of no size.
     fixed: SignedDuration,
     /// How much of the backup's size in a second on top; left out where size does not count.
@@ -29,7 +29,7 @@ pub(super) struct Estimate {
 
 impl Estimate {
     /// Of one recovery point, as far as it is known.
-    pub(super) fn of(&self, source: Option<&SourceFacts>) -> SignedDuration {
+    pub(crate) fn of(&self, source: Option<&SourceFacts>) -> SignedDuration {
         let Some(source) = source else {
             return self.fixed;
         };

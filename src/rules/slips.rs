@@ -5,19 +5,19 @@ use serde_json::Value;
 use crate::diagnostic::{Rule, rule};
 
 /// The page that says how lists are written, for every type.
-pub(super) const LISTS: &str =
+pub(crate) const LISTS: &str =
     "https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-metadata.html";
 
 /// A slip, and the line to write instead.
-pub(super) struct Slip {
-    pub(super) rule: &'static Rule,
-    pub(super) message: String,
-    pub(super) instead: String,
-    pub(super) because: String,
+pub(crate) struct Slip {
+    pub(crate) rule: &'static Rule,
+    pub(crate) message: String,
+    pub(crate) instead: String,
+    pub(crate) because: String,
 }
 
 /// What went wrong where `schema` wants a list or a map and `text` is neither.
-pub(super) fn of(schema: &Value, text: &str) -> Option<Slip> {
+pub(crate) fn of(schema: &Value, text: &str) -> Option<Slip> {
     let wanted = schema.get("type").and_then(Value::as_str)?;
     let trimmed = text.trim();
     if !matches!(wanted, "array" | "object") || trimmed.is_empty() {

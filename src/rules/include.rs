@@ -6,16 +6,16 @@
 
 use serde_json::{Map, Value};
 
-use super::rules::file;
+use super::schema::file;
 
 /// The file that is no type.
-pub(super) const COMMON: &str = "common";
+pub(crate) const COMMON: &str = "common";
 
 /// Deeper than files include one another; ends what would go on for ever.
 const DEPTH: usize = 8;
 
 /// Replaces every `x-include` in `schema`.
-pub(super) fn resolve(schema: &mut Value) -> Result<(), String> {
+pub(crate) fn resolve(schema: &mut Value) -> Result<(), String> {
     walk(schema, DEPTH)
 }
 
