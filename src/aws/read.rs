@@ -69,6 +69,7 @@ impl<H> Reader for Aws<H> {
             parent: job.parent_job_id,
             recovery_point_arn: job.recovery_point_arn,
             recovery_point_created_at: timestamp(job.recovery_point_creation_date),
+            source_resource_arn: job.source_resource_arn,
         })
     }
 
@@ -141,6 +142,7 @@ fn listed(job: RestoreJobsListMember) -> Job {
         parent: job.parent_job_id,
         recovery_point_arn: job.recovery_point_arn,
         recovery_point_created_at: timestamp(job.recovery_point_creation_date),
+        source_resource_arn: job.source_resource_arn,
     }
 }
 

@@ -131,6 +131,8 @@ pub struct Job {
     pub recovery_point_arn: Option<String>,
     /// When that was made.
     pub recovery_point_created_at: Option<Timestamp>,
+    /// What that is a backup of.
+    pub source_resource_arn: Option<String>,
 }
 
 impl Job {

@@ -26,15 +26,41 @@ pub fn writes_into_existing(resource_type: &str, metadata: &Metadata) -> bool {
 }
 
 /// Why the ARN that AWS gives of what a job has made cannot be that of what its request asked for; none where it can.
+/// `source` is what was backed up, where AWS says it.
 #[must_use]
-pub fn misfit(arn: &str, request: &Request, target: &Target) -> Option<String> {
-    misfit_of_part(
+pub fn misfit(
+    arn: &str,
+    source: Option<&str>,
+    request: &Request,
+    target: &Target,
+) -> Option<String> {
+    let misfit = misfit_of_part(
         arn,
         &request.resource_type,
         Some(&request.metadata),
         &request.recovery_point_arn,
         target,
-    )
+    );
+    let is_source = || source == Some(arn) && never_comes_back(arn, request, target);
+    misfit
+        .or_else(|| is_source().then(|| "it is what was backed up, by AWS's own answer".to_owned()))
+}
+
+/// Whether an ARN has an id that AWS makes, and makes once. A name that the plan gives can be that of what was lost, and so
+/// can what a restore writes into.
+fn never_comes_back(arn: &str, request: &Request, target: &Target) -> bool {
+    let of_type = title(&request.resource_type);
+    let Some((whole, forms)) = arn.splitn(3, ':').nth(2).zip(FORMS.get(of_type)) else {
+        return false;
+    };
+    let metadata = &request.metadata;
+    let mut fitting = forms
+        .iter()
+        .filter(|form| fits(form, whole, metadata, target));
+    let is_made = fitting
+        .next()
+        .is_some_and(|form| keys(form).next().is_none());
+    is_made && !writes_into_existing(of_type, metadata)
 }
 
 /// The same, of a job whose metadata may not be known: a nested one.
@@ -267,7 +293,62 @@ mod tests {
             region: "us-west-2".to_owned(),
             ..Target::default()
         };
-        misfit(arn, &request, &target)
+        misfit(arn, None, &request, &target)
+    }
+
+    #[test]
+    fn what_was_backed_up_is_not_what_was_made() {
+        let of = |resource_type: &str, resource: &str, metadata: &[(&str, &str)]| {
+            let metadata = metadata.iter();
+            let request = Request {
+                resource_type: resource_type.to_owned(),
+                recovery_point_arn: POINT.to_owned(),
+                metadata: metadata
+                    .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                    .collect(),
+                ..Request::default()
+            };
+            let target = Target {
+                account: "123456789012".to_owned(),
+                region: "us-west-2".to_owned(),
+                ..Target::default()
+            };
+            let arn = format!("arn:aws:{resource}");
+            misfit(&arn, Some(&arn), &request, &target).is_some()
+        };
+        const PLACE: &str = "us-west-2:123456789012";
+        assert!(of("EBS", &format!("ec2:{PLACE}:volume/vol-0a1b2c3d"), &[]));
+        assert!(of("EC2", &format!("ec2:{PLACE}:instance/i-0a1b2c3d"), &[]));
+        assert!(of(
+            "FSx",
+            &format!("fsx:{PLACE}:file-system/fs-0a1b2c3d"),
+            &[]
+        ));
+        let new = [("newFileSystem", "true")];
+        let efs = format!("elasticfilesystem:{PLACE}:file-system/fs-0a1b2c3d");
+        assert!(of("EFS", &efs, &new));
+        // Into what is there, and under the name of what was lost.
+        assert!(!of(
+            "EFS",
+            &efs,
+            &[
+                ("newFileSystem", "false"),
+                ("file-system-id", "fs-0a1b2c3d")
+            ]
+        ));
+        let table = [("targetTableName", "orders")];
+        assert!(!of(
+            "DynamoDB",
+            &format!("dynamodb:{PLACE}:table/orders"),
+            &table
+        ));
+        let instance = [("DBInstanceIdentifier", "orders")];
+        assert!(!of("RDS", &format!("rds:{PLACE}:db:orders"), &instance));
+        assert!(!of(
+            "S3",
+            "s3:::orders",
+            &[("DestinationBucketName", "orders")]
+        ));
     }
 
     #[test]

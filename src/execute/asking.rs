@@ -47,7 +47,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// What finds out whether a request that may have arrived has made a job.
-    fn lost(&self, step: usize) -> Option<Question> {
+    pub(super) fn lost(&self, step: usize) -> Option<Question> {
         let name = &*self.engine.plan.steps[step].name;
         let now = self.moment();
         let past = self.observed.restores.get(name);
@@ -321,6 +321,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             _ => None,
         };
         if let Some((found, because)) = adopted {
+            // The request was taken, whatever became of the answer.
+            self.recovered_at(self.place(step), "StartRestoreJob")?;
             return self.adopt(step, &found.job_id, because, found.is_marked);
         }
         if let Some(job) = about_to_adopt.filter(|_| twins != Twins::StartAnyway) {

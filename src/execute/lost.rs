@@ -46,7 +46,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let arn = job.created_resource_arn.as_deref()?;
         let draft = self.complete(step).ok()?;
         let target = &self.engine.plan.targets[self.place(step)];
-        let why = crate::diff::misfit(arn, &draft.request, target)?;
+        let source = job.source_resource_arn.as_deref();
+        let why = crate::diff::misfit(arn, source, &draft.request, target)?;
         Some(format!(
             "AWS names {arn}, which this restore cannot have made: {why}"
         ))

@@ -358,7 +358,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             Answer::Started(step, left, Ok(job_id)) => self.accepted(step, left, &job_id),
             Answer::Started(step, left, Err(error)) => self.not_started(step, left, error),
             Answer::Candidates(step, Ok((jobs, next))) => {
-                self.well(step, "ListRestoreJobs")?;
+                self.looked_up(step, "ListRestoreJobs")?;
                 if let Some((question, request)) = self.question(step)
                     && let Err(endless) = question.listed(jobs, next, &request)
                 {
@@ -370,7 +370,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             }
             Answer::Candidates(step, Err(error)) => self.unanswered(step, Due::List, error),
             Answer::Metadata(step, job_id, Ok(metadata)) => {
-                self.well(step, "GetRestoreJobMetadata")?;
+                self.looked_up(step, "GetRestoreJobMetadata")?;
                 self.told_of(step, &job_id, metadata);
                 self.go_on_asking(step)
             }

@@ -197,7 +197,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             Fault::Unreachable | Fault::Service => {
                 self.perhaps_sent.entry(step).or_insert(left);
                 self.last_sent.insert(step, left.here);
-                self.again(step, Due::Start, &error)
+                self.look_before_sending_again(step, &error)
             }
             Fault::Refused if self.perhaps_sent.contains_key(&step) => {
                 // An earlier copy may have been taken; AWS refuses this one perhaps for that very reason.

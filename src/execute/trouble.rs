@@ -97,6 +97,18 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         Ok(())
     }
 
+    /// A request that may have arrived: AWS may forget tokens at once, so its job is looked for before it is sent again.
+    pub(super) fn look_before_sending_again(
+        &mut self,
+        step: usize,
+        error: &ApiError,
+    ) -> Result<(), Stopped> {
+        if let Some(question) = self.lost(step) {
+            self.questions.insert(step, question);
+        }
+        self.again(step, Due::List, error)
+    }
+
     /// What stands in the way is said once; when to try again.
     pub(super) fn trouble(
         &mut self,
@@ -151,6 +163,26 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 
     pub(super) fn well_at(&mut self, place: usize, operation: &'static str) -> Result<(), Stopped> {
         self.last_well = self.engine.clock.now();
+        self.recovered_at(place, operation)
+    }
+
+    /// A question about a request has its answer. That says nothing of the request: where that is never answered, nobody
+    /// waits for it longer because questions are.
+    pub(super) fn looked_up(
+        &mut self,
+        step: usize,
+        operation: &'static str,
+    ) -> Result<(), Stopped> {
+        self.tries.answered(step, operation);
+        self.recovered_at(self.place(step), operation)
+    }
+
+    /// An operation fails no more.
+    pub(super) fn recovered_at(
+        &mut self,
+        place: usize,
+        operation: &'static str,
+    ) -> Result<(), Stopped> {
         if self.troubles.remove(&(place, operation)).is_some() && self.troubles.is_empty() {
             self.emit(vec![Event::Recovered])?;
         }

@@ -97,7 +97,36 @@ impl Secrets {
     /// Whether there is nothing to hide of what a plan holds.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.known.exact.is_empty()
+        self.known.exact.is_empty() && self.lock().is_empty()
+    }
+
+    /// Takes in what stood in a name that was redacted, now that somebody says the name in clear.
+    pub fn learn(&self, clear: &str, redacted: &str) {
+        let mut rest = clear;
+        let mut pieces = redacted.split(REDACTED);
+        let Some(first) = pieces.next() else {
+            return;
+        };
+        let mut hidden = Vec::new();
+        let is_it = rest.strip_prefix(first).is_some_and(|behind| {
+            rest = behind;
+            pieces.all(|piece| {
+                let at = match piece {
+                    "" => Some(rest.len()),
+                    piece => rest.find(piece),
+                };
+                at.is_some_and(|at| {
+                    hidden.push(&rest[..at]);
+                    rest = &rest[at + piece.len()..];
+                    true
+                })
+            })
+        });
+        // Another name than the one that was redacted: nobody knows what of it is secret. What is short stands in words as well.
+        if !is_it || hidden.iter().any(|of| of.len() < QUOTED) {
+            hidden = vec![clear];
+        }
+        self.lock().extend(hidden.into_iter().map(str::to_owned));
     }
 
     /// Takes a value in that was made of a secret.

@@ -117,6 +117,7 @@ impl Reader for Odd {
             parent: None,
             recovery_point_arn: None,
             recovery_point_created_at: None,
+            source_resource_arn: None,
         })
     }
 

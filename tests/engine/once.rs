@@ -63,7 +63,7 @@ async fn reliability_r1_1_what_a_proxy_answers_is_no_refusal() {
     }
 }
 
-/// It answers all of them: nothing is withdrawn, and what was sent is found, also when the plan asks for something else.
+/// It answers all of them: nothing is withdrawn, and what was sent is found before it is sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn reliability_r1_1_a_job_behind_a_proxy_is_found_before_anything_follows() {
     let emulator = emulator(driven(TokenSemantics::recorded())).await;
@@ -71,22 +71,64 @@ async fn reliability_r1_1_a_job_behind_a_proxy_is_found_before_anything_follows(
     let state = folder();
     let plan = many(1, 0);
     let ended = run(state.path(), &plan, &emulator).await;
-    let Err(Stopped::Aws(error)) = ended else {
-        panic!("{ended:?}");
-    };
-    assert!(
-        error
-            .message
-            .contains("HTTP 403 in a form that is not AWS's: something between"),
-        "{error}"
-    );
-    assert_eq!(stage_of(state.path(), "r0"), Some(Stage::Intended));
-    emulator.clear_faults();
-    sleep(&emulator, SignedDuration::from_hours(2));
-    let ended = run(state.path(), &plan, &emulator).await;
     assert_eq!(ended.unwrap(), Ended::Finished);
+    let calls = emulator.calls();
+    assert_eq!(calls[&Operation::StartRestoreJob], 1);
     assert_eq!((emulator.jobs().len(), completed(state.path())), (1, 1));
     emulator.shutdown().await;
+}
+
+/// Nothing of what it answers has arrived: that is said after a minute, however well AWS answers the looks in between.
+#[tokio::test]
+async fn a_proxy_that_lets_no_request_through_ends_the_run() {
+    let emulator = emulator(driven(TokenSemantics::recorded())).await;
+    emulator.inject(on_start(FaultKind::ResetBefore));
+    let state = folder();
+    let began = emulator.clock().now();
+    let ended = run(state.path(), &many(3, 0), &emulator).await;
+    assert!(matches!(ended, Err(Stopped::Aws(_))), "{ended:?}");
+    let took = emulator.clock().now().duration_since(began);
+    assert!(took < SignedDuration::from_mins(5), "{took:?}");
+    assert_eq!(stage_of(state.path(), "r0"), Some(Stage::Intended));
+    emulator.clear_faults();
+    let ended = run(state.path(), &many(3, 0), &emulator).await;
+    assert_eq!(ended.unwrap(), Ended::Finished);
+    assert_eq!((emulator.jobs().len(), completed(state.path())), (3, 3));
+    emulator.shutdown().await;
+}
+
+/// An answer is lost, and AWS forgets the token at once: the job is looked for before the request is sent again.
+#[tokio::test]
+async fn a_lost_answer_and_a_forgotten_token() {
+    let unmarked = super::unmarked(2);
+    for plan in [many(2, 0), unmarked] {
+        for kind in [
+            FaultKind::ResetAfter,
+            FaultKind::Truncate,
+            FaultKind::HtmlAfter(204),
+            FaultKind::HtmlAfter(503),
+            FaultKind::Garbage,
+        ] {
+            for no_rate_limit in [true, false] {
+                let emulator = emulator(driven(TokenSemantics::default())).await;
+                emulator.inject(on_start(FaultKind::ForgetToken));
+                emulator.inject(on_start(kind.clone()).times(2));
+                let state = folder();
+                let policy = Policy {
+                    no_rate_limit,
+                    ..Policy::default()
+                };
+                let ended = run_as(policy, state.path(), &plan, &emulator).await;
+                assert_eq!(ended.unwrap(), Ended::Finished, "{kind:?}");
+                assert_eq!(
+                    (emulator.jobs().len(), completed(state.path())),
+                    (2, 2),
+                    "{kind:?}"
+                );
+                emulator.shutdown().await;
+            }
+        }
+    }
 }
 
 /// Marks and keys in other letters, and more keys than were sent.

@@ -55,7 +55,7 @@ pub(super) async fn cleanup(
     }
     let settings = context.all_settings(&arguments.aws, targets)?;
     let world = World::new(None, settings);
-    world.reveal_in(&mut events).await;
+    world.reveal_in(&mut events, planner.secrets()).await;
     let history = History::of(&events).map_err(Stopped::from)?;
     let mut levels = everywhere::plan(&events, &protect, &known)?;
     let is_empty = |levels: &[Vec<Item>]| count(levels, is_deletion) == 0;
@@ -150,7 +150,7 @@ pub(super) async fn cleanup(
     let journal = Journal::open(&store, &run, &owner, false, take).await?;
     let secrets = planner.secrets();
     let mut journal = Redacting::new(journal, secrets);
-    world.reveal_in(&mut events).await;
+    world.reveal_in(&mut events, planner.secrets()).await;
     let had = events.len();
     let known = Places::of(&events);
     let mut levels = everywhere.look(&mut events, &protect, &known).await?;

@@ -28,12 +28,12 @@ pub(super) struct Consent<'a> {
 impl Consent<'_> {
     /// Refuses what cannot go well, and asks about the rest where nobody has confirmed it.
     pub(super) async fn ask(
-        self,
+        &self,
         loaded: &Loaded,
         execution: &mut Execution<'_>,
         context: &mut Context<'_>,
     ) -> Result<bool, Failure> {
-        let Self { preview, aws, .. } = self;
+        let Self { preview, aws, .. } = *self;
         let Preview { plan, diff, .. } = preview;
         self.check_programs(loaded, execution, context)?;
         let unsaid = Unsaid::of(plan, diff, &context.rules, loaded.planner.secrets());
@@ -42,8 +42,8 @@ impl Consent<'_> {
         if is_asked {
             can_ask()?;
         }
-        for (aws, target) in self.unchecked {
-            let asked = check_account(&**aws, target);
+        for (aws, target) in &self.unchecked {
+            let asked = check_account(&***aws, target);
             context
                 .output
                 .patiently("STS to say whose credentials these are", asked)
@@ -55,6 +55,7 @@ impl Consent<'_> {
         };
         if execution.confirmed {
             begun.iter().for_each(|line| context.output.note(line));
+            self.say_reasons(loaded, context);
         }
         if !is_asked {
             return Ok(true);
@@ -65,6 +66,28 @@ impl Consent<'_> {
         twice.extend(look_twice(plan, diff, &review, &resources, loaded));
         let question = question(loaded, preview, execution, &twice);
         Ok(confirm(&question)? && unsaid.ask(&mut execution.policy)?)
+    }
+
+    /// What the dry run would have said of a restore that starts, such as that the same was restored under another name.
+    fn say_reasons(&self, loaded: &Loaded, context: &mut Context<'_>) {
+        const SHOWN: usize = 20;
+        let Preview { plan, diff, .. } = self.preview;
+        let changes = diff.changes.iter();
+        let starting = changes.filter(|change| change.action == Action::Start);
+        let reasons: Vec<String> = starting
+            .filter_map(|change| {
+                let name = &plan.steps[change.step].name;
+                change.reason.as_ref().map(|why| format!("{name}: {why}"))
+            })
+            .collect();
+        let secrets = loaded.planner.secrets();
+        for reason in reasons.iter().take(SHOWN) {
+            context.output.note(&secrets.redact(reason));
+        }
+        if reasons.len() > SHOWN {
+            let more = reasons.len() - SHOWN;
+            context.output.note(&format!("and the same of {more} more"));
+        }
     }
 
     /// Commands that cannot be started are found before anything is.

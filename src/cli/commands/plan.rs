@@ -49,7 +49,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let is_elsewhere =
         (history.world().zip(here.as_ref())).is_some_and(|(there, here)| there.differs_from(here));
     let mut known = session::known(&history.observed);
-    world.reveal(&mut known).await;
+    world.reveal(&mut known, loaded.planner.secrets()).await;
     let wanted = Wanted {
         only: chosen(&loaded.planner, &arguments.only.only)?,
         retry_failed: arguments.retry_failed,

@@ -162,7 +162,9 @@ pub(super) async fn execute<C: Clock>(
     endpoint::check(&before, aws, &name, &execution).await?;
     let mut known = session::known(&before.observed);
     let asked_again = World::Aws(aws.to_vec());
-    asked_again.reveal(&mut known).await;
+    asked_again
+        .reveal(&mut known, loaded.planner.secrets())
+        .await;
     let start = before.start().unwrap_or_else(|| clock.now());
     let readers = world.readers();
     let lookups = Lookups {
@@ -246,7 +248,9 @@ pub(super) async fn execute<C: Clock>(
     let now = now.history;
     endpoint::check_recorded(&now, &name, &execution)?;
     let mut known = session::known(&now.observed);
-    asked_again.reveal(&mut known).await;
+    asked_again
+        .reveal(&mut known, loaded.planner.secrets())
+        .await;
     let opening = Opening {
         file: execution.file.to_string_lossy().into_owned(),
         endpoint: execution.endpoint.clone(),

@@ -11,7 +11,7 @@ use crate::backup::{ApiError, PointQuery, Reader as _, RecoveryPoint, Sources, V
 use crate::cli::exit::Failure;
 use crate::inventory::Recorded as Inventory;
 use crate::plan::Planner;
-use crate::render::{Known, REDACTED, SourceFacts, Target, VaultName};
+use crate::render::{Known, REDACTED, Secrets, SourceFacts, Target, VaultName};
 use crate::session::Points;
 use crate::state::{Event, Recorded};
 
@@ -72,7 +72,7 @@ impl World {
 
     /// Asks AWS again what jobs have made whose names hold a secret, which no journal has. Where nobody answers, they stay
     /// as they are, and nothing is made of them.
-    pub(super) async fn reveal(&self, known: &mut Known) {
+    pub(super) async fn reveal(&self, known: &mut Known, secrets: &Secrets) {
         let hidden: Vec<(String, String)> = known
             .created
             .iter()
@@ -84,6 +84,7 @@ impl World {
                 if let Some(arn) = reader.made(&job_id).await
                     && let Some(created) = Arc::make_mut(&mut known.created).get_mut(&name)
                 {
+                    secrets.learn(&arn, &created.resource_arn);
                     created.resource_arn = arn;
                     break;
                 }
@@ -92,7 +93,7 @@ impl World {
     }
 
     /// The same in what a journal has recorded.
-    pub(super) async fn reveal_in(&self, events: &mut [Recorded]) {
+    pub(super) async fn reveal_in(&self, events: &mut [Recorded], secrets: &Secrets) {
         let mut jobs: BTreeMap<String, String> = BTreeMap::new();
         for recorded in events {
             match &mut recorded.event {
@@ -112,6 +113,7 @@ impl World {
                     };
                     for reader in self.readers() {
                         if let Some(made) = reader.made(job_id).await {
+                            secrets.learn(&made, arn);
                             *arn = made;
                             break;
                         }
