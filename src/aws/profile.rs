@@ -35,12 +35,48 @@ pub(super) async fn check(chosen: Option<&str>) -> Result<(), ApiError> {
             Err(_) => return Ok(()),
         };
     let name = profiles.selected_profile();
-    if profiles.get_profile(name).is_some() || (chosen.is_none() && name == DEFAULT) {
+    if profiles.get_profile(name).is_none() {
+        return match chosen.is_none() && name == DEFAULT {
+            true => Ok(()),
+            false => Err(broken(format!(
+                "the config profile ({name}) could not be found"
+            ))),
+        };
+    }
+    // Keys in the environment come before a profile that was not chosen on the command line.
+    if chosen.is_none() && Env::real().get("AWS_ACCESS_KEY_ID").is_ok() {
         return Ok(());
     }
-    Err(broken(format!(
-        "the config profile ({name}) could not be found"
-    )))
+    match missing_source(
+        name,
+        |profile, key| profiles.get_profile(profile)?.get(key),
+        |profile| profiles.get_profile(profile).is_some(),
+    ) {
+        Some((profile, source)) => Err(broken(format!(
+            "the source_profile \"{source}\" referenced in the profile \"{profile}\" does not exist"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The first profile, in the chain of those that lend their credentials to a role, that names one that is not there.
+fn missing_source<'p>(
+    name: &'p str,
+    value: impl Fn(&str, &str) -> Option<&'p str>,
+    is_there: impl Fn(&str) -> bool,
+) -> Option<(&'p str, &'p str)> {
+    let mut profile = name;
+    let mut seen = Vec::new();
+    while !seen.contains(&profile) {
+        seen.push(profile);
+        value(profile, "role_arn")?;
+        let source = value(profile, "source_profile")?;
+        if !is_there(source) {
+            return Some((profile, source));
+        }
+        profile = source;
+    }
+    None
 }
 
 /// Credentials of a profile that was chosen on the command line: keys in the environment do not come before it, as they do
@@ -66,4 +102,38 @@ pub(super) async fn credentials(name: &str, region: Option<Region>) -> Credentia
     CredentialsProviderChain::first_try("Profile", profile)
         .or_else("EcsContainer", container)
         .or_else("Ec2InstanceMetadata", instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing_source;
+
+    #[test]
+    fn a_chain_of_profiles_is_followed_to_its_end() {
+        let files = [
+            ("a", "role_arn", "r"),
+            ("a", "source_profile", "b"),
+            ("b", "role_arn", "r"),
+            ("b", "source_profile", "gone"),
+            ("c", "role_arn", "r"),
+            ("c", "source_profile", "c"),
+            ("d", "source_profile", "gone"),
+            ("e", "role_arn", "r"),
+            ("e", "credential_source", "Environment"),
+        ];
+        let value = |profile: &str, key: &str| {
+            let mut files = files.iter();
+            let found = files.find(|(of, name, _)| *of == profile && *name == key);
+            found.map(|(.., value)| *value)
+        };
+        let is_there = |profile: &str| files.iter().any(|(of, ..)| *of == profile);
+        let missing = |name| missing_source(name, value, is_there);
+        assert_eq!(missing("a"), Some(("b", "gone")));
+        assert_eq!(missing("b"), Some(("b", "gone")));
+        // Its own keys, no role, another source.
+        assert_eq!(
+            (missing("c"), missing("d"), missing("e")),
+            (None, None, None)
+        );
+    }
 }

@@ -1,15 +1,16 @@
 //! Files that a command reads.
 
+use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::exit::Failure;
 use crate::diagnostic::{Finding, Position, Source, Span, rule};
 use crate::diff::Saved;
 
 /// Files by their path below a directory.
-type Tree = std::collections::BTreeMap<String, Vec<u8>>;
+type Tree = BTreeMap<String, Vec<u8>>;
 
 /// A plan of 100,000 restores is about 50 MB; more than this is not a plan.
 const MAX_BYTES: u64 = 256 << 20;
@@ -25,7 +26,23 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
     })
 }
 
+/// What came through pipes, which say it once: whether it is a saved plan is asked before it is read as a plan.
+static PIPED: Mutex<BTreeMap<PathBuf, Vec<u8>>> = Mutex::new(BTreeMap::new());
+
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    if !super::pipe::is_one(path) {
+        return bytes_of(path);
+    }
+    let mut piped = PIPED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bytes) = piped.get(path) {
+        return Ok(bytes.clone());
+    }
+    let bytes = bytes_of(path)?;
+    piped.insert(path.to_owned(), bytes.clone());
+    Ok(bytes)
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, Failure> {
     let fail = |source| Failure::Io {
         path: path.to_owned(),
         source,

@@ -12,6 +12,11 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Chunks that are read ahead.
 const AHEAD: usize = 4;
 
+/// Whether a path is that of a pipe.
+pub(super) fn is_one(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|there| is_pipe(&there))
+}
+
 /// Opens what a person has named.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
     if is_pipe(&std::fs::metadata(path)?) {

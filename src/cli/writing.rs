@@ -282,6 +282,22 @@ impl<'a> Output<'a> {
             .map_err(|err| self.fail(err))
     }
 
+    /// The mode that it gets: that of the file whose place it takes. One that is empty was made by `touch` or a shell, which
+    /// let everybody read it: a saved plan in it is its owner's all the same.
+    #[cfg(unix)]
+    fn mode(&self, there: Option<&Metadata>) -> u32 {
+        use std::os::unix::fs::PermissionsExt;
+        let own = self.kind.mode();
+        let Some(there) = there else {
+            return own;
+        };
+        let mode = there.permissions().mode() & 0o7777;
+        match self.kind {
+            Kind::SavedPlan if there.len() == 0 => mode & own,
+            _ => mode,
+        }
+    }
+
     /// A file beside another, to take its place.
     #[cfg_attr(
         not(unix),
@@ -292,18 +308,17 @@ impl<'a> Output<'a> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = there.map_or(self.kind.mode(), |there| {
-                there.permissions().mode() & 0o7777
-            });
+            let mode = self.mode(there);
             builder.permissions(std::fs::Permissions::from_mode(mode));
         }
         let file = builder.tempfile_in(folder_of(path))?;
         #[cfg(unix)]
         if let Some(there) = there {
-            use std::os::unix::fs::MetadataExt;
+            use std::os::unix::fs::{MetadataExt, PermissionsExt};
             // The umask is for new files, and the owner stays where we may say so.
             let _ = std::os::unix::fs::chown(file.path(), Some(there.uid()), Some(there.gid()));
-            file.as_file().set_permissions(there.permissions())?;
+            let mode = std::fs::Permissions::from_mode(self.mode(Some(there)));
+            file.as_file().set_permissions(mode)?;
         }
         Ok(file)
     }

@@ -193,7 +193,14 @@ mod unix {
                     "begin it with `#!/bin/sh`, or what else executes it",
                 ));
             }
-            Ok(())
+            match super::binary(head) {
+                Some(why) if !super::has_handlers() => Err(Obstacle::elsewhere(
+                    rule::CHECKS_NOT_EXECUTABLE,
+                    format!("`{name}` is {why}, and cannot be executed here"),
+                    "build it for this machine, or give a script",
+                )),
+                _ => Ok(()),
+            }
         }
 
         /// The first line of a script, behind `#!`.
@@ -246,6 +253,67 @@ mod unix {
     }
 }
 
+/// Why the kernel of this machine does not execute a file that is no script, by how that begins; none where it may.
+/// `e_ident` and `e_machine` as in <https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>, the numbers of machines
+/// as in <https://github.com/torvalds/linux/blob/master/include/uapi/linux/elf-em.h>.
+#[cfg(target_os = "linux")]
+fn binary(head: &[u8]) -> Option<String> {
+    const MACHINES: [(u16, &str); 9] = [
+        (3, "x86"),
+        (8, "mips"),
+        (21, "powerpc64"),
+        (22, "s390x"),
+        (40, "arm"),
+        (62, "x86_64"),
+        (183, "aarch64"),
+        (243, "riscv64"),
+        (258, "loongarch64"),
+    ];
+    let Some(behind) = head.strip_prefix(b"\x7fELF") else {
+        return Some("neither a program nor a script".to_owned());
+    };
+    let (Some(order), Some(machine)) = (behind.get(1), behind.get(14..16)) else {
+        return Some("the beginning of a program, and no more".to_owned());
+    };
+    let bytes = [machine[0], machine[1]];
+    let machine = match order {
+        2 => u16::from_be_bytes(bytes),
+        _ => u16::from_le_bytes(bytes),
+    };
+    let name = |of: u16| {
+        MACHINES
+            .iter()
+            .find(|(at, _)| *at == of)
+            .map(|(_, name)| *name)
+    };
+    let here = std::env::consts::ARCH;
+    let own = MACHINES.iter().find(|(_, name)| *name == here)?.0;
+    // Most processors of 64 bits execute what was made for those of 32.
+    let is_smaller = matches!((own, machine), (62, 3) | (183, 40));
+    if machine == own || is_smaller {
+        return None;
+    }
+    let of = name(machine).map_or_else(|| format!("number {machine}"), str::to_owned);
+    Some(format!(
+        "a program for another processor ({of}, and this one is {here})"
+    ))
+}
+
+/// Other systems have other programs, and are not asked.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn binary(_: &[u8]) -> Option<String> {
+    None
+}
+
+/// Whether the kernel was told of programs that execute other formats, such as an emulator.
+fn has_handlers() -> bool {
+    let handlers = std::fs::read_dir("/proc/sys/fs/binfmt_misc")
+        .into_iter()
+        .flatten();
+    let mut names = handlers.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.any(|name| name != "register" && name != "status")
+}
+
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
@@ -278,7 +346,6 @@ mod tests {
             "#!/usr/bin/env sh\n",
             "#!/usr/bin/env -S A=b sh -e\n",
             "#!/bin/cat -\r\n",
-            "\u{7f}ELF\u{1}",
         ] {
             assert_eq!(said(text.as_bytes(), 0o755), None, "{text:?}");
         }
@@ -329,6 +396,40 @@ mod tests {
             let (is, message) = said(text.as_bytes(), 0o755).unwrap();
             assert_eq!(is, rule, "{text:?}");
             assert!(message.contains(part), "{text:?}: {message}");
+        }
+    }
+
+    /// An ELF file's first bytes, of a machine.
+    fn elf(order: u8, machine: [u8; 2]) -> Vec<u8> {
+        let mut head = b"\x7fELF\x02".to_vec();
+        head.push(order);
+        head.resize(16, 0);
+        head.extend([2, 0]);
+        head.extend(machine);
+        head.resize(64, 0);
+        head
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn safety_a12_a_program_for_another_machine() {
+        use std::io::Read as _;
+        let mut shell = Vec::new();
+        let file = std::fs::File::open("/bin/sh").unwrap();
+        std::io::Read::take(file, 64)
+            .read_to_end(&mut shell)
+            .unwrap();
+        assert!(binary(&shell).is_none());
+        let sparc = binary(&elf(2, [0, 43])).unwrap();
+        assert!(sparc.contains("another processor (number 43"), "{sparc}");
+        let s390x = binary(&elf(2, [0, 22]));
+        assert_eq!(s390x.is_none(), std::env::consts::ARCH == "s390x");
+        assert!(binary(b"\x7fEL").is_some() && binary(b"\x7fELF\x02").is_some());
+        assert!(binary(&[0x8f, 0x13, 0, 1]).is_some());
+        if !has_handlers() {
+            let (is, message) = said(&elf(2, [0, 43]), 0o755).unwrap();
+            assert_eq!(is, rule::CHECKS_NOT_EXECUTABLE);
+            assert!(message.ends_with("cannot be executed here"), "{message}");
         }
     }
 

@@ -407,6 +407,10 @@ mod tests {
         };
         let json = serde_json::to_string(SECRET).unwrap();
         let hex = |byte: u8| format!("{byte:02x}");
+        let apart = |text: &str| {
+            text.trim_end_matches([':', '-', ',', ' ', '0', 'x'])
+                .to_owned()
+        };
         let mut shapes = vec![
             SECRET.to_owned(),
             SECRET.to_uppercase(),
@@ -432,6 +436,9 @@ mod tests {
             format!("{}\\n{}", &SECRET[..8], &SECRET[8..]),
             bytes_of(SECRET, &hex),
             bytes_of(SECRET, &hex).to_uppercase(),
+            apart(&bytes_of(SECRET, &|byte| format!("{byte:02X}:"))),
+            apart(&bytes_of(SECRET, &|byte| format!("{byte:02x}-"))),
+            apart(&bytes_of(SECRET, &|byte| format!("{byte:02x}, 0x"))),
             each(&|c| bytes(c, &|byte| format!("\\{byte:03o}"))),
             each(&|c| bytes(c, &|byte| format!("\\x{byte:02x}"))),
             // As git and ls quote names.

@@ -187,7 +187,23 @@ impl fmt::Display for Selector {
         if let Some(account) = &self.vault_account {
             write!(f, " of {account}")?;
         }
+        // The latest of those made before a day is not the latest.
+        if let Some(time) = &self.created_after {
+            write!(f, ", made after {}", day(time))?;
+        }
+        if let Some(time) = &self.created_before {
+            write!(f, ", made before {}", day(time))?;
+        }
         Ok(())
+    }
+}
+
+/// A time as it may have been written: midnight UTC is a date.
+fn day(time: &Timestamp) -> String {
+    let text = time.to_string();
+    match text.strip_suffix("T00:00:00Z") {
+        Some(date) => date.to_owned(),
+        None => text,
     }
 }
 

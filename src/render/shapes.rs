@@ -77,6 +77,8 @@ impl Folded {
 pub(super) struct Shapes {
     /// Folded, in one case.
     folded: Vec<String>,
+    /// In hexadecimal.
+    digits: Vec<String>,
     /// In base64, whatever stands around it: the part that depends on nothing else.
     encoded: Vec<String>,
 }
@@ -93,7 +95,7 @@ impl Shapes {
                     .for_each(|line| shapes.add(line));
             }
         }
-        for all in [&mut shapes.folded, &mut shapes.encoded] {
+        for all in [&mut shapes.folded, &mut shapes.digits, &mut shapes.encoded] {
             all.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
             all.dedup();
         }
@@ -118,7 +120,8 @@ impl Shapes {
     /// Takes in what bytes are in hexadecimal and in base64.
     fn encode(&mut self, bytes: &[u8]) {
         let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.folded.push(hexadecimal);
+        self.folded.push(hexadecimal.clone());
+        self.digits.push(hexadecimal);
         for before in 0..3 {
             let mut padded = vec![0; before];
             padded.extend_from_slice(bytes);
@@ -140,6 +143,13 @@ impl Shapes {
         for needle in &self.folded {
             for (at, _) in folded.lower.match_indices(needle.as_str()) {
                 found.push(range(&folded.lower_places, at, needle.len()));
+            }
+        }
+        if let Some((digits, places)) = byte_by_byte(folded) {
+            for needle in &self.digits {
+                for (at, _) in digits.match_indices(needle.as_str()) {
+                    found.push(range(&places, at, needle.len()));
+                }
             }
         }
         for needle in &self.encoded {
@@ -202,6 +212,34 @@ impl Shapes {
             }
         }
     }
+}
+
+/// The hexadecimal digits of a text in which bytes stand apart, as in `5a:65`, `5a-65` or `0x5a, 0x65`; anything else between
+/// them is a mark. `None` where there are no such bytes.
+fn byte_by_byte(folded: &Folded) -> Option<(String, Vec<(u32, u32)>)> {
+    const APART: &[u8] = b":-,;|";
+    let bytes = folded.lower.as_bytes();
+    let is_pair = |at: &[u8]| at[0].is_ascii_hexdigit() && at[1].is_ascii_hexdigit();
+    let is_apart = |at: &[u8]| is_pair(at) && APART.contains(&at[2]) && at[3].is_ascii_hexdigit();
+    if !bytes.windows(4).any(is_apart) {
+        return None;
+    }
+    let mut digits = String::with_capacity(bytes.len());
+    let mut places = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        if bytes[at..].starts_with(b"0x") {
+            at += 2;
+            continue;
+        }
+        if !APART.contains(byte) {
+            let is_digit = byte.is_ascii_hexdigit();
+            digits.push(if is_digit { char::from(*byte) } else { ' ' });
+            places.push(folded.lower_places[at]);
+        }
+        at += 1;
+    }
+    Some((digits, places))
 }
 
 /// How many characters of a secret are a part of it that tells something.

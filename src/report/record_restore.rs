@@ -141,6 +141,12 @@ impl RestoreReport {
         started_at: Option<Timestamp>,
         ended_at: Option<Timestamp>,
     ) {
+        // No job ends before it begins: such times say nothing, and what was seen here does.
+        let is_sound = started_at.zip(ended_at).is_none_or(|(from, to)| from <= to);
+        let (started_at, ended_at) = match is_sound {
+            true => (started_at, ended_at),
+            false => (None, None),
+        };
         // Nothing is heard of before it happens: the clock of AWS was ahead, and earlier versions did not write by how much.
         let ahead = ended_at
             .map(|ended| ended.duration_since(recorded.at))

@@ -127,7 +127,7 @@ pub fn took(recorded: &Recorded) -> Option<(String, SignedDuration)> {
             started_at: Some(started),
             ended_at: Some(ended),
             ..
-        } => Some((restore.clone(), ended.duration_since(*started))),
+        } if started <= ended => Some((restore.clone(), ended.duration_since(*started))),
         _ => None,
     }
 }

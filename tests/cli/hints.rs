@@ -252,3 +252,102 @@ async fn issue_14_sigterm_ends_a_report_into_a_pipe_that_nobody_reads() {
     assert_eq!(status.code(), Some(143));
     emulator.shutdown().await;
 }
+
+/// Somebody has renamed a restore that has completed: `run --yes` shows no dry run, and says it all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn reliability_r1_8_a_renamed_restore_is_said_to_be_one() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    write(folder.path(), NAME, &many(2, 0));
+    let words = ["run", NAME, "--yes"];
+    assert_eq!(ran(folder.path(), &emulator, &words).await.0, 0);
+    // Its metadata stays: it asks for the very same.
+    let renamed = many(2, 0)
+        .replace("  r1:", "  other:")
+        .replace("\"{{ restore }}-{{ run.id }}\"", "\"r1-main\"")
+        .replacen("\"r1-main\"", "\"r0-main\"", 1);
+    write(folder.path(), NAME, &renamed);
+    let (code, _, stderr) = ran(folder.path(), &emulator, &words).await;
+    assert_eq!(code, 0, "{stderr}");
+    let why = "other: asks for the same as `r1`, which this run has restored already, with job ";
+    assert!(stderr.contains(why), "{stderr}");
+    emulator.shutdown().await;
+}
+
+/// Where a command works is a part of the next one; what may be a password is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_hints_keep_the_state_and_leave_out_passwords() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    write(path, NAME, &many(1, 0));
+    let url = emulator.url();
+    let with_user = url.replace("http://", "http://bob:hunter2pw@");
+    let said = async |words: &[&str]| {
+        let command = redrill(path).args(words);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = output.await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let place = ["--state", "my runs", "--endpoint-url", &with_user];
+    let shown = format!("--state 'my runs' --endpoint-url {url}");
+    let (code, text) = said(&[&["plan", NAME, "-o", "saved.json"], &place[..]].concat()).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains(&format!("saved: `redrill run saved.json {shown}` sends")),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2pw"), "{text}");
+    let run = [&["run", NAME, "--yes", "-q"], &place[..]].concat();
+    assert_eq!(said(&run).await.0, Some(0));
+    let (_, text) = said(&run).await;
+    assert!(
+        text.contains(&shown) && !text.contains("hunter2pw"),
+        "{text}"
+    );
+    assert!(
+        text.contains("give --endpoint-url with its user or query again"),
+        "{text}"
+    );
+    // The run has moved on without it: it is saved again where it was.
+    let (code, text) = said(&[&["run", "saved.json", "--yes"], &place[..]].concat()).await;
+    assert_eq!(code, Some(4), "{text}");
+    let again = format!("save it again: redrill plan {NAME} {shown} -o FILE");
+    assert!(
+        text.contains(&again) && !text.contains("hunter2pw"),
+        "{text}"
+    );
+    emulator.shutdown().await;
+}
+
+/// A plan, or a saved one, that comes through a pipe is read once.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_run_reads_a_pipe() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path().to_owned();
+    write(&path, NAME, &many(1, 0));
+    let url = emulator.url();
+    tokio::task::spawn_blocking(move || {
+        let piped = |file: &str, words: &[&str]| {
+            let text = std::fs::read(path.join(file)).unwrap();
+            let command = redrill(&path).args(words).args(["--endpoint-url", &url]);
+            let output = command.stdin(text).output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.code(), String::from_utf8(said).unwrap())
+        };
+        let plan = ["plan", NAME, "-o", "saved.json", "--run-id", "saved"];
+        assert_eq!(piped(NAME, &plan).0, Some(0));
+        let (code, said) = piped(NAME, &["run", "/dev/stdin", "--yes", "-q"]);
+        assert_eq!(code, Some(0), "{said}");
+        let (code, said) = piped("saved.json", &["run", "/dev/stdin", "--yes", "-q"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("run saved: passed"), "{said}");
+    })
+    .await
+    .unwrap();
+    assert_eq!(emulator.jobs().len(), 2);
+    emulator.shutdown().await;
+}

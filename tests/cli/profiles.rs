@@ -10,7 +10,8 @@ use crate::support::{at_once, emulator, folder, redrill, write};
 const CONFIG: &str = "[default]\nregion = us-west-2\n
 [profile other]\nregion = us-west-2\naws_access_key_id = 999999999999\naws_secret_access_key = any\n
 [profile process]\ncredential_process = ./keys.sh\n
-[profile role]\nrole_arn = arn:aws:iam::999999999999:role/drill\nsource_profile = other\n";
+[profile role]\nrole_arn = arn:aws:iam::999999999999:role/drill\nsource_profile = other\n
+[profile lent]\nregion = us-west-2\nrole_arn = arn:aws:iam::999999999999:role/drill\nsource_profile = gone\n";
 
 /// What the environment says, whatever the command line does.
 const KEYS: [(&str, &str); 4] = [
@@ -142,5 +143,31 @@ async fn safety_a5_a_profile_that_does_not_exist_stops() {
         }
     }
     assert!(emulator.calls().is_empty(), "{:?}", emulator.calls());
+    emulator.shutdown().await;
+}
+
+/// In the words of the AWS CLI, before anything is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_a_source_profile_that_is_not_there_stops() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    set_up(folder.path());
+    for arguments in [
+        &["run", "plan.yaml", "--yes", "--profile", "lent"][..],
+        &[
+            "plan",
+            "plan.yaml",
+            "--against",
+            "source",
+            "--profile",
+            "lent",
+        ],
+    ] {
+        let (code, said) = ran(folder.path(), &emulator, &[], arguments).await;
+        assert_eq!(code, 64, "{said}");
+        let why = "the source_profile \"gone\" referenced in the profile \"lent\" does not exist";
+        assert!(said.contains(why), "{said}");
+    }
+    assert!(emulator.calls().is_empty());
     emulator.shutdown().await;
 }

@@ -94,6 +94,34 @@ fn issue_14_the_whole_is_never_shorter_than_its_parts() {
     }
 }
 
+/// AWS's answer names times that cannot be: a restore does not end before it begins, and no objective is met by that.
+#[test]
+fn issue_14_a_job_that_ends_before_it_begins_took_what_was_seen_here() {
+    let wanted = numbers(&report(&story()));
+    for hours in [1, 24, 500_000] {
+        let mut events = story();
+        for recorded in &mut events {
+            if let Event::Completed {
+                started_at: Some(started),
+                ended_at,
+                ..
+            } = &mut recorded.event
+            {
+                *ended_at = started
+                    .saturating_sub(SignedDuration::from_hours(hours))
+                    .ok();
+            }
+        }
+        let is = numbers(&report(&events));
+        assert_eq!(is["verdict"], wanted["verdict"], "{hours} h");
+        for restore in is["restores"].as_array().unwrap() {
+            let took = restore[1].as_i64().unwrap_or_default();
+            assert!((0..=3600).contains(&took), "{hours} h: {is}");
+        }
+        assert!(is["took"].as_i64().unwrap() >= 600, "{hours} h: {is}");
+    }
+}
+
 /// Only the first events of the story, up to a time, and then a runner that leaves after so many seconds.
 fn interrupted(after: i64) -> Vec<Recorded> {
     let mut events = story();

@@ -1,5 +1,6 @@
 //! How to go on.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::Context;
@@ -16,6 +17,58 @@ pub(super) struct Again {
     pub(super) whole: String,
     /// The secrets that were typed, by name: they have to be given again.
     secrets: Vec<String>,
+    /// Whether an address was typed with what may be secret in it, which is left out.
+    is_address_cut: bool,
+}
+
+/// Where a command works, as options for the next one: its state, endpoint, profile and Region.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    /// With a space before each word; nothing where nothing was typed.
+    pub(super) words: String,
+    pub(super) names_endpoint: bool,
+}
+
+impl Place {
+    pub(super) fn of(context: &Context<'_>) -> Self {
+        const OPTIONS: [&str; 4] = ["--state", "--endpoint-url", "--profile", "--region"];
+        let mut place = Self::default();
+        let mut words = context.environment.typed().into_iter();
+        while let Some(word) = words.next() {
+            let (option, value) = match word.split_once('=') {
+                Some((option, value)) => (option, Some(value.to_owned())),
+                None => (word.as_str(), None),
+            };
+            if !OPTIONS.contains(&option) {
+                continue;
+            }
+            let value = value.or_else(|| words.next()).unwrap_or_default();
+            let value = match option {
+                "--endpoint-url" => without_secrets(&value).into_owned(),
+                _ => value,
+            };
+            place.names_endpoint |= option == "--endpoint-url";
+            let _ = write!(place.words, " {option} {}", quoted(&value));
+        }
+        place
+    }
+}
+
+/// An address without its user and query: either may be a password.
+fn without_secrets(url: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Cow::Borrowed(url);
+    };
+    let (rest, query) = match rest.find(['?', '#']) {
+        Some(at) => (&rest[..at], true),
+        None => (rest, false),
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let user = rest[..end].rfind('@').map(|at| at + 1);
+    if user.is_none() && !query {
+        return Cow::Borrowed(url);
+    }
+    Cow::Owned(format!("{scheme}://{}", &rest[user.unwrap_or_default()..]))
 }
 
 impl Again {
@@ -72,6 +125,13 @@ impl Again {
                 }
                 continue;
             }
+            if option == "--endpoint-url" {
+                let given = value.or_else(|| words.next()).unwrap_or_default();
+                let shown = without_secrets(&given);
+                again.is_address_cut |= shown != given;
+                let _ = write!(again.command, " --endpoint-url {}", quoted(&shown));
+                continue;
+            }
             let shown = secrets.redact_text(&word);
             // A word that cannot be shown is left for whoever typed it.
             let shown = shown.replace(REDACTED, "…");
@@ -83,8 +143,12 @@ impl Again {
 
     /// What has to be given besides, as a line; none where the command is enough.
     pub(super) fn besides(&self) -> Option<String> {
+        let address = match self.is_address_cut {
+            true => "give --endpoint-url with its user or query again, which is not printed\n",
+            false => "",
+        };
         if self.secrets.is_empty() {
-            return None;
+            return self.is_address_cut.then(|| address.to_owned());
         }
         let names: Vec<String> = self
             .secrets
@@ -92,7 +156,7 @@ impl Again {
             .map(|name| format!("`{name}`"))
             .collect();
         Some(format!(
-            "give {} again, which is not printed: with --var, in a --var-file, or as REDRILL_VAR_<NAME>\n",
+            "give {} again, which is not printed: with --var, in a --var-file, or as REDRILL_VAR_<NAME>\n{address}",
             names.join(" and ")
         ))
     }
@@ -147,7 +211,22 @@ pub(super) fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{quoted, without_secrets};
+
+    #[test]
+    fn an_address_to_paste_has_no_user_and_no_query() {
+        for (url, shown) in [
+            ("http://127.0.0.1:4566", "http://127.0.0.1:4566"),
+            ("http://127.0.0.1:4566/a@b/", "http://127.0.0.1:4566/a@b/"),
+            ("http://bob:hunter2@host:1/x", "http://host:1/x"),
+            ("http://a@b:c@host", "http://host"),
+            ("https://host/x?token=hunter2", "https://host/x"),
+            ("https://host?token=hunter2#y", "https://host"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
 
     #[test]
     fn reliability_r6_25_a_word_to_paste_is_one_word_without_controls() {

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{Context, saved};
+use super::Context;
+use super::saved::{self, SavedPlan};
 use crate::cli::exit::Failure;
-use crate::diff::{Action, Diff, Saved, Wanted};
+use crate::diff::{Action, Diff, Wanted};
 use crate::execute::Stopped;
 use crate::journal::{Journal, LocalStore, Owner, RunKey};
 use crate::plan::Plan;
@@ -84,7 +85,7 @@ pub(super) struct Before<'a> {
 }
 
 impl<'a> Before<'a> {
-    pub(super) fn new(saved: Option<&'a Saved>) -> Self {
+    pub(super) fn new(saved: Option<&'a SavedPlan>) -> Self {
         Self {
             history: History::default(),
             course: saved.map(saved::Course::of),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::again::quoted;
 use super::run::Execution;
 use crate::aws::{Aws, Reads, Settings};
 use crate::backup::Endpoint;
@@ -181,7 +182,7 @@ pub(super) async fn check_cleanup(
     }
     for client in aws {
         let deletes = client.endpoint_of_resources().await.map_err(Failure::Aws)?;
-        if (deletes == Endpoint::Aws) != (here == Endpoint::Aws) {
+        if deletes.differs_from(&here) {
             return refused(format!(
                 "AWS Backup is called at {here}, and Cloud Control API, which deletes, at {deletes}; \
                  set AWS_ENDPOINT_URL_CLOUDCONTROL, or --endpoint-url for both"
@@ -217,10 +218,12 @@ impl Execution<'_> {
         let free = free_run_id(&self.runs, plan, self.run_id, SystemClock.now());
         match self.saved {
             // What was saved is for the run that it names.
-            Some(_) => format!(
-                "redrill plan {} --run-id {free} -o FILE, then redrill run FILE",
-                self.file.display()
-            ),
+            Some(saved) => {
+                let (file, place) = (quoted(&self.file.to_string_lossy()), saved.place());
+                format!(
+                    "redrill plan {file}{place} --run-id {free} -o FILE, then redrill run FILE{place}"
+                )
+            }
             None => {
                 let besides = self.anew.besides().unwrap_or_default();
                 format!("{} --run-id {free}\n{besides}", self.anew.command)

@@ -290,9 +290,10 @@ fn is_loopback(url: &str) -> bool {
     let host = url
         .split_once("://")
         .map_or(url, |(_, rest)| rest)
-        .split('/')
+        .split(['/', '?', '#'])
         .next()
         .unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
     let host = match host.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
+use super::again::{Place, quoted};
 use super::base::{Base, Present, resources};
 use super::programs::Programs;
 use super::world::World;
@@ -134,13 +135,10 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         )?;
         // What goes to `/dev/null` or through a pipe is no file to name.
         if path.is_file() {
-            let elsewhere = match (&meant, &arguments.aws.endpoint_url) {
-                (Some(_), Some(url)) => format!(" --endpoint-url {url}"),
-                _ => String::new(),
-            };
-            let path = path.display();
+            let place = Place::of(context).words;
+            let path = quoted(&path.to_string_lossy());
             context.output.note(&format!(
-                "saved: `redrill run {path}{elsewhere}` sends exactly these requests"
+                "saved: `redrill run {path}{place}` sends exactly these requests"
             ));
         }
     }

@@ -10,6 +10,7 @@ use super::before::{Before, Recorder, older_than_listings, owner};
 use super::conclude::{Course, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
+use super::saved::SavedPlan;
 use super::world::World;
 use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
 use crate::aws::Aws;
@@ -20,7 +21,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
-use crate::diff::{Action, Saved, Wanted};
+use crate::diff::{Action, Wanted};
 use crate::execute::{Ended, Policy, Stopped, Twins};
 use crate::journal::{self, Journal, LocalStore, RunKey, RunStore as _};
 use crate::plan::Plan;
@@ -33,7 +34,7 @@ use crate::state::{Stage, due_after};
 use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let saved = saved::open(&typed.plan)?;
+    let saved = saved::open(&typed.plan, context)?;
     let arguments = &match &saved {
         Some(saved) => {
             context.check_files(saved)?;
@@ -134,7 +135,7 @@ pub(super) struct Execution<'a> {
     /// The profile of AWS's configuration, where one was named.
     pub(super) profile: Option<String>,
     /// The saved plan that is carried out, where it is one.
-    pub(super) saved: Option<&'a Saved>,
+    pub(super) saved: Option<&'a SavedPlan>,
     pub(super) lock: Option<Lock>,
     pub(super) checks_lock: bool,
 }

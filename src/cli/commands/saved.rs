@@ -1,12 +1,13 @@
 //! Saved plans: `redrill plan PLAN -o FILE` writes a dry run down, `redrill run FILE` carries it out as it stands there.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::Context;
-use super::again::quoted;
+use super::again::{Place, quoted};
 use crate::backup::Endpoint;
 use crate::cli::arguments::{DryRun, InputOptions, Run};
 use crate::cli::exit::Failure;
@@ -18,6 +19,27 @@ use crate::report::minute;
 use crate::session::Loaded;
 use crate::state::Position;
 use crate::state::{Counter, Event, History, Recorded};
+
+/// A saved plan, and where the command that carries it out works.
+pub(super) struct SavedPlan {
+    plan: Saved,
+    place: Place,
+}
+
+impl SavedPlan {
+    /// The options that lead there, each with a space before it.
+    pub(super) fn place(&self) -> &str {
+        &self.place.words
+    }
+}
+
+impl Deref for SavedPlan {
+    type Target = Saved;
+
+    fn deref(&self) -> &Saved {
+        &self.plan
+    }
+}
 
 /// Keeps a dry run in a file. One with conflicts is not worth keeping.
 pub(super) fn save(
@@ -105,7 +127,7 @@ fn digests(planner: &Planner) -> BTreeMap<String, Option<String>> {
 }
 
 /// The saved plan in a file, where it is one.
-pub(super) fn open(path: &Path) -> Result<Option<Saved>, Failure> {
+pub(super) fn open(path: &Path, context: &Context<'_>) -> Result<Option<SavedPlan>, Failure> {
     if path == Path::new("-") {
         return Ok(None);
     }
@@ -117,7 +139,7 @@ pub(super) fn open(path: &Path) -> Result<Option<Saved>, Failure> {
         return Ok(None);
     }
     let name = path.display();
-    Saved::parse(&text).map(Some).map_err(|err| {
+    let saved = Saved::parse(&text).map_err(|err| {
         let help = match err {
             SavedError::Format(_) => "use the redrill that wrote it",
             SavedError::Damaged(_) => "save the plan again",
@@ -125,11 +147,15 @@ pub(super) fn open(path: &Path) -> Result<Option<Saved>, Failure> {
         Failure::Conflict(format!(
             "{name}: this saved plan cannot be carried out: {err}; {help}"
         ))
-    })
+    });
+    Ok(Some(SavedPlan {
+        plan: saved?,
+        place: Place::of(context),
+    }))
 }
 
 /// The command that a saved plan stands for. Everything that decides about requests is in it, except secrets.
-pub(super) fn command(saved: &Saved, typed: &Run) -> Result<Run, Failure> {
+pub(super) fn command(saved: &SavedPlan, typed: &Run) -> Result<Run, Failure> {
     let inputs = &typed.inputs;
     let is_secret = |name: &String| matches!(saved.inputs.vars.get(name), Some(None));
     let mut refused: Vec<String> = Vec::new();
@@ -179,7 +205,7 @@ pub(super) fn command(saved: &Saved, typed: &Run) -> Result<Run, Failure> {
 
 impl Context<'_> {
     /// Whether everything is still what the plan was made of, as far as that can be told before it is read.
-    pub(super) fn check_files(&self, saved: &Saved) -> Result<(), Failure> {
+    pub(super) fn check_files(&self, saved: &SavedPlan) -> Result<(), Failure> {
         let mut reasons = Vec::new();
         let version = env!("CARGO_PKG_VERSION");
         if saved.redrill != version {
@@ -210,7 +236,7 @@ impl Context<'_> {
 }
 
 /// Whether the variables have the values that they had.
-pub(super) fn check_variables(saved: &Saved, planner: &Planner) -> Result<(), Failure> {
+pub(super) fn check_variables(saved: &SavedPlan, planner: &Planner) -> Result<(), Failure> {
     let now = digests(planner);
     let reasons = saved
         .inputs
@@ -225,7 +251,7 @@ pub(super) fn check_variables(saved: &Saved, planner: &Planner) -> Result<(), Fa
 
 /// What has become of a run since a plan of it was saved.
 pub(super) struct Course<'a> {
-    saved: &'a Saved,
+    saved: &'a SavedPlan,
     counter: Counter,
     /// Whether the saved plan has been taken up.
     moved_on: bool,
@@ -234,7 +260,7 @@ pub(super) struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn of(saved: &'a Saved) -> Self {
+    pub(super) fn of(saved: &'a SavedPlan) -> Self {
         Self {
             saved,
             counter: Counter::default(),
@@ -290,7 +316,7 @@ impl<'a> Course<'a> {
 
 /// Whether the requests are those in the file, byte for byte.
 pub(super) fn check_requests(
-    saved: &Saved,
+    saved: &SavedPlan,
     loaded: &Loaded,
     plan: &Plan,
     diff: &Diff,
@@ -299,7 +325,7 @@ pub(super) fn check_requests(
 }
 
 /// A saved plan is for the endpoint that it was made at.
-pub(super) fn check_endpoint(saved: &Saved, here: &Endpoint) -> Result<(), Failure> {
+pub(super) fn check_endpoint(saved: &SavedPlan, here: &Endpoint) -> Result<(), Failure> {
     match &saved.inputs.endpoint {
         Some(there) if *there != here.to_string() => Err(Failure::Conflict(format!(
             "this saved plan was made at {there}, and this command works at {here}: nothing was sent. Run it where it was made, \
@@ -311,7 +337,7 @@ pub(super) fn check_endpoint(saved: &Saved, here: &Endpoint) -> Result<(), Failu
 }
 
 /// Nothing is left of a saved plan that was carried out before.
-pub(super) fn consumed(saved: &Saved, history: &History) -> Failure {
+pub(super) fn consumed(saved: &SavedPlan, history: &History) -> Failure {
     let ended = history
         .ended
         .map_or_else(String::new, |at| format!(", which ended {}", minute(at)));
@@ -340,7 +366,7 @@ pub(super) fn refuse_cleaned_up(history: &History, run: &str, starts: bool) -> R
     )))
 }
 
-fn refuse(saved: &Saved, reasons: Vec<String>) -> Result<(), Failure> {
+fn refuse(saved: &SavedPlan, reasons: Vec<String>) -> Result<(), Failure> {
     if reasons.is_empty() {
         return Ok(());
     }
@@ -348,7 +374,7 @@ fn refuse(saved: &Saved, reasons: Vec<String>) -> Result<(), Failure> {
 }
 
 /// The dry run that makes such a saved plan again, as far as it is known what was typed.
-fn save_again(saved: &Saved) -> String {
+fn save_again(saved: &SavedPlan) -> String {
     let inputs = &saved.inputs;
     let mut words = vec![
         "redrill".to_owned(),
@@ -368,7 +394,8 @@ fn save_again(saved: &Saved) -> String {
     if let Some(inventory) = &inputs.inventory {
         add("--inventory", &inventory.path);
     }
-    if let Some(endpoint) = &inputs.endpoint {
+    let endpoint = inputs.endpoint.as_ref();
+    if let Some(endpoint) = endpoint.filter(|_| !saved.place.names_endpoint) {
         add("--endpoint-url", address(endpoint));
     }
     for name in &saved.only {
@@ -377,12 +404,8 @@ fn save_again(saved: &Saved) -> String {
     if saved.retry_failed {
         words.push("--retry-failed".to_owned());
     }
-    words.extend(["-o".to_owned(), "FILE".to_owned()]);
-    words
-        .iter()
-        .map(|word| quoted(word))
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    format!("{}{} -o FILE", words.join(" "), saved.place.words)
 }
 
 /// The address in an endpoint's words: `http://127.0.0.1:4566 (not AWS)`.
@@ -390,7 +413,7 @@ fn address(endpoint: &str) -> &str {
     endpoint.split_whitespace().next().unwrap_or(endpoint)
 }
 
-fn refusal(saved: &Saved, reasons: Vec<String>) -> Failure {
+fn refusal(saved: &SavedPlan, reasons: Vec<String>) -> Failure {
     const SHOWN: usize = 20;
     let mut lines: Vec<String> = reasons
         .iter()
