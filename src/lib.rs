@@ -25,28 +25,51 @@
 //! (redrill-inventory) and the emulator (redrill-emulator).
 //!
 //! [`cli`] is what was typed.
+//!
+//! The library is [`session`], with the stores of [`journal`] and the emulator of [`rehearsal`]; `examples/drill.rs` goes
+//! through it. The other rooms are public for the tests, and change as they have to.
 
+#[doc(hidden)]
 pub mod author;
+#[doc(hidden)]
 pub mod backup;
+#[doc(hidden)]
 pub mod cleanup;
+#[doc(hidden)]
 pub mod diagnostic;
+#[doc(hidden)]
 pub mod diff;
+#[doc(hidden)]
 pub mod evidence;
+#[doc(hidden)]
 pub mod execute;
+#[doc(hidden)]
 pub mod parse;
+#[doc(hidden)]
 pub mod plan;
+#[doc(hidden)]
 pub mod render;
+#[doc(hidden)]
 pub mod report;
+#[doc(hidden)]
 pub mod resolve;
+#[doc(hidden)]
 pub mod rules;
 pub mod session;
+#[doc(hidden)]
 pub mod state;
+#[doc(hidden)]
 pub mod validate;
 
+#[doc(hidden)]
 pub mod aws;
+#[doc(hidden)]
 pub mod inventory;
 pub mod journal;
 pub mod process;
+pub mod rehearsal;
+#[doc(hidden)]
 pub mod terminal;
 
+#[doc(hidden)]
 pub mod cli;

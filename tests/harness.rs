@@ -5,8 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::SignedDuration;
 use redrill::aws::{Aws, Settings};
-use redrill::backup::Reader;
-use redrill::backup::{Endpoint, Writer};
+use redrill::backup::{Endpoint, Reader, Writer};
 use redrill::diagnostic::Source;
 use redrill::diff::Wanted;
 use redrill::execute::{Control, Ended, Observer, Policy, Stopped};
@@ -15,8 +14,9 @@ use redrill::process::Processes;
 use redrill::render::Inputs;
 use redrill::rules::Rules;
 use redrill::session::{self, Opening, Preview, Works};
-use redrill::state::{History, Journal as Append, JournalError, Origin, Outline, Recorded};
-use redrill::state::{Observed, Stage};
+use redrill::state::{
+    History, Journal as Append, JournalError, Observed, Origin, Outline, Recorded, Stage,
+};
 use redrill_emulator::{Emulator, Options, Speed, TokenSemantics};
 
 use crate::support::{Virtual, records, store};

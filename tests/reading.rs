@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use redrill::aws::{Aws, Reads, Settings, Writes};
-use redrill::backup::Writer;
-use redrill::backup::{PointQuery, Reader, RecoveryPoint, Sources, all_points, all_vaults};
+use redrill::backup::{PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_vaults};
 use redrill::inventory::Recorded;
 use redrill::plan::Request;
 use redrill::render::VaultName;

@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use redrill::plan::Request;
-use redrill::state::{Check, Deletion, Past, Stage};
-use redrill::state::{CheckVerdict, Event, Recorded, next, replay};
+use redrill::state::{Check, CheckVerdict, Deletion, Event, Past, Recorded, Stage, next, replay};
 
 /// What a restore can be, without what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,7 @@ use hyper::Uri;
 
 use super::Aws;
 use super::error::classify;
-use crate::backup::Endpoint;
-use crate::backup::{ApiError, Fault};
+use crate::backup::{ApiError, Endpoint, Fault};
 
 /// What the hosts of AWS end with, partition by partition, with and without dual-stack
 /// (<https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json>). VPC endpoints have the first kind

@@ -6,9 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::SignedDuration;
 
 use super::{Aws, Reads};
-use crate::backup::Clock;
-use crate::backup::Rates;
-use crate::backup::{ApiError, Fault, PointQuery, RecoveryPoint, Sources, Vault};
+use crate::backup::{ApiError, Clock, Fault, PointQuery, Rates, RecoveryPoint, Sources, Vault};
 use crate::render::{SourceFacts, VaultName};
 
 /// How often a call is made again before it counts as failed, beyond what the SDK tries: about two minutes.

@@ -6,8 +6,7 @@ use aws_sdk_backup::types::RestoreValidationStatus;
 
 use super::error::classify;
 use super::{Aws, Writes};
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault};
+use crate::backup::{ApiError, Fault, Writer};
 use crate::plan::Request;
 
 impl Writer for Aws<Writes> {

@@ -10,8 +10,7 @@ use tokio::task::JoinSet;
 use super::one::{One, Outcome};
 use super::pace::Pace;
 use super::{Fate, Found, Item, Named};
-use crate::backup::ApiError;
-use crate::backup::Clock;
+use crate::backup::{ApiError, Clock};
 use crate::execute::{Control, Ended};
 use crate::state::{Event, Journal, JournalError, Recorded};
 

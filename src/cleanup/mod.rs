@@ -23,8 +23,7 @@ use jiff::Timestamp;
 
 use crate::diff::{misfit_of_part, writes_into_existing};
 use crate::render::{Metadata, REDACTED, Target};
-use crate::state::{Deletion, Observed, Past, Stage};
-use crate::state::{NestedJob, Places, Recorded};
+use crate::state::{Deletion, NestedJob, Observed, Past, Places, Recorded, Stage};
 use crate::validate::protects;
 use record::{Attempt, Record};
 use types::Kind;

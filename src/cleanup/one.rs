@@ -9,8 +9,7 @@ use tokio::sync::watch;
 use super::deleting::{Asked, Progress, Resources};
 use super::pace::Pace;
 use super::{Found, Named};
-use crate::backup::Clock;
-use crate::backup::{ApiError, Fault};
+use crate::backup::{ApiError, Clock, Fault};
 
 /// How long to wait between two looks: a quarter of what has passed, within these.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(500);

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::backup::Clock;
-use crate::backup::Rates;
+use crate::backup::{Clock, Rates};
 use crate::render::Target;
 
 /// Calls a second of one operation. AWS publishes none; aws-nuke was throttled at about 30 and keeps to 25

@@ -1,8 +1,9 @@
 //! Findings as they are collected: a part of the work has its own, which join the rest when it ends.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
-use super::{Finding, Severity};
+use super::{Finding, Severity, human};
 
 /// Findings as they are collected.
 #[derive(Clone, Debug, Default)]
@@ -148,6 +149,15 @@ fn order(finding: &Finding) -> impl Ord {
         &finding.message,
     )
 }
+
+/// As people are shown them, without colours.
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&human(&self.clone().into_sorted(), false))
+    }
+}
+
+impl std::error::Error for Findings {}
 
 impl Extend<Finding> for Findings {
     fn extend<T: IntoIterator<Item = Finding>>(&mut self, findings: T) {

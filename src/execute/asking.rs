@@ -13,9 +13,7 @@ use super::recording::Effect;
 use super::run::Run;
 use super::settle::{Match, Question, Why};
 use super::skew::Moment;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Reader};
+use crate::backup::{ApiError, Clock, Reader, Writer};
 use crate::plan::Request;
 use crate::state::{Event, Journal};
 

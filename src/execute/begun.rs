@@ -4,13 +4,10 @@ use super::Observer;
 use super::checking::Of;
 use super::command::Left;
 use super::run::Run;
-use crate::backup::Clock;
-use crate::backup::Reader;
-use crate::backup::Writer;
+use crate::backup::{Clock, Reader, Writer};
 use crate::parse::Check;
 use crate::plan::sha256;
-use crate::state::Journal;
-use crate::state::{Begins, Begun, Check as Is};
+use crate::state::{Begins, Begun, Check as Is, Journal};
 
 /// What is said of an earlier start whose end nobody saw.
 pub(super) fn said(left: &Left) -> Option<String> {

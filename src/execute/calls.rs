@@ -8,9 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 
 use super::skew::Moment;
-use crate::backup::Rates;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Job, JobQuery, Reader};
+use crate::backup::{ApiError, Job, JobQuery, Rates, Reader, Writer};
 use crate::plan::{Draft, Request};
 use crate::render::Target;
 

@@ -16,13 +16,11 @@ use super::command::{Command, Commands, Exited, Left, Ran};
 use super::engine::Stopped;
 use super::recording::Effect;
 use super::run::Run;
-use crate::backup::Clock;
-use crate::backup::Reader;
-use crate::backup::Writer;
+use crate::backup::{Clock, Reader, Writer};
 use crate::parse::Check;
-use crate::state::NOT_RUN;
-use crate::state::{Check as Is, Judged, Past, Told, due_after, judged};
-use crate::state::{CheckVerdict, Event, Journal};
+use crate::state::{
+    Check as Is, CheckVerdict, Event, Journal, Judged, NOT_RUN, Past, Told, due_after, judged,
+};
 
 /// Commands under way at once.
 const AT_ONCE: usize = 16;

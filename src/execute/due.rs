@@ -9,9 +9,7 @@ use super::calls::Due;
 use super::engine::Stopped;
 use super::recording::Effect;
 use super::run::Run;
-use crate::backup::Clock;
-use crate::backup::Reader;
-use crate::backup::Writer;
+use crate::backup::{Clock, Reader, Writer};
 use crate::state::Journal;
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>

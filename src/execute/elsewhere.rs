@@ -12,12 +12,9 @@ use super::engine::{Control, Ended, Stopped};
 use super::run::{Run, sweeps_of};
 use super::settle::is_of;
 use super::skew::Moment;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Job, JobQuery, Pages, Reader};
+use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, Writer};
 use crate::diff::{Action, Diff};
-use crate::state::Journal;
-use crate::state::{Past, Stage};
+use crate::state::{Journal, Past, Stage};
 
 /// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use super::Observer;
 use super::engine::Stopped;
 use super::run::Run;
-use crate::backup::Clock;
-use crate::backup::Reader;
-use crate::backup::Writer;
+use crate::backup::{Clock, Reader, Writer};
 use crate::state::{Event, Journal};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>

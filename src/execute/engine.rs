@@ -8,15 +8,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Commands;
 use super::run::Run;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Reader};
+use crate::backup::{ApiError, Clock, Reader, Writer};
 use crate::diff::Diff;
 use crate::plan::{Draft, Plan, Planner};
 use crate::render::Known;
-use crate::state::Illegal;
-use crate::state::Observed;
-use crate::state::{Event, Journal, JournalError, Recorded};
+use crate::state::{Event, Illegal, Journal, JournalError, Observed, Recorded};
 
 /// What a person asks of a run that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +105,11 @@ pub enum Stopped {
 pub trait Observer {
     /// Takes one in.
     fn observe(&mut self, recorded: &Recorded);
+}
+
+/// Nobody looks on.
+impl Observer for () {
+    fn observe(&mut self, _: &Recorded) {}
 }
 
 impl<O: Observer> Observer for &mut O {

@@ -7,13 +7,10 @@ use super::engine::Stopped;
 use super::run::Run;
 use super::settle::{Question, Why};
 use super::watching::OVERLAP;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{Job, JobStatus, Reader};
+use crate::backup::{Clock, Job, JobStatus, Reader, Writer};
 use crate::diff::{Action, Diff};
 use crate::render::Created;
-use crate::state::Stage;
-use crate::state::{Event, Journal};
+use crate::state::{Event, Journal, Stage};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>

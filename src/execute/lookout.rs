@@ -16,9 +16,7 @@ use super::engine::Stopped;
 use super::run::Run;
 use super::settle::{Kin, is_of, kin};
 use super::skew::Moment;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Job, JobQuery, Pages, Reader};
+use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, Writer};
 use crate::plan::{MARK, Request, mark};
 use crate::state::{Event, Journal};
 

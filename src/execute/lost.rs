@@ -6,9 +6,7 @@ use super::Observer;
 use super::engine::{Stopped, Twins};
 use super::run::Run;
 use super::settle::{Match, Question, Why, is_of};
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Job, Reader};
+use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
 use crate::state::{Event, Journal};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>

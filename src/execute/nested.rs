@@ -5,9 +5,7 @@ use super::Observer;
 use super::calls::{Due, Page, backoff};
 use super::engine::Stopped;
 use super::run::Run;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Job, JobQuery, Reader};
+use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Reader, Writer};
 use crate::state::{Event, Journal, NestedJob};
 
 /// Pages before it is taken for a listing without an end: AWS restores far fewer parts of one recovery point.

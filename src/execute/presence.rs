@@ -11,9 +11,7 @@ use super::Observer;
 use super::calls::Due;
 use super::engine::{Stopped, Twins};
 use super::run::Run;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Job, Reader};
+use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
 use crate::state::{Event, Journal};
 
 /// What is known of the presence of what jobs have made.

@@ -4,11 +4,8 @@ use super::Observer;
 use super::calls::{Due, backoff};
 use super::engine::Stopped;
 use super::run::Run;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Reader};
-use crate::state::{Check, Stage};
-use crate::state::{Event, Journal};
+use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
+use crate::state::{Check, Event, Journal, Stage};
 
 /// How often AWS Backup is told before its silence is taken for a no.
 const TELLINGS: u32 = 4;

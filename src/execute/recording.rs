@@ -9,9 +9,7 @@ use super::checking::Task;
 use super::engine::Stopped;
 use super::run::Run;
 use super::{Command, Observer};
-use crate::backup::Clock;
-use crate::backup::Reader;
-use crate::backup::Writer;
+use crate::backup::{Clock, Reader, Writer};
 use crate::plan::Request;
 use crate::state::{Journal, JournalError, Recorded};
 

@@ -21,15 +21,12 @@ use super::trouble::{Tries, Trouble};
 use super::waiting::Silence;
 use super::watching::Watching;
 use super::{Observer, Policy};
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Job, Reader};
+use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
 use crate::diff::Diff;
 use crate::plan::{Draft, Plan, Planner, Request};
 use crate::render::Known;
 use crate::state;
-use crate::state::{Event, Journal, Recorded};
-use crate::state::{Observed, Past, Stage};
+use crate::state::{Event, Journal, Observed, Past, Recorded, Stage};
 
 /// How long to wait before it is asked again about a job that AWS does not know yet.
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);

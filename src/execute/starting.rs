@@ -10,13 +10,10 @@ use super::recording::Effect;
 use super::run::Run;
 use super::settle::{Question, Why};
 use super::skew::Moment;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Reader};
+use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
 use crate::diagnostic::Findings;
 use crate::plan::{Draft, Request, digest};
-use crate::state::Stage;
-use crate::state::{Event, Journal};
+use crate::state::{Event, Journal, Stage};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>

@@ -9,9 +9,7 @@ use super::calls::{Due, backoff};
 use super::engine::Stopped;
 use super::run::Run;
 use super::watching::Watching;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Reader};
+use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
 use crate::state::{Event, Journal};
 
 /// How long AWS may be silent while jobs are followed.

@@ -4,12 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Observer;
 use super::run::Run;
-use crate::backup::Clock;
-use crate::backup::Reader;
-use crate::backup::Writer;
-use crate::state::Awaited;
-use crate::state::Check;
-use crate::state::{Event, Journal};
+use crate::backup::{Clock, Reader, Writer};
+use crate::state::{Awaited, Check, Event, Journal};
 
 /// The longest silence, in those after which it is first broken: a job of half a day takes some fifty lines.
 const MOST: i32 = 16;

@@ -13,9 +13,7 @@ use super::engine::Stopped;
 use super::run::{Run, sweeps_of};
 use super::skew::Skew;
 use super::trouble::PATIENCE;
-use crate::backup::Clock;
-use crate::backup::Writer;
-use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Pages, Reader};
+use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, JobStatus, Pages, Reader, Writer};
 use crate::state::Journal;
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.

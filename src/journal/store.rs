@@ -30,7 +30,7 @@ impl RunKey {
 }
 
 /// Who works on a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The process.
     pub pid: u32,

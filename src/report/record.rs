@@ -12,8 +12,7 @@ use super::run::{
 };
 use crate::backup::Endpoint;
 use crate::render::Target;
-use crate::state::incomplete;
-use crate::state::{Event, Goals, Outline, Recorded};
+use crate::state::{Event, Goals, Outline, Recorded, incomplete};
 
 /// What the events of a run have come to so far. Events are folded in one by one and not kept: a large run has
 /// hundreds of thousands.

@@ -1,6 +1,6 @@
 //! What a run has come to, for the eye.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::columns::columns;
 use super::run::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
@@ -27,6 +27,12 @@ pub fn duration(seconds: i64) -> String {
 pub fn signed(seconds: i64) -> String {
     let plus = if seconds > 0 { "+" } else { "" };
     format!("{plus}{}", duration(seconds))
+}
+
+impl fmt::Display for RunReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&run_human(self, ""))
+    }
 }
 
 /// The table, what was missed, and what to do next.

@@ -8,12 +8,10 @@ use serde::Serialize;
 
 use super::columns::columns;
 use super::notices::minute;
-use crate::backup::Endpoint;
-use crate::backup::Job;
+use crate::backup::{Endpoint, Job};
 use crate::diagnostic::visible;
 use crate::render::{REDACTED, Target};
-use crate::state::History;
-use crate::state::{Check, Deletion, Stage};
+use crate::state::{Check, Deletion, History, Stage};
 
 /// One run and its restores.
 #[derive(Debug, Serialize)]

@@ -12,13 +12,35 @@ mod opened;
 mod points;
 mod preview;
 mod rehearsal;
+mod report;
 mod settle;
+
+// What the steps take and give.
+#[doc(inline)]
+pub use crate::backup::Endpoint;
+#[doc(inline)]
+pub use crate::diagnostic::{Findings, Source};
+#[doc(inline)]
+pub use crate::diff::{Diff, Wanted};
+#[doc(inline)]
+pub use crate::execute::{Ended, Policy};
+#[doc(inline)]
+pub use crate::journal::{Error as StoreError, Owner, RunKey};
+#[doc(inline)]
+pub use crate::plan::Plan;
+#[doc(inline)]
+pub use crate::render::{Inputs, Known};
+#[doc(inline)]
+pub use crate::rules::Rules;
+#[doc(inline)]
+pub use crate::state::{History, Origin};
 
 pub use chosen::chosen;
 pub use opened::{Opened, Outcome, Works};
 pub use points::{WantedPoint, WantedPoints, look_up, resolve, unresolved, wanted_point};
 pub use preview::{NotOpened, Opening, Preview};
 pub use rehearsal::{not_rehearsed, rehearsed};
+pub use report::report;
 pub use settle::{Lookups, POINTS_FOR_RULES, Patience, Points, Settled};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,14 +48,11 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::diagnostic::{Findings, Source};
 use crate::diff::{Entry, Subject};
 use crate::parse::document;
-use crate::plan::{Plan, Planner};
-use crate::render::{Created, Inputs, Known, Renderer};
-use crate::rules::Rules;
-use crate::state::{Event, Recorded};
-use crate::state::{Observed, Stage};
+use crate::plan::Planner;
+use crate::render::{Created, Renderer};
+use crate::state::{Event, Observed, Recorded, Stage};
 
 /// A plan file that was read, with its inputs.
 pub struct Loaded {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::backup::Clock;
-use crate::backup::Reader;
-use crate::backup::Writer;
+use crate::backup::{Clock, Reader, Writer};
 use crate::diff::Diff;
 use crate::execute::{Commands, Control, Ended, Engine, Observer, Policy, Stopped};
 use crate::plan::{Plan, Planner};

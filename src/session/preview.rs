@@ -6,13 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Opened;
-use crate::backup::Endpoint;
+use crate::backup::{Clock as _, Endpoint, SystemClock};
 use crate::diff::{Action, Diff, Wanted, diff};
 use crate::plan::Plan;
 use crate::render::{Known, Resolved};
-use crate::state::{Event, History, Journal, Outline};
+use crate::state::{Event, History, Journal, Origin, Outline};
 
 /// A plan, what has happened to it so far, and what a run would do now.
+#[derive(Debug)]
 pub struct Preview {
     /// What is to come back.
     pub plan: Plan,
@@ -40,11 +41,28 @@ pub struct Opening {
     pub start: Timestamp,
 }
 
+impl Opening {
+    /// The opening of a run now.
+    #[must_use]
+    pub fn new(file: &str, plan: &Plan, origin: Origin, endpoint: Endpoint) -> Self {
+        Self {
+            file: file.to_owned(),
+            endpoint,
+            saved_plan: None,
+            outline: Arc::new(Outline::of(plan, origin, false, std::iter::empty())),
+            start: SystemClock.now(),
+        }
+    }
+}
+
 /// Why a run was not opened: another runner has worked on it since the preview.
+#[derive(Debug, thiserror::Error)]
 pub enum NotOpened {
     /// What it has started is not what the plan asks for. This is what there is now.
+    #[error("the plan asks for something else than what its run has started")]
     Conflict(Box<Preview>),
     /// It has resolved the selector of this restore to another recovery point.
+    #[error("another runner has resolved `{restore}` to another recovery point")]
     ResolvedElsewhere {
         /// The restore.
         restore: String,

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Awaited;
 use super::outline::Outline;
-use crate::backup::Endpoint;
-use crate::backup::Job;
+use crate::backup::{Endpoint, Job};
 use crate::plan::Request;
 use crate::render::{Resolved, Target};
 use crate::state::Begun;

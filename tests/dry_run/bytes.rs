@@ -12,8 +12,7 @@ use redrill::render::{Inputs, Known};
 use redrill::report::{RequestFormat, requests};
 use redrill::rules::Rules;
 use redrill::session;
-use redrill::state::Counter;
-use redrill::state::Observed;
+use redrill::state::{Counter, Observed};
 use redrill_emulator::JobSnapshot;
 use serde_json::Value;
 

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::SignedDuration;
-use redrill::backup::Writer;
 use redrill::backup::{
     ApiError, Fault, Job, JobQuery, JobStatus, PointQuery, Reader, RecoveryPoint, Sources, Vault,
+    Writer,
 };
 use redrill::execute::{Control, Ended, Policy, Stopped};
 use redrill::plan::Request;
 use redrill::render::{SourceFacts, VaultName};
-use redrill::state::Stage;
-use redrill::state::{Awaited, Event, Recorded};
+use redrill::state::{Awaited, Event, Recorded, Stage};
 use redrill_emulator::{Emulator, TokenSemantics};
 
 use super::stage_of;

@@ -8,8 +8,7 @@ use jiff::SignedDuration;
 use redrill::backup::Writer as _;
 use redrill::execute::{Ended, Policy, Stopped, Twins};
 use redrill::report::{Record, RunReport, Verdict, run_report};
-use redrill::state::Stage;
-use redrill::state::{Event, Recorded};
+use redrill::state::{Event, Recorded, Stage};
 use redrill_emulator::{Fault, FaultKind, Inventory, JobFault, Operation, Options, TokenSemantics};
 
 use super::others::request_of;

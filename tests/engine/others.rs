@@ -10,8 +10,7 @@ use redrill::plan::Request;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session;
-use redrill::state::Stage;
-use redrill::state::{Event, Recorded};
+use redrill::state::{Event, Recorded, Stage};
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use redrill::execute::{Ended, Policy, Stopped};
-use redrill::state::Stage;
-use redrill::state::{Event, Recorded};
+use redrill::state::{Event, Recorded, Stage};
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{OTHER, SAME, one_after_the_other, refused, stage_of, stranger};

@@ -7,8 +7,7 @@ use redrill::diff::Wanted;
 use redrill::execute::{Ended, Policy, Stopped, Twins};
 use redrill::render::{Inputs, Known};
 use redrill::session;
-use redrill::state::Observed;
-use redrill::state::{Event, Recorded};
+use redrill::state::{Event, Observed, Recorded};
 use redrill_emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
 
 use super::{SAME, stranger};

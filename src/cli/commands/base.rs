@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::world::World;
 use super::{Context, lock, redact};
-use crate::backup::Sources;
-use crate::backup::{Clock, SystemClock};
+use crate::backup::{Clock, Sources, SystemClock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, InputOptions};
 use crate::cli::exit::Failure;

@@ -15,8 +15,7 @@ use crate::render::{Resolved, Secrets};
 use crate::report::{self, dry_run_human, minute};
 use crate::rules::Rules;
 use crate::session::{Loaded, Preview};
-use crate::state::History;
-use crate::state::Stage;
+use crate::state::{History, Stage};
 
 pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(), Failure> {
     match &history.opened {

@@ -7,8 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::aws::Aws;
-use crate::backup::{ApiError, Fault, Job, JobQuery, Pages, Reader};
-use crate::backup::{Clock, SystemClock};
+use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, SystemClock};
 use crate::cleanup::{
     Asked, Found, Item, Known, Named, Pace, Progress, Resources, by_name, cleanup as plan_cleanup,
     survey, unlisted,

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{Context, is_loopback};
 use crate::aws::{Aws, Paced, Reads, Settings};
-use crate::backup::Reader;
-use crate::backup::SystemClock;
+use crate::backup::{Reader, SystemClock};
 use crate::cli::arguments::ReadOptions;
 use crate::cli::exit::Failure;
 use crate::inventory::Step;

@@ -1,19 +1,14 @@
 //! `redrill rehearse PLAN`: the real engine against the embedded emulator, over real HTTP.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-
-use jiff::{SignedDuration, Timestamp};
-use redrill_emulator::{Emulator, Options, Speed};
+use jiff::SignedDuration;
+use redrill_emulator::{Options, Speed};
 
 use super::again::Again;
 use super::emulator::{of_file, refused};
 use super::run::{Execution, execute};
 use super::world::World;
 use super::{Context, chosen, lock, refuse};
-use crate::aws::{Aws, Settings};
 use crate::backup::Endpoint;
-use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
@@ -22,6 +17,7 @@ use crate::diagnostic::Severity;
 use crate::diff::Wanted;
 use crate::execute::{Policy, Twins};
 use crate::journal::LocalStore;
+use crate::rehearsal::{NotRehearsed, Rehearsal};
 use crate::session;
 
 pub(super) async fn rehearse(
@@ -50,8 +46,6 @@ pub(super) async fn rehearse(
     refuse(unknown)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
-    // With several, each caller says its own.
-    let caller = (targets.len() == 1).then(|| targets[0].clone());
     let inventory = match &arguments.inputs.inventory {
         Some(path) => Some(super::emulator::inventory(path)?),
         None => None,
@@ -64,29 +58,17 @@ pub(super) async fn rehearse(
     let options = Options {
         inventory,
         speed: arguments.speed,
-        driven: true,
-        account: caller.as_ref().map(|target| target.account.clone()),
-        region: caller.map(|target| target.region),
         tokens: arguments.trouble.tokens,
         quotas: arguments.trouble.quotas(files::text).map_err(of_file)?,
         faults: arguments.trouble.faults(files::text).map_err(of_file)?,
         ..Options::default()
     };
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let emulator = Emulator::start(address, options).await.map_err(refused)?;
-    let mut aws = Vec::with_capacity(targets.len());
-    for target in targets {
-        let settings = Settings {
-            account: target.account.clone(),
-            region: target.region.clone(),
-            assume_role_arn: None,
-            profile: None,
-            endpoint_url: Some(emulator.url()),
-            without_credentials: true,
-        };
-        let connected = Aws::connect(&settings).await.map_err(Failure::Aws)?;
-        aws.push(Arc::new(connected));
-    }
+    let rehearsal = Rehearsal::start(options, targets)
+        .await
+        .map_err(|why| match why {
+            NotRehearsed::Emulator(why) => refused(why),
+            NotRehearsed::Aws(why) => Failure::Aws(why),
+        })?;
     // A rehearsal leaves nothing behind, and touches no journal of a run.
     let state = tempfile::tempdir().map_err(|source| Failure::Io {
         path: "the directory for temporary files".into(),
@@ -126,7 +108,7 @@ pub(super) async fn rehearse(
         anew: Again::default(),
         // A check that asks AWS asks the emulator, and cannot ask anybody else.
         environment: [
-            ("AWS_ENDPOINT_URL", emulator.url().as_str()),
+            ("AWS_ENDPOINT_URL", rehearsal.url().as_str()),
             ("AWS_ACCESS_KEY_ID", targets[0].account.as_str()),
             ("AWS_SECRET_ACCESS_KEY", "no-secret"),
             ("AWS_SESSION_TOKEN", ""),
@@ -142,57 +124,22 @@ pub(super) async fn rehearse(
         // Without an inventory the emulator has no vault that a lock could name.
         checks_lock: arguments.inputs.inventory.is_some(),
     };
-    let clock = RehearsalClock {
-        emulator: emulator.clock(),
-    };
+    let aws = rehearsal.aws();
     let exit = execute(
         &mut loaded,
-        &World::Aws(aws.clone()),
-        &aws,
-        &clock,
+        &World::Aws(aws.to_vec()),
+        aws,
+        &rehearsal.clock(),
         execution,
         context,
     )
     .await;
-    if let Some(estimate) = emulator.estimate() {
+    if let Some(estimate) = rehearsal.estimate() {
         context.output.note(&estimate.to_string());
     }
-    emulator.shutdown().await;
+    rehearsal.shutdown().await;
     match exit {
         Ok(Exit::Done) if !is_whole => Ok(Exit::Unfinished),
         exit => exit,
-    }
-}
-
-/// The emulator's time, shared with the engine: a wait in which nobody else has anything to do is skipped.
-struct RehearsalClock {
-    emulator: redrill_emulator::Clock,
-}
-
-impl Clock for RehearsalClock {
-    fn now(&self) -> Timestamp {
-        self.emulator.now()
-    }
-
-    async fn sleep_until(&self, at: Timestamp) {
-        match self.emulator.speed() {
-            // Calls are under way; time stands still until they have answered.
-            Speed::Max => std::future::pending().await,
-            Speed::Times(times) => {
-                let left = at.duration_since(self.now()).as_secs_f64() / times;
-                let real = SignedDuration::from_secs_f64(left.max(0.0));
-                SystemClock.sleep_until(SystemClock.now() + real).await;
-            }
-        }
-    }
-
-    async fn idle_until(&self, at: Timestamp) {
-        match self.emulator.speed() {
-            // The emulator's time has milliseconds: one more, or it would stand just before `at` for ever.
-            Speed::Max => self
-                .emulator
-                .advance_to(at + SignedDuration::from_millis(1)),
-            Speed::Times(_) => self.sleep_until(at).await,
-        }
     }
 }

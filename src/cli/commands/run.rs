@@ -14,8 +14,7 @@ use super::saved::SavedPlan;
 use super::world::World;
 use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
 use crate::aws::Aws;
-use crate::backup::Endpoint;
-use crate::backup::{Clock, SystemClock};
+use crate::backup::{Clock, Endpoint, SystemClock};
 use crate::cli::arguments::{ReportOptions, Run};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
@@ -29,8 +28,7 @@ use crate::process::Processes;
 use crate::render::Lock;
 use crate::report::minute;
 use crate::session::{self, Loaded, Lookups, NotOpened, Opened, Opening, Outcome, Preview, Works};
-use crate::state::{History, Outline, Recorded};
-use crate::state::{Stage, due_after};
+use crate::state::{History, Outline, Recorded, Stage, due_after};
 use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {

@@ -17,8 +17,7 @@ use crate::diff::{Diff, Digested, Saved, SavedError, SavedInputs, Wanted};
 use crate::plan::{Plan, Planner, sha256};
 use crate::report::minute;
 use crate::session::Loaded;
-use crate::state::Position;
-use crate::state::{Counter, Event, History, Recorded};
+use crate::state::{Counter, Event, History, Position, Recorded};
 
 /// A saved plan, and where the command that carries it out works.
 pub(super) struct SavedPlan {

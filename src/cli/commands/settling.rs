@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::aws::Aws;
-use crate::backup::{ApiError, Job, Reader};
-use crate::backup::{Clock, SystemClock};
+use crate::backup::{ApiError, Clock, Job, Reader, SystemClock};
 use crate::cli::exit::Failure;
 use crate::diff::Action;
 use crate::execute::{Whose, jobs_of, may_be_since, whose};
@@ -16,8 +15,7 @@ use crate::plan::{Plan, Request};
 use crate::render::Target;
 use crate::report::minute;
 use crate::session::Preview;
-use crate::state::{Event, Recorded};
-use crate::state::{Past, Stage};
+use crate::state::{Event, Past, Recorded, Stage};
 
 /// What has been found out.
 #[derive(Default)]

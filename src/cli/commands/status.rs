@@ -12,8 +12,7 @@ use crate::execute::{Stopped, glance};
 use crate::journal::{self, LocalStore, RunStore as _};
 use crate::render::REDACTED;
 use crate::report::{StatusRow, status_human, status_json};
-use crate::state::Stage;
-use crate::state::{Event, History, Places, Recorded};
+use crate::state::{Event, History, Places, Recorded, Stage};
 
 /// In place of AWS's words of a restore that was sent a secret: without the plan's variables nobody can take it out.
 const NOT_SHOWN: &str =

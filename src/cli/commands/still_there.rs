@@ -9,16 +9,13 @@ use tokio::task::JoinSet;
 use super::run::Execution;
 use super::{Context, check_account};
 use crate::aws::Aws;
-use crate::backup::Endpoint;
-use crate::backup::{ApiError, Reader};
-use crate::backup::{Clock, SystemClock};
+use crate::backup::{ApiError, Clock, Endpoint, Reader, SystemClock};
 use crate::cli::exit::Failure;
 use crate::diff::Action;
 use crate::plan::Plan;
 use crate::render::REDACTED;
 use crate::session::Preview;
-use crate::state::Stage;
-use crate::state::{Event, Recorded};
+use crate::state::{Event, Recorded, Stage};
 
 /// Questions under way at once: Cloud Control API publishes no rates.
 const AT_ONCE: usize = 8;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use crate::aws::{Aws, Reads, Settings, Writes};
-use crate::backup::Endpoint;
-use crate::backup::{ApiError, PointQuery, Reader as _, RecoveryPoint, Sources, Vault};
+use crate::backup::{ApiError, Endpoint, PointQuery, Reader as _, RecoveryPoint, Sources, Vault};
 use crate::cli::exit::Failure;
 use crate::inventory::Recorded as Inventory;
 use crate::plan::Planner;
