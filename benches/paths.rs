@@ -18,7 +18,7 @@ use redrill::render::{Inputs, Known};
 use redrill::report::{DryRun, RequestFormat, dry_run_human, dry_run_json, requests};
 use redrill::rules::Rules;
 use redrill::session::{self, Loaded};
-use redrill::state::Observed;
+use redrill::state::RunState;
 
 /// The program's own, for both sides of a ratio.
 #[global_allocator]
@@ -84,7 +84,7 @@ fn plan_of_5000(bencher: Bencher<'_, '_>) {
         let loaded = session::read(black_box(&source), "main", &Inputs::default(), &rules).ok()?;
         let plan = loaded.draft(&Known::default()).plan?;
         let planner = loaded.planner;
-        let diff = diff(&plan, &Observed::default(), &Wanted::default());
+        let diff = diff(&plan, &RunState::default(), &Wanted::default());
         let run = DryRun {
             file: "many.yaml",
             plan: &plan,
@@ -114,7 +114,7 @@ fn tokens_and_text_of_5000(bencher: Bencher<'_, '_>) {
     let plan = plan.expect("the plan of the bench is valid");
     let planner = &loaded.planner;
     bencher.bench(|| {
-        let diff = diff(&plan, &Observed::default(), &Wanted::default());
+        let diff = diff(&plan, &RunState::default(), &Wanted::default());
         let text = dry_run_human(&DryRun {
             file: "many.yaml",
             plan: &plan,
@@ -157,7 +157,7 @@ fn comparison_of_5000(bencher: Bencher<'_, '_>) {
     let (entries, _) = session::entries(&before.planner, &known, &mut findings);
     let plan = loaded.draft(&known).plan;
     let plan = plan.expect("the plan of the bench is valid");
-    let diff = diff(&plan, &Observed::default(), &Wanted::default());
+    let diff = diff(&plan, &RunState::default(), &Wanted::default());
     let review = Review::embedded(&rules);
     let secrets = loaded.planner.secrets();
     let comparing = Comparing {
@@ -182,7 +182,7 @@ fn render_and_dry_run(bencher: Bencher<'_, '_>) {
     let planner = &loaded.planner;
     bencher.bench(|| {
         let lines = requests(&plan, &[], RequestFormat::Lines, planner.secrets());
-        let diff = diff(&plan, &Observed::default(), &Wanted::default());
+        let diff = diff(&plan, &RunState::default(), &Wanted::default());
         let run = DryRun {
             file: "many.yaml",
             plan: &plan,

@@ -15,7 +15,7 @@ use redrill::render::Inputs;
 use redrill::rules::Rules;
 use redrill::session::{self, Opening, Preview, Works};
 use redrill::state::{
-    History, Journal as Append, JournalError, Observed, Origin, Outline, Recorded, Stage,
+    History, Journal as Append, JournalError, Origin, Outline, Recorded, RestoreStage, RunState,
 };
 use redrill_emulator::{Emulator, Options, Speed, TokenSemantics};
 
@@ -289,7 +289,7 @@ pub(crate) fn events(state: &Path) -> Vec<Recorded> {
 }
 
 /// How far each restore is, by the journal.
-pub(crate) fn observed(state: &Path) -> Observed {
+pub(crate) fn observed(state: &Path) -> RunState {
     History::of(&events(state)).unwrap().observed
 }
 
@@ -298,7 +298,7 @@ pub(crate) fn completed(state: &Path) -> usize {
     observed(state)
         .restores
         .values()
-        .filter(|past| matches!(past.stage, Stage::Completed { .. }))
+        .filter(|past| matches!(past.stage, RestoreStage::Completed { .. }))
         .count()
 }
 

@@ -8,7 +8,7 @@ use redrill::aws::{Aws, Reads, Settings};
 use redrill::backup::{RecoveryPoint, Sources};
 use redrill::inventory::Recorded;
 use redrill::render::{Pick, Selector};
-use redrill::resolve::{Asked, Shelves, Unselected, select};
+use redrill::resolve::{Asked, PointCache, Unselected, select};
 use redrill_emulator::{
     AccountInventory, Inventory, Options, RecoveryPoint as Written, RecoveryPointStatus, Vault,
 };
@@ -182,10 +182,10 @@ fn asked<'a>(selector: &'a Selector, run: &'a str) -> Asked<'a> {
 /// Asks twice: with everything prepared for all selectors, and each by itself.
 async fn agree<R: Sources>(reader: &R, inventory: &Inventory, selectors: &[Selector]) {
     let all: Vec<&Selector> = selectors.iter().collect();
-    let mut prepared = Shelves::prepare(reader, &all).await.unwrap();
+    let mut prepared = PointCache::prepare(reader, &all).await.unwrap();
     for selector in selectors {
         let expected = oracle(inventory, selector, "EFS");
-        let mut alone = Shelves::default();
+        let mut alone = PointCache::default();
         let asked = asked(selector, "main");
         for shelves in [&mut prepared, &mut alone] {
             let chosen = shelves.choose(reader, &asked).await.unwrap();

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use redrill::plan::Request;
-use redrill::state::{Check, CheckVerdict, Deletion, Event, Past, Recorded, Stage, next, replay};
+use redrill::state::{
+    Check, CheckVerdict, Deletion, Event, Recorded, RestoreStage, RestoreState, next, replay,
+};
 
 /// What a restore can be, without what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +19,15 @@ enum Is {
     Failed,
 }
 
-fn is(past: Option<&Past>) -> Is {
+fn is(past: Option<&RestoreState>) -> Is {
     match past.map(|past| &past.stage) {
         None => Is::Untouched,
-        Some(Stage::Skipped) => Is::Skipped,
-        Some(Stage::Withdrawn) => Is::Withdrawn,
-        Some(Stage::Intended) => Is::Intended,
-        Some(Stage::Running { .. }) => Is::Running,
-        Some(Stage::Completed { .. }) => Is::Completed,
-        Some(Stage::Failed { .. }) => Is::Failed,
+        Some(RestoreStage::Skipped) => Is::Skipped,
+        Some(RestoreStage::Withdrawn) => Is::Withdrawn,
+        Some(RestoreStage::Intended) => Is::Intended,
+        Some(RestoreStage::Running { .. }) => Is::Running,
+        Some(RestoreStage::Completed { .. }) => Is::Completed,
+        Some(RestoreStage::Failed { .. }) => Is::Failed,
     }
 }
 
@@ -122,7 +124,7 @@ impl After {
     }
 
     /// Whether the table remembers the same.
-    fn agrees(&self, past: &Past) -> bool {
+    fn agrees(&self, past: &RestoreState) -> bool {
         let check = past.checks.get("c");
         let deletion = past.deletion.as_ref();
         check.map_or(0, |check| check.starts) == self.starts
@@ -209,7 +211,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn any_order_of_events_goes_as_the_model_says(events in prop::collection::vec(event(), 1..40)) {
-        let mut past: Option<Past> = None;
+        let mut past: Option<RestoreState> = None;
         let mut after = After::default();
         for event in events {
             let was = is(past.as_ref());
@@ -434,7 +436,9 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
     });
     let observed = replayed(&running).unwrap();
     let past = &observed.restores["r"];
-    assert!(matches!(&past.stage, Stage::Failed { job_id: Some(id), .. } if id == "another"));
+    assert!(
+        matches!(&past.stage, RestoreStage::Failed { job_id: Some(id), .. } if id == "another")
+    );
     // Another attempt knows the jobs of those before it.
     running.push(intended(2));
     let observed = replayed(&running).unwrap();
@@ -476,7 +480,7 @@ fn completed_restore() -> Vec<Event> {
     ]
 }
 
-fn replayed(events: &[Event]) -> Result<redrill::state::Observed, redrill::state::Illegal> {
+fn replayed(events: &[Event]) -> Result<redrill::state::RunState, redrill::state::Illegal> {
     let recorded: Vec<Recorded> = events
         .iter()
         .map(|event| Recorded {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use redrill::execute::{Ended, Policy, Stopped, Twins};
+use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
 use redrill::state::Recorded;
 use redrill_emulator::{
     AfterFinish, Emulator, Fault, FaultKind, Mismatch, Operation, Options, TokenSemantics,
@@ -177,9 +177,9 @@ async fn one(seed: u64) -> u64 {
             policy: Policy {
                 no_rate_limit: random.bool(),
                 twins: if chosen.is_empty() {
-                    Twins::Ask
+                    DuplicatePolicy::Ask
                 } else {
-                    Twins::Adopt
+                    DuplicatePolicy::Adopt
                 },
                 chosen: std::mem::take(&mut chosen),
                 ..Policy::default()
@@ -203,7 +203,7 @@ async fn one(seed: u64) -> u64 {
         );
         match &ended {
             // A person looks at it, and finds that it is this restore's.
-            Err(Stopped::Twin { jobs, .. }) => chosen.extend(jobs.iter().cloned()),
+            Err(Stopped::Duplicate { jobs, .. }) => chosen.extend(jobs.iter().cloned()),
             Err(Stopped::SecondJob { .. }) => panic!("seed {seed}: {ended:?}"),
             _ => {}
         }

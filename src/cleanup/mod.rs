@@ -23,7 +23,7 @@ use jiff::Timestamp;
 
 use crate::diff::{misfit_of_part, writes_into_existing};
 use crate::render::{Metadata, REDACTED, Target};
-use crate::state::{Deletion, NestedJob, Observed, Past, Places, Recorded, Stage};
+use crate::state::{Deletion, NestedJob, Places, Recorded, RestoreStage, RestoreState, RunState};
 use crate::validate::protects;
 use record::{Attempt, Record};
 use types::Kind;
@@ -70,7 +70,7 @@ pub enum Fate {
 #[must_use]
 pub fn cleanup(
     events: &[Recorded],
-    observed: &Observed,
+    observed: &RunState,
     protect: &[&str],
     places: &Places,
 ) -> Vec<Vec<Item>> {
@@ -146,7 +146,7 @@ struct Made<'a> {
 }
 
 impl Planned<'_> {
-    fn of_restore(&self, restore: &str, past: &Past) -> Vec<Item> {
+    fn of_restore(&self, restore: &str, past: &RestoreState) -> Vec<Item> {
         let attempts = self.record.attempts.get(restore);
         let attempts = attempts.map(Vec::as_slice).unwrap_or_default();
         let Some((last, earlier)) = attempts.split_last() else {
@@ -154,7 +154,10 @@ impl Planned<'_> {
         };
         let mut items = self.of_last(restore, past, last);
         let mut seen: BTreeSet<String> = items.iter().filter_map(|item| item.arn.clone()).collect();
-        let is_open = matches!(past.stage, Stage::Running { .. } | Stage::Intended);
+        let is_open = matches!(
+            past.stage,
+            RestoreStage::Running { .. } | RestoreStage::Intended
+        );
         for (nth, attempt) in earlier.iter().enumerate().rev() {
             for mut item in self.of_attempt(restore, past, attempt) {
                 if item
@@ -177,7 +180,7 @@ impl Planned<'_> {
     }
 
     /// What the last attempt has made, or may have.
-    fn of_last(&self, restore: &str, past: &Past, last: &Attempt) -> Vec<Item> {
+    fn of_last(&self, restore: &str, past: &RestoreState, last: &Attempt) -> Vec<Item> {
         let unknown = |why: String| {
             vec![Item {
                 restore: restore.to_owned(),
@@ -189,9 +192,9 @@ impl Planned<'_> {
             }]
         };
         match &past.stage {
-            Stage::Completed { .. } | Stage::Failed { .. } => {
+            RestoreStage::Completed { .. } | RestoreStage::Failed { .. } => {
                 let mut items = self.of_attempt(restore, past, last);
-                if let (Stage::Completed { job_id, .. }, None) = (&past.stage, &last.made) {
+                if let (RestoreStage::Completed { job_id, .. }, None) = (&past.stage, &last.made) {
                     let mut item = unknown(format!("AWS does not say what job {job_id} has made"));
                     if writes_into_existing(&last.resource_type, &last.metadata) {
                         item[0].fate = Fate::Stays(EXISTING.to_owned());
@@ -200,18 +203,18 @@ impl Planned<'_> {
                 }
                 items
             }
-            Stage::Running { job_id } => unknown(format!(
+            RestoreStage::Running { job_id } => unknown(format!(
                 "job {job_id} has not ended, as far as this run knows; run the plan again to follow it"
             )),
-            Stage::Intended => {
+            RestoreStage::Intended => {
                 unknown("a job may exist; run the plan again to find out".to_owned())
             }
-            Stage::Withdrawn | Stage::Skipped => Vec::new(),
+            RestoreStage::Withdrawn | RestoreStage::Skipped => Vec::new(),
         }
     }
 
     /// What the jobs of an attempt have made that AWS names.
-    fn of_attempt(&self, restore: &str, past: &Past, attempt: &Attempt) -> Vec<Item> {
+    fn of_attempt(&self, restore: &str, past: &RestoreState, attempt: &Attempt) -> Vec<Item> {
         let item = |made: &Made<'_>, by: Option<String>| Item {
             restore: restore.to_owned(),
             resource_type: made.resource_type.to_owned(),
@@ -222,7 +225,7 @@ impl Planned<'_> {
         };
         let mut items = Vec::new();
         if let Some(arn) = &attempt.made {
-            let is_own = matches!(&past.stage, Stage::Completed { created_resource_arn: Some(own), .. } if own == arn);
+            let is_own = matches!(&past.stage, RestoreStage::Completed { created_resource_arn: Some(own), .. } if own == arn);
             let made = Made {
                 arn,
                 resource_type: &attempt.resource_type,

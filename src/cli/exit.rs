@@ -158,7 +158,7 @@ impl Failure {
             | Self::Cleanup(cleanup::Stopped::Journal(JournalError::TakenOver)) => Exit::Held,
             Self::Stopped(
                 Stopped::Ambiguous { .. }
-                | Stopped::Twin { .. }
+                | Stopped::Duplicate { .. }
                 | Stopped::TooLongAgo { .. }
                 | Stopped::NoSuchJob { .. },
             ) => Exit::Unfinished,
@@ -221,7 +221,7 @@ impl Failure {
                 "nothing was sent again; look at these jobs in AWS Backup, then run again with --adopt=JOB to take one for this restore, or with --start-anyway if none is"
                     .to_owned()
             }
-            Self::Stopped(Stopped::Twin { .. }) => {
+            Self::Stopped(Stopped::Duplicate { .. }) => {
                 "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore (--adopt=JOB where there are several), or with --start-anyway to start another"
                     .to_owned()
             }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Plan, digest};
-use crate::state::{Judged, Observed, Past, Stage, Told, judged};
+use crate::state::{Judged, RestoreStage, RestoreState, RunState, Told, judged};
 
 /// What a run would do with a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +120,7 @@ impl Diff {
 
 /// Compares a plan with what its run has done so far.
 #[must_use]
-pub fn diff(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Diff {
+pub fn diff(plan: &Plan, observed: &RunState, wanted: &Wanted) -> Diff {
     let only: BTreeSet<&str> = wanted.only.iter().map(String::as_str).collect();
     let chosen = |name: &str| only.is_empty() || only.contains(name);
     let renamed = renamed(plan, observed);
@@ -132,7 +132,7 @@ pub fn diff(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Diff {
         if !chosen(&step.name) {
             // Left out, and still able to satisfy those that need it.
             actions[at] = past
-                .filter(|past| matches!(past.stage, Stage::Completed { .. }))
+                .filter(|past| matches!(past.stage, RestoreStage::Completed { .. }))
                 .map(|past| match judged(&step.checks, &past.checks) {
                     Judged::Good => Action::Done,
                     Judged::Open | Judged::Failed(_) => Action::Blocked,
@@ -161,12 +161,12 @@ pub fn diff(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Diff {
 }
 
 /// What this run has restored under names that the plan does not have any more, by its request: the name, and the job.
-fn renamed<'a>(plan: &Plan, observed: &'a Observed) -> BTreeMap<&'a str, (&'a str, &'a str)> {
+fn renamed<'a>(plan: &Plan, observed: &'a RunState) -> BTreeMap<&'a str, (&'a str, &'a str)> {
     let pasts = observed
         .restores
         .iter()
         .filter_map(|(name, past)| match &past.stage {
-            Stage::Completed { job_id, .. }
+            RestoreStage::Completed { job_id, .. }
                 if past.deletion.is_none() && !past.digest.is_empty() =>
             {
                 Some((name.as_str(), past.digest.as_str(), job_id.as_str()))
@@ -186,16 +186,17 @@ fn renamed<'a>(plan: &Plan, observed: &'a Observed) -> BTreeMap<&'a str, (&'a st
 fn change(
     plan: &Plan,
     at: usize,
-    past: Option<&Past>,
+    past: Option<&RestoreState>,
     wanted: &Wanted,
     actions: &[Option<Action>],
 ) -> Change {
     let step = &plan.steps[at];
     // Most restores of a new run have no past to be compared with.
-    let is_same_request =
-        |past: &Past| step.draft.pending.is_empty() && digest(&step.draft.request) == past.digest;
+    let is_same_request = |past: &RestoreState| {
+        step.draft.pending.is_empty() && digest(&step.draft.request) == past.digest
+    };
     // The token says where it was sent to as well.
-    let is_same = |past: &Past| {
+    let is_same = |past: &RestoreState| {
         is_same_request(past)
             && (past.token.is_empty() || plan.token(at, past.attempt).as_ref() == Some(&past.token))
     };
@@ -212,7 +213,7 @@ fn change(
         reason,
     };
     if let Some(past) = past
-        && let Stage::Failed { message, .. } = &past.stage
+        && let RestoreStage::Failed { message, .. } = &past.stage
         && !wanted.retries(&step.name, past.attempt)
     {
         // What was rejected was never sent: there is nothing that the plan could differ from.
@@ -241,14 +242,14 @@ fn change(
         Some(past) if cleaned && is_same(past) => {
             make(Action::Done, attempt, Some("cleaned up".to_owned()))
         }
-        Some(past) if !matches!(past.stage, Stage::Failed { .. }) => {
+        Some(past) if !matches!(past.stage, RestoreStage::Failed { .. }) => {
             if !is_same(past) {
                 let what = if is_same_request(past) {
                     "the target"
                 } else {
                     "the request"
                 };
-                let reason = if past.stage == Stage::Intended {
+                let reason = if past.stage == RestoreStage::Intended {
                     format!(
                         "{what} has changed since this run sent it, and AWS has not answered: a job may exist. Undo the \
                          change and run again, which finds out; in a run of its own it may be a second one"
@@ -261,7 +262,7 @@ fn change(
                 };
                 return make(Action::Conflict, attempt, Some(reason));
             }
-            if !matches!(past.stage, Stage::Completed { .. }) {
+            if !matches!(past.stage, RestoreStage::Completed { .. }) {
                 return make(Action::Resume, attempt, None);
             }
             match judged(&step.checks, &past.checks) {
@@ -297,7 +298,7 @@ fn change(
         }
         _ => {
             let attempt = match past.map(|past| &past.stage) {
-                Some(Stage::Failed { .. }) => attempt + 1,
+                Some(RestoreStage::Failed { .. }) => attempt + 1,
                 _ => attempt,
             };
             let stands_in_the_way = step.needs.iter().copied().find(|need| {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Observer;
 use super::calls::Due;
 use super::elsewhere::long_ago;
-use super::engine::{Stopped, Twins};
+use super::engine::{DuplicatePolicy, Stopped};
 use super::recording::Effect;
 use super::run::Run;
 use super::settle::{Match, Question, Why};
@@ -250,11 +250,11 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         ) {
             (Some(chosen), ..) => Some((chosen, CHOSEN)),
             (None, [one], _, _) => Some(((*one).clone(), MARKED)),
-            (None, [], [], _) | (None, [], _, Twins::StartAnyway) => None,
-            (None, [], [one], Twins::Adopt) => Some(((*one).clone(), TAKEN)),
-            (None, [], twins, Twins::Ask) => {
+            (None, [], [], _) | (None, [], _, DuplicatePolicy::StartAnyway) => None,
+            (None, [], [one], DuplicatePolicy::Adopt) => Some(((*one).clone(), TAKEN)),
+            (None, [], twins, DuplicatePolicy::Ask) => {
                 let jobs = ids(twins);
-                self.stop(Stopped::Twin { restore, jobs });
+                self.stop(Stopped::Duplicate { restore, jobs });
                 return Ok(());
             }
             (None, several, twins, _) => {
@@ -304,13 +304,15 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             (Some(chosen), ..) => Some((chosen, CHOSEN)),
             _ if begun.is_some() => begun.map(|found| (found.clone(), BEGUN)),
             (None, [one], _) => Some(((*one).clone(), MARKED)),
-            (None, [], [one]) if twins == Twins::Adopt && self.engine.policy.chosen.is_empty() => {
+            (None, [], [one])
+                if twins == DuplicatePolicy::Adopt && self.engine.policy.chosen.is_empty() =>
+            {
                 Some(((*one).clone(), TAKEN))
             }
             // A mark would tell it apart, and there is none.
             (None, [], [one])
                 if !has_mark
-                    && twins == Twins::Ask
+                    && twins == DuplicatePolicy::Ask
                     && (refusal.is_some() || !is_drained)
                     && one.created_at.is_none_or(|made| made >= left) =>
             {
@@ -323,12 +325,12 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             self.recovered_at(self.place(step), "StartRestoreJob")?;
             return self.adopt(step, &found.job_id, because, found.is_marked);
         }
-        if let Some(job) = about_to_adopt.filter(|_| twins != Twins::StartAnyway) {
+        if let Some(job) = about_to_adopt.filter(|_| twins != DuplicatePolicy::StartAnyway) {
             let jobs = vec![job];
-            self.stop(Stopped::Twin { restore, jobs });
+            self.stop(Stopped::Duplicate { restore, jobs });
             return Ok(());
         }
-        let goes_on = matches.is_empty() || twins == Twins::StartAnyway;
+        let goes_on = matches.is_empty() || twins == DuplicatePolicy::StartAnyway;
         match refusal {
             Some(refusal) if goes_on => return self.refused_for_good(step, refusal, listed_at),
             Some(_) => {}
@@ -349,13 +351,15 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             let jobs = ids(&alike);
             let is_one = jobs.len() == 1;
             self.stop(match has_mark || is_one {
-                true => Stopped::Twin { restore, jobs },
+                true => Stopped::Duplicate { restore, jobs },
                 false => Stopped::Ambiguous { restore, jobs },
             });
             return Ok(());
         }
         let oldest = long_ago(now.earlier());
-        if let Some(since) = since.filter(|since| *since < oldest && twins != Twins::StartAnyway) {
+        if let Some(since) =
+            since.filter(|since| *since < oldest && twins != DuplicatePolicy::StartAnyway)
+        {
             self.stop(Stopped::TooLongAgo {
                 restore,
                 since,

@@ -19,7 +19,8 @@ use super::run::Run;
 use crate::backup::{Clock, Reader, Writer};
 use crate::parse::Check;
 use crate::state::{
-    Check as Is, CheckVerdict, Event, Journal, Judged, NOT_RUN, Past, Told, due_after, judged,
+    Check as Is, CheckVerdict, Event, Journal, Judged, NOT_RUN, RestoreState, Told, due_after,
+    judged,
 };
 
 /// Commands under way at once.
@@ -367,7 +368,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 
 /// What AWS Backup is to be told of a restore whose checks are over; nothing where the only thing known is that some of
 /// them could not be run.
-fn verdict(checks: &[Check], past: &Past) -> Option<Told> {
+fn verdict(checks: &[Check], past: &RestoreState) -> Option<Told> {
     let any = |is| {
         let mut seen = checks
             .iter()

@@ -14,7 +14,7 @@ use super::settle::is_of;
 use super::skew::Moment;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, Writer};
 use crate::diff::{Action, Diff};
-use crate::state::{Journal, Past, Stage};
+use crate::state::{Journal, RestoreStage, RestoreState};
 
 /// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).
@@ -46,7 +46,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 (Action::Start, _) => {
                     wanted.push((change.step, long_ago));
                 }
-                (Action::Resume, Some(past)) if past.stage == Stage::Intended => {
+                (Action::Resume, Some(past)) if past.stage == RestoreStage::Intended => {
                     // A job with the mark is its own however old: the intent may have been written to adopt it, and earlier
                     // versions do not say so.
                     let is_old = self.is_told_by_its_mark(change.step) || past.adopts.is_some();
@@ -81,7 +81,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// When a request was meant to leave.
-    pub(super) fn left(&self, past: &Past) -> Moment {
+    pub(super) fn left(&self, past: &RestoreState) -> Moment {
         Moment {
             here: past.intended_at.min(self.engine.clock.now()),
             aws: past.aws_at,
@@ -89,7 +89,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// From when on the job of a request may be, by AWS's clock.
-    pub(super) fn sent_since(&self, past: &Past) -> Timestamp {
+    pub(super) fn sent_since(&self, past: &RestoreState) -> Timestamp {
         self.left(past).sent_since(self.skew)
     }
 

@@ -12,7 +12,7 @@ use crate::backup::{ApiError, Clock, Reader, Writer};
 use crate::diff::Diff;
 use crate::plan::{Draft, Plan, Planner};
 use crate::render::Known;
-use crate::state::{Event, Illegal, Journal, JournalError, Observed, Recorded};
+use crate::state::{Event, Illegal, Journal, JournalError, Recorded, RunState};
 
 /// What a person asks of a run that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub enum Stopped {
         if jobs.len() == 1 { "a job asks" } else { "several jobs ask" },
         jobs.join(", ")
     )]
-    Twin {
+    Duplicate {
         /// The restore.
         restore: String,
         /// The jobs.
@@ -148,7 +148,7 @@ pub struct Policy {
     /// Ask AWS as fast as it answers, not as fast as it publishes.
     pub no_rate_limit: bool,
     /// What a job means that asks for the same as a restore and was not started by this run.
-    pub twins: Twins,
+    pub twins: DuplicatePolicy,
     /// Jobs that a person has chosen: each belongs to the restore that it fits.
     pub chosen: BTreeSet<String>,
     /// Run checks of the plan as a whole, and steps of the cutover, that have failed.
@@ -163,7 +163,7 @@ pub struct Policy {
 
 /// What to do about a job of somebody else that asks for the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Twins {
+pub enum DuplicatePolicy {
     /// Stop, and show it.
     #[default]
     Ask,
@@ -184,7 +184,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     pub async fn run(
         self,
         opening: Vec<Event>,
-        observed: Observed,
+        observed: RunState,
         known: Known,
         diff: &Diff,
     ) -> Result<Ended, Stopped> {

@@ -10,7 +10,7 @@ use super::watching::OVERLAP;
 use crate::backup::{Clock, Job, JobStatus, Reader, Writer};
 use crate::diff::{Action, Diff};
 use crate::render::Created;
-use crate::state::{Event, Journal, Stage};
+use crate::state::{Event, Journal, RestoreStage};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
@@ -28,7 +28,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             else {
                 continue;
             };
-            if matches!(past.stage, Stage::Completed { .. }) {
+            if matches!(past.stage, RestoreStage::Completed { .. }) {
                 self.begin_checks(step)?;
                 continue;
             }
@@ -36,7 +36,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             let place = self.place(step);
             let timeout = self.engine.plan.steps[step].timeout;
             match &past.stage {
-                Stage::Running { job_id } => {
+                RestoreStage::Running { job_id } => {
                     self.watching[place].follow(step, job_id, past.intended_at, now, timeout);
                 }
                 _ => {

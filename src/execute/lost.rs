@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Observer;
-use super::engine::{Stopped, Twins};
+use super::engine::{DuplicatePolicy, Stopped};
 use super::run::Run;
 use super::settle::{Match, Question, Why, is_of};
 use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
@@ -93,7 +93,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
         self.let_go(step);
         let message = error.map_or_else(String::new, |error| error.message);
-        if self.engine.policy.twins == Twins::StartAnyway {
+        if self.engine.policy.twins == DuplicatePolicy::StartAnyway {
             // A person says that it is gone: another attempt has another token.
             self.emit(vec![Event::Failed {
                 restore,

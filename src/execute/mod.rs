@@ -37,7 +37,7 @@ mod watching;
 
 pub use command::{Command, Commands, Exited, Left, Ran};
 pub use elsewhere::listed_since;
-pub use engine::{Control, Ended, Engine, Observer, Policy, Stopped, Twins};
+pub use engine::{Control, DuplicatePolicy, Ended, Engine, Observer, Policy, Stopped};
 pub use forecast::forecast;
 pub use glance::glance;
 pub use under_way::{Whose, jobs_of, may_be_since, whose, whose_without_journal};

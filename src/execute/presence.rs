@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Observer;
 use super::calls::Due;
-use super::engine::{Stopped, Twins};
+use super::engine::{DuplicatePolicy, Stopped};
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
 use crate::state::{Event, Journal};
@@ -36,7 +36,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
     }
 
-    fn past(&self, step: usize) -> Option<&crate::state::Past> {
+    fn past(&self, step: usize) -> Option<&crate::state::RestoreState> {
         let name = &*self.engine.plan.steps[step].name;
         self.observed.restores.get(name)
     }
@@ -121,7 +121,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let policy = &self.engine.policy;
         let mut chosen = policy.chosen.iter();
         chosen.any(|id| id.eq_ignore_ascii_case(job_id))
-            || policy.chosen.is_empty() && policy.twins == Twins::Adopt
+            || policy.chosen.is_empty() && policy.twins == DuplicatePolicy::Adopt
     }
 
     /// The job has completed, and what it made is gone since: nothing is built on that, and nothing judges it.

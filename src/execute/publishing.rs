@@ -5,7 +5,7 @@ use super::calls::{Due, backoff};
 use super::engine::Stopped;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
-use crate::state::{Check, Event, Journal, Stage};
+use crate::state::{Check, Event, Journal, RestoreStage};
 
 /// How often AWS Backup is told before its silence is taken for a no.
 const TELLINGS: u32 = 4;
@@ -54,7 +54,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let Some(past) = self.observed.restores.get(name) else {
             return;
         };
-        let Stage::Completed { job_id, .. } = &past.stage else {
+        let RestoreStage::Completed { job_id, .. } = &past.stage else {
             return;
         };
         let checks = &self.engine.plan.steps[step].checks;

@@ -26,7 +26,7 @@ use crate::diff::Diff;
 use crate::plan::{Draft, Plan, Planner, Request};
 use crate::render::Known;
 use crate::state;
-use crate::state::{Event, Journal, Observed, Past, Recorded, Stage};
+use crate::state::{Event, Journal, Recorded, RestoreStage, RestoreState, RunState};
 
 /// How long to wait before it is asked again about a job that AWS does not know yet.
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);
@@ -61,7 +61,7 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) parents: BTreeMap<usize, Parent>,
     /// Attempts other than the first.
     pub(super) attempts: BTreeMap<usize, u32>,
-    pub(super) observed: Observed,
+    pub(super) observed: RunState,
     pub(super) known: Known,
     pub(super) recording: Recording<J>,
     /// Requests without a job, with their tokens.
@@ -109,7 +109,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
 {
     pub(super) fn new(
         engine: Engine<'a, A, J, C, O>,
-        mut observed: Observed,
+        mut observed: RunState,
         known: Known,
         diff: &Diff,
     ) -> Self {
@@ -420,10 +420,10 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
 }
 
 /// What was sent, and what came of it, is in the journal. Here it counts how far a restore is, of which there may be many.
-fn forget(past: &mut Past) {
+fn forget(past: &mut RestoreState) {
     past.token = String::new();
     past.digest = String::new();
-    if let Stage::Completed {
+    if let RestoreStage::Completed {
         created_resource_arn,
         ..
     } = &mut past.stage

@@ -13,7 +13,7 @@ use super::skew::Moment;
 use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
 use crate::diagnostic::Findings;
 use crate::plan::{Draft, Request, digest};
-use crate::state::{Event, Journal, Stage};
+use crate::state::{Event, Journal, RestoreStage};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
@@ -165,7 +165,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         self.schedule.ended(step);
         let restore = self.name(step);
         let past = self.observed.restores.get(&restore);
-        if past.is_some_and(|past| past.stage == Stage::Intended) {
+        if past.is_some_and(|past| past.stage == RestoreStage::Intended) {
             let message = "the run has stopped before it was sent".to_owned();
             return self.emit(vec![Event::Withdrawn { restore, message }]);
         }

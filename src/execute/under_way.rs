@@ -9,7 +9,7 @@ use super::settle::{Kin, is_of, kin};
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Pages, Reader};
 use crate::plan::{MARK, Plan, Request, mark, token};
-use crate::state::Past;
+use crate::state::RestoreState;
 
 /// The jobs of some recovery points that AWS lists since a time.
 ///
@@ -46,7 +46,7 @@ pub async fn jobs_of(
 
 /// From when on the job of a request without an answer may be.
 #[must_use]
-pub fn may_be_since(past: &Past, now: Timestamp) -> Timestamp {
+pub fn may_be_since(past: &RestoreState, now: Timestamp) -> Timestamp {
     // A job with the mark is its own however old, and so is one that was about to be adopted.
     if past.is_marked || past.adopts.is_some() {
         return listed_since(now);

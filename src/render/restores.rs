@@ -15,7 +15,7 @@ use crate::parse::{Document, Restore};
 
 /// What each restore may ask of others.
 #[derive(Debug, Default)]
-pub(super) struct Neighbours {
+pub(super) struct NeededRestores {
     plan: Arc<Names>,
     /// By restore: what it needs.
     needs: Vec<Arc<Needs>>,
@@ -33,7 +33,7 @@ struct Names {
 /// By restore: the keys of the instances that are needed, or all.
 type Needs = BTreeMap<usize, Option<BTreeSet<String>>>;
 
-impl Neighbours {
+impl NeededRestores {
     pub(super) fn new(document: &Document, instances: &Arc<Instances>) -> Self {
         // Most restores have one instance, whose name is theirs.
         let name = |(at, restore): (usize, &Restore)| {
@@ -103,7 +103,7 @@ impl Neighbours {
     }
 }
 
-impl Neighbours {
+impl NeededRestores {
     /// `restores`, as a command of the plan as a whole sees it: every one of them.
     pub(super) fn whole(&self, created: &Arc<BTreeMap<String, Created>>, cell: &Cell) -> Value {
         let all = self.plan.restores.values().map(|at| (*at, None));

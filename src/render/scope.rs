@@ -12,7 +12,7 @@ use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Serde, ValueKind}
 
 use super::instances::{Each, Instance, Instances};
 use super::meter::{Meter, NODE};
-use super::restores::{Neighbours, created_names};
+use super::restores::{NeededRestores, created_names};
 use super::{Known, Secrets, Target};
 use crate::diagnostic::suggest;
 use crate::parse::Document;
@@ -227,7 +227,7 @@ pub(super) type Scope = Value;
 /// The part of the scope that all restores share.
 pub(super) struct Shared {
     cell: Cell,
-    neighbours: Neighbours,
+    neighbours: NeededRestores,
     slots: Slots,
     /// `target`, for each target.
     targets: Vec<Slot>,
@@ -246,7 +246,7 @@ impl Shared {
         ]);
         Self {
             cell: cell.clone(),
-            neighbours: Neighbours::default(),
+            neighbours: NeededRestores::default(),
             slots,
             targets: Vec::new(),
         }
@@ -254,7 +254,7 @@ impl Shared {
 
     /// Once it is known what there is.
     pub(super) fn set_instances(&mut self, document: &Document, instances: &Arc<Instances>) {
-        self.neighbours = Neighbours::new(document, instances);
+        self.neighbours = NeededRestores::new(document, instances);
     }
 
     pub(super) fn set_targets(&mut self, targets: &[Target], secrets: &Secrets) {
@@ -377,7 +377,7 @@ impl Shared {
             }
             None => (
                 Slot::Pending(Value::from("key")),
-                Slot::Pending(Value::from_object(AnyKey)),
+                Slot::Pending(Value::from_object(Placeholder)),
             ),
         };
         let slots = BTreeMap::from([(Cow::Borrowed("key"), key), (Cow::Borrowed("value"), value)]);
@@ -425,7 +425,7 @@ fn source(point: RecoveryPoint<'_>, known_facts: &Known, cell: &Cell) -> Value {
                 ("created_at", Value::from("2026-01-01T00:00:00Z")),
                 ("resource_arn", Value::from(PLACEHOLDER_ARN)),
                 ("size_bytes", Value::from(0)),
-                ("metadata", Value::from_object(AnyKey)),
+                ("metadata", Value::from_object(Placeholder)),
             ] {
                 slots.insert(Cow::Borrowed(name), Slot::Pending(placeholder));
             }
@@ -436,9 +436,9 @@ fn source(point: RecoveryPoint<'_>, known_facts: &Known, cell: &Cell) -> Value {
 
 /// What nobody has asked AWS about, or given: any key may be there.
 #[derive(Debug)]
-struct AnyKey;
+struct Placeholder;
 
-impl Object for AnyKey {
+impl Object for Placeholder {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         key.as_str()
             .map(|name| Value::from(format!("the-source-{name}")))

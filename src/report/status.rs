@@ -11,7 +11,7 @@ use super::notices::minute;
 use crate::backup::{Endpoint, Job};
 use crate::diagnostic::visible;
 use crate::render::{REDACTED, Target};
-use crate::state::{Check, Deletion, History, Stage};
+use crate::state::{Check, Deletion, History, RestoreStage};
 
 /// One run and its restores.
 #[derive(Debug, Serialize)]
@@ -71,14 +71,14 @@ impl StatusRow {
                     message: None,
                 };
                 row.status = String::from(match &past.stage {
-                    Stage::Intended => "UNANSWERED",
-                    Stage::Withdrawn => "NOT_STARTED",
-                    Stage::Skipped => "SKIPPED",
-                    Stage::Running { job_id } => {
+                    RestoreStage::Intended => "UNANSWERED",
+                    RestoreStage::Withdrawn => "NOT_STARTED",
+                    RestoreStage::Skipped => "SKIPPED",
+                    RestoreStage::Running { job_id } => {
                         row.job_id = Some(job_id.clone());
                         "RUNNING"
                     }
-                    Stage::Completed {
+                    RestoreStage::Completed {
                         job_id,
                         created_resource_arn,
                     } => {
@@ -99,7 +99,7 @@ impl StatusRow {
                             "COMPLETED"
                         }
                     }
-                    Stage::Failed { job_id, message } => {
+                    RestoreStage::Failed { job_id, message } => {
                         row.job_id.clone_from(job_id);
                         row.message = Some(message.clone());
                         "FAILED"

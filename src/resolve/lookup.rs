@@ -11,7 +11,7 @@ const PAGE: u64 = 1000;
 
 /// Recovery points as they were listed, by what was asked.
 #[derive(Debug, Default)]
-pub struct Shelves {
+pub struct PointCache {
     /// By vault: everything in it.
     whole: BTreeMap<String, HashMap<String, Vec<RecoveryPoint>>>,
     /// By query: what it gave, or AWS's refusal.
@@ -19,7 +19,7 @@ pub struct Shelves {
     vaults: Vec<Vault>,
 }
 
-impl Shelves {
+impl PointCache {
     /// Decides what is listed whole: a vault of few pages out of which many are chosen.
     ///
     /// # Errors

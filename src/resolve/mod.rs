@@ -4,5 +4,5 @@ pub mod lock;
 mod lookup;
 mod select;
 
-pub use lookup::Shelves;
+pub use lookup::PointCache;
 pub use select::{Asked, PassedOver, Unselected, select};

@@ -52,7 +52,7 @@ use crate::diff::{Entry, Subject};
 use crate::parse::document;
 use crate::plan::Planner;
 use crate::render::{Created, Renderer};
-use crate::state::{Event, Observed, Recorded, Stage};
+use crate::state::{Event, Recorded, RestoreStage, RunState};
 
 /// A plan file that was read, with its inputs.
 pub struct Loaded {
@@ -112,12 +112,12 @@ pub fn entries(
 
 /// What templates may use of what has happened.
 #[must_use]
-pub fn known(observed: &Observed) -> Known {
+pub fn known(observed: &RunState) -> Known {
     let created: BTreeMap<String, Created> = observed
         .restores
         .iter()
         .filter_map(|(name, past)| match &past.stage {
-            Stage::Completed {
+            RestoreStage::Completed {
                 job_id,
                 created_resource_arn: Some(resource_arn),
             } => Some((

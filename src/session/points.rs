@@ -10,7 +10,7 @@ use crate::diagnostic::{Finding, Findings, Span, rule};
 use crate::parse::{Point, Restore};
 use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{Known, RECOVERY_POINT, Resolved, Selector, VaultName};
-use crate::resolve::{Asked, Shelves};
+use crate::resolve::{Asked, PointCache};
 
 /// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
 pub type WantedPoint = (usize, String, Option<VaultName>);
@@ -132,7 +132,7 @@ pub async fn resolve<R: Sources>(
             .filter(|(step, _)| step.target == target)
             .map(|(_, selector)| *selector)
             .collect();
-        shelves.push(Shelves::prepare(reader, &selectors).await?);
+        shelves.push(PointCache::prepare(reader, &selectors).await?);
     }
     let document = planner.document();
     let mut said = Findings::default();

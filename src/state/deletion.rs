@@ -1,7 +1,7 @@
 //! The part of the table that is about deletions: of what a restore has made, and of what else its jobs have.
 
 use super::Event;
-use crate::state::{Deletion, Past, Stage};
+use crate::state::{Deletion, RestoreStage, RestoreState};
 
 /// How far a deletion is after an event; none where the event cannot follow.
 pub(super) fn next_deletion(was: Option<&Deletion>, event: &Event) -> Option<Deletion> {
@@ -18,13 +18,13 @@ pub(super) fn next_deletion(was: Option<&Deletion>, event: &Event) -> Option<Del
 
 /// The deletion of what a nested job, a failed one or that of an earlier attempt has made: in any stage, as it is no step in
 /// the life of the restore. None where the event is none of it.
-pub(super) fn of_others(past: &Past, event: &Event) -> Option<Option<Past>> {
+pub(super) fn of_others(past: &RestoreState, event: &Event) -> Option<Option<RestoreState>> {
     let (Event::Deleting { arn, .. } | Event::Deleted { arn, .. } | Event::Left { arn, .. }) =
         event
     else {
         return None;
     };
-    let is_own = matches!(&past.stage, Stage::Completed { created_resource_arn: Some(own), .. } if own == arn);
+    let is_own = matches!(&past.stage, RestoreStage::Completed { created_resource_arn: Some(own), .. } if own == arn);
     let was = past.others.get(arn).filter(|_| !is_own)?;
     Some(next_deletion(was.as_ref(), event).map(|is| {
         let mut past = past.clone();
@@ -35,7 +35,7 @@ pub(super) fn of_others(past: &Past, event: &Event) -> Option<Option<Past>> {
 
 /// Remembers what else the jobs of a restore have made. A job that has failed made it just now, whatever became of what had
 /// its name; nested jobs may be listed again.
-pub(super) fn remember(past: &mut Past, event: &Event) {
+pub(super) fn remember(past: &mut RestoreState, event: &Event) {
     match event {
         Event::Nested { jobs, .. } => {
             for arn in jobs

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::transition::{self, Illegal};
-use super::{Deletion, Event, Observed, Outline, Recorded};
+use super::{Deletion, Event, Outline, Recorded, RunState};
 use crate::backup::Endpoint;
 use crate::plan::hex;
 
@@ -16,7 +16,7 @@ use crate::plan::hex;
 #[derive(Debug, Default)]
 pub struct History {
     /// How far each restore is.
-    pub observed: Observed,
+    pub observed: RunState,
     /// When the run was opened, and which it is; none where it is new.
     pub opened: Option<Opened>,
     /// The plan as the last runner took it up.

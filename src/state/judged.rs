@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, Checked, Observed, Stage};
+use super::{Check, Checked, RestoreStage, RunState};
 use crate::parse::Check as Wanted;
 use crate::plan::Plan;
 
@@ -35,10 +35,10 @@ pub fn judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
 
 /// Whether a command of the plan as a whole is due: everything is back and good, and something is left to run.
 #[must_use]
-pub fn due_after(plan: &Plan, observed: &Observed, retry_failed: bool, cutover: bool) -> bool {
+pub fn due_after(plan: &Plan, observed: &RunState, retry_failed: bool, cutover: bool) -> bool {
     let is_good = |name: &str, checks: &[Wanted]| {
         observed.restores.get(name).is_some_and(|past| {
-            matches!(past.stage, Stage::Completed { .. })
+            matches!(past.stage, RestoreStage::Completed { .. })
                 && !past.is_incomplete
                 && past.deletion.is_none()
                 && judged(checks, &past.checks) == Judged::Good

@@ -20,7 +20,9 @@ pub use history::{Counter, History, Opened, Position, Witness};
 pub use incomplete::incomplete;
 pub use journal::{Journal, JournalError, Redacting};
 pub use judged::{Judged, due_after, judged};
-pub use observed::{Begins, Begun, Check, Checked, Deletion, Machine, Observed, Past, Stage, Told};
+pub use observed::{
+    Begins, Begun, Check, Checked, Deletion, Machine, RestoreStage, RestoreState, RunState, Told,
+};
 pub use outline::{Goals, Origin, Outline, OutlinedRestore};
 pub use places::Places;
 pub use transition::{Illegal, apply, next, replay};

@@ -10,9 +10,9 @@ use crate::render::Resolved;
 
 /// Every restore that a run has touched.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observed {
+pub struct RunState {
     /// By the restore's name.
-    pub restores: BTreeMap<String, Past>,
+    pub restores: BTreeMap<String, RestoreState>,
     /// What selectors were resolved to, by the restore's name.
     pub resolved: BTreeMap<String, Arc<Resolved>>,
     /// The checks of the plan as a whole, by name.
@@ -100,7 +100,7 @@ pub enum Deletion {
 
 /// What has become of a restore.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Past {
+pub struct RestoreState {
     /// The latest attempt, from 1.
     pub attempt: u32,
     /// Its token; empty where nothing was sent.
@@ -118,7 +118,7 @@ pub struct Past {
     /// The jobs of earlier attempts.
     pub former: Vec<String>,
     /// How far it is.
-    pub stage: Stage,
+    pub stage: RestoreStage,
     /// Its job is COMPLETED, and AWS says that it has not brought back all that was asked for.
     pub is_incomplete: bool,
     /// Whether its job was there already when this run found it.
@@ -134,10 +134,10 @@ pub struct Past {
     pub others: BTreeMap<String, Option<Deletion>>,
 }
 
-impl Past {
+impl RestoreState {
     /// A restore of which nothing was sent yet.
     #[must_use]
-    pub fn new(at: Timestamp, stage: Stage) -> Self {
+    pub fn new(at: Timestamp, stage: RestoreStage) -> Self {
         Self {
             attempt: 1,
             token: String::new(),
@@ -160,7 +160,7 @@ impl Past {
 
 /// How far a restore is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Stage {
+pub enum RestoreStage {
     /// The request is about to leave, or has left without an answer: a job may exist.
     Intended,
     /// There is no job; the same request may be sent again.
@@ -188,7 +188,7 @@ pub enum Stage {
     Skipped,
 }
 
-impl Stage {
+impl RestoreStage {
     /// Whether AWS may have seen the request.
     #[must_use]
     pub fn was_sent(&self) -> bool {

@@ -7,7 +7,9 @@ use super::event::NOT_RUN;
 use super::{CheckVerdict, Event, Recorded};
 use crate::plan::{MARK, mark};
 use crate::render::Resolved;
-use crate::state::{Begins, Check, Checked, Observed, Past, Stage, Told, incomplete};
+use crate::state::{
+    Begins, Check, Checked, RestoreStage, RestoreState, RunState, Told, incomplete,
+};
 
 /// An event that cannot have happened: the journal is not one that redrill wrote.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +25,8 @@ pub struct Illegal {
 /// # Errors
 ///
 /// The first event that cannot follow those before it.
-pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Observed, Illegal> {
-    let mut observed = Observed::default();
+pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<RunState, Illegal> {
+    let mut observed = RunState::default();
     for recorded in events {
         apply(&mut observed, recorded)?;
     }
@@ -36,7 +38,7 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Obse
 /// # Errors
 ///
 /// Where it cannot follow what was.
-pub fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), Illegal> {
+pub fn apply(observed: &mut RunState, recorded: &Recorded) -> Result<(), Illegal> {
     if let Event::Resolved { restore, point, .. } = &recorded.event {
         return resolve(observed, recorded, restore, point);
     }
@@ -55,7 +57,7 @@ pub fn apply(observed: &mut Observed, recorded: &Recorded) -> Result<(), Illegal
 }
 
 /// Keeps how a check that begins is found again, until it has ended.
-fn begin(observed: &mut Observed, event: &Event) {
+fn begin(observed: &mut RunState, event: &Event) {
     let key = |restore: &Option<String>, cutover: &bool, check: &str| -> Begins {
         (restore.clone(), *cutover, check.to_owned())
     };
@@ -91,7 +93,7 @@ fn begin(observed: &mut Observed, event: &Event) {
 /// A selector may be resolved anew as long as no job hangs on what it was: before the first request, or for another
 /// attempt of one that has failed.
 fn resolve(
-    observed: &mut Observed,
+    observed: &mut RunState,
     recorded: &Recorded,
     restore: &str,
     point: &Resolved,
@@ -99,7 +101,7 @@ fn resolve(
     let past = observed.restores.get(restore);
     if let Some(past) = past
         && past.stage.was_sent()
-        && !matches!(past.stage, Stage::Failed { .. })
+        && !matches!(past.stage, RestoreStage::Failed { .. })
     {
         return Err(Illegal {
             restore: restore.to_owned(),
@@ -113,7 +115,7 @@ fn resolve(
 }
 
 /// Takes in an event that belongs to no restore: the checks of the plan as a whole, and the cutover.
-fn of_the_whole(observed: &mut Observed, event: &Event) -> Result<(), Illegal> {
+fn of_the_whole(observed: &mut RunState, event: &Event) -> Result<(), Illegal> {
     let (Event::CheckStarted { check, cutover, .. } | Event::CheckEnded { check, cutover, .. }) =
         event
     else {
@@ -166,7 +168,7 @@ fn next_check(was: Option<Checked>, event: &Event) -> Option<Checked> {
 }
 
 /// What becomes of a restore that has completed: it is checked, AWS Backup is told, what it made is deleted.
-fn after_completion(past: &Past, event: &Event) -> Option<Past> {
+fn after_completion(past: &RestoreState, event: &Event) -> Option<RestoreState> {
     let mut past = past.clone();
     match (event, &past.deletion) {
         (
@@ -210,7 +212,7 @@ fn after_completion(past: &Past, event: &Event) -> Option<Past> {
 /// # Errors
 ///
 /// Where the event cannot follow what was.
-pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
+pub fn next(past: Option<RestoreState>, recorded: &Recorded) -> Result<RestoreState, Illegal> {
     let event = &recorded.event;
     if let Some(is) = past.as_ref().and_then(|past| of_others(past, event)) {
         return is.ok_or_else(|| illegal(past.as_ref(), event));
@@ -223,7 +225,7 @@ pub fn next(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
     Ok(is)
 }
 
-fn illegal(past: Option<&Past>, event: &Event) -> Illegal {
+fn illegal(past: Option<&RestoreState>, event: &Event) -> Illegal {
     Illegal {
         restore: event.restore().unwrap_or_default().to_owned(),
         was: past.map_or_else(|| "untouched".to_owned(), |p| format!("{:?}", p.stage)),
@@ -232,8 +234,8 @@ fn illegal(past: Option<&Past>, event: &Event) -> Illegal {
 }
 
 /// What a restore is after an event that is a step in its life.
-fn stage_after(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal> {
-    use Stage::{Completed, Failed, Intended, Running, Skipped, Withdrawn};
+fn stage_after(past: Option<RestoreState>, recorded: &Recorded) -> Result<RestoreState, Illegal> {
+    use RestoreStage::{Completed, Failed, Intended, Running, Skipped, Withdrawn};
     let event = &recorded.event;
     let past = match past {
         // It says nothing of the restore's own.
@@ -342,18 +344,18 @@ fn stage_after(past: Option<Past>, recorded: &Recorded) -> Result<Past, Illegal>
     Ok(match past {
         Some(mut past) => {
             past.adopted |= matches!(event, Event::Adopted { .. });
-            Past {
+            RestoreState {
                 stage,
                 is_incomplete,
                 ..past
             }
         }
-        None => Past::new(recorded.at, stage),
+        None => RestoreState::new(recorded.at, stage),
     })
 }
 
 /// The jobs of what were attempts before this one.
-fn former(past: Option<Past>) -> Vec<String> {
+fn former(past: Option<RestoreState>) -> Vec<String> {
     past.map_or_else(Vec::new, |past| {
         let mut former = past.former;
         former.extend(past.stage.job_id().map(str::to_owned));
@@ -361,10 +363,10 @@ fn former(past: Option<Past>) -> Vec<String> {
     })
 }
 
-fn intended(before: Option<Past>, recorded: &Recorded) -> Past {
-    let past = Past {
+fn intended(before: Option<RestoreState>, recorded: &Recorded) -> RestoreState {
+    let past = RestoreState {
         former: former(before),
-        ..Past::new(recorded.at, Stage::Intended)
+        ..RestoreState::new(recorded.at, RestoreStage::Intended)
     };
     let Event::Intended {
         attempt,
@@ -378,7 +380,7 @@ fn intended(before: Option<Past>, recorded: &Recorded) -> Past {
     else {
         return past;
     };
-    Past {
+    RestoreState {
         attempt: *attempt,
         token: token.clone(),
         digest: digest.clone(),
@@ -389,14 +391,19 @@ fn intended(before: Option<Past>, recorded: &Recorded) -> Past {
     }
 }
 
-fn rejected(before: Option<Past>, recorded: &Recorded, attempt: u32, message: &str) -> Past {
-    let stage = Stage::Failed {
+fn rejected(
+    before: Option<RestoreState>,
+    recorded: &Recorded,
+    attempt: u32,
+    message: &str,
+) -> RestoreState {
+    let stage = RestoreStage::Failed {
         job_id: None,
         message: message.to_owned(),
     };
-    Past {
+    RestoreState {
         attempt,
         former: former(before),
-        ..Past::new(recorded.at, stage)
+        ..RestoreState::new(recorded.at, stage)
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use redrill::backup::Writer as _;
-use redrill::state::Stage;
+use redrill::state::RestoreStage;
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, Options, Speed};
 
 use crate::engine::others::request_of;
@@ -118,7 +118,8 @@ async fn issue_14_an_unanswered_request_of_a_changed_plan_is_settled_before_the_
                 .find(|job| job.recovery_point_arn.ends_with('1'))
                 .unwrap()
                 .id;
-            let Stage::Running { job_id } = &observed(state.path()).restores["r1"].stage else {
+            let RestoreStage::Running { job_id } = &observed(state.path()).restores["r1"].stage
+            else {
                 panic!("{stderr}");
             };
             assert_eq!(*job_id, job);
@@ -153,7 +154,10 @@ async fn issue_14_an_unanswered_request_without_a_job_is_said_to_have_none() {
         stderr.contains("`r0`: AWS lists no job of the request that this run sent"),
         "{stderr}"
     );
-    assert_eq!(observed(state.path()).restores["r0"].stage, Stage::Intended);
+    assert_eq!(
+        observed(state.path()).restores["r0"].stage,
+        RestoreStage::Intended
+    );
     emulator.shutdown().await;
 }
 

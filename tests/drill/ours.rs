@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use redrill::cleanup::{Fate, cleanup};
-use redrill::execute::{Policy, Twins};
+use redrill::execute::{DuplicatePolicy, Policy};
 use redrill::state::Places;
 use redrill_emulator::{
     Emulator, Fault, FaultKind, JobFault, Operation, Options, Speed, TokenSemantics,
@@ -78,7 +78,7 @@ async fn cleanup_of_what_somebody_else_started() {
     sleep(&emulator, SignedDuration::from_mins(10));
     let state = folder();
     let policy = Policy {
-        twins: Twins::Adopt,
+        twins: DuplicatePolicy::Adopt,
         ..fast()
     };
     run_as(policy, state.path(), &many(1, 0), &emulator)

@@ -12,7 +12,7 @@ use redrill::render::{Inputs, Known};
 use redrill::report::{RequestFormat, requests};
 use redrill::rules::Rules;
 use redrill::session;
-use redrill::state::{Counter, Observed};
+use redrill::state::{Counter, RunState};
 use redrill_emulator::JobSnapshot;
 use serde_json::Value;
 
@@ -206,7 +206,7 @@ fn shown(text: &str, rules: &Arc<Rules>) -> Result<(Vec<Value>, Value), String> 
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let diff = diff(&plan, &Observed::default(), &Wanted::default());
+    let diff = diff(&plan, &RunState::default(), &Wanted::default());
     let saved = Saved::new(
         &plan,
         &diff,

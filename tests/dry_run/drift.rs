@@ -10,7 +10,7 @@ use redrill::render::{Inputs, Known, Secrets, SourceFacts};
 use redrill::report::{DryRun, dry_run_json};
 use redrill::rules::Rules;
 use redrill::session;
-use redrill::state::Observed;
+use redrill::state::RunState;
 use serde_json::Value;
 
 use crate::support::repository_file;
@@ -51,7 +51,7 @@ fn source(step: &Step) -> SourceFacts {
 /// What `plan --against source --format json` says of it.
 fn compared(plan: &Plan, step: &Step, facts: SourceFacts, review: &Review) -> Value {
     let sources = BTreeMap::from([(step.draft.request.recovery_point_arn.clone(), facts)]);
-    let diff = redrill::diff::diff(plan, &Observed::default(), &Wanted::default());
+    let diff = redrill::diff::diff(plan, &RunState::default(), &Wanted::default());
     let secrets = Secrets::default();
     let comparing = Comparing {
         review,

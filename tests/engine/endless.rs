@@ -12,7 +12,7 @@ use redrill::backup::{
 use redrill::execute::{Control, Ended, Policy, Stopped};
 use redrill::plan::Request;
 use redrill::render::{SourceFacts, VaultName};
-use redrill::state::{Awaited, Event, Recorded, Stage};
+use redrill::state::{Awaited, Event, Recorded, RestoreStage};
 use redrill_emulator::{Emulator, TokenSemantics};
 
 use super::stage_of;
@@ -218,11 +218,11 @@ async fn reliability_r4_16_a_job_that_is_never_described_is_not_asked_about_for_
     assert!(stopped.contains("PercentDone"), "{stopped}");
     assert!(matches!(
         stage_of(state.path(), "r0"),
-        Some(Stage::Completed { .. })
+        Some(RestoreStage::Completed { .. })
     ));
     assert_eq!(
         stage_of(state.path(), "r1"),
-        Some(Stage::Running {
+        Some(RestoreStage::Running {
             job_id: "r1".to_owned()
         })
     );

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use redrill::backup::Writer as _;
 use redrill::execute::{Ended, Stopped};
 use redrill::plan::Request;
-use redrill::state::Stage;
+use redrill::state::RestoreStage;
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation};
 
 use crate::harness::{connect, observed, run};
@@ -81,7 +81,7 @@ fn job_of(state: &Path, name: &str) -> Option<String> {
     past.stage.job_id().map(str::to_owned)
 }
 
-fn stage_of(state: &Path, name: &str) -> Option<Stage> {
+fn stage_of(state: &Path, name: &str) -> Option<RestoreStage> {
     let mut observed = observed(state);
     observed.restores.remove(name).map(|past| past.stage)
 }

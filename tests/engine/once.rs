@@ -6,9 +6,9 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use redrill::backup::Writer as _;
-use redrill::execute::{Ended, Policy, Stopped, Twins};
+use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
 use redrill::report::{Record, RunReport, Verdict, run_report};
-use redrill::state::{Event, Recorded, Stage};
+use redrill::state::{Event, Recorded, RestoreStage};
 use redrill_emulator::{Fault, FaultKind, Inventory, JobFault, Operation, Options, TokenSemantics};
 
 use super::others::request_of;
@@ -33,14 +33,14 @@ fn report(state: &Path) -> RunReport {
     run_report("many", "main", record)
 }
 
-fn with(twins: Twins) -> Policy {
+fn with(twins: DuplicatePolicy) -> Policy {
     Policy { twins, ..fast() }
 }
 
 fn chosen(job: &str) -> Policy {
     Policy {
         chosen: BTreeSet::from([job.to_owned()]),
-        ..with(Twins::Adopt)
+        ..with(DuplicatePolicy::Adopt)
     }
 }
 
@@ -88,7 +88,7 @@ async fn a_proxy_that_lets_no_request_through_ends_the_run() {
     assert!(matches!(ended, Err(Stopped::Aws(_))), "{ended:?}");
     let took = emulator.clock().now().duration_since(began);
     assert!(took < SignedDuration::from_mins(5), "{took:?}");
-    assert_eq!(stage_of(state.path(), "r0"), Some(Stage::Intended));
+    assert_eq!(stage_of(state.path(), "r0"), Some(RestoreStage::Intended));
     emulator.clear_faults();
     let ended = run(state.path(), &many(3, 0), &emulator).await;
     assert_eq!(ended.unwrap(), Ended::Finished);
@@ -170,7 +170,7 @@ async fn reliability_r1_2_a_job_without_its_mark_is_asked_about() {
     emulator.inject(on_metadata(FaultKind::MetadataUnmarked));
     let state = folder();
     let asked = run(state.path(), &plan, &emulator).await;
-    let Err(Stopped::Twin { jobs, .. }) = &asked else {
+    let Err(Stopped::Duplicate { jobs, .. }) = &asked else {
         panic!("{asked:?}");
     };
     assert_eq!(emulator.jobs().len(), 1);
@@ -289,7 +289,7 @@ async fn reliability_r1_4_one_job_for_two_requests_is_said_with_both_names() {
         }
     };
     let ended = run_watched(state.path(), &plan, &emulator, &mut onlooker).await;
-    let Some(Stage::Failed { message, .. }) = stage_of(state.path(), "r1") else {
+    let Some(RestoreStage::Failed { message, .. }) = stage_of(state.path(), "r1") else {
         panic!("{ended:?}: {:?}", stage_of(state.path(), "r1"));
     };
     assert!(
@@ -329,8 +329,17 @@ async fn reliability_r1_4_another_runs_job_is_not_this_runs() {
         let ended = run(state.path(), &plan, &emulator).await;
         assert_eq!(emulator.jobs().len(), 1);
         if before {
-            assert!(matches!(&ended, Err(Stopped::Twin { .. })), "{ended:?}");
-            let ended = run_as(with(Twins::StartAnyway), state.path(), &plan, &emulator).await;
+            assert!(
+                matches!(&ended, Err(Stopped::Duplicate { .. })),
+                "{ended:?}"
+            );
+            let ended = run_as(
+                with(DuplicatePolicy::StartAnyway),
+                state.path(),
+                &plan,
+                &emulator,
+            )
+            .await;
             assert_eq!(ended.unwrap(), Ended::Finished);
             assert_eq!(emulator.jobs().len(), 2);
         } else {
@@ -386,12 +395,17 @@ async fn reliability_r1_4_another_job_is_chosen_for_one_that_aws_does_not_know()
             assert_eq!(job_of(state.path(), "r0"), Some(made));
             assert_eq!(completed(state.path()), 1);
         } else {
-            run_as(with(Twins::StartAnyway), state.path(), &plan, &emulator)
-                .await
-                .unwrap();
+            run_as(
+                with(DuplicatePolicy::StartAnyway),
+                state.path(),
+                &plan,
+                &emulator,
+            )
+            .await
+            .unwrap();
             assert!(matches!(
                 stage_of(state.path(), "r0"),
-                Some(Stage::Failed { .. })
+                Some(RestoreStage::Failed { .. })
             ));
         }
         assert_eq!(emulator.jobs().len(), 1);
@@ -513,7 +527,13 @@ async fn reliability_r1_6_what_is_older_than_a_listing_is_asked_about() {
         "{asked:?}"
     );
     assert_eq!(emulator.jobs().len(), 0);
-    let ended = run_as(with(Twins::StartAnyway), state.path(), &plan, &emulator).await;
+    let ended = run_as(
+        with(DuplicatePolicy::StartAnyway),
+        state.path(),
+        &plan,
+        &emulator,
+    )
+    .await;
     assert_eq!(ended.unwrap(), Ended::Finished);
     assert_eq!(emulator.jobs().len(), 1);
     emulator.shutdown().await;
@@ -550,7 +570,7 @@ async fn reliability_r1_7_an_old_copy_of_a_journal_retries_nothing_twice() {
                 (Ended::Finished, 1)
             );
         } else {
-            let Err(Stopped::Twin { jobs, .. }) = &ended else {
+            let Err(Stopped::Duplicate { jobs, .. }) = &ended else {
                 panic!("{ended:?}");
             };
             assert_eq!(jobs.len(), 1, "the first attempt's is known");

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use redrill::backup::Writer as _;
 use redrill::diagnostic::Source;
-use redrill::execute::{Ended, Policy, Twins};
+use redrill::execute::{DuplicatePolicy, Ended, Policy};
 use redrill::plan::Request;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session;
-use redrill::state::{Event, Recorded, Stage};
+use redrill::state::{Event, Recorded, RestoreStage};
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{
@@ -131,7 +131,7 @@ async fn a_marked_job_older_than_the_intent() {
         let mut going = going(fast(), &mut onlooker);
         going.death = Death::After(death);
         let ended = run_going(state.path(), &plan, &emulator, going).await;
-        if stage_of(state.path(), "r1") == Some(Stage::Intended) {
+        if stage_of(state.path(), "r1") == Some(RestoreStage::Intended) {
             assert!(ended.is_err());
             assert_eq!(emulator.jobs().len(), 2);
             later(&emulator, began, 70);
@@ -214,14 +214,14 @@ async fn a_job_without_the_mark_is_not_the_lost_one() {
 /// does not take that job for its own.
 #[tokio::test]
 async fn start_anyway_holds_after_a_crash() {
-    for twins in [Twins::StartAnyway, Twins::Ask] {
+    for twins in [DuplicatePolicy::StartAnyway, DuplicatePolicy::Ask] {
         let emulator = emulator(driven(TokenSemantics::default())).await;
         stranger(&emulator, "x", 0, &SAME).await;
         sleep(&emulator, SignedDuration::from_mins(5));
         let state = folder();
         let plan = many(1, 0);
         let anyway = Policy {
-            twins: Twins::StartAnyway,
+            twins: DuplicatePolicy::StartAnyway,
             ..fast()
         };
         let mut nothing = |_: &Recorded| {};
@@ -231,7 +231,7 @@ async fn start_anyway_holds_after_a_crash() {
             .await
             .unwrap_err();
         assert_eq!(emulator.jobs().len(), 1);
-        assert_eq!(stage_of(state.path(), "r0"), Some(Stage::Intended));
+        assert_eq!(stage_of(state.path(), "r0"), Some(RestoreStage::Intended));
         let strangers = emulator.jobs()[0].id.clone();
         let ended = run_as(Policy { twins, ..fast() }, state.path(), &plan, &emulator).await;
         assert_ne!(

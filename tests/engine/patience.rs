@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use redrill::execute::{Ended, Policy, Stopped};
-use redrill::state::{Event, Recorded, Stage};
+use redrill::state::{Event, Recorded, RestoreStage};
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
 use super::{OTHER, SAME, one_after_the_other, refused, stage_of, stranger};
@@ -87,7 +87,7 @@ async fn a_run_that_has_stopped_starts_nothing_new() {
     }
     let state = folder();
     let ended = run_as(Policy::default(), state.path(), &many(20, 0), &emulator).await;
-    assert!(matches!(ended, Err(Stopped::Twin { .. })), "{ended:?}");
+    assert!(matches!(ended, Err(Stopped::Duplicate { .. })), "{ended:?}");
     let started = emulator.jobs().len() - 20;
     assert!(started <= 2, "{started} of 19 were started");
     emulator.shutdown().await;
@@ -163,7 +163,7 @@ async fn a_run_that_has_stopped_sends_nothing_again() {
     assert_eq!(ended.unwrap(), Ended::Finished);
     assert_eq!(emulator.jobs().len(), 0);
     let stages = ["r0", "r1"].map(|name| stage_of(state.path(), name));
-    assert!(stages.contains(&Some(Stage::Intended)), "{stages:?}");
+    assert!(stages.contains(&Some(RestoreStage::Intended)), "{stages:?}");
     run(state.path(), &plan, &emulator).await.unwrap();
     assert_eq!((emulator.jobs().len(), completed(state.path())), (1, 1));
     emulator.shutdown().await;
@@ -192,7 +192,7 @@ async fn what_was_compared_when_a_failure_stopped_the_run() {
     assert!(
         stages[1..]
             .iter()
-            .all(|stage| *stage == Some(Stage::Skipped)),
+            .all(|stage| *stage == Some(RestoreStage::Skipped)),
         "{stages:?}"
     );
     emulator.shutdown().await;
@@ -260,7 +260,7 @@ async fn a_failing_second_look_leaves_nothing_behind() {
     let ended = run_watched(state.path(), &plan, &emulator, &mut onlooker).await;
     let stages = (stage_of(state.path(), "r0"), stage_of(state.path(), "r1"));
     assert!(
-        matches!(stages.0, Some(Stage::Completed { .. })),
+        matches!(stages.0, Some(RestoreStage::Completed { .. })),
         "{ended:?}: {stages:?}"
     );
     emulator.shutdown().await;

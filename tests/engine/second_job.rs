@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use redrill::execute::{Ended, Policy, Stopped, Twins};
+use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
 use redrill::state::{Event, Recorded};
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
@@ -246,7 +246,7 @@ async fn a_chosen_job_is_taken_once() {
     let asked = run(state.path(), &plan, &emulator).await;
     assert!(matches!(asked, Err(Stopped::Ambiguous { .. })), "{asked:?}");
     let chosen = |ids: &[&String]| Policy {
-        twins: Twins::Adopt,
+        twins: DuplicatePolicy::Adopt,
         chosen: ids.iter().map(|id| (*id).clone()).collect(),
         ..fast()
     };

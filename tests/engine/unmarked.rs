@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use redrill::backup::Writer as _;
-use redrill::execute::{Ended, Policy, Stopped, Twins};
+use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
 use redrill::report::{Record, Verdict, run_report};
 use redrill::state::{Event, Recorded};
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
@@ -32,7 +32,7 @@ async fn forgetful() -> Emulator {
     emulator
 }
 
-async fn run_with(twins: Twins, state: &Path, plan: &str, emulator: &Emulator) -> Ended {
+async fn run_with(twins: DuplicatePolicy, state: &Path, plan: &str, emulator: &Emulator) -> Ended {
     let policy = Policy { twins, ..fast() };
     run_as(policy, state, plan, emulator).await.unwrap()
 }
@@ -51,18 +51,24 @@ async fn issue_14_an_unmarked_job_is_asked_about_however_young_it_is() {
             sleep(&emulator, SignedDuration::from_mins(minutes));
             let asked = run(folder().path(), &plan, &emulator).await;
             let job = emulator.jobs()[0].id.clone();
-            let Err(Stopped::Twin { jobs, .. }) = &asked else {
+            let Err(Stopped::Duplicate { jobs, .. }) = &asked else {
                 panic!("{minutes} {is_followed}: {asked:?}");
             };
             assert_eq!((jobs, emulator.jobs().len()), (&vec![job], 1));
             // A person has looked at it.
             let adopting = folder();
-            let ended = run_with(Twins::Adopt, adopting.path(), &plan, &emulator).await;
+            let ended = run_with(DuplicatePolicy::Adopt, adopting.path(), &plan, &emulator).await;
             assert_eq!(
                 (ended, completed(adopting.path()), emulator.jobs().len()),
                 (Ended::Finished, 1, 1)
             );
-            run_with(Twins::StartAnyway, folder().path(), &plan, &emulator).await;
+            run_with(
+                DuplicatePolicy::StartAnyway,
+                folder().path(),
+                &plan,
+                &emulator,
+            )
+            .await;
             assert_eq!(emulator.jobs().len(), 2);
             emulator.shutdown().await;
         }
@@ -117,7 +123,7 @@ async fn an_adoption_that_was_half_recorded_goes_on() {
         run(folder().path(), &plan, &emulator).await.unwrap();
         sleep(&emulator, SignedDuration::from_hours(10));
         let state = folder();
-        run_with(Twins::Adopt, state.path(), &plan, &emulator).await;
+        run_with(DuplicatePolicy::Adopt, state.path(), &plan, &emulator).await;
         let bytes = journal_bytes(state.path());
         let text = std::str::from_utf8(&bytes).unwrap();
         let adopted = text.find("\"event\":\"adopted\"").unwrap();
@@ -131,7 +137,7 @@ async fn an_adoption_that_was_half_recorded_goes_on() {
         let ended = run(state.path(), &plan, &emulator).await;
         match (is_listed, &ended) {
             (true, Ok(Ended::Finished)) => assert_eq!(completed(state.path()), 1),
-            (false, Err(Stopped::Twin { .. })) => {}
+            (false, Err(Stopped::Duplicate { .. })) => {}
             _ => panic!("{is_listed}: {ended:?}"),
         }
         assert_eq!(emulator.jobs().len(), 1, "{plan}");

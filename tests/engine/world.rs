@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use redrill::diff::Wanted;
-use redrill::execute::{Ended, Policy, Stopped, Twins};
+use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
 use redrill::render::{Inputs, Known};
 use redrill::session;
-use redrill::state::{Event, Observed, Recorded};
+use redrill::state::{Event, Recorded, RunState};
 use redrill_emulator::{Fault, FaultKind, Inventory, Operation, Options, TokenSemantics};
 
 use super::{SAME, stranger};
@@ -134,11 +134,11 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
     };
     let (asked, _) = ask(fast()).await;
     assert!(
-        matches!(&asked, Err(Stopped::Twin { jobs, .. }) if jobs.len() == 2),
+        matches!(&asked, Err(Stopped::Duplicate { jobs, .. }) if jobs.len() == 2),
         "{asked:?}"
     );
     let (ambiguous, _) = ask(Policy {
-        twins: Twins::Adopt,
+        twins: DuplicatePolicy::Adopt,
         ..fast()
     })
     .await;
@@ -147,7 +147,7 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
         "{ambiguous:?}"
     );
     let (chosen, completed) = ask(Policy {
-        twins: Twins::Adopt,
+        twins: DuplicatePolicy::Adopt,
         chosen: BTreeSet::from([strangers[1].clone()]),
         ..fast()
     })
@@ -227,6 +227,6 @@ fn an_earlier_run_is_learned_from() {
     session::learn(&mut plan, &session::took(&earlier).into_iter().collect());
     let expected: Vec<SignedDuration> = plan.steps.iter().map(|s| s.draft.expected).collect();
     assert_eq!(expected, [by_type, took]);
-    let diff = redrill::diff::diff(&plan, &Observed::default(), &Wanted::default());
+    let diff = redrill::diff::diff(&plan, &RunState::default(), &Wanted::default());
     assert_eq!(redrill::execute::forecast(&plan, &diff), took);
 }

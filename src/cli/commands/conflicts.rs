@@ -15,7 +15,7 @@ use crate::render::{Resolved, Secrets};
 use crate::report::{self, dry_run_human, minute};
 use crate::rules::Rules;
 use crate::session::{Loaded, Preview};
-use crate::state::{History, Stage};
+use crate::state::{History, RestoreStage};
 
 pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(), Failure> {
     match &history.opened {
@@ -110,7 +110,7 @@ pub(super) fn refuse_cleaned_up(
         .cleaned_up
         .map_or_else(String::new, |at| format!(", last {}", minute(at)));
     let of = (before.observed.restores.values())
-        .filter(|past| matches!(past.stage, Stage::Completed { .. }))
+        .filter(|past| matches!(past.stage, RestoreStage::Completed { .. }))
         .count();
     Err(Failure::Conflict(format!(
         "run {} of {} {ended}was cleaned up{cleaned}: {deleted} of the {of} resources that it made are deleted. Nothing was \

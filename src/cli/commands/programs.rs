@@ -12,7 +12,7 @@ use crate::plan::Planner;
 use crate::process::{Obstacle, obstacle};
 use crate::render::Known;
 use crate::session::{Loaded, Preview};
-use crate::state::{Check as Is, Checked, Stage};
+use crate::state::{Check as Is, Checked, RestoreStage};
 
 /// Where programs are looked for.
 pub(super) struct Programs<'a> {
@@ -84,7 +84,7 @@ impl<'a> Programs<'a> {
         let follows = |change: &crate::diff::Change| {
             let past = observed.restores.get(&*plan.steps[change.step].name);
             change.action == Action::Resume
-                && !past.is_some_and(|past| matches!(past.stage, Stage::Completed { .. }))
+                && !past.is_some_and(|past| matches!(past.stage, RestoreStage::Completed { .. }))
         };
         if diff.count(Action::Start) == 0 && diff.changes.iter().any(follows) {
             findings = findings.weighing(Severity::Warning);

@@ -15,7 +15,7 @@ use crate::cli::files;
 use crate::cli::output::SAYS_AFTER;
 use crate::diagnostic::Severity;
 use crate::diff::Wanted;
-use crate::execute::{Policy, Twins};
+use crate::execute::{DuplicatePolicy, Policy};
 use crate::journal::LocalStore;
 use crate::rehearsal::{NotRehearsed, Rehearsal};
 use crate::session;
@@ -90,7 +90,7 @@ pub(super) async fn rehearse(
         // Without quotas there are no rates to keep.
         policy: Policy {
             no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",
-            twins: Twins::Ask,
+            twins: DuplicatePolicy::Ask,
             cutover: arguments.cutover,
             says_after: match arguments.speed {
                 // It never waits.

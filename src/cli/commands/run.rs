@@ -21,14 +21,14 @@ use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
 use crate::diff::{Action, Wanted};
-use crate::execute::{Ended, Policy, Stopped, Twins};
+use crate::execute::{DuplicatePolicy, Ended, Policy, Stopped};
 use crate::journal::{self, Journal, LocalStore, RunKey, RunStore as _};
 use crate::plan::Plan;
 use crate::process::Processes;
 use crate::render::Lock;
 use crate::report::minute;
 use crate::session::{self, Loaded, Lookups, NotOpened, Opened, Opening, Outcome, Preview, Works};
-use crate::state::{History, Outline, Recorded, Stage, due_after};
+use crate::state::{History, Outline, Recorded, RestoreStage, due_after};
 use crate::terminal::{Screen, Standing};
 
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -75,9 +75,9 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         policy: Policy {
             no_rate_limit: arguments.no_rate_limit,
             twins: match (!arguments.adopt.is_empty(), arguments.start_anyway) {
-                (true, _) => Twins::Adopt,
-                (_, true) => Twins::StartAnyway,
-                _ => Twins::Ask,
+                (true, _) => DuplicatePolicy::Adopt,
+                (_, true) => DuplicatePolicy::StartAnyway,
+                _ => DuplicatePolicy::Ask,
             },
             chosen: arguments
                 .adopt
@@ -341,11 +341,11 @@ async fn carry_out<C: Clock>(
         completed: opened.diff.count(Action::Done),
         running: pasts
             .iter()
-            .filter(|(_, past)| matches!(past.stage, Stage::Running { .. }))
+            .filter(|(_, past)| matches!(past.stage, RestoreStage::Running { .. }))
             .map(|(name, _)| name.clone())
             .collect(),
         unanswered: (pasts.values())
-            .filter(|past| past.stage == Stage::Intended)
+            .filter(|past| past.stage == RestoreStage::Intended)
             .count(),
     };
     let mut screen = Screen::new(context.style(), context.display.verbose, &standing);

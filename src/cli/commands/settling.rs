@@ -15,7 +15,7 @@ use crate::plan::{Plan, Request};
 use crate::render::Target;
 use crate::report::minute;
 use crate::session::Preview;
-use crate::state::{Event, Past, Recorded, Stage};
+use crate::state::{Event, Recorded, RestoreStage, RestoreState};
 
 /// What has been found out.
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub(super) struct Found {
 /// A request that was sent, perhaps.
 struct Sent<'a> {
     restore: String,
-    past: &'a Past,
+    past: &'a RestoreState,
     request: Request,
 }
 
@@ -44,10 +44,10 @@ pub(super) async fn settle(
     let Preview { plan, diff, .. } = preview;
     let conflicts = diff.changes.iter().filter(|c| c.action == Action::Conflict);
     let names = conflicts.map(|change| &*plan.steps[change.step].name);
-    let (open, known): (BTreeMap<&str, &Past>, BTreeMap<&str, &Past>) = names
+    let (open, known): (BTreeMap<&str, &RestoreState>, BTreeMap<&str, &RestoreState>) = names
         .chain(diff.lost.iter().map(String::as_str))
         .filter_map(|name| Some((name, preview.history.observed.restores.get(name)?)))
-        .partition(|(_, past)| past.stage == Stage::Intended);
+        .partition(|(_, past)| past.stage == RestoreStage::Intended);
     let mut settled = Found::default();
     for (name, past) in known {
         if let Some(job) = past.stage.job_id() {
@@ -78,7 +78,7 @@ pub(super) async fn settle(
 async fn sent<'a>(
     store: &LocalStore,
     run: &RunKey,
-    open: &BTreeMap<&str, &'a Past>,
+    open: &BTreeMap<&str, &'a RestoreState>,
 ) -> Result<(Vec<Sent<'a>>, Vec<Target>), Failure> {
     let mut requests: BTreeMap<String, Request> = BTreeMap::new();
     let mut targets = Vec::new();

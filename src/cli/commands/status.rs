@@ -12,7 +12,7 @@ use crate::execute::{Stopped, glance};
 use crate::journal::{self, LocalStore, RunStore as _};
 use crate::render::REDACTED;
 use crate::report::{StatusRow, status_human, status_json};
-use crate::state::{Event, History, Places, Recorded, Stage};
+use crate::state::{Event, History, Places, Recorded, RestoreStage};
 
 /// In place of AWS's words of a restore that was sent a secret: without the plan's variables nobody can take it out.
 const NOT_SHOWN: &str =
@@ -86,7 +86,9 @@ async fn refresh(
     let mut running = vec![BTreeMap::new(); places.targets.len()];
     for (restore, past) in &history.observed.restores {
         let place = places.place(restore);
-        if let (Stage::Running { job_id }, Some(jobs)) = (&past.stage, running.get_mut(place)) {
+        if let (RestoreStage::Running { job_id }, Some(jobs)) =
+            (&past.stage, running.get_mut(place))
+        {
             jobs.insert(job_id.clone(), past.intended_at);
             restores.insert(job_id, restore);
         }

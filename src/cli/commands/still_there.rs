@@ -15,7 +15,7 @@ use crate::diff::Action;
 use crate::plan::Plan;
 use crate::render::REDACTED;
 use crate::session::Preview;
-use crate::state::{Event, Recorded, Stage};
+use crate::state::{Event, Recorded, RestoreStage};
 
 /// Questions under way at once: Cloud Control API publishes no rates.
 const AT_ONCE: usize = 8;
@@ -117,7 +117,7 @@ fn looked_for(preview: &Preview, judges: bool) -> Vec<Made> {
         .filter_map(|step| {
             let name = &*plan.steps[step].name;
             let past = observed.restores.get(name)?;
-            let Stage::Completed {
+            let RestoreStage::Completed {
                 created_resource_arn: Some(arn),
                 ..
             } = &past.stage

@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::backup::{ApiError, Clock, Fault, Job, Reader, SystemClock};
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff};
-use crate::execute::{Twins, Whose, jobs_of, listed_since, whose_without_journal};
+use crate::execute::{DuplicatePolicy, Whose, jobs_of, listed_since, whose_without_journal};
 use crate::journal::{self, RunKey};
 use crate::plan::Plan;
 use crate::report::minute;
@@ -83,7 +83,7 @@ pub(super) async fn begun_elsewhere(
         .filter(of_run)
         .map(|(step, job, _)| format!("  {}: {}", plan.steps[*step].name, described(job)))
         .collect();
-    if !own.is_empty() && execution.policy.twins != Twins::StartAnyway {
+    if !own.is_empty() && execution.policy.twins != DuplicatePolicy::StartAnyway {
         return Err(Failure::Conflict(shown(&format!(
             "run {} of {} has been begun elsewhere, with another request; its journal is not here. Nothing was started.\n{}\n\
              Each has the mark of this run and restore. Undo the change in the plan and run again, which takes the job up; or \

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::{Asked, Shelves, select};
+use super::super::{Asked, PointCache, select};
 use super::{Entry, about, expires_soon};
 use crate::backup::{ApiError, RecoveryPoint, Sources};
 use crate::diagnostic::{Finding, Findings, rule};
@@ -37,7 +37,7 @@ async fn look_in<R: Sources>(
         .iter()
         .map(|entry| &entry.locked.resolved.selector)
         .collect();
-    let mut shelves = Shelves::prepare(reader, &selectors).await?;
+    let mut shelves = PointCache::prepare(reader, &selectors).await?;
     let mut findings = Findings::default();
     let mut newer = Vec::new();
     let mut refused = None;
