@@ -55,7 +55,7 @@ fn model(was: Is, attempt: u32, after: &After, event: &Event) -> Option<(Is, u32
         Event::Nested { .. } => {
             matches!(was, Is::Running | Is::Completed | Is::Failed).then_some((was, attempt))
         }
-        Event::Seen { .. } | Event::Overdue { .. } => {
+        Event::StatusChanged { .. } | Event::Overdue { .. } => {
             (was == Is::Running).then_some((Is::Running, attempt))
         }
         Event::Completed { .. } => (was == Is::Running).then_some((Is::Completed, attempt)),
@@ -67,7 +67,7 @@ fn model(was: Is, attempt: u32, after: &After, event: &Event) -> Option<(Is, u32
         | Event::Published { .. }
         | Event::Deleting { .. }
         | Event::Deleted { .. }
-        | Event::Left { .. } => {
+        | Event::DeletionFailed { .. } => {
             (was == Is::Completed && after.allows(event)).then_some((Is::Completed, attempt))
         }
         _ => None,
@@ -99,7 +99,7 @@ impl After {
             Event::Published { .. } => !self.touched && self.starts > 0,
             Event::Deleting { .. } => !self.gone,
             Event::Deleted { .. } => self.deleting || !self.touched,
-            Event::Left { .. } => !self.gone,
+            Event::DeletionFailed { .. } => !self.gone,
             _ => false,
         }
     }
@@ -118,7 +118,7 @@ impl After {
             Event::Deleted { .. } => {
                 (self.touched, self.deleting, self.gone) = (true, false, true);
             }
-            Event::Left { .. } => (self.touched, self.deleting) = (true, false),
+            Event::DeletionFailed { .. } => (self.touched, self.deleting) = (true, false),
             _ => {}
         }
     }
@@ -160,7 +160,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Withdrawn { restore: restore(), message: text() }),
         1 => Just(Event::Refused { restore: restore(), code: None, message: text() }),
         1 => (1u32..4).prop_map(move |attempt| Event::Rejected { restore: restore(), attempt, message: text() }),
-        1 => Just(Event::Seen { restore: restore(), status: text() }),
+        1 => Just(Event::StatusChanged { restore: restore(), status: text() }),
         2 => Just(Event::Completed {
             restore: restore(),
             created_resource_arn: None,
@@ -195,7 +195,7 @@ fn event() -> impl Strategy<Value = Event> {
             check: "c".to_owned(),
             cutover: false,
             nth,
-            verdict: [CheckVerdict::Passed, CheckVerdict::Again, CheckVerdict::Failed][verdict],
+            verdict: [CheckVerdict::Passed, CheckVerdict::ResumeHint, CheckVerdict::Failed][verdict],
             exit: None,
             message: None,
             output: String::new(),
@@ -203,7 +203,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Published { restore: restore(), status: text() }),
         2 => Just(Event::Deleting { restore: restore(), arn: text(), token: text() }),
         2 => Just(Event::Deleted { restore: restore(), arn: text() }),
-        1 => Just(Event::Left { restore: restore(), arn: text(), message: text() }),
+        1 => Just(Event::DeletionFailed { restore: restore(), arn: text(), message: text() }),
     ]
 }
 
@@ -355,7 +355,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
     for (restore, cutover) in [(Some("r"), false), (None, false), (None, true)] {
         for (verdict, may_follow) in [
             (CheckVerdict::Passed, false),
-            (CheckVerdict::Again, true),
+            (CheckVerdict::ResumeHint, true),
             (CheckVerdict::Failed, true),
         ] {
             let checked = [
@@ -574,7 +574,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
         mismatch: Some("it is another".to_owned()),
     };
     assert_eq!(go(completed).unwrap(), Some(None));
-    let left = Event::Left {
+    let left = Event::DeletionFailed {
         restore: restore(),
         arn: arn(),
         message: String::new(),

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::one::{One, Outcome};
 use super::pace::Pace;
-use super::{Fate, Found, Item, Named};
+use super::{Disposition, Found, Item, Named};
 use crate::backup::{ApiError, Clock};
 use crate::execute::{Control, Ended};
 use crate::state::{Event, Journal, JournalError, Recorded};
@@ -138,7 +138,7 @@ where
         for items in levels {
             let mut events = Vec::new();
             for item in items {
-                if let (Fate::Left(why), Some(arn)) = (&item.fate, &item.arn)
+                if let (Disposition::Left(why), Some(arn)) = (&item.disposition, &item.arn)
                     && said.insert((&item.restore, arn))
                 {
                     events.push(left(item, arn, why));
@@ -147,10 +147,12 @@ where
             self.say(events).await?;
             let (mut outcomes, ended) = self.delete(items).await?;
             for (at, item) in items.iter().enumerate() {
-                match (&item.fate, outcomes.remove(&at)) {
+                match (&item.disposition, outcomes.remove(&at)) {
                     (_, Some(Outcome::Gone)) => cleaned.gone += 1,
-                    (Fate::Gone, _) | (_, Some(Outcome::WasGone)) => cleaned.already_gone += 1,
-                    (Fate::Left(why), _) => cleaned.left.push((item.clone(), why.clone())),
+                    (Disposition::Gone, _) | (_, Some(Outcome::WasGone)) => {
+                        cleaned.already_gone += 1
+                    }
+                    (Disposition::Left(why), _) => cleaned.left.push((item.clone(), why.clone())),
                     (_, Some(Outcome::Left(why))) => cleaned.left.push((item.clone(), why)),
                     _ => {}
                 }
@@ -165,7 +167,7 @@ where
 
     /// Deletes what is in one level.
     async fn delete(&mut self, items: &[Item]) -> Result<(Outcomes, Ended), Stopped> {
-        let is_deletion = |at: &usize| matches!(items[*at].fate, Fate::Delete { .. });
+        let is_deletion = |at: &usize| matches!(items[*at].disposition, Disposition::Delete { .. });
         let mut level = Level {
             items,
             waiting: (0..items.len()).filter(is_deletion).collect(),
@@ -229,8 +231,8 @@ where
             .collect();
         let all = next.iter().filter_map(|at| {
             let item = &level.items[*at];
-            match (&item.fate, &item.arn) {
-                (Fate::Delete { named, token, .. }, Some(arn)) => {
+            match (&item.disposition, &item.arn) {
+                (Disposition::Delete { named, token, .. }, Some(arn)) => {
                     Some((*at, item, arn, named, token))
                 }
                 _ => None,
@@ -311,7 +313,7 @@ where
 }
 
 fn left(item: &Item, arn: &str, why: &str) -> Event {
-    Event::Left {
+    Event::DeletionFailed {
         restore: item.restore.clone(),
         arn: arn.to_owned(),
         message: why.to_owned(),
@@ -419,7 +421,7 @@ mod tests {
             arn: Some(arn.clone()),
             by: None,
             ended_at: None,
-            fate: Fate::Delete {
+            disposition: Disposition::Delete {
                 named: Named {
                     type_name: "AWS::EC2::Volume".to_owned(),
                     identifier: arn,
@@ -506,7 +508,10 @@ mod tests {
         let gone = count(&shared, |event| matches!(event, Event::Deleted { .. }));
         assert!((1..400).contains(&gone), "{gone}");
         assert_eq!(
-            count(&shared, |event| matches!(event, Event::Left { .. })),
+            count(&shared, |event| matches!(
+                event,
+                Event::DeletionFailed { .. }
+            )),
             0
         );
     }

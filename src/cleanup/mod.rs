@@ -42,12 +42,12 @@ pub struct Item {
     /// When the job ended that made it.
     pub ended_at: Option<Timestamp>,
     /// What is to become of it.
-    pub fate: Fate,
+    pub disposition: Disposition,
 }
 
 /// What is to become of something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// It is deleted.
     Delete {
         /// How Cloud Control API names it.
@@ -114,11 +114,16 @@ fn of_each_other(levels: &mut [Vec<Item>]) {
     let made: BTreeMap<String, String> = levels
         .iter()
         .flatten()
-        .filter(|item| matches!(item.fate, Fate::Delete { .. } | Fate::Gone))
+        .filter(|item| {
+            matches!(
+                item.disposition,
+                Disposition::Delete { .. } | Disposition::Gone
+            )
+        })
         .filter_map(|item| Some((item.arn.clone()?, item.restore.clone())))
         .collect();
     for item in levels.iter_mut().flatten() {
-        if let (Fate::Stays(why), Some(arn)) = (&mut item.fate, &item.arn)
+        if let (Disposition::Stays(why), Some(arn)) = (&mut item.disposition, &item.arn)
             && let Some(by) = made.get(arn)
         {
             *why = format!("the restore wrote into it; `{by}` has made it, and it goes with that");
@@ -167,9 +172,9 @@ impl Planned<'_> {
                 {
                     continue;
                 }
-                if is_open && matches!(item.fate, Fate::Delete { .. }) {
+                if is_open && matches!(item.disposition, Disposition::Delete { .. }) {
                     let why = "a later attempt has not ended, and may be making the same";
-                    item.fate = Fate::Left(why.to_owned());
+                    item.disposition = Disposition::Left(why.to_owned());
                 }
                 item.by
                     .get_or_insert_with(|| format!("attempt {}", nth + 1));
@@ -188,7 +193,7 @@ impl Planned<'_> {
                 arn: None,
                 by: None,
                 ended_at: last.ended_at,
-                fate: Fate::Left(why),
+                disposition: Disposition::Left(why),
             }]
         };
         match &past.stage {
@@ -197,7 +202,7 @@ impl Planned<'_> {
                 if let (RestoreStage::Completed { job_id, .. }, None) = (&past.stage, &last.made) {
                     let mut item = unknown(format!("AWS does not say what job {job_id} has made"));
                     if writes_into_existing(&last.resource_type, &last.metadata) {
-                        item[0].fate = Fate::Stays(EXISTING.to_owned());
+                        item[0].disposition = Disposition::Stays(EXISTING.to_owned());
                     }
                     items.splice(0..0, item);
                 }
@@ -221,7 +226,7 @@ impl Planned<'_> {
             arn: Some(made.arn.to_owned()),
             by,
             ended_at: attempt.ended_at,
-            fate: self.fate(restore, made),
+            disposition: self.disposition(restore, made),
         };
         let mut items = Vec::new();
         if let Some(arn) = &attempt.made {
@@ -265,24 +270,25 @@ impl Planned<'_> {
                 deletion: past.others.get(arn).and_then(Option::as_ref),
             };
             let mut item = item(&made, Some(by));
-            if !job.has_ended() && matches!(item.fate, Fate::Delete { .. }) {
-                item.fate = Fate::Left(format!("nested job {} has not ended", job.job_id));
+            if !job.has_ended() && matches!(item.disposition, Disposition::Delete { .. }) {
+                item.disposition =
+                    Disposition::Left(format!("nested job {} has not ended", job.job_id));
             }
             items.push(item);
         }
         items
     }
 
-    fn fate(&self, restore: &str, made: &Made<'_>) -> Fate {
+    fn disposition(&self, restore: &str, made: &Made<'_>) -> Disposition {
         if made.deletion == Some(&Deletion::Gone) {
-            return Fate::Gone;
+            return Disposition::Gone;
         }
         let attempt = made.attempt;
         if made
             .metadata
             .is_some_and(|metadata| writes_into_existing(made.resource_type, metadata))
         {
-            return Fate::Stays(EXISTING.to_owned());
+            return Disposition::Stays(EXISTING.to_owned());
         }
         let is_ours = match attempt.ours {
             Some(is_ours) => is_ours,
@@ -292,13 +298,15 @@ impl Planned<'_> {
             }
         };
         if !is_ours {
-            return Fate::Stays("its job was not started by this run".to_owned());
+            return Disposition::Stays("its job was not started by this run".to_owned());
         }
         let Some(target) = self.targets.get(attempt.place) else {
-            return Fate::Left("it is in no target of the run: delete it yourself".to_owned());
+            return Disposition::Left(
+                "it is in no target of the run: delete it yourself".to_owned(),
+            );
         };
         if made.arn.contains(REDACTED) {
-            return Fate::Left(
+            return Disposition::Left(
                 "a secret is in its name, which the journal does not keep: delete it yourself"
                     .to_owned(),
             );
@@ -313,18 +321,18 @@ impl Planned<'_> {
             target,
         );
         if let Some(why) = misfit.or_else(|| known.cloned()) {
-            return Fate::Left(format!(
+            return Disposition::Left(format!(
                 "it is not what was asked for, and is not deleted: {why}"
             ));
         }
         let mut named = match types::kind(made.arn, made.resource_type, made.metadata) {
             Kind::Unknown => {
-                return Fate::Left(
+                return Disposition::Left(
                     "it is of no type that redrill deletes: delete it yourself".to_owned(),
                 );
             }
             Kind::Unsure(why) => {
-                return Fate::Left(format!(
+                return Disposition::Left(format!(
                     "whether it was there before cannot be told: {why}; look at it, and delete it yourself"
                 ));
             }
@@ -332,14 +340,14 @@ impl Planned<'_> {
         };
         let entries = self.protect.keys().copied();
         if let Some(by) = protects(entries, made.arn, made.resource_type, target) {
-            return Fate::Left(if self.protect.get(by) == Some(&true) {
+            return Disposition::Left(if self.protect.get(by) == Some(&true) {
                 format!("it is protected: `protect` has `{by}`")
             } else {
                 format!("it is protected: `protect` had `{by}` when the plan was run")
             });
         }
         named.place = attempt.place;
-        Fate::Delete {
+        Disposition::Delete {
             named,
             token: self.record.token(restore, made.arn),
             doubt: None,
@@ -365,7 +373,7 @@ fn unnamed(restore: &str, attempt: &Attempt, job: &NestedJob, by: String) -> Opt
         arn: None,
         by: Some(by),
         ended_at: attempt.ended_at,
-        fate: Fate::Left(why),
+        disposition: Disposition::Left(why),
     })
 }
 
@@ -400,8 +408,8 @@ pub fn leaves(levels: &[Vec<Item>]) -> Vec<String> {
     let types: BTreeSet<&str> = levels
         .iter()
         .flatten()
-        .filter_map(|item| match &item.fate {
-            Fate::Delete { named, .. } => Some(named.type_name.as_str()),
+        .filter_map(|item| match &item.disposition {
+            Disposition::Delete { named, .. } => Some(named.type_name.as_str()),
             _ => None,
         })
         .collect();

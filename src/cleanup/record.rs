@@ -143,7 +143,7 @@ impl Record {
                     }
                 }
             }
-            Event::Left { restore, arn, .. } | Event::Deleted { restore, arn } => {
+            Event::DeletionFailed { restore, arn, .. } | Event::Deleted { restore, arn } => {
                 let of = (restore.clone(), arn.clone());
                 *self.ended.entry(of).or_default() += 1;
             }

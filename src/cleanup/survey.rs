@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::record::Record;
-use super::{Fate, Found, Item, Named};
+use super::{Disposition, Found, Item, Named};
 use crate::backup::Job;
 use crate::state::{NestedJob, Recorded};
 
@@ -38,10 +38,13 @@ impl Known {
 
 /// What is to be deleted by a name: what to look for, and since when somebody can have given it again.
 pub fn by_name(levels: &[Vec<Item>]) -> impl Iterator<Item = (&Named, Option<Timestamp>)> {
-    levels.iter().flatten().filter_map(|item| match &item.fate {
-        Fate::Delete { named, .. } if named.is_name => Some((named, item.ended_at)),
-        _ => None,
-    })
+    levels
+        .iter()
+        .flatten()
+        .filter_map(|item| match &item.disposition {
+            Disposition::Delete { named, .. } if named.is_name => Some((named, item.ended_at)),
+            _ => None,
+        })
 }
 
 /// Jobs that others may be nested in which nobody has listed, or which had not ended: the restore, the job and its target.
@@ -71,7 +74,7 @@ pub fn unlisted(events: &[Recorded]) -> Vec<(String, String, usize)> {
 pub fn survey(levels: &mut [Vec<Item>], events: &[Recorded], known: &Known, now: Timestamp) {
     let ours = Record::of(events).jobs;
     for item in levels.iter_mut().flatten() {
-        let Fate::Delete { named, doubt, .. } = &mut item.fate else {
+        let Disposition::Delete { named, doubt, .. } = &mut item.disposition else {
             continue;
         };
         let (true, Some(ended_at)) = (named.is_name, item.ended_at) else {
@@ -95,12 +98,12 @@ pub fn survey(levels: &mut [Vec<Item>], events: &[Recorded], known: &Known, now:
             // Nothing has the name: that is found out once more, and written down.
         } else if let Some(made_at) = made_at {
             if made_at > ended_at + SKEW {
-                item.fate = Fate::Stays(format!(
+                item.disposition = Disposition::Stays(format!(
                     "it was made again at {made_at} by somebody else: this run's job had ended at {ended_at}"
                 ));
             }
         } else if let Some(job) = again {
-            item.fate = Fate::Stays(format!(
+            item.disposition = Disposition::Stays(format!(
                 "it was made again by restore job {}, which is not of this run",
                 job.id
             ));
@@ -124,7 +127,7 @@ mod tests {
     }
 
     /// What becomes of an instance whose job ended at 04:00, where Cloud Control API says this of it a little later.
-    fn fate(found: Option<Found>, is_name: bool) -> Fate {
+    fn disposition(found: Option<Found>, is_name: bool) -> Disposition {
         let named = Named {
             type_name: "AWS::RDS::DBInstance".to_owned(),
             identifier: "orders".to_owned(),
@@ -139,14 +142,14 @@ mod tests {
             arn: Some(ARN.to_owned()),
             by: None,
             ended_at: Some(at("2026-11-29T04:00:00Z")),
-            fate: Fate::Delete {
+            disposition: Disposition::Delete {
                 named,
                 token: String::new(),
                 doubt: None,
             },
         }]];
         survey(&mut levels, &[], &known, at("2026-12-24T00:00:00Z"));
-        levels.remove(0).remove(0).fate
+        levels.remove(0).remove(0).disposition
     }
 
     #[test]
@@ -169,10 +172,10 @@ mod tests {
             // It is gone: that is found out once more.
             (None, true, "deleted"),
         ] {
-            let is = match fate(found.clone(), is_name) {
-                Fate::Delete { doubt: None, .. } => "deleted",
-                Fate::Delete { doubt: Some(_), .. } => "asked",
-                Fate::Stays(_) => "stays",
+            let is = match disposition(found.clone(), is_name) {
+                Disposition::Delete { doubt: None, .. } => "deleted",
+                Disposition::Delete { doubt: Some(_), .. } => "asked",
+                Disposition::Stays(_) => "stays",
                 other => panic!("{other:?}"),
             };
             assert_eq!(is, expected, "{found:?}");

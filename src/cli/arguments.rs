@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::afterwards::{Cleanup, Evidence, Report, Status};
 use super::against::{Against, against};
 use super::authoring::{Init, Inventory};
+use super::post_run::{Cleanup, Evidence, Report, Status};
 
 /// Runs version-controlled restore plans against AWS Backup, each restore exactly once.
 #[derive(Debug, Parser)]

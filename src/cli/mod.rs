@@ -1,6 +1,5 @@
 //! What was typed and what it means; one file a command.
 
-mod afterwards;
 mod against;
 mod arguments;
 mod authoring;
@@ -12,6 +11,7 @@ mod files;
 mod git;
 mod output;
 mod pipe;
+mod post_run;
 mod signals;
 mod tree;
 mod writing;

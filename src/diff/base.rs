@@ -24,7 +24,7 @@ pub struct Entry {
 
 /// What has become of a restore since.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ChangeKind {
     /// Nothing differs.
     Same,
     /// Some keys do.
@@ -49,7 +49,7 @@ pub struct Restored {
     /// The index of the step in the plan.
     pub step: usize,
     /// What has become of it.
-    pub fate: Fate,
+    pub kind: ChangeKind,
     /// Which keys differ.
     pub keys: KeyDiff,
     /// What there is to know about it as a whole.
@@ -69,12 +69,12 @@ impl Restored {
     /// Whether there is anything to look at.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        self.fate != Fate::Same
+        self.kind != ChangeKind::Same
     }
 
     /// The keys that tell something: of a restore that is all new its headline has the rest.
     pub fn telling(&self) -> impl Iterator<Item = &KeyChange> {
-        let is_new = matches!(self.fate, Fate::Added | Fate::Uncompared { .. });
+        let is_new = matches!(self.kind, ChangeKind::Added | ChangeKind::Uncompared { .. });
         let changes = self.keys.changes.iter();
         changes.filter(move |change| !(is_new && change.is_in_headline()))
     }
@@ -140,7 +140,7 @@ pub fn compare(
         .map(|change| {
             let step = &plan.steps[change.step];
             let subject = Subject::of_draft(&step.draft, &plan.targets[step.target]);
-            let (fate, keys) = match named.get(&*step.name) {
+            let (kind, keys) = match named.get(&*step.name) {
                 Some(Entry {
                     subject: Some(was),
                     digest,
@@ -150,16 +150,19 @@ pub fn compare(
                         Some(digest) => comparing.recorded(was, digest, subject, &step.draft),
                         None => comparing.keys(Some(was), &subject),
                     };
-                    let fate = if keys.changes.is_empty() {
-                        Fate::Same
+                    let kind = if keys.changes.is_empty() {
+                        ChangeKind::Same
                     } else {
-                        Fate::Changed
+                        ChangeKind::Changed
                     };
-                    (fate, keys)
+                    (kind, keys)
                 }
                 Some(Entry { subject: None, .. }) => {
                     let why = "it was invalid there";
-                    (Fate::Uncompared { why }, comparing.keys(None, &subject))
+                    (
+                        ChangeKind::Uncompared { why },
+                        comparing.keys(None, &subject),
+                    )
                 }
                 None => {
                     let slot = candidates
@@ -174,19 +177,19 @@ pub fn compare(
                         Some(was) => {
                             let keys = comparing.keys(was.subject.as_ref(), &subject);
                             (
-                                Fate::Renamed {
+                                ChangeKind::Renamed {
                                     from: was.name.clone(),
                                 },
                                 keys,
                             )
                         }
-                        None => (Fate::Added, comparing.keys(None, &subject)),
+                        None => (ChangeKind::Added, comparing.keys(None, &subject)),
                     }
                 }
             };
             Restored {
                 step: change.step,
-                fate,
+                kind,
                 keys,
                 notes: Vec::new(),
             }
@@ -221,27 +224,30 @@ pub fn compare_sources(
             let step = &plan.steps[change.step];
             let subject = Subject::of_draft(&step.draft, &plan.targets[step.target]);
             let facts = sources.get(&step.draft.request.recovery_point_arn);
-            let (fate, keys) = match facts {
+            let (kind, keys) = match facts {
                 // Nothing is sent any more, so nothing would be other than it is.
-                _ if change.action == Action::Done => (Fate::Same, KeyDiff::default()),
+                _ if change.action == Action::Done => (ChangeKind::Same, KeyDiff::default()),
                 None => {
                     let why = "the recovery point is not at hand";
-                    (Fate::Uncompared { why }, comparing.keys(None, &subject))
+                    (
+                        ChangeKind::Uncompared { why },
+                        comparing.keys(None, &subject),
+                    )
                 }
                 Some(facts) => {
                     let was = Subject::of_source(facts, &subject, comparing.review.rules());
                     let keys = comparing.keys(Some(&was), &subject.beside_source(&was));
-                    let fate = if keys.changes.is_empty() {
-                        Fate::Same
+                    let kind = if keys.changes.is_empty() {
+                        ChangeKind::Same
                     } else {
-                        Fate::Changed
+                        ChangeKind::Changed
                     };
-                    (fate, keys)
+                    (kind, keys)
                 }
             };
             Restored {
                 step: change.step,
-                fate,
+                kind,
                 keys,
                 notes: Vec::new(),
             }

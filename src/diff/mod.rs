@@ -8,7 +8,7 @@ mod review;
 mod same_names;
 mod saved;
 
-pub use base::{Compared, Entry, Fate, Restored, compare, compare_sources};
+pub use base::{ChangeKind, Compared, Entry, Restored, compare, compare_sources};
 pub use inside::{Part, Path, Sense, container};
 pub use keys::{Comparing, KeyChange, KeyDiff, Subject};
 pub use made::{misfit, misfit_of_part, writes_into_existing};

@@ -19,7 +19,7 @@ const AT_ONCE_WITHOUT_RATES: usize = 128;
 
 /// What is to be done about a restore, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Due {
+pub(super) enum DueCall {
     /// Send its request.
     Start,
     /// List jobs that may be its.
@@ -34,7 +34,7 @@ pub(super) enum Due {
     Look,
 }
 
-impl Due {
+impl DueCall {
     /// Those that others wait for first.
     pub(super) const ALL: [Self; 6] = [
         Self::Publish,
@@ -102,8 +102,8 @@ struct Place<A> {
     api: Arc<A>,
     /// Which of the rates hold there: targets that differ by their role alone share an account's.
     rates: usize,
-    /// One for each [`Due`]: what the rates hold back of one operation stands in no other's way.
-    timers: [BinaryHeap<Reverse<(Timestamp, usize)>>; Due::ALL.len()],
+    /// One for each [`DueCall`]: what the rates hold back of one operation stands in no other's way.
+    timers: [BinaryHeap<Reverse<(Timestamp, usize)>>; DueCall::ALL.len()],
 }
 
 impl<A: Reader + Writer + 'static> Calls<A> {
@@ -243,7 +243,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         self.starts_under_way > 0
     }
 
-    pub(super) fn at(&mut self, place: usize, at: Timestamp, step: usize, due: Due) {
+    pub(super) fn at(&mut self, place: usize, at: Timestamp, step: usize, due: DueCall) {
         self.places[place].timers[due as usize].push(Reverse((at, step)));
     }
 
@@ -260,18 +260,23 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     /// The next thing about a target that is due by now.
-    pub(super) fn due(&self, place: usize, due: Due, now: Timestamp) -> Option<usize> {
+    pub(super) fn due(&self, place: usize, due: DueCall, now: Timestamp) -> Option<usize> {
         let Reverse((at, step)) = *self.places[place].timers[due as usize].peek()?;
         (at <= now).then_some(step)
     }
 
     /// Takes that thing off the list.
-    pub(super) fn take_due(&mut self, place: usize, due: Due) {
+    pub(super) fn take_due(&mut self, place: usize, due: DueCall) {
         self.places[place].timers[due as usize].pop();
     }
 
     /// The same, as soon as its call may leave: a yes has to be followed by the call.
-    pub(super) fn take_due_if_it_may(&mut self, place: usize, due: Due, now: Timestamp) -> bool {
+    pub(super) fn take_due_if_it_may(
+        &mut self,
+        place: usize,
+        due: DueCall,
+        now: Timestamp,
+    ) -> bool {
         let may = self.may(place, due.operation(), now);
         if may {
             self.take_due(place, due);

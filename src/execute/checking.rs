@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::Observer;
 use super::begun::said;
-use super::calls::{Due, next_of};
+use super::calls::{DueCall, next_of};
 use super::command::{Command, Commands, Exited, Left, Ran};
 use super::engine::Stopped;
 use super::recording::Effect;
@@ -179,7 +179,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             match self.seen(of, &checks[*at].name.value).map(|seen| seen.is) {
                 Some(Is::Passed) => false,
                 Some(Is::Failed | Is::NotRun) => self.engine.policy.retry_failed,
-                Some(Is::Started | Is::Again) | None => true,
+                Some(Is::Started | Is::ResumeHint) | None => true,
             }
         });
         match next {
@@ -210,7 +210,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             self.publishing.insert(step, 0);
             let now = self.engine.clock.now();
             let place = self.place(step);
-            self.calls.at(place, now, step, Due::Publish);
+            self.calls.at(place, now, step, DueCall::Publish);
         }
         match good {
             Judged::Failed(check) => {
@@ -291,10 +291,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let check = &checks[task.at];
         let output = self.engine.planner.secrets().tail(&ran.output, KEPT);
         let failure = failure(check, &ran.exited, &output);
-        let again = failure.is_some() && task.tries < check.retries;
-        let verdict = match (&failure, again) {
+        let retry = failure.is_some() && task.tries < check.retries;
+        let verdict = match (&failure, retry) {
             (None, _) => CheckVerdict::Passed,
-            (Some(_), true) => CheckVerdict::Again,
+            (Some(_), true) => CheckVerdict::ResumeHint,
             (Some(_), false) => CheckVerdict::Failed,
         };
         let nth = self
@@ -317,7 +317,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             message: failure,
             output,
         }])?;
-        if again {
+        if retry {
             let wait = check
                 .backoff
                 .checked_mul(1 << task.tries.min(16))

@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::Observer;
 use super::calls::backoff;
 use super::engine::Stopped;
+use super::reconciliation::{Kin, is_of, kin};
 use super::run::Run;
-use super::settle::{Kin, is_of, kin};
 use super::skew::Moment;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, Writer};
 use crate::plan::{MARK, Request, mark};
@@ -257,7 +257,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             .filter_map(|step| drafts[step].as_ref())
             .map(|draft| draft.request.recovery_point_arn.as_str())
             .collect();
-        let known_before = &mut self.elsewhere[place];
+        let known_before = &mut self.existing[place];
         for job in jobs {
             let Some(arn) = job.recovery_point_arn.as_deref() else {
                 continue;
@@ -399,7 +399,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         kin: Kin,
         has_mark: bool,
     ) -> Result<(), Stopped> {
-        if !self.watching[self.place(step)].is_seen(step) {
+        if !self.pollers[self.place(step)].is_seen(step) {
             // Perhaps AWS does not know the job that it has named, and this is the one. It shows again.
             self.lookout.others.remove(&job_id);
             return Ok(());

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Observer;
 use super::engine::{DuplicatePolicy, Stopped};
+use super::reconciliation::{Match, Reason, Reconciliation, is_of};
 use super::run::Run;
-use super::settle::{Match, Question, Why, is_of};
 use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
 use crate::state::{Event, Journal};
 
@@ -55,7 +55,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// endpoint. Its own job is looked for, and nothing is concluded where there is none.
     pub(super) fn not_known(&mut self, step: usize, error: ApiError) -> Result<(), Stopped> {
         let place = self.place(step);
-        self.watching[place].forget(step);
+        self.pollers[place].forget(step);
         let restore = self.name(step);
         let found = self
             .complete(step)
@@ -72,7 +72,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let query = self.query(place, &request.resource_type, since);
         self.requests.insert(step, request);
         self.refused.insert(step, error);
-        self.ask(step, Question::listing(Why::Lost, query, self.moment()))
+        self.ask(
+            step,
+            Reconciliation::listing(Reason::Lost, query, self.moment()),
+        )
     }
 
     /// The jobs that fit a restore whose job AWS does not know.
@@ -84,14 +87,14 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let chosen = self.chosen(&matches).filter(|found| found.job_id != own);
         let mut marked = others.filter(|found| found.is_marked);
         let found = match (chosen, marked.next(), marked.next()) {
-            (Some(chosen), ..) => Some((chosen, super::asking::CHOSEN)),
-            (None, Some(one), None) => Some((one.clone(), super::asking::MARKED)),
+            (Some(chosen), ..) => Some((chosen, super::reconcile::CHOSEN)),
+            (None, Some(one), None) => Some((one.clone(), super::reconcile::MARKED)),
             _ => None,
         };
         if let Some((found, because)) = found {
             return self.adopt(step, &found.job_id, because, found.is_marked);
         }
-        self.let_go(step);
+        self.finish_request(step);
         let message = error.map_or_else(String::new, |error| error.message);
         if self.engine.policy.twins == DuplicatePolicy::StartAnyway {
             // A person says that it is gone: another attempt has another token.

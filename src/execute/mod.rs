@@ -5,39 +5,39 @@
 //! then to the screen. A request leaves only after its intent is on disk. Starting and resuming are one thing: a
 //! new run resumes an empty journal.
 
-mod asking;
+mod barriers;
 mod begun;
 mod calls;
 mod checking;
 mod command;
-mod due;
-mod elsewhere;
-mod ending;
 mod engine;
-mod following;
+mod finish;
+mod follow;
 mod forecast;
-mod gates;
-mod glance;
 mod late;
 mod lookout;
 mod lost;
 mod nested;
+mod outage;
+mod poll;
+mod poller;
+mod preexisting;
 mod presence;
 mod publishing;
+mod reconcile;
+mod reconciliation;
 mod recording;
 mod run;
 mod schedule;
-mod settle;
 mod skew;
 mod starting;
-mod trouble;
+mod timers;
 mod under_way;
 mod waiting;
-mod watching;
 
 pub use command::{Command, Commands, Exited, Left, Ran};
-pub use elsewhere::listed_since;
 pub use engine::{Control, DuplicatePolicy, Ended, Engine, Observer, Policy, Stopped};
 pub use forecast::forecast;
-pub use glance::glance;
+pub use poll::describe_jobs;
+pub use preexisting::listed_since;
 pub use under_way::{Whose, jobs_of, may_be_since, whose, whose_without_journal};

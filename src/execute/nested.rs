@@ -2,7 +2,7 @@
 //! to the restore. They are listed when the job ends, and known before its end is said.
 
 use super::Observer;
-use super::calls::{Due, Page, backoff};
+use super::calls::{DueCall, Page, backoff};
 use super::engine::Stopped;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Reader, Writer};
@@ -40,7 +40,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         self.parents.insert(step, parent);
         let place = self.place(step);
         let now = self.engine.clock.now();
-        self.calls.at(place, now, step, Due::Nested);
+        self.calls.at(place, now, step, DueCall::Nested);
     }
 
     /// Asks for the next page of them.
@@ -68,7 +68,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             return Ok(());
         };
         let now = self.engine.clock.now();
-        let again = match answer {
+        let retry = match answer {
             Ok((jobs, next)) => {
                 // An answer is not believed by its place: a job names the one that it is nested in.
                 let id = &parent.job.id;
@@ -91,9 +91,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 Some(now + backoff(parent.tries))
             }
         };
-        if let Some(at) = again {
+        if let Some(at) = retry {
             let place = self.place(step);
-            self.calls.at(place, at, step, Due::Nested);
+            self.calls.at(place, at, step, DueCall::Nested);
             return Ok(());
         }
         let Some(parent) = self.parents.remove(&step) else {

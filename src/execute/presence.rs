@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Observer;
-use super::calls::Due;
+use super::calls::DueCall;
 use super::engine::{DuplicatePolicy, Stopped};
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
@@ -58,10 +58,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             && self.misfit(step, job).is_none();
         // Nobody has to ask how far it is any more; an answer to who did comes too late.
         let place = self.place(step);
-        if has_to && self.watching[place].forget(step) {
+        if has_to && self.pollers[place].forget(step) {
             self.presence.waiting.insert(step, job.clone());
             let now = self.engine.clock.now();
-            self.calls.at(place, now, step, Due::Look);
+            self.calls.at(place, now, step, DueCall::Look);
         }
         has_to
     }
@@ -101,9 +101,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                     None => return Ok(()),
                 }
             }
-            Err(error) => return self.again(step, Due::Look, &error),
+            Err(error) => return self.retry(step, DueCall::Look, &error),
             Ok(found) => {
-                self.well(step, "GetResource")?;
+                self.succeeded(step, "GetResource")?;
                 found
             }
         };

@@ -1,7 +1,7 @@
 //! AWS Backup is told what the checks of a restore have come to. A refusal is said, and fails nothing.
 
 use super::Observer;
-use super::calls::{Due, backoff};
+use super::calls::{DueCall, backoff};
 use super::engine::Stopped;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
@@ -22,7 +22,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let restore = self.name(step);
         let event = match answer {
             Ok(status) => {
-                self.well(step, "PutRestoreValidationResult")?;
+                self.succeeded(step, "PutRestoreValidationResult")?;
                 Event::Published {
                     restore,
                     status: status.to_owned(),
@@ -35,7 +35,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 if !is_final && *tries < TELLINGS {
                     let at = self.engine.clock.now() + backoff(*tries);
                     let place = self.place(step);
-                    self.calls.at(place, at, step, Due::Publish);
+                    self.calls.at(place, at, step, DueCall::Publish);
                     return Ok(());
                 }
                 Event::NotPublished {

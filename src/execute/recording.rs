@@ -169,7 +169,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                     self.calls.release();
                     let now = self.engine.clock.now();
                     self.calls
-                        .at(self.place(step), now, step, super::calls::Due::Start);
+                        .at(self.place(step), now, step, super::calls::DueCall::Start);
                 }
                 Effect::Check(task, command) => {
                     self.checking.release();

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::calls::{Answer, Calls, Due};
+use super::calls::{Answer, Calls, DueCall};
 use super::checking::Checking;
 use super::engine::{Control, Ended, Engine, Stopped};
 use super::late::Late;
 use super::lookout::Lookout;
 use super::nested::Parent;
+use super::outage::{Outage, Tries};
+use super::poller::Poller;
 use super::presence::Presence;
+use super::reconciliation::Reconciliation;
 use super::recording::Recording;
 use super::schedule::Schedule;
-use super::settle::Question;
 use super::skew::{Moment, Skew};
-use super::trouble::{Tries, Trouble};
 use super::waiting::Silence;
-use super::watching::Watching;
 use super::{Observer, Policy};
 use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
 use crate::diff::Diff;
@@ -67,19 +67,19 @@ pub(super) struct Run<'a, A, J, C, O> {
     /// Requests without a job, with their tokens.
     pub(super) requests: BTreeMap<usize, Arc<Request>>,
     /// What is being found out about them.
-    pub(super) questions: BTreeMap<usize, Question>,
+    pub(super) questions: BTreeMap<usize, Reconciliation>,
     /// One a target.
-    pub(super) watching: Vec<Watching>,
+    pub(super) pollers: Vec<Poller>,
     pub(super) tries: Tries,
     /// Requests of which a copy may have arrived without our knowing, and since when their tokens count: when the first
     /// left, for a machine can sleep before it hears that there is no answer.
-    pub(super) perhaps_sent: BTreeMap<usize, Moment>,
+    pub(super) exposed_since: BTreeMap<usize, Moment>,
     /// When the last copy left that may have arrived.
     pub(super) last_sent: BTreeMap<usize, Timestamp>,
     /// Refusals of requests of which an earlier copy may have been accepted.
     pub(super) refused: BTreeMap<usize, ApiError>,
     /// Jobs of the plan's recovery points that were there before: by recovery point, for each target.
-    pub(super) elsewhere: Vec<HashMap<String, Vec<Job>>>,
+    pub(super) existing: Vec<HashMap<String, Vec<Job>>>,
     /// When they were listed.
     pub(super) looked_at: Moment,
     /// How far this machine's clock was seen to be off.
@@ -94,9 +94,9 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) read: HashMap<String, BTreeMap<String, String>>,
     pub(super) being_read: HashSet<String>,
     /// Since when each operation fails, by target.
-    pub(super) troubles: BTreeMap<(usize, &'static str), Trouble>,
+    pub(super) outages: BTreeMap<(usize, &'static str), Outage>,
     /// When AWS has last answered as it should.
-    pub(super) last_well: Timestamp,
+    pub(super) last_success: Timestamp,
     pub(super) detaching: bool,
     pub(super) stopped: Option<Stopped>,
     /// AWS has been silent for longer than anybody wants to wait.
@@ -157,12 +157,12 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             recording: Recording::new(journal),
             requests: BTreeMap::new(),
             questions: BTreeMap::new(),
-            watching: plan.targets.iter().map(|_| Watching::default()).collect(),
+            pollers: plan.targets.iter().map(|_| Poller::default()).collect(),
             tries: Tries::default(),
-            perhaps_sent: BTreeMap::new(),
+            exposed_since: BTreeMap::new(),
             last_sent: BTreeMap::new(),
             refused: BTreeMap::new(),
-            elsewhere: vec![HashMap::new(); plan.targets.len()],
+            existing: vec![HashMap::new(); plan.targets.len()],
             looked_at: Moment {
                 here: now,
                 aws: None,
@@ -173,8 +173,8 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             presence: Presence::default(),
             read: HashMap::new(),
             being_read: HashSet::new(),
-            troubles: BTreeMap::new(),
-            last_well: now,
+            outages: BTreeMap::new(),
+            last_success: now,
             detaching: false,
             stopped: None,
             given_up: false,
@@ -196,7 +196,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
         opening: Vec<Event>,
         diff: &Diff,
     ) -> Result<Ended, Stopped> {
-        match self.look_elsewhere(diff).await? {
+        match self.list_existing_jobs(diff).await? {
             None => {}
             Some(Control::Detach) => return Ok(Ended::Detached),
             Some(Control::Now) => return Ok(Ended::Interrupted),
@@ -262,7 +262,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
                 self.flush_all().await?;
                 return Ok(Ended::Detached);
             }
-            let watches = self.watching.iter().any(|place| !place.is_empty());
+            let watches = self.pollers.iter().any(|place| !place.is_empty());
             if self.calls.nothing_to_come() && !watches && self.checking.nothing_to_come() {
                 if self.begin_after()? || self.look_last() {
                     continue;
@@ -290,7 +290,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
     }
 
     /// A person wants to leave, at once or when everything that was sent has its answer.
-    pub(super) async fn told(&mut self, control: Control) -> Result<Option<Ended>, Stopped> {
+    pub(super) async fn on_control(&mut self, control: Control) -> Result<Option<Ended>, Stopped> {
         if control == Control::Now || self.detaching {
             self.flush_all().await?;
             return Ok(Some(Ended::Interrupted));
@@ -307,7 +307,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
         let held = self.calls.take_held();
         // What is due by now and was not done is held back by the rates.
         let after = held.map(|_| now);
-        let looks = self.watching.iter().filter_map(|w| w.next_at(after));
+        let looks = self.pollers.iter().filter_map(|w| w.next_at(after));
         let due = self
             .calls
             .next_due()
@@ -324,7 +324,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
         let idle = self.calls.is_idle() && self.checking.is_idle() && self.recording.is_idle();
         let clock = self.engine.clock;
         tokio::select! {
-            Some(control) = self.engine.control.recv() => return self.told(control).await,
+            Some(control) = self.engine.control.recv() => return self.on_control(control).await,
             answer = self.calls.answer() => {
                 self.take(answer)?;
                 // Whatever else has come by now shares the next flush.
@@ -365,7 +365,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
                 }
                 self.go_on_asking(step)
             }
-            Answer::Candidates(step, Err(error)) => self.unanswered(step, Due::List, error),
+            Answer::Candidates(step, Err(error)) => self.on_no_answer(step, DueCall::List, error),
             Answer::Metadata(step, job_id, Ok(metadata)) => {
                 self.looked_up(step, "GetRestoreJobMetadata")?;
                 self.told_of(step, &job_id, metadata);
@@ -373,20 +373,20 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             }
             Answer::Metadata(step, job_id, Err(error)) => {
                 self.being_read.remove(&job_id);
-                self.unanswered(step, Due::Compare, error)
+                self.on_no_answer(step, DueCall::Compare, error)
             }
             Answer::Polled(step, Ok(job)) => match self.is_another(step, &job) {
                 Some(error) => self.take(Answer::Polled(step, Err(error))),
                 None => {
-                    self.well(step, "DescribeRestoreJob")?;
+                    self.succeeded(step, "DescribeRestoreJob")?;
                     self.polled(step, job)
                 }
             },
             Answer::Polled(step, Err(error)) if error.fault == Fault::Refused => {
                 let place = self.place(step);
                 let now = self.engine.clock.now();
-                if self.watching[place].is_new(step, now) {
-                    self.watching[place].look_again(step, now + AGAIN);
+                if self.pollers[place].is_new(step, now) {
+                    self.pollers[place].look_again(step, now + AGAIN);
                     return Ok(());
                 }
                 self.not_known(step, error)
@@ -394,21 +394,21 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             Answer::Polled(step, Err(error)) => {
                 let place = self.place(step);
                 let now = self.engine.clock.now();
-                if self.watching[place].is_hopeless(step, now) {
+                if self.pollers[place].is_hopeless(step, now) {
                     // Others are answered: this one never is. The journal keeps it as running.
-                    self.watching[place].forget(step);
+                    self.pollers[place].forget(step);
                     self.stop(Stopped::Aws(error));
                     return Ok(());
                 }
-                let at = self.trouble(place, &error, step)?;
-                self.watching[place].look_again(step, at);
+                let at = self.retry_at(place, &error, step)?;
+                self.pollers[place].look_again(step, at);
                 Ok(())
             }
             Answer::Nested(step, answer) => self.nested(step, answer),
             Answer::LookedFor(step, found) => self.looked_for(step, found),
             Answer::Published(step, answer) => self.published(step, answer),
             Answer::Listed(place, Ok((jobs, next))) => {
-                self.well_at(place, "ListRestoreJobs")?;
+                self.succeeded_at(place, "ListRestoreJobs")?;
                 self.listed(place, jobs, next)
             }
             Answer::Listed(place, Err(error)) => self.not_listed(place, error),

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::gates::Gates;
+use super::barriers::Barriers;
 use crate::diff::{Action, Diff};
 use crate::parse::OnFailure;
 use crate::plan::{Draft, Plan};
@@ -26,7 +26,7 @@ type Ready = BTreeSet<(Reverse<u64>, usize)>;
 /// The order of starting.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    gates: Gates,
+    barriers: Barriers,
     /// How long the longest chain that begins with a step is likely to take, in seconds.
     chain: Vec<u64>,
     /// Not started, not given up.
@@ -83,7 +83,7 @@ impl Schedule {
             }));
         }
         let mut schedule = Self {
-            gates: Gates::default(),
+            barriers: Barriers::default(),
             chain: (0..plan.steps.len())
                 .map(|at| draft(at).expected.as_secs().unsigned_abs().max(1))
                 .collect(),
@@ -118,7 +118,7 @@ impl Schedule {
             .collect();
         let needs: Vec<Arc<[usize]>> = plan.steps.iter().map(|s| Arc::clone(&s.needs)).collect();
         let members = diff.changes.iter().map(|change| change.step);
-        schedule.gates = Gates::new(&needs, members, |at| acts.contains(&at));
+        schedule.barriers = Barriers::new(&needs, members, |at| acts.contains(&at));
         let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
         schedule.waiting = starts.map(|change| change.step).collect();
         schedule.measure(plan.order.iter().rev().copied());
@@ -127,12 +127,12 @@ impl Schedule {
 
     /// Finds the longest chain behind each step, which come last first, and what may start at once.
     fn measure(&mut self, backwards: impl Iterator<Item = usize>) {
-        self.gates.measure(&mut self.chain, backwards);
+        self.barriers.measure(&mut self.chain, backwards);
         let ready: Vec<usize> = self
             .waiting
             .iter()
             .copied()
-            .filter(|at| self.gates.is_open(*at))
+            .filter(|at| self.barriers.is_open(*at))
             .collect();
         for at in ready {
             self.set_ready(at);
@@ -176,7 +176,7 @@ impl Schedule {
 
     /// Whether something waits for a restore.
     pub(super) fn is_needed(&self, at: usize) -> bool {
-        self.gates.is_needed(at)
+        self.barriers.is_needed(at)
     }
 
     /// The next restore to start in one of some targets, within the limits; it counts as running from here on.
@@ -224,7 +224,7 @@ impl Schedule {
 
     /// A restore that has ended is good: those that waited for it alone may start.
     pub(super) fn found_good(&mut self, at: usize) {
-        for dependent in self.gates.open(at) {
+        for dependent in self.barriers.open(at) {
             if self.waiting.contains(&dependent) {
                 self.set_ready(dependent);
             }
@@ -240,7 +240,7 @@ impl Schedule {
     /// A restore that has ended is not good: what will not start because of it.
     pub(super) fn found_bad(&mut self, at: usize) -> Vec<Skip> {
         let mut skips = Vec::new();
-        for step in self.gates.bar(at) {
+        for step in self.barriers.bar(at) {
             if self.waiting.remove(&step) {
                 let key = self.key(step);
                 self.types[self.of_type[step]].ready.remove(&key);
@@ -295,7 +295,7 @@ mod tests {
     ) -> Schedule {
         let shared: Vec<Arc<[usize]>> = needs.iter().map(|needs| Arc::from(*needs)).collect();
         let mut schedule = Schedule {
-            gates: Gates::new(&shared, 0..needs.len(), |_| true),
+            barriers: Barriers::new(&shared, 0..needs.len(), |_| true),
             chain: vec![1; needs.len()],
             waiting: (0..needs.len()).collect(),
             of_type: of_type.to_vec(),
@@ -417,12 +417,12 @@ mod tests {
         let all: Arc<[usize]> = (0..3).collect();
         let none: Arc<[usize]> = Arc::from([]);
         let needs = [&none, &none, &none, &all, &all].map(Arc::clone);
-        let mut gates = Gates::new(&needs, 0..5, |_| true);
-        assert!(gates.is_open(0) && !gates.is_open(3) && gates.is_needed(1));
-        assert!(gates.open(0).is_empty() && gates.open(1).is_empty());
-        assert_eq!(gates.open(2), [3, 4]);
-        let mut gates = Gates::new(&needs, 0..5, |_| true);
-        assert_eq!(gates.bar(1), [3, 4]);
-        assert!(gates.bar(2).is_empty());
+        let mut barriers = Barriers::new(&needs, 0..5, |_| true);
+        assert!(barriers.is_open(0) && !barriers.is_open(3) && barriers.is_needed(1));
+        assert!(barriers.open(0).is_empty() && barriers.open(1).is_empty());
+        assert_eq!(barriers.open(2), [3, 4]);
+        let mut barriers = Barriers::new(&needs, 0..5, |_| true);
+        assert_eq!(barriers.bar(1), [3, 4]);
+        assert!(barriers.bar(2).is_empty());
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Observer;
-use super::calls::Due;
-use super::elsewhere::long_ago;
+use super::calls::DueCall;
 use super::engine::Stopped;
+use super::preexisting::lookback_start;
+use super::reconciliation::{Reason, Reconciliation};
 use super::recording::Effect;
 use super::run::Run;
-use super::settle::{Question, Why};
 use super::skew::Moment;
 use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
 use crate::diagnostic::Findings;
@@ -21,7 +21,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// Records the intents of all that may start, in one go, and has each sent once its own is on disk.
     pub(super) fn start_ready(&mut self) -> Result<(), Stopped> {
         let now = self.engine.clock.now();
-        let places = self.watching.len();
+        let places = self.pollers.len();
         let mut failed = Vec::new();
         // As many as there is room for calls; what is being compared takes up room as well.
         while self.calls.room() > 0 && self.requests.len() < self.calls.at_once() {
@@ -42,17 +42,20 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                     let request = Arc::new(draft.sent_with(&token));
                     self.requests.insert(step, Arc::clone(&request));
                     let place = self.place(step);
-                    let there = self.there(place, &request.recovery_point_arn);
-                    if !there.is_empty() {
-                        let jobs = there.to_vec();
-                        self.ask(step, Question::of(Why::First, jobs, None, self.looked_at))?;
+                    let existing_jobs = self.existing_jobs(place, &request.recovery_point_arn);
+                    if !existing_jobs.is_empty() {
+                        let jobs = existing_jobs.to_vec();
+                        self.ask(
+                            step,
+                            Reconciliation::of(Reason::First, jobs, None, self.looked_at),
+                        )?;
                         continue;
                     }
                     if self.becomes_known_late(step) {
                         let moment = self.moment();
-                        let since = long_ago(moment.earlier());
+                        let since = lookback_start(moment.earlier());
                         let query = self.query(place, &request.resource_type, since);
-                        self.ask(step, Question::listing(Why::First, query, moment))?;
+                        self.ask(step, Reconciliation::listing(Reason::First, query, moment))?;
                         continue;
                     }
                     let intended = self.intended(step, &draft, &request, None);
@@ -83,8 +86,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             return self.not_sent(step);
         }
         // A disk can be slow, and a machine fall asleep.
-        if self.is_forgotten(step) {
-            return self.settle(step);
+        if self.token_may_have_expired(step) {
+            return self.reconcile(step);
         }
         let now = self.engine.clock.now();
         self.calls.start(self.place(step), step, request, now);
@@ -147,21 +150,24 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 
     /// Whether AWS may have forgotten the token of a request that may have arrived, or that somebody else may have sent
     /// since the last look: sent now, it could be a second job.
-    pub(super) fn is_forgotten(&self, step: usize) -> bool {
-        let since = self.perhaps_sent.get(&step).unwrap_or(&self.looked_at);
+    pub(super) fn token_may_have_expired(&self, step: usize) -> bool {
+        let since = self.exposed_since.get(&step).unwrap_or(&self.looked_at);
         since.is_long_ago(self.moment())
     }
 
     /// A request is none any more: it has its job, or is not sent. What it was, and since when a copy may have arrived.
-    pub(super) fn let_go(&mut self, step: usize) -> (Option<Arc<Request>>, Option<Moment>) {
+    pub(super) fn finish_request(&mut self, step: usize) -> (Option<Arc<Request>>, Option<Moment>) {
         self.tries.forget(step);
         self.last_sent.remove(&step);
-        (self.requests.remove(&step), self.perhaps_sent.remove(&step))
+        (
+            self.requests.remove(&step),
+            self.exposed_since.remove(&step),
+        )
     }
 
     /// The run has stopped before a request was sent, or while it was being compared.
     pub(super) fn not_sent(&mut self, step: usize) -> Result<(), Stopped> {
-        self.let_go(step);
+        self.finish_request(step);
         self.schedule.ended(step);
         let restore = self.name(step);
         let past = self.observed.restores.get(&restore);
@@ -190,27 +196,27 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             return self.adopt(step, &job_id, because, true);
         }
         match error.fault {
-            Fault::Throttled | Fault::Expired => self.again(step, Due::Start, &error),
+            Fault::Throttled | Fault::Expired => self.retry(step, DueCall::Start, &error),
             Fault::Unreachable | Fault::Service => {
-                self.perhaps_sent.entry(step).or_insert(left);
+                self.exposed_since.entry(step).or_insert(left);
                 self.last_sent.insert(step, left.here);
                 self.look_before_sending_again(step, &error)
             }
-            Fault::Refused if self.perhaps_sent.contains_key(&step) => {
+            Fault::Refused if self.exposed_since.contains_key(&step) => {
                 // An earlier copy may have been taken; AWS refuses this one perhaps for that very reason.
                 self.refused.insert(step, error);
-                self.settle(step)
+                self.reconcile(step)
             }
             Fault::Refused => self.refuse(step, error),
             Fault::Denied => {
-                if !self.perhaps_sent.contains_key(&step) {
+                if !self.exposed_since.contains_key(&step) {
                     let withdrawn = Event::Withdrawn {
                         restore: self.name(step),
                         message: error.message.clone(),
                     };
                     self.emit(vec![withdrawn])?;
                 }
-                self.let_go(step);
+                self.finish_request(step);
                 self.stop(Stopped::Aws(error));
                 Ok(())
             }
@@ -224,8 +230,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         left: Moment,
         job_id: &str,
     ) -> Result<(), Stopped> {
-        self.well(step, "StartRestoreJob")?;
-        self.perhaps_sent.entry(step).or_insert(left);
+        self.succeeded(step, "StartRestoreJob")?;
+        self.exposed_since.entry(step).or_insert(left);
         if let Some(owner) = self.owner(job_id) {
             self.last_sent.insert(step, left.here);
             let error = ApiError {
@@ -238,7 +244,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 ),
             };
             self.refused.insert(step, error);
-            return self.settle(step);
+            return self.reconcile(step);
         }
         let event = Event::Accepted {
             restore: self.name(step),
@@ -267,7 +273,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     pub(super) fn refuse(&mut self, step: usize, error: ApiError) -> Result<(), Stopped> {
-        self.let_go(step);
+        self.finish_request(step);
         let refused = Event::Refused {
             restore: self.name(step),
             code: error.code,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::elsewhere::{listed_since, long_ago};
-use super::settle::{Kin, is_of, kin};
+use super::preexisting::{listed_since, lookback_start};
+use super::reconciliation::{Kin, is_of, kin};
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Pages, Reader};
 use crate::plan::{MARK, Plan, Request, mark, token};
@@ -55,7 +55,7 @@ pub fn may_be_since(past: &RestoreState, now: Timestamp) -> Timestamp {
         here: past.intended_at.min(now),
         aws: past.aws_at,
     };
-    left.sent_since(Skew::default()).max(long_ago(now))
+    left.sent_since(Skew::default()).max(lookback_start(now))
 }
 
 /// Whose a job is, by what it was asked for.

@@ -80,9 +80,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     fn awaited(&self, now: Timestamp, pages: u32) -> Awaited {
         let seconds = |since: Timestamp| now.duration_since(since).as_secs().max(0);
         let mut followed: Vec<(Timestamp, usize)> = self
-            .watching
+            .pollers
             .iter()
-            .flat_map(super::watching::Watching::followed)
+            .flat_map(super::poller::Poller::followed)
             .collect();
         let jobs = followed.len();
         followed.sort_unstable();
@@ -109,9 +109,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             },
             pages,
             trouble: self
-                .troubles
+                .outages
                 .values()
-                .map(|trouble| (trouble.message.clone(), seconds(trouble.since)))
+                .map(|outage| (outage.message.clone(), seconds(outage.since)))
                 .collect(),
         }
     }

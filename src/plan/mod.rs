@@ -284,14 +284,14 @@ impl Planner {
 
     /// Lets go of what was written of all that a plan has rendered to its end: a run of many restores needs it no more.
     /// Commands are rendered when their restore has ended.
-    pub fn let_go(&mut self, plan: &Plan) {
+    pub fn release(&mut self, plan: &Plan) {
         let has_commands =
             !self.document().checks.is_empty() || !self.document().cutover.is_empty();
         let mut wanted = vec![has_commands; self.document().restores.len()];
         for step in &plan.steps {
             wanted[step.restore] |= !step.draft.pending.is_empty() || !step.checks.is_empty();
         }
-        self.renderer.let_go(|restore| !wanted[restore]);
+        self.renderer.release(|restore| !wanted[restore]);
     }
 
     /// The request of one step with what is known now; `None` where an error stands in the way.

@@ -153,7 +153,7 @@ impl Renderer {
     }
 
     /// Lets go of the metadata of the document's restores that are chosen; of all text, where all are.
-    pub(crate) fn let_go(&mut self, chosen: impl Fn(usize) -> bool) {
+    pub(crate) fn release(&mut self, chosen: impl Fn(usize) -> bool) {
         // Whoever shares the document goes on with it as it is.
         let Some(document) = Arc::get_mut(&mut self.document) else {
             return;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::columns::columns;
-use crate::cleanup::{Fate, Item};
+use crate::cleanup::{Disposition, Item};
 
 /// In the order in which it would.
 #[must_use]
@@ -13,33 +13,33 @@ pub fn cleanup_human(levels: &[Vec<Item>]) -> String {
         return "this run has made nothing\n".to_owned();
     }
     let mut text = columns(&rows, "");
-    let count = |is: fn(&Fate) -> bool| {
+    let count = |is: fn(&Disposition) -> bool| {
         let all = levels.iter().flatten();
-        all.filter(|item| is(&item.fate)).count()
+        all.filter(|item| is(&item.disposition)).count()
     };
     let _ = writeln!(
         text,
         "\n{} to delete, {} gone, {} left, {} not made by this run",
-        count(|fate| matches!(fate, Fate::Delete { .. })),
-        count(|fate| matches!(fate, Fate::Gone)),
-        count(|fate| matches!(fate, Fate::Left(_))),
-        count(|fate| matches!(fate, Fate::Stays(_))),
+        count(|disposition| matches!(disposition, Disposition::Delete { .. })),
+        count(|disposition| matches!(disposition, Disposition::Gone)),
+        count(|disposition| matches!(disposition, Disposition::Left(_))),
+        count(|disposition| matches!(disposition, Disposition::Stays(_))),
     );
     text
 }
 
 fn row(item: &Item) -> Vec<String> {
-    let (word, why) = match &item.fate {
-        Fate::Delete { named, doubt, .. } => (
+    let (word, why) = match &item.disposition {
+        Disposition::Delete { named, doubt, .. } => (
             "delete",
             match doubt {
                 Some(doubt) => format!("{}; look first: {doubt}", named.type_name),
                 None => named.type_name.clone(),
             },
         ),
-        Fate::Gone => ("gone", String::new()),
-        Fate::Stays(why) => ("stays", why.clone()),
-        Fate::Left(why) => ("left", why.clone()),
+        Disposition::Gone => ("gone", String::new()),
+        Disposition::Stays(why) => ("stays", why.clone()),
+        Disposition::Left(why) => ("left", why.clone()),
     };
     let why = match &item.by {
         Some(by) if why.is_empty() => format!("of {by}"),

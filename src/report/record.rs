@@ -103,7 +103,7 @@ impl Record {
                 }
                 self.outline = Arc::clone(outline);
             }
-            Event::Called { calls } => {
+            Event::CallsMade { calls } => {
                 for (name, count) in calls {
                     *self.api_calls.entry(name.clone()).or_default() += count;
                 }

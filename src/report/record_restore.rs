@@ -56,7 +56,7 @@ pub(super) fn take_check(checks: &mut Vec<CheckReport>, recorded: &Recorded) {
         } => {
             check.status = match verdict {
                 CheckVerdict::Passed => CheckStatus::Passed,
-                CheckVerdict::Again => CheckStatus::Running,
+                CheckVerdict::ResumeHint => CheckStatus::Running,
                 CheckVerdict::Failed => CheckStatus::Failed,
             };
             check.ended_at = Some(recorded.at);
@@ -285,7 +285,7 @@ impl RestoreReport {
             }
             Event::Deleting { arn, .. } => self.is_cleaned_up(arn, Cleanup::Asked),
             Event::Deleted { arn, .. } => self.is_cleaned_up(arn, Cleanup::Gone),
-            Event::Left { arn, message, .. } => {
+            Event::DeletionFailed { arn, message, .. } => {
                 self.is_cleaned_up(arn, Cleanup::Left(message.clone()));
             }
             _ => {}

@@ -11,7 +11,9 @@ pub(super) fn next_deletion(was: Option<&Deletion>, event: &Event) -> Option<Del
         }
         // Nobody of this run has asked for it where it was found to be gone.
         (Event::Deleted { .. }, None | Some(Deletion::Asked)) => Some(Deletion::Gone),
-        (Event::Left { .. }, None | Some(Deletion::Asked | Deletion::Left)) => Some(Deletion::Left),
+        (Event::DeletionFailed { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {
+            Some(Deletion::Left)
+        }
         _ => None,
     }
 }
@@ -19,8 +21,9 @@ pub(super) fn next_deletion(was: Option<&Deletion>, event: &Event) -> Option<Del
 /// The deletion of what a nested job, a failed one or that of an earlier attempt has made: in any stage, as it is no step in
 /// the life of the restore. None where the event is none of it.
 pub(super) fn of_others(past: &RestoreState, event: &Event) -> Option<Option<RestoreState>> {
-    let (Event::Deleting { arn, .. } | Event::Deleted { arn, .. } | Event::Left { arn, .. }) =
-        event
+    let (Event::Deleting { arn, .. }
+    | Event::Deleted { arn, .. }
+    | Event::DeletionFailed { arn, .. }) = event
     else {
         return None;
     };

@@ -155,7 +155,8 @@ pub enum Event {
         message: String,
     },
     /// The job's status has changed.
-    Seen {
+    #[serde(rename = "seen")]
+    StatusChanged {
         /// The restore.
         restore: String,
         /// AWS's status.
@@ -302,7 +303,8 @@ pub enum Event {
         arn: String,
     },
     /// What a restore has made could not be deleted, and is still there.
-    Left {
+    #[serde(rename = "left")]
+    DeletionFailed {
         /// The restore.
         restore: String,
         /// What is left.
@@ -311,12 +313,14 @@ pub enum Event {
         message: String,
     },
     /// How often this runner has called AWS, by operation; the last thing that it says before it leaves.
-    Called {
+    #[serde(rename = "called")]
+    CallsMade {
         /// By AWS's name of the call.
         calls: BTreeMap<String, u64>,
     },
     /// AWS does not answer, or answers that it cannot; said once.
-    Trouble {
+    #[serde(rename = "trouble")]
+    AwsUnavailable {
         /// What it says.
         message: String,
     },
@@ -380,7 +384,7 @@ pub enum CheckVerdict {
     /// It ended as expected.
     Passed,
     /// It did not, and it is tried again.
-    Again,
+    ResumeHint,
     /// It did not, and that is that.
     Failed,
 }
@@ -394,7 +398,7 @@ impl Event {
     pub fn is_durable(&self) -> bool {
         !matches!(
             self,
-            Self::Trouble { .. } | Self::Waiting { .. } | Self::Recovered | Self::Draining
+            Self::AwsUnavailable { .. } | Self::Waiting { .. } | Self::Recovered | Self::Draining
         )
     }
 
@@ -408,7 +412,7 @@ impl Event {
             | Self::Withdrawn { restore, .. }
             | Self::Refused { restore, .. }
             | Self::Rejected { restore, .. }
-            | Self::Seen { restore, .. }
+            | Self::StatusChanged { restore, .. }
             | Self::Nested { restore, .. }
             | Self::Completed { restore, .. }
             | Self::SecondJob { restore, .. }
@@ -419,16 +423,16 @@ impl Event {
             | Self::NotPublished { restore, .. }
             | Self::Deleting { restore, .. }
             | Self::Deleted { restore, .. }
-            | Self::Left { restore, .. } => Some(restore),
+            | Self::DeletionFailed { restore, .. } => Some(restore),
             Self::CheckStarted { restore, .. } | Self::CheckEnded { restore, .. } => {
                 restore.as_deref()
             }
             Self::RunOpened { .. }
             | Self::Planned { .. }
-            | Self::Called { .. }
+            | Self::CallsMade { .. }
             | Self::RunResumed { .. }
             | Self::Resolved { .. }
-            | Self::Trouble { .. }
+            | Self::AwsUnavailable { .. }
             | Self::Waiting { .. }
             | Self::Recovered
             | Self::Draining

@@ -145,9 +145,9 @@ impl Event {
                 restore: _,
                 message,
             }
-            | Self::Trouble { message } => sentence(message),
+            | Self::AwsUnavailable { message } => sentence(message),
             Self::Waiting { awaited } => awaited.redact(secrets),
-            Self::Seen { restore: _, status } | Self::Published { restore: _, status } => {
+            Self::StatusChanged { restore: _, status } | Self::Published { restore: _, status } => {
                 sentence(status);
             }
             Self::Nested {
@@ -233,7 +233,7 @@ impl Event {
                 token: _,
             }
             | Self::Deleted { restore: _, arn } => name(arn),
-            Self::Left {
+            Self::DeletionFailed {
                 restore: _,
                 arn,
                 message,
@@ -241,7 +241,7 @@ impl Event {
                 name(arn);
                 sentence(message);
             }
-            Self::Called { calls: _ }
+            Self::CallsMade { calls: _ }
             | Self::Overdue { restore: _ }
             | Self::Recovered
             | Self::Draining

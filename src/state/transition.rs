@@ -157,7 +157,7 @@ fn next_check(was: Option<Checked>, event: &Event) -> Option<Checked> {
             let is_run = !message.as_ref().is_some_and(|why| why.starts_with(NOT_RUN));
             let is = match verdict {
                 CheckVerdict::Passed => Check::Passed,
-                CheckVerdict::Again => Check::Again,
+                CheckVerdict::ResumeHint => Check::ResumeHint,
                 CheckVerdict::Failed if is_run => Check::Failed,
                 CheckVerdict::Failed => Check::NotRun,
             };
@@ -198,7 +198,10 @@ fn after_completion(past: &RestoreState, event: &Event) -> Option<RestoreState> 
         (Event::NotPublished { .. }, None) if !past.checks.is_empty() => {
             past.told = Some(Told::Refused);
         }
-        (Event::Deleting { .. } | Event::Deleted { .. } | Event::Left { .. }, deletion) => {
+        (
+            Event::Deleting { .. } | Event::Deleted { .. } | Event::DeletionFailed { .. },
+            deletion,
+        ) => {
             past.deletion = Some(next_deletion(deletion.as_ref(), event)?);
         }
         (Event::Nested { .. }, _) => {}
@@ -303,7 +306,7 @@ fn stage_after(past: Option<RestoreState>, recorded: &Recorded) -> Result<Restor
         },
         (
             Some(running @ Running { .. }),
-            Event::Seen { .. } | Event::Overdue { .. } | Event::Nested { .. },
+            Event::StatusChanged { .. } | Event::Overdue { .. } | Event::Nested { .. },
         ) => running.clone(),
         // Whoever cleans up asks for the nested jobs of one that has failed, too.
         (Some(failed @ Failed { .. }), Event::Nested { .. }) => failed.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::tally::Tally;
+use super::tally::Counts;
 use crate::diagnostic::visible;
 use crate::state::Event;
 
@@ -14,7 +14,7 @@ const RUNNING: usize = 8;
 /// Rows for what has failed: the last.
 const FAILED: usize = 3;
 
-pub(super) struct Board {
+pub(super) struct ProgressView {
     rows: MultiProgress,
     summary: ProgressBar,
     /// Those that run and have a row.
@@ -26,7 +26,7 @@ pub(super) struct Board {
     failed: VecDeque<ProgressBar>,
 }
 
-impl Board {
+impl ProgressView {
     pub(super) fn new(total: usize) -> Self {
         let rows = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let summary = rows.add(ProgressBar::new(total as u64));
@@ -58,7 +58,7 @@ impl Board {
         let _ = self.rows.println(text);
     }
 
-    pub(super) fn count(&self, tally: &Tally) {
+    pub(super) fn count(&self, tally: &Counts) {
         self.summary.set_position(tally.completed as u64);
         self.summary
             .set_message(match self.waiting.len() - self.ended.len() {
@@ -76,7 +76,7 @@ impl Board {
                 self.fail(event, verbose);
             }
             Event::Refused { .. } | Event::Rejected { .. } => self.fail(event, verbose),
-            Event::Seen { restore, status } => {
+            Event::StatusChanged { restore, status } => {
                 if let Some(row) = self.shown.get(restore) {
                     row.set_message(visible(&format!("{restore}  {status}")).into_owned());
                 }

@@ -15,8 +15,8 @@ use std::io::Write;
 use crate::diagnostic::visible;
 use crate::execute::Observer;
 use crate::state::{Event, Recorded};
-use board::Board;
-use tally::{Pace, Tally};
+use board::ProgressView;
+use tally::{Counts, Throttle};
 
 /// Up to so many restores, every event has its line.
 const FEW: usize = 50;
@@ -34,7 +34,7 @@ pub enum Style {
 
 /// A run as it stands when the screen begins.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct InitialState {
     /// How many restores the run has.
     pub total: usize,
     /// How many of them have been completed before.
@@ -50,9 +50,9 @@ pub struct Screen {
     style: Style,
     verbose: bool,
     is_large: bool,
-    tally: Tally,
-    pace: Pace,
-    board: Option<Board>,
+    tally: Counts,
+    pace: Throttle,
+    board: Option<ProgressView>,
     has_header: bool,
     out: anstream::AutoStream<std::io::Stderr>,
 }
@@ -60,9 +60,9 @@ pub struct Screen {
 impl Screen {
     /// For a run that stands somewhere.
     #[must_use]
-    pub fn new(style: Style, verbose: bool, standing: &Standing) -> Self {
-        let tally = Tally::new(standing);
-        let mut board = (style == Style::Bar).then(|| Board::new(standing.total));
+    pub fn new(style: Style, verbose: bool, standing: &InitialState) -> Self {
+        let tally = Counts::new(standing);
+        let mut board = (style == Style::Bar).then(|| ProgressView::new(standing.total));
         if let Some(board) = &mut board {
             for name in &standing.running {
                 board.start(name);
@@ -74,7 +74,7 @@ impl Screen {
             verbose,
             is_large: standing.total > FEW,
             tally,
-            pace: Pace::default(),
+            pace: Throttle::default(),
             board,
             has_header: false,
             out: anstream::stderr(),
@@ -149,5 +149,5 @@ fn is_usual(event: &Event) -> bool {
     matches!(
         event,
         Event::Accepted { .. } | Event::Completed { message: None, .. } | Event::Skipped { .. }
-    ) || matches!(event, Event::Seen { status, .. } if words::is_known(status))
+    ) || matches!(event, Event::StatusChanged { status, .. } if words::is_known(status))
 }

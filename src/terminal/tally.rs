@@ -4,12 +4,12 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Standing;
+use super::InitialState;
 use crate::state::Event;
 
 /// How many restores are where.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Counts {
     total: usize,
     running: usize,
     /// Requests that were meant to leave and have no answer.
@@ -19,8 +19,8 @@ pub(super) struct Tally {
     skipped: usize,
 }
 
-impl Tally {
-    pub(super) fn new(standing: &Standing) -> Self {
+impl Counts {
+    pub(super) fn new(standing: &InitialState) -> Self {
         Self {
             total: standing.total,
             completed: standing.completed,
@@ -73,7 +73,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -88,7 +88,7 @@ impl fmt::Display for Tally {
 /// Lines of numbers: every ten seconds at first, and less often the longer a run goes on, so that a day's log stays
 /// short enough to be read. By the run's own time.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct Throttle {
     first: Option<Timestamp>,
     last: Option<Timestamp>,
 }
@@ -96,7 +96,7 @@ pub(super) struct Pace {
 const OFTEN: SignedDuration = SignedDuration::from_secs(10);
 const SELDOM: SignedDuration = SignedDuration::from_mins(5);
 
-impl Pace {
+impl Throttle {
     /// Whether it is time for a line, which is then written. The end of a run always has one.
     pub(super) fn is_time(&mut self, now: Timestamp, ends: bool) -> bool {
         let first = *self.first.get_or_insert(now);
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_day_is_told_in_some_hundred_lines() {
-        let mut pace = Pace::default();
+        let mut pace = Throttle::default();
         let mut lines = 0;
         for second in 0..86_400 {
             let now = Timestamp::from_second(second).unwrap();

@@ -75,10 +75,10 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
         Event::Rejected {
             restore, message, ..
         } => format!("{restore}: not sent: {message}"),
-        Event::Seen { restore, status } if !is_known(status) => format!(
+        Event::StatusChanged { restore, status } if !is_known(status) => format!(
             "{restore}: AWS calls its job `{status}`, a status that redrill does not know: it is followed until AWS says another"
         ),
-        Event::Seen { restore, status } if verbose => format!("{restore}: {status}"),
+        Event::StatusChanged { restore, status } if verbose => format!("{restore}: {status}"),
         Event::Nested { restore, jobs, .. } => {
             let made = jobs.iter().filter_map(|job| job.created_resource_arn.as_deref());
             let made: Vec<&str> = made.collect();
@@ -146,7 +146,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             let why = message.as_deref().unwrap_or_default();
             match verdict {
                 CheckVerdict::Passed => format!("{subject}: passed"),
-                CheckVerdict::Again => format!("{subject}: {why}; trying again"),
+                CheckVerdict::ResumeHint => format!("{subject}: {why}; trying again"),
                 CheckVerdict::Failed => format!("{subject}: FAILED: {why}"),
             }
         }
@@ -158,12 +158,12 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Deleting { restore, arn, .. } => format!("{restore}: deleting {arn}"),
         Event::Deleted { restore, arn } => format!("{restore}: {arn} is gone"),
-        Event::Left {
+        Event::DeletionFailed {
             restore,
             arn,
             message,
         } => format!("{restore}: {arn} is left: {message}"),
-        Event::Trouble { message } => {
+        Event::AwsUnavailable { message } => {
             format!("AWS does not answer as it should: {message}; trying again")
         }
         Event::Waiting { awaited } => waiting(awaited),
@@ -173,10 +173,10 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
                 .to_owned()
         }
         Event::Detached => "left; the same command goes on from here".to_owned(),
-        Event::Seen { .. }
+        Event::StatusChanged { .. }
         | Event::CheckStarted { .. }
         | Event::Planned { .. }
-        | Event::Called { .. }
+        | Event::CallsMade { .. }
         | Event::RunEnded => return None,
     })
 }

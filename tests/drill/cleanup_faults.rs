@@ -420,7 +420,7 @@ async fn reliability_r3_15_what_a_journal_names_is_held_against_the_request() {
             {
                 *created_resource_arn = Some(arn.to_owned());
             }
-            !matches!(event, Event::Left { .. })
+            !matches!(event, Event::DeletionFailed { .. })
         });
         let (code, stdout, stderr) = on(&["cleanup", "plan.yaml", "--yes"]).await;
         assert_eq!(code, 5, "{arn}: {stdout}{stderr}");

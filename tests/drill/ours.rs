@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::SignedDuration;
-use redrill::cleanup::{Fate, cleanup};
+use redrill::cleanup::{Disposition, cleanup};
 use redrill::execute::{DuplicatePolicy, Policy};
 use redrill::state::Places;
 use redrill_emulator::{
@@ -44,11 +44,14 @@ async fn run_plan(folder: &Path, plan: &str, emulator: &Emulator) -> i32 {
     ran(folder, emulator, &run).await.0
 }
 
-fn fate(state: &Path, restore: &str) -> Fate {
+fn disposition(state: &Path, restore: &str) -> Disposition {
     let events = events(state);
     let levels = cleanup(&events, &observed(state), &[], &Places::of(&events));
     let mut items = levels.into_iter().flatten();
-    items.find(|item| item.restore == restore).unwrap().fate
+    items
+        .find(|item| item.restore == restore)
+        .unwrap()
+        .disposition
 }
 
 /// Without the journal a run adopts its own jobs by their marks. What they made is this run's, and cleanup does not pass it
@@ -62,10 +65,13 @@ async fn cleanup_of_what_was_adopted_by_its_mark() {
     let again = folder();
     run(again.path(), &plan, &emulator).await.unwrap();
     assert_eq!(emulator.jobs().len(), 1);
-    let fate = fate(again.path(), "r0");
+    let disposition = disposition(again.path(), "r0");
     assert!(
-        matches!(fate, Fate::Delete { .. } | Fate::Left(_)),
-        "{fate:?}"
+        matches!(
+            disposition,
+            Disposition::Delete { .. } | Disposition::Left(_)
+        ),
+        "{disposition:?}"
     );
     emulator.shutdown().await;
 }
@@ -85,8 +91,11 @@ async fn cleanup_of_what_somebody_else_started() {
         .await
         .unwrap();
     assert_eq!(emulator.jobs().len(), 1);
-    let fate = fate(state.path(), "r0");
-    assert!(!matches!(fate, Fate::Delete { .. }), "{fate:?}");
+    let disposition = disposition(state.path(), "r0");
+    assert!(
+        !matches!(disposition, Disposition::Delete { .. }),
+        "{disposition:?}"
+    );
     emulator.shutdown().await;
 }
 
@@ -97,11 +106,13 @@ async fn cleanup_of_what_a_listing_leaves_out() {
     emulator.inject(Fault::new(Operation::ListRestoreJobs, FaultKind::Sparse));
     let state = folder();
     run(state.path(), &many(10, 0), &emulator).await.unwrap();
-    let fates: Vec<Fate> = (0..10)
-        .map(|at| fate(state.path(), &format!("r{at}")))
+    let fates: Vec<Disposition> = (0..10)
+        .map(|at| disposition(state.path(), &format!("r{at}")))
         .collect();
     assert!(
-        fates.iter().all(|fate| matches!(fate, Fate::Delete { .. })),
+        fates
+            .iter()
+            .all(|disposition| matches!(disposition, Disposition::Delete { .. })),
         "{fates:?}"
     );
     emulator.shutdown().await;

@@ -43,7 +43,7 @@ async fn a_sleep_while_a_new_restore_is_compared() {
     let (state, other) = (folder(), folder());
     let mut slept = 0;
     let mut onlooker = |recorded: &Recorded| {
-        if let Event::Trouble { .. } = recorded.event {
+        if let Event::AwsUnavailable { .. } = recorded.event {
             slept += 1;
             sleep(&emulator, SignedDuration::from_mins(30));
             let ended = elsewhere_now(other.path(), &plan, &emulator);
@@ -80,7 +80,7 @@ async fn a_refusal_soon_after_the_last_copy() {
     emulator.inject(lagging().after(1));
     let mut slept = false;
     let mut onlooker = |recorded: &Recorded| {
-        if let Event::Trouble { .. } = recorded.event
+        if let Event::AwsUnavailable { .. } = recorded.event
             && !slept
         {
             slept = true;

@@ -27,7 +27,7 @@ async fn a_sleep_during_trouble_is_not_silence() {
         emulator.inject(Fault::new(operation, FaultKind::ResetBefore).times(2));
         let state = folder();
         let mut onlooker = |recorded: &Recorded| {
-            if let Event::Trouble { .. } = recorded.event {
+            if let Event::AwsUnavailable { .. } = recorded.event {
                 sleep(&emulator, slept);
             }
         };

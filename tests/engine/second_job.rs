@@ -25,7 +25,7 @@ async fn a_request_is_not_sent_again_when_its_token_may_be_forgotten() {
     let state = folder();
     let mut adopted = 0;
     let mut onlooker = |recorded: &Recorded| match &recorded.event {
-        Event::Trouble { .. } => sleep(&emulator, SignedDuration::from_hours(2)),
+        Event::AwsUnavailable { .. } => sleep(&emulator, SignedDuration::from_hours(2)),
         Event::Adopted { .. } => adopted += 1,
         _ => {}
     };
@@ -117,7 +117,7 @@ async fn a_look_after_a_sleep_is_for_those_that_were_throttled_too() {
     let (state, other) = (folder(), folder());
     let mut slept = false;
     let mut onlooker = |recorded: &Recorded| {
-        if let Event::Trouble { .. } = recorded.event
+        if let Event::AwsUnavailable { .. } = recorded.event
             && !slept
         {
             slept = true;
@@ -146,7 +146,7 @@ async fn a_listing_is_as_old_as_it_is() {
     let (state, other) = (folder(), folder());
     let mut troubles = 0;
     let mut onlooker = |recorded: &Recorded| {
-        if let Event::Trouble { .. } = recorded.event {
+        if let Event::AwsUnavailable { .. } = recorded.event {
             troubles += 1;
             if troubles == 1 {
                 // Something else of the same recovery point, to be compared.

@@ -100,7 +100,7 @@ async fn credentials_that_run_out_are_waited_for() {
     let state = folder();
     let mut said = Vec::new();
     let mut onlooker = |recorded: &Recorded| {
-        if let Event::Trouble { message } = &recorded.event {
+        if let Event::AwsUnavailable { message } = &recorded.event {
             said.push(message.clone());
         }
     };

@@ -20,7 +20,7 @@ macro_rules! kinds {
             match event {
                 $(Event::$variant { .. } => $name,)*
                 // They are for the screen.
-                Event::Trouble { .. }
+                Event::AwsUnavailable { .. }
                 | Event::Waiting { .. }
                 | Event::Recovered
                 | Event::Draining => "",
@@ -40,7 +40,7 @@ kinds! {
     Withdrawn => "withdrawn",
     Refused => "refused",
     Rejected => "rejected",
-    Seen => "seen",
+    StatusChanged => "seen",
     Nested => "nested",
     Completed => "completed",
     SecondJob => "second_job",
@@ -53,8 +53,8 @@ kinds! {
     NotPublished => "not_published",
     Deleting => "deleting",
     Deleted => "deleted",
-    Left => "left",
-    Called => "called",
+    DeletionFailed => "left",
+    CallsMade => "called",
     Detached => "detached",
     RunEnded => "run_ended",
 }

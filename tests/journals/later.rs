@@ -62,7 +62,7 @@ fn a_field_of_a_later_version_is_passed_over() {
     let old = with_line(
         "{\"v\":1,\"seq\":21,\"at\":\"2026-11-29T09:00:00Z\",\"event\":\"seen\",\"restore\":\"running\",\"status\":\"RUNNING\",\"percent\":40",
     );
-    let seen = Event::Seen {
+    let seen = Event::StatusChanged {
         restore: "running".to_owned(),
         status: "RUNNING".to_owned(),
     };

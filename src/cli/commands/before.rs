@@ -81,20 +81,20 @@ impl Recorder<'_> {
 /// What was before, and whether that leaves a saved plan as it was approved.
 pub(super) struct Before<'a> {
     pub(super) history: History,
-    course: Option<saved::Course<'a>>,
+    replay: Option<saved::SavedPlanReplay<'a>>,
 }
 
 impl<'a> Before<'a> {
     pub(super) fn new(saved: Option<&'a SavedPlan>) -> Self {
         Self {
             history: History::default(),
-            course: saved.map(saved::Course::of),
+            replay: saved.map(saved::SavedPlanReplay::of),
         }
     }
 
     pub(super) fn take(&mut self, recorded: &Recorded) -> Result<(), Failure> {
-        if let Some(course) = &mut self.course {
-            course.take(recorded);
+        if let Some(replay) = &mut self.replay {
+            replay.take(recorded);
         }
         self.history.take(recorded).map_err(Stopped::from)?;
         Ok(())
@@ -102,8 +102,8 @@ impl<'a> Before<'a> {
 
     /// Whether the saved plan has been taken up before; it bounds what is wanted.
     pub(super) fn check(&self, wanted: &mut Wanted) -> Result<bool, Failure> {
-        match &self.course {
-            Some(course) => course.check(wanted),
+        match &self.replay {
+            Some(replay) => replay.check(wanted),
             None => Ok(false),
         }
     }

@@ -4,23 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::again::Again;
 use super::deletions::{Confirmation, Touched};
 use super::everywhere::Everywhere;
+use super::resume_hint::ResumeHint;
 use super::world::{World, with_roles};
 use super::{Context, check_account, endpoint, everywhere};
 use crate::aws::Aws;
 use crate::backup::{Clock, SystemClock};
-use crate::cleanup::{Deletions, Fate, Item, Pace, leaves, unlisted};
-use crate::cli::afterwards::Cleanup;
+use crate::cleanup::{Deletions, Disposition, Item, Pace, leaves, unlisted};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::post_run::Cleanup;
 use crate::cli::signals::Signals;
 use crate::execute::{Ended, Observer, Stopped};
 use crate::journal::{self, Journal, LocalStore, Owner, RunKey, RunStore as _};
 use crate::render::Target;
 use crate::report::cleanup_human;
 use crate::state::{History, Journal as _, Places, Recorded, Redacting};
-use crate::terminal::{Screen, Standing, Style};
+use crate::terminal::{InitialState, Screen, Style};
 
 const NOT_ASKED: &str = "AWS was not asked what was made again since, and which jobs are nested";
 
@@ -165,7 +165,7 @@ pub(super) async fn cleanup(
         Style::None => Style::None,
         Style::Bar | Style::Lines => Style::Lines,
     };
-    let mut screen = Screen::new(style, context.display.verbose, &Standing::default());
+    let mut screen = Screen::new(style, context.display.verbose, &InitialState::default());
     let cleaned = Deletions {
         resources: Arc::clone(&everywhere),
         pace: Arc::clone(&everywhere.pace),
@@ -196,9 +196,12 @@ pub(super) async fn cleanup(
         text.push_str(&format!("left: {}{by}  {arn}  {why}\n", item.restore));
     }
     if cleaned.ended != Ended::Finished {
-        let again = Again::of(context, planner);
-        let open = count(&levels, |fate| {
-            matches!(fate, Fate::Delete { .. } | Fate::Gone | Fate::Left(_))
+        let again = ResumeHint::of(context, planner);
+        let open = count(&levels, |disposition| {
+            matches!(
+                disposition,
+                Disposition::Delete { .. } | Disposition::Gone | Disposition::Left(_)
+            )
         })
         .saturating_sub(cleaned.gone + cleaned.already_gone + cleaned.left.len());
         text.push_str(&format!(
@@ -216,23 +219,23 @@ pub(super) async fn cleanup(
     })
 }
 
-fn count(levels: &[Vec<Item>], is: impl Fn(&Fate) -> bool) -> usize {
+fn count(levels: &[Vec<Item>], is: impl Fn(&Disposition) -> bool) -> usize {
     levels
         .iter()
         .flatten()
-        .filter(|item| is(&item.fate))
+        .filter(|item| is(&item.disposition))
         .count()
 }
 
-fn is_deletion(fate: &Fate) -> bool {
-    matches!(fate, Fate::Delete { .. })
+fn is_deletion(disposition: &Disposition) -> bool {
+    matches!(disposition, Disposition::Delete { .. })
 }
 
 /// Leaves what nobody has agreed to: what has come to be known since the question, in a place that was not in it, and what is
 /// known by its name alone where nobody has said that it is the run's.
 fn keep_to(levels: &mut [Vec<Item>], confirmed: &BTreeSet<usize>, with_doubts: bool) {
     for item in levels.iter_mut().flatten() {
-        let Fate::Delete { named, doubt, .. } = &item.fate else {
+        let Disposition::Delete { named, doubt, .. } = &item.disposition else {
             continue;
         };
         let why = match doubt {
@@ -244,13 +247,15 @@ fn keep_to(levels: &mut [Vec<Item>], confirmed: &BTreeSet<usize>, with_doubts: b
             }
             _ => continue,
         };
-        item.fate = Fate::Left(why);
+        item.disposition = Disposition::Left(why);
     }
 }
 
 /// What is said without deleting anything: whether something is there that should not be.
 fn exit(levels: &[Vec<Item>]) -> Exit {
-    match count(levels, |fate| matches!(fate, Fate::Left(_))) {
+    match count(levels, |disposition| {
+        matches!(disposition, Disposition::Left(_))
+    }) {
         0 => Exit::Done,
         _ => Exit::Unfinished,
     }
@@ -267,7 +272,7 @@ fn production(
     let arns = levels
         .iter()
         .flatten()
-        .filter(|item| is_deletion(&item.fate))
+        .filter(|item| is_deletion(&item.disposition))
         .filter_map(|item| item.arn.as_deref());
     let names = [Some(plan), Some(run_id), arguments.aws.profile.as_deref()];
     let roles = targets

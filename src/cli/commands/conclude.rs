@@ -15,7 +15,7 @@ use crate::report::{Record, Verdict, run_human, run_report};
 use crate::state::{History, Recorded};
 
 /// How it went.
-pub(super) struct Course<'a> {
+pub(super) struct RunEnd<'a> {
     /// What stands for a journal that has nothing yet.
     pub(super) header: Vec<Recorded>,
     /// An event that the journal does not have.
@@ -29,7 +29,7 @@ pub(super) struct Course<'a> {
 pub(super) async fn conclude(
     plan: &Plan,
     diff: &Diff,
-    course: Course<'_>,
+    run_end: RunEnd<'_>,
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
@@ -42,12 +42,12 @@ pub(super) async fn conclude(
     };
     let run = RunKey::new(&plan.name, &plan.run_id);
     journal::each(&execution.store, &run, take).await?;
-    let header = course.header.into_iter().filter(|_| !is_begun);
-    for recorded in header.chain(course.more) {
+    let header = run_end.header.into_iter().filter(|_| !is_begun);
+    for recorded in header.chain(run_end.more) {
         record.take(&recorded);
     }
     let mut report = run_report(&plan.name, &plan.run_id, record);
-    if let Some(before) = course.before {
+    if let Some(before) = run_end.before {
         let is_over = before.ended.is_some() || report.verdict != Verdict::Unfinished;
         if is_over && before.opened.is_some() {
             // By AWS's clock, as in the summary.
@@ -90,7 +90,7 @@ pub(super) async fn conclude(
             context.output.result(&text)
         }
     }?;
-    Ok(match course.ended {
+    Ok(match run_end.ended {
         Ended::Interrupted => Exit::Interrupted,
         Ended::Detached => Exit::Unfinished,
         Ended::Finished => match report.verdict {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::backup::Endpoint;
-use crate::cleanup::{Fate, Item};
+use crate::cleanup::{Disposition, Item};
 use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
@@ -25,7 +25,7 @@ impl Touched {
             places: BTreeSet::new(),
         };
         for item in levels.iter().flatten() {
-            if let Fate::Delete { named, .. } = &item.fate
+            if let Disposition::Delete { named, .. } = &item.disposition
                 && let Some(target) = targets.get(named.place)
             {
                 let of = (target.account.clone(), target.region.clone());
@@ -115,11 +115,11 @@ impl Confirmation<'_> {
         let _ = write!(question, "\nIt is done at {}.", self.here);
         for item in levels.iter().flatten() {
             if let (
-                Fate::Delete {
+                Disposition::Delete {
                     doubt: Some(doubt), ..
                 },
                 Some(arn),
-            ) = (&item.fate, &item.arn)
+            ) = (&item.disposition, &item.arn)
             {
                 let _ = write!(question, "\nLook at {arn} first: {doubt}.");
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::again::quoted;
+use super::resume_hint::quoted;
 use super::run::Execution;
 use crate::aws::{Aws, Reads, Settings};
 use crate::backup::{Clock, Endpoint, Fault, Reader, SystemClock};

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::Context;
 use crate::backup::Endpoint;
-use crate::cli::afterwards::{Evidence, EvidenceCommand};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
+use crate::cli::post_run::{Evidence, EvidenceCommand};
 use crate::cli::tree::Tree;
 use crate::cli::writing::{Kind, Output, write_tree};
 use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};

@@ -1,6 +1,5 @@
 //! One file a command; what they share is here.
 
-mod again;
 mod base;
 mod before;
 mod cleanup;
@@ -24,6 +23,7 @@ mod reading;
 mod rehearse;
 mod render;
 mod report;
+mod resume_hint;
 mod run;
 mod saved;
 mod schema;

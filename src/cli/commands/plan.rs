@@ -1,8 +1,8 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
-use super::again::{Place, quoted};
 use super::base::{Base, Present, resources};
 use super::programs::Programs;
+use super::resume_hint::{CommandPlace, quoted};
 use super::world::World;
 use super::{Context, chosen, endpoint, lock};
 use crate::backup::{Clock, Endpoint, SystemClock};
@@ -134,7 +134,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         )?;
         // What goes to `/dev/null` or through a pipe is no file to name.
         if path.is_file() {
-            let place = Place::of(context).words;
+            let place = CommandPlace::of(context).words;
             let path = quoted(&path.to_string_lossy());
             context.output.note(&format!(
                 "saved: `redrill run {path}{place}` sends exactly these requests"

@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use redrill_emulator::{Options, Speed};
 
-use super::again::Again;
 use super::emulator::{of_file, refused};
+use super::resume_hint::ResumeHint;
 use super::run::{Execution, execute};
 use super::world::World;
 use super::{Context, chosen, lock, refuse};
@@ -104,8 +104,8 @@ pub(super) async fn rehearse(
             into_existing: true,
             ..Policy::default()
         },
-        again: Again::default(),
-        anew: Again::default(),
+        again: ResumeHint::default(),
+        anew: ResumeHint::default(),
         // A check that asks AWS asks the emulator, and cannot ask anybody else.
         environment: [
             ("AWS_ENDPOINT_URL", rehearsal.url().as_str()),

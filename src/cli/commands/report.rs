@@ -1,9 +1,9 @@
 //! `redrill report PLAN`: from the journal alone.
 
 use super::Context;
-use crate::cli::afterwards::Report;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::post_run::Report;
 use crate::cli::writing::{Kind, Output, check_reports};
 use crate::execute::Stopped;
 use crate::journal::{self, LocalStore, RunKey};

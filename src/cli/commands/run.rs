@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::again::Again;
 use super::before::{Before, Recorder, older_than_listings, owner};
-use super::conclude::{Course, conclude};
+use super::conclude::{RunEnd, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
+use super::resume_hint::ResumeHint;
 use super::saved::SavedPlan;
 use super::world::World;
 use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
@@ -29,7 +29,7 @@ use crate::render::Lock;
 use crate::report::minute;
 use crate::session::{self, Loaded, Lookups, NotOpened, Opened, Opening, Outcome, Preview, Works};
 use crate::state::{History, Outline, Recorded, RestoreStage, due_after};
-use crate::terminal::{Screen, Standing};
+use crate::terminal::{InitialState, Screen};
 
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let saved = saved::open(&typed.plan, context)?;
@@ -94,8 +94,8 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         rehearsal: false,
         endpoint: super::endpoint::of_all(&aws).await?,
         profile: (arguments.aws.profile.clone()).or_else(|| context.environment.profile.clone()),
-        again: Again::of(context, &loaded.planner),
-        anew: Again::anew(context, &loaded.planner),
+        again: ResumeHint::of(context, &loaded.planner),
+        anew: ResumeHint::anew(context, &loaded.planner),
         saved: saved.as_ref(),
         lock,
         checks_lock: true,
@@ -122,9 +122,9 @@ pub(super) struct Execution<'a> {
     pub(super) confirmed: bool,
     pub(super) take_over: bool,
     pub(super) policy: Policy,
-    pub(super) again: Again,
+    pub(super) again: ResumeHint,
     /// The same for a new run, but for its id.
-    pub(super) anew: Again,
+    pub(super) anew: ResumeHint,
     /// What checks find in their environment of AWS.
     pub(super) environment: Vec<(String, Option<String>)>,
     pub(super) rehearsal: bool,
@@ -176,7 +176,7 @@ pub(super) async fn execute<C: Clock>(
     let mut plan = context.settled(loaded, &mut known, &lookups).await?;
     learn(&mut plan, &run, &execution.store).await;
     let outline = outline(&plan, loaded, &execution, context);
-    loaded.planner.let_go(&plan);
+    loaded.planner.release(&plan);
     let mut preview = Preview::new(plan, before, known, execution.wanted.clone());
     if let Some(saved) = execution.saved {
         saved::check_requests(saved, loaded, &preview.plan, &preview.diff)?;
@@ -214,14 +214,14 @@ pub(super) async fn execute<C: Clock>(
             aws_ahead: None,
             event,
         });
-        let course = Course {
+        let run_end = RunEnd {
             header: Vec::new(),
             more: planned,
             ended: Ended::Finished,
             before: Some(&preview.history),
         };
         let Preview { plan, diff, .. } = &preview;
-        return conclude(plan, diff, course, &execution, context).await;
+        return conclude(plan, diff, run_end, &execution, context).await;
     }
     refuse_cleaned_up(&preview, &execution)?;
     let accounts = aws.iter().zip(&preview.plan.targets);
@@ -336,7 +336,7 @@ async fn carry_out<C: Clock>(
     let signals = Signals::listen();
     let terminated = signals.terminated();
     let pasts = &opened.history.observed.restores;
-    let standing = Standing {
+    let standing = InitialState {
         total: opened.plan.steps.len(),
         completed: opened.diff.count(Action::Done),
         running: pasts
@@ -374,13 +374,13 @@ async fn carry_out<C: Clock>(
         Ok(ended) => (ended, None),
         Err(stopped) => (Ended::Detached, Some(stopped)),
     };
-    let course = Course {
+    let run_end = RunEnd {
         header,
         more: None,
         ended,
         before: None,
     };
-    let exit = conclude(&plan, &diff, course, execution, context).await;
+    let exit = conclude(&plan, &diff, run_end, execution, context).await;
     match stopped {
         // Why it has stopped says more than why there is no report.
         Some(Stopped::Aws(error)) if !goes_on => Err(Failure::Idle(error)),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::Context;
-use super::again::{Place, quoted};
+use super::resume_hint::{CommandPlace, quoted};
 use crate::backup::Endpoint;
 use crate::cli::arguments::{DryRun, InputOptions, Run};
 use crate::cli::exit::Failure;
@@ -22,7 +22,7 @@ use crate::state::{Counter, Event, History, Position, Recorded};
 /// A saved plan, and where the command that carries it out works.
 pub(super) struct SavedPlan {
     plan: Saved,
-    place: Place,
+    place: CommandPlace,
 }
 
 impl SavedPlan {
@@ -149,7 +149,7 @@ pub(super) fn open(path: &Path, context: &Context<'_>) -> Result<Option<SavedPla
     });
     Ok(Some(SavedPlan {
         plan: saved?,
-        place: Place::of(context),
+        place: CommandPlace::of(context),
     }))
 }
 
@@ -249,7 +249,7 @@ pub(super) fn check_variables(saved: &SavedPlan, planner: &Planner) -> Result<()
 }
 
 /// What has become of a run since a plan of it was saved.
-pub(super) struct Course<'a> {
+pub(super) struct SavedPlanReplay<'a> {
     saved: &'a SavedPlan,
     counter: Counter,
     /// Whether the saved plan has been taken up.
@@ -258,7 +258,7 @@ pub(super) struct Course<'a> {
     without: Option<Timestamp>,
 }
 
-impl<'a> Course<'a> {
+impl<'a> SavedPlanReplay<'a> {
     pub(super) fn of(saved: &'a SavedPlan) -> Self {
         Self {
             saved,

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::Context;
 use crate::aws::{Aws, Reads};
 use crate::backup::{Clock as _, SystemClock};
-use crate::cli::afterwards::Status;
 use crate::cli::arguments::{AwsOptions, HumanOrJson};
 use crate::cli::exit::{Exit, Failure};
-use crate::execute::{Stopped, glance};
+use crate::cli::post_run::Status;
+use crate::execute::{Stopped, describe_jobs};
 use crate::journal::{self, LocalStore, RunStore as _};
 use crate::render::REDACTED;
 use crate::report::{StatusRow, status_human, status_json};
@@ -116,9 +116,9 @@ async fn refresh(
             ));
             return Ok(true);
         }
-        let glance = glance(&aws, &target.account, jobs, SystemClock.now());
+        let describe_jobs = describe_jobs(&aws, &target.account, jobs, SystemClock.now());
         let what = "AWS to say how far the jobs are";
-        match context.output.patiently(what, glance).await {
+        match context.output.patiently(what, describe_jobs).await {
             Ok(jobs) => {
                 for mut job in jobs {
                     if let Some(restore) = restores.get(&*job.id) {

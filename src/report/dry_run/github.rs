@@ -2,7 +2,7 @@
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-a-notice-message>
 
-use super::words::{class, counted, fate, key_change};
+use super::words::{class, counted, key_change, kind};
 use super::{DryRun, Row};
 use crate::diagnostic::workflow_command;
 use crate::diff::{Action, Class};
@@ -56,9 +56,9 @@ pub fn dry_run_github(run: &DryRun<'_>) -> String {
                 lines.push(format!("{} more", counted(changes.len() - KEYS, "key")));
             }
         }
-        let fate = row.restored.and_then(|restored| fate(&restored.fate));
-        let fate = fate.map_or(String::new(), |words| format!(", {words}"));
-        let title = format!("{}: {}{fate}", row.step.name, row.change.action.name());
+        let kind = row.restored.and_then(|restored| kind(&restored.kind));
+        let kind = kind.map_or(String::new(), |words| format!(", {words}"));
+        let title = format!("{}: {}{kind}", row.step.name, row.change.action.name());
         if lines.is_empty() {
             lines.push(
                 row.step

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::{class, count, counted, fate, key_change, recovery_point, value};
+use super::words::{class, count, counted, key_change, kind, recovery_point, value};
 use super::{DryRun, Row, Token};
 use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
@@ -119,7 +119,7 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
     let mut line = |line: &str| {
         let _ = writeln!(text, "{indent}{line}");
     };
-    if let Some(words) = row.restored.and_then(|restored| fate(&restored.fate)) {
+    if let Some(words) = row.restored.and_then(|restored| kind(&restored.kind)) {
         line(&words);
     }
     if run.compared.is_some()

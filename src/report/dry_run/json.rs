@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::words::age;
 use super::{DryRun, Row, Token, Totals};
 use crate::backup::Endpoint;
-use crate::diff::{Action, Class, Fate, KeyChange, Restored};
+use crate::diff::{Action, ChangeKind, Class, KeyChange, Restored};
 use crate::plan::Request;
 use crate::render::Target;
 
@@ -176,9 +176,9 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
                 at: resolved.locked_at.map(|at| at.to_string()),
             })
         }),
-        change: row.restored.map(|restored| change(&restored.fate)),
-        renamed_from: row.restored.and_then(|restored| match &restored.fate {
-            Fate::Renamed { from } => Some(from.as_str()),
+        change: row.restored.map(|restored| change(&restored.kind)),
+        renamed_from: row.restored.and_then(|restored| match &restored.kind {
+            ChangeKind::Renamed { from } => Some(from.as_str()),
             _ => None,
         }),
         classes: row
@@ -202,13 +202,13 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
     }
 }
 
-fn change(fate: &Fate) -> &'static str {
-    match fate {
-        Fate::Same => "unchanged",
-        Fate::Changed => "changed",
-        Fate::Added => "added",
-        Fate::Renamed { .. } => "renamed",
-        Fate::Uncompared { .. } => "uncompared",
+fn change(kind: &ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Same => "unchanged",
+        ChangeKind::Changed => "changed",
+        ChangeKind::Added => "added",
+        ChangeKind::Renamed { .. } => "renamed",
+        ChangeKind::Uncompared { .. } => "uncompared",
     }
 }
 

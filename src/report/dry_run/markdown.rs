@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::markdown::{block, code, escaped, html};
-use super::words::{class, count, counted, fate, key_change, recovery_point};
+use super::words::{class, count, counted, key_change, kind, recovery_point};
 use super::{DryRun, Row, Token};
 use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
@@ -96,7 +96,7 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
     ];
     summary.extend(row.target_name().map(|name| format!("in {}", html(name))));
     if let Some(restored) = row.restored {
-        summary.extend(fate(&restored.fate).map(|words| html(&words)));
+        summary.extend(kind(&restored.kind).map(|words| html(&words)));
         let classes = restored.classes().into_iter();
         let told = classes.filter(|of| *of != Class::Irrevocable && restored.is_changed());
         summary.extend(told.map(|of| format!("⚠ {}", class(of))));

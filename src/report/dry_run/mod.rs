@@ -17,7 +17,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::backup::Endpoint;
-use crate::diff::{Action, Change, Class, Compared, Diff, Fate, Restored};
+use crate::diff::{Action, Change, ChangeKind, Class, Compared, Diff, Restored};
 use crate::plan::{Plan, Step};
 use crate::render::{Resolved, Secrets, SourceFacts, Target};
 
@@ -139,12 +139,12 @@ impl<'a> DryRun<'a> {
         };
         totals.removed = compared.removed.len();
         for restored in &compared.restores {
-            *match restored.fate {
-                Fate::Same => &mut totals.unchanged,
-                Fate::Changed => &mut totals.changed,
-                Fate::Added => &mut totals.added,
-                Fate::Renamed { .. } => &mut totals.renamed,
-                Fate::Uncompared { .. } => &mut totals.uncompared,
+            *match restored.kind {
+                ChangeKind::Same => &mut totals.unchanged,
+                ChangeKind::Changed => &mut totals.changed,
+                ChangeKind::Added => &mut totals.added,
+                ChangeKind::Renamed { .. } => &mut totals.renamed,
+                ChangeKind::Uncompared { .. } => &mut totals.uncompared,
             } += 1;
         }
         totals

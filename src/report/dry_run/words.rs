@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Row;
 use crate::diagnostic::visible;
-use crate::diff::{Class, Fate, KeyChange, container};
+use crate::diff::{ChangeKind, Class, KeyChange, container};
 
 /// An end that is worth to be counted down to: a quarter, in seconds.
 const SOON: i64 = 92 * 86_400;
@@ -64,12 +64,12 @@ pub(super) fn key_change(change: &KeyChange, limit: usize) -> String {
 }
 
 /// What has become of a restore, where that is worth a word.
-pub(super) fn fate(fate: &Fate) -> Option<String> {
-    match fate {
-        Fate::Same | Fate::Changed => None,
-        Fate::Added => Some("added".to_owned()),
-        Fate::Renamed { from } => Some(format!("renamed from `{}`", visible(from))),
-        Fate::Uncompared { why } => Some(format!("not compared: {}", visible(why))),
+pub(super) fn kind(kind: &ChangeKind) -> Option<String> {
+    match kind {
+        ChangeKind::Same | ChangeKind::Changed => None,
+        ChangeKind::Added => Some("added".to_owned()),
+        ChangeKind::Renamed { from } => Some(format!("renamed from `{}`", visible(from))),
+        ChangeKind::Uncompared { why } => Some(format!("not compared: {}", visible(why))),
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Observer;
 use super::engine::Stopped;
+use super::poller::OVERLAP;
+use super::reconciliation::{Reason, Reconciliation};
 use super::run::Run;
-use super::settle::{Question, Why};
-use super::watching::OVERLAP;
 use crate::backup::{Clock, Job, JobStatus, Reader, Writer};
 use crate::diff::{Action, Diff};
 use crate::render::Created;
@@ -37,7 +37,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             let timeout = self.engine.plan.steps[step].timeout;
             match &past.stage {
                 RestoreStage::Running { job_id } => {
-                    self.watching[place].follow(step, job_id, past.intended_at, now, timeout);
+                    self.pollers[place].follow(step, job_id, past.intended_at, now, timeout);
                 }
                 _ => {
                     let Some(draft) = &self.drafts[step] else {
@@ -46,8 +46,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                     let request = Arc::new(draft.sent_with(&past.token));
                     let since = self.sent_since(past);
                     let since = Some(since).filter(|_| past.adopts.is_none());
-                    let there = self.there(place, &request.recovery_point_arn).iter();
-                    let jobs = there
+                    let existing_jobs = self
+                        .existing_jobs(place, &request.recovery_point_arn)
+                        .iter();
+                    let jobs = existing_jobs
                         .filter(|job| {
                             self.is_told_by_its_mark(step)
                                 || job
@@ -59,9 +61,12 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                     self.requests.insert(step, request);
                     // The earlier runner's clock is not asked how long ago it was: what exists is looked at first, and
                     // the token takes care of what a listing does not show yet.
-                    self.perhaps_sent.insert(step, self.looked_at);
+                    self.exposed_since.insert(step, self.looked_at);
                     let looked = self.looked_at;
-                    self.ask(step, Question::of(Why::Unanswered, jobs, since, looked))?;
+                    self.ask(
+                        step,
+                        Reconciliation::of(Reason::Unanswered, jobs, since, looked),
+                    )?;
                 }
             }
         }
@@ -77,22 +82,24 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     ) -> Result<(), Stopped> {
         let is_adopted = matches!(event, Event::Adopted { .. });
         self.emit(vec![event])?;
-        let (request, sent) = self.let_go(step);
+        let (request, sent) = self.finish_request(step);
         let now = self.engine.clock.now();
         let place = self.place(step);
         let timeout = self.engine.plan.steps[step].timeout;
         // A listing of what has ended lately does not show a job that ended before it was known here.
         let before = request.as_ref().and_then(|request| {
-            let mut there = self.there(place, &request.recovery_point_arn).iter();
-            there.find(|job| job.id == job_id).cloned()
+            let mut existing_jobs = self
+                .existing_jobs(place, &request.recovery_point_arn)
+                .iter();
+            existing_jobs.find(|job| job.id == job_id).cloned()
         });
         let since = before.as_ref().and_then(|job| job.created_at);
         let since = since.map_or(now, |created| created.min(now));
-        self.watching[place].follow(step, job_id, since, now, timeout);
+        self.pollers[place].follow(step, job_id, since, now, timeout);
         self.look_after(step, job_id, request)?;
         if before.is_some() {
             // What has ended since the listing.
-            self.watching[place].sweep_from(self.looked_at.here);
+            self.pollers[place].sweep_from(self.looked_at.here);
         }
         if before.as_ref().is_some_and(|job| !job.status.is_final()) {
             self.is_running(step);
@@ -102,7 +109,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             return self.polled(step, job);
         }
         if is_adopted || sent.is_some_and(|sent| now.duration_since(sent.here) > OVERLAP) {
-            self.watching[place].look_again(step, now);
+            self.pollers[place].look_again(step, now);
         }
         Ok(())
     }
@@ -131,7 +138,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 if self.is_looked_for(step, &job) {
                     return Ok(());
                 }
-                if !self.was_looked_for(step) && !self.watching[place].forget(step) {
+                if !self.was_looked_for(step) && !self.pollers[place].forget(step) {
                     return Ok(());
                 }
                 let mismatch = self.misfit(step, &job);
@@ -162,7 +169,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 }
             }
             JobStatus::Failed | JobStatus::Aborted => {
-                if !self.watching[place].forget(step) {
+                if !self.pollers[place].forget(step) {
                     return Ok(());
                 }
                 self.is_over(step);
@@ -182,11 +189,11 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 self.tries.forget(step);
                 self.is_running(step);
                 let now = self.engine.clock.now();
-                if self.watching[place].still(step, &status, now) {
+                if self.pollers[place].still(step, &status, now) {
                     let status = status.to_string();
-                    self.emit(vec![Event::Seen { restore, status }])?;
+                    self.emit(vec![Event::StatusChanged { restore, status }])?;
                 }
-                if self.watching[place].is_overdue(step, now) {
+                if self.pollers[place].is_overdue(step, now) {
                     self.overdue(step)?;
                 }
                 Ok(())
@@ -204,7 +211,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// A job goes on for longer than the plan wants: it is not followed any more, and nothing waits for it.
     fn overdue(&mut self, step: usize) -> Result<(), Stopped> {
         let place = self.place(step);
-        self.watching[place].forget(step);
+        self.pollers[place].forget(step);
         self.emit(vec![Event::Overdue {
             restore: self.name(step),
         }])?;

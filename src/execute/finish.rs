@@ -17,7 +17,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         for (name, count) in self.calls.made() {
             *calls.entry(name.to_owned()).or_default() += count;
         }
-        Event::Called { calls }
+        Event::CallsMade { calls }
     }
 
     /// A restore has failed, or is not waited for any longer: nor are those that hang on it.

@@ -25,7 +25,7 @@ pub(super) struct Match {
 
 /// Why it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum Reason {
     /// Nothing has been sent by this run, as far as its journal knows.
     First,
     /// The request may have arrived.
@@ -36,8 +36,8 @@ pub(super) enum Why {
 
 /// The question about one request, and how far the answer is.
 #[derive(Debug)]
-pub(super) struct Question {
-    pub(super) why: Why,
+pub(super) struct Reconciliation {
+    pub(super) why: Reason,
     /// What is still to be listed, and from which page on.
     pub(super) listing: Option<(JobQuery, Pages)>,
     /// Jobs of the recovery point that are still to be compared.
@@ -50,10 +50,10 @@ pub(super) struct Question {
     pub(super) listed_at: Moment,
 }
 
-impl Question {
+impl Reconciliation {
     /// About jobs that have been listed already.
     pub(super) fn of(
-        why: Why,
+        why: Reason,
         jobs: Vec<Job>,
         since: Option<Timestamp>,
         listed_at: Moment,
@@ -69,7 +69,7 @@ impl Question {
     }
 
     /// About jobs that have to be listed first.
-    pub(super) fn listing(why: Why, query: JobQuery, now: Moment) -> Self {
+    pub(super) fn listing(why: Reason, query: JobQuery, now: Moment) -> Self {
         let since = query.created_after;
         Self {
             listing: Some((query, Pages::default())),

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Observer;
-use super::calls::Due;
-use super::elsewhere::long_ago;
+use super::calls::DueCall;
 use super::engine::{DuplicatePolicy, Stopped};
+use super::preexisting::lookback_start;
+use super::reconciliation::{Match, Reason, Reconciliation};
 use super::recording::Effect;
 use super::run::Run;
-use super::settle::{Match, Question, Why};
 use super::skew::Moment;
 use crate::backup::{ApiError, Clock, Reader, Writer};
 use crate::plan::Request;
@@ -45,28 +45,28 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// What finds out whether a request that may have arrived has made a job.
-    pub(super) fn lost(&self, step: usize) -> Option<Question> {
+    pub(super) fn lost(&self, step: usize) -> Option<Reconciliation> {
         let name = &*self.engine.plan.steps[step].name;
         let now = self.moment();
         let past = self.observed.restores.get(name);
         let left = past.map_or(now, |past| self.left(past));
-        let looked = self.perhaps_sent.get(&step).unwrap_or(&self.looked_at);
+        let looked = self.exposed_since.get(&step).unwrap_or(&self.looked_at);
         let adopts = past.is_some_and(|past| past.adopts.is_some());
         let since = match adopts {
-            true => long_ago(now.earlier()),
+            true => lookback_start(now.earlier()),
             false => left.sent_since(self.skew).min(looked.sent_since(self.skew)),
         };
         let resource_type = &self.requests.get(&step)?.resource_type;
         let query = self.query(self.place(step), resource_type, since);
-        let question = Question::listing(Why::Unanswered, query, now);
-        Some(Question {
+        let question = Reconciliation::listing(Reason::Unanswered, query, now);
+        Some(Reconciliation {
             since: question.since.filter(|_| !adopts),
             ..question
         })
     }
 
     /// Asks that.
-    pub(super) fn settle(&mut self, step: usize) -> Result<(), Stopped> {
+    pub(super) fn reconcile(&mut self, step: usize) -> Result<(), Stopped> {
         match self.lost(step) {
             Some(question) => self.ask(step, question),
             None => Ok(()),
@@ -74,13 +74,13 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// Finds out whether the job of a request exists.
-    pub(super) fn ask(&mut self, step: usize, question: Question) -> Result<(), Stopped> {
+    pub(super) fn ask(&mut self, step: usize, question: Reconciliation) -> Result<(), Stopped> {
         self.questions.insert(step, question);
         self.go_on_asking(step)
     }
 
     /// The question about a restore, and its request.
-    pub(super) fn question(&mut self, step: usize) -> Option<(&mut Question, Arc<Request>)> {
+    pub(super) fn question(&mut self, step: usize) -> Option<(&mut Reconciliation, Arc<Request>)> {
         let request = Arc::clone(self.requests.get(&step)?);
         Some((self.questions.get_mut(&step)?, request))
     }
@@ -151,9 +151,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
         }
         let due = if question.listing.is_some() {
-            Due::List
+            DueCall::List
         } else if !question.jobs.is_empty() {
-            Due::Compare
+            DueCall::Compare
         } else {
             return self.answered(step);
         };
@@ -170,15 +170,15 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         // One without a mark may be another restore's that asks for the same, or an earlier attempt's.
         let may_be = |found: &Match| {
             let is_late = |since| found.created_at.is_none_or(|made| made >= since);
-            question.why != Why::Unanswered || question.since.is_none_or(is_late)
+            question.why != Reason::Unanswered || question.since.is_none_or(is_late)
         };
         matches.retain(|found| {
             found.is_marked || may_be(found) && !self.lookout.is_own(&found.job_id)
         });
         match question.why {
-            Why::First => self.compared(step, matches),
-            Why::Unanswered => self.settled(step, matches, question.since, question.listed_at),
-            Why::Lost => self.found_again(step, matches),
+            Reason::First => self.compared(step, matches),
+            Reason::Unanswered => self.settled(step, matches, question.since, question.listed_at),
+            Reason::Lost => self.found_again(step, matches),
         }
     }
 
@@ -196,7 +196,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             because: because.to_owned(),
             ours: Some(ours),
             // A request of this run's own, whose answer was lost, has started its job whenever that ended.
-            ended_at: match ours && self.perhaps_sent.contains_key(&step) {
+            ended_at: match ours && self.exposed_since.contains_key(&step) {
                 true => None,
                 false => self.ended_before(step, job_id),
             },
@@ -207,10 +207,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// When a job ended that was there already, as the listing of those says.
     fn ended_before(&self, step: usize, job_id: &str) -> Option<Timestamp> {
         let request = self.requests.get(&step)?;
-        let mut there = self
-            .there(self.place(step), &request.recovery_point_arn)
+        let mut existing_jobs = self
+            .existing_jobs(self.place(step), &request.recovery_point_arn)
             .iter();
-        let job = there.find(|job| job.id == job_id && job.status.is_final())?;
+        let job = existing_jobs.find(|job| job.id == job_id && job.status.is_final())?;
         job.completed_at
     }
 
@@ -336,7 +336,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             Some(_) => {}
             // Perhaps it has arrived all the same, and the next run will see it.
             None if is_drained => {
-                self.let_go(step);
+                self.finish_request(step);
                 self.schedule.ended(step);
                 return Ok(());
             }
@@ -356,7 +356,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             });
             return Ok(());
         }
-        let oldest = long_ago(now.earlier());
+        let oldest = lookback_start(now.earlier());
         if let Some(since) =
             since.filter(|since| *since < oldest && twins != DuplicatePolicy::StartAnyway)
         {
@@ -368,9 +368,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             return Ok(());
         }
         // Nothing had arrived by then: the token counts anew.
-        self.perhaps_sent.insert(step, listed_at);
+        self.exposed_since.insert(step, listed_at);
         self.calls
-            .at(self.place(step), listed_at.here, step, Due::Start);
+            .at(self.place(step), listed_at.here, step, DueCall::Start);
         Ok(())
     }
 
@@ -388,7 +388,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 if let Some(mut question) = self.lost(step) {
                     question.listed_at.here = at;
                     self.questions.insert(step, question);
-                    self.calls.at(self.place(step), at, step, Due::List);
+                    self.calls.at(self.place(step), at, step, DueCall::List);
                 }
                 Ok(())
             }

@@ -10,7 +10,7 @@ use crate::render::REDACTED;
 
 /// The command as it was typed, for the line that says how to go on.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Again {
+pub(super) struct ResumeHint {
     /// To be pasted into a shell. No secret is in it, and nothing that stands for one.
     pub(super) command: String,
     /// The same for the whole plan: without `--only`.
@@ -23,13 +23,13 @@ pub(super) struct Again {
 
 /// Where a command works, as options for the next one: its state, endpoint, profile and Region.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Place {
+pub(super) struct CommandPlace {
     /// With a space before each word; nothing where nothing was typed.
     pub(super) words: String,
     pub(super) names_endpoint: bool,
 }
 
-impl Place {
+impl CommandPlace {
     pub(super) fn of(context: &Context<'_>) -> Self {
         const OPTIONS: [&str; 4] = ["--state", "--endpoint-url", "--profile", "--region"];
         let mut place = Self::default();
@@ -71,7 +71,7 @@ fn without_secrets(url: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{scheme}://{}", &rest[user.unwrap_or_default()..]))
 }
 
-impl Again {
+impl ResumeHint {
     /// The command of this process, for a plan.
     pub(super) fn of(context: &Context<'_>, planner: &Planner) -> Self {
         let program = context.environment.program.clone();

@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Observer;
 use super::engine::Stopped;
+use super::outage::PATIENCE;
 use super::run::{Run, sweeps_of};
 use super::skew::Skew;
-use super::trouble::PATIENCE;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, JobStatus, Pages, Reader, Writer};
 use crate::state::Journal;
 
@@ -51,7 +51,7 @@ struct Followed {
 
 /// The jobs of one target that are followed, and when to look next.
 #[derive(Debug, Default)]
-pub(super) struct Watching {
+pub(super) struct Poller {
     jobs: BTreeMap<usize, Followed>,
     by_id: HashMap<Arc<str>, usize>,
     /// Jobs to describe by themselves although the rest is listed, and when: those whose time is over, and those that
@@ -76,7 +76,7 @@ struct Sweep {
     is_asked: bool,
 }
 
-impl Watching {
+impl Poller {
     pub(super) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }
@@ -276,16 +276,16 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// Asks about what is due, as far as the rates let it.
     pub(super) fn look(&mut self) {
         let now = self.engine.clock.now();
-        for place in 0..self.watching.len() {
+        for place in 0..self.pollers.len() {
             self.look_at(place, now);
         }
     }
 
     fn look_at(&mut self, place: usize, now: Timestamp) {
-        let watching = &mut self.watching[place];
-        if watching.one_by_one() {
-            watching.sweep = None;
-            for (step, job) in &mut watching.jobs {
+        let pollers = &mut self.pollers[place];
+        if pollers.one_by_one() {
+            pollers.sweep = None;
+            for (step, job) in &mut pollers.jobs {
                 if job.is_asked || job.look_at > now {
                     continue;
                 }
@@ -297,11 +297,11 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
             return;
         }
-        while let Some((at, step)) = watching.alone.first().copied() {
+        while let Some((at, step)) = pollers.alone.first().copied() {
             if at > now {
                 break;
             }
-            let job = watching.jobs.get_mut(&step).filter(|job| !job.is_asked);
+            let job = pollers.jobs.get_mut(&step).filter(|job| !job.is_asked);
             if let Some(job) = job {
                 if !self.calls.may(place, "DescribeRestoreJob", now) {
                     return;
@@ -309,13 +309,13 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 job.is_asked = true;
                 self.calls.poll(place, step, Arc::clone(&job.job_id));
             }
-            watching.alone.remove(&(at, step));
+            pollers.alone.remove(&(at, step));
         }
-        if watching.sweep.is_none() && watching.sweep_at.is_none_or(|at| at <= now) {
+        if pollers.sweep.is_none() && pollers.sweep_at.is_none_or(|at| at <= now) {
             let account = &self.engine.plan.targets[place].account;
-            watching.begin_sweep(account, now, self.skew);
+            pollers.begin_sweep(account, now, self.skew);
         }
-        if let Some(sweep) = &mut watching.sweep
+        if let Some(sweep) = &mut pollers.sweep
             && !sweep.is_asked
             && self.calls.may(place, "ListRestoreJobs", now)
         {
@@ -327,10 +327,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 
     /// A listing got no good answer.
     pub(super) fn not_listed(&mut self, place: usize, error: ApiError) -> Result<(), Stopped> {
-        let at = self.trouble(place, &error, sweeps_of(place))?;
-        self.watching[place].sweep_again(at);
+        let at = self.retry_at(place, &error, sweeps_of(place))?;
+        self.pollers[place].sweep_again(at);
         if matches!(error.fault, Fault::Refused | Fault::Denied) {
-            self.watching[place].refused();
+            self.pollers[place].refused();
         }
         Ok(())
     }
@@ -344,31 +344,31 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     ) -> Result<(), Stopped> {
         self.tries.forget(sweeps_of(place));
         let now = self.engine.clock.now();
-        self.watching[place].refusals = 0;
-        let sweeps = self.watching[place].sweeps;
+        self.pollers[place].refusals = 0;
+        let sweeps = self.pollers[place].sweeps;
         for job in jobs {
-            let Some(step) = self.watching[place].by_id.get(job.id.as_str()).copied() else {
+            let Some(step) = self.pollers[place].by_id.get(job.id.as_str()).copied() else {
                 continue;
             };
-            if let Some(followed) = self.watching[place].jobs.get_mut(&step) {
+            if let Some(followed) = self.pollers[place].jobs.get_mut(&step) {
                 followed.sweep = sweeps;
             }
             if Self::lacks(&job) || self.is_another(step, &job).is_some() {
-                self.watching[place].look_again(step, now);
+                self.pollers[place].look_again(step, now);
             } else {
                 self.polled(step, job)?;
             }
         }
-        let watching = &mut self.watching[place];
-        let Some(sweep) = &mut watching.sweep else {
-            watching.end_sweep(now);
+        let pollers = &mut self.pollers[place];
+        let Some(sweep) = &mut pollers.sweep else {
+            pollers.end_sweep(now);
             return Ok(());
         };
         match sweep.pages.turn("ListRestoreJobs", next) {
             Ok(true) => sweep.is_asked = false,
-            Ok(false) => watching.end_sweep(now),
+            Ok(false) => pollers.end_sweep(now),
             Err(endless) => {
-                self.watching[place].refused();
+                self.pollers[place].refused();
                 return self.not_listed(place, endless);
             }
         }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::elsewhere::long_ago;
+use super::poller::HANDFUL;
+use super::preexisting::lookback_start;
 use super::skew::Skew;
-use super::watching::HANDFUL;
 use crate::backup::{ApiError, Fault, Job, JobQuery, Pages, Reader};
 
 /// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
@@ -15,7 +15,7 @@ use crate::backup::{ApiError, Fault, Job, JobQuery, Pages, Reader};
 /// # Errors
 ///
 /// The first answer that says nothing of the jobs.
-pub async fn glance(
+pub async fn describe_jobs(
     aws: &impl Reader,
     account: &str,
     mut jobs: BTreeMap<String, Timestamp>,
@@ -27,7 +27,7 @@ pub async fn glance(
         .min()
         .map_or(now, |at| Skew::default().at_aws(*at));
     // A job that was adopted is older than the request that it was found for.
-    for since in [earliest, long_ago(now)] {
+    for since in [earliest, lookback_start(now)] {
         if jobs.len() <= HANDFUL {
             break;
         }

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Observer;
 use super::engine::{Control, Ended, Stopped};
+use super::reconciliation::is_of;
 use super::run::{Run, sweeps_of};
-use super::settle::is_of;
 use super::skew::Moment;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, Writer};
 use crate::diff::{Action, Diff};
@@ -23,11 +23,11 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// From when on AWS Backup lists restore jobs.
 #[must_use]
 pub fn listed_since(now: Timestamp) -> Timestamp {
-    long_ago(now)
+    lookback_start(now)
 }
 
 /// As far back as that.
-pub(super) fn long_ago(now: Timestamp) -> Timestamp {
+pub(super) fn lookback_start(now: Timestamp) -> Timestamp {
     now.saturating_sub(LOOK_BACK).unwrap_or(now)
 }
 
@@ -36,22 +36,25 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 {
     /// Lists the jobs of the recovery points of what would be started, and of what was sent and not answered; what a
     /// person has to say meanwhile.
-    pub(super) async fn look_elsewhere(&mut self, diff: &Diff) -> Result<Option<Control>, Stopped> {
+    pub(super) async fn list_existing_jobs(
+        &mut self,
+        diff: &Diff,
+    ) -> Result<Option<Control>, Stopped> {
         let plan = self.engine.plan;
-        let long_ago = long_ago(self.moment().earlier());
+        let lookback_start = lookback_start(self.moment().earlier());
         let mut wanted = Vec::new();
         for change in &diff.changes {
             let past = self.observed.restores.get(&*plan.steps[change.step].name);
             match (change.action, past) {
                 (Action::Start, _) => {
-                    wanted.push((change.step, long_ago));
+                    wanted.push((change.step, lookback_start));
                 }
                 (Action::Resume, Some(past)) if past.stage == RestoreStage::Intended => {
                     // A job with the mark is its own however old: the intent may have been written to adopt it, and earlier
                     // versions do not say so.
                     let is_old = self.is_told_by_its_mark(change.step) || past.adopts.is_some();
                     let since = match is_old {
-                        true => long_ago,
+                        true => lookback_start,
                         false => self.sent_since(past),
                     };
                     wanted.push((change.step, since));
@@ -100,7 +103,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
         match self.look_again().await {
             Ok(None) => Ok(None),
-            Ok(Some(control)) => self.told(control).await,
+            Ok(Some(control)) => self.on_control(control).await,
             // What runs is followed all the same.
             Err(why @ Stopped::Aws(_)) => {
                 self.given_up = false;
@@ -115,7 +118,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// AWS may have forgotten their tokens: a machine that slept may have been given up for lost.
     fn is_to_look_again(&self) -> bool {
         self.looked_at.is_long_ago(self.moment())
-            && (0..self.watching.len()).any(|place| self.schedule.has_next(place))
+            && (0..self.pollers.len()).any(|place| self.schedule.has_next(place))
     }
 
     /// Lists what has been started since then.
@@ -125,7 +128,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let wanted: Vec<_> = waiting.map(|step| (step, since)).collect();
         // What was looked at before is as old as it was.
         for step in self.requests.keys() {
-            self.perhaps_sent.entry(*step).or_insert(self.looked_at);
+            self.exposed_since.entry(*step).or_insert(self.looked_at);
         }
         self.list(&wanted).await
     }
@@ -184,7 +187,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                         && is_of(&job, account(place))
                         && !self.lookout.is_own(&job.id)
                     {
-                        let known = self.elsewhere[place].entry(arn.to_owned()).or_default();
+                        let known = self.existing[place].entry(arn.to_owned()).or_default();
                         known.retain(|earlier| earlier.id != job.id);
                         known.push(job);
                     }
@@ -208,7 +211,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         const OPERATION: &str = "ListRestoreJobs";
         loop {
             let now = self.engine.clock.now();
-            let again = if self.calls.may(place, OPERATION, now) {
+            let retry = if self.calls.may(place, OPERATION, now) {
                 let asked = tokio::select! {
                     biased;
                     Some(control) = self.engine.control.recv() => return Ok(Err(control)),
@@ -219,7 +222,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 match asked {
                     Ok(page) => {
                         self.tries.answered(sweeps_of(place), OPERATION);
-                        self.well_at(place, OPERATION)?;
+                        self.succeeded_at(place, OPERATION)?;
                         return Ok(Ok(page));
                     }
                     Err(error) => self.later(place, error)?,
@@ -228,7 +231,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 self.calls.take_held().unwrap_or(now)
             };
             self.flush_all().await?;
-            if let Some(control) = self.pause(again).await {
+            if let Some(control) = self.pause(retry).await {
                 return Ok(Err(control));
             }
         }
@@ -239,7 +242,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         if matches!(error.fault, Fault::Denied | Fault::Refused) {
             return Err(Stopped::Aws(error));
         }
-        let at = self.trouble(place, &error, sweeps_of(place))?;
+        let at = self.retry_at(place, &error, sweeps_of(place))?;
         if self.given_up {
             return Err(Stopped::Aws(error));
         }
@@ -247,7 +250,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// The jobs of a recovery point that were there already.
-    pub(super) fn there(&self, place: usize, arn: &str) -> &[Job] {
-        self.elsewhere[place].get(arn).map_or(&[], Vec::as_slice)
+    pub(super) fn existing_jobs(&self, place: usize, arn: &str) -> &[Job] {
+        self.existing[place].get(arn).map_or(&[], Vec::as_slice)
     }
 }

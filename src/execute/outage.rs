@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Observer;
-use super::calls::{Due, backoff};
+use super::calls::{DueCall, backoff};
 use super::engine::Stopped;
+use super::poller::Poller;
 use super::run::Run;
-use super::watching::Watching;
 use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
 use crate::state::{Event, Journal};
 
@@ -25,7 +25,7 @@ const TRIES: u32 = 3;
 
 /// An operation that fails.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct Outage {
     /// Since when, without what the machine slept through.
     pub(super) since: Timestamp,
     /// When it failed last.
@@ -70,27 +70,32 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
 {
     /// A question about a restore that got no good answer.
-    pub(super) fn unanswered(
+    pub(super) fn on_no_answer(
         &mut self,
         step: usize,
-        due: Due,
+        due: DueCall,
         error: ApiError,
     ) -> Result<(), Stopped> {
         // A job that a listing has shown may not be known everywhere yet.
         let tries = self.tries.of(step, error.operation);
-        let may_be_new = error.fault == Fault::Refused && due == Due::Compare && tries < TRIES;
+        let may_be_new = error.fault == Fault::Refused && due == DueCall::Compare && tries < TRIES;
         if !may_be_new && matches!(error.fault, Fault::Denied | Fault::Refused) {
             self.questions.remove(&step);
             self.stop(Stopped::Aws(error));
             return Ok(());
         }
-        self.again(step, due, &error)
+        self.retry(step, due, &error)
     }
 
     /// The same call later.
-    pub(super) fn again(&mut self, step: usize, due: Due, error: &ApiError) -> Result<(), Stopped> {
+    pub(super) fn retry(
+        &mut self,
+        step: usize,
+        due: DueCall,
+        error: &ApiError,
+    ) -> Result<(), Stopped> {
         let place = self.place(step);
-        let at = self.trouble(place, error, step)?;
+        let at = self.retry_at(place, error, step)?;
         self.calls.at(place, at, step, due);
         Ok(())
     }
@@ -104,11 +109,11 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         if let Some(question) = self.lost(step) {
             self.questions.insert(step, question);
         }
-        self.again(step, Due::List, error)
+        self.retry(step, DueCall::List, error)
     }
 
     /// What stands in the way is said once; when to try again.
-    pub(super) fn trouble(
+    pub(super) fn retry_at(
         &mut self,
         place: usize,
         error: &ApiError,
@@ -121,32 +126,32 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let tries = self.tries.one_more(tried, error.operation);
         let at = now + backoff(tries);
         let key = (place, error.operation);
-        let is_first = !self.troubles.contains_key(&key);
-        let trouble = self.troubles.entry(key).or_insert(Trouble {
+        let is_first = !self.outages.contains_key(&key);
+        let outage = self.outages.entry(key).or_insert(Outage {
             since: now,
             last: now,
             message: String::new(),
         });
         // Time that the machine slept through is not AWS's silence.
-        if now.duration_since(trouble.last) > LONGEST_TRY {
-            trouble.since = now;
+        if now.duration_since(outage.last) > LONGEST_TRY {
+            outage.since = now;
         }
-        trouble.last = now;
-        trouble.message = error.to_string();
-        let since = trouble.since;
+        outage.last = now;
+        outage.message = error.to_string();
+        let since = outage.since;
         if is_first {
-            self.emit(vec![Event::Trouble {
+            self.emit(vec![Event::AwsUnavailable {
                 message: error.to_string(),
             }])?;
         }
         let patience = if error.fault == Fault::Expired {
             PATIENCE_FOR_LOGIN
-        } else if error.fault != Fault::Throttled && self.watching.iter().all(Watching::is_empty) {
+        } else if error.fault != Fault::Throttled && self.pollers.iter().all(Poller::is_empty) {
             PATIENCE_WITHOUT_JOBS
         } else {
             PATIENCE
         };
-        if now.duration_since(since.max(self.last_well)) > patience {
+        if now.duration_since(since.max(self.last_success)) > patience {
             self.given_up = true;
             self.stop(Stopped::Aws(error.clone()));
         }
@@ -154,13 +159,21 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// An operation has answered about a restore.
-    pub(super) fn well(&mut self, step: usize, operation: &'static str) -> Result<(), Stopped> {
+    pub(super) fn succeeded(
+        &mut self,
+        step: usize,
+        operation: &'static str,
+    ) -> Result<(), Stopped> {
         self.tries.answered(step, operation);
-        self.well_at(self.place(step), operation)
+        self.succeeded_at(self.place(step), operation)
     }
 
-    pub(super) fn well_at(&mut self, place: usize, operation: &'static str) -> Result<(), Stopped> {
-        self.last_well = self.engine.clock.now();
+    pub(super) fn succeeded_at(
+        &mut self,
+        place: usize,
+        operation: &'static str,
+    ) -> Result<(), Stopped> {
+        self.last_success = self.engine.clock.now();
         self.recovered_at(place, operation)
     }
 
@@ -181,7 +194,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         place: usize,
         operation: &'static str,
     ) -> Result<(), Stopped> {
-        if self.troubles.remove(&(place, operation)).is_some() && self.troubles.is_empty() {
+        if self.outages.remove(&(place, operation)).is_some() && self.outages.is_empty() {
             self.emit(vec![Event::Recovered])?;
         }
         Ok(())

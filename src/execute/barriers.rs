@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// The gates of a plan.
 #[derive(Debug, Default)]
-pub(super) struct Gates {
+pub(super) struct Barriers {
     /// The gate that each step waits at.
     of: Vec<Option<usize>>,
     /// The gates that each step opens, together with others.
@@ -22,14 +22,14 @@ struct Gate {
     dependents: Vec<usize>,
 }
 
-impl Gates {
+impl Barriers {
     /// The gates of `members`, by what each step needs; only what `acts` can be waited for.
     pub(super) fn new(
         needs: &[Arc<[usize]>],
         members: impl IntoIterator<Item = usize>,
         acts: impl Fn(usize) -> bool,
     ) -> Self {
-        let mut gates = Self {
+        let mut barriers = Self {
             of: vec![None; needs.len()],
             opened_by: vec![Vec::new(); needs.len()],
             all: Vec::new(),
@@ -45,22 +45,22 @@ impl Gates {
                 if waited_for.is_empty() {
                     return None;
                 }
-                let gate = gates.all.len();
+                let gate = barriers.all.len();
                 for need in &waited_for {
-                    gates.opened_by[*need].push(gate);
+                    barriers.opened_by[*need].push(gate);
                 }
-                gates.all.push(Gate {
+                barriers.all.push(Gate {
                     left: waited_for.len(),
                     dependents: Vec::new(),
                 });
                 Some(gate)
             });
             if let Some(gate) = gate {
-                gates.of[at] = Some(gate);
-                gates.all[gate].dependents.push(at);
+                barriers.of[at] = Some(gate);
+                barriers.all[gate].dependents.push(at);
             }
         }
-        gates
+        barriers
     }
 
     /// Adds to how long each step takes what comes behind it; `backwards` are all steps, dependents first.
