@@ -181,7 +181,7 @@ async fn issue_14_g_an_answer_that_cannot_be_read() {
         idempotency_token: Some("t1".to_owned()),
         ..Request::default()
     };
-    let job = aws.start(&request).await.unwrap();
+    let job = aws.start(&request).await.unwrap().job_id;
     let error = aws.job(&job).await.unwrap_err().to_string();
     assert!(error.contains("DescribeRestoreJob"), "{error}");
     assert!(

@@ -155,10 +155,10 @@ fn event() -> impl Strategy<Value = Event> {
             aws_at: None,
             adopts: None,
         }),
-        3 => Just(Event::Accepted { restore: restore(), job_id: text() }),
+        3 => Just(Event::Accepted { restore: restore(), job_id: text(), request_id: None }),
         1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None, ended_at: None }),
         1 => Just(Event::Withdrawn { restore: restore(), message: text() }),
-        1 => Just(Event::Refused { restore: restore(), code: None, message: text() }),
+        1 => Just(Event::Refused { restore: restore(), code: None, request_id: None, message: text() }),
         1 => (1u32..4).prop_map(move |attempt| Event::Rejected { restore: restore(), attempt, message: text() }),
         1 => Just(Event::StatusChanged { restore: restore(), status: text() }),
         2 => Just(Event::Completed {
@@ -266,6 +266,7 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
     let refused = || Event::Refused {
         restore: "r".to_owned(),
         code: None,
+        request_id: None,
         message: String::new(),
     };
     let skipped = || Event::Skipped {
@@ -341,6 +342,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
         Event::Accepted {
             restore: "r".to_owned(),
             job_id: "j".to_owned(),
+            request_id: None,
         },
         Event::Completed {
             restore: "r".to_owned(),
@@ -467,6 +469,7 @@ fn completed_restore() -> Vec<Event> {
         Event::Accepted {
             restore: "r".to_owned(),
             job_id: "first".to_owned(),
+            request_id: None,
         },
         Event::Completed {
             restore: "r".to_owned(),
@@ -536,6 +539,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
             Event::Accepted {
                 restore: restore(),
                 job_id: format!("job-{attempt}"),
+                request_id: None,
             },
         ]
     };

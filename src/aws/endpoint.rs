@@ -90,6 +90,7 @@ fn unsettled(operation: &'static str) -> ApiError {
         operation,
         fault: Fault::Service,
         code: None,
+        request_id: None,
         message: "the SDK does not say which endpoint it calls".to_owned(),
     }
 }

@@ -118,6 +118,13 @@ where
         operation,
         fault,
         code,
+        request_id: match error {
+            SdkError::ServiceError(context) => {
+                let id = context.raw().headers().request_id();
+                id.map(bounds::message)
+            }
+            _ => None,
+        },
         message,
     }
 }

@@ -25,6 +25,7 @@ pub(super) async fn check(chosen: Option<&str>) -> Result<(), ApiError> {
         operation: "AWS configuration",
         fault: Fault::Denied,
         code: Some(NO_PROFILE.to_owned()),
+        request_id: None,
         message,
     };
     let profiles =

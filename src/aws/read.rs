@@ -30,6 +30,7 @@ impl<H> Reader for Aws<H> {
             operation,
             fault: Fault::Service,
             code: None,
+            request_id: None,
             message: "the answer names no account".to_owned(),
         })
     }
@@ -53,6 +54,7 @@ impl<H> Reader for Aws<H> {
                 operation,
                 fault: Fault::Service,
                 code: None,
+                request_id: None,
                 message: format!("asked about job {job_id}, the answer is about job {id}"),
             });
         }
@@ -121,6 +123,7 @@ impl<H> Reader for Aws<H> {
                 operation,
                 fault: Fault::Service,
                 code: None,
+                request_id: None,
                 message: format!("asked about job {job_id}, the answer is about job {id}"),
             });
         }

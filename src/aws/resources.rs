@@ -79,6 +79,7 @@ impl Resources for Aws {
                     operation,
                     fault: Fault::Service,
                     code: None,
+                    request_id: None,
                     message: "the answer names no request".to_owned(),
                 }),
             Err(error) if is_missing(&error, named) => Ok(Asked::Gone),
@@ -166,6 +167,7 @@ mod tests {
             operation: "GetResource",
             fault: Fault::Refused,
             code: Some(code.to_owned()),
+            request_id: None,
             message: message.to_owned(),
         };
         let named = Named {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_backup::operation::RequestId as _;
 use aws_sdk_backup::types::RestoreValidationStatus;
 
+use super::bounds;
 use super::error::classify;
 use super::{Aws, Writes};
-use crate::backup::{ApiError, Fault, Writer};
+use crate::backup::{ApiError, Fault, Started, Writer};
 use crate::plan::Request;
 
 impl Writer for Aws<Writes> {
-    async fn start(&self, request: &Request) -> Result<String, ApiError> {
+    async fn start(&self, request: &Request) -> Result<Started, ApiError> {
         let operation = self.count("StartRestoreJob");
         // The SDK would fill in a random token, and a request sent twice would then be two jobs.
         let Some(token) = &request.idempotency_token else {
@@ -18,6 +20,7 @@ impl Writer for Aws<Writes> {
                 operation,
                 fault: Fault::Refused,
                 code: None,
+                request_id: None,
                 message: "a request without a token is never sent".to_owned(),
             });
         };
@@ -41,13 +44,17 @@ impl Writer for Aws<Writes> {
             .send()
             .await
             .map_err(|err| classify(operation, &err))?;
-        let job_id = answer.restore_job_id.filter(|id| is_id(id));
-        job_id.ok_or_else(|| ApiError {
-            operation,
-            fault: Fault::Service,
-            code: None,
-            message: "the answer names no job".to_owned(),
-        })
+        let request_id = answer.request_id().map(bounds::message);
+        match answer.restore_job_id.filter(|id| is_id(id)) {
+            Some(job_id) => Ok(Started { job_id, request_id }),
+            None => Err(ApiError {
+                operation,
+                fault: Fault::Service,
+                code: None,
+                request_id,
+                message: "the answer names no job".to_owned(),
+            }),
+        }
     }
 
     async fn publish(&self, job_id: &str, failure: Option<&str>) -> Result<(), ApiError> {

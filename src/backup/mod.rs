@@ -15,4 +15,4 @@ pub use pages::Pages;
 pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
 pub use rates::Rates;
 pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources};
-pub use write::Writer;
+pub use write::{Started, Writer};

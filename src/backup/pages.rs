@@ -108,6 +108,7 @@ fn endless(operation: &'static str, message: String) -> ApiError {
         // It says nothing of what is there, and is no reason to take it for absent.
         fault: Fault::Service,
         code: None,
+        request_id: None,
         message,
     }
 }

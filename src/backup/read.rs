@@ -183,8 +183,7 @@ impl fmt::Display for JobStatus {
 }
 
 /// An answer of AWS that is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{operation}: {message}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     /// AWS's name of the call.
     pub operation: &'static str,
@@ -192,9 +191,23 @@ pub struct ApiError {
     pub fault: Fault,
     /// AWS's name of the error.
     pub code: Option<String>,
+    /// AWS's name of the answer, which is what its support asks for first.
+    pub request_id: Option<String>,
     /// What happened, in words.
     pub message: String,
 }
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.operation, self.message)?;
+        match &self.request_id {
+            Some(id) => write!(f, " (request id {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}
 
 impl ApiError {
     /// Whether it may mean that there is no such thing: AWS answers AccessDenied as well where a vault or recovery point

@@ -5,10 +5,19 @@ use std::collections::BTreeMap;
 use super::ApiError;
 use crate::plan::Request;
 
+/// AWS's answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// The job.
+    pub job_id: String,
+    /// AWS's name of the answer.
+    pub request_id: Option<String>,
+}
+
 /// The half of AWS that writes.
 pub trait Writer: Send + Sync {
-    /// StartRestoreJob: the id of the job.
-    fn start(&self, request: &Request) -> impl Future<Output = Result<String, ApiError>> + Send;
+    /// StartRestoreJob.
+    fn start(&self, request: &Request) -> impl Future<Output = Result<Started, ApiError>> + Send;
 
     /// PutRestoreValidationResult: what came back is good, or why it is not.
     fn publish(

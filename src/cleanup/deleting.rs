@@ -401,6 +401,7 @@ mod tests {
                     operation: "DeleteResource",
                     fault: Fault::Denied,
                     code: None,
+                    request_id: None,
                     message: "no".to_owned(),
                 });
             }

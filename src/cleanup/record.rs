@@ -101,7 +101,9 @@ impl Record {
                 ours,
                 ..
             } => self.has_job(restore, job_id, *ours),
-            Event::Accepted { restore, job_id } => self.has_job(restore, job_id, Some(true)),
+            Event::Accepted {
+                restore, job_id, ..
+            } => self.has_job(restore, job_id, Some(true)),
             Event::Completed {
                 restore,
                 created_resource_arn,

@@ -120,13 +120,13 @@ pub(super) struct InputOptions {
     /// Read variables from a YAML or JSON file
     #[arg(long = "var-file", value_name = "FILE")]
     pub(super) var_files: Vec<PathBuf>,
-    /// The run: one execution of the plan; a new id restores anew
+    /// The run: one execution of the plan; a new id restores again
     #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id)]
     pub(super) run_id: String,
     /// Look recovery points up in this file instead of asking AWS
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
-    /// Resolve selectors anew, whatever the lock file beside the plan says
+    /// Ignore the lock file next to the plan, and look recovery points up again
     #[arg(long)]
     pub(super) no_lock: bool,
 }

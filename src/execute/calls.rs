@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 
 use super::skew::Moment;
-use crate::backup::{ApiError, Job, JobQuery, Rates, Reader, Writer};
+use crate::backup::{ApiError, Job, JobQuery, Rates, Reader, Started, Writer};
 use crate::plan::{Draft, Request};
 use crate::render::Target;
 
@@ -62,7 +62,7 @@ pub(super) type Page = (Vec<Job>, Option<String>);
 /// What came back.
 pub(super) enum Answer {
     /// Of a request, and when that left.
-    Started(usize, Moment, Result<String, ApiError>),
+    Started(usize, Moment, Result<Started, ApiError>),
     /// Of the jobs that may be a restore's.
     Candidates(usize, Result<Page, ApiError>),
     /// Of one of them, by its id.

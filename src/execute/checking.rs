@@ -1,6 +1,6 @@
 //! From a restore that is back to one that is good: its checks, one after the other, beside everything else.
 //!
-//! A check that is under way when the run is left is killed with its children, and run anew by the next runner.
+//! A check that is under way when the run is left is killed with its children, and run again by the next runner.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};

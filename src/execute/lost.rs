@@ -35,6 +35,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             operation: "DescribeRestoreJob",
             fault: Fault::Service,
             code: None,
+            request_id: None,
             message,
         })
     }

@@ -84,6 +84,11 @@ impl Reconciliation {
         next: Option<String>,
         request: &Request,
     ) -> Result<(), ApiError> {
+        let ids = jobs.iter().map(|job| job.id.as_str());
+        let goes_on = match &mut self.listing {
+            Some((_, pages)) => pages.turn_after("ListRestoreJobs", next, ids)?,
+            None => false,
+        };
         let account = self
             .listing
             .as_ref()
@@ -93,9 +98,7 @@ impl Reconciliation {
                 && is_of(job, account.unwrap_or_default())
         };
         self.jobs.extend(jobs.into_iter().filter(fits));
-        if let Some((_, pages)) = &mut self.listing
-            && !pages.turn("ListRestoreJobs", next)?
-        {
+        if !goes_on {
             self.listing = None;
         }
         Ok(())

@@ -352,7 +352,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
     fn take(&mut self, answer: Answer) -> Result<(), Stopped> {
         self.skew.see(self.moment());
         match answer {
-            Answer::Started(step, left, Ok(job_id)) => self.accepted(step, left, &job_id),
+            Answer::Started(step, left, Ok(started)) => self.accepted(step, left, &started),
             Answer::Started(step, left, Err(error)) => self.not_started(step, left, error),
             Answer::Candidates(step, Ok((jobs, next))) => {
                 self.looked_up(step, "ListRestoreJobs")?;

@@ -10,7 +10,7 @@ use super::reconciliation::{Reason, Reconciliation};
 use super::recording::Effect;
 use super::run::Run;
 use super::skew::Moment;
-use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
+use crate::backup::{ApiError, Clock, Fault, Reader, Started, Writer};
 use crate::diagnostic::Findings;
 use crate::plan::{Draft, Request, digest};
 use crate::state::{Event, Journal, RestoreStage};
@@ -228,8 +228,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         &mut self,
         step: usize,
         left: Moment,
-        job_id: &str,
+        started: &Started,
     ) -> Result<(), Stopped> {
+        let job_id = started.job_id.as_str();
         self.succeeded(step, "StartRestoreJob")?;
         self.exposed_since.entry(step).or_insert(left);
         if let Some(owner) = self.owner(job_id) {
@@ -238,6 +239,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 operation: "StartRestoreJob",
                 fault: Fault::Refused,
                 code: None,
+                request_id: None,
                 message: format!(
                     "AWS answered `{}` with job {job_id}, which is that of {owner}: one job for two requests",
                     self.name(step)
@@ -249,6 +251,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let event = Event::Accepted {
             restore: self.name(step),
             job_id: job_id.to_owned(),
+            request_id: started.request_id.clone(),
         };
         self.begin_following(step, job_id, event)?;
         self.compare_with_others(step)
@@ -277,6 +280,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let refused = Event::Refused {
             restore: self.name(step),
             code: error.code,
+            request_id: error.request_id,
             message: error.message,
         };
         self.emit(vec![refused])?;

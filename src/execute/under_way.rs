@@ -37,8 +37,10 @@ pub async fn jobs_of(
     let mut pages = Pages::default();
     loop {
         let (page, next) = aws.jobs_page(&query, pages.token()).await?;
+        let ids = page.iter().map(|job| job.id.as_str());
+        let goes_on = pages.turn_after("ListRestoreJobs", next, ids);
         found.extend(page.into_iter().filter(is_asked));
-        if !pages.turn("ListRestoreJobs", next)? {
+        if !goes_on? {
             return Ok(found);
         }
     }

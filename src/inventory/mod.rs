@@ -312,6 +312,7 @@ fn absent(operation: &'static str, message: String) -> ApiError {
         operation,
         fault: Fault::Refused,
         code: None,
+        request_id: None,
         message,
     }
 }

@@ -368,6 +368,7 @@ restores:
             operation: "ListRecoveryPointsByBackupVault",
             fault: Fault::Denied,
             code: Some("AccessDeniedException".to_owned()),
+            request_id: None,
             message: "no".to_owned(),
         };
         let finding = unchecked(&lock(), &refused);

@@ -113,6 +113,9 @@ pub enum Event {
         restore: String,
         /// The job.
         job_id: String,
+        /// AWS's name of that answer; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
     },
     /// A job that exists already is this restore's.
     Adopted {
@@ -142,6 +145,9 @@ pub enum Event {
         restore: String,
         /// AWS's name of the error.
         code: Option<String>,
+        /// AWS's name of that answer; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
         /// AWS's words.
         message: String,
     },

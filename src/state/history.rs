@@ -97,7 +97,9 @@ impl History {
                 let point = request.recovery_point_arn.clone();
                 self.points.insert(restore.clone(), point);
             }
-            Event::Accepted { restore, job_id }
+            Event::Accepted {
+                restore, job_id, ..
+            }
             | Event::Adopted {
                 restore, job_id, ..
             } => {

@@ -103,7 +103,14 @@ impl Event {
                     *request = request.redacted(secrets);
                 }
             }
-            Self::Accepted { restore: _, job_id } => name(job_id),
+            Self::Accepted {
+                restore: _,
+                job_id,
+                request_id,
+            } => {
+                name(job_id);
+                request_id.iter_mut().for_each(name);
+            }
             Self::Adopted {
                 restore: _,
                 job_id,
@@ -127,8 +134,10 @@ impl Event {
             Self::Refused {
                 restore: _,
                 code,
+                request_id,
                 message,
             } => {
+                request_id.iter_mut().for_each(name);
                 code.iter_mut().for_each(sentence);
                 sentence(message);
             }

@@ -52,7 +52,14 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
                 return None;
             }
         }
-        Event::Accepted { restore, job_id } => format!("{restore}: started, job {job_id}"),
+        Event::Accepted {
+            restore,
+            job_id,
+            request_id,
+        } => {
+            let by = by(request_id.as_ref().filter(|_| verbose));
+            format!("{restore}: started, job {job_id}{by}")
+        }
         Event::Adopted {
             restore,
             job_id,
@@ -70,8 +77,11 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             format!("{restore}: not started: {message}")
         }
         Event::Refused {
-            restore, message, ..
-        } => format!("{restore}: refused by AWS: {message}"),
+            restore,
+            message,
+            request_id,
+            ..
+        } => format!("{restore}: refused by AWS: {message}{}", by(request_id.as_ref())),
         Event::Rejected {
             restore, message, ..
         } => format!("{restore}: not sent: {message}"),
@@ -241,4 +251,9 @@ fn subject(restore: Option<&str>, check: &str, cutover: bool) -> String {
         None if cutover => format!("cutover {check}"),
         None => format!("check {check}"),
     }
+}
+
+/// AWS's name of an answer, behind what it says.
+fn by(request_id: Option<&String>) -> String {
+    request_id.map_or_else(String::new, |id| format!(" (request id {id})"))
 }

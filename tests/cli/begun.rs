@@ -232,7 +232,8 @@ async fn issue_14_a_job_of_the_same_recovery_point_that_is_not_over_is_named() {
     let folder = folder();
     let plan = many(1, 0).replace("restores:", "mark: false\nrestores:");
     let request = request_of(&plan, 0);
-    let job = connect(&emulator).await.start(&request).await.unwrap();
+    let started = connect(&emulator).await.start(&request).await;
+    let job = started.unwrap().job_id;
     write(
         folder.path(),
         NAME,

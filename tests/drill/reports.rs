@@ -67,6 +67,7 @@ impl Story {
             Event::Accepted {
                 restore: restore.clone(),
                 job_id: format!("job-{name}"),
+                request_id: None,
             },
         );
         self.at(

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::SignedDuration;
 use redrill::backup::{
-    ApiError, Fault, Job, JobQuery, JobStatus, PointQuery, Reader, RecoveryPoint, Sources, Vault,
-    Writer,
+    ApiError, Fault, Job, JobQuery, JobStatus, PointQuery, Reader, RecoveryPoint, Sources, Started,
+    Vault, Writer,
 };
 use redrill::execute::{Control, Ended, Policy, Stopped};
 use redrill::plan::Request;
@@ -36,6 +36,7 @@ fn service(operation: &'static str, message: &str) -> ApiError {
         operation,
         fault: Fault::Service,
         code: None,
+        request_id: None,
         message: message.to_owned(),
     }
 }
@@ -135,9 +136,12 @@ impl Reader for Odd {
 }
 
 impl Writer for Odd {
-    async fn start(&self, request: &Request) -> Result<String, ApiError> {
+    async fn start(&self, request: &Request) -> Result<Started, ApiError> {
         let token = &request.metadata[&"CreationToken".to_owned()];
-        Ok(token.split('-').next().unwrap().to_owned())
+        Ok(Started {
+            job_id: token.split('-').next().unwrap().to_owned(),
+            request_id: None,
+        })
     }
 
     async fn publish(&self, _: &str, _: Option<&str>) -> Result<(), ApiError> {

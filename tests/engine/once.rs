@@ -255,7 +255,9 @@ async fn reliability_r1_4_one_job_is_not_two_restores() {
     let emulator = emulator(driven(TokenSemantics::default())).await;
     let state = folder();
     let mut onlooker = |recorded: &Recorded| {
-        if let Event::Accepted { restore, job_id } = &recorded.event
+        if let Event::Accepted {
+            restore, job_id, ..
+        } = &recorded.event
             && restore == "r0"
         {
             emulator.inject(on_start(FaultKind::NamesJob(job_id.clone())).times(1));
@@ -279,7 +281,9 @@ async fn reliability_r1_4_one_job_for_two_requests_is_said_with_both_names() {
     let emulator = emulator(driven(TokenSemantics::default())).await;
     let state = folder();
     let mut onlooker = |recorded: &Recorded| {
-        if let Event::Accepted { restore, job_id } = &recorded.event
+        if let Event::Accepted {
+            restore, job_id, ..
+        } = &recorded.event
             && restore == "r0"
         {
             // What it has made does not show.

@@ -168,6 +168,7 @@ impl Everywhere {
             operation: "DeleteResource",
             fault: Fault::Refused,
             code: None,
+            request_id: None,
             message: "it is in no target of the run".to_owned(),
         })
     }

@@ -10,6 +10,7 @@ use super::run::Execution;
 use super::{Context, check_account};
 use crate::aws::Aws;
 use crate::backup::{ApiError, Clock, Endpoint, Reader, SystemClock};
+use crate::cleanup::Pace;
 use crate::cli::exit::Failure;
 use crate::diff::Action;
 use crate::plan::Plan;
@@ -17,8 +18,8 @@ use crate::render::REDACTED;
 use crate::session::Preview;
 use crate::state::{Event, Recorded, RestoreStage};
 
-/// Questions under way at once: Cloud Control API publishes no rates.
-const AT_ONCE: usize = 8;
+/// Questions under way at once, at the rates of [`Pace`].
+const AT_ONCE: usize = 16;
 
 /// What a restore has made, by its step, and what the journal calls that: there may be a secret in it.
 type Made = (usize, String, String);
@@ -47,7 +48,10 @@ pub(super) async fn gone(
         }
     }
     let what = "AWS to say whether what this run made is still there";
-    let asked = context.output.patiently(what, ask(plan, made, aws)).await;
+    let pace = Pace::of(&plan.targets, SystemClock.now());
+    let pace = Some(Arc::new(pace)).filter(|_| !execution.policy.no_rate_limit);
+    let asked = ask(plan, made, aws, pace.as_ref());
+    let asked = context.output.patiently(what, asked).await;
     let gone = match asked {
         Ok(gone) => gone,
         Err(error) => {
@@ -136,7 +140,12 @@ fn looked_for(preview: &Preview, judges: bool) -> Vec<Made> {
 }
 
 /// Asks for all of it, until an answer is none.
-async fn ask(plan: &Plan, made: Vec<Made>, aws: &[Arc<Aws>]) -> Result<Vec<Made>, ApiError> {
+async fn ask(
+    plan: &Plan,
+    made: Vec<Made>,
+    aws: &[Arc<Aws>],
+    pace: Option<&Arc<Pace>>,
+) -> Result<Vec<Made>, ApiError> {
     let mut tasks = JoinSet::new();
     let mut gone = Vec::new();
     let mut take = |asked: Option<Result<(Made, Option<bool>), ApiError>>| match asked {
@@ -152,8 +161,12 @@ async fn ask(plan: &Plan, made: Vec<Made>, aws: &[Arc<Aws>]) -> Result<Vec<Made>
             take(joined(&mut tasks).await)?;
         }
         let of = &plan.steps[step];
-        let (aws, request) = (Arc::clone(&aws[of.target]), of.draft.request.clone());
+        let (place, request) = (of.target, of.draft.request.clone());
+        let (aws, pace) = (Arc::clone(&aws[place]), pace.cloned());
         tasks.spawn(async move {
+            if let Some(pace) = pace {
+                pace.turn(place, "GetResource", &SystemClock).await;
+            }
             let is_there = aws.is_there(&asked, &request).await?;
             Ok(((step, asked, arn), is_there))
         });

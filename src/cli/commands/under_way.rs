@@ -191,7 +191,9 @@ async fn other_names(
                         same.insert(restore, *step);
                     }
                 }
-                Event::Accepted { restore, job_id }
+                Event::Accepted {
+                    restore, job_id, ..
+                }
                 | Event::Adopted {
                     restore, job_id, ..
                 } => {

@@ -96,7 +96,9 @@ impl World {
         let mut jobs: BTreeMap<String, String> = BTreeMap::new();
         for recorded in events {
             match &mut recorded.event {
-                Event::Accepted { restore, job_id }
+                Event::Accepted {
+                    restore, job_id, ..
+                }
                 | Event::Adopted {
                     restore, job_id, ..
                 } => {
