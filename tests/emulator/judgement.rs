@@ -23,6 +23,7 @@ struct Case {
     surroundings: BTreeMap<String, String>,
     status: Option<String>,
     storage_class: Option<String>,
+    size_bytes: Option<u64>,
     vault_type: Option<String>,
     resource: Option<String>,
     role: Option<String>,
@@ -109,6 +110,7 @@ fn world(case: &Case) -> (Inventory, String, String) {
             "restore_metadata": case.point_metadata,
             "status": case.status.as_deref().unwrap_or("COMPLETED"),
             "storage_class": case.storage_class.as_deref().unwrap_or("WARM"),
+            "size_bytes": case.size_bytes.unwrap_or_default(),
         }] } },
     });
     let inventory = Inventory::parse(&entry.to_string()).unwrap();
@@ -450,6 +452,7 @@ async fn rules_and_emulator_agree_or_say_why_not() {
         let beyond = !case.surroundings.is_empty()
             || case.status.is_some()
             || case.storage_class.is_some()
+            || case.size_bytes.is_some()
             || case.resource.is_some();
         if beyond || !types.contains(&case.resource_type) {
             emulator_alone += 1;

@@ -7,6 +7,7 @@ use super::elsewhere::{self, Elsewhere};
 use super::refusals::Request;
 use super::resource_types;
 use super::values::{Allowed, Bounds, Form, is_word};
+use super::within::Within;
 use redrill_inventory::Arn;
 use redrill_inventory::{RecoveryPointStatus, StorageClass};
 
@@ -26,13 +27,16 @@ pub(super) struct Condition {
     storage: Option<StorageClass>,
     present: Option<bool>,
     equals: Option<String>,
+    like: Option<Form>,
     contains: Option<String>,
     json_list: Option<bool>,
     as_source: Option<bool>,
+    under_source: Option<bool>,
     arn: Option<bool>,
     lacks: Option<String>,
     item_has: Vec<String>,
     more_than: Option<usize>,
+    fewer_than: Option<usize>,
     needs: Vec<String>,
     none_of: Vec<String>,
     any_of: Vec<String>,
@@ -42,6 +46,7 @@ pub(super) struct Condition {
     forms: Allowed<Form>,
     integers: Allowed<Bounds>,
     lengths: Allowed<Bounds>,
+    within: Within,
     other_type: bool,
     elsewhere: Option<Elsewhere>,
     except: Vec<String>,
@@ -90,6 +95,18 @@ pub(super) fn given<'a>(request: &Request<'a>, key: &str) -> Option<&'a str> {
 }
 
 impl Condition {
+    /// What makes all of them hold: the earlier conditions say when, the last one what.
+    pub(super) fn all(conditions: &[Condition], request: &Request<'_>) -> Option<Fault> {
+        let mut named = Fault::default();
+        for condition in conditions {
+            let fault = condition.holds(request)?;
+            if !fault.key.is_empty() {
+                named = fault;
+            }
+        }
+        Some(named)
+    }
+
     /// What makes it hold; none where it does not.
     pub(super) fn holds(&self, request: &Request<'_>) -> Option<Fault> {
         if let Some(fault) = self.of_the_point(request) {
@@ -169,6 +186,8 @@ impl Condition {
             self.integers.find(request, Bounds::hold)
         } else if !self.lengths.is_empty() {
             self.lengths.find(request, Bounds::hold_length)
+        } else if !self.within.is_empty() {
+            self.within.find(request)
         } else if !self.only_keys.is_empty() {
             let accepted = |key: &str| self.only_keys.iter().any(|k| k.eq_ignore_ascii_case(key));
             let mut keys = request.metadata.iter().map(|(key, _)| key);
@@ -207,8 +226,15 @@ impl Condition {
             return source.is_some_and(|source| (Some(source) == value) == wanted);
         }
         let Some(value) = value else { return false };
-        if let Some(wanted) = &self.equals {
+        if let Some(wanted) = self.under_source {
+            let gib = value.trim().parse::<u64>();
+            // What nobody has said the size of is of any.
+            let source = request.point.listed_gib();
+            source.is_some_and(|source| gib.is_ok_and(|gib| (gib < source) == wanted))
+        } else if let Some(wanted) = &self.equals {
             value.eq_ignore_ascii_case(wanted)
+        } else if let Some(wanted) = &self.like {
+            wanted.is_of(value)
         } else if let Some(wanted) = &self.contains {
             // Blanks in JSON text mean nothing.
             let compact = |text: &str| text.replace([' ', '\n', '\t'], "");
@@ -236,6 +262,9 @@ impl Condition {
             items(value).iter().any(has)
         } else if let Some(most) = self.more_than {
             items(value).len() > most
+        } else if let Some(least) = self.fewer_than {
+            // What is no list at all is another line's.
+            (1..least).contains(&items(value).len())
         } else {
             false
         }

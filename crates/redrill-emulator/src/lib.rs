@@ -69,6 +69,7 @@ mod tokens;
 mod validation;
 mod values;
 mod view;
+mod within;
 
 pub use clock::{Clock, Speed, SpeedError};
 pub use course::JobFault;

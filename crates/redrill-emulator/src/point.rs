@@ -81,6 +81,11 @@ impl Point {
         self.listed().map_or(FREE_SIZE, |point| point.size_bytes)
     }
 
+    /// In whole GiB, as volumes are; none of a point that no inventory has, whose size is made up.
+    pub(super) fn listed_gib(&self) -> Option<u64> {
+        Some(self.listed()?.size_bytes.div_ceil(1 << 30))
+    }
+
     pub(super) fn status(&self) -> RecoveryPointStatus {
         self.listed()
             .map_or_else(Default::default, |point| point.status)

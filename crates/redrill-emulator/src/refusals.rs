@@ -157,15 +157,8 @@ fn first(
     of: impl Fn(&Refusal) -> bool,
 ) -> Option<(&'static Refusal, Fault)> {
     let judge = |refusal: &'static Refusal| {
-        let mut named = Fault::default();
-        for condition in &refusal.when {
-            let fault = condition.holds(request)?;
-            // The earlier conditions say when, the last one what.
-            if !fault.key.is_empty() {
-                named = fault;
-            }
-        }
-        Some((refusal, named))
+        let fault = Condition::all(&refusal.when, request)?;
+        Some((refusal, fault))
     };
     let name = request.resource_type;
     match OF_TYPE.get(name) {

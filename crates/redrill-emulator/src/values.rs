@@ -3,6 +3,7 @@
 //! `NetworkInterfaces[].SubnetId`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use regex::Regex;
 use serde::de::Error;
@@ -14,7 +15,7 @@ use super::refusals::Request;
 
 /// A place in the metadata.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Path {
+pub(super) struct Path {
     text: String,
     key: String,
     steps: Vec<Step>,
@@ -27,7 +28,7 @@ enum Step {
 }
 
 impl Path {
-    fn parse(text: &str) -> Path {
+    pub(super) fn parse(text: &str) -> Path {
         let mut steps = Vec::new();
         for part in text.split('.') {
             let name = part.trim_end_matches("[]");
@@ -42,26 +43,37 @@ impl Path {
         Path { text, key, steps }
     }
 
-    /// The texts at that place. What says nothing is not there, and what is not JSON where it should be is not looked into:
-    /// other lines are about that.
+    /// The texts at that place.
     fn values(&self, request: &Request<'_>) -> Vec<String> {
-        let Some(value) = given(request, &self.key) else {
-            return Vec::new();
-        };
-        if self.steps.is_empty() {
-            return vec![value.to_owned()];
+        match given(request, &self.key) {
+            Some(value) if self.steps.is_empty() => vec![value.to_owned()],
+            _ => {
+                let found = self.json(request).into_iter();
+                found.filter_map(text_of).collect()
+            }
         }
-        let Ok(value) = serde_json::from_str::<Value>(value) else {
+    }
+
+    /// The objects at that place.
+    pub(super) fn objects(&self, request: &Request<'_>) -> Vec<Value> {
+        let found = self.json(request).into_iter();
+        found.filter(Value::is_object).collect()
+    }
+
+    /// What the JSON of the key's value has at that place. What says nothing is not there, and what is not JSON where it should
+    /// be is not looked into: other lines are about that.
+    fn json(&self, request: &Request<'_>) -> Vec<Value> {
+        let value = given(request, &self.key);
+        let Some(Ok(value)) = value.map(serde_json::from_str::<Value>) else {
             return Vec::new();
         };
-        let found = self.steps.iter().fold(vec![value], |values, step| {
+        self.steps.iter().fold(vec![value], |values, step| {
             let step = |value: &Value| match step {
                 Step::Each => items_of(value),
                 Step::Member(name) => member_of(value, name).cloned().into_iter().collect(),
             };
             values.iter().flat_map(step).collect()
-        });
-        found.into_iter().filter_map(text_of).collect()
+        })
     }
 
     fn find(&self, request: &Request<'_>, wrong: impl Fn(&str) -> bool) -> Option<Fault> {
@@ -73,6 +85,12 @@ impl Path {
             key: self.text.clone(),
             value: Some(value),
         })
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
