@@ -332,6 +332,61 @@ mod tests {
     }
 
     #[test]
+    fn what_a_value_may_be_depends_on_those_beside_it() {
+        let ok = (None, None);
+        let fails = |message: &str| (None, Some(message.to_owned()));
+        let volume = |more: &[(&str, &str)]| {
+            let mut metadata = vec![("availabilityZone", "us-east-1a")];
+            metadata.extend(more);
+            judge("EBS", &metadata, &[])
+        };
+        let io2 = ("volumeType", "io2");
+        assert_eq!(volume(&[io2, ("iops", "256000")]), ok);
+        let missing = fails("The parameter iops must be specified for io2 volumes.");
+        assert_eq!(volume(&[io2]), missing);
+        assert_eq!(volume(&[io2, ("iops", "")]), missing);
+        // The page of EKS hands a nested volume's metadata to EBS.
+        let (metadata, point) = (map(&[("availabilityZone", "us-east-1a"), io2]), point(&[]));
+        let nested = end_nested(&request("EBS", &metadata, &point, false));
+        assert_eq!(nested.map(|end| end.message), missing.1);
+        let gp3 = ("VolumeType", "GP3");
+        assert_eq!(volume(&[gp3, ("iops", "80000")]), ok);
+        let beyond = fails("Invalid restore metadata: iops cannot be 80001.");
+        assert_eq!(volume(&[gp3, ("iops", "80001")]), beyond);
+        let gateway = (
+            "gatewayArn",
+            "arn:aws:storagegateway:us-east-1:1:gateway/sgw-12A3456B",
+        );
+        let (of_a_gateway, size) = (("targetName", "a"), ("volumeSize", "107374182400"));
+        assert_eq!(judge("EBS", &[gateway, of_a_gateway, size], &[]), ok);
+        let devices = |devices: &str| judge("EC2", &[("BlockDeviceMappings", devices)], &[]);
+        let fine = r#"{"Ebs":{"VolumeType":"io1","Iops":64000}}"#;
+        assert_eq!(devices(&format!("[{fine}]")), ok);
+        let beyond =
+            fails("Invalid restore metadata: BlockDeviceMappings[].Ebs.Iops cannot be 64001.");
+        let wrong = fine.replace("64000", "64001");
+        assert_eq!(devices(&format!("[{fine},{wrong}]")), beyond);
+        // What stands in another object is not beside it.
+        let two = r#"[{"Ebs":{"VolumeType":"gp2"}},{"Ebs":{"Throughput":500}}]"#;
+        assert_eq!(devices(two), ok);
+        for no_objects in ["[1]", "{}", "text", r#"[{"Ebs":1}]"#] {
+            assert_eq!(devices(no_objects), ok, "{no_objects}");
+        }
+        let servers = |list: &str| {
+            judge(
+                "RDS",
+                &[("DBInstanceIdentifier", "a"), ("DomainDnsIps", list)],
+                &[],
+            )
+        };
+        assert_eq!(
+            servers(r#"["10.0.0.1"]"#),
+            fails("Two IP addresses must be provided.")
+        );
+        assert_eq!(servers("10.0.0.1,10.0.0.2"), ok);
+    }
+
+    #[test]
     fn tags_cannot_be_copied_to_every_type() {
         let (metadata, point) = (map(&[]), point(&[]));
         assert!(end(&request("S3", &metadata, &point, true)).is_some());
