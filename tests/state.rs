@@ -195,7 +195,7 @@ fn event() -> impl Strategy<Value = Event> {
             check: "c".to_owned(),
             cutover: false,
             nth,
-            verdict: [CheckVerdict::Passed, CheckVerdict::ResumeHint, CheckVerdict::Failed][verdict],
+            verdict: [CheckVerdict::Passed, CheckVerdict::Again, CheckVerdict::Failed][verdict],
             exit: None,
             message: None,
             output: String::new(),
@@ -357,7 +357,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
     for (restore, cutover) in [(Some("r"), false), (None, false), (None, true)] {
         for (verdict, may_follow) in [
             (CheckVerdict::Passed, false),
-            (CheckVerdict::ResumeHint, true),
+            (CheckVerdict::Again, true),
             (CheckVerdict::Failed, true),
         ] {
             let checked = [

@@ -179,7 +179,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             match self.seen(of, &checks[*at].name.value).map(|seen| seen.is) {
                 Some(Is::Passed) => false,
                 Some(Is::Failed | Is::NotRun) => self.engine.policy.retry_failed,
-                Some(Is::Started | Is::ResumeHint) | None => true,
+                Some(Is::Started | Is::Again) | None => true,
             }
         });
         match next {
@@ -294,7 +294,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let retry = failure.is_some() && task.tries < check.retries;
         let verdict = match (&failure, retry) {
             (None, _) => CheckVerdict::Passed,
-            (Some(_), true) => CheckVerdict::ResumeHint,
+            (Some(_), true) => CheckVerdict::Again,
             (Some(_), false) => CheckVerdict::Failed,
         };
         let nth = self

@@ -56,7 +56,7 @@ pub(super) fn take_check(checks: &mut Vec<CheckReport>, recorded: &Recorded) {
         } => {
             check.status = match verdict {
                 CheckVerdict::Passed => CheckStatus::Passed,
-                CheckVerdict::ResumeHint => CheckStatus::Running,
+                CheckVerdict::Again => CheckStatus::Running,
                 CheckVerdict::Failed => CheckStatus::Failed,
             };
             check.ended_at = Some(recorded.at);

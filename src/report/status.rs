@@ -89,7 +89,7 @@ impl StatusRow {
                             "DELETED"
                         } else if past.deletion == Some(Deletion::Asked) {
                             "DELETING"
-                        } else if any(&[Check::Started, Check::ResumeHint]) {
+                        } else if any(&[Check::Started, Check::Again]) {
                             "CHECKING"
                         } else if any(&[Check::Failed, Check::NotRun]) {
                             "CHECK_FAILED"

@@ -390,7 +390,7 @@ pub enum CheckVerdict {
     /// It ended as expected.
     Passed,
     /// It did not, and it is tried again.
-    ResumeHint,
+    Again,
     /// It did not, and that is that.
     Failed,
 }

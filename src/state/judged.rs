@@ -27,7 +27,7 @@ pub fn judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
             Some(Check::Failed | Check::NotRun) => {
                 failed.get_or_insert_with(|| check.name.value.clone());
             }
-            None | Some(Check::Started | Check::ResumeHint) => return Judged::Open,
+            None | Some(Check::Started | Check::Again) => return Judged::Open,
         }
     }
     failed.map_or(Judged::Good, Judged::Failed)
@@ -68,7 +68,7 @@ fn cutover_judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged
         match seen.get(&step.name.value).map(|seen| seen.is) {
             Some(Check::Passed) => {}
             Some(Check::Failed | Check::NotRun) => return Judged::Failed(step.name.value.clone()),
-            None | Some(Check::Started | Check::ResumeHint) => return Judged::Open,
+            None | Some(Check::Started | Check::Again) => return Judged::Open,
         }
     }
     Judged::Good

@@ -67,7 +67,7 @@ pub enum Check {
     /// It was started, and nothing is known of its end.
     Started,
     /// It did not pass, and is to be tried again.
-    ResumeHint,
+    Again,
     /// It has passed.
     Passed,
     /// It has failed.

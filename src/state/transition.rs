@@ -157,7 +157,7 @@ fn next_check(was: Option<Checked>, event: &Event) -> Option<Checked> {
             let is_run = !message.as_ref().is_some_and(|why| why.starts_with(NOT_RUN));
             let is = match verdict {
                 CheckVerdict::Passed => Check::Passed,
-                CheckVerdict::ResumeHint => Check::ResumeHint,
+                CheckVerdict::Again => Check::Again,
                 CheckVerdict::Failed if is_run => Check::Failed,
                 CheckVerdict::Failed => Check::NotRun,
             };

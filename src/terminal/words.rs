@@ -156,7 +156,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             let why = message.as_deref().unwrap_or_default();
             match verdict {
                 CheckVerdict::Passed => format!("{subject}: passed"),
-                CheckVerdict::ResumeHint => format!("{subject}: {why}; trying again"),
+                CheckVerdict::Again => format!("{subject}: {why}; trying again"),
                 CheckVerdict::Failed => format!("{subject}: FAILED: {why}"),
             }
         }

@@ -40,7 +40,7 @@ async fn what_is_saved_is_what_is_sent_once() {
             .args(["plan", "plan.yaml", "-o", "saved plan.json"])
             .assert()
             .success()
-            .stderr_eq("...\nsaved: `redrill run saved plan.json[..]` sends exactly these requests\n");
+            .stderr_eq("...\nsaved: `redrill run 'saved plan.json'[..]` sends exactly these requests\n");
         assert_eq!(
             files(&path).len(),
             before + 1,

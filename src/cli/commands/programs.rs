@@ -58,7 +58,7 @@ impl<'a> Programs<'a> {
         let is_due = |seen: Option<&Checked>| match seen.map(|seen| seen.is) {
             Some(Is::Passed) => false,
             Some(Is::Failed | Is::NotRun) => due.retry_failed,
-            Some(Is::Started | Is::ResumeHint) | None => true,
+            Some(Is::Started | Is::Again) | None => true,
         };
         let mut findings = Findings::default();
         for change in &diff.changes {
