@@ -123,14 +123,11 @@ fn is_missing(error: &ApiError, named: &Named) -> bool {
     if error.fault != Fault::Refused {
         return false;
     }
-    let message = &error.message;
-    if message.contains("HandlerErrorCode: NotFound") {
-        return true;
-    }
     let code = "ResourceNotFoundException";
     let is_of_code = error.code.as_deref() == Some(code);
-    if is_of_code && message == code {
-        // Without a word of what.
+    let handler = said_by_handler(&error.message);
+    let message = handler.unwrap_or(&error.message);
+    if (handler.is_some() || is_of_code && message == code) && is_of_nothing(message) {
         return true;
     }
     let names_it = named
@@ -142,7 +139,42 @@ fn is_missing(error: &ApiError, named: &Named) -> bool {
         .any(|other| {
             has_word(&message.to_lowercase(), other) && !has_word(&named.identifier, other)
         });
-    (is_of_code || message.contains(code)) && names_it && !is_about_others
+    (handler.is_some() || is_of_code || message.contains(code)) && names_it && !is_about_others
+}
+
+/// What a handler says that answers with the code NotFound.
+fn said_by_handler(message: &str) -> Option<&str> {
+    let (said, _) = message.split_once("(HandlerErrorCode: NotFound")?;
+    let (_, said) = said.split_once("FAILED: ").unwrap_or(("", said));
+    Some(said.trim())
+}
+
+/// Whether a text says that something is not found, and not a word of what: that is what was asked for.
+fn is_of_nothing(said: &str) -> bool {
+    const WORDS: [&str; 19] = [
+        "a",
+        "be",
+        "cannot",
+        "could",
+        "does",
+        "entity",
+        "exist",
+        "found",
+        "it",
+        "no",
+        "not",
+        "notfound",
+        "null",
+        "requested",
+        "resource",
+        "resourcenotfoundexception",
+        "such",
+        "the",
+        "was",
+    ];
+    let words = said.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+    let mut words = words.filter(|word| !word.is_empty());
+    words.all(|word| WORDS.contains(&word.to_lowercase().as_str()))
 }
 
 /// Whether a text has a word, with nothing of a name beside it.
@@ -194,6 +226,14 @@ mod tests {
             ),
             (
                 code,
+                "AWS::DynamoDB::Table Handler returned status FAILED: Requested resource not found: Table: orders not found (HandlerErrorCode: NotFound, RequestToken: 94c5)",
+            ),
+            (
+                "GeneralServiceException",
+                "Handler returned status FAILED: The resource does not exist. (HandlerErrorCode: NotFound)",
+            ),
+            (
+                code,
                 "Resource of type 'AWS::DynamoDB::Table' with identifier 'orders' was not found. (ResourceNotFoundException)",
             ),
             (
@@ -227,6 +267,18 @@ mod tests {
                 "Table orders-2 was not found (ResourceNotFoundException)",
             ),
             ("GeneralServiceException", "The role cannot be assumed"),
+            (
+                code,
+                "AWS::DynamoDB::Table Handler returned status FAILED: KMS key alias/x does not exist (HandlerErrorCode: NotFound, RequestToken: 94c5) (ResourceNotFoundException)",
+            ),
+            (
+                code,
+                "AWS::DynamoDB::Table Handler returned status FAILED: Table orders-2 not found (HandlerErrorCode: NotFound, RequestToken: 94c5)",
+            ),
+            (
+                code,
+                "AWS::DynamoDB::Table Handler returned status FAILED: Role for table orders not found (HandlerErrorCode: NotFound)",
+            ),
             (
                 "TypeNotFoundException",
                 "The type 'AWS::DynamoDB::Table' cannot be found.",

@@ -71,7 +71,13 @@ impl<R: Resources, C: Clock> One<R, C> {
         let mut calls = self.calls("DeleteResource");
         loop {
             self.turn(&calls).await?;
-            let answer = self.resources.delete(&self.named, &self.token).await;
+            let answer = match self.resources.delete(&self.named, &self.token).await {
+                // AWS's own refusal is about this one, such as one of two accounts or types; it goes on with the others.
+                Err(error) if error.fault == Fault::Denied && error.code.is_some() => {
+                    return Err(Outcome::Left(error.message));
+                }
+                answer => answer,
+            };
             if let Some(asked) = self.taken(&mut calls, answer).await? {
                 return Ok(asked);
             }

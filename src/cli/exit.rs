@@ -222,7 +222,7 @@ impl Failure {
                     .to_owned()
             }
             Self::Stopped(Stopped::Duplicate { .. }) => {
-                "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore (--adopt=JOB where there are several), or with --start-anyway to start another"
+                "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore (--adopt=JOB, which may be given again, takes those alone), or with --start-anyway to start another"
                     .to_owned()
             }
             Self::Stopped(Stopped::SecondJob { .. }) => {

@@ -233,7 +233,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let Ok(draft) = self.complete(step) else {
             return Ok(());
         };
-        if self.schedule.is_drained() {
+        // Nothing is started any more; what a person has named is there already.
+        let chosen = self.chosen(&matches);
+        if self.schedule.is_drained() && chosen.is_none() {
             return self.not_sent(step);
         }
         // A job without a mark is asked about however young it is: its token would tell, as long as AWS remembers it, and
@@ -242,24 +244,19 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             matches.iter().partition(|found| found.is_marked);
         let ids = |matches: &[&Match]| matches.iter().map(|found| found.job_id.clone()).collect();
         let restore = self.name(step);
-        let adopted = match (
-            self.chosen(&matches),
-            marked.as_slice(),
-            twins.as_slice(),
-            self.engine.policy.twins,
-        ) {
+        // Whoever names jobs adopts those, and no others.
+        let policy = match self.engine.policy.twins {
+            DuplicatePolicy::Adopt if !self.engine.policy.chosen.is_empty() => DuplicatePolicy::Ask,
+            policy => policy,
+        };
+        let adopted = match (chosen, marked.as_slice(), twins.as_slice(), policy) {
             (Some(chosen), ..) => Some((chosen, CHOSEN)),
             (None, [one], _, _) => Some(((*one).clone(), MARKED)),
             (None, [], [], _) | (None, [], _, DuplicatePolicy::StartAnyway) => None,
             (None, [], [one], DuplicatePolicy::Adopt) => Some(((*one).clone(), TAKEN)),
-            (None, [], twins, DuplicatePolicy::Ask) => {
-                let jobs = ids(twins);
-                self.stop(Stopped::Duplicate { restore, jobs });
-                return Ok(());
-            }
             (None, several, twins, _) => {
                 let jobs = ids(if several.is_empty() { twins } else { several });
-                self.stop(Stopped::Ambiguous { restore, jobs });
+                self.stop(Stopped::Duplicate { restore, jobs });
                 return Ok(());
             }
         };

@@ -11,7 +11,7 @@ use crate::backup::{ApiError, Job, JobQuery, Pages, Reader};
 use crate::plan::{MARK, Plan, Request, mark, token};
 use crate::state::RestoreState;
 
-/// The jobs of some recovery points that AWS lists since a time.
+/// The jobs of a type that AWS lists since a time; of some recovery points, where those are named.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub async fn jobs_of(
     aws: &impl Reader,
     account: &str,
     resource_type: &str,
-    points: &BTreeSet<&str>,
+    points: Option<&BTreeSet<&str>>,
     since: Timestamp,
 ) -> Result<Vec<Job>, ApiError> {
     let query = JobQuery {
@@ -31,7 +31,8 @@ pub async fn jobs_of(
     };
     let is_asked = |job: &Job| {
         let point = job.recovery_point_arn.as_deref();
-        !job.id.is_empty() && is_of(job, account) && point.is_some_and(|arn| points.contains(arn))
+        let is_wanted = |arn| points.is_none_or(|points| points.contains(arn));
+        !job.id.is_empty() && is_of(job, account) && point.is_some_and(is_wanted)
     };
     let mut found = Vec::new();
     let mut pages = Pages::default();
@@ -84,22 +85,26 @@ pub fn whose(metadata: &BTreeMap<String, String>, request: &Request) -> Whose {
 }
 
 /// The same for a restore of a plan whose journal is not there: a mark is made from all of a request, so that of a changed one
-/// shows as soon as it is made again from what AWS says that the job was asked for.
+/// shows as soon as it is made again from what AWS says that the job was asked for: its metadata and its recovery point.
 #[must_use]
 pub fn whose_without_journal(
     metadata: &BTreeMap<String, String>,
+    recovery_point_arn: &str,
     plan: &Plan,
     step: usize,
 ) -> Whose {
     /// Of so many attempts it is looked for.
     const ATTEMPTS: u32 = 5;
     let draft = &plan.steps[step].draft;
-    let Some(own) = plan.token(step, 1) else {
-        return Whose::Other;
-    };
-    let whose = whose(metadata, &draft.sent_with(&own));
-    if whose != Whose::Other {
-        return whose;
+    let is_of_point = draft.request.recovery_point_arn == recovery_point_arn;
+    if is_of_point {
+        let Some(own) = plan.token(step, 1) else {
+            return Whose::Other;
+        };
+        let whose = whose(metadata, &draft.sent_with(&own));
+        if whose != Whose::Other {
+            return whose;
+        }
     }
     let mut asked = metadata.clone();
     let marks: Vec<String> = asked
@@ -113,6 +118,7 @@ pub fn whose_without_journal(
     }
     let asked = Request {
         metadata: asked.into_iter().collect(),
+        recovery_point_arn: recovery_point_arn.to_owned(),
         ..draft.request.clone()
     };
     let asks = |request: &Request| {
@@ -122,7 +128,7 @@ pub fn whose_without_journal(
         })
     };
     // Another attempt of the same request is no other request.
-    match (asks(&draft.request), asks(&asked)) {
+    match (is_of_point && asks(&draft.request), asks(&asked)) {
         (true, _) => Whose::Own,
         (false, true) => Whose::OfThisRun,
         (false, false) => Whose::Other,

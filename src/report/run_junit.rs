@@ -120,9 +120,8 @@ fn of_restore(report: &RunReport, restore: &RestoreReport) -> TestCase {
             not_passed(NonSuccessKind::Failure, word, message)
         }
         RunStatus::Skipped => skipped(message),
-        RunStatus::Deleting | RunStatus::Deleted => {
-            skipped("what it made was deleted by a cleanup")
-        }
+        RunStatus::Deleted => skipped("what it made was deleted by a cleanup"),
+        RunStatus::Deleting => skipped("a cleanup has asked to delete what it made"),
         RunStatus::NotStarted
         | RunStatus::Unanswered
         | RunStatus::Running

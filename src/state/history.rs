@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::transition::{self, Illegal};
-use super::{Deletion, Event, Outline, Recorded, RunState};
+use super::{Deletion, Event, Outline, Recorded, RestoreStage, RunState};
 use crate::backup::Endpoint;
 use crate::plan::hex;
 
@@ -126,6 +126,26 @@ impl History {
         let pasts = self.observed.restores.values();
         let is_gone = |of: &Option<Deletion>| matches!(of, Some(Deletion::Gone | Deletion::Asked));
         pasts.filter(|past| is_gone(&past.deletion)).count()
+    }
+
+    /// What has become of what it made, in words: how much is gone, and what was asked to be deleted by somebody who has not
+    /// seen the end of it.
+    #[must_use]
+    pub fn deletions(&self) -> String {
+        let pasts = self.observed.restores.values();
+        let asked = pasts.filter(|past| past.deletion == Some(Deletion::Asked));
+        let asked = asked.count();
+        let gone = self.deleted() - asked;
+        let of = (self.observed.restores.values())
+            .filter(|past| matches!(past.stage, RestoreStage::Completed { .. }))
+            .count();
+        let mut words = format!("{gone} of the {of} resources that it made are deleted");
+        if asked > 0 {
+            words.push_str(&format!(
+                ", and {asked} were asked to be: `redrill cleanup` looks what became of that"
+            ));
+        }
+        words
     }
 
     /// The events of a journal that was read as a whole.

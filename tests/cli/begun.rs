@@ -199,6 +199,37 @@ async fn issue_14_a_changed_request_of_a_run_whose_journal_is_lost_is_a_conflict
     emulator.shutdown().await;
 }
 
+/// The same where the recovery point is another by now, as with a selector that means the latest, or a lock that was updated:
+/// the mark is made of the point that the job was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_another_recovery_point_of_a_run_whose_journal_is_lost_is_a_conflict() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    let run = async |state: &str, words: &[&str]| {
+        let run: &[&str] = &["run", NAME, "--yes", "--state", state];
+        ran(path, &emulator, &[run, words].concat()).await
+    };
+    write(path, NAME, &many(3, 0));
+    assert_eq!(run("a", &[]).await.0, 0);
+    let other = many(3, 0).replace(&crate::support::point(1), &crate::support::point(7));
+    write(path, NAME, &other);
+    let (code, stdout, stderr) = run("b", &[]).await;
+    assert_eq!((code, stdout.as_str()), (4, ""), "{stderr}");
+    let started = emulator.jobs();
+    let own = started
+        .iter()
+        .find(|job| job.recovery_point_arn == crate::support::point(1));
+    for wanted in [&*own.unwrap().id, "has the mark of this run and restore"] {
+        assert!(stderr.contains(wanted), "{wanted}: {stderr}");
+    }
+    assert_eq!(started.len(), 3);
+    // Jobs of another run are none of this one's.
+    assert_eq!(run("b", &["--run-id", "another"]).await.0, 0);
+    assert_eq!(emulator.jobs().len(), 6);
+    emulator.shutdown().await;
+}
+
 /// Another attempt of the same request is no other request.
 #[tokio::test(flavor = "multi_thread")]
 async fn issue_14_an_attempt_of_a_run_whose_journal_is_lost_is_no_conflict() {

@@ -167,3 +167,35 @@ async fn issue_14_an_operation_that_fails_does_not_use_up_the_tries_of_another()
         emulator.shutdown().await;
     }
 }
+
+/// `--adopt=JOB` takes one job for one restore; the others are asked about, however well a job fits them.
+#[tokio::test]
+async fn issue_14_a_named_job_is_adopted_and_no_other() {
+    let emulator = forgetful().await;
+    let plan = without_marks(3, 0);
+    run(folder().path(), &plan, &emulator).await.unwrap();
+    let named = emulator.jobs()[1].id.clone();
+    let state = folder();
+    for chosen in [["deadbeef-0000-4000-8000-000000000000"], [&*named]] {
+        let policy = Policy {
+            twins: DuplicatePolicy::Adopt,
+            chosen: chosen.map(str::to_owned).into(),
+            ..fast()
+        };
+        let ended = run_as(policy, state.path(), &plan, &emulator).await;
+        assert!(
+            matches!(&ended, Err(Stopped::Duplicate { .. })),
+            "{ended:?}"
+        );
+    }
+    let adopted: Vec<String> = events(state.path())
+        .into_iter()
+        .filter_map(|recorded| match recorded.event {
+            Event::Adopted { job_id, .. } => Some(job_id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(adopted, [named]);
+    assert_eq!(emulator.jobs().len(), 3);
+    emulator.shutdown().await;
+}

@@ -143,8 +143,19 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
     })
     .await;
     assert!(
-        matches!(ambiguous, Err(Stopped::Ambiguous { .. })),
+        matches!(ambiguous, Err(Stopped::Duplicate { .. })),
         "{ambiguous:?}"
+    );
+    // Whoever names a job takes that one, and no other.
+    let (named, _) = ask(Policy {
+        twins: DuplicatePolicy::Adopt,
+        chosen: BTreeSet::from(["deadbeef-0000-4000-8000-000000000000".to_owned()]),
+        ..fast()
+    })
+    .await;
+    assert!(
+        matches!(&named, Err(Stopped::Duplicate { .. })),
+        "{named:?}"
     );
     let (chosen, completed) = ask(Policy {
         twins: DuplicatePolicy::Adopt,

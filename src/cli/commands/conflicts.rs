@@ -15,7 +15,7 @@ use crate::render::{Resolved, Secrets};
 use crate::report::{self, dry_run_human, minute};
 use crate::rules::Rules;
 use crate::session::{Loaded, Preview};
-use crate::state::{History, RestoreStage};
+use crate::state::History;
 
 pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(), Failure> {
     match &history.opened {
@@ -109,14 +109,11 @@ pub(super) fn refuse_cleaned_up(
     let cleaned = before
         .cleaned_up
         .map_or_else(String::new, |at| format!(", last {}", minute(at)));
-    let of = (before.observed.restores.values())
-        .filter(|past| matches!(past.stage, RestoreStage::Completed { .. }))
-        .count();
     Err(Failure::Conflict(format!(
-        "run {} of {} {ended}was cleaned up{cleaned}: {deleted} of the {of} resources that it made are deleted. Nothing was \
-         started.\nA new restore needs a new run id: {}",
+        "run {} of {} {ended}was cleaned up{cleaned}: {}. Nothing was started.\nA new restore needs a new run id: {}",
         opened.run,
         opened.plan,
+        before.deletions(),
         execution.again_anew(&opened.plan)
     )))
 }

@@ -170,10 +170,10 @@ fn notice(preview: &Preview, elsewhere: Option<&Endpoint>) -> Option<String> {
     let deleted = history.deleted();
     match (history.cleaned_up.filter(|_| deleted > 0), ended) {
         (Some(cleaned), ended) => Some(format!(
-            "Run {run}{}was cleaned up, last {}: {deleted} of the resources that it made are deleted. A new restore needs another \
-             --run-id.",
+            "Run {run}{}was cleaned up, last {}: {}. A new restore needs another --run-id.",
             ended.map_or_else(|| " ".to_owned(), |ended| format!("{ended} and ")),
-            minute(cleaned)
+            minute(cleaned),
+            history.deletions()
         )),
         (None, Some(ended)) if !preview.has_work() => Some(format!(
             "Run {run}{ended}. A new restore needs another --run-id."

@@ -131,7 +131,14 @@ async fn look(
         if !was_sent_there || !asked.insert(place) {
             continue;
         }
-        let jobs = jobs_of(&**aws, place.0, &request.resource_type, &points, since).await?;
+        let jobs = jobs_of(
+            &**aws,
+            place.0,
+            &request.resource_type,
+            Some(&points),
+            since,
+        )
+        .await?;
         for job in jobs {
             match whose(&aws.job_metadata(&job.id).await?, request) {
                 Whose::Other | Whose::OfThisRun => {}

@@ -1,7 +1,8 @@
 //! What AWS, and other runs here, know of a run that has no journal here: the same under another name, and jobs of its recovery
 //! points. It is said before anything starts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Context;
@@ -12,7 +13,7 @@ use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff};
 use crate::execute::{DuplicatePolicy, Whose, jobs_of, listed_since, whose_without_journal};
 use crate::journal::{self, RunKey};
-use crate::plan::Plan;
+use crate::plan::{MARK, Plan};
 use crate::report::minute;
 use crate::session::Loaded;
 use crate::state::{Event, Recorded};
@@ -129,9 +130,16 @@ async fn ask(
     let mut found = Vec::new();
     for ((place, resource_type), points) in starting {
         let aws = &aws[*place];
-        let arns: BTreeSet<&str> = points.keys().copied().collect();
         let account = &plan.targets[*place].account;
-        for job in jobs_of(&**aws, account, resource_type, &arns, since).await? {
+        let jobs = jobs_of(&**aws, account, resource_type, None, since).await?;
+        let is_of_points = |job: &Job| {
+            let arn = job.recovery_point_arn.as_deref();
+            arn.is_some_and(|arn| points.contains_key(arn))
+        };
+        let (jobs, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(is_of_points);
+        let steps: Vec<usize> = points.values().copied().collect();
+        found.extend(of_this_run(plan, &steps, others, aws).await?);
+        for job in jobs {
             let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
             let Some(step) = points.get(arn).copied() else {
                 continue;
@@ -154,10 +162,54 @@ async fn ask(
                 Err(error) => return Err(error),
             };
             let (step, whose) = of_point
-                .map(|at| (at, whose_without_journal(&metadata, plan, at)))
+                .map(|at| (at, whose_without_journal(&metadata, arn, plan, at)))
                 .find(|(_, whose)| *whose != Whose::Other)
                 .unwrap_or((step, Whose::Other));
             found.push((step, job, whose));
+        }
+    }
+    Ok(found)
+}
+
+/// Jobs of other recovery points that are this run's by their marks: a selector or a lock means another point by now, or the
+/// plan names one. Of the latest it is asked what they were asked for.
+async fn of_this_run(
+    plan: &Plan,
+    steps: &[usize],
+    mut others: Vec<Job>,
+    aws: &Arc<Aws>,
+) -> Result<Vec<(usize, Job, Whose)>, ApiError> {
+    /// With so many restores each is tried; of more, those that ask for the very same metadata.
+    const TRIED: usize = 200;
+    if !steps.iter().any(|at| plan.steps[*at].draft.takes_mark) {
+        return Ok(Vec::new());
+    }
+    others.sort_by_key(|job| Reverse(job.created_at));
+    others.truncate(COMPARED);
+    let mut found = Vec::new();
+    for job in others {
+        let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
+        let metadata = match aws.job_metadata(&job.id).await {
+            Ok(metadata) => metadata,
+            // It says nothing of whose it is, and the engine looks again while it starts things.
+            Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => continue,
+            Err(error) => return Err(error),
+        };
+        if !metadata.keys().any(|key| key.eq_ignore_ascii_case(MARK)) {
+            continue;
+        }
+        let same = |at: &usize| {
+            let request = &plan.steps[*at].draft.request;
+            let mut wanted = request.metadata.iter();
+            steps.len() <= TRIED
+                || wanted.all(|(key, value)| metadata.get(key).is_some_and(|has| *has == *value))
+        };
+        let own = steps.iter().copied().filter(same).find(|at| {
+            let whose = whose_without_journal(&metadata, arn, plan, *at);
+            whose == Whose::OfThisRun
+        });
+        if let Some(step) = own {
+            found.push((step, job, Whose::OfThisRun));
         }
     }
     Ok(found)
