@@ -53,14 +53,19 @@ pub(super) async fn check(chosen: Option<&str>) -> Result<(), ApiError> {
         |profile, key| profiles.get_profile(profile)?.get(key),
         |profile| profiles.get_profile(profile).is_some(),
     ) {
-        Some((profile, source)) => Err(broken(format!(
+        Some((profile, source)) if profiles.get_profile(source).is_none() => Err(broken(format!(
             "the source_profile \"{source}\" referenced in the profile \"{profile}\" does not exist"
+        ))),
+        Some((profile, source)) => Err(broken(format!(
+            "infinite loop in the credential configuration: the profile \"{profile}\" has the source_profile \"{source}\", which has \
+             been visited"
         ))),
         None => Ok(()),
     }
 }
 
-/// The first profile, in the chain of those that lend their credentials to a role, that names one that is not there.
+/// The first profile, in the chain of those that lend their credentials to a role, that names one that is not there, or that
+/// has been visited: only a profile with keys of its own may name itself, as in the AWS CLI.
 fn missing_source<'p>(
     name: &'p str,
     value: impl Fn(&str, &str) -> Option<&'p str>,
@@ -68,16 +73,18 @@ fn missing_source<'p>(
 ) -> Option<(&'p str, &'p str)> {
     let mut profile = name;
     let mut seen = Vec::new();
-    while !seen.contains(&profile) {
+    loop {
         seen.push(profile);
         value(profile, "role_arn")?;
         let source = value(profile, "source_profile")?;
-        if !is_there(source) {
+        if source == profile && value(profile, "aws_access_key_id").is_some() {
+            return None;
+        }
+        if !is_there(source) || seen.contains(&source) {
             return Some((profile, source));
         }
         profile = source;
     }
-    None
 }
 
 /// Credentials of a profile that was chosen on the command line: keys in the environment do not come before it, as they do
@@ -118,6 +125,13 @@ mod tests {
             ("b", "source_profile", "gone"),
             ("c", "role_arn", "r"),
             ("c", "source_profile", "c"),
+            ("c", "aws_access_key_id", "k"),
+            ("f", "role_arn", "r"),
+            ("f", "source_profile", "f"),
+            ("g", "role_arn", "r"),
+            ("g", "source_profile", "a2"),
+            ("a2", "role_arn", "r"),
+            ("a2", "source_profile", "g"),
             ("d", "source_profile", "gone"),
             ("e", "role_arn", "r"),
             ("e", "credential_source", "Environment"),
@@ -131,6 +145,8 @@ mod tests {
         let missing = |name| missing_source(name, value, is_there);
         assert_eq!(missing("a"), Some(("b", "gone")));
         assert_eq!(missing("b"), Some(("b", "gone")));
+        assert_eq!(missing("f"), Some(("f", "f")));
+        assert_eq!(missing("g"), Some(("a2", "g")));
         // Its own keys, no role, another source.
         assert_eq!(
             (missing("c"), missing("d"), missing("e")),

@@ -351,3 +351,37 @@ async fn issue_14_run_reads_a_pipe() {
     assert_eq!(emulator.jobs().len(), 2);
     emulator.shutdown().await;
 }
+
+/// `--only` names a restore that needs one it leaves out: that is said, and the hint leads further.
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_only_what_needs_more_is_told_what_it_needs() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    write(folder.path(), NAME, &many(2, 1));
+    let only = ["run", NAME, "--yes", "-q", "--only", "r1"];
+    let (code, stdout, _) = ran(folder.path(), &emulator, &only).await;
+    assert_eq!(code, 5, "{stdout}");
+    assert!(
+        stdout.contains("r1: needs `r0`, which `--only` leaves out"),
+        "{stdout}"
+    );
+    let url = emulator.url();
+    let hint = stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("go on with: "))
+        .unwrap();
+    assert!(
+        hint.ends_with(&format!("run {NAME} --yes -q --endpoint-url {url}")),
+        "{hint}"
+    );
+    let first = ["run", NAME, "--yes", "-q", "--only", "r0"];
+    assert_eq!(ran(folder.path(), &emulator, &first).await.0, 0);
+    let (code, stdout, _) = ran(folder.path(), &emulator, &["run", NAME, "--yes", "-q"]).await;
+    assert_eq!(code, 0, "{stdout}");
+    assert!(
+        !stdout.contains("A new restore needs a new run id"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("2 of 2 restored"), "{stdout}");
+    emulator.shutdown().await;
+}

@@ -11,7 +11,7 @@ use crate::diff::{Action, Diff, Wanted};
 use crate::execute::Ended;
 use crate::journal::{self, RunKey};
 use crate::plan::Plan;
-use crate::report::{Record, Verdict, run_human, run_report};
+use crate::report::{Record, RunReport, Verdict, run_human, run_report};
 use crate::state::{History, Recorded};
 
 /// How it went.
@@ -48,7 +48,10 @@ pub(super) async fn conclude(
     }
     let mut report = run_report(&plan.name, &plan.run_id, record);
     if let Some(before) = run_end.before {
-        let is_over = before.ended.is_some() || report.verdict != Verdict::Unfinished;
+        // What `--only` has left out can still start in it.
+        let is_blocked = diff.count(Action::Blocked) > 0;
+        let is_over =
+            report.verdict != Verdict::Unfinished || before.ended.is_some() && !is_blocked;
         if is_over && before.opened.is_some() {
             // By AWS's clock, as in the summary.
             let at = report.end.or(before.ended);
@@ -69,14 +72,15 @@ pub(super) async fn conclude(
             let is_asked_done = !execution.wanted.only.is_empty()
                 && report.verdict == Verdict::Unfinished
                 && matches!(unfinished(&execution.wanted, diff, &report), Exit::Done);
-            let mut text = run_human(
-                &report,
-                if is_asked_done {
-                    ""
-                } else {
-                    &execution.again.command
-                },
-            );
+            let left_out = left_out(&report, diff, &execution.wanted);
+            let again = match (is_asked_done, left_out.is_empty()) {
+                (true, _) => "",
+                (false, true) => execution.again.command.as_str(),
+                // The same command would say the same for ever.
+                (false, false) => execution.again.whole.as_str(),
+            };
+            let mut text = run_human(&report, again);
+            text.push_str(&left_out);
             if is_asked_done && !execution.rehearsal {
                 text.push_str("what --only named is done; the rest of the plan: ");
                 text.push_str(&execution.again.whole);
@@ -105,7 +109,28 @@ pub(super) async fn conclude(
     })
 }
 
-fn unfinished(wanted: &Wanted, diff: &Diff, report: &crate::report::RunReport) -> Exit {
+/// The restores that `--only` names and that need what it leaves out, a line each.
+fn left_out(report: &RunReport, diff: &Diff, wanted: &Wanted) -> String {
+    const SHOWN: usize = 5;
+    if wanted.only.is_empty() {
+        return String::new();
+    }
+    let blocked = diff.changes.iter().filter(|c| c.action == Action::Blocked);
+    let lines: Vec<String> = blocked
+        .filter_map(|change| {
+            // Both are in the plan's order.
+            let name = &report.restores.get(change.step)?.restore;
+            change.reason.as_ref().map(|why| format!("{name}: {why}\n"))
+        })
+        .collect();
+    let mut text: String = lines.iter().take(SHOWN).map(String::as_str).collect();
+    if lines.len() > SHOWN {
+        text.push_str(&format!("and {} more\n", lines.len() - SHOWN));
+    }
+    text
+}
+
+fn unfinished(wanted: &Wanted, diff: &Diff, report: &RunReport) -> Exit {
     use crate::report::RunStatus::{CheckFailed, Completed, Failed, Incomplete, Skipped};
     let failed = report.count(Failed) + report.count(Incomplete) + report.count(CheckFailed);
     let only: HashSet<&str> = wanted.only.iter().map(String::as_str).collect();
