@@ -278,7 +278,13 @@ mod tests {
 
     const POINT: &str = "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7";
 
-    fn why(arn: &str, resource_type: &str, metadata: &[(&str, &str)]) -> Option<String> {
+    /// Why an ARN is not what was made, where another was backed up.
+    fn judged(
+        arn: &str,
+        source: Option<&str>,
+        resource_type: &str,
+        metadata: &[(&str, &str)],
+    ) -> Option<String> {
         let request = Request {
             resource_type: resource_type.to_owned(),
             recovery_point_arn: POINT.to_owned(),
@@ -293,28 +299,18 @@ mod tests {
             region: "us-west-2".to_owned(),
             ..Target::default()
         };
-        misfit(arn, None, &request, &target)
+        misfit(arn, source, &request, &target)
+    }
+
+    fn why(arn: &str, resource_type: &str, metadata: &[(&str, &str)]) -> Option<String> {
+        judged(arn, None, resource_type, metadata)
     }
 
     #[test]
     fn what_was_backed_up_is_not_what_was_made() {
         let of = |resource_type: &str, resource: &str, metadata: &[(&str, &str)]| {
-            let metadata = metadata.iter();
-            let request = Request {
-                resource_type: resource_type.to_owned(),
-                recovery_point_arn: POINT.to_owned(),
-                metadata: metadata
-                    .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                    .collect(),
-                ..Request::default()
-            };
-            let target = Target {
-                account: "123456789012".to_owned(),
-                region: "us-west-2".to_owned(),
-                ..Target::default()
-            };
             let arn = format!("arn:aws:{resource}");
-            misfit(&arn, Some(&arn), &request, &target).is_some()
+            judged(&arn, Some(&arn), resource_type, metadata).is_some()
         };
         const PLACE: &str = "us-west-2:123456789012";
         assert!(of("EBS", &format!("ec2:{PLACE}:volume/vol-0a1b2c3d"), &[]));
