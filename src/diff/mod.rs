@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Plan, digest};
-use crate::state::{Judged, RestoreStage, RestoreState, RunState, Told, judged};
+use crate::state::{Judged, RestoreStage, RestoreState, RunState, Told, judged, outdated};
 
 /// What a run would do with a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -271,11 +271,15 @@ fn change(
                         format!("the check `{name}` has failed: `--retry-failed` runs it again");
                     make(Action::Blocked, attempt, Some(reason))
                 }
-                Judged::Failed(_) | Judged::Open => make(
-                    Action::Resume,
-                    attempt,
-                    Some("it is back; its checks are not over".to_owned()),
-                ),
+                Judged::Failed(_) | Judged::Open => {
+                    let why = match outdated(&step.checks, &past.checks) {
+                        Some(name) => format!(
+                            "it is back; the check `{name}` has changed since it passed, and is run again"
+                        ),
+                        None => "it is back; its checks are not over".to_owned(),
+                    };
+                    make(Action::Resume, attempt, Some(why))
+                }
                 Judged::Good
                     if step.publishes() && matches!(past.told, None | Some(Told::Failed)) =>
                 {

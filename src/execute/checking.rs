@@ -141,7 +141,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         })
     }
 
-    pub(super) fn seen(&self, of: Of, name: &str) -> Option<crate::state::Checked> {
+    pub(super) fn seen(&self, of: Of, name: &str) -> Option<&crate::state::Checked> {
         let observed = &self.observed;
         match of {
             Of::Restore(step) => {
@@ -151,7 +151,6 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             Of::Plan => observed.checks.get(name),
             Of::Cutover => observed.cutover.get(name),
         }
-        .copied()
     }
 
     /// Whether a command will ask what a restore has made.
@@ -176,7 +175,14 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     fn go_on_checking(&mut self, of: Of, from: usize) -> Result<(), Stopped> {
         let checks = self.checks(of);
         let next = (from..checks.len()).find(|at| {
-            match self.seen(of, &checks[*at].name.value).map(|seen| seen.is) {
+            let check = &checks[*at];
+            let seen = self.seen(of, &check.name.value);
+            let is = match of {
+                // What was switched over is not switched again.
+                Of::Cutover => seen.map(|seen| seen.is),
+                Of::Restore(_) | Of::Plan => seen.and_then(|seen| seen.under(&check.definition)),
+            };
+            match is {
                 Some(Is::Passed) => false,
                 Some(Is::Failed | Is::NotRun) => self.engine.policy.retry_failed,
                 Some(Is::Started | Is::Again) | None => true,
@@ -250,6 +256,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 cutover: task.of == Of::Cutover,
                 nth,
                 run: words.clone().unwrap_or_default(),
+                definition: (task.of != Of::Cutover).then(|| check.definition.clone()),
                 begun: begun.map(Box::new),
                 earlier: said(&left),
             }])?;

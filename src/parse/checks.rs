@@ -1,9 +1,13 @@
 //! `checks:` and `cutover:`: commands that judge what came back, and those that switch over to it.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use regex::Regex;
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::fields::{Fields, Reader};
 use super::settings::duration;
@@ -34,6 +38,21 @@ pub struct Check {
     pub backoff: SignedDuration,
     /// What is a pass.
     pub expect: Expect,
+    /// What of it a pass depends on, as a digest: the words of `run` as the plan has them, and `expect`; for a check of the plan
+    /// as a whole its restores too. Templates hold no values, so it tells nothing of a secret.
+    pub definition: String,
+}
+
+impl Check {
+    /// The same check as one of all these restores: it has seen no others.
+    #[must_use]
+    pub(crate) fn of_all(&self, restores: &BTreeSet<&str>) -> Self {
+        let definition = digest(&json!({ "of": self.definition, "restores": restores }));
+        Self {
+            definition,
+            ..self.clone()
+        }
+    }
 }
 
 /// What is a pass.
@@ -121,14 +140,41 @@ fn check(node: &Node, reader: &mut Reader<'_>) -> Option<Check> {
         .unwrap_or(BACKOFF);
     let expect = expect(fields.get("expect"), reader);
     fields.finish(reader);
+    let run = run?;
     Some(Check {
         name: name?,
-        run: run?,
+        definition: definition(&run, &expect),
+        run,
         timeout,
         retries,
         backoff,
         expect,
     })
+}
+
+/// Its form is kept: journals hold what it was.
+fn definition(run: &[Node], expect: &Expect) -> String {
+    let words: Vec<String> = run
+        .iter()
+        .map(|word| match &word.kind {
+            Kind::String(text) => text.clone(),
+            Kind::Number(number) => number.wire(),
+            Kind::Bool(value) => value.to_string(),
+            _ => String::new(),
+        })
+        .collect();
+    let output = expect.output.as_ref().map(Regex::as_str);
+    digest(&json!({ "expect": { "exit": expect.exit, "output": output }, "run": words }))
+}
+
+/// The first half of SHA-256, in hexadecimal: enough to tell one from another, and half as long in every journal.
+fn digest(of: &serde_json::Value) -> String {
+    let bytes = Sha256::digest(of.to_string());
+    let mut digest = String::with_capacity(32);
+    for byte in &bytes[..16] {
+        let _ = write!(digest, "{byte:02x}");
+    }
+    digest
 }
 
 fn words(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Node>> {

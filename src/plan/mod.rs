@@ -237,6 +237,8 @@ impl Planner {
             .flat_map(|restore| instances.of(restore))
             .collect();
         let complete = steps.len() == instances.all().len() && order.len() == steps.len();
+        let names: BTreeSet<&str> = instances.all().iter().map(|of| &*of.name).collect();
+        let of_all = document.checks.iter().map(|check| check.of_all(&names));
         complete.then(|| Plan {
             name: document.plan.value.clone(),
             run_id: self.renderer.run_id().to_owned(),
@@ -247,7 +249,7 @@ impl Planner {
             on_failure: document.on_failure,
             objectives: document.objectives,
             description: document.description.clone(),
-            checks: Arc::clone(&document.checks),
+            checks: Arc::new(of_all.collect()),
             cutover: Arc::clone(&document.cutover),
         })
     }

@@ -173,7 +173,8 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
         if targets.len() > 1 {
             restore.target = targets.get(outlined.target).cloned().map(Box::new);
         }
-        restore.checks = in_order(std::mem::take(&mut restore.checks), &outlined.checks);
+        let seen = std::mem::take(&mut restore.checks);
+        restore.checks = in_order(seen, &outlined.checks, &outlined.definitions);
         goals.push(outlined.objectives);
     }
     goals.resize(restores.len(), Goals::default());
@@ -191,8 +192,8 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
         missed: Vec::new(),
         objectives: Objectives::default(),
         restores,
-        checks: in_order(checks, &outline.checks),
-        cutover: in_order(cutover, &outline.cutover),
+        checks: in_order(checks, &outline.checks, &outline.definitions),
+        cutover: in_order(cutover, &outline.cutover, &[]),
         cutover_seconds: None,
         critical_path: Vec::new(),
         target: targets.first().cloned(),
@@ -206,13 +207,18 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
     overlaid(report, cleaned_up)
 }
 
-/// The checks that there are, in the order of the plan; then those that it has lost since.
-fn in_order(mut seen: Vec<CheckReport>, names: &[String]) -> Vec<CheckReport> {
+/// The checks that there are, in the order of the plan, as it has them now; then those that it has lost since.
+fn in_order(
+    mut seen: Vec<CheckReport>,
+    names: &[String],
+    definitions: &[String],
+) -> Vec<CheckReport> {
     let mut checks: Vec<CheckReport> = names
         .iter()
+        .enumerate()
         .map(
-            |name| match seen.iter().position(|check| check.name == *name) {
-                Some(at) => seen.remove(at),
+            |(of, name)| match seen.iter().position(|check| check.name == *name) {
+                Some(at) => seen.remove(at).under(definitions.get(of)),
                 None => not_run(name),
             },
         )

@@ -33,7 +33,17 @@ pub(super) fn take_check(checks: &mut Vec<CheckReport>, recorded: &Recorded) {
     };
     let check = &mut checks[at];
     match &recorded.event {
-        Event::CheckStarted { run, nth, .. } => {
+        Event::CheckStarted {
+            run,
+            nth,
+            definition,
+            ..
+        } => {
+            if check.status == CheckStatus::Passed {
+                // It has passed as something else.
+                *check = not_run(name);
+            }
+            check.definition.clone_from(definition);
             if check.ended_at.is_some() || check.status == CheckStatus::Running {
                 check.earlier.push(Try {
                     ended_at: check.ended_at.take(),
@@ -65,6 +75,22 @@ pub(super) fn take_check(checks: &mut Vec<CheckReport>, recorded: &Recorded) {
             check.output.clone_from(output);
         }
         _ => {}
+    }
+}
+
+impl CheckReport {
+    /// The same as the plan has it now: a pass of something else is none.
+    pub(super) fn under(self, definition: Option<&String>) -> Self {
+        let both = self.definition.as_ref().zip(definition);
+        let is_other = both.is_some_and(|(was, is)| was != is);
+        if self.status != CheckStatus::Passed || !is_other {
+            return self;
+        }
+        Self {
+            tries: self.tries,
+            message: Some("it passed for an earlier plan, and is to be run again".to_owned()),
+            ..not_run(&self.name)
+        }
     }
 }
 

@@ -297,6 +297,9 @@ pub struct CheckReport {
     pub output: String,
     /// Tries before the last one.
     pub earlier: Vec<Try>,
+    /// What the plan wanted of it when it was last started, where the journal says so.
+    #[serde(skip)]
+    pub definition: Option<String>,
 }
 
 /// A try of a check that was not its last.

@@ -216,7 +216,17 @@ fn checks(report: &RunReport, text: &mut String) {
             CheckStatus::Running => {
                 let _ = writeln!(text, "{whose}: check {} is not over", visible(&check.name));
             }
-            CheckStatus::Passed | CheckStatus::NotRun => {}
+            CheckStatus::NotRun => {
+                if let Some(why) = &check.message {
+                    let name = visible(&check.name);
+                    let _ = writeln!(
+                        text,
+                        "{whose}: check {name} counts no more: {}",
+                        visible(why)
+                    );
+                }
+            }
+            CheckStatus::Passed => {}
         }
     }
     let count = |status| {

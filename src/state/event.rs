@@ -249,6 +249,10 @@ pub enum Event {
         nth: u32,
         /// The command, secrets redacted.
         run: Vec<String>,
+        /// What the plan wants of it ([`crate::parse::Check::definition`]): a pass counts for that alone. None for a step of
+        /// the cutover, which is done once; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        definition: Option<String>,
         /// How this start is found again; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         begun: Option<Box<Begun>>,

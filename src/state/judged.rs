@@ -22,7 +22,8 @@ pub enum Judged {
 pub fn judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
     let mut failed = None;
     for check in wanted {
-        match seen.get(&check.name.value).map(|seen| seen.is) {
+        let seen = seen.get(&check.name.value);
+        match seen.and_then(|seen| seen.under(&check.definition)) {
             Some(Check::Passed) => {}
             Some(Check::Failed | Check::NotRun) => {
                 failed.get_or_insert_with(|| check.name.value.clone());
@@ -31,6 +32,16 @@ pub fn judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
         }
     }
     failed.map_or(Judged::Good, Judged::Failed)
+}
+
+/// The first check that has passed, and that the plan has otherwise since.
+#[must_use]
+pub fn outdated<'a>(wanted: &'a [Wanted], seen: &BTreeMap<String, Checked>) -> Option<&'a str> {
+    let mut names = wanted.iter().filter(|check| {
+        let seen = seen.get(&check.name.value);
+        seen.is_some_and(|seen| seen.under(&check.definition).is_none())
+    });
+    names.next().map(|check| check.name.value.as_str())
 }
 
 /// Whether a command of the plan as a whole is due: everything is back and good, and something is left to run.
@@ -62,7 +73,8 @@ pub fn due_after(plan: &Plan, observed: &RunState, retry_failed: bool, cutover: 
     }
 }
 
-/// The steps of a cutover follow one another: one that failed ends it.
+/// The steps of a cutover follow one another: one that failed ends it. What was switched over is not switched again, whatever
+/// has become of its step in the plan.
 fn cutover_judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
     for step in wanted {
         match seen.get(&step.name.value).map(|seen| seen.is) {

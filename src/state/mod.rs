@@ -19,7 +19,7 @@ pub use event::{CheckVerdict, Event, NOT_RUN, NestedJob, Recorded};
 pub use history::{Counter, History, Opened, Position, Witness};
 pub use incomplete::incomplete;
 pub use journal::{Journal, JournalError, Redacting};
-pub use judged::{Judged, due_after, judged};
+pub use judged::{Judged, due_after, judged, outdated};
 pub use observed::{
     Begins, Begun, Check, Checked, Deletion, Machine, RestoreStage, RestoreState, RunState, Told,
 };

@@ -53,12 +53,26 @@ pub struct Machine {
 }
 
 /// What has become of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// How often it was started.
     pub starts: u32,
     /// How far it is.
     pub is: Check,
+    /// What the plan wanted of it when it was last started, where the journal says so.
+    pub definition: Option<String>,
+}
+
+impl Checked {
+    /// How far it is as the plan has it now. A pass of something else is none: it is as if it had never been run.
+    #[must_use]
+    pub fn under(&self, definition: &str) -> Option<Check> {
+        let is_other = self
+            .definition
+            .as_ref()
+            .is_some_and(|was| was != definition);
+        (self.is != Check::Passed || !is_other).then_some(self.is)
+    }
 }
 
 /// How far a check is.

@@ -28,6 +28,9 @@ pub struct Outline {
     /// The names of the checks of the plan as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
+    /// What the plan wants of each of them; none in earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub definitions: Vec<String>,
     /// The names of the steps of the cutover, where it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cutover: Vec<String>,
@@ -75,6 +78,9 @@ pub struct OutlinedRestore {
     /// The names of its checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
+    /// What the plan wants of each of them; none in earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub definitions: Vec<String>,
 }
 
 /// Objectives in seconds.
@@ -123,6 +129,7 @@ impl Outline {
             targets,
             restores,
             checks,
+            definitions,
             cutover,
             // Cannot be made of a secret, and has to hold at a cleanup.
             protect,
@@ -134,6 +141,7 @@ impl Outline {
             targets: targets.iter().map(|of| of.redacted(secrets)).collect(),
             restores,
             checks,
+            definitions,
             cutover,
             protect,
         }
@@ -158,6 +166,7 @@ impl Outline {
             target: step.target,
             objectives: step.objectives.into(),
             checks: names(&step.checks),
+            definitions: definitions(&step.checks),
         };
         Self {
             description: plan.description.clone(),
@@ -166,6 +175,7 @@ impl Outline {
             targets: plan.targets.clone(),
             restores: plan.steps.iter().map(restore).collect(),
             checks: names(&plan.checks),
+            definitions: definitions(&plan.checks),
             cutover: if cutover {
                 names(&plan.cutover)
             } else {
@@ -181,4 +191,9 @@ fn names(checks: &[Check]) -> Vec<String> {
         .iter()
         .map(|check| check.name.value.clone())
         .collect()
+}
+
+fn definitions(checks: &[Check]) -> Vec<String> {
+    let definitions = checks.iter().map(|check| check.definition.clone());
+    definitions.collect()
 }

@@ -214,6 +214,7 @@ impl Event {
                 cutover: _,
                 nth: _,
                 run,
+                definition: _,
                 begun: _,
                 earlier,
             } => {

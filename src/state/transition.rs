@@ -126,7 +126,7 @@ fn of_the_whole(observed: &mut RunState, event: &Event) -> Result<(), Illegal> {
     } else {
         &mut observed.checks
     };
-    let was = checks.get(check).copied();
+    let was = checks.get(check);
     let is = next_check(was, event).ok_or_else(|| Illegal {
         restore: check.clone(),
         was: format!("{was:?}"),
@@ -136,16 +136,26 @@ fn of_the_whole(observed: &mut RunState, event: &Event) -> Result<(), Illegal> {
     Ok(())
 }
 
-/// What a check is after an event; none where the event cannot follow. One that has passed is never run again.
-fn next_check(was: Option<Checked>, event: &Event) -> Option<Checked> {
+/// What a check is after an event; none where the event cannot follow. One that has passed is run again only where the plan
+/// wants something else of it since; a step of the cutover never is.
+fn next_check(was: Option<&Checked>, event: &Event) -> Option<Checked> {
     let starts = was.map_or(0, |was| was.starts);
     match event {
-        Event::CheckStarted { nth, .. }
-            if *nth == starts + 1 && was.is_none_or(|was| was.is != Check::Passed) =>
-        {
-            Some(Checked {
+        Event::CheckStarted {
+            nth,
+            cutover,
+            definition,
+            ..
+        } if *nth == starts + 1 => {
+            let is_other = |was: &Checked| {
+                let definition = definition.as_ref().filter(|_| !cutover);
+                definition.is_some_and(|is| was.under(is).is_none())
+            };
+            let may_start = was.is_none_or(|was| was.is != Check::Passed || is_other(was));
+            may_start.then(|| Checked {
                 starts: *nth,
                 is: Check::Started,
+                definition: definition.clone(),
             })
         }
         Event::CheckEnded {
@@ -154,6 +164,7 @@ fn next_check(was: Option<Checked>, event: &Event) -> Option<Checked> {
             message,
             ..
         } if *nth == starts && was.is_some_and(|was| was.is == Check::Started) => {
+            let definition = was.and_then(|was| was.definition.clone());
             let is_run = !message.as_ref().is_some_and(|why| why.starts_with(NOT_RUN));
             let is = match verdict {
                 CheckVerdict::Passed => Check::Passed,
@@ -161,7 +172,11 @@ fn next_check(was: Option<Checked>, event: &Event) -> Option<Checked> {
                 CheckVerdict::Failed if is_run => Check::Failed,
                 CheckVerdict::Failed => Check::NotRun,
             };
-            Some(Checked { starts, is })
+            Some(Checked {
+                starts,
+                is,
+                definition,
+            })
         }
         _ => None,
     }
@@ -184,7 +199,7 @@ fn after_completion(past: &RestoreState, event: &Event) -> Option<RestoreState> 
             },
             None,
         ) => {
-            let is = next_check(past.checks.get(check).copied(), event)?;
+            let is = next_check(past.checks.get(check), event)?;
             past.checks.insert(check.clone(), is);
             // What it comes to is another verdict, which AWS Backup may take.
             past.told = past.told.filter(|told| *told != Told::Refused);

@@ -1,5 +1,6 @@
 //! The drill: checks, objectives, reports, what is protected, cleanup and evidence.
 
+mod changed_checks;
 mod checks;
 mod cleanup;
 mod cleanup_beside;

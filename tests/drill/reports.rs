@@ -107,6 +107,7 @@ impl Story {
                 cutover: false,
                 nth,
                 run: vec!["./check.sh".to_owned(), NASTY.to_owned()],
+                definition: None,
                 begun: None,
                 earlier: None,
             },
@@ -138,6 +139,7 @@ pub(super) fn story() -> Vec<Recorded> {
             rpo_seconds: None,
         },
         checks: checks.iter().map(|check| (*check).to_owned()).collect(),
+        definitions: Vec::new(),
     };
     let outline = Outline {
         targets: Vec::new(),
@@ -162,6 +164,7 @@ pub(super) fn story() -> Vec<Recorded> {
             restore("logs", &[], None, &[]),
         ],
         checks: vec!["end to end".to_owned()],
+        definitions: Vec::new(),
         cutover: Vec::new(),
     };
     let mut story = Story { events: Vec::new() };

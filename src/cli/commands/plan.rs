@@ -16,7 +16,7 @@ use crate::execute::Stopped;
 use crate::journal::{self, LocalStore, RunKey};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
 use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoints};
-use crate::state::{Counter, History};
+use crate::state::{Counter, History, due_after};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.out {
@@ -143,7 +143,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     }
     let changes = match &compared {
         Some(compared) => compared.has_changes(),
-        None => preview.has_work(),
+        None => preview.has_work() || judges(&preview),
     };
     Ok(if diff.has_conflict() || is_elsewhere {
         Exit::Invalid
@@ -152,6 +152,11 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     } else {
         Exit::Done
     })
+}
+
+/// Whether a run would run checks of the plan as a whole, also where it restores nothing.
+fn judges(preview: &Preview) -> bool {
+    due_after(&preview.plan, &preview.history.observed, false, false)
 }
 
 /// What has become of the run so far, where a run of it would do nothing or be refused.
@@ -174,6 +179,9 @@ fn notice(preview: &Preview, elsewhere: Option<&Endpoint>) -> Option<String> {
             ended.map_or_else(|| " ".to_owned(), |ended| format!("{ended} and ")),
             minute(cleaned),
             history.deletions()
+        )),
+        (None, Some(ended)) if !preview.has_work() && judges(preview) => Some(format!(
+            "Run {run}{ended}. Checks of the plan as a whole are still to be run: `redrill run` takes it up for them."
         )),
         (None, Some(ended)) if !preview.has_work() => Some(format!(
             "Run {run}{ended}. A new restore needs another --run-id."

@@ -12,7 +12,7 @@ use crate::plan::Planner;
 use crate::process::{Obstacle, obstacle};
 use crate::render::Known;
 use crate::session::{Loaded, Preview};
-use crate::state::{Check as Is, Checked, RestoreStage};
+use crate::state::{Check as Is, RestoreStage};
 
 /// Where programs are looked for.
 pub(super) struct Programs<'a> {
@@ -55,7 +55,7 @@ impl<'a> Programs<'a> {
         let observed = &preview.history.observed;
         let known = Known::default();
         let planner = &loaded.planner;
-        let is_due = |seen: Option<&Checked>| match seen.map(|seen| seen.is) {
+        let is_due = |is: Option<Is>| match is {
             Some(Is::Passed) => false,
             Some(Is::Failed | Is::NotRun) => due.retry_failed,
             Some(Is::Started | Is::Again) | None => true,
@@ -68,7 +68,8 @@ impl<'a> Programs<'a> {
             let step = &plan.steps[change.step];
             let past = observed.restores.get(&*step.name);
             for check in step.checks.iter() {
-                if is_due(past.and_then(|past| past.checks.get(&check.name.value))) {
+                let seen = past.and_then(|past| past.checks.get(&check.name.value));
+                if is_due(seen.and_then(|seen| seen.under(&check.definition))) {
                     findings.extend(self.look(planner, Some(change.step), check, &known, true));
                 }
             }
@@ -77,7 +78,8 @@ impl<'a> Programs<'a> {
         let whole = plan.checks.iter().map(|check| (check, &observed.checks));
         let whole = whole.chain(cutover.map(|check| (check, &observed.cutover)));
         for (check, seen) in whole.filter(|_| due.whole) {
-            if is_due(seen.get(&check.name.value)) {
+            let seen = seen.get(&check.name.value);
+            if is_due(seen.and_then(|seen| seen.under(&check.definition))) {
                 findings.extend(self.look(planner, None, check, &known, true));
             }
         }
