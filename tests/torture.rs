@@ -5,7 +5,8 @@
 //! each is followed to its end.
 //!
 //! `cargo test torture` dies 40 times; `REDRILL_TORTURE=10000 cargo test torture -- --nocapture` so often.
-//! A failure prints its seed; `REDRILL_TORTURE_SEED=<seed>` repeats it.
+//! A failure prints its seed; `REDRILL_TORTURE_SEED=<seed>` repeats it. `REDRILL_TORTURE_FROM=<seed>` begins elsewhere, so that
+//! several can run at once.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -33,10 +34,11 @@ async fn torture() {
         return;
     }
     let wanted = number("REDRILL_TORTURE").unwrap_or(40);
+    let first = number("REDRILL_TORTURE_FROM").unwrap_or(0);
     let (mut deaths, mut runs) = (0, 0);
     while deaths < wanted {
         let before = deaths;
-        deaths += one(runs).await;
+        deaths += one(first + runs).await;
         runs += 1;
         if deaths / 1_000 > before / 1_000 {
             eprintln!("{deaths} deaths so far");

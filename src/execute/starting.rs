@@ -82,6 +82,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 
     /// Sends a request whose intent is on disk.
     pub(super) fn start(&mut self, step: usize, request: Arc<Request>) -> Result<(), Stopped> {
+        // It has its job by now, or is not wanted any more.
+        if !self.requests.contains_key(&step) {
+            return Ok(());
+        }
         if self.schedule.is_drained() {
             return self.not_sent(step);
         }
