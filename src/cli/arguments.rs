@@ -303,8 +303,8 @@ pub(super) struct Run {
     /// Give every failed restore another attempt
     #[arg(long)]
     pub(super) retry_failed: bool,
-    /// Take a job for this restore's that asks for the same and was not started by this run; of several, the one
-    /// named. May be given again
+    /// Take over jobs that ask for the same and were not started by this run; with =JOB, that job alone. May be
+    /// given again
     #[arg(
         long,
         value_name = "JOB",
