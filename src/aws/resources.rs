@@ -142,7 +142,7 @@ fn is_missing(error: &ApiError, named: &Named) -> bool {
     (handler.is_some() || is_of_code || message.contains(code)) && names_it && !is_about_others
 }
 
-/// What a handler says that answers with the code NotFound.
+/// A handler's reason, where its answer has the code NotFound.
 fn said_by_handler(message: &str) -> Option<&str> {
     let (said, _) = message.split_once("(HandlerErrorCode: NotFound")?;
     let (_, said) = said.split_once("FAILED: ").unwrap_or(("", said));

@@ -131,7 +131,7 @@ pub struct Job {
     pub recovery_point_arn: Option<String>,
     /// When that was made.
     pub recovery_point_created_at: Option<Timestamp>,
-    /// What that is a backup of.
+    /// The resource that was backed up.
     pub source_resource_arn: Option<String>,
 }
 

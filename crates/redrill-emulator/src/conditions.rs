@@ -95,7 +95,7 @@ pub(super) fn given<'a>(request: &Request<'a>, key: &str) -> Option<&'a str> {
 }
 
 impl Condition {
-    /// What makes all of them hold: the earlier conditions say when, the last one what.
+    /// The fault, where all conditions hold: the last one names it, those before it only restrict when it counts.
     pub(super) fn all(conditions: &[Condition], request: &Request<'_>) -> Option<Fault> {
         let mut named = Fault::default();
         for condition in conditions {
@@ -228,7 +228,7 @@ impl Condition {
         let Some(value) = value else { return false };
         if let Some(wanted) = self.under_source {
             let gib = value.trim().parse::<u64>();
-            // What nobody has said the size of is of any.
+            // A recovery point whose size the inventory leaves out fits any volume.
             let source = request.point.listed_gib();
             source.is_some_and(|source| gib.is_ok_and(|gib| (gib < source) == wanted))
         } else if let Some(wanted) = &self.equals {
@@ -263,7 +263,7 @@ impl Condition {
         } else if let Some(most) = self.more_than {
             items(value).len() > most
         } else if let Some(least) = self.fewer_than {
-            // What is no list at all is another line's.
+            // A value that is not a list is refused elsewhere.
             (1..least).contains(&items(value).len())
         } else {
             false

@@ -366,7 +366,7 @@ mod tests {
             fails("Invalid restore metadata: BlockDeviceMappings[].Ebs.Iops cannot be 64001.");
         let wrong = fine.replace("64000", "64001");
         assert_eq!(devices(&format!("[{fine},{wrong}]")), beyond);
-        // What stands in another object is not beside it.
+        // Members of two different objects do not belong together.
         let two = r#"[{"Ebs":{"VolumeType":"gp2"}},{"Ebs":{"Throughput":500}}]"#;
         assert_eq!(devices(two), ok);
         for no_objects in ["[1]", "{}", "text", r#"[{"Ebs":1}]"#] {

@@ -60,8 +60,8 @@ impl Path {
         found.filter(Value::is_object).collect()
     }
 
-    /// What the JSON of the key's value has at that place. What says nothing is not there, and what is not JSON where it should
-    /// be is not looked into: other lines are about that.
+    /// The values at that place in the JSON of the key's value. Empty values count as absent, and a value that is not JSON has
+    /// none: other refusals are about that.
     fn json(&self, request: &Request<'_>) -> Vec<Value> {
         let value = given(request, &self.key);
         let Some(Ok(value)) = value.map(serde_json::from_str::<Value>) else {

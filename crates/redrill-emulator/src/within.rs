@@ -47,7 +47,7 @@ fn fault_in(
     request: &Request<'_>,
 ) -> Option<Fault> {
     let members = members(object)?;
-    // What lies around is named by whole keys, of which an object knows nothing.
+    // `surroundings` are named by top-level keys, which an object inside a value does not have.
     let inner = Request {
         resource_type: request.resource_type,
         asked_type: request.asked_type,

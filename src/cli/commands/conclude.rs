@@ -111,7 +111,6 @@ pub(super) async fn conclude(
 
 /// The restores that `--only` names and that need what it leaves out, a line each.
 fn left_out(report: &RunReport, diff: &Diff, wanted: &Wanted) -> String {
-    const SHOWN: usize = 5;
     if wanted.only.is_empty() {
         return String::new();
     }
@@ -120,14 +119,11 @@ fn left_out(report: &RunReport, diff: &Diff, wanted: &Wanted) -> String {
         .filter_map(|change| {
             // Both are in the plan's order.
             let name = &report.restores.get(change.step)?.restore;
-            change.reason.as_ref().map(|why| format!("{name}: {why}\n"))
+            change.reason.as_ref().map(|why| format!("{name}: {why}"))
         })
         .collect();
-    let mut text: String = lines.iter().take(SHOWN).map(String::as_str).collect();
-    if lines.len() > SHOWN {
-        text.push_str(&format!("and {} more\n", lines.len() - SHOWN));
-    }
-    text
+    let lines = super::listed(&lines, 5, "").into_iter();
+    lines.map(|line| line + "\n").collect()
 }
 
 fn unfinished(wanted: &Wanted, diff: &Diff, report: &RunReport) -> Exit {

@@ -176,16 +176,6 @@ impl Unsaid {
     }
 
     fn lines(&self, indent: &str) -> String {
-        const SHOWN: usize = 20;
-        let mut lines: Vec<String> = self
-            .0
-            .iter()
-            .take(SHOWN)
-            .map(|line| format!("{indent}{line}"))
-            .collect();
-        if self.0.len() > SHOWN {
-            lines.push(format!("{indent}and {} more", self.0.len() - SHOWN));
-        }
-        lines.join("\n")
+        super::listed(&self.0, 20, indent).join("\n")
     }
 }

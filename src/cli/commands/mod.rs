@@ -304,6 +304,16 @@ fn is_loopback(url: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
+/// The first of many lines, each behind an indent, and how many more there are.
+fn listed(lines: &[String], most: usize, indent: &str) -> Vec<String> {
+    let first = lines.iter().take(most);
+    let mut listed: Vec<String> = first.map(|line| format!("{indent}{line}")).collect();
+    if lines.len() > most {
+        listed.push(format!("{indent}and {} more", lines.len() - most));
+    }
+    listed
+}
+
 /// Takes the secrets of a plan out of what is said of it.
 fn redact<'f>(planner: &Planner, findings: impl IntoIterator<Item = &'f mut Finding>) {
     for finding in findings {

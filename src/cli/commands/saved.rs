@@ -413,18 +413,9 @@ fn address(endpoint: &str) -> &str {
 }
 
 fn refusal(saved: &SavedPlan, reasons: Vec<String>) -> Failure {
-    const SHOWN: usize = 20;
-    let mut lines: Vec<String> = reasons
-        .iter()
-        .take(SHOWN)
-        .map(|reason| format!("  {reason}"))
-        .collect();
-    if reasons.len() > SHOWN {
-        lines.push(format!("  and {} more", reasons.len() - SHOWN));
-    }
     Failure::Conflict(format!(
         "this saved plan is not what would be sent now; nothing was sent\n\n{}\n\nlook at it and save it again: {}",
-        lines.join("\n"),
+        super::listed(&reasons, 20, "  ").join("\n"),
         save_again(saved)
     ))
 }
