@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use redrill::aws::{Aws, Reads, Settings, Writes};
 use redrill::backup::{PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_vaults};
 use redrill::inventory::Recorded;
-use redrill::plan::Request;
+use redrill::plan::{Request, TokenedRequest};
 use redrill::render::VaultName;
 use redrill_emulator::{Fault, FaultKind, Faults, Inventory, Operation, Options};
 
@@ -178,9 +178,9 @@ async fn issue_14_g_an_answer_that_cannot_be_read() {
     let request = Request {
         recovery_point_arn: format!("arn:aws:ec2:{REGION}::image/ami-0abc"),
         resource_type: "EC2".to_owned(),
-        idempotency_token: Some("t1".to_owned()),
         ..Request::default()
     };
+    let request = TokenedRequest::new(request, "t1");
     let job = aws.start(&request).await.unwrap().job_id;
     let error = aws.job(&job).await.unwrap_err().to_string();
     assert!(error.contains("DescribeRestoreJob"), "{error}");

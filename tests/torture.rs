@@ -178,7 +178,7 @@ async fn one(seed: u64) -> u64 {
             death,
             policy: Policy {
                 no_rate_limit: random.bool(),
-                twins: if chosen.is_empty() {
+                duplicates: if chosen.is_empty() {
                     DuplicatePolicy::Ask
                 } else {
                     DuplicatePolicy::Adopt

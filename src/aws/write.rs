@@ -9,21 +9,11 @@ use super::bounds;
 use super::error::classify;
 use super::{Aws, Writes};
 use crate::backup::{ApiError, Fault, Started, Writer};
-use crate::plan::Request;
+use crate::plan::TokenedRequest;
 
 impl Writer for Aws<Writes> {
-    async fn start(&self, request: &Request) -> Result<Started, ApiError> {
+    async fn start(&self, request: &TokenedRequest) -> Result<Started, ApiError> {
         let operation = self.count("StartRestoreJob");
-        // The SDK would fill in a random token, and a request sent twice would then be two jobs.
-        let Some(token) = &request.idempotency_token else {
-            return Err(ApiError {
-                operation,
-                fault: Fault::Refused,
-                code: None,
-                request_id: None,
-                message: "a request without a token is never sent".to_owned(),
-            });
-        };
         let answer = self
             .backup_once
             .start_restore_job()
@@ -36,7 +26,7 @@ impl Writer for Aws<Writes> {
                     .collect(),
             ))
             .set_iam_role_arn(request.iam_role_arn.clone())
-            .idempotency_token(token)
+            .idempotency_token(request.token())
             .resource_type(&request.resource_type)
             .set_copy_source_tags_to_restored_resource(
                 request.copy_source_tags_to_restored_resource,

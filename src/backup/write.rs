@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ApiError;
-use crate::plan::Request;
+use crate::plan::TokenedRequest;
 
 /// AWS's answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,10 @@ pub struct Started {
 /// The half of AWS that writes.
 pub trait Writer: Send + Sync {
     /// StartRestoreJob.
-    fn start(&self, request: &Request) -> impl Future<Output = Result<Started, ApiError>> + Send;
+    fn start(
+        &self,
+        request: &TokenedRequest,
+    ) -> impl Future<Output = Result<Started, ApiError>> + Send;
 
     /// PutRestoreValidationResult: what came back is good, or why it is not.
     fn publish(

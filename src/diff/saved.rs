@@ -383,7 +383,7 @@ fn shown(targets: &[Target], secrets: &Secrets) -> Vec<Target> {
 /// What is sent, as far as it is known and may be shown, and what is missing of it.
 fn body(draft: &Draft, token: Option<&str>, secrets: &Secrets) -> (Value, Vec<Hole>) {
     let whole = match token {
-        Some(token) => draft.sent_with(token),
+        Some(token) => draft.sent_with(token).into_request(),
         None => draft.request.clone(),
     };
     let shown = whole.redacted(secrets);

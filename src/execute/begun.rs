@@ -101,7 +101,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         all.extend(start.map(|id| ("REDRILL_START", id)));
         match of {
             Of::Restore(step) => {
-                let request = self.drafts[step].as_ref().map(|draft| &draft.request);
+                let request = self.flights[step]
+                    .draft
+                    .as_ref()
+                    .map(|draft| &draft.request);
                 let request = request.cloned().unwrap_or_default();
                 let step = &plan.steps[step];
                 let created = self.known.created.get(&*step.name).cloned();

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 
-use super::skew::Moment;
+use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Rates, Reader, Started, Writer};
-use crate::plan::{Draft, Request};
+use crate::plan::{Draft, TokenedRequest};
 use crate::render::Target;
 
 /// Calls under way at once. AWS allows 50 a second in all, and a call takes well under a second.
@@ -95,6 +95,8 @@ pub(super) struct Calls<A> {
     reserved: usize,
     /// When the rates let the next call leave that was held back.
     held_until: Option<Timestamp>,
+    /// How far this machine's clock was seen to be off.
+    skew: Skew,
 }
 
 /// A target, as far as calls are concerned.
@@ -142,6 +144,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             starts_under_way: 0,
             reserved: 0,
             held_until: None,
+            skew: Skew::default(),
         }
     }
 
@@ -292,7 +295,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         &mut self,
         place: usize,
         step: usize,
-        request: Arc<Request>,
+        request: Arc<TokenedRequest>,
         now: Timestamp,
     ) {
         let api = self.api(place);
@@ -370,6 +373,17 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             .iter()
             .filter_map(|place| place.api.date())
             .max()
+    }
+
+    /// How far AWS's clock was seen behind this machine's.
+    pub(super) fn skew(&self) -> Skew {
+        self.skew
+    }
+
+    /// An answer has come.
+    pub(super) fn see(&mut self, here: Timestamp) {
+        let aws = self.date();
+        self.skew.see(Moment { here, aws });
     }
 
     /// How often AWS was called, by operation, over all targets.

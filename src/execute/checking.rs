@@ -14,6 +14,7 @@ use super::begun::said;
 use super::calls::{DueCall, next_of};
 use super::command::{Command, Commands, Exited, Left, Ran};
 use super::engine::Stopped;
+use super::flight::Phase;
 use super::recording::Effect;
 use super::run::Run;
 use crate::backup::{Clock, Reader, Writer};
@@ -213,10 +214,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             told.is_none_or(|told| told != verdict && told != Told::Refused)
         });
         if self.engine.plan.steps[step].publishes() && is_new {
-            self.publishing.insert(step, 0);
+            self.flights[step].phase = Phase::Publishing(0);
             let now = self.engine.clock.now();
-            let place = self.place(step);
-            self.calls.at(place, now, step, DueCall::Publish);
+            self.calls
+                .at(self.target_of(step), now, step, DueCall::Publish);
         }
         match good {
             Judged::Failed(check) => {

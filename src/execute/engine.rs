@@ -148,7 +148,7 @@ pub struct Policy {
     /// Ask AWS as fast as it answers, not as fast as it publishes.
     pub no_rate_limit: bool,
     /// What a job means that asks for the same as a restore and was not started by this run.
-    pub twins: DuplicatePolicy,
+    pub duplicates: DuplicatePolicy,
     /// Jobs that a person has chosen: each belongs to the restore that it fits.
     pub chosen: BTreeSet<String>,
     /// Run checks of the plan as a whole, and steps of the cutover, that have failed.

@@ -1,6 +1,4 @@
-//! What follows from an end: a failure passes on, and a runner says what it has done before it leaves.
-
-use std::collections::BTreeMap;
+//! A failure passes on to what needs the restore.
 
 use super::Observer;
 use super::engine::Stopped;
@@ -11,15 +9,6 @@ use crate::state::{Event, Journal};
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
 {
-    /// How often this runner has called AWS.
-    pub(super) fn called(&self) -> Event {
-        let mut calls: BTreeMap<String, u64> = BTreeMap::new();
-        for (name, count) in self.calls.made() {
-            *calls.entry(name.to_owned()).or_default() += count;
-        }
-        Event::CallsMade { calls }
-    }
-
     /// A restore has failed, or is not waited for any longer: nor are those that hang on it.
     pub(super) fn fail(&mut self, step: usize, what: &str) -> Result<(), Stopped> {
         let skips = self.schedule.failed(step);

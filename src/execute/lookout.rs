@@ -13,11 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::Observer;
 use super::calls::backoff;
 use super::engine::Stopped;
-use super::reconciliation::{Kin, is_of, kin};
+use super::flight::{Kin, OpenRequest, is_of, kin};
 use super::run::Run;
 use super::skew::Moment;
+use super::target::TargetState;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, Writer};
-use crate::plan::{MARK, Request, mark};
+use crate::plan::{MARK, TokenedRequest, mark};
 use crate::state::{Event, Journal};
 
 /// How often it looks.
@@ -37,17 +38,17 @@ pub(super) struct Lookout {
     started: Vec<Started>,
     /// What other jobs of the same recovery points were asked for, by their ids; none while that is being asked.
     others: HashMap<String, Option<Other>>,
-    /// One a target.
-    looks: Vec<Look>,
+    /// When jobs that exist already were last listed.
+    pub(super) listed_at: Moment,
 }
 
 /// A restore that has a job since a little while.
 #[derive(Debug)]
 struct Started {
     step: usize,
-    place: usize,
+    target: usize,
     job_id: String,
-    request: Arc<Request>,
+    request: Arc<TokenedRequest>,
     at: Timestamp,
 }
 
@@ -60,7 +61,7 @@ struct Other {
 
 /// How far looking is in one target.
 #[derive(Debug, Default)]
-struct Look {
+pub(super) struct Look {
     due: Option<Timestamp>,
     /// From when on jobs were not looked at.
     since: Option<Moment>,
@@ -83,12 +84,12 @@ fn id(job_id: &str) -> u64 {
 }
 
 impl Lookout {
-    pub(super) fn new<'a>(places: usize, own: impl Iterator<Item = &'a str>) -> Self {
+    pub(super) fn new<'a>(listed_at: Moment, own: impl Iterator<Item = &'a str>) -> Self {
         Self {
             own: own.map(id).collect(),
             started: Vec::new(),
             others: HashMap::new(),
-            looks: (0..places).map(|_| Look::default()).collect(),
+            listed_at,
         }
     }
 
@@ -102,38 +103,18 @@ impl Lookout {
         self.own.insert(id(job_id));
     }
 
-    /// It is looked after for a while; `looked` is when jobs were looked at before.
-    fn note(&mut self, started: Started, looked: Moment) {
-        let look = &mut self.looks[started.place];
-        look.due.get_or_insert(started.at + EVERY);
-        look.since.get_or_insert(looked);
+    /// A restore is looked after for a while.
+    fn note(&mut self, started: Started) {
         if self.started.len() < MOST {
             self.started.push(started);
         }
     }
+}
 
+impl Look {
     /// When to look next.
-    pub(super) fn next_at(&self, after: Option<Timestamp>) -> Option<Timestamp> {
-        let waits = self.looks.iter().filter(|look| look.began.is_none());
-        let due = waits.filter_map(|look| look.due);
-        due.filter(|at| after.is_none_or(|after| *at > after)).min()
-    }
-
-    /// Whether something was started that no look has come after; it comes now.
-    pub(super) fn is_to_look_last(&mut self, now: Timestamp) -> bool {
-        let mut is_to_look = false;
-        for (place, look) in self.looks.iter_mut().enumerate() {
-            let is_new = |started: &Started| {
-                started.place == place && look.looked.is_none_or(|looked| started.at > looked)
-            };
-            if look.began.is_some() {
-                is_to_look = true;
-            } else if self.started.iter().any(is_new) {
-                look.due = Some(now);
-                is_to_look = true;
-            }
-        }
-        is_to_look
+    pub(super) fn next_at(&self) -> Option<Timestamp> {
+        self.due.filter(|_| self.began.is_none())
     }
 }
 
@@ -145,45 +126,65 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         &mut self,
         step: usize,
         job_id: &str,
-        request: Option<Arc<Request>>,
-    ) -> Result<(), Stopped> {
+        request: Option<Arc<TokenedRequest>>,
+    ) {
         self.lookout.note_job(job_id);
         let Some(request) = request else {
-            return Ok(());
+            return;
         };
-        let started = Started {
+        let now = self.engine.clock.now();
+        let target = self.target_of(step);
+        let look = &mut self.targets[target].look;
+        look.due.get_or_insert(now + EVERY);
+        look.since.get_or_insert(self.lookout.listed_at);
+        self.lookout.note(Started {
             step,
-            place: self.place(step),
+            target,
             job_id: job_id.to_owned(),
             request,
-            at: self.engine.clock.now(),
-        };
-        self.lookout.note(started, self.looked_at);
-        Ok(())
+            at: now,
+        });
     }
 
-    /// Whether a look is still to come before the run may end.
+    /// Whether a look is still to come before the run may end: something was started that no look has come after. It comes
+    /// now.
     pub(super) fn look_last(&mut self) -> bool {
+        if self.given_up {
+            return false;
+        }
         let now = self.engine.clock.now();
-        !self.given_up && self.lookout.is_to_look_last(now)
+        let mut is_to_look = false;
+        for (at, target) in self.targets.iter_mut().enumerate() {
+            let look = &mut target.look;
+            let is_new = |started: &Started| {
+                started.target == at && look.looked.is_none_or(|looked| started.at > looked)
+            };
+            if look.began.is_some() {
+                is_to_look = true;
+            } else if self.lookout.started.iter().any(is_new) {
+                look.due = Some(now);
+                is_to_look = true;
+            }
+        }
+        is_to_look
     }
 
     /// Makes the calls of looks that are due, as far as the rates let it.
     pub(super) fn look_around(&mut self) {
         let now = self.moment();
-        for place in 0..self.lookout.looks.len() {
-            while let Some((job_id, point)) = self.lookout.looks[place].to_ask.pop() {
-                if !self.calls.may(place, "GetRestoreJobMetadata", now.here) {
-                    self.lookout.looks[place].to_ask.push((job_id, point));
+        for target in 0..self.targets.len() {
+            while let Some((job_id, point)) = self.targets[target].look.to_ask.pop() {
+                if !self.calls.may(target, "GetRestoreJobMetadata", now.here) {
+                    self.targets[target].look.to_ask.push((job_id, point));
                     break;
                 }
-                self.calls.other(place, job_id, point);
+                self.calls.other(target, job_id, point);
             }
-            let account = &self.engine.plan.targets[place].account;
-            let look = &mut self.lookout.looks[place];
+            let account = &self.engine.plan.targets[target].account;
+            let look = &mut self.targets[target].look;
             if look.began.is_none() && look.due.is_some_and(|due| due <= now.here) {
                 let since = look.since.unwrap_or(now);
-                let since = since.before(AFTERWARDS, self.skew);
+                let since = since.before(AFTERWARDS, self.calls.skew());
                 look.began = Some(now);
                 look.listing = Some((
                     JobQuery {
@@ -196,11 +197,11 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
             if let Some((query, pages)) = &look.listing
                 && !look.is_asked
-                && self.calls.may(place, "ListRestoreJobs", now.here)
+                && self.calls.may(target, "ListRestoreJobs", now.here)
             {
                 let (query, token) = (query.clone(), pages.token());
-                self.lookout.looks[place].is_asked = true;
-                self.calls.around(place, query, token);
+                self.targets[target].look.is_asked = true;
+                self.calls.around(target, query, token);
             }
         }
     }
@@ -208,21 +209,21 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// A page of a look has come.
     pub(super) fn looked(
         &mut self,
-        place: usize,
+        target: usize,
         jobs: Vec<Job>,
         next: Option<String>,
     ) -> Result<(), Stopped> {
-        self.lookout.looks[place].is_asked = false;
-        let account = self.engine.plan.targets[place].account.clone();
+        self.targets[target].look.is_asked = false;
+        let account = self.engine.plan.targets[target].account.clone();
         let of_others = |job: &Job| !job.id.is_empty() && is_of(job, &account);
         let jobs: Vec<Job> = jobs
             .into_iter()
             .filter(|job| of_others(job) && !self.lookout.is_own(&job.id))
             .collect();
         if !jobs.is_empty() {
-            self.found(place, jobs);
+            self.found(target, jobs);
         }
-        let look = &mut self.lookout.looks[place];
+        let look = &mut self.targets[target].look;
         let more = match &mut look.listing {
             Some((_, pages)) => pages.turn("ListRestoreJobs", next),
             None => Ok(false),
@@ -230,39 +231,39 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         match more {
             Ok(true) => Ok(()),
             Ok(false) => {
-                self.end_look(place, true);
+                self.end_look(target, true);
                 Ok(())
             }
-            Err(endless) => self.not_looked(place, &endless),
+            Err(endless) => self.not_looked(target, &endless),
         }
     }
 
     /// Jobs that are not this run's: those of its recovery points are of interest.
-    fn found(&mut self, place: usize, jobs: Vec<Job>) {
+    fn found(&mut self, target: usize, jobs: Vec<Job>) {
         let lookout = &mut self.lookout;
         let started = lookout
             .started
             .iter()
-            .filter(|started| started.place == place);
+            .filter(|started| started.target == target);
         let points: HashSet<&str> = started
             .map(|started| started.request.recovery_point_arn.as_str())
             .collect();
-        let drafts = &self.drafts;
+        let flights = &self.flights;
         let steps = &self.engine.plan.steps;
         let waiting = self
             .schedule
             .waiting()
-            .filter(|step| steps[*step].target == place);
+            .filter(|step| steps[*step].target == target);
         let waiting: HashSet<&str> = waiting
-            .filter_map(|step| drafts[step].as_ref())
+            .filter_map(|step| flights[step].draft.as_ref())
             .map(|draft| draft.request.recovery_point_arn.as_str())
             .collect();
-        let known_before = &mut self.existing[place];
+        let TargetState { existing, look, .. } = &mut self.targets[target];
         for job in jobs {
             let Some(arn) = job.recovery_point_arn.as_deref() else {
                 continue;
             };
-            let before = known_before.get(arn);
+            let before = existing.get(arn);
             let is_known = before.is_some_and(|jobs| jobs.iter().any(|known| known.id == job.id));
             if is_known {
                 // It was there when that which has started was compared with it.
@@ -270,22 +271,21 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
             if points.contains(arn) && !lookout.others.contains_key(&job.id) {
                 lookout.others.insert(job.id.clone(), None);
-                let to_ask = &mut lookout.looks[place].to_ask;
-                to_ask.push((job.id.clone(), arn.to_owned()));
+                look.to_ask.push((job.id.clone(), arn.to_owned()));
             }
             if waiting.contains(arn) {
                 let arn = arn.to_owned();
-                known_before.entry(arn).or_default().push(job);
+                existing.entry(arn).or_default().push(job);
             }
         }
     }
 
     /// A look is over.
-    fn end_look(&mut self, place: usize, is_whole: bool) {
+    fn end_look(&mut self, target: usize, is_whole: bool) {
         let now = self.engine.clock.now();
-        let waits = self.schedule.has_next(place);
+        let waits = self.schedule.has_next(target);
         let lookout = &mut self.lookout;
-        let look = &mut lookout.looks[place];
+        let look = &mut self.targets[target].look;
         let Some(began) = look.began.take() else {
             return;
         };
@@ -296,9 +296,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             look.since = Some(began);
         }
         lookout.started.retain(|started| {
-            started.place != place || began.here.duration_since(started.at) < AFTERWARDS
+            started.target != target || began.here.duration_since(started.at) < AFTERWARDS
         });
-        let goes_on = waits || lookout.started.iter().any(|of| of.place == place);
+        let goes_on = waits || lookout.started.iter().any(|of| of.target == target);
         look.due = goes_on.then(|| now + EVERY);
         if lookout.started.is_empty() {
             lookout.others.clear();
@@ -306,12 +306,12 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// A look got no good answer. Nothing hangs on it: it is tried a few times, and the next one goes back as far.
-    pub(super) fn not_looked(&mut self, place: usize, error: &ApiError) -> Result<(), Stopped> {
+    pub(super) fn not_looked(&mut self, target: usize, error: &ApiError) -> Result<(), Stopped> {
         let now = self.engine.clock.now();
         if error.fault == Fault::Throttled {
-            self.calls.throttled(place, error.operation, now);
+            self.calls.throttled(target, error.operation, now);
         }
-        let look = &mut self.lookout.looks[place];
+        let look = &mut self.targets[target].look;
         look.is_asked = false;
         look.tries += 1;
         if look.tries < TRIES && !matches!(error.fault, Fault::Denied | Fault::Refused) {
@@ -320,7 +320,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             look.due = Some(now + backoff(look.tries));
             return Ok(());
         }
-        self.end_look(place, false);
+        self.end_look(target, false);
         Ok(())
     }
 
@@ -339,8 +339,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         if self.lookout.is_own(&job_id) {
             return Ok(());
         }
-        let mut under_way = self.requests.values();
-        if under_way.any(|request| request.recovery_point_arn == point) {
+        let is_of_point = |open: &OpenRequest| open.request.recovery_point_arn == point;
+        if self.flights.open_requests().any(is_of_point) {
             // Perhaps it is the answer that is on its way; if not, it shows again.
             self.lookout.others.remove(&job_id);
             return Ok(());
@@ -399,7 +399,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         kin: Kin,
         has_mark: bool,
     ) -> Result<(), Stopped> {
-        if !self.pollers[self.place(step)].is_seen(step) {
+        if !self.targets[self.target_of(step)].poller.is_seen(step) {
             // Perhaps AWS does not know the job that it has named, and this is the one. It shows again.
             self.lookout.others.remove(&job_id);
             return Ok(());
@@ -436,7 +436,6 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 }
 
 /// Whether a request has a mark by which its job is known.
-fn has_mark(request: &Request) -> bool {
-    let token = request.idempotency_token.as_deref().map(mark);
-    token.is_some() && request.metadata.get(MARK).map(String::as_str) == token.as_deref()
+fn has_mark(request: &TokenedRequest) -> bool {
+    request.metadata.get(MARK) == Some(&mark(request.token()))
 }

@@ -4,6 +4,7 @@
 use super::Observer;
 use super::calls::{DueCall, Page, backoff};
 use super::engine::Stopped;
+use super::flight::Phase;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Reader, Writer};
 use crate::state::{Event, Journal, NestedJob};
@@ -27,7 +28,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 {
     /// A job has ended that others are nested in.
     pub(super) fn look_inside(&mut self, step: usize, job: Job) {
-        if self.parents.contains_key(&step) {
+        if matches!(self.flights[step].phase, Phase::Nested(_)) {
             return;
         }
         let parent = Parent {
@@ -37,24 +38,24 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             pages: 0,
             tries: 0,
         };
-        self.parents.insert(step, parent);
-        let place = self.place(step);
+        self.flights[step].phase = Phase::Nested(Box::new(parent));
         let now = self.engine.clock.now();
-        self.calls.at(place, now, step, DueCall::Nested);
+        self.calls
+            .at(self.target_of(step), now, step, DueCall::Nested);
     }
 
     /// Asks for the next page of them.
-    pub(super) fn list_nested(&mut self, place: usize, step: usize) {
-        let Some(parent) = self.parents.get(&step) else {
+    pub(super) fn list_nested(&mut self, target: usize, step: usize) {
+        let Phase::Nested(parent) = &self.flights[step].phase else {
             return;
         };
         let query = JobQuery {
-            account: self.engine.plan.targets[place].account.clone(),
+            account: self.engine.plan.targets[target].account.clone(),
             parent: Some(parent.job.id.clone()),
             ..JobQuery::default()
         };
         let token = parent.token.clone();
-        self.calls.nested(place, step, query, token);
+        self.calls.nested(target, step, query, token);
     }
 
     /// A page of them has come, or has not. Where AWS does not list them, the job has ended all the same: who cleans up asks
@@ -64,7 +65,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         step: usize,
         answer: Result<Page, ApiError>,
     ) -> Result<(), Stopped> {
-        let Some(parent) = self.parents.get_mut(&step) else {
+        let Phase::Nested(parent) = &mut self.flights[step].phase else {
             return Ok(());
         };
         let now = self.engine.clock.now();
@@ -92,11 +93,11 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
         };
         if let Some(at) = retry {
-            let place = self.place(step);
-            self.calls.at(place, at, step, DueCall::Nested);
+            self.calls
+                .at(self.target_of(step), at, step, DueCall::Nested);
             return Ok(());
         }
-        let Some(parent) = self.parents.remove(&step) else {
+        let Some(parent) = self.take_parent(step) else {
             return Ok(());
         };
         self.emit(vec![Event::Nested {
@@ -108,9 +109,20 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     fn end_without_nested(&mut self, step: usize) -> Result<(), Stopped> {
-        match self.parents.remove(&step) {
+        match self.take_parent(step) {
             Some(parent) => self.took_in(step, parent.job),
             None => Ok(()),
+        }
+    }
+
+    fn take_parent(&mut self, step: usize) -> Option<Parent> {
+        let phase = &mut self.flights[step].phase;
+        match std::mem::replace(phase, Phase::Quiet) {
+            Phase::Nested(parent) => Some(*parent),
+            other => {
+                *phase = other;
+                None
+            }
         }
     }
 }

@@ -1,14 +1,12 @@
 //! Calls that get no good answer: when they are made again, and for how long.
 
-use std::collections::{BTreeMap, HashMap};
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::Observer;
 use super::calls::{DueCall, backoff};
 use super::engine::Stopped;
-use super::poller::Poller;
 use super::run::Run;
+use super::target::TargetState;
 use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
 use crate::state::{Event, Journal};
 
@@ -20,8 +18,6 @@ const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
 const PATIENCE_FOR_LOGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Longer than any call takes with the wait before it.
 const LONGEST_TRY: SignedDuration = SignedDuration::from_mins(2);
-/// How often it is asked about a job of which AWS says that there is none.
-const TRIES: u32 = 3;
 
 /// An operation that fails.
 #[derive(Debug)]
@@ -34,100 +30,48 @@ pub(super) struct Outage {
     pub(super) message: String,
 }
 
-/// How often each operation was tried in vain about a restore, or about a target as a whole: one that fails says nothing of
-/// the others.
-#[derive(Debug, Default)]
-pub(super) struct Tries(HashMap<usize, BTreeMap<&'static str, u32>>);
-
-impl Tries {
-    fn of(&self, tried: usize, operation: &str) -> u32 {
-        let of = self.0.get(&tried).and_then(|of| of.get(operation));
-        of.copied().unwrap_or_default()
-    }
-
-    /// Another one; how many there were before.
-    fn one_more(&mut self, tried: usize, operation: &'static str) -> u32 {
-        let tries = self.0.entry(tried).or_default().entry(operation);
-        let tries = tries.or_default();
-        *tries += 1;
-        *tries - 1
-    }
-
-    /// An operation has answered.
-    pub(super) fn answered(&mut self, tried: usize, operation: &str) {
-        if let Some(of) = self.0.get_mut(&tried) {
-            of.remove(operation);
-        }
-    }
-
-    /// Nothing is asked any more, or everything has answered.
-    pub(super) fn forget(&mut self, tried: usize) {
-        self.0.remove(&tried);
-    }
+/// Whose call got no good answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Caller {
+    /// A restore's, by its step.
+    Restore(usize),
+    /// A listing of a target.
+    Target(usize),
 }
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
 {
-    /// A question about a restore that got no good answer.
-    pub(super) fn on_no_answer(
-        &mut self,
-        step: usize,
-        due: DueCall,
-        error: ApiError,
-    ) -> Result<(), Stopped> {
-        // A job that a listing has shown may not be known everywhere yet.
-        let tries = self.tries.of(step, error.operation);
-        let may_be_new = error.fault == Fault::Refused && due == DueCall::Compare && tries < TRIES;
-        if !may_be_new && matches!(error.fault, Fault::Denied | Fault::Refused) {
-            self.questions.remove(&step);
-            self.stop(Stopped::Aws(error));
-            return Ok(());
-        }
-        self.retry(step, due, &error)
-    }
-
-    /// The same call later.
+    /// Schedules a call about a restore again, after the backoff.
     pub(super) fn retry(
         &mut self,
         step: usize,
         due: DueCall,
         error: &ApiError,
     ) -> Result<(), Stopped> {
-        let place = self.place(step);
-        let at = self.retry_at(place, error, step)?;
-        self.calls.at(place, at, step, due);
+        let at = self.retry_at(Caller::Restore(step), error)?;
+        self.calls.at(self.target_of(step), at, step, due);
         Ok(())
     }
 
-    /// A request that may have arrived: AWS may forget tokens at once, so its job is looked for before it is sent again.
-    pub(super) fn look_before_sending_again(
-        &mut self,
-        step: usize,
-        error: &ApiError,
-    ) -> Result<(), Stopped> {
-        if let Some(question) = self.lost(step) {
-            self.questions.insert(step, question);
-        }
-        self.retry(step, DueCall::List, error)
-    }
-
-    /// What stands in the way is said once; when to try again.
+    /// When to try again. An operation that begins to fail is said once; one that fails for too long ends the run.
     pub(super) fn retry_at(
         &mut self,
-        place: usize,
+        caller: Caller,
         error: &ApiError,
-        tried: usize,
     ) -> Result<Timestamp, Stopped> {
         let now = self.engine.clock.now();
+        let (target, retries) = match caller {
+            Caller::Restore(step) => (self.target_of(step), &mut self.flights[step].retries),
+            Caller::Target(target) => (target, &mut self.targets[target].retries),
+        };
+        let at = now + backoff(retries.one_more(error.operation));
         if error.fault == Fault::Throttled {
-            self.calls.throttled(place, error.operation, now);
+            self.calls.throttled(target, error.operation, now);
         }
-        let tries = self.tries.one_more(tried, error.operation);
-        let at = now + backoff(tries);
-        let key = (place, error.operation);
-        let is_first = !self.outages.contains_key(&key);
-        let outage = self.outages.entry(key).or_insert(Outage {
+        let outages = &mut self.targets[target].outages;
+        let is_first = !outages.contains_key(error.operation);
+        let outage = outages.entry(error.operation).or_insert(Outage {
             since: now,
             last: now,
             message: String::new(),
@@ -146,7 +90,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
         let patience = if error.fault == Fault::Expired {
             PATIENCE_FOR_LOGIN
-        } else if error.fault != Fault::Throttled && self.pollers.iter().all(Poller::is_empty) {
+        } else if error.fault != Fault::Throttled
+            && self.targets.iter().all(TargetState::follows_none)
+        {
             PATIENCE_WITHOUT_JOBS
         } else {
             PATIENCE
@@ -164,37 +110,38 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         step: usize,
         operation: &'static str,
     ) -> Result<(), Stopped> {
-        self.tries.answered(step, operation);
-        self.succeeded_at(self.place(step), operation)
+        self.flights[step].retries.answered(operation);
+        self.succeeded_at(self.target_of(step), operation)
     }
 
     pub(super) fn succeeded_at(
         &mut self,
-        place: usize,
+        target: usize,
         operation: &'static str,
     ) -> Result<(), Stopped> {
         self.last_success = self.engine.clock.now();
-        self.recovered_at(place, operation)
+        self.recovered_at(target, operation)
     }
 
-    /// A question about a request has its answer. That says nothing of the request: where that is never answered, nobody
-    /// waits for it longer because questions are.
+    /// A call that looks for the job of a request has its answer. That says nothing of the request: where that is never
+    /// answered, nobody waits for it longer because AWS answers the looking.
     pub(super) fn looked_up(
         &mut self,
         step: usize,
         operation: &'static str,
     ) -> Result<(), Stopped> {
-        self.tries.answered(step, operation);
-        self.recovered_at(self.place(step), operation)
+        self.flights[step].retries.answered(operation);
+        self.recovered_at(self.target_of(step), operation)
     }
 
-    /// An operation fails no more.
+    /// An operation fails no longer.
     pub(super) fn recovered_at(
         &mut self,
-        place: usize,
+        target: usize,
         operation: &'static str,
     ) -> Result<(), Stopped> {
-        if self.outages.remove(&(place, operation)).is_some() && self.outages.is_empty() {
+        let has_recovered = self.targets[target].outages.remove(operation).is_some();
+        if has_recovered && self.targets.iter().all(|target| target.outages.is_empty()) {
             self.emit(vec![Event::Recovered])?;
         }
         Ok(())

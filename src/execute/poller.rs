@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Observer;
 use super::engine::Stopped;
-use super::outage::PATIENCE;
-use super::run::{Run, sweeps_of};
+use super::outage::{Caller, PATIENCE};
+use super::run::Run;
 use super::skew::Skew;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, JobStatus, Pages, Reader, Writer};
 use crate::state::Journal;
@@ -276,61 +276,62 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// Asks about what is due, as far as the rates let it.
     pub(super) fn look(&mut self) {
         let now = self.engine.clock.now();
-        for place in 0..self.pollers.len() {
-            self.look_at(place, now);
+        for target in 0..self.targets.len() {
+            self.look_at(target, now);
         }
     }
 
-    fn look_at(&mut self, place: usize, now: Timestamp) {
-        let pollers = &mut self.pollers[place];
-        if pollers.one_by_one() {
-            pollers.sweep = None;
-            for (step, job) in &mut pollers.jobs {
+    fn look_at(&mut self, target: usize, now: Timestamp) {
+        let skew = self.calls.skew();
+        let poller = &mut self.targets[target].poller;
+        if poller.one_by_one() {
+            poller.sweep = None;
+            for (step, job) in &mut poller.jobs {
                 if job.is_asked || job.look_at > now {
                     continue;
                 }
-                if !self.calls.may(place, "DescribeRestoreJob", now) {
+                if !self.calls.may(target, "DescribeRestoreJob", now) {
                     return;
                 }
                 job.is_asked = true;
-                self.calls.poll(place, *step, Arc::clone(&job.job_id));
+                self.calls.poll(target, *step, Arc::clone(&job.job_id));
             }
             return;
         }
-        while let Some((at, step)) = pollers.alone.first().copied() {
+        while let Some((at, step)) = poller.alone.first().copied() {
             if at > now {
                 break;
             }
-            let job = pollers.jobs.get_mut(&step).filter(|job| !job.is_asked);
+            let job = poller.jobs.get_mut(&step).filter(|job| !job.is_asked);
             if let Some(job) = job {
-                if !self.calls.may(place, "DescribeRestoreJob", now) {
+                if !self.calls.may(target, "DescribeRestoreJob", now) {
                     return;
                 }
                 job.is_asked = true;
-                self.calls.poll(place, step, Arc::clone(&job.job_id));
+                self.calls.poll(target, step, Arc::clone(&job.job_id));
             }
-            pollers.alone.remove(&(at, step));
+            poller.alone.remove(&(at, step));
         }
-        if pollers.sweep.is_none() && pollers.sweep_at.is_none_or(|at| at <= now) {
-            let account = &self.engine.plan.targets[place].account;
-            pollers.begin_sweep(account, now, self.skew);
+        if poller.sweep.is_none() && poller.sweep_at.is_none_or(|at| at <= now) {
+            let account = &self.engine.plan.targets[target].account;
+            poller.begin_sweep(account, now, skew);
         }
-        if let Some(sweep) = &mut pollers.sweep
+        if let Some(sweep) = &mut poller.sweep
             && !sweep.is_asked
-            && self.calls.may(place, "ListRestoreJobs", now)
+            && self.calls.may(target, "ListRestoreJobs", now)
         {
             sweep.is_asked = true;
             self.calls
-                .list(place, sweep.query.clone(), sweep.pages.token());
+                .list(target, sweep.query.clone(), sweep.pages.token());
         }
     }
 
     /// A listing got no good answer.
-    pub(super) fn not_listed(&mut self, place: usize, error: ApiError) -> Result<(), Stopped> {
-        let at = self.retry_at(place, &error, sweeps_of(place))?;
-        self.pollers[place].sweep_again(at);
+    pub(super) fn not_listed(&mut self, target: usize, error: ApiError) -> Result<(), Stopped> {
+        let at = self.retry_at(Caller::Target(target), &error)?;
+        self.targets[target].poller.sweep_again(at);
         if matches!(error.fault, Fault::Refused | Fault::Denied) {
-            self.pollers[place].refused();
+            self.targets[target].poller.refused();
         }
         Ok(())
     }
@@ -338,38 +339,43 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// A page of a listing has come.
     pub(super) fn listed(
         &mut self,
-        place: usize,
+        target: usize,
         jobs: Vec<Job>,
         next: Option<String>,
     ) -> Result<(), Stopped> {
-        self.tries.forget(sweeps_of(place));
+        self.targets[target].retries.clear();
         let now = self.engine.clock.now();
-        self.pollers[place].refusals = 0;
-        let sweeps = self.pollers[place].sweeps;
+        self.targets[target].poller.refusals = 0;
+        let sweeps = self.targets[target].poller.sweeps;
         for job in jobs {
-            let Some(step) = self.pollers[place].by_id.get(job.id.as_str()).copied() else {
+            let Some(step) = self.targets[target]
+                .poller
+                .by_id
+                .get(job.id.as_str())
+                .copied()
+            else {
                 continue;
             };
-            if let Some(followed) = self.pollers[place].jobs.get_mut(&step) {
+            if let Some(followed) = self.targets[target].poller.jobs.get_mut(&step) {
                 followed.sweep = sweeps;
             }
             if Self::lacks(&job) || self.is_another(step, &job).is_some() {
-                self.pollers[place].look_again(step, now);
+                self.targets[target].poller.look_again(step, now);
             } else {
                 self.polled(step, job)?;
             }
         }
-        let pollers = &mut self.pollers[place];
-        let Some(sweep) = &mut pollers.sweep else {
-            pollers.end_sweep(now);
+        let poller = &mut self.targets[target].poller;
+        let Some(sweep) = &mut poller.sweep else {
+            poller.end_sweep(now);
             return Ok(());
         };
         match sweep.pages.turn("ListRestoreJobs", next) {
             Ok(true) => sweep.is_asked = false,
-            Ok(false) => pollers.end_sweep(now),
+            Ok(false) => poller.end_sweep(now),
             Err(endless) => {
-                self.pollers[place].refused();
-                return self.not_listed(place, endless);
+                self.targets[target].poller.refused();
+                return self.not_listed(target, endless);
             }
         }
         Ok(())

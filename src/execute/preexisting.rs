@@ -4,17 +4,19 @@
 //! One listing a resource type and target serves all of them, however many there are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Observer;
 use super::engine::{Control, Ended, Stopped};
-use super::reconciliation::is_of;
-use super::run::{Run, sweeps_of};
-use super::skew::Moment;
+use super::flight::is_of;
+use super::outage::Caller;
+use super::run::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, Writer};
 use crate::diff::{Action, Diff};
-use crate::state::{Journal, RestoreStage, RestoreState};
+use crate::plan::Draft;
+use crate::state::{Journal, RestoreStage};
 
 /// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).
@@ -52,10 +54,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 (Action::Resume, Some(past)) if past.stage == RestoreStage::Intended => {
                     // A job with the mark is its own however old: the intent may have been written to adopt it, and earlier
                     // versions do not say so.
-                    let is_old = self.is_told_by_its_mark(change.step) || past.adopts.is_some();
-                    let since = match is_old {
+                    let is_told_by_its_mark = self.flights[change.step].is_told_by_its_mark();
+                    let since = match is_told_by_its_mark || past.adopts.is_some() {
                         true => lookback_start,
-                        false => self.sent_since(past),
+                        false => self.moment().left(past).sent_since(self.calls.skew()),
                     };
                     wanted.push((change.step, since));
                 }
@@ -63,37 +65,6 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
         }
         self.list(&wanted).await
-    }
-
-    /// The jobs of a type from a time of AWS's on.
-    pub(super) fn query(&self, place: usize, resource_type: &str, since: Timestamp) -> JobQuery {
-        JobQuery {
-            account: self.engine.plan.targets[place].account.clone(),
-            resource_type: Some(resource_type.to_owned()),
-            created_after: Some(since),
-            ..JobQuery::default()
-        }
-    }
-
-    /// Now, by both clocks.
-    pub(super) fn moment(&self) -> Moment {
-        Moment {
-            here: self.engine.clock.now(),
-            aws: self.calls.date(),
-        }
-    }
-
-    /// When a request was meant to leave.
-    pub(super) fn left(&self, past: &RestoreState) -> Moment {
-        Moment {
-            here: past.intended_at.min(self.engine.clock.now()),
-            aws: past.aws_at,
-        }
-    }
-
-    /// From when on the job of a request may be, by AWS's clock.
-    pub(super) fn sent_since(&self, past: &RestoreState) -> Timestamp {
-        self.left(past).sent_since(self.skew)
     }
 
     /// Looks again where that is due; how the run ends, where a person ends it meanwhile.
@@ -117,77 +88,77 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// Whether something may start now, and what others may have started in the meantime was looked at so long ago that
     /// AWS may have forgotten their tokens: a machine that slept may have been given up for lost.
     fn is_to_look_again(&self) -> bool {
-        self.looked_at.is_long_ago(self.moment())
-            && (0..self.pollers.len()).any(|place| self.schedule.has_next(place))
+        self.lookout.listed_at.is_long_ago(self.moment())
+            && (0..self.targets.len()).any(|target| self.schedule.has_next(target))
     }
 
     /// Lists what has been started since then.
     async fn look_again(&mut self) -> Result<Option<Control>, Stopped> {
-        let since = self.looked_at.earliest(self.skew);
+        let listed_at = self.lookout.listed_at;
+        let since = listed_at.earliest(self.calls.skew());
         let waiting = self.schedule.waiting();
         let wanted: Vec<_> = waiting.map(|step| (step, since)).collect();
         // What was looked at before is as old as it was.
-        for step in self.requests.keys() {
-            self.exposed_since.entry(*step).or_insert(self.looked_at);
+        let now = self.engine.clock.now();
+        for open in self.flights.open_requests_mut() {
+            open.expose(listed_at, now);
         }
         self.list(&wanted).await
     }
 
-    /// Whether AWS shows of a job of a restore whose it is.
-    pub(super) fn is_told_by_its_mark(&self, step: usize) -> bool {
-        let draft = self.drafts[step].as_ref();
-        draft.is_some_and(|draft| draft.takes_mark)
-    }
-
     /// Lists the jobs of the recovery points of some restores, of each from a time on.
     async fn list(&mut self, wanted: &[(usize, Timestamp)]) -> Result<Option<Control>, Stopped> {
-        let plan = self.engine.plan;
-        let mut looked_at = self.moment();
+        let mut listed_at = self.moment();
+        let targets = &self.engine.plan.targets;
         // Shared, so that calls can be made meanwhile.
-        let drafts = self.drafts.clone();
+        let wanted: Vec<(usize, Arc<Draft>, Timestamp)> = wanted
+            .iter()
+            .filter_map(|(step, since)| {
+                let draft = self.flights[*step].draft.as_ref();
+                let draft = draft.filter(|draft| !draft.waits_for_its_point())?;
+                Some((self.target_of(*step), Arc::clone(draft), *since))
+            })
+            .collect();
         let mut points: BTreeSet<(usize, &str)> = BTreeSet::new();
         // From when on, by target and type.
         let mut windows: BTreeMap<(usize, &str), Timestamp> = BTreeMap::new();
-        for (step, since) in wanted {
-            let place = plan.steps[*step].target;
-            let draft = drafts[*step].as_ref();
-            let Some(draft) = draft.filter(|draft| !draft.waits_for_its_point()) else {
-                continue;
-            };
+        for (target, draft, since) in &wanted {
             let arn = draft.request.recovery_point_arn.as_str();
-            if !points.insert((place, arn)) {
-                self.shared.insert((place, arn.to_owned()));
+            if !points.insert((*target, arn)) {
+                self.targets[*target].shared.insert(arn.to_owned());
             }
             windows
-                .entry((place, draft.request.resource_type.as_str()))
+                .entry((*target, draft.request.resource_type.as_str()))
                 .and_modify(|earliest| *earliest = (*since).min(*earliest))
                 .or_insert(*since);
         }
-        if windows.is_empty() {
-            self.looked_at = looked_at;
-            return Ok(None);
-        }
-        // Those of this run are its own.
-        let account = |place: usize| plan.targets[place].account.as_str();
-        for ((place, resource_type), since) in windows {
-            let query = self.query(place, resource_type, since);
+        for ((target, resource_type), since) in windows {
+            let account = targets[target].account.as_str();
+            let query = JobQuery {
+                account: account.to_owned(),
+                resource_type: Some(resource_type.to_owned()),
+                created_after: Some(since),
+                ..JobQuery::default()
+            };
             let mut pages = Pages::default();
             loop {
-                let (jobs, next) = match self.page(place, &query, &pages).await? {
+                let (jobs, next) = match self.page(target, &query, &pages).await? {
                     Ok(page) => page,
                     Err(control) => return Ok(Some(control)),
                 };
                 // What AWS's clock said first is as old as the look at the most.
-                looked_at.aws = looked_at.aws.or(self.moment().aws);
+                listed_at.aws = listed_at.aws.or(self.moment().aws);
                 let ids = jobs.iter().map(|job| job.id.as_str());
                 let goes_on = pages.turn_after("ListRestoreJobs", next, ids);
                 for job in jobs {
                     if let Some(arn) = job.recovery_point_arn.as_deref()
-                        && points.contains(&(place, arn))
-                        && is_of(&job, account(place))
+                        && points.contains(&(target, arn))
+                        && is_of(&job, account)
+                        // Those of this run are its own.
                         && !self.lookout.is_own(&job.id)
                     {
-                        let known = self.existing[place].entry(arn.to_owned()).or_default();
+                        let existing = &mut self.targets[target].existing;
+                        let known = existing.entry(arn.to_owned()).or_default();
                         known.retain(|earlier| earlier.id != job.id);
                         known.push(job);
                     }
@@ -197,35 +168,35 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 }
             }
         }
-        self.looked_at = looked_at;
+        self.lookout.listed_at = listed_at;
         Ok(None)
     }
 
     /// A page of a listing, at the rates and with the patience of every other call.
     async fn page(
         &mut self,
-        place: usize,
+        target: usize,
         query: &JobQuery,
         pages: &Pages,
     ) -> Result<Result<(Vec<Job>, Option<String>), Control>, Stopped> {
         const OPERATION: &str = "ListRestoreJobs";
         loop {
             let now = self.engine.clock.now();
-            let retry = if self.calls.may(place, OPERATION, now) {
+            let retry = if self.calls.may(target, OPERATION, now) {
                 let asked = tokio::select! {
                     biased;
                     Some(control) = self.engine.control.recv() => return Ok(Err(control)),
-                    asked = Box::pin(self.calls.page(place, query, pages.token())) => asked,
+                    asked = Box::pin(self.calls.page(target, query, pages.token())) => asked,
                 };
                 self.break_silence(pages.read());
-                self.skew.see(self.moment());
+                self.calls.see(self.engine.clock.now());
                 match asked {
                     Ok(page) => {
-                        self.tries.answered(sweeps_of(place), OPERATION);
-                        self.succeeded_at(place, OPERATION)?;
+                        self.targets[target].retries.answered(OPERATION);
+                        self.succeeded_at(target, OPERATION)?;
                         return Ok(Ok(page));
                     }
-                    Err(error) => self.later(place, error)?,
+                    Err(error) => self.later(target, error)?,
                 }
             } else {
                 self.calls.take_held().unwrap_or(now)
@@ -238,19 +209,14 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// When to ask again, where that may help.
-    fn later(&mut self, place: usize, error: ApiError) -> Result<Timestamp, Stopped> {
+    fn later(&mut self, target: usize, error: ApiError) -> Result<Timestamp, Stopped> {
         if matches!(error.fault, Fault::Denied | Fault::Refused) {
             return Err(Stopped::Aws(error));
         }
-        let at = self.retry_at(place, &error, sweeps_of(place))?;
+        let at = self.retry_at(Caller::Target(target), &error)?;
         if self.given_up {
             return Err(Stopped::Aws(error));
         }
         Ok(at)
-    }
-
-    /// The jobs of a recovery point that were there already.
-    pub(super) fn existing_jobs(&self, place: usize, arn: &str) -> &[Job] {
-        self.existing[place].get(arn).map_or(&[], Vec::as_slice)
     }
 }

@@ -5,79 +5,55 @@
 //! Asked of jobs that were adopted and never seen running here, and of those that a token has answered with although they had ended
 //! before the request was meant to leave. All others this run has started, and follows to their end.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::Observer;
 use super::calls::DueCall;
 use super::engine::{DuplicatePolicy, Stopped};
+use super::flight::Phase;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
-use crate::state::{Event, Journal};
-
-/// What is known of the presence of what jobs have made.
-#[derive(Debug, Default)]
-pub(super) struct Presence {
-    /// Jobs that have completed, until it is known whether what they made is there.
-    waiting: BTreeMap<usize, Job>,
-    /// Restores of which that is known, or cannot be.
-    known: BTreeSet<usize>,
-    /// Restores whose jobs were seen running.
-    running: BTreeSet<usize>,
-}
+use crate::state::{Event, Journal, RestoreState};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
 {
-    /// The job of an adopted restore runs: it is followed to its end like any other.
-    pub(super) fn is_running(&mut self, step: usize) {
-        let past = self.past(step);
-        if past.is_some_and(|past| past.adopted) {
-            self.presence.running.insert(step);
-        }
-    }
-
-    fn past(&self, step: usize) -> Option<&crate::state::RestoreState> {
+    fn past(&self, step: usize) -> Option<&RestoreState> {
         let name = &*self.engine.plan.steps[step].name;
         self.observed.restores.get(name)
     }
 
     /// Whether it has to be looked for first what a completed job has made; asks, where that is so.
     pub(super) fn is_looked_for(&mut self, step: usize, job: &Job) -> bool {
-        if self.presence.waiting.contains_key(&step) {
+        if matches!(self.flights[step].phase, Phase::LookedFor(_)) {
             return true;
         }
+        let was_seen_running = self.flights[step].was_seen_running;
         let is_old = self.past(step).is_some_and(|past| {
-            past.adopted && !self.presence.running.contains(&step)
+            past.adopted && !was_seen_running
                 // By one clock: that of AWS, as it was when the request was meant to leave.
                 || (job.completed_at).is_some_and(|at| at <= past.aws_at.unwrap_or(past.intended_at))
         });
         let has_to = is_old
             && job.created_resource_arn.is_some()
-            && self.drafts[step].is_some()
-            && !self.presence.known.contains(&step)
+            && self.flights[step].draft.is_some()
             && self.misfit(step, job).is_none();
         // Nobody has to ask how far it is any more; an answer to who did comes too late.
-        let place = self.place(step);
-        if has_to && self.pollers[place].forget(step) {
-            self.presence.waiting.insert(step, job.clone());
+        let target = self.target_of(step);
+        if has_to && self.targets[target].poller.forget(step) {
+            self.flights[step].phase = Phase::LookedFor(Box::new(job.clone()));
             let now = self.engine.clock.now();
-            self.calls.at(place, now, step, DueCall::Look);
+            self.calls.at(target, now, step, DueCall::Look);
         }
         has_to
     }
 
-    /// Whether it was looked for, and is to be gone on with.
-    pub(super) fn was_looked_for(&mut self, step: usize) -> bool {
-        self.presence.known.remove(&step)
-    }
-
     /// Makes the call.
-    pub(super) fn look_for(&mut self, place: usize, step: usize) {
-        let arn = self.presence.waiting.get(&step);
-        let arn = arn.and_then(|job| job.created_resource_arn.clone());
-        if let (Some(arn), Some(draft)) = (arn, &self.drafts[step]) {
-            self.calls
-                .look_for(place, step, arn, std::sync::Arc::clone(draft));
+    pub(super) fn look_for(&mut self, target: usize, step: usize) {
+        let flight = &self.flights[step];
+        if let (Phase::LookedFor(job), Some(draft)) = (&flight.phase, &flight.draft)
+            && let Some(arn) = &job.created_resource_arn
+        {
+            let draft = std::sync::Arc::clone(draft);
+            self.calls.look_for(target, step, arn.clone(), draft);
         }
     }
 
@@ -87,19 +63,18 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         step: usize,
         found: Result<Option<bool>, ApiError>,
     ) -> Result<(), Stopped> {
+        let Phase::LookedFor(job) = &self.flights[step].phase else {
+            return Ok(());
+        };
+        let job = (**job).clone();
         let found = match found {
-            Err(error) if matches!(error.fault, Fault::Denied | Fault::Refused) => {
-                match self.presence.waiting.get(&step) {
-                    // A person has said that it is good.
-                    Some(job) if self.is_chosen(&job.id) => None,
-                    Some(job) => {
-                        let error = cannot_tell(error, &self.name(step), &job.id);
-                        self.presence.waiting.remove(&step);
-                        self.stop(Stopped::Aws(error));
-                        return Ok(());
-                    }
-                    None => return Ok(()),
-                }
+            // A person has said that it is good.
+            Err(error) if is_final(&error) && self.is_chosen(&job.id) => None,
+            Err(error) if is_final(&error) => {
+                let error = cannot_tell(error, &self.name(step), &job.id);
+                self.flights[step].phase = Phase::Quiet;
+                self.stop(Stopped::Aws(error));
+                return Ok(());
             }
             Err(error) => return self.retry(step, DueCall::Look, &error),
             Ok(found) => {
@@ -107,13 +82,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 found
             }
         };
-        self.presence.known.insert(step);
-        let Some(job) = self.presence.waiting.remove(&step) else {
-            return Ok(());
-        };
+        self.flights[step].phase = Phase::Quiet;
         match (found, job.created_resource_arn.clone()) {
             (Some(false), Some(arn)) => self.gone(step, job, arn),
-            _ => self.took_in(step, job),
+            _ => self.came_back(step, job),
         }
     }
 
@@ -121,12 +93,11 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let policy = &self.engine.policy;
         let mut chosen = policy.chosen.iter();
         chosen.any(|id| id.eq_ignore_ascii_case(job_id))
-            || policy.chosen.is_empty() && policy.twins == DuplicatePolicy::Adopt
+            || policy.chosen.is_empty() && policy.duplicates == DuplicatePolicy::Adopt
     }
 
     /// The job has completed, and what it made is gone since: nothing is built on that, and nothing judges it.
     fn gone(&mut self, step: usize, job: Job, arn: String) -> Result<(), Stopped> {
-        self.presence.known.remove(&step);
         let restore = self.name(step);
         self.emit(vec![
             Event::Completed {
@@ -145,6 +116,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             "had ended before, and what it made is not there any more",
         )
     }
+}
+
+fn is_final(error: &ApiError) -> bool {
+    matches!(error.fault, Fault::Denied | Fault::Refused)
 }
 
 /// Why it is not known, and what can be done about it.

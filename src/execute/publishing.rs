@@ -3,6 +3,7 @@
 use super::Observer;
 use super::calls::{DueCall, backoff};
 use super::engine::Stopped;
+use super::flight::Phase;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
 use crate::state::{Check, Event, Journal, RestoreStage};
@@ -29,13 +30,16 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 }
             }
             Err(error) => {
-                let tries = self.publishing.entry(step).or_default();
-                *tries += 1;
+                let tries = match self.flights[step].phase {
+                    Phase::Publishing(tries) => tries + 1,
+                    _ => 1,
+                };
                 let is_final = matches!(error.fault, Fault::Refused | Fault::Denied);
-                if !is_final && *tries < TELLINGS {
-                    let at = self.engine.clock.now() + backoff(*tries);
-                    let place = self.place(step);
-                    self.calls.at(place, at, step, DueCall::Publish);
+                if !is_final && tries < TELLINGS {
+                    self.flights[step].phase = Phase::Publishing(tries);
+                    let at = self.engine.clock.now() + backoff(tries);
+                    self.calls
+                        .at(self.target_of(step), at, step, DueCall::Publish);
                     return Ok(());
                 }
                 Event::NotPublished {
@@ -44,7 +48,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 }
             }
         };
-        self.publishing.remove(&step);
+        self.flights[step].phase = Phase::Quiet;
         self.emit(vec![event])
     }
 
@@ -70,7 +74,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             .map(|check| format!("check {check} failed"))
             .or_else(missing);
         let job_id = job_id.clone();
-        let place = self.place(step);
-        self.calls.publish(place, step, job_id, message);
+        self.calls
+            .publish(self.target_of(step), step, job_id, message);
     }
 }

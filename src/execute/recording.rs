@@ -3,20 +3,19 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use super::checking::Task;
 use super::engine::Stopped;
 use super::run::Run;
+use super::waiting::Silence;
 use super::{Command, Observer};
 use crate::backup::{Clock, Reader, Writer};
-use crate::plan::Request;
 use crate::state::{Journal, JournalError, Recorded};
 
 /// What follows from an event, once that is on disk.
 pub(super) enum Effect {
     /// A request leaves.
-    Start(usize, Arc<Request>),
+    Start(usize),
     /// A request that was compared with what exists is due.
     StartDue(usize),
     /// A command is started.
@@ -39,10 +38,12 @@ pub(super) struct Recording<J> {
     recorded: u64,
     /// Each with the number of the last event that it follows from.
     effects: VecDeque<(u64, Effect)>,
+    /// When the run says what it waits for, where nothing happens.
+    pub(super) silence: Silence,
 }
 
 impl<J: Journal + 'static> Recording<J> {
-    pub(super) fn new(journal: J) -> Self {
+    pub(super) fn new(journal: J, silence: Silence) -> Self {
         Self {
             journal: Some(journal),
             append: None,
@@ -50,6 +51,7 @@ impl<J: Journal + 'static> Recording<J> {
             taken: 0,
             recorded: 0,
             effects: VecDeque::new(),
+            silence,
         }
     }
 
@@ -141,7 +143,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 
     /// Events are on disk: they are shown, and what follows from them is done.
     pub(super) fn recorded(&mut self, batch: &[Recorded]) -> Result<(), Stopped> {
-        self.silence.is_broken(self.engine.clock.now());
+        self.recording.silence.is_broken(self.engine.clock.now());
         for recorded in batch {
             self.engine.observer.observe(recorded);
         }
@@ -151,7 +153,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// Does this once all that has happened by now is on disk.
     pub(super) fn then(&mut self, effect: Effect) {
         match &effect {
-            Effect::Start(..) => self.calls.reserve_start(),
+            Effect::Start(_) => self.calls.reserve_start(),
             Effect::StartDue(_) | Effect::Publish(_) => self.calls.reserve(),
             Effect::Check(..) => self.checking.reserve(),
         }
@@ -161,15 +163,19 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     fn follow(&mut self) -> Result<(), Stopped> {
         while let Some(effect) = self.recording.effect() {
             match effect {
-                Effect::Start(step, request) => {
+                Effect::Start(step) => {
                     self.calls.release_start();
-                    self.start(step, request)?;
+                    self.start(step)?;
                 }
                 Effect::StartDue(step) => {
                     self.calls.release();
                     let now = self.engine.clock.now();
-                    self.calls
-                        .at(self.place(step), now, step, super::calls::DueCall::Start);
+                    self.calls.at(
+                        self.target_of(step),
+                        now,
+                        step,
+                        super::calls::DueCall::Start,
+                    );
                 }
                 Effect::Check(task, command) => {
                     self.checking.release();
@@ -237,7 +243,7 @@ mod tests {
     #[test]
     fn what_follows_waits_for_its_own_append() {
         let (disk, told) = unbounded_channel();
-        let mut recording = Recording::new(Slow(told));
+        let mut recording = Recording::new(Slow(told), Silence::new(None, Timestamp::UNIX_EPOCH));
         assert!(polled(&mut recording).is_pending());
         recording.take(withdrawn("a"));
         recording.then(Effect::Publish(0));
@@ -263,7 +269,7 @@ mod tests {
     #[test]
     fn nothing_follows_from_what_is_not_on_disk() {
         let (disk, told) = unbounded_channel();
-        let mut recording = Recording::new(Slow(told));
+        let mut recording = Recording::new(Slow(told), Silence::new(None, Timestamp::UNIX_EPOCH));
         recording.take(withdrawn("a"));
         recording.begin();
         recording.then(Effect::Publish(0));

@@ -1,40 +1,26 @@
 //! The one task that decides.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::calls::{Answer, Calls, DueCall};
+use super::calls::{Answer, Calls};
 use super::checking::Checking;
 use super::engine::{Control, Ended, Engine, Stopped};
+use super::flight::{Flights, JobMetadata};
 use super::late::Late;
 use super::lookout::Lookout;
-use super::nested::Parent;
-use super::outage::{Outage, Tries};
-use super::poller::Poller;
-use super::presence::Presence;
-use super::reconciliation::Reconciliation;
 use super::recording::Recording;
 use super::schedule::Schedule;
-use super::skew::{Moment, Skew};
+use super::skew::Moment;
+use super::target::TargetState;
 use super::waiting::Silence;
 use super::{Observer, Policy};
-use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
+use crate::backup::{Clock, Reader, Writer};
 use crate::diff::Diff;
-use crate::plan::{Draft, Plan, Planner, Request};
+use crate::plan::{Plan, Planner};
 use crate::render::Known;
 use crate::state;
 use crate::state::{Event, Journal, Recorded, RestoreStage, RestoreState, RunState};
-
-/// How long to wait before it is asked again about a job that AWS does not know yet.
-const AGAIN: SignedDuration = SignedDuration::from_secs(5);
-
-/// What the tries of a target's listings are counted under; those of a restore under its step.
-pub(super) fn sweeps_of(place: usize) -> usize {
-    usize::MAX - place
-}
 
 /// What a run is given, apart from what has a keeper of its own.
 pub(super) struct Given<'a, C, O> {
@@ -46,62 +32,30 @@ pub(super) struct Given<'a, C, O> {
     pub(super) policy: Policy,
 }
 
+/// A run that goes on. What one restore is doing is a [`Flight`](super::flight::Flight); this drives all of them.
 pub(super) struct Run<'a, A, J, C, O> {
     pub(super) engine: Given<'a, C, O>,
-    /// What is to be sent, until it has a job.
-    pub(super) drafts: Vec<Option<Arc<Draft>>>,
+    pub(super) flights: Flights,
+    pub(super) targets: Vec<TargetState>,
     /// What requests are held against that become complete while the run goes on.
     pub(super) late: Option<Late>,
     pub(super) schedule: Schedule,
     pub(super) calls: Calls<A>,
     pub(super) checking: Checking,
-    /// How often AWS Backup was told in vain what the checks of a restore have come to.
-    pub(super) publishing: BTreeMap<usize, u32>,
-    /// Jobs that have ended, of which nested ones are being listed.
-    pub(super) parents: BTreeMap<usize, Parent>,
-    /// Attempts other than the first.
-    pub(super) attempts: BTreeMap<usize, u32>,
+    /// What the journal says by now.
     pub(super) observed: RunState,
+    /// What templates and checks are told.
     pub(super) known: Known,
     pub(super) recording: Recording<J>,
-    /// Requests without a job, with their tokens.
-    pub(super) requests: BTreeMap<usize, Arc<Request>>,
-    /// What is being found out about them.
-    pub(super) questions: BTreeMap<usize, Reconciliation>,
-    /// One a target.
-    pub(super) pollers: Vec<Poller>,
-    pub(super) tries: Tries,
-    /// Requests of which a copy may have arrived without our knowing, and since when their tokens count: when the first
-    /// left, for a machine can sleep before it hears that there is no answer.
-    pub(super) exposed_since: BTreeMap<usize, Moment>,
-    /// When the last copy left that may have arrived.
-    pub(super) last_sent: BTreeMap<usize, Timestamp>,
-    /// Refusals of requests of which an earlier copy may have been accepted.
-    pub(super) refused: BTreeMap<usize, ApiError>,
-    /// Jobs of the plan's recovery points that were there before: by recovery point, for each target.
-    pub(super) existing: Vec<HashMap<String, Vec<Job>>>,
-    /// When they were listed.
-    pub(super) looked_at: Moment,
-    /// How far this machine's clock was seen to be off.
-    pub(super) skew: Skew,
-    /// Whether others start the same.
     pub(super) lookout: Lookout,
-    /// Recovery points of more than one restore.
-    pub(super) shared: HashSet<(usize, String)>,
-    /// Whether what jobs have made is still there that ended before they were known here.
-    pub(super) presence: Presence,
-    /// What the jobs of those were asked for, which each restore is compared with; and of which it is being asked.
-    pub(super) read: HashMap<String, BTreeMap<String, String>>,
-    pub(super) being_read: HashSet<String>,
-    /// Since when each operation fails, by target.
-    pub(super) outages: BTreeMap<(usize, &'static str), Outage>,
-    /// When AWS has last answered as it should.
+    pub(super) job_metadata: JobMetadata,
+    /// The last good answer of AWS.
     pub(super) last_success: Timestamp,
+    /// A person has asked to leave.
     pub(super) detaching: bool,
     pub(super) stopped: Option<Stopped>,
     /// AWS has been silent for longer than anybody wants to wait.
     pub(super) given_up: bool,
-    pub(super) silence: Silence,
 }
 
 impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
@@ -133,52 +87,42 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
                 .into_iter()
                 .chain(past.former.iter().map(String::as_str))
         });
-        let lookout = Lookout::new(plan.targets.len(), own);
+        let listed_at = Moment {
+            here: now,
+            aws: None,
+        };
+        let lookout = Lookout::new(listed_at, own);
         let pasts = observed.restores.values_mut();
         pasts
             .filter(|past| past.stage.job_id().is_some())
             .for_each(forget);
+        let late = Late::of(planner, plan, &drafts);
+        let schedule = Schedule::new(plan, |step| &drafts[step], diff);
+        let mut flights = Flights::new(drafts);
+        for change in &diff.changes {
+            flights[change.step].attempt = change.attempt.max(1);
+        }
+        let silence = Silence::new(policy.says_after, now);
         Self {
-            late: Late::of(planner, plan, &drafts),
-            schedule: Schedule::new(plan, |step| &drafts[step], diff),
-            drafts: drafts.into_iter().map(Some).collect(),
+            flights,
+            targets: plan
+                .targets
+                .iter()
+                .map(|_| TargetState::default())
+                .collect(),
+            late,
+            schedule,
             calls: Calls::new(&plan.targets, api, !policy.no_rate_limit, now),
             checking: Checking::new(commands),
-            publishing: BTreeMap::new(),
-            parents: BTreeMap::new(),
-            attempts: diff
-                .changes
-                .iter()
-                .filter(|change| change.attempt > 1)
-                .map(|change| (change.step, change.attempt))
-                .collect(),
             observed,
             known,
-            recording: Recording::new(journal),
-            requests: BTreeMap::new(),
-            questions: BTreeMap::new(),
-            pollers: plan.targets.iter().map(|_| Poller::default()).collect(),
-            tries: Tries::default(),
-            exposed_since: BTreeMap::new(),
-            last_sent: BTreeMap::new(),
-            refused: BTreeMap::new(),
-            existing: vec![HashMap::new(); plan.targets.len()],
-            looked_at: Moment {
-                here: now,
-                aws: None,
-            },
-            skew: Skew::default(),
+            recording: Recording::new(journal, silence),
             lookout,
-            shared: HashSet::new(),
-            presence: Presence::default(),
-            read: HashMap::new(),
-            being_read: HashSet::new(),
-            outages: BTreeMap::new(),
+            job_metadata: JobMetadata::default(),
             last_success: now,
             detaching: false,
             stopped: None,
             given_up: false,
-            silence: Silence::new(policy.says_after, now),
             engine: Given {
                 planner,
                 plan,
@@ -210,7 +154,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
     /// Takes events in: through the table now, onto the disk and the screen with the next flush.
     pub(super) fn emit(&mut self, events: Vec<Event>) -> Result<(), Stopped> {
         let at = self.engine.clock.now();
-        let aws_ahead = self.skew.ahead();
+        let aws_ahead = self.calls.skew().ahead();
         for event in events {
             let mut recorded = Recorded {
                 at,
@@ -236,12 +180,16 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
     }
 
     /// The index of the target that a restore runs in.
-    pub(super) fn place(&self, step: usize) -> usize {
+    pub(super) fn target_of(&self, step: usize) -> usize {
         self.engine.plan.steps[step].target
     }
 
-    pub(super) fn attempt(&self, step: usize) -> u32 {
-        self.attempts.get(&step).copied().unwrap_or(1)
+    /// Now, by both clocks.
+    pub(super) fn moment(&self) -> Moment {
+        Moment {
+            here: self.engine.clock.now(),
+            aws: self.calls.date(),
+        }
     }
 
     async fn go(mut self) -> Result<Ended, Stopped> {
@@ -262,7 +210,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
                 self.flush_all().await?;
                 return Ok(Ended::Detached);
             }
-            let watches = self.pollers.iter().any(|place| !place.is_empty());
+            let watches = !self.targets.iter().all(TargetState::follows_none);
             if self.calls.nothing_to_come() && !watches && self.checking.nothing_to_come() {
                 if self.begin_after()? || self.look_last() {
                     continue;
@@ -307,20 +255,19 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
         let held = self.calls.take_held();
         // What is due by now and was not done is held back by the rates.
         let after = held.map(|_| now);
-        let looks = self.pollers.iter().filter_map(|w| w.next_at(after));
-        let due = self
-            .calls
-            .next_due()
-            .filter(|at| after.is_none_or(|after| *at > after));
-        let next = looks
-            .chain(due)
+        let is_later = |at: &Timestamp| after.is_none_or(|after| *at > after);
+        let targets = self.targets.iter();
+        let polls = targets.clone().filter_map(|of| of.poller.next_at(after));
+        let looks = targets.filter_map(|of| of.look.next_at());
+        let next = polls
+            .chain(looks.chain(self.calls.next_due()).filter(is_later))
             .chain(self.checking.next_at())
-            .chain(self.lookout.next_at(after))
             .chain(held)
             .min();
         let wake = next.filter(|_| !self.calls.is_full() && !self.detaching);
         let wake = wake.unwrap_or(now + SignedDuration::from_hours(1));
-        let wake = self.silence.until().map_or(wake, |until| until.min(wake));
+        let silence = &self.recording.silence;
+        let wake = silence.until().map_or(wake, |until| until.min(wake));
         let idle = self.calls.is_idle() && self.checking.is_idle() && self.recording.is_idle();
         let clock = self.engine.clock;
         tokio::select! {
@@ -350,70 +297,31 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
     }
 
     fn take(&mut self, answer: Answer) -> Result<(), Stopped> {
-        self.skew.see(self.moment());
+        self.calls.see(self.engine.clock.now());
         match answer {
-            Answer::Started(step, left, Ok(started)) => self.accepted(step, left, &started),
-            Answer::Started(step, left, Err(error)) => self.not_started(step, left, error),
-            Answer::Candidates(step, Ok((jobs, next))) => {
-                self.looked_up(step, "ListRestoreJobs")?;
-                if let Some((question, request)) = self.question(step)
-                    && let Err(endless) = question.listed(jobs, next, &request)
-                {
-                    self.questions.remove(&step);
-                    self.stop(Stopped::Aws(endless));
-                    return Ok(());
-                }
-                self.go_on_asking(step)
+            Answer::Started(step, left, Ok(started)) => {
+                self.succeeded(step, "StartRestoreJob")?;
+                let owner = self.owner(&started.job_id);
+                self.decide(step, |open, sight| {
+                    open.on_started(left, started, owner, sight)
+                })
             }
-            Answer::Candidates(step, Err(error)) => self.on_no_answer(step, DueCall::List, error),
-            Answer::Metadata(step, job_id, Ok(metadata)) => {
-                self.looked_up(step, "GetRestoreJobMetadata")?;
-                self.told_of(step, &job_id, metadata);
-                self.go_on_asking(step)
+            Answer::Started(step, left, Err(error)) => {
+                self.decide(step, |open, sight| open.on_error(left, error, sight))
             }
-            Answer::Metadata(step, job_id, Err(error)) => {
-                self.being_read.remove(&job_id);
-                self.on_no_answer(step, DueCall::Compare, error)
-            }
-            Answer::Polled(step, Ok(job)) => match self.is_another(step, &job) {
-                Some(error) => self.take(Answer::Polled(step, Err(error))),
-                None => {
-                    self.succeeded(step, "DescribeRestoreJob")?;
-                    self.polled(step, job)
-                }
-            },
-            Answer::Polled(step, Err(error)) if error.fault == Fault::Refused => {
-                let place = self.place(step);
-                let now = self.engine.clock.now();
-                if self.pollers[place].is_new(step, now) {
-                    self.pollers[place].look_again(step, now + AGAIN);
-                    return Ok(());
-                }
-                self.not_known(step, error)
-            }
-            Answer::Polled(step, Err(error)) => {
-                let place = self.place(step);
-                let now = self.engine.clock.now();
-                if self.pollers[place].is_hopeless(step, now) {
-                    // Others are answered: this one never is. The journal keeps it as running.
-                    self.pollers[place].forget(step);
-                    self.stop(Stopped::Aws(error));
-                    return Ok(());
-                }
-                let at = self.retry_at(place, &error, step)?;
-                self.pollers[place].look_again(step, at);
-                Ok(())
-            }
+            Answer::Candidates(step, answer) => self.on_candidates(step, answer),
+            Answer::Metadata(step, job_id, answer) => self.on_job_metadata(step, &job_id, answer),
+            Answer::Polled(step, answer) => self.on_poll(step, answer),
             Answer::Nested(step, answer) => self.nested(step, answer),
             Answer::LookedFor(step, found) => self.looked_for(step, found),
             Answer::Published(step, answer) => self.published(step, answer),
-            Answer::Listed(place, Ok((jobs, next))) => {
-                self.succeeded_at(place, "ListRestoreJobs")?;
-                self.listed(place, jobs, next)
+            Answer::Listed(target, Ok((jobs, next))) => {
+                self.succeeded_at(target, "ListRestoreJobs")?;
+                self.listed(target, jobs, next)
             }
-            Answer::Listed(place, Err(error)) => self.not_listed(place, error),
-            Answer::Around(place, Ok((jobs, next))) => self.looked(place, jobs, next),
-            Answer::Around(place, Err(error)) => self.not_looked(place, &error),
+            Answer::Listed(target, Err(error)) => self.not_listed(target, error),
+            Answer::Around(target, Ok((jobs, next))) => self.looked(target, jobs, next),
+            Answer::Around(target, Err(error)) => self.not_looked(target, &error),
             Answer::Other(job_id, point, metadata) => self.told_of_other(job_id, point, metadata),
         }
     }

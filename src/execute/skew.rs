@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::state::RestoreState;
+
 /// How far the clocks of AWS's own machines may differ, and how old a listing may be.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// How far this machine's clock may be off where AWS's is not known: a journal of an earlier version does not say it.
@@ -21,6 +23,14 @@ pub(super) struct Moment {
 }
 
 impl Moment {
+    /// When the request of a restore was meant to leave, as seen from this moment.
+    pub(super) fn left(self, past: &RestoreState) -> Self {
+        Self {
+            here: past.intended_at.min(self.here),
+            aws: past.aws_at,
+        }
+    }
+
     /// The earlier of both: whoever asks for too much is told too much.
     pub(super) fn earlier(self) -> Timestamp {
         self.aws.map_or(self.here, |aws| aws.min(self.here))

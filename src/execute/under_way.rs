@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::flight::{Kin, is_of, kin};
 use super::preexisting::{listed_since, lookback_start};
-use super::reconciliation::{Kin, is_of, kin};
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Pages, Reader};
-use crate::plan::{MARK, Plan, Request, mark, token};
+use crate::plan::{MARK, Plan, Request, TokenedRequest, mark, token};
 use crate::state::RestoreState;
 
 /// The jobs of a type that AWS lists since a time; of some recovery points, where those are named.
@@ -54,10 +54,11 @@ pub fn may_be_since(past: &RestoreState, now: Timestamp) -> Timestamp {
     if past.is_marked || past.adopts.is_some() {
         return listed_since(now);
     }
-    let left = Moment {
-        here: past.intended_at.min(now),
-        aws: past.aws_at,
+    let now_here = Moment {
+        here: now,
+        aws: None,
     };
+    let left = now_here.left(past);
     left.sent_since(Skew::default()).max(lookback_start(now))
 }
 
@@ -76,7 +77,7 @@ pub enum Whose {
 
 /// Whose a job is that was asked for a metadata, as seen from a request with its token.
 #[must_use]
-pub fn whose(metadata: &BTreeMap<String, String>, request: &Request) -> Whose {
+pub fn whose(metadata: &BTreeMap<String, String>, request: &TokenedRequest) -> Whose {
     match kin(metadata, request) {
         Some(Kin::Marked) => Whose::Own,
         Some(Kin::Alike) => Whose::Alike,

@@ -63,7 +63,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// Says what the run waits for, once it has been silent for long; `pages` are those of a listing under way.
     pub(super) fn break_silence(&mut self, pages: u32) {
         let at = self.engine.clock.now();
-        if self.silence.is_over(at) {
+        if self.recording.silence.is_over(at) {
             let event = Event::Waiting {
                 awaited: self.awaited(at, pages),
             }
@@ -80,9 +80,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     fn awaited(&self, now: Timestamp, pages: u32) -> Awaited {
         let seconds = |since: Timestamp| now.duration_since(since).as_secs().max(0);
         let mut followed: Vec<(Timestamp, usize)> = self
-            .pollers
+            .targets
             .iter()
-            .flat_map(super::poller::Poller::followed)
+            .flat_map(|target| target.poller.followed())
             .collect();
         let jobs = followed.len();
         followed.sort_unstable();
@@ -102,15 +102,16 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         Awaited {
             jobs,
             longest: longest.collect(),
-            requests: self.requests.len(),
+            requests: self.flights.open_count(),
             checks: match self.checking.is_idle() {
                 true => Vec::new(),
                 false => checks.take(NAMED).collect(),
             },
             pages,
             trouble: self
-                .outages
-                .values()
+                .targets
+                .iter()
+                .flat_map(|target| target.outages.values())
                 .map(|outage| (outage.message.clone(), seconds(outage.since)))
                 .collect(),
         }

@@ -6,7 +6,7 @@ mod token;
 
 pub use crate::validate::MARK;
 pub(crate) use request::hex;
-pub use request::{Request, digest, mark, sha256};
+pub use request::{Request, TokenedRequest, digest, mark, sha256};
 pub use token::{Identity, token};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,13 +118,13 @@ impl Draft {
 
     /// The request as it is sent with a token.
     #[must_use]
-    pub fn sent_with(&self, token: &str) -> Request {
-        let request = self.request.clone().with_token(token);
-        if self.takes_mark {
-            request.with_mark(token)
-        } else {
-            request
-        }
+    pub fn sent_with(&self, token: &str) -> TokenedRequest {
+        let request = self.request.clone();
+        let request = match self.takes_mark {
+            true => request.with_mark(token),
+            false => request,
+        };
+        TokenedRequest::new(request, token)
     }
 }
 

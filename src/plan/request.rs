@@ -117,6 +117,39 @@ impl Request {
     }
 }
 
+/// A request with its idempotency token: only this is sent. The SDK would fill in a random token where there is none, and a
+/// request sent twice would then be two jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenedRequest(Request);
+
+impl TokenedRequest {
+    /// A request with a token.
+    #[must_use]
+    pub fn new(request: Request, token: &str) -> Self {
+        Self(request.with_token(token))
+    }
+
+    /// The token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        self.0.idempotency_token.as_deref().unwrap_or_default()
+    }
+
+    /// The request as it is written down.
+    #[must_use]
+    pub fn into_request(self) -> Request {
+        self.0
+    }
+}
+
+impl std::ops::Deref for TokenedRequest {
+    type Target = Request;
+
+    fn deref(&self) -> &Request {
+        &self.0
+    }
+}
+
 /// The UUID that marks the job of a token: version 5, of the name `urn:redrill:token:<token>` in the URL namespace.
 #[must_use]
 pub fn mark(token: &str) -> String {

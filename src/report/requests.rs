@@ -33,7 +33,7 @@ pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &S
         // A token, and the mark that is made of it, could tell a secret that can be guessed.
         let is_open = !step.draft.request.holds_secret(secrets);
         let request = match plan.token(at, 1).filter(|_| is_open) {
-            Some(token) => step.draft.sent_with(&token),
+            Some(token) => step.draft.sent_with(&token).into_request(),
             None => step.draft.request.clone(),
         };
         let request = request.redacted(secrets);

@@ -84,7 +84,7 @@ async fn cleanup_of_what_somebody_else_started() {
     sleep(&emulator, SignedDuration::from_mins(10));
     let state = folder();
     let policy = Policy {
-        twins: DuplicatePolicy::Adopt,
+        duplicates: DuplicatePolicy::Adopt,
         ..fast()
     };
     run_as(policy, state.path(), &many(1, 0), &emulator)

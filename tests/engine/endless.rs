@@ -10,7 +10,7 @@ use redrill::backup::{
     Vault, Writer,
 };
 use redrill::execute::{Control, Ended, Policy, Stopped};
-use redrill::plan::Request;
+use redrill::plan::TokenedRequest;
 use redrill::render::{SourceFacts, VaultName};
 use redrill::state::{Awaited, Event, Recorded, RestoreStage};
 use redrill_emulator::{Emulator, TokenSemantics};
@@ -136,7 +136,7 @@ impl Reader for Odd {
 }
 
 impl Writer for Odd {
-    async fn start(&self, request: &Request) -> Result<Started, ApiError> {
+    async fn start(&self, request: &TokenedRequest) -> Result<Started, ApiError> {
         let token = &request.metadata[&"CreationToken".to_owned()];
         Ok(Started {
             job_id: token.split('-').next().unwrap().to_owned(),

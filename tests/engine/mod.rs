@@ -14,7 +14,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use redrill::backup::Writer as _;
 use redrill::execute::{Ended, Stopped};
-use redrill::plan::Request;
+use redrill::plan::{Request, TokenedRequest};
 use redrill::state::RestoreStage;
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation};
 
@@ -45,14 +45,18 @@ pub(crate) async fn stranger(
     let request = Request {
         copy_source_tags_to_restored_resource: None,
         iam_role_arn: Some("arn:aws:iam::123456789012:role/restore".to_owned()),
-        idempotency_token: Some(token.to_owned()),
+        idempotency_token: None,
         metadata: pairs
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
         recovery_point_arn: point(at),
         resource_type: "EFS".to_owned(),
     };
-    connect(emulator).await.start(&request).await.unwrap();
+    connect(emulator)
+        .await
+        .start(&TokenedRequest::new(request, token))
+        .await
+        .unwrap();
 }
 
 /// So many minutes after a time.

@@ -33,8 +33,11 @@ fn report(state: &Path) -> RunReport {
     run_report("many", "main", record)
 }
 
-fn with(twins: DuplicatePolicy) -> Policy {
-    Policy { twins, ..fast() }
+fn with(duplicates: DuplicatePolicy) -> Policy {
+    Policy {
+        duplicates,
+        ..fast()
+    }
 }
 
 fn chosen(job: &str) -> Policy {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use redrill::backup::Writer as _;
 use redrill::diagnostic::Source;
 use redrill::execute::{DuplicatePolicy, Ended, Policy};
-use redrill::plan::Request;
+use redrill::plan::TokenedRequest;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session;
@@ -23,7 +23,7 @@ use crate::harness::{
 use crate::support::{at_once, emulator, folder, many, point, ran, write};
 
 /// What another machine would send for a restore.
-pub(crate) fn request_of(text: &str, step: usize) -> Request {
+pub(crate) fn request_of(text: &str, step: usize) -> TokenedRequest {
     let rules = Arc::new(Rules::embedded());
     let source = Source::new("plan.yaml", text);
     let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
@@ -195,7 +195,7 @@ async fn a_job_without_the_mark_is_not_the_lost_one() {
     assert_eq!(emulator.jobs().len(), 2);
     emulator.inject(lagging());
     let ended = run(state.path(), &plan, &emulator).await;
-    let own = request_of(&plan, 0).idempotency_token;
+    let own = Some(request_of(&plan, 0).token().to_owned());
     let job = emulator
         .jobs()
         .into_iter()
@@ -214,14 +214,14 @@ async fn a_job_without_the_mark_is_not_the_lost_one() {
 /// does not take that job for its own.
 #[tokio::test]
 async fn start_anyway_holds_after_a_crash() {
-    for twins in [DuplicatePolicy::StartAnyway, DuplicatePolicy::Ask] {
+    for duplicates in [DuplicatePolicy::StartAnyway, DuplicatePolicy::Ask] {
         let emulator = emulator(driven(TokenSemantics::default())).await;
         stranger(&emulator, "x", 0, &SAME).await;
         sleep(&emulator, SignedDuration::from_mins(5));
         let state = folder();
         let plan = many(1, 0);
         let anyway = Policy {
-            twins: DuplicatePolicy::StartAnyway,
+            duplicates: DuplicatePolicy::StartAnyway,
             ..fast()
         };
         let mut nothing = |_: &Recorded| {};
@@ -233,11 +233,20 @@ async fn start_anyway_holds_after_a_crash() {
         assert_eq!(emulator.jobs().len(), 1);
         assert_eq!(stage_of(state.path(), "r0"), Some(RestoreStage::Intended));
         let strangers = emulator.jobs()[0].id.clone();
-        let ended = run_as(Policy { twins, ..fast() }, state.path(), &plan, &emulator).await;
+        let ended = run_as(
+            Policy {
+                duplicates,
+                ..fast()
+            },
+            state.path(),
+            &plan,
+            &emulator,
+        )
+        .await;
         assert_ne!(
             job_of(state.path(), "r0"),
             Some(strangers),
-            "{twins:?}: {ended:?}"
+            "{duplicates:?}: {ended:?}"
         );
         emulator.shutdown().await;
     }

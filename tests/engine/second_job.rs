@@ -246,7 +246,7 @@ async fn a_chosen_job_is_taken_once() {
     let asked = run(state.path(), &plan, &emulator).await;
     assert!(matches!(asked, Err(Stopped::Ambiguous { .. })), "{asked:?}");
     let chosen = |ids: &[&String]| Policy {
-        twins: DuplicatePolicy::Adopt,
+        duplicates: DuplicatePolicy::Adopt,
         chosen: ids.iter().map(|id| (*id).clone()).collect(),
         ..fast()
     };

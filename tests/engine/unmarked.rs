@@ -32,8 +32,16 @@ async fn forgetful() -> Emulator {
     emulator
 }
 
-async fn run_with(twins: DuplicatePolicy, state: &Path, plan: &str, emulator: &Emulator) -> Ended {
-    let policy = Policy { twins, ..fast() };
+async fn run_with(
+    duplicates: DuplicatePolicy,
+    state: &Path,
+    plan: &str,
+    emulator: &Emulator,
+) -> Ended {
+    let policy = Policy {
+        duplicates,
+        ..fast()
+    };
     run_as(policy, state, plan, emulator).await.unwrap()
 }
 
@@ -178,7 +186,7 @@ async fn issue_14_a_named_job_is_adopted_and_no_other() {
     let state = folder();
     for chosen in [["deadbeef-0000-4000-8000-000000000000"], [&*named]] {
         let policy = Policy {
-            twins: DuplicatePolicy::Adopt,
+            duplicates: DuplicatePolicy::Adopt,
             chosen: chosen.map(str::to_owned).into(),
             ..fast()
         };

@@ -138,7 +138,7 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
         "{asked:?}"
     );
     let (ambiguous, _) = ask(Policy {
-        twins: DuplicatePolicy::Adopt,
+        duplicates: DuplicatePolicy::Adopt,
         ..fast()
     })
     .await;
@@ -148,7 +148,7 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
     );
     // Whoever names a job takes that one, and no other.
     let (named, _) = ask(Policy {
-        twins: DuplicatePolicy::Adopt,
+        duplicates: DuplicatePolicy::Adopt,
         chosen: BTreeSet::from(["deadbeef-0000-4000-8000-000000000000".to_owned()]),
         ..fast()
     })
@@ -158,7 +158,7 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
         "{named:?}"
     );
     let (chosen, completed) = ask(Policy {
-        twins: DuplicatePolicy::Adopt,
+        duplicates: DuplicatePolicy::Adopt,
         chosen: BTreeSet::from([strangers[1].clone()]),
         ..fast()
     })

@@ -90,7 +90,7 @@ pub(super) async fn rehearse(
         // Without quotas there are no rates to keep.
         policy: Policy {
             no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",
-            twins: DuplicatePolicy::Ask,
+            duplicates: DuplicatePolicy::Ask,
             cutover: arguments.cutover,
             says_after: match arguments.speed {
                 // It never waits.

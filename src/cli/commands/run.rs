@@ -74,7 +74,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         take_over: arguments.take_over,
         policy: Policy {
             no_rate_limit: arguments.no_rate_limit,
-            twins: match (!arguments.adopt.is_empty(), arguments.start_anyway) {
+            duplicates: match (!arguments.adopt.is_empty(), arguments.start_anyway) {
                 (true, _) => DuplicatePolicy::Adopt,
                 (_, true) => DuplicatePolicy::StartAnyway,
                 _ => DuplicatePolicy::Ask,

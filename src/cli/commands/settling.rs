@@ -11,7 +11,7 @@ use crate::cli::exit::Failure;
 use crate::diff::Action;
 use crate::execute::{Whose, jobs_of, may_be_since, whose};
 use crate::journal::{self, LocalStore, RunKey};
-use crate::plan::{Plan, Request};
+use crate::plan::{Plan, TokenedRequest};
 use crate::render::Target;
 use crate::report::minute;
 use crate::session::Preview;
@@ -30,7 +30,7 @@ pub(super) struct Found {
 struct Sent<'a> {
     restore: String,
     past: &'a RestoreState,
-    request: Request,
+    request: TokenedRequest,
 }
 
 /// Looks for the jobs of requests that stand against the plan and have no answer.
@@ -80,7 +80,7 @@ async fn sent<'a>(
     run: &RunKey,
     open: &BTreeMap<&str, &'a RestoreState>,
 ) -> Result<(Vec<Sent<'a>>, Vec<Target>), Failure> {
-    let mut requests: BTreeMap<String, Request> = BTreeMap::new();
+    let mut requests: BTreeMap<String, TokenedRequest> = BTreeMap::new();
     let mut targets = Vec::new();
     let take = |recorded: Recorded| {
         match recorded.event {
@@ -94,7 +94,7 @@ async fn sent<'a>(
                 token,
                 ..
             } if open.contains_key(&*restore) => {
-                requests.insert(restore, request.with_token(&token));
+                requests.insert(restore, TokenedRequest::new(request, &token));
             }
             _ => {}
         }

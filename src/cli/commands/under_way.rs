@@ -84,7 +84,7 @@ pub(super) async fn begun_elsewhere(
         .filter(of_run)
         .map(|(step, job, _)| format!("  {}: {}", plan.steps[*step].name, described(job)))
         .collect();
-    if !own.is_empty() && execution.policy.twins != DuplicatePolicy::StartAnyway {
+    if !own.is_empty() && execution.policy.duplicates != DuplicatePolicy::StartAnyway {
         return Err(Failure::Conflict(shown(&format!(
             "run {} of {} has been begun elsewhere, with another request; its journal is not here. Nothing was started.\n{}\n\
              Each has the mark of this run and restore. Undo the change in the plan and run again, which takes the job up; or \

@@ -143,7 +143,7 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
         Token::Secret | Token::Pending => None,
     };
     let request = match token {
-        Some(token) => draft.sent_with(token),
+        Some(token) => draft.sent_with(token).into_request(),
         None => draft.request.clone(),
     };
     let changes = row

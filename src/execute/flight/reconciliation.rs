@@ -6,26 +6,26 @@
 //! journal, and may have run before, elsewhere. `ListRestoreJobs` has no filter by recovery point or token: a window is
 //! listed, and the metadata of what is left is compared, a call each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::skew::Moment;
 use crate::backup::{ApiError, Job, JobQuery, Pages};
-use crate::plan::{MARK, Request, mark};
+use crate::execute::skew::Moment;
+use crate::plan::{MARK, TokenedRequest, mark};
 
 /// A job that asks for the same as a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Match {
-    pub(super) job_id: String,
+pub(in crate::execute) struct Match {
+    pub(in crate::execute) job_id: String,
     /// Whether it has the mark that redrill leaves, made from this very token.
-    pub(super) is_marked: bool,
-    pub(super) created_at: Option<Timestamp>,
+    pub(in crate::execute) is_marked: bool,
+    pub(in crate::execute) created_at: Option<Timestamp>,
 }
 
 /// Why it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(in crate::execute) enum Reason {
     /// Nothing has been sent by this run, as far as its journal knows.
     First,
     /// The request may have arrived.
@@ -36,23 +36,23 @@ pub(super) enum Reason {
 
 /// The question about one request, and how far the answer is.
 #[derive(Debug)]
-pub(super) struct Reconciliation {
-    pub(super) why: Reason,
+pub(in crate::execute) struct Reconciliation {
+    pub(in crate::execute) why: Reason,
     /// What is still to be listed, and from which page on.
-    pub(super) listing: Option<(JobQuery, Pages)>,
+    pub(in crate::execute) listing: Option<(JobQuery, Pages)>,
     /// Jobs of the recovery point that are still to be compared.
-    pub(super) jobs: Vec<Job>,
+    pub(in crate::execute) jobs: Vec<Job>,
     /// Those that ask for the same.
-    pub(super) matches: Vec<Match>,
+    pub(in crate::execute) matches: Vec<Match>,
     /// From when on jobs were listed, by AWS's clock.
-    pub(super) since: Option<Timestamp>,
+    pub(in crate::execute) since: Option<Timestamp>,
     /// When the listing was asked for.
-    pub(super) listed_at: Moment,
+    pub(in crate::execute) listed_at: Moment,
 }
 
 impl Reconciliation {
     /// About jobs that have been listed already.
-    pub(super) fn of(
+    pub(in crate::execute) fn of(
         why: Reason,
         jobs: Vec<Job>,
         since: Option<Timestamp>,
@@ -69,7 +69,7 @@ impl Reconciliation {
     }
 
     /// About jobs that have to be listed first.
-    pub(super) fn listing(why: Reason, query: JobQuery, now: Moment) -> Self {
+    pub(in crate::execute) fn listing(why: Reason, query: JobQuery, now: Moment) -> Self {
         let since = query.created_after;
         Self {
             listing: Some((query, Pages::default())),
@@ -78,11 +78,11 @@ impl Reconciliation {
     }
 
     /// A page of the listing has come.
-    pub(super) fn listed(
+    pub(in crate::execute) fn listed(
         &mut self,
         jobs: Vec<Job>,
         next: Option<String>,
-        request: &Request,
+        request: &TokenedRequest,
     ) -> Result<(), ApiError> {
         let ids = jobs.iter().map(|job| job.id.as_str());
         let goes_on = match &mut self.listing {
@@ -104,12 +104,27 @@ impl Reconciliation {
         Ok(())
     }
 
+    /// Compares the jobs whose metadata is known already.
+    pub(in crate::execute) fn compare_read(
+        &mut self,
+        metadata: &JobMetadata,
+        request: &TokenedRequest,
+    ) {
+        let jobs = self.jobs.iter();
+        let read: Vec<_> = jobs
+            .filter_map(|job| metadata.read.get_key_value(&job.id))
+            .collect();
+        for (job_id, metadata) in read {
+            self.compare(job_id, metadata, request);
+        }
+    }
+
     /// The metadata of one of the jobs has come.
-    pub(super) fn compare(
+    pub(in crate::execute) fn compare(
         &mut self,
         job_id: &str,
         metadata: &BTreeMap<String, String>,
-        request: &Request,
+        request: &TokenedRequest,
     ) {
         let Some(at) = self.jobs.iter().position(|job| job.id == job_id) else {
             return;
@@ -125,15 +140,44 @@ impl Reconciliation {
     }
 }
 
+/// The metadata of jobs, as AWS tells it: what they were asked for. It is kept where several restores are compared with it.
+#[derive(Debug, Default)]
+pub(in crate::execute) struct JobMetadata {
+    read: HashMap<String, BTreeMap<String, String>>,
+    being_read: HashSet<String>,
+}
+
+impl JobMetadata {
+    /// Whether nobody has asked about a job.
+    pub(in crate::execute) fn is_unread(&self, job_id: &str) -> bool {
+        !self.read.contains_key(job_id) && !self.being_read.contains(job_id)
+    }
+
+    /// A job is being asked about.
+    pub(in crate::execute) fn begin(&mut self, job_id: &str) {
+        self.being_read.insert(job_id.to_owned());
+    }
+
+    /// The answer has come, or will not.
+    pub(in crate::execute) fn end(&mut self, job_id: &str) {
+        self.being_read.remove(job_id);
+    }
+
+    /// Keeps the answer for others.
+    pub(in crate::execute) fn keep(&mut self, job_id: &str, metadata: BTreeMap<String, String>) {
+        self.read.insert(job_id.to_owned(), metadata);
+    }
+}
+
 /// Whether a job is an account's, as far as AWS says.
-pub(super) fn is_of(job: &Job, account: &str) -> bool {
+pub(in crate::execute) fn is_of(job: &Job, account: &str) -> bool {
     let whose = job.account.as_deref();
     whose.is_none_or(|whose| account.is_empty() || whose == account)
 }
 
 /// How a job is like a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kin {
+pub(in crate::execute) enum Kin {
     /// It has the mark of its token: nobody else asks with that.
     Marked,
     /// It asks for the same, as far as AWS says.
@@ -143,17 +187,20 @@ pub(super) enum Kin {
 /// How a job of a request's recovery point is like the request, by the metadata that AWS gives; none where it is another's.
 /// AWS may write keys and marks in other letters, leave keys out and have some more: only what is known to differ tells
 /// them apart.
-pub(super) fn kin(metadata: &BTreeMap<String, String>, request: &Request) -> Option<Kin> {
+pub(in crate::execute) fn kin(
+    metadata: &BTreeMap<String, String>,
+    request: &TokenedRequest,
+) -> Option<Kin> {
     let (wanted, given) = folded(request.metadata.iter());
     let (found, other) = folded(metadata.iter());
     // A value that the plan gives itself is the same in every run of it, and marks none.
-    let own = request.idempotency_token.as_deref().map(mark);
+    let own = mark(request.token());
     let is = |a: Option<&str>, b: Option<&str>| {
         a.zip(b)
             .is_some_and(|(a, b)| a.trim().eq_ignore_ascii_case(b.trim()))
     };
     // The mark is made from all of the request, whatever AWS makes of a value.
-    if is(other, own.as_deref()) {
+    if is(other, Some(&own)) {
         return Some(Kin::Marked);
     }
     if !is(other, given) && other.is_some_and(is_made_here) {
@@ -206,6 +253,7 @@ fn folded<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Request;
 
     fn metadata(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let pairs = pairs.iter();
@@ -231,8 +279,8 @@ mod tests {
             .collect(),
             ..Request::default()
         }
-        .with_mark(token)
-        .with_token(token);
+        .with_mark(token);
+        let request = TokenedRequest::new(request, token);
         let same = [("targetTableName", "orders"), ("encryptionType", "Default")];
         let with = |more: &[(&str, &str)]| metadata(&[&same[..], more].concat());
         let another = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, b"another").to_string();
@@ -285,8 +333,8 @@ mod tests {
                 .collect(),
             ..Request::default()
         }
-        .with_mark("rd1-1")
-        .with_token("rd1-1");
+        .with_mark("rd1-1");
+        let request = TokenedRequest::new(request, "rd1-1");
         assert_eq!(kin(&found, &request), Some(Kin::Alike));
     }
 }

@@ -1,0 +1,602 @@
+//! A request that has no job yet, and what follows from each answer.
+//!
+//! A request leaves, and the answer may be lost: then a job may exist that nobody knows. It is looked for before the
+//! request is sent again, because AWS may have forgotten the token by then. A [`Reconciliation`] looks for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::reconciliation::{JobMetadata, Match, Reason, Reconciliation};
+use crate::backup::{ApiError, Fault, Job, JobQuery, Started};
+use crate::execute::calls::DueCall;
+use crate::execute::engine::{DuplicatePolicy, Policy, Stopped};
+use crate::execute::preexisting::lookback_start;
+use crate::execute::skew::{Moment, Skew};
+use crate::plan::TokenedRequest;
+use crate::state::RestoreState;
+
+/// How far a listing may lag behind, so that a refusal is not believed at once of a request that may have arrived.
+pub(super) const LISTING_LAG: SignedDuration = SignedDuration::from_mins(2);
+/// When to ask again for what is being read for others.
+const SHORTLY: SignedDuration = SignedDuration::from_millis(100);
+
+/// Why a job was adopted that is this run's.
+const MARKED: &str = "it has the mark of this restore's token";
+/// Why a job was adopted that a person has chosen.
+const CHOSEN: &str = "it was chosen with --adopt";
+/// Why a job was adopted that a person has let it adopt.
+const TAKEN: &str = "it asks for the same, and --adopt was given";
+/// Why the journal of a runner that died has the half of an adoption.
+const BEGUN: &str = "it was about to be adopted when the runner before ended";
+/// Why a job was adopted that nothing marks.
+const ALONE: &str = "it is the one job of this recovery point and metadata since the request left; nothing marks it, so \
+                     whether this run has started it cannot be told";
+/// Why a job was adopted that AWS has named.
+const NAMED: &str = "AWS named it when it was asked again with the same token";
+
+/// Everything besides the request that a decision about it depends on.
+pub(in crate::execute) struct Sight<'a> {
+    pub(in crate::execute) restore: &'a str,
+    pub(in crate::execute) account: &'a str,
+    pub(in crate::execute) now: Moment,
+    pub(in crate::execute) skew: Skew,
+    /// When jobs that exist already were last listed.
+    pub(in crate::execute) listed_at: Moment,
+    /// What the journal says of the restore.
+    pub(in crate::execute) past: Option<&'a RestoreState>,
+    pub(in crate::execute) policy: &'a Policy,
+    /// Nothing is started any more.
+    pub(in crate::execute) is_drained: bool,
+    pub(in crate::execute) metadata: &'a JobMetadata,
+    /// Whether a job is one of this run's.
+    pub(in crate::execute) is_own: &'a dyn Fn(&str) -> bool,
+}
+
+/// A job that becomes a restore's without having been started for it just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::execute) struct Adoption {
+    pub(in crate::execute) job_id: String,
+    pub(in crate::execute) because: &'static str,
+    /// This run, or another runner of it, has started it.
+    pub(in crate::execute) is_ours: bool,
+    /// It is the answer to a request that was sent.
+    pub(in crate::execute) answers: bool,
+}
+
+/// What follows.
+#[derive(Debug)]
+pub(in crate::execute) enum Next {
+    /// An answer that is under way is waited for.
+    Wait,
+    /// A call is due at a time.
+    Call(DueCall, Timestamp),
+    /// A call is made again, once that may help.
+    Retry(DueCall, ApiError),
+    /// Nothing stands against the request: it is recorded, and sent, or the job is adopted in its place.
+    Intend(Option<Adoption>),
+    /// A job that exists is the restore's.
+    Adopt(Adoption),
+    /// AWS has accepted the request.
+    Follow(Started),
+    /// AWS has refused the request for good.
+    Refuse(ApiError),
+    /// AWS does not let the caller send it; whether it is known that nothing has left.
+    Deny(ApiError, bool),
+    /// The run has stopped before it was sent.
+    NotSent,
+    /// The run has stopped, and whether it has arrived shows to the next one.
+    LeaveOpen,
+    /// The job that the restore had is not at AWS, which says so.
+    Missing(String),
+    /// People have to decide.
+    Stop(Stopped),
+}
+
+/// Where a reconciliation goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::execute) enum Comparing {
+    /// With the next page of the listing.
+    List,
+    /// With the metadata of a job.
+    Read(usize),
+}
+
+/// Since when a copy of a request may be at AWS.
+#[derive(Clone, Copy, Debug)]
+struct Exposure {
+    /// Since when its token counts: when the first copy left, for a machine can sleep before it hears that there is no
+    /// answer.
+    since: Moment,
+    /// Until when copies may have left: a listing shows what they made only later.
+    until: Timestamp,
+}
+
+/// A request without a job.
+#[derive(Debug)]
+pub(in crate::execute) struct OpenRequest {
+    pub(in crate::execute) request: Arc<TokenedRequest>,
+    exposure: Option<Exposure>,
+    /// A refusal that is not believed yet, for an earlier copy may have been accepted.
+    refusal: Option<ApiError>,
+    reconciliation: Option<Reconciliation>,
+}
+
+impl OpenRequest {
+    /// A request of which nothing has left.
+    pub(in crate::execute) fn new(request: Arc<TokenedRequest>) -> Self {
+        Self {
+            request,
+            exposure: None,
+            refusal: None,
+            reconciliation: None,
+        }
+    }
+
+    /// A request that another runner may have sent until then.
+    pub(in crate::execute) fn exposed(mut self, until: Moment) -> Self {
+        self.expose(until, until.here);
+        self
+    }
+
+    /// The request of a job that AWS does not know, as it says.
+    pub(in crate::execute) fn refused(mut self, error: ApiError) -> Self {
+        self.refusal = Some(error);
+        self
+    }
+
+    /// Copies may have left from one time until another.
+    pub(in crate::execute) fn expose(&mut self, since: Moment, until: Timestamp) {
+        let exposure = self.exposure.get_or_insert(Exposure { since, until });
+        exposure.until = exposure.until.max(until);
+    }
+
+    /// Since when a copy may have arrived.
+    pub(in crate::execute) fn exposed_since(&self) -> Option<Moment> {
+        self.exposure.map(|exposure| exposure.since)
+    }
+
+    /// Whether AWS may have forgotten the token of a copy that may have arrived, or that somebody else may have sent since the
+    /// last look: sent now, it could be a second job.
+    fn token_may_have_expired(&self, sight: &Sight<'_>) -> bool {
+        let since = self.exposed_since().unwrap_or(sight.listed_at);
+        since.is_long_ago(sight.now)
+    }
+
+    /// The request is due. What else has to be done first; nothing where it may leave.
+    pub(in crate::execute) fn on_due(&mut self, sight: &Sight<'_>) -> Option<Next> {
+        if sight.is_drained && self.exposure.is_none() {
+            return Some(Next::NotSent);
+        }
+        // A run that has stopped looks for what may have arrived, and sends nothing. A disk can be slow, and a machine fall
+        // asleep.
+        (sight.is_drained || self.token_may_have_expired(sight)).then(|| self.look(sight))
+    }
+
+    /// A copy that left at a time has made no job, or not said so.
+    pub(in crate::execute) fn on_error(
+        &mut self,
+        left: Moment,
+        error: ApiError,
+        sight: &Sight<'_>,
+    ) -> Next {
+        if let Some(job_id) = finished_job(&error) {
+            return Next::Adopt(Adoption {
+                job_id,
+                because: NAMED,
+                is_ours: true,
+                answers: false,
+            });
+        }
+        match error.fault {
+            Fault::Throttled | Fault::Expired => Next::Retry(DueCall::Start, error),
+            Fault::Unreachable | Fault::Service => {
+                self.expose(left, left.here);
+                // AWS may forget tokens at once: its job is looked for before it is sent again.
+                self.reconciliation = Some(self.lost(sight));
+                Next::Retry(DueCall::List, error)
+            }
+            Fault::Refused if self.exposure.is_some() => {
+                // An earlier copy may have been taken; AWS refuses this one perhaps for that very reason.
+                self.refusal = Some(error);
+                self.look(sight)
+            }
+            Fault::Refused => Next::Refuse(error),
+            Fault::Denied => Next::Deny(error, self.exposure.is_none()),
+        }
+    }
+
+    /// AWS has answered with a job. Where that is another restore's, the answer is not this request's.
+    pub(in crate::execute) fn on_started(
+        &mut self,
+        left: Moment,
+        started: Started,
+        owner: Option<String>,
+        sight: &Sight<'_>,
+    ) -> Next {
+        self.expose(left, left.here);
+        let Some(owner) = owner else {
+            return Next::Follow(started);
+        };
+        self.refusal = Some(ApiError {
+            operation: "StartRestoreJob",
+            fault: Fault::Refused,
+            code: None,
+            request_id: None,
+            message: format!(
+                "AWS answered `{}` with job {}, which is that of {owner}: one job for two requests",
+                sight.restore, started.job_id
+            ),
+        });
+        self.look(sight)
+    }
+
+    /// What finds out whether a copy that may have arrived has made a job.
+    fn lost(&self, sight: &Sight<'_>) -> Reconciliation {
+        let now = sight.now;
+        let left = sight.past.map_or(now, |past| now.left(past));
+        let looked = self.exposed_since().unwrap_or(sight.listed_at);
+        let adopts = sight.past.is_some_and(|past| past.adopts.is_some());
+        let since = match adopts {
+            true => lookback_start(now.earlier()),
+            false => left
+                .sent_since(sight.skew)
+                .min(looked.sent_since(sight.skew)),
+        };
+        let query = self.query(sight.account, since);
+        let question = Reconciliation::listing(Reason::Unanswered, query, now);
+        Reconciliation {
+            since: question.since.filter(|_| !adopts),
+            ..question
+        }
+    }
+
+    /// The jobs that may be its, from a time of AWS's on.
+    pub(in crate::execute) fn query(&self, account: &str, since: Timestamp) -> JobQuery {
+        JobQuery {
+            account: account.to_owned(),
+            resource_type: Some(self.request.resource_type.clone()),
+            created_after: Some(since),
+            ..JobQuery::default()
+        }
+    }
+
+    /// Looks for a job of a copy that may have arrived.
+    fn look(&mut self, sight: &Sight<'_>) -> Next {
+        let lost = self.lost(sight);
+        self.reconcile(lost, sight)
+    }
+
+    /// Finds out whether its job exists.
+    pub(in crate::execute) fn reconcile(
+        &mut self,
+        reconciliation: Reconciliation,
+        sight: &Sight<'_>,
+    ) -> Next {
+        self.reconciliation = Some(reconciliation);
+        self.go_on(sight.now.here, sight)
+    }
+
+    /// The next call of the reconciliation; none where others are being told of the jobs that are left.
+    pub(in crate::execute) fn next_call(&self, metadata: &JobMetadata) -> Option<Comparing> {
+        let reconciliation = self.reconciliation.as_ref()?;
+        if reconciliation.listing.is_some() {
+            return Some(Comparing::List);
+        }
+        let mut jobs = reconciliation.jobs.iter();
+        jobs.position(|job| metadata.is_unread(&job.id))
+            .map(Comparing::Read)
+    }
+
+    /// The page to be listed next.
+    pub(in crate::execute) fn page(&self) -> Option<(JobQuery, Option<String>)> {
+        let (query, pages) = self.reconciliation.as_ref()?.listing.as_ref()?;
+        Some((query.clone(), pages.token()))
+    }
+
+    /// The job at an index of those to be compared.
+    pub(in crate::execute) fn job(&self, at: usize) -> Option<&Job> {
+        self.reconciliation.as_ref()?.jobs.get(at)
+    }
+
+    /// A page of the listing has come.
+    pub(in crate::execute) fn on_page(
+        &mut self,
+        jobs: Vec<Job>,
+        next: Option<String>,
+        sight: &Sight<'_>,
+    ) -> Next {
+        if let Some(reconciliation) = &mut self.reconciliation
+            && let Err(endless) = reconciliation.listed(jobs, next, &self.request)
+        {
+            self.reconciliation = None;
+            return Next::Stop(Stopped::Aws(endless));
+        }
+        self.go_on(sight.now.here, sight)
+    }
+
+    /// The metadata of a job has come.
+    pub(in crate::execute) fn on_metadata(
+        &mut self,
+        job_id: &str,
+        metadata: &BTreeMap<String, String>,
+        sight: &Sight<'_>,
+    ) -> Next {
+        if let Some(reconciliation) = &mut self.reconciliation {
+            reconciliation.compare(job_id, metadata, &self.request);
+        }
+        self.go_on(sight.now.here, sight)
+    }
+
+    /// A call of the reconciliation got no good answer; how often before.
+    pub(in crate::execute) fn on_no_answer(
+        &mut self,
+        call: DueCall,
+        error: ApiError,
+        retries: u32,
+    ) -> Next {
+        /// How often it is asked about a job of which AWS says that there is none.
+        const TRIES: u32 = 3;
+        // A job that a listing has shown may not be known everywhere yet.
+        let may_be_new =
+            error.fault == Fault::Refused && call == DueCall::Compare && retries < TRIES;
+        if !may_be_new && matches!(error.fault, Fault::Denied | Fault::Refused) {
+            self.reconciliation = None;
+            return Next::Stop(Stopped::Aws(error));
+        }
+        Next::Retry(call, error)
+    }
+
+    /// Others are being told of the jobs that are left: a little later.
+    pub(in crate::execute) fn go_on_shortly(&mut self, sight: &Sight<'_>) -> Next {
+        self.go_on(sight.now.here + SHORTLY, sight)
+    }
+
+    /// Goes on with the reconciliation at a time, or with what it has found.
+    fn go_on(&mut self, at: Timestamp, sight: &Sight<'_>) -> Next {
+        let Some(mut reconciliation) = self.reconciliation.take() else {
+            return Next::Wait;
+        };
+        reconciliation.compare_read(sight.metadata, &self.request);
+        let call = if reconciliation.listing.is_some() {
+            DueCall::List
+        } else if !reconciliation.jobs.is_empty() {
+            DueCall::Compare
+        } else {
+            return self.found(reconciliation, sight);
+        };
+        self.reconciliation = Some(reconciliation);
+        Next::Call(call, at)
+    }
+
+    /// All jobs have been compared.
+    fn found(&mut self, reconciliation: Reconciliation, sight: &Sight<'_>) -> Next {
+        let Reconciliation {
+            why,
+            since,
+            listed_at,
+            mut matches,
+            ..
+        } = reconciliation;
+        // One without a mark may be another restore's that asks for the same, or an earlier attempt's.
+        let may_be = |found: &Match| {
+            let is_late = |since| found.created_at.is_none_or(|made| made >= since);
+            why != Reason::Unanswered || since.is_none_or(is_late)
+        };
+        matches.retain(|found| found.is_marked || may_be(found) && !(sight.is_own)(&found.job_id));
+        match why {
+            Reason::First => Self::compared(&matches, sight),
+            Reason::Unanswered => self.settled(&matches, since, listed_at, sight),
+            Reason::Lost => self.found_again(&matches, sight),
+        }
+    }
+
+    /// A restore of a new run was compared with the jobs of its recovery point.
+    fn compared(matches: &[Match], sight: &Sight<'_>) -> Next {
+        // Nothing is started any more; what a person has named is there already.
+        let chosen = sight.policy.chosen(matches);
+        if sight.is_drained && chosen.is_none() {
+            return Next::NotSent;
+        }
+        // A job without a mark is asked about however young it is: its token would tell, as long as AWS remembers it, and
+        // where AWS does not, asking with it starts a second job.
+        let (marked, duplicates): (Vec<&Match>, Vec<&Match>) =
+            matches.iter().partition(|found| found.is_marked);
+        let adopted = match (chosen, &*marked, &*duplicates, sight.policy.of_duplicates()) {
+            (Some(chosen), ..) => (chosen, CHOSEN),
+            (None, [one], _, _) => (*one, MARKED),
+            (None, [], [], _) | (None, [], _, DuplicatePolicy::StartAnyway) => {
+                return Next::Intend(None);
+            }
+            (None, [], [one], DuplicatePolicy::Adopt) => (*one, TAKEN),
+            (None, several, duplicates, _) => {
+                let jobs = ids(if several.is_empty() {
+                    duplicates
+                } else {
+                    several
+                });
+                let restore = sight.restore.to_owned();
+                return Next::Stop(Stopped::Duplicate { restore, jobs });
+            }
+        };
+        Next::Intend(Some(adopted.0.adopted(adopted.1)))
+    }
+
+    /// The jobs that fit an unanswered request: one that is its own is adopted, none means it is sent, and where that cannot
+    /// be told the run stops.
+    fn settled(
+        &mut self,
+        matches: &[Match],
+        since: Option<Timestamp>,
+        listed_at: Moment,
+        sight: &Sight<'_>,
+    ) -> Next {
+        let Sight {
+            past,
+            now,
+            policy,
+            is_drained,
+            ..
+        } = *sight;
+        let restore = || sight.restore.to_owned();
+        let has_mark = past.is_some_and(|past| past.is_marked);
+        let about_to_adopt = past.and_then(|past| past.adopts.clone());
+        // Other machines may have sent it a while before: what was there then is somebody else's, as likely as not.
+        let left = past.map_or(now, |past| now.left(past)).earliest(sight.skew);
+        let refusal = self.refusal.take();
+        let duplicates = policy.duplicates;
+        let (marked, alike): (Vec<&Match>, Vec<&Match>) =
+            matches.iter().partition(|found| found.is_marked);
+        let begun = matches
+            .iter()
+            .find(|found| about_to_adopt.as_ref() == Some(&found.job_id));
+        let adopted = match (policy.chosen(matches), begun, &*marked, &*alike) {
+            (Some(chosen), ..) => Some((chosen, CHOSEN)),
+            (None, Some(begun), ..) => Some((begun, BEGUN)),
+            (None, None, [one], _) => Some((*one, MARKED)),
+            (None, None, [], [one]) if policy.of_duplicates() == DuplicatePolicy::Adopt => {
+                Some((*one, TAKEN))
+            }
+            // A mark would tell it apart, and there is none.
+            (None, None, [], [one])
+                if !has_mark
+                    && duplicates == DuplicatePolicy::Ask
+                    && (refusal.is_some() || !is_drained)
+                    && one.created_at.is_none_or(|made| made >= left) =>
+            {
+                Some((*one, ALONE))
+            }
+            _ => None,
+        };
+        if let Some((found, because)) = adopted {
+            return Next::Adopt(Adoption {
+                // The request was taken, whatever became of the answer.
+                answers: true,
+                ..found.adopted(because)
+            });
+        }
+        let starts_anyway = duplicates == DuplicatePolicy::StartAnyway;
+        if let Some(job) = about_to_adopt.filter(|_| !starts_anyway) {
+            let (restore, jobs) = (restore(), vec![job]);
+            return Next::Stop(Stopped::Duplicate { restore, jobs });
+        }
+        let goes_on = matches.is_empty() || starts_anyway;
+        match refusal {
+            Some(refusal) if goes_on => return self.refused_for_good(refusal, listed_at, sight),
+            Some(_) => {}
+            // Perhaps it has arrived all the same, and the next run will see it.
+            None if is_drained => return Next::LeaveOpen,
+            None => {}
+        }
+        if !goes_on {
+            let restore = restore();
+            let is_ambiguous = !marked.is_empty() || !has_mark && alike.len() > 1;
+            let jobs = ids(if marked.is_empty() { &alike } else { &marked });
+            return Next::Stop(match is_ambiguous {
+                true => Stopped::Ambiguous { restore, jobs },
+                false => Stopped::Duplicate { restore, jobs },
+            });
+        }
+        let oldest = lookback_start(now.earlier());
+        if let Some(since) = since.filter(|since| *since < oldest && !starts_anyway) {
+            let restore = restore();
+            return Next::Stop(Stopped::TooLongAgo {
+                restore,
+                since,
+                oldest,
+            });
+        }
+        // Nothing had arrived by then: the token counts from there.
+        self.exposure = Some(Exposure {
+            since: listed_at,
+            until: self
+                .exposure
+                .map_or(listed_at.here, |exposure| exposure.until),
+        });
+        Next::Call(DueCall::Start, listed_at.here)
+    }
+
+    /// AWS has refused a request of which no copy has made a job, as far as a listing shows; and that may lag behind.
+    fn refused_for_good(
+        &mut self,
+        refusal: ApiError,
+        listed_at: Moment,
+        sight: &Sight<'_>,
+    ) -> Next {
+        match self.exposure {
+            Some(Exposure { until, .. }) if listed_at.here.duration_since(until) < LISTING_LAG => {
+                self.refusal = Some(refusal);
+                let at = until + LISTING_LAG;
+                let mut lost = self.lost(sight);
+                lost.listed_at.here = at;
+                self.reconciliation = Some(lost);
+                Next::Call(DueCall::List, at)
+            }
+            _ => Next::Refuse(refusal),
+        }
+    }
+
+    /// The jobs that fit a restore whose job AWS does not know.
+    fn found_again(&mut self, matches: &[Match], sight: &Sight<'_>) -> Next {
+        let own = sight.past.and_then(|past| past.stage.job_id());
+        let is_other = |found: &&Match| Some(found.job_id.as_str()) != own;
+        let mut marked = matches
+            .iter()
+            .filter(is_other)
+            .filter(|found| found.is_marked);
+        let chosen = sight.policy.chosen(matches).filter(is_other);
+        match (chosen, marked.next(), marked.next()) {
+            (Some(chosen), ..) => Next::Adopt(chosen.adopted(CHOSEN)),
+            (None, Some(one), None) => Next::Adopt(one.adopted(MARKED)),
+            _ => Next::Missing(
+                self.refusal
+                    .take()
+                    .map_or_else(String::new, |refusal| refusal.message),
+            ),
+        }
+    }
+}
+
+fn ids(matches: &[&Match]) -> Vec<String> {
+    matches.iter().map(|found| found.job_id.clone()).collect()
+}
+
+impl Match {
+    fn adopted(&self, because: &'static str) -> Adoption {
+        Adoption {
+            job_id: self.job_id.clone(),
+            because,
+            is_ours: self.is_marked,
+            answers: false,
+        }
+    }
+}
+
+impl Policy {
+    /// The first job that a person has chosen among several.
+    fn chosen<'m>(&self, matches: &'m [Match]) -> Option<&'m Match> {
+        let mut matches = matches.iter();
+        matches.find(|found| {
+            let mut chosen = self.chosen.iter();
+            chosen.any(|id| id.eq_ignore_ascii_case(&found.job_id))
+        })
+    }
+
+    /// What to do about a duplicate that nobody has named: whoever names jobs adopts those, and no others.
+    fn of_duplicates(&self) -> DuplicatePolicy {
+        match self.duplicates {
+            DuplicatePolicy::Adopt if !self.chosen.is_empty() => DuplicatePolicy::Ask,
+            policy => policy,
+        }
+    }
+}
+
+/// The job in `Restore job <ID> already finished`, which AWS was seen to answer to a token whose job had ended
+/// (facts recorded in 2020; the documented answer is the job's id).
+fn finished_job(error: &ApiError) -> Option<String> {
+    let rest = error.message.split("Restore job ").nth(1)?;
+    let id = rest.split(" already finished").next()?;
+    let is_id = !id.is_empty() && id.len() < rest.len() && !id.contains(char::is_whitespace);
+    (error.fault == Fault::Refused && is_id).then(|| id.to_owned())
+}

@@ -1,0 +1,39 @@
+//! What a run knows of one target.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::flight::Retries;
+use super::lookout::Look;
+use super::outage::Outage;
+use super::poller::Poller;
+use crate::backup::Job;
+
+/// One target of a run.
+#[derive(Debug, Default)]
+pub(super) struct TargetState {
+    /// The jobs that are followed there.
+    pub(super) poller: Poller,
+    /// How far looking for what others start is.
+    pub(super) look: Look,
+    /// Jobs of the plan's recovery points that were there before, by recovery point.
+    pub(super) existing: HashMap<String, Vec<Job>>,
+    /// Recovery points of more than one restore.
+    pub(super) shared: HashSet<String>,
+    /// Operations that fail.
+    pub(super) outages: BTreeMap<&'static str, Outage>,
+    /// Listings that got no good answer.
+    pub(super) retries: Retries,
+}
+
+impl TargetState {
+    /// Whether no job is followed there.
+    pub(super) fn follows_none(&self) -> bool {
+        self.poller.is_empty()
+    }
+
+    /// The jobs of a recovery point that were there already.
+    pub(super) fn existing_jobs(&self, recovery_point_arn: &str) -> &[Job] {
+        let jobs = self.existing.get(recovery_point_arn);
+        jobs.map_or(&[], Vec::as_slice)
+    }
+}
