@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use redrill::aws::{Aws, Reads, Settings, Writes};
-use redrill::backup::{PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_vaults};
+use redrill::backup::{
+    Operation as Asked, PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_vaults,
+};
 use redrill::inventory::Recorded;
 use redrill::plan::{Request, TokenedRequest};
 use redrill::render::VaultName;
@@ -111,8 +113,11 @@ async fn a_file_answers_as_aws_does_page_by_page() {
         assert_eq!(of_aws, of_file, "{query:?}");
     }
     // The vault's 2,345 are three pages, of one resource two.
-    assert_eq!(aws.calls()["ListRecoveryPointsByBackupVault"], 3 + 2 + 3);
-    assert_eq!(aws.calls()["ListRecoveryPointsByResource"], 2);
+    assert_eq!(
+        aws.calls()[&Asked::ListRecoveryPointsByBackupVault],
+        3 + 2 + 3
+    );
+    assert_eq!(aws.calls()[&Asked::ListRecoveryPointsByResource], 2);
 
     for query in [
         in_vault("elsewhere", None, None),

@@ -15,7 +15,7 @@ use aws_sdk_backup::config::{Credentials, StalledStreamProtectionConfig};
 
 use super::date::{Dates, Watch};
 use super::profile;
-use crate::backup::ApiError;
+use crate::backup::{ApiError, Operation};
 
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,7 @@ pub struct Aws<H = Writes> {
     pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,
     pub(super) vaults: tokio::sync::OnceCell<Vec<crate::backup::Vault>>,
     pub(super) date: Arc<Dates>,
-    calls: Mutex<BTreeMap<&'static str, u64>>,
+    calls: Mutex<BTreeMap<Operation, u64>>,
 }
 
 impl<H> Aws<H> {
@@ -151,7 +151,7 @@ impl<H> Aws<H> {
     }
 
     /// Counts a call.
-    pub(super) fn count(&self, operation: &'static str) -> &'static str {
+    pub(super) fn count(&self, operation: Operation) -> Operation {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls.entry(operation).or_default() += 1;
         operation
@@ -160,7 +160,7 @@ impl<H> Aws<H> {
     /// How many calls were made, by operation. Those that the engine makes are counted one by one; of a question that is
     /// asked before it begins, the SDK's own further tries are not.
     #[must_use]
-    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+    pub fn calls(&self) -> BTreeMap<Operation, u64> {
         self.calls
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

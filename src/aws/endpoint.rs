@@ -10,7 +10,7 @@ use hyper::Uri;
 
 use super::Aws;
 use super::error::classify;
-use crate::backup::{ApiError, Endpoint, Fault};
+use crate::backup::{ApiError, Endpoint, Fault, Operation};
 
 /// What the hosts of AWS end with, partition by partition, with and without dual-stack
 /// (<https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json>). VPC endpoints have the first kind
@@ -49,8 +49,8 @@ impl<H> Aws<H> {
             .send()
             .await;
         probe.seen("backup").ok_or_else(|| match asked {
-            Err(err) => classify("ListBackupVaults", &err),
-            Ok(_) => unsettled("ListBackupVaults"),
+            Err(err) => classify(Operation::ListBackupVaults, &err),
+            Ok(_) => unsettled(Operation::ListBackupVaults),
         })
     }
 
@@ -74,8 +74,8 @@ impl<H> Aws<H> {
             .send()
             .await;
         probe.seen("cloudcontrolapi").ok_or_else(|| match asked {
-            Err(err) => classify("ListResources", &err),
-            Ok(_) => unsettled("ListResources"),
+            Err(err) => classify(Operation::ListResources, &err),
+            Ok(_) => unsettled(Operation::ListResources),
         })
     }
 }
@@ -85,7 +85,7 @@ fn nobody() -> Credentials {
     Credentials::new("nobody", "no-secret", None, None, "redrill")
 }
 
-fn unsettled(operation: &'static str) -> ApiError {
+fn unsettled(operation: Operation) -> ApiError {
     ApiError {
         operation,
         fault: Fault::Service,

@@ -13,7 +13,7 @@ use aws_sdk_backup::operation::RequestId;
 use serde_json::Value;
 
 use super::bounds;
-use crate::backup::{ApiError, Fault};
+use crate::backup::{ApiError, Fault, Operation};
 
 /// The codes that both the Rust SDK and botocore take for throttling.
 const THROTTLING: [&str; 14] = [
@@ -58,7 +58,7 @@ const BETWEEN: &str =
 /// The caller's session has run out.
 const EXPIRED: [&str; 2] = ["ExpiredToken", "ExpiredTokenException"];
 
-pub(super) fn classify<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> ApiError
+pub(super) fn classify<E>(operation: Operation, error: &SdkError<E, HttpResponse>) -> ApiError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -75,7 +75,8 @@ where
             let fault = match of_answer(status, code.as_deref().filter(|_| has_id)) {
                 // A gateway or a firewall has errors of its own, with ids, and may have let the request through.
                 Fault::Refused
-                    if operation == "StartRestoreJob" && !is_of_backup(code.as_deref()) =>
+                    if operation == Operation::StartRestoreJob
+                        && !is_of_backup(code.as_deref()) =>
                 {
                     Fault::Unreachable
                 }
@@ -298,14 +299,14 @@ mod tests {
             let why = format!("Error at offset {offset}: expected a string");
             let error = DescribeRestoreJobError::unhandled(why);
             classify(
-                "DescribeRestoreJob",
+                Operation::DescribeRestoreJob,
                 &SdkError::service_error(error, answer),
             )
         };
         let error = answer(Some("r-1"));
         assert_eq!(
             (error.fault, error.operation),
-            (Fault::Service, "DescribeRestoreJob")
+            (Fault::Service, Operation::DescribeRestoreJob)
         );
         let told = "AWS's answer could not be read at `PercentDone` (Error at offset";
         assert!(error.message.contains(told), "{}", error.message);

@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use jiff::SignedDuration;
 
 use super::{Aws, Reads};
-use crate::backup::{ApiError, Clock, Fault, PointQuery, Rates, RecoveryPoint, Sources, Vault};
+use crate::backup::{
+    ApiError, Clock, Fault, Operation, PointQuery, Rates, RecoveryPoint, Sources, Vault,
+};
 use crate::render::{SourceFacts, VaultName};
 
 /// How often a call is made again before it counts as failed, beyond what the SDK tries: about two minutes.
@@ -40,7 +42,7 @@ impl<C: Clock> Paced<C> {
     }
 
     /// Waits for a call's turn.
-    async fn turn(&self, operation: &'static str) {
+    async fn turn(&self, operation: Operation) {
         loop {
             let at = {
                 let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +60,7 @@ impl<C: Clock> Paced<C> {
 
     async fn call<T, F: Future<Output = Result<T, ApiError>> + Send>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         mut call: impl FnMut() -> F + Send,
     ) -> Result<T, ApiError> {
         let mut wait = FIRST_WAIT;
@@ -100,7 +102,7 @@ impl<C: Clock> Sources for Paced<C> {
         recovery_point_arn: &str,
         vault: Option<&VaultName>,
     ) -> Result<Option<SourceFacts>, ApiError> {
-        self.call("DescribeRecoveryPoint", || {
+        self.call(Operation::DescribeRecoveryPoint, || {
             self.aws.source(recovery_point_arn, vault)
         })
         .await
@@ -110,8 +112,10 @@ impl<C: Clock> Sources for Paced<C> {
         &self,
         token: Option<String>,
     ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
-        self.call("ListBackupVaults", || self.aws.vaults_page(token.clone()))
-            .await
+        self.call(Operation::ListBackupVaults, || {
+            self.aws.vaults_page(token.clone())
+        })
+        .await
     }
 
     async fn points_page(
@@ -130,7 +134,7 @@ impl<C: Clock> Sources for Paced<C> {
         vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
-        self.call("DescribeRecoveryPoint", || {
+        self.call(Operation::DescribeRecoveryPoint, || {
             self.aws.point(vault, recovery_point_arn)
         })
         .await
@@ -141,14 +145,14 @@ impl<C: Clock> Sources for Paced<C> {
         vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
-        self.call("GetRecoveryPointRestoreMetadata", || {
+        self.call(Operation::GetRecoveryPointRestoreMetadata, || {
             self.aws.restore_metadata(vault, recovery_point_arn)
         })
         .await
     }
 
     async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
-        self.call("ListTags", || self.aws.tags(recovery_point_arn))
+        self.call(Operation::ListTags, || self.aws.tags(recovery_point_arn))
             .await
     }
 }

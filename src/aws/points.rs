@@ -12,7 +12,7 @@ use super::Aws;
 use super::error::classify;
 use super::read::{sorted, timestamp};
 use crate::backup::{
-    ApiError, Pages, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults,
+    ApiError, Operation, Pages, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults,
 };
 use crate::render::{SourceFacts, VaultName};
 
@@ -52,7 +52,7 @@ impl<H> Sources for Aws<H> {
         &self,
         token: Option<String>,
     ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
-        let operation = self.count("ListBackupVaults");
+        let operation = self.count(Operation::ListBackupVaults);
         let page = self
             .backup
             .list_backup_vaults()
@@ -79,7 +79,7 @@ impl<H> Sources for Aws<H> {
                 resource_arn,
                 resource_type,
             } => {
-                let operation = self.count("ListRecoveryPointsByBackupVault");
+                let operation = self.count(Operation::ListRecoveryPointsByBackupVault);
                 let page = self
                     .backup
                     .list_recovery_points_by_backup_vault()
@@ -97,7 +97,7 @@ impl<H> Sources for Aws<H> {
                 Ok((points.collect(), page.next_token))
             }
             PointQuery::OfResource { resource_arn } => {
-                let operation = self.count("ListRecoveryPointsByResource");
+                let operation = self.count(Operation::ListRecoveryPointsByResource);
                 let page = self
                     .backup
                     .list_recovery_points_by_resource()
@@ -121,7 +121,7 @@ impl<H> Sources for Aws<H> {
         vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
-        let operation = self.count("DescribeRecoveryPoint");
+        let operation = self.count(Operation::DescribeRecoveryPoint);
         let answer = self
             .backup
             .describe_recovery_point()
@@ -143,7 +143,7 @@ impl<H> Sources for Aws<H> {
         vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
-        let operation = self.count("GetRecoveryPointRestoreMetadata");
+        let operation = self.count(Operation::GetRecoveryPointRestoreMetadata);
         let answer = self
             .backup
             .get_recovery_point_restore_metadata()
@@ -160,7 +160,7 @@ impl<H> Sources for Aws<H> {
         let mut tags = BTreeMap::new();
         let mut pages = Pages::default();
         loop {
-            let operation = self.count("ListTags");
+            let operation = self.count(Operation::ListTags);
             let page = self
                 .backup
                 .list_tags()

@@ -10,7 +10,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
-use crate::backup::{ApiError, Fault};
+use crate::backup::{ApiError, Fault, Operation};
 
 /// What AWS's tools call a profile that is not there.
 pub const NO_PROFILE: &str = "ProfileNotFound";
@@ -22,7 +22,7 @@ pub(super) async fn check(chosen: Option<&str>) -> Result<(), ApiError> {
     let files = EnvConfigFiles::default();
     let chosen_here = chosen.map(|name| name.to_owned().into());
     let broken = |message: String| ApiError {
-        operation: "AWS configuration",
+        operation: Operation::Configuration,
         fault: Fault::Denied,
         code: Some(NO_PROFILE.to_owned()),
         request_id: None,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Aws;
 use super::bounds::{message, name};
 use super::error::classify;
-use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Reader};
+use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Operation, Reader};
 use crate::cleanup::made;
 use crate::plan::Request;
 
@@ -19,7 +19,7 @@ const JOBS: i32 = 100;
 
 impl<H> Reader for Aws<H> {
     async fn caller_account(&self) -> Result<String, ApiError> {
-        let operation = self.count("GetCallerIdentity");
+        let operation = self.count(Operation::GetCallerIdentity);
         let identity = self
             .sts
             .get_caller_identity()
@@ -40,7 +40,7 @@ impl<H> Reader for Aws<H> {
     }
 
     async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
-        let operation = self.count("DescribeRestoreJob");
+        let operation = self.count(Operation::DescribeRestoreJob);
         let job = self
             .backup_once
             .describe_restore_job()
@@ -81,7 +81,7 @@ impl<H> Reader for Aws<H> {
         token: Option<String>,
     ) -> Result<(Vec<Job>, Option<String>), ApiError> {
         let at = |time: Timestamp| DateTime::from_secs(time.as_second());
-        let operation = self.count("ListRestoreJobs");
+        let operation = self.count(Operation::ListRestoreJobs);
         let page = self
             .backup_once
             .list_restore_jobs()
@@ -107,7 +107,7 @@ impl<H> Reader for Aws<H> {
     }
 
     async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
-        let operation = self.count("GetRestoreJobMetadata");
+        let operation = self.count(Operation::GetRestoreJobMetadata);
         let answer = self
             .backup_once
             .get_restore_job_metadata()

@@ -5,7 +5,7 @@ use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 use super::Aws;
 use super::bounds::message;
 use super::error::classify;
-use crate::backup::{ApiError, Fault};
+use crate::backup::{ApiError, Fault, Operation};
 use crate::cleanup::{Asked, Found, Named, Progress, Resources};
 
 /// What Cloud Control API answers where it has no handler that reads a type
@@ -19,7 +19,7 @@ const UNREADABLE: [&str; 3] = [
 impl<H> Aws<H> {
     /// What is there of a resource; none where it is not.
     async fn found(&self, named: &Named) -> Result<Option<Found>, ApiError> {
-        let operation = self.count("GetResource");
+        let operation = self.count(Operation::GetResource);
         let answer = self
             .cloudcontrol
             .get_resource()
@@ -60,7 +60,7 @@ impl Resources for Aws {
     }
 
     async fn delete(&self, named: &Named, token: &str) -> Result<Asked, ApiError> {
-        let operation = self.count("DeleteResource");
+        let operation = self.count(Operation::DeleteResource);
         let answer = self
             .cloudcontrol
             .delete_resource()
@@ -92,7 +92,7 @@ impl Resources for Aws {
     }
 
     async fn progress(&self, _: &Named, request: &str) -> Result<Progress, ApiError> {
-        let operation = self.count("GetResourceRequestStatus");
+        let operation = self.count(Operation::GetResourceRequestStatus);
         let answer = self
             .cloudcontrol
             .get_resource_request_status()
@@ -196,7 +196,7 @@ mod tests {
 
     fn missing(code: &str, message: &str, identifier: &str) -> bool {
         let error = ApiError {
-            operation: "GetResource",
+            operation: Operation::GetResource,
             fault: Fault::Refused,
             code: Some(code.to_owned()),
             request_id: None,

@@ -8,12 +8,12 @@ use aws_sdk_backup::types::RestoreValidationStatus;
 use super::bounds;
 use super::error::classify;
 use super::{Aws, Writes};
-use crate::backup::{ApiError, Fault, Started, Writer};
+use crate::backup::{ApiError, Fault, Operation, Started, Writer};
 use crate::plan::TokenedRequest;
 
 impl Writer for Aws<Writes> {
     async fn start(&self, request: &TokenedRequest) -> Result<Started, ApiError> {
-        let operation = self.count("StartRestoreJob");
+        let operation = self.count(Operation::StartRestoreJob);
         let answer = self
             .backup_once
             .start_restore_job()
@@ -48,7 +48,7 @@ impl Writer for Aws<Writes> {
     }
 
     async fn publish(&self, job_id: &str, failure: Option<&str>) -> Result<(), ApiError> {
-        let operation = self.count("PutRestoreValidationResult");
+        let operation = self.count(Operation::PutRestoreValidationResult);
         let status = match failure {
             None => RestoreValidationStatus::Successful,
             Some(_) => RestoreValidationStatus::Failed,
@@ -64,7 +64,7 @@ impl Writer for Aws<Writes> {
         Ok(())
     }
 
-    fn calls(&self) -> BTreeMap<&'static str, u64> {
+    fn calls(&self) -> BTreeMap<Operation, u64> {
         Aws::calls(self)
     }
 }

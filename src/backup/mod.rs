@@ -3,6 +3,7 @@
 
 mod clock;
 mod endpoint;
+mod operation;
 mod pages;
 mod points;
 mod rates;
@@ -11,6 +12,7 @@ mod write;
 
 pub use clock::{Clock, SystemClock};
 pub use endpoint::Endpoint;
+pub use operation::Operation;
 pub use pages::Pages;
 pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_vaults};
 pub use rates::Rates;

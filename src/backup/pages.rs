@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use super::{ApiError, Fault};
+use super::{ApiError, Fault, Operation};
 
 /// Pages of one listing: a million jobs at a hundred a page, ten million recovery points at a thousand. A listing that
 /// goes on for longer does not end.
@@ -47,7 +47,7 @@ impl Pages {
     /// fills.
     pub fn turn_after<'i>(
         &mut self,
-        operation: &'static str,
+        operation: Operation,
         next: Option<String>,
         items: impl IntoIterator<Item = &'i str>,
     ) -> Result<bool, ApiError> {
@@ -74,11 +74,7 @@ impl Pages {
     /// # Errors
     ///
     /// As [`Pages::turn_after`].
-    pub fn turn(
-        &mut self,
-        operation: &'static str,
-        next: Option<String>,
-    ) -> Result<bool, ApiError> {
+    pub fn turn(&mut self, operation: Operation, next: Option<String>) -> Result<bool, ApiError> {
         self.read += 1;
         let why = match &next {
             // AWS marks the end with no token at all, others with an empty one.
@@ -102,7 +98,7 @@ impl Pages {
     }
 }
 
-fn endless(operation: &'static str, message: String) -> ApiError {
+fn endless(operation: Operation, message: String) -> ApiError {
     ApiError {
         operation,
         // It says nothing of what is there, and is no reason to take it for absent.
@@ -122,11 +118,11 @@ mod tests {
         let mut pages = Pages::default();
         assert_eq!(pages.token(), None);
         assert_eq!(
-            pages.turn("ListRestoreJobs", Some("a".to_owned())),
+            pages.turn(Operation::ListRestoreJobs, Some("a".to_owned())),
             Ok(true)
         );
         assert_eq!(pages.token().as_deref(), Some("a"));
-        let error = pages.turn("ListRestoreJobs", Some("a".to_owned()));
+        let error = pages.turn(Operation::ListRestoreJobs, Some("a".to_owned()));
         assert_eq!(
             error.unwrap_err().to_string(),
             "ListRestoreJobs: the page token is the one that was sent, so the listing never ends"
@@ -138,11 +134,11 @@ mod tests {
         let mut pages = Pages::default();
         for page in 1..MOST {
             assert_eq!(
-                pages.turn("ListBackupVaults", Some(page.to_string())),
+                pages.turn(Operation::ListBackupVaults, Some(page.to_string())),
                 Ok(true)
             );
         }
-        let error = pages.turn("ListBackupVaults", Some("more".to_owned()));
+        let error = pages.turn(Operation::ListBackupVaults, Some("more".to_owned()));
         assert!(error.unwrap_err().message.contains("10000 pages"));
     }
 
@@ -150,10 +146,10 @@ mod tests {
     fn issue_14_a_listing_that_goes_round_is_left_early() {
         let mut pages = Pages::default();
         for token in ["a", "b", "c"] {
-            let turned = pages.turn("ListRestoreJobs", Some(token.to_owned()));
+            let turned = pages.turn(Operation::ListRestoreJobs, Some(token.to_owned()));
             assert_eq!(turned, Ok(true));
         }
-        let error = pages.turn("ListRestoreJobs", Some("a".to_owned()));
+        let error = pages.turn(Operation::ListRestoreJobs, Some("a".to_owned()));
         assert!(error.unwrap_err().message.contains("has come before"));
         // Ever new tokens, and nothing new on the pages.
         let mut pages = Pages::default();
@@ -162,7 +158,7 @@ mod tests {
             read += 1;
             let items = [["x", "y"], ["z", "y"]][read % 2];
             let token = Some(read.to_string());
-            match pages.turn_after("ListBackupVaults", token, items) {
+            match pages.turn_after(Operation::ListBackupVaults, token, items) {
                 Ok(true) => assert!(read < 10),
                 other => break other.unwrap_err(),
             }
@@ -171,19 +167,22 @@ mod tests {
         // Empty pages may come one after the other, and the last page may be like another.
         let mut pages = Pages::default();
         for token in 0..100 {
-            let turned = pages.turn_after("ListRestoreJobs", Some(token.to_string()), []);
+            let turned = pages.turn_after(Operation::ListRestoreJobs, Some(token.to_string()), []);
             assert_eq!(turned, Ok(true));
         }
         for _ in 0..2 {
-            assert_eq!(pages.turn_after("ListRestoreJobs", None, ["x"]), Ok(false));
+            assert_eq!(
+                pages.turn_after(Operation::ListRestoreJobs, None, ["x"]),
+                Ok(false)
+            );
         }
     }
 
     #[test]
     fn a_listing_ends_with_its_last_token() {
-        assert_eq!(Pages::default().turn("ListTags", None), Ok(false));
+        assert_eq!(Pages::default().turn(Operation::ListTags, None), Ok(false));
         assert_eq!(
-            Pages::default().turn("ListTags", Some(String::new())),
+            Pages::default().turn(Operation::ListTags, Some(String::new())),
             Ok(false)
         );
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{ApiError, Pages, Sources};
+use super::{ApiError, Operation, Pages, Sources};
 use crate::render::VaultName;
 
 /// A backup vault, as ListBackupVaults has it.
@@ -145,10 +145,10 @@ pub enum PointQuery {
 impl PointQuery {
     /// AWS's name of the call that answers it.
     #[must_use]
-    pub fn operation(&self) -> &'static str {
+    pub fn operation(&self) -> Operation {
         match self {
-            Self::InVault { .. } => "ListRecoveryPointsByBackupVault",
-            Self::OfResource { .. } => "ListRecoveryPointsByResource",
+            Self::InVault { .. } => Operation::ListRecoveryPointsByBackupVault,
+            Self::OfResource { .. } => Operation::ListRecoveryPointsByResource,
         }
     }
 }
@@ -167,7 +167,7 @@ pub async fn all_vaults<R: Sources>(reader: &R) -> Result<Vec<Vault>, ApiError> 
         let names = vaults[from..]
             .iter()
             .map(|vault: &Vault| vault.name.as_str());
-        if !pages.turn_after("ListBackupVaults", next, names)? {
+        if !pages.turn_after(Operation::ListBackupVaults, next, names)? {
             return Ok(vaults);
         }
     }

@@ -8,17 +8,19 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Operation;
+
 /// Calls a second, by operation. Operations that are not listed count towards the sum only.
-const PUBLISHED: [(&str, f64); 9] = [
-    ("StartRestoreJob", 5.0),
-    ("DescribeRestoreJob", 15.0),
-    ("DescribeRecoveryPoint", 15.0),
-    ("GetRecoveryPointRestoreMetadata", 15.0),
-    ("ListRestoreJobs", 20.0),
-    ("ListBackupVaults", 20.0),
-    ("ListRecoveryPointsByBackupVault", 20.0),
-    ("ListRecoveryPointsByResource", 20.0),
-    ("ListTags", 20.0),
+const PUBLISHED: [(Operation, f64); 9] = [
+    (Operation::StartRestoreJob, 5.0),
+    (Operation::DescribeRestoreJob, 15.0),
+    (Operation::DescribeRecoveryPoint, 15.0),
+    (Operation::GetRecoveryPointRestoreMetadata, 15.0),
+    (Operation::ListRestoreJobs, 20.0),
+    (Operation::ListBackupVaults, 20.0),
+    (Operation::ListRecoveryPointsByBackupVault, 20.0),
+    (Operation::ListRecoveryPointsByResource, 20.0),
+    (Operation::ListTags, 20.0),
 ];
 /// Calls a second of all operations together.
 const PUBLISHED_SUM: f64 = 50.0;
@@ -43,7 +45,7 @@ const SQUARE: f64 = 0.000_002_2;
 /// The rates of one account and Region.
 #[derive(Debug)]
 pub struct Rates {
-    by_operation: BTreeMap<&'static str, Bucket>,
+    by_operation: BTreeMap<Operation, Bucket>,
     sum: Bucket,
 }
 
@@ -68,7 +70,7 @@ impl Rates {
 
     /// Those of another service: calls a second, by operation and of all together.
     #[must_use]
-    pub fn of(operations: &[(&'static str, f64)], sum: f64, now: Timestamp) -> Self {
+    pub fn of(operations: &[(Operation, f64)], sum: f64, now: Timestamp) -> Self {
         Self {
             by_operation: operations
                 .iter()
@@ -79,8 +81,8 @@ impl Rates {
     }
 
     /// When a call may leave, at the earliest.
-    pub fn free_at(&self, operation: &str, now: Timestamp) -> Timestamp {
-        let bucket = self.by_operation.get(operation);
+    pub fn free_at(&self, operation: Operation, now: Timestamp) -> Timestamp {
+        let bucket = self.by_operation.get(&operation);
         bucket
             .map_or(now, |bucket| bucket.next)
             .max(self.sum.next)
@@ -92,21 +94,21 @@ impl Rates {
     /// # Errors
     ///
     /// With the time before which it would be asked in vain.
-    pub fn take(&mut self, operation: &str, now: Timestamp) -> Result<(), Timestamp> {
+    pub fn take(&mut self, operation: Operation, now: Timestamp) -> Result<(), Timestamp> {
         let at = self.free_at(operation, now);
         if at > now {
             return Err(at);
         }
         self.sum.leave(now);
-        if let Some(bucket) = self.by_operation.get_mut(operation) {
+        if let Some(bucket) = self.by_operation.get_mut(&operation) {
             bucket.leave(now);
         }
         Ok(())
     }
 
     /// AWS has throttled a call.
-    pub fn throttled(&mut self, operation: &str, now: Timestamp) {
-        let bucket = match self.by_operation.get_mut(operation) {
+    pub fn throttled(&mut self, operation: Operation, now: Timestamp) {
+        let bucket = match self.by_operation.get_mut(&operation) {
             Some(bucket) => bucket,
             None => &mut self.sum,
         };
@@ -171,7 +173,7 @@ mod tests {
     const START: Timestamp = Timestamp::UNIX_EPOCH;
 
     /// How many calls leave in some seconds, asking whenever the rates say to; every `throttle_every`-th is throttled.
-    fn calls(rates: &mut Rates, operation: &str, from: Timestamp, seconds: i64) -> usize {
+    fn calls(rates: &mut Rates, operation: Operation, from: Timestamp, seconds: i64) -> usize {
         let end = from + SignedDuration::from_secs(seconds);
         let (mut now, mut count) = (from, 0);
         while now < end {
@@ -186,9 +188,9 @@ mod tests {
     #[test]
     fn the_published_rate_is_used_and_not_passed() {
         for (operation, rate) in [
-            ("StartRestoreJob", 5.0),
-            ("ListRestoreJobs", 20.0),
-            ("Unknown", 50.0),
+            (Operation::StartRestoreJob, 5.0),
+            (Operation::ListRestoreJobs, 20.0),
+            (Operation::PutRestoreValidationResult, 50.0),
         ] {
             let mut rates = Rates::published(START);
             let left = calls(&mut rates, operation, START, 200) as f64;
@@ -201,7 +203,7 @@ mod tests {
     fn a_pause_gives_no_right_to_a_burst() {
         let mut rates = Rates::published(START);
         let later = START + SignedDuration::from_hours(1);
-        let left = calls(&mut rates, "StartRestoreJob", later, 1);
+        let left = calls(&mut rates, Operation::StartRestoreJob, later, 1);
         assert!(left <= 6, "{left}");
     }
 
@@ -244,7 +246,7 @@ mod tests {
     }
 
     /// Calls until a thousand were answered: calls a second, and the part that was throttled.
-    fn a_thousand(operation: &str, account: &mut Account) -> (f64, f64) {
+    fn a_thousand(operation: Operation, account: &mut Account) -> (f64, f64) {
         let mut rates = Rates::published(START);
         let (mut now, mut answered, mut throttled) = (START, 0.0, 0.0);
         while answered < 1000.0 {
@@ -263,7 +265,10 @@ mod tests {
 
     #[test]
     fn what_others_leave_is_used_and_hardly_passed() {
-        for (operation, published) in [("StartRestoreJob", 5.0), ("ListRestoreJobs", 20.0)] {
+        for (operation, published) in [
+            (Operation::StartRestoreJob, 5.0),
+            (Operation::ListRestoreJobs, 20.0),
+        ] {
             for share in [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] {
                 let others = published * share;
                 let (rate, throttled) = a_thousand(operation, &mut Account::new(published, others));
@@ -282,11 +287,11 @@ mod tests {
     #[test]
     fn throttling_makes_it_slower_and_quiet_makes_it_faster() {
         let mut rates = Rates::published(START);
-        rates.throttled("StartRestoreJob", START);
-        let slow = calls(&mut rates, "StartRestoreJob", START, 20);
+        rates.throttled(Operation::StartRestoreJob, START);
+        let slow = calls(&mut rates, Operation::StartRestoreJob, START, 20);
         assert!(slow <= 85, "{slow}");
         let later = START + SignedDuration::from_mins(10);
-        let fast = calls(&mut rates, "StartRestoreJob", later, 20);
+        let fast = calls(&mut rates, Operation::StartRestoreJob, later, 20);
         assert!(fast >= 97, "{fast}");
     }
 }

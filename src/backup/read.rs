@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{PointQuery, RecoveryPoint, Vault};
+use super::{Operation, PointQuery, RecoveryPoint, Vault};
 use crate::plan::Request;
 use crate::render::{SourceFacts, VaultName};
 
@@ -185,8 +185,8 @@ impl fmt::Display for JobStatus {
 /// An answer of AWS that is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
-    /// AWS's name of the call.
-    pub operation: &'static str,
+    /// The call.
+    pub operation: Operation,
     /// Whose fault it is, and what it says about the request.
     pub fault: Fault,
     /// AWS's name of the error.

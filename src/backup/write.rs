@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ApiError;
+use super::{ApiError, Operation};
 use crate::plan::TokenedRequest;
 
 /// AWS's answer to a request.
@@ -30,5 +30,5 @@ pub trait Writer: Send + Sync {
     ) -> impl Future<Output = Result<(), ApiError>> + Send;
 
     /// How often it has called AWS, by operation.
-    fn calls(&self) -> BTreeMap<&'static str, u64>;
+    fn calls(&self) -> BTreeMap<Operation, u64>;
 }

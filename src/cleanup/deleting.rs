@@ -328,7 +328,7 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
-    use crate::backup::Fault;
+    use crate::backup::{Fault, Operation};
     use crate::render::Target;
 
     /// Time that passes as fast as it is waited for.
@@ -398,7 +398,7 @@ mod tests {
             self.call().await;
             if self.cloud().denied.as_ref() == Some(&named.identifier) {
                 return Err(ApiError {
-                    operation: "DeleteResource",
+                    operation: Operation::DeleteResource,
                     fault: Fault::Denied,
                     code: None,
                     request_id: None,

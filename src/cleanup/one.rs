@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::deleting::{Asked, Progress, Resources};
 use super::pace::Pace;
 use super::{Found, Named};
-use crate::backup::{ApiError, Clock, Fault};
+use crate::backup::{ApiError, Clock, Fault, Operation};
 
 /// How long to wait between two looks: a quarter of what has passed, within these.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(500);
@@ -68,7 +68,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     }
 
     async fn ask(&mut self) -> Result<Asked, Outcome> {
-        let mut calls = self.calls("DeleteResource");
+        let mut calls = self.calls(Operation::DeleteResource);
         loop {
             self.turn(&calls).await?;
             let answer = match self.resources.delete(&self.named, &self.token).await {
@@ -85,7 +85,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     }
 
     async fn find(&mut self) -> Result<Option<Found>, Outcome> {
-        let mut calls = self.calls("GetResource");
+        let mut calls = self.calls(Operation::GetResource);
         loop {
             self.turn(&calls).await?;
             let answer = self.resources.find(&self.named).await;
@@ -96,7 +96,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     }
 
     async fn progress(&mut self, request: &str) -> Result<Progress, Outcome> {
-        let mut calls = self.calls("GetResourceRequestStatus");
+        let mut calls = self.calls(Operation::GetResourceRequestStatus);
         loop {
             self.turn(&calls).await?;
             let answer = self.resources.progress(&self.named, request).await;
@@ -150,7 +150,7 @@ impl<R: Resources, C: Clock> One<R, C> {
         }
     }
 
-    fn calls(&self, operation: &'static str) -> Calls {
+    fn calls(&self, operation: Operation) -> Calls {
         Calls {
             operation,
             began: self.clock.now(),
@@ -191,7 +191,7 @@ impl<R: Resources, C: Clock> One<R, C> {
 
 /// One call, as often as it is made.
 struct Calls {
-    operation: &'static str,
+    operation: Operation,
     began: Timestamp,
     throttled: u32,
 }

@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::backup::{Clock, Rates};
+use crate::backup::{Clock, Operation, Rates};
 use crate::render::Target;
 
 /// Calls a second of one operation. AWS publishes none; aws-nuke was throttled at about 30 and keeps to 25
 /// (<https://github.com/ekristen/aws-nuke/issues/508>, <https://github.com/ekristen/aws-nuke/pull/510>).
 const RATE: f64 = 25.0;
-const OPERATIONS: [(&str, f64); 3] = [
-    ("DeleteResource", RATE),
-    ("GetResource", RATE),
-    ("GetResourceRequestStatus", RATE),
+const OPERATIONS: [(Operation, f64); 3] = [
+    (Operation::DeleteResource, RATE),
+    (Operation::GetResource, RATE),
+    (Operation::GetResourceRequestStatus, RATE),
 ];
 /// Of all of them together, while nobody throttles.
 const SUM: f64 = 50.0;
@@ -54,7 +54,7 @@ impl Pace {
     }
 
     /// Waits for a call's turn.
-    pub async fn turn(&self, place: usize, operation: &'static str, clock: &impl Clock) {
+    pub async fn turn(&self, place: usize, operation: Operation, clock: &impl Clock) {
         // What is in no target of the run is never asked about.
         let Some(place) = self.places.get(place) else {
             return;
@@ -70,7 +70,7 @@ impl Pace {
     }
 
     /// AWS has throttled a call.
-    pub fn throttled(&self, place: usize, operation: &'static str, now: Timestamp) {
+    pub fn throttled(&self, place: usize, operation: Operation, now: Timestamp) {
         if let Some(place) = self.places.get(place) {
             place.rates().throttled(operation, now);
         }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 
 use super::skew::{Moment, Skew};
-use crate::backup::{ApiError, Job, JobQuery, Rates, Reader, Started, Writer};
+use crate::backup::{ApiError, Job, JobQuery, Operation, Rates, Reader, Started, Writer};
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Target;
 
@@ -45,13 +45,13 @@ impl DueCall {
         Self::Start,
     ];
 
-    fn operation(self) -> &'static str {
+    fn operation(self) -> Operation {
         match self {
-            Self::Start => "StartRestoreJob",
-            Self::List | Self::Nested => "ListRestoreJobs",
-            Self::Compare => "GetRestoreJobMetadata",
-            Self::Publish => "PutRestoreValidationResult",
-            Self::Look => "GetResource",
+            Self::Start => Operation::StartRestoreJob,
+            Self::List | Self::Nested => Operation::ListRestoreJobs,
+            Self::Compare => Operation::GetRestoreJobMetadata,
+            Self::Publish => Operation::PutRestoreValidationResult,
+            Self::Look => Operation::GetResource,
         }
     }
 }
@@ -153,7 +153,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     /// Whether a call may leave now. A yes has to be followed by the call; a no is remembered for the next waking.
-    pub(super) fn may(&mut self, place: usize, operation: &str, now: Timestamp) -> bool {
+    pub(super) fn may(&mut self, place: usize, operation: Operation, now: Timestamp) -> bool {
         if self.is_full() {
             return false;
         }
@@ -168,7 +168,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     pub(super) fn could_start(&mut self, place: usize, now: Timestamp) -> bool {
         let free_at = self
             .rates(place)
-            .map_or(now, |rates| rates.free_at("StartRestoreJob", now));
+            .map_or(now, |rates| rates.free_at(Operation::StartRestoreJob, now));
         self.hold(free_at, now)
     }
 
@@ -181,7 +181,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     /// AWS has throttled a call.
-    pub(super) fn throttled(&mut self, place: usize, operation: &str, now: Timestamp) {
+    pub(super) fn throttled(&mut self, place: usize, operation: Operation, now: Timestamp) {
         if let Some(rates) = self.rates(place) {
             rates.throttled(operation, now);
         }
@@ -387,7 +387,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     /// How often AWS was called, by operation, over all targets.
-    pub(super) fn made(&self) -> Vec<(&'static str, u64)> {
+    pub(super) fn made(&self) -> Vec<(Operation, u64)> {
         let all = self.places.iter().map(|place| place.api.calls());
         all.flatten().collect()
     }

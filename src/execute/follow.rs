@@ -10,7 +10,7 @@ use super::flight::{OpenRequest, Reason, Reconciliation};
 use super::outage::Caller;
 use super::poller::OVERLAP;
 use super::run::Run;
-use crate::backup::{ApiError, Clock, Fault, Job, JobStatus, Reader, Writer};
+use crate::backup::{ApiError, Clock, Fault, Job, JobStatus, Operation, Reader, Writer};
 use crate::diff::{Action, Diff};
 use crate::render::Created;
 use crate::state::{Event, Journal, RestoreStage};
@@ -145,7 +145,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let error = match answer {
             Ok(job) => match self.is_another(step, &job) {
                 None => {
-                    self.succeeded(step, "DescribeRestoreJob")?;
+                    self.succeeded(step, Operation::DescribeRestoreJob)?;
                     return self.polled(step, job);
                 }
                 Some(error) => error,

@@ -17,7 +17,7 @@ use super::flight::{Kin, OpenRequest, is_of, kin};
 use super::run::Run;
 use super::skew::Moment;
 use super::target::TargetState;
-use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, Writer};
+use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, Pages, Reader, Writer};
 use crate::plan::{MARK, TokenedRequest, mark};
 use crate::state::{Event, Journal};
 
@@ -174,7 +174,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let now = self.moment();
         for target in 0..self.targets.len() {
             while let Some((job_id, point)) = self.targets[target].look.to_ask.pop() {
-                if !self.calls.may(target, "GetRestoreJobMetadata", now.here) {
+                if !self
+                    .calls
+                    .may(target, Operation::GetRestoreJobMetadata, now.here)
+                {
                     self.targets[target].look.to_ask.push((job_id, point));
                     break;
                 }
@@ -197,7 +200,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
             if let Some((query, pages)) = &look.listing
                 && !look.is_asked
-                && self.calls.may(target, "ListRestoreJobs", now.here)
+                && self.calls.may(target, Operation::ListRestoreJobs, now.here)
             {
                 let (query, token) = (query.clone(), pages.token());
                 self.targets[target].look.is_asked = true;
@@ -225,7 +228,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
         let look = &mut self.targets[target].look;
         let more = match &mut look.listing {
-            Some((_, pages)) => pages.turn("ListRestoreJobs", next),
+            Some((_, pages)) => pages.turn(Operation::ListRestoreJobs, next),
             None => Ok(false),
         };
         match more {

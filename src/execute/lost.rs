@@ -6,7 +6,7 @@ use super::Observer;
 use super::engine::Stopped;
 use super::flight::{OpenRequest, Phase, Reason, Reconciliation, is_of};
 use super::run::Run;
-use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
+use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
 use crate::state::Journal;
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
@@ -34,7 +34,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             _ => return None,
         };
         Some(ApiError {
-            operation: "DescribeRestoreJob",
+            operation: Operation::DescribeRestoreJob,
             fault: Fault::Service,
             code: None,
             request_id: None,

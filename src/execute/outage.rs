@@ -7,7 +7,7 @@ use super::calls::{DueCall, backoff};
 use super::engine::Stopped;
 use super::run::Run;
 use super::target::TargetState;
-use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
+use crate::backup::{ApiError, Clock, Fault, Operation, Reader, Writer};
 use crate::state::{Event, Journal};
 
 /// How long AWS may be silent while jobs are followed.
@@ -70,7 +70,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             self.calls.throttled(target, error.operation, now);
         }
         let outages = &mut self.targets[target].outages;
-        let is_first = !outages.contains_key(error.operation);
+        let is_first = !outages.contains_key(&error.operation);
         let outage = outages.entry(error.operation).or_insert(Outage {
             since: now,
             last: now,
@@ -105,11 +105,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// An operation has answered about a restore.
-    pub(super) fn succeeded(
-        &mut self,
-        step: usize,
-        operation: &'static str,
-    ) -> Result<(), Stopped> {
+    pub(super) fn succeeded(&mut self, step: usize, operation: Operation) -> Result<(), Stopped> {
         self.flights[step].retries.answered(operation);
         self.succeeded_at(self.target_of(step), operation)
     }
@@ -117,7 +113,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     pub(super) fn succeeded_at(
         &mut self,
         target: usize,
-        operation: &'static str,
+        operation: Operation,
     ) -> Result<(), Stopped> {
         self.last_success = self.engine.clock.now();
         self.recovered_at(target, operation)
@@ -125,11 +121,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 
     /// A call that looks for the job of a request has its answer. That says nothing of the request: where that is never
     /// answered, nobody waits for it longer because AWS answers the looking.
-    pub(super) fn looked_up(
-        &mut self,
-        step: usize,
-        operation: &'static str,
-    ) -> Result<(), Stopped> {
+    pub(super) fn looked_up(&mut self, step: usize, operation: Operation) -> Result<(), Stopped> {
         self.flights[step].retries.answered(operation);
         self.recovered_at(self.target_of(step), operation)
     }
@@ -138,9 +130,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     pub(super) fn recovered_at(
         &mut self,
         target: usize,
-        operation: &'static str,
+        operation: Operation,
     ) -> Result<(), Stopped> {
-        let has_recovered = self.targets[target].outages.remove(operation).is_some();
+        let has_recovered = self.targets[target].outages.remove(&operation).is_some();
         if has_recovered && self.targets.iter().all(|target| target.outages.is_empty()) {
             self.emit(vec![Event::Recovered])?;
         }

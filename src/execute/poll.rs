@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::poller::HANDFUL;
 use super::preexisting::lookback_start;
 use super::skew::Skew;
-use crate::backup::{ApiError, Fault, Job, JobQuery, Pages, Reader};
+use crate::backup::{ApiError, Fault, Job, JobQuery, Operation, Pages, Reader};
 
 /// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
 /// does not know are missing. A handful is described one by one, more are listed.
@@ -68,7 +68,7 @@ async fn listed(
             page.into_iter()
                 .filter(|job| jobs.remove(&job.id).is_some()),
         );
-        if jobs.is_empty() || !pages.turn("ListRestoreJobs", next)? {
+        if jobs.is_empty() || !pages.turn(Operation::ListRestoreJobs, next)? {
             return Ok(());
         }
     }

@@ -13,7 +13,9 @@ use super::engine::Stopped;
 use super::outage::{Caller, PATIENCE};
 use super::run::Run;
 use super::skew::Skew;
-use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, JobStatus, Pages, Reader, Writer};
+use crate::backup::{
+    ApiError, Clock, Fault, Job, JobQuery, JobStatus, Operation, Pages, Reader, Writer,
+};
 use crate::state::Journal;
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
@@ -290,7 +292,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 if job.is_asked || job.look_at > now {
                     continue;
                 }
-                if !self.calls.may(target, "DescribeRestoreJob", now) {
+                if !self.calls.may(target, Operation::DescribeRestoreJob, now) {
                     return;
                 }
                 job.is_asked = true;
@@ -304,7 +306,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
             let job = poller.jobs.get_mut(&step).filter(|job| !job.is_asked);
             if let Some(job) = job {
-                if !self.calls.may(target, "DescribeRestoreJob", now) {
+                if !self.calls.may(target, Operation::DescribeRestoreJob, now) {
                     return;
                 }
                 job.is_asked = true;
@@ -318,7 +320,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
         if let Some(sweep) = &mut poller.sweep
             && !sweep.is_asked
-            && self.calls.may(target, "ListRestoreJobs", now)
+            && self.calls.may(target, Operation::ListRestoreJobs, now)
         {
             sweep.is_asked = true;
             self.calls
@@ -370,7 +372,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             poller.end_sweep(now);
             return Ok(());
         };
-        match sweep.pages.turn("ListRestoreJobs", next) {
+        match sweep.pages.turn(Operation::ListRestoreJobs, next) {
             Ok(true) => sweep.is_asked = false,
             Ok(false) => poller.end_sweep(now),
             Err(endless) => {

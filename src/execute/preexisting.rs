@@ -13,7 +13,7 @@ use super::engine::{Control, Ended, Stopped};
 use super::flight::is_of;
 use super::outage::Caller;
 use super::run::Run;
-use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, Writer};
+use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, Pages, Reader, Writer};
 use crate::diff::{Action, Diff};
 use crate::plan::Draft;
 use crate::state::{Journal, RestoreStage};
@@ -149,7 +149,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 // What AWS's clock said first is as old as the look at the most.
                 listed_at.aws = listed_at.aws.or(self.moment().aws);
                 let ids = jobs.iter().map(|job| job.id.as_str());
-                let goes_on = pages.turn_after("ListRestoreJobs", next, ids);
+                let goes_on = pages.turn_after(Operation::ListRestoreJobs, next, ids);
                 for job in jobs {
                     if let Some(arn) = job.recovery_point_arn.as_deref()
                         && points.contains(&(target, arn))
@@ -179,7 +179,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         query: &JobQuery,
         pages: &Pages,
     ) -> Result<Result<(Vec<Job>, Option<String>), Control>, Stopped> {
-        const OPERATION: &str = "ListRestoreJobs";
+        const OPERATION: Operation = Operation::ListRestoreJobs;
         loop {
             let now = self.engine.clock.now();
             let retry = if self.calls.may(target, OPERATION, now) {

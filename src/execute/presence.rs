@@ -10,7 +10,7 @@ use super::calls::DueCall;
 use super::engine::{DuplicatePolicy, Stopped};
 use super::flight::Phase;
 use super::run::Run;
-use crate::backup::{ApiError, Clock, Fault, Job, Reader, Writer};
+use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
 use crate::state::{Event, Journal, RestoreState};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
@@ -78,7 +78,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
             Err(error) => return self.retry(step, DueCall::Look, &error),
             Ok(found) => {
-                self.succeeded(step, "GetResource")?;
+                self.succeeded(step, Operation::GetResource)?;
                 found
             }
         };

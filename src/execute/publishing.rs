@@ -5,7 +5,7 @@ use super::calls::{DueCall, backoff};
 use super::engine::Stopped;
 use super::flight::Phase;
 use super::run::Run;
-use crate::backup::{ApiError, Clock, Fault, Reader, Writer};
+use crate::backup::{ApiError, Clock, Fault, Operation, Reader, Writer};
 use crate::state::{Check, Event, Journal, RestoreStage};
 
 /// How often AWS Backup is told before its silence is taken for a no.
@@ -23,7 +23,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let restore = self.name(step);
         let event = match answer {
             Ok(status) => {
-                self.succeeded(step, "PutRestoreValidationResult")?;
+                self.succeeded(step, Operation::PutRestoreValidationResult)?;
                 Event::Published {
                     restore,
                     status: status.to_owned(),

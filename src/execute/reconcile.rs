@@ -11,7 +11,7 @@ use super::engine::{DuplicatePolicy, Stopped};
 use super::flight::{Adoption, Comparing, Next, OpenRequest, Sight};
 use super::recording::Effect;
 use super::run::Run;
-use crate::backup::{ApiError, Clock, Reader, Writer};
+use crate::backup::{ApiError, Clock, Operation, Reader, Writer};
 use crate::state::{Event, Journal, RestoreStage};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
@@ -134,7 +134,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// A job that exists is a restore's.
     fn adopt(&mut self, step: usize, adoption: &Adoption) -> Result<(), Stopped> {
         if adoption.answers {
-            self.recovered_at(self.target_of(step), "StartRestoreJob")?;
+            self.recovered_at(self.target_of(step), Operation::StartRestoreJob)?;
         }
         let open = self.flights[step].request();
         let is_exposed = open.is_some_and(|open| open.exposed_since().is_some());
@@ -217,7 +217,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     ) -> Result<(), Stopped> {
         match answer {
             Ok((jobs, next)) => {
-                self.looked_up(step, "ListRestoreJobs")?;
+                self.looked_up(step, Operation::ListRestoreJobs)?;
                 self.decide(step, |open, sight| open.on_page(jobs, next, sight))
             }
             Err(error) => self.on_no_answer(step, DueCall::List, error),
@@ -236,7 +236,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             Ok(metadata) => metadata,
             Err(error) => return self.on_no_answer(step, DueCall::Compare, error),
         };
-        self.looked_up(step, "GetRestoreJobMetadata")?;
+        self.looked_up(step, Operation::GetRestoreJobMetadata)?;
         let next = self.decided(step, |open, sight| {
             open.on_metadata(job_id, &metadata, sight)
         });

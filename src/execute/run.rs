@@ -15,7 +15,7 @@ use super::skew::Moment;
 use super::target::TargetState;
 use super::waiting::Silence;
 use super::{Observer, Policy};
-use crate::backup::{Clock, Reader, Writer};
+use crate::backup::{Clock, Operation, Reader, Writer};
 use crate::diff::Diff;
 use crate::plan::{Plan, Planner};
 use crate::render::Known;
@@ -300,7 +300,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
         self.calls.see(self.engine.clock.now());
         match answer {
             Answer::Started(step, left, Ok(started)) => {
-                self.succeeded(step, "StartRestoreJob")?;
+                self.succeeded(step, Operation::StartRestoreJob)?;
                 let owner = self.owner(&started.job_id);
                 self.decide(step, |open, sight| {
                     open.on_started(left, started, owner, sight)
@@ -316,7 +316,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             Answer::LookedFor(step, found) => self.looked_for(step, found),
             Answer::Published(step, answer) => self.published(step, answer),
             Answer::Listed(target, Ok((jobs, next))) => {
-                self.succeeded_at(target, "ListRestoreJobs")?;
+                self.succeeded_at(target, Operation::ListRestoreJobs)?;
                 self.listed(target, jobs, next)
             }
             Answer::Listed(target, Err(error)) => self.not_listed(target, error),

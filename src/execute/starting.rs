@@ -9,7 +9,7 @@ use super::flight::{OpenRequest, Reason, Reconciliation};
 use super::preexisting::lookback_start;
 use super::recording::Effect;
 use super::run::Run;
-use crate::backup::{Clock, Reader, Writer};
+use crate::backup::{Clock, Operation, Reader, Writer};
 use crate::diagnostic::Findings;
 use crate::plan::{Draft, TokenedRequest};
 use crate::state::{Event, Journal};
@@ -82,7 +82,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         self.emit(vec![self.intended(step, draft, &request, None)])?;
         // There is room and time, as was found before.
         let now = self.engine.clock.now();
-        self.calls.may(self.target_of(step), "StartRestoreJob", now);
+        self.calls
+            .may(self.target_of(step), Operation::StartRestoreJob, now);
         self.then(Effect::Start(step));
         Ok(())
     }
@@ -185,7 +186,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     pub(super) fn called(&self) -> Event {
         let mut calls: BTreeMap<String, u64> = BTreeMap::new();
         for (name, count) in self.calls.made() {
-            *calls.entry(name.to_owned()).or_default() += count;
+            *calls.entry(name.to_string()).or_default() += count;
         }
         Event::CallsMade { calls }
     }

@@ -6,7 +6,7 @@ use super::flight::Retries;
 use super::lookout::Look;
 use super::outage::Outage;
 use super::poller::Poller;
-use crate::backup::Job;
+use crate::backup::{Job, Operation};
 
 /// One target of a run.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) struct TargetState {
     /// Recovery points of more than one restore.
     pub(super) shared: HashSet<String>,
     /// Operations that fail.
-    pub(super) outages: BTreeMap<&'static str, Outage>,
+    pub(super) outages: BTreeMap<Operation, Outage>,
     /// Listings that got no good answer.
     pub(super) retries: Retries,
 }

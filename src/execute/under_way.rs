@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::flight::{Kin, is_of, kin};
 use super::preexisting::{listed_since, lookback_start};
 use super::skew::{Moment, Skew};
-use crate::backup::{ApiError, Job, JobQuery, Pages, Reader};
+use crate::backup::{ApiError, Job, JobQuery, Operation, Pages, Reader};
 use crate::plan::{MARK, Plan, Request, TokenedRequest, mark, token};
 use crate::state::RestoreState;
 
@@ -39,7 +39,7 @@ pub async fn jobs_of(
     loop {
         let (page, next) = aws.jobs_page(&query, pages.token()).await?;
         let ids = page.iter().map(|job| job.id.as_str());
-        let goes_on = pages.turn_after("ListRestoreJobs", next, ids);
+        let goes_on = pages.turn_after(Operation::ListRestoreJobs, next, ids);
         found.extend(page.into_iter().filter(is_asked));
         if !goes_on? {
             return Ok(found);

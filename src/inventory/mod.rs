@@ -7,7 +7,9 @@ pub use collect::{Asked, Collected, HEADER, Listed, Step, Wanted, ask, collect, 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::backup::{ApiError, Fault, PointQuery, PointStatus, RecoveryPoint, Sources, Vault};
+use crate::backup::{
+    ApiError, Fault, Operation, PointQuery, PointStatus, RecoveryPoint, Sources, Vault,
+};
 use crate::render::{SourceFacts, VaultName};
 use redrill_inventory::{
     AccountInventory, Inventory, InventoryError, RecoveryPoint as Written, RecoveryPointStatus,
@@ -244,7 +246,7 @@ impl Sources for Recorded {
                             vault.name
                         ),
                     };
-                    return Err(absent("ListRecoveryPointsByBackupVault", message));
+                    return Err(absent(Operation::ListRecoveryPointsByBackupVault, message));
                 }
                 vaults
                     .flat_map(|vault| &vault.recovery_points)
@@ -285,7 +287,7 @@ impl Sources for Recorded {
             .map(|point| point.restore_metadata.clone())
             .ok_or_else(|| {
                 absent(
-                    "GetRecoveryPointRestoreMetadata",
+                    Operation::GetRecoveryPointRestoreMetadata,
                     format!(
                         "the inventory has no {recovery_point_arn} in `{}`",
                         vault.name
@@ -299,7 +301,7 @@ impl Sources for Recorded {
             .map(|(_, point)| point.tags.clone())
             .ok_or_else(|| {
                 absent(
-                    "ListTags",
+                    Operation::ListTags,
                     format!("the inventory has no {recovery_point_arn}"),
                 )
             })
@@ -307,7 +309,7 @@ impl Sources for Recorded {
 }
 
 /// What AWS refuses where there is no such thing.
-fn absent(operation: &'static str, message: String) -> ApiError {
+fn absent(operation: Operation, message: String) -> ApiError {
     ApiError {
         operation,
         fault: Fault::Refused,

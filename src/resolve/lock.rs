@@ -319,7 +319,7 @@ fn about(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backup::Fault;
+    use crate::backup::{Fault, Operation};
     use crate::diagnostic::Source;
     use crate::parse::lock_file;
     use crate::render::locked;
@@ -365,7 +365,7 @@ restores:
     #[test]
     fn issue_15_what_could_not_be_looked_up_is_a_note() {
         let refused = ApiError {
-            operation: "ListRecoveryPointsByBackupVault",
+            operation: Operation::ListRecoveryPointsByBackupVault,
             fault: Fault::Denied,
             code: Some("AccessDeniedException".to_owned()),
             request_id: None,

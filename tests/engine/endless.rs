@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::SignedDuration;
 use redrill::backup::{
-    ApiError, Fault, Job, JobQuery, JobStatus, PointQuery, Reader, RecoveryPoint, Sources, Started,
-    Vault, Writer,
+    ApiError, Fault, Job, JobQuery, JobStatus, Operation, PointQuery, Reader, RecoveryPoint,
+    Sources, Started, Vault, Writer,
 };
 use redrill::execute::{Control, Ended, Policy, Stopped};
 use redrill::plan::TokenedRequest;
@@ -31,7 +31,7 @@ struct Odd {
     pages: AtomicU32,
 }
 
-fn service(operation: &'static str, message: &str) -> ApiError {
+fn service(operation: Operation, message: &str) -> ApiError {
     ApiError {
         operation,
         fault: Fault::Service,
@@ -95,7 +95,7 @@ impl Reader for Odd {
         let described = self.described.fetch_add(1, Ordering::Relaxed);
         if self.unreadable == Some(job_id) {
             let message = "PercentDone: expected a string";
-            return Err(service("DescribeRestoreJob", message));
+            return Err(service(Operation::DescribeRestoreJob, message));
         }
         Ok(Job {
             id: job_id.to_owned(),
@@ -148,7 +148,7 @@ impl Writer for Odd {
         Ok(())
     }
 
-    fn calls(&self) -> BTreeMap<&'static str, u64> {
+    fn calls(&self) -> BTreeMap<Operation, u64> {
         BTreeMap::new()
     }
 }

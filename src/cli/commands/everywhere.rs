@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::aws::Aws;
-use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Pages, Reader, SystemClock};
+use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, Pages, Reader, SystemClock};
 use crate::cleanup::{
     Asked, Found, Item, Known, Named, Pace, Progress, Resources, by_name, cleanup as plan_cleanup,
     survey, unlisted,
@@ -131,7 +131,7 @@ impl Everywhere {
 
     /// What is there, however busy AWS is.
     async fn find_patiently(&self, named: &Named) -> Result<Option<Found>, ApiError> {
-        const OPERATION: &str = "GetResource";
+        const OPERATION: Operation = Operation::GetResource;
         let mut tries = 0;
         loop {
             self.pace.turn(named.place, OPERATION, &SystemClock).await;
@@ -155,7 +155,7 @@ impl Everywhere {
         loop {
             let (page, next) = self.places[place].jobs_page(query, pages.token()).await?;
             let ids = page.iter().map(|job| job.id.as_str());
-            let goes_on = pages.turn_after("ListRestoreJobs", next, ids)?;
+            let goes_on = pages.turn_after(Operation::ListRestoreJobs, next, ids)?;
             jobs.extend(page);
             if !goes_on {
                 return Ok(jobs);
@@ -165,7 +165,7 @@ impl Everywhere {
 
     fn at(&self, named: &Named) -> Result<&Aws, ApiError> {
         self.places.get(named.place).ok_or_else(|| ApiError {
-            operation: "DeleteResource",
+            operation: Operation::DeleteResource,
             fault: Fault::Refused,
             code: None,
             request_id: None,

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::run::Execution;
 use super::{Context, check_account};
 use crate::aws::Aws;
-use crate::backup::{ApiError, Clock, Endpoint, Reader, SystemClock};
+use crate::backup::{ApiError, Clock, Endpoint, Operation, Reader, SystemClock};
 use crate::cleanup::Pace;
 use crate::cli::exit::Failure;
 use crate::diff::Action;
@@ -165,7 +165,7 @@ async fn ask(
         let (aws, pace) = (Arc::clone(&aws[place]), pace.cloned());
         tasks.spawn(async move {
             if let Some(pace) = pace {
-                pace.turn(place, "GetResource", &SystemClock).await;
+                pace.turn(place, Operation::GetResource, &SystemClock).await;
             }
             let is_there = aws.is_there(&asked, &request).await?;
             Ok(((step, asked, arn), is_there))

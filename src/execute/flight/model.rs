@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::open::LISTING_LAG;
 use super::*;
-use crate::backup::{ApiError, Fault, JobStatus, Started};
+use crate::backup::{ApiError, Fault, JobStatus, Operation, Started};
 use crate::execute::Policy;
 use crate::execute::calls::DueCall;
 use crate::execute::skew::{Moment, Skew};
@@ -150,7 +150,7 @@ fn request(is_marked: bool) -> Arc<TokenedRequest> {
 
 fn error(fault: Fault) -> ApiError {
     ApiError {
-        operation: "StartRestoreJob",
+        operation: Operation::StartRestoreJob,
         fault,
         code: None,
         request_id: None,

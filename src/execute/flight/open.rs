@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::reconciliation::{JobMetadata, Match, Reason, Reconciliation};
-use crate::backup::{ApiError, Fault, Job, JobQuery, Started};
+use crate::backup::{ApiError, Fault, Job, JobQuery, Operation, Started};
 use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Policy, Stopped};
 use crate::execute::preexisting::lookback_start;
@@ -220,7 +220,7 @@ impl OpenRequest {
             return Next::Follow(started);
         };
         self.refusal = Some(ApiError {
-            operation: "StartRestoreJob",
+            operation: Operation::StartRestoreJob,
             fault: Fault::Refused,
             code: None,
             request_id: None,

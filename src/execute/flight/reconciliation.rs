@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::backup::{ApiError, Job, JobQuery, Pages};
+use crate::backup::{ApiError, Job, JobQuery, Operation, Pages};
 use crate::execute::skew::Moment;
 use crate::plan::{MARK, TokenedRequest, mark};
 
@@ -86,7 +86,7 @@ impl Reconciliation {
     ) -> Result<(), ApiError> {
         let ids = jobs.iter().map(|job| job.id.as_str());
         let goes_on = match &mut self.listing {
-            Some((_, pages)) => pages.turn_after("ListRestoreJobs", next, ids)?,
+            Some((_, pages)) => pages.turn_after(Operation::ListRestoreJobs, next, ids)?,
             None => false,
         };
         let account = self

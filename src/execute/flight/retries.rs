@@ -1,19 +1,21 @@
 //! How often calls were made in vain.
 
+use crate::backup::Operation;
+
 /// How often each operation got no good answer, one time after the other: one that fails says nothing of the others.
 #[derive(Debug, Default)]
-pub(crate) struct Retries(Vec<(&'static str, u32)>);
+pub(crate) struct Retries(Vec<(Operation, u32)>);
 
 impl Retries {
     /// How often an operation got none.
-    pub(crate) fn of(&self, operation: &str) -> u32 {
+    pub(crate) fn of(&self, operation: Operation) -> u32 {
         let mut all = self.0.iter();
         all.find(|(of, _)| *of == operation)
             .map_or(0, |(_, times)| *times)
     }
 
     /// Counts another time; how many there were before.
-    pub(crate) fn one_more(&mut self, operation: &'static str) -> u32 {
+    pub(crate) fn one_more(&mut self, operation: Operation) -> u32 {
         match self.0.iter_mut().find(|(of, _)| *of == operation) {
             Some((_, times)) => {
                 *times += 1;
@@ -27,7 +29,7 @@ impl Retries {
     }
 
     /// Forgets an operation, which has answered.
-    pub(crate) fn answered(&mut self, operation: &str) {
+    pub(crate) fn answered(&mut self, operation: Operation) {
         self.0.retain(|(of, _)| *of != operation);
     }
 
@@ -44,15 +46,18 @@ mod tests {
     #[test]
     fn operations_are_counted_apart() {
         let mut retries = Retries::default();
-        assert_eq!(retries.one_more("StartRestoreJob"), 0);
-        assert_eq!(retries.one_more("StartRestoreJob"), 1);
-        assert_eq!(retries.one_more("ListRestoreJobs"), 0);
-        retries.answered("StartRestoreJob");
+        assert_eq!(retries.one_more(Operation::StartRestoreJob), 0);
+        assert_eq!(retries.one_more(Operation::StartRestoreJob), 1);
+        assert_eq!(retries.one_more(Operation::ListRestoreJobs), 0);
+        retries.answered(Operation::StartRestoreJob);
         assert_eq!(
-            (retries.of("StartRestoreJob"), retries.of("ListRestoreJobs")),
+            (
+                retries.of(Operation::StartRestoreJob),
+                retries.of(Operation::ListRestoreJobs)
+            ),
             (0, 1)
         );
         retries.clear();
-        assert_eq!(retries.of("ListRestoreJobs"), 0);
+        assert_eq!(retries.of(Operation::ListRestoreJobs), 0);
     }
 }
