@@ -10,74 +10,67 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Observer;
-use super::calls::backoff;
-use super::engine::Stopped;
-use super::flight::{Kin, OpenRequest, is_of, kin};
-use super::run::Run;
 use super::skew::Moment;
-use super::target::TargetState;
-use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, Pages, Reader, Writer};
+use crate::backup::{JobQuery, Pages};
 use crate::plan::{MARK, TokenedRequest, mark};
-use crate::state::{Event, Journal};
 
 /// How often it looks.
-const EVERY: SignedDuration = SignedDuration::from_mins(1);
+pub(super) const EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// For how long a restore that has started is looked after: another runner looks as often, and a listing may lag.
-const AFTERWARDS: SignedDuration = SignedDuration::from_mins(2);
+pub(super) const AFTERWARDS: SignedDuration = SignedDuration::from_mins(2);
 /// So many restores are looked after at a time: more than AWS's rates let start meanwhile.
-const MOST: usize = 2_000;
+pub(super) const MOST: usize = 2_000;
 /// So often a look is tried that gets no answer; the next one makes up for it.
-const TRIES: u32 = 3;
+pub(super) const TRIES: u32 = 3;
 
 /// What was started lately, and what is found beside it.
 #[derive(Debug)]
 pub(super) struct Lookout {
     /// The jobs of this run, each by a hash of its id.
-    own: HashSet<u64>,
-    started: Vec<Started>,
+    pub(super) own: HashSet<u64>,
+    pub(super) started: Vec<Started>,
     /// What other jobs of the same recovery points were asked for, by their ids; none while that is being asked.
-    others: HashMap<String, Option<Other>>,
+    pub(super) others: HashMap<String, Option<Other>>,
     /// When jobs that exist already were last listed.
     pub(super) listed_at: Moment,
 }
 
 /// A restore that has a job since a little while.
 #[derive(Debug)]
-struct Started {
-    step: usize,
-    target: usize,
-    job_id: String,
-    request: Arc<TokenedRequest>,
-    at: Timestamp,
+pub(super) struct Started {
+    pub(super) step: usize,
+    pub(super) target: usize,
+    pub(super) job_id: String,
+    pub(super) request: Arc<TokenedRequest>,
+    pub(super) at: Timestamp,
 }
 
 /// A job that is not this run's.
 #[derive(Debug)]
-struct Other {
-    point: String,
-    metadata: BTreeMap<String, String>,
+pub(super) struct Other {
+    pub(super) point: String,
+    pub(super) metadata: BTreeMap<String, String>,
 }
 
 /// How far looking is in one target.
 #[derive(Debug, Default)]
 pub(super) struct Look {
-    due: Option<Timestamp>,
+    pub(super) due: Option<Timestamp>,
     /// From when on jobs were not looked at.
-    since: Option<Moment>,
+    pub(super) since: Option<Moment>,
     /// When the look under way began.
-    began: Option<Moment>,
-    listing: Option<(JobQuery, Pages)>,
-    is_asked: bool,
+    pub(super) began: Option<Moment>,
+    pub(super) listing: Option<(JobQuery, Pages)>,
+    pub(super) is_asked: bool,
     /// When the last whole look began.
-    looked: Option<Timestamp>,
+    pub(super) looked: Option<Timestamp>,
     /// Jobs to be asked about.
-    to_ask: Vec<(String, String)>,
-    tries: u32,
+    pub(super) to_ask: Vec<(String, String)>,
+    pub(super) tries: u32,
 }
 
 /// What a job is known by.
-fn id(job_id: &str) -> u64 {
+pub(super) fn id(job_id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     job_id.to_ascii_lowercase().hash(&mut hasher);
     hasher.finish()
@@ -104,7 +97,7 @@ impl Lookout {
     }
 
     /// A restore is looked after for a while.
-    fn note(&mut self, started: Started) {
+    pub(super) fn note(&mut self, started: Started) {
         if self.started.len() < MOST {
             self.started.push(started);
         }
@@ -118,327 +111,7 @@ impl Look {
     }
 }
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
-    /// A restore has a job: whether there is a second one is looked at for a while.
-    pub(super) fn look_after(
-        &mut self,
-        step: usize,
-        job_id: &str,
-        request: Option<Arc<TokenedRequest>>,
-    ) {
-        self.lookout.note_job(job_id);
-        let Some(request) = request else {
-            return;
-        };
-        let now = self.engine.clock.now();
-        let target = self.target_of(step);
-        let look = &mut self.targets[target].look;
-        look.due.get_or_insert(now + EVERY);
-        look.since.get_or_insert(self.lookout.listed_at);
-        self.lookout.note(Started {
-            step,
-            target,
-            job_id: job_id.to_owned(),
-            request,
-            at: now,
-        });
-    }
-
-    /// Whether a look is still to come before the run may end: something was started that no look has come after. It comes
-    /// now.
-    pub(super) fn look_last(&mut self) -> bool {
-        if self.given_up {
-            return false;
-        }
-        let now = self.engine.clock.now();
-        let mut is_to_look = false;
-        for (at, target) in self.targets.iter_mut().enumerate() {
-            let look = &mut target.look;
-            let is_new = |started: &Started| {
-                started.target == at && look.looked.is_none_or(|looked| started.at > looked)
-            };
-            if look.began.is_some() {
-                is_to_look = true;
-            } else if self.lookout.started.iter().any(is_new) {
-                look.due = Some(now);
-                is_to_look = true;
-            }
-        }
-        is_to_look
-    }
-
-    /// Makes the calls of looks that are due, as far as the rates let it.
-    pub(super) fn look_around(&mut self) {
-        let now = self.moment();
-        for target in 0..self.targets.len() {
-            while let Some((job_id, point)) = self.targets[target].look.to_ask.pop() {
-                if !self
-                    .calls
-                    .may(target, Operation::GetRestoreJobMetadata, now.here)
-                {
-                    self.targets[target].look.to_ask.push((job_id, point));
-                    break;
-                }
-                self.calls.other(target, job_id, point);
-            }
-            let account = &self.engine.plan.targets[target].account;
-            let look = &mut self.targets[target].look;
-            if look.began.is_none() && look.due.is_some_and(|due| due <= now.here) {
-                let since = look.since.unwrap_or(now);
-                let since = since.before(AFTERWARDS, self.calls.skew());
-                look.began = Some(now);
-                look.listing = Some((
-                    JobQuery {
-                        account: account.clone(),
-                        created_after: Some(since),
-                        ..JobQuery::default()
-                    },
-                    Pages::default(),
-                ));
-            }
-            if let Some((query, pages)) = &look.listing
-                && !look.is_asked
-                && self.calls.may(target, Operation::ListRestoreJobs, now.here)
-            {
-                let (query, token) = (query.clone(), pages.token());
-                self.targets[target].look.is_asked = true;
-                self.calls.around(target, query, token);
-            }
-        }
-    }
-
-    /// A page of a look has come.
-    pub(super) fn looked(
-        &mut self,
-        target: usize,
-        jobs: Vec<Job>,
-        next: Option<String>,
-    ) -> Result<(), Stopped> {
-        self.targets[target].look.is_asked = false;
-        let account = self.engine.plan.targets[target].account.clone();
-        let of_others = |job: &Job| !job.id.is_empty() && is_of(job, &account);
-        let jobs: Vec<Job> = jobs
-            .into_iter()
-            .filter(|job| of_others(job) && !self.lookout.is_own(&job.id))
-            .collect();
-        if !jobs.is_empty() {
-            self.found(target, jobs);
-        }
-        let look = &mut self.targets[target].look;
-        let more = match &mut look.listing {
-            Some((_, pages)) => pages.turn(Operation::ListRestoreJobs, next),
-            None => Ok(false),
-        };
-        match more {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                self.end_look(target, true);
-                Ok(())
-            }
-            Err(endless) => self.not_looked(target, &endless),
-        }
-    }
-
-    /// Jobs that are not this run's: those of its recovery points are of interest.
-    fn found(&mut self, target: usize, jobs: Vec<Job>) {
-        let lookout = &mut self.lookout;
-        let started = lookout
-            .started
-            .iter()
-            .filter(|started| started.target == target);
-        let points: HashSet<&str> = started
-            .map(|started| started.request.recovery_point_arn.as_str())
-            .collect();
-        let flights = &self.flights;
-        let steps = &self.engine.plan.steps;
-        let waiting = self
-            .schedule
-            .waiting()
-            .filter(|step| steps[*step].target == target);
-        let waiting: HashSet<&str> = waiting
-            .filter_map(|step| flights[step].draft.as_ref())
-            .map(|draft| draft.request.recovery_point_arn.as_str())
-            .collect();
-        let TargetState { existing, look, .. } = &mut self.targets[target];
-        for job in jobs {
-            let Some(arn) = job.recovery_point_arn.as_deref() else {
-                continue;
-            };
-            let before = existing.get(arn);
-            let is_known = before.is_some_and(|jobs| jobs.iter().any(|known| known.id == job.id));
-            if is_known {
-                // It was there when that which has started was compared with it.
-                continue;
-            }
-            if points.contains(arn) && !lookout.others.contains_key(&job.id) {
-                lookout.others.insert(job.id.clone(), None);
-                look.to_ask.push((job.id.clone(), arn.to_owned()));
-            }
-            if waiting.contains(arn) {
-                let arn = arn.to_owned();
-                existing.entry(arn).or_default().push(job);
-            }
-        }
-    }
-
-    /// A look is over.
-    fn end_look(&mut self, target: usize, is_whole: bool) {
-        let now = self.engine.clock.now();
-        let waits = self.schedule.has_next(target);
-        let lookout = &mut self.lookout;
-        let look = &mut self.targets[target].look;
-        let Some(began) = look.began.take() else {
-            return;
-        };
-        look.listing = None;
-        look.tries = 0;
-        look.looked = Some(began.here);
-        if is_whole {
-            look.since = Some(began);
-        }
-        lookout.started.retain(|started| {
-            started.target != target || began.here.duration_since(started.at) < AFTERWARDS
-        });
-        let goes_on = waits || lookout.started.iter().any(|of| of.target == target);
-        look.due = goes_on.then(|| now + EVERY);
-        if lookout.started.is_empty() {
-            lookout.others.clear();
-        }
-    }
-
-    /// A look got no good answer. Nothing hangs on it: it is tried a few times, and the next one goes back as far.
-    pub(super) fn not_looked(&mut self, target: usize, error: &ApiError) -> Result<(), Stopped> {
-        let now = self.engine.clock.now();
-        if error.fault == Fault::Throttled {
-            self.calls.throttled(target, error.operation, now);
-        }
-        let look = &mut self.targets[target].look;
-        look.is_asked = false;
-        look.tries += 1;
-        if look.tries < TRIES && !matches!(error.fault, Fault::Denied | Fault::Refused) {
-            look.listing = None;
-            look.began = None;
-            look.due = Some(now + backoff(look.tries));
-            return Ok(());
-        }
-        self.end_look(target, false);
-        Ok(())
-    }
-
-    /// What another job was asked for.
-    pub(super) fn told_of_other(
-        &mut self,
-        job_id: String,
-        point: String,
-        metadata: Result<BTreeMap<String, String>, ApiError>,
-    ) -> Result<(), Stopped> {
-        let Ok(metadata) = metadata else {
-            // It is asked about again when it shows again.
-            self.lookout.others.remove(&job_id);
-            return Ok(());
-        };
-        if self.lookout.is_own(&job_id) {
-            return Ok(());
-        }
-        let is_of_point = |open: &OpenRequest| open.request.recovery_point_arn == point;
-        if self.flights.open_requests().any(is_of_point) {
-            // Perhaps it is the answer that is on its way; if not, it shows again.
-            self.lookout.others.remove(&job_id);
-            return Ok(());
-        }
-        let of_point = |started: &&Started| started.request.recovery_point_arn == point;
-        let found = self
-            .lookout
-            .started
-            .iter()
-            .filter(of_point)
-            .find_map(|started| {
-                let kin = kin(&metadata, &started.request)?;
-                Some((
-                    started.step,
-                    started.job_id.clone(),
-                    kin,
-                    has_mark(&started.request),
-                ))
-            });
-        self.lookout
-            .others
-            .insert(job_id.clone(), Some(Other { point, metadata }));
-        match found {
-            Some((step, beside, kin, has_mark)) => self.second(step, job_id, beside, kin, has_mark),
-            None => Ok(()),
-        }
-    }
-
-    /// What was started last is compared with what others have started meanwhile.
-    pub(super) fn compare_with_others(&mut self, step: usize) -> Result<(), Stopped> {
-        let Some(started) = self.lookout.started.iter().rfind(|of| of.step == step) else {
-            return Ok(());
-        };
-        let others = self.lookout.others.iter();
-        let found = others.filter_map(|(job_id, other)| Some((job_id, other.as_ref()?)));
-        let found = found
-            .filter(|(_, other)| other.point == started.request.recovery_point_arn)
-            .find_map(|(job_id, other)| {
-                Some((job_id.clone(), kin(&other.metadata, &started.request)?))
-            });
-        let (beside, has_mark) = (started.job_id.clone(), has_mark(&started.request));
-        match found {
-            Some((job_id, kin)) if job_id != beside => {
-                self.second(step, job_id, beside, kin, has_mark)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// There is a second job: it is said, and unless it may be somebody's who asked by hand nothing more is started.
-    fn second(
-        &mut self,
-        step: usize,
-        job_id: String,
-        beside: String,
-        kin: Kin,
-        has_mark: bool,
-    ) -> Result<(), Stopped> {
-        if !self.targets[self.target_of(step)].poller.is_seen(step) {
-            // Perhaps AWS does not know the job that it has named, and this is the one. It shows again.
-            self.lookout.others.remove(&job_id);
-            return Ok(());
-        }
-        self.lookout.note_job(&job_id);
-        let restore = self.name(step);
-        let past = self.observed.restores.get(&restore);
-        if past.is_none_or(|past| past.stage.job_id().is_none()) {
-            return Ok(());
-        }
-        let because = match kin {
-            Kin::Marked => {
-                "it has the mark of this restore's token: another runner of this run has started it, or a request of this one whose answer was lost"
-            }
-            Kin::Alike if has_mark => "it asks for the same, and has not the mark of another run",
-            Kin::Alike => "it asks for the same, and no mark tells whose it is",
-        };
-        self.emit(vec![Event::SecondJob {
-            restore: restore.clone(),
-            job_id: job_id.clone(),
-            beside: beside.clone(),
-            because: because.to_owned(),
-        }])?;
-        // Where a mark would tell it apart, somebody may have asked for the same by hand: that is said, and no more.
-        if kin == Kin::Marked || !has_mark {
-            self.stop(Stopped::SecondJob {
-                restore,
-                job: job_id,
-                beside,
-            });
-        }
-        Ok(())
-    }
-}
-
 /// Whether a request has a mark by which its job is known.
-fn has_mark(request: &TokenedRequest) -> bool {
+pub(super) fn has_mark(request: &TokenedRequest) -> bool {
     request.metadata.get(MARK) == Some(&mark(request.token()))
 }

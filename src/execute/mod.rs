@@ -6,39 +6,29 @@
 //! new run resumes an empty journal.
 
 mod barriers;
-mod begun;
 mod calls;
 mod checking;
 mod command;
 mod engine;
-mod finish;
 mod flight;
-mod follow;
 mod forecast;
 mod late;
+mod lookback;
 mod lookout;
-mod lost;
-mod nested;
 mod outage;
 mod poll;
 mod poller;
-mod preexisting;
-mod presence;
-mod publishing;
-mod reconcile;
 mod recording;
 mod run;
 mod schedule;
+mod silence;
 mod skew;
-mod starting;
 mod target;
-mod timers;
 mod under_way;
-mod waiting;
 
 pub use command::{Command, Commands, Exited, Left, Ran};
 pub use engine::{Control, DuplicatePolicy, Ended, Engine, Observer, Policy, Stopped};
 pub use forecast::forecast;
+pub use lookback::listed_since;
 pub use poll::describe_jobs;
-pub use preexisting::listed_since;
 pub use under_way::{Whose, jobs_of, may_be_since, whose, whose_without_journal};

@@ -2,22 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Observer;
-use super::calls::{DueCall, backoff};
-use super::engine::Stopped;
-use super::run::Run;
-use super::target::TargetState;
-use crate::backup::{ApiError, Clock, Fault, Operation, Reader, Writer};
-use crate::state::{Event, Journal};
-
 /// How long AWS may be silent while jobs are followed.
 pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// How long it may be silent while nothing runs that would be worth waiting for.
-const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
+pub(super) const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
 /// How long a person has to log in again.
-const PATIENCE_FOR_LOGIN: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const PATIENCE_FOR_LOGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Longer than any call takes with the wait before it.
-const LONGEST_TRY: SignedDuration = SignedDuration::from_mins(2);
+pub(super) const LONGEST_TRY: SignedDuration = SignedDuration::from_mins(2);
 
 /// An operation that fails.
 #[derive(Debug)]
@@ -25,7 +17,7 @@ pub(super) struct Outage {
     /// Since when, without what the machine slept through.
     pub(super) since: Timestamp,
     /// When it failed last.
-    last: Timestamp,
+    pub(super) last: Timestamp,
     /// AWS's last answer, or why there was none.
     pub(super) message: String,
 }
@@ -39,109 +31,11 @@ pub(super) enum Caller {
     Target(usize),
 }
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
-    /// Schedules a call about a restore again, after the backoff.
-    pub(super) fn retry(
-        &mut self,
-        step: usize,
-        due: DueCall,
-        error: &ApiError,
-    ) -> Result<(), Stopped> {
-        let at = self.retry_at(Caller::Restore(step), error)?;
-        self.calls.at(self.target_of(step), at, step, due);
-        Ok(())
-    }
-
-    /// When to try again. An operation that begins to fail is said once; one that fails for too long ends the run.
-    pub(super) fn retry_at(
-        &mut self,
-        caller: Caller,
-        error: &ApiError,
-    ) -> Result<Timestamp, Stopped> {
-        let now = self.engine.clock.now();
-        let (target, retries) = match caller {
-            Caller::Restore(step) => (self.target_of(step), &mut self.flights[step].retries),
-            Caller::Target(target) => (target, &mut self.targets[target].retries),
-        };
-        let at = now + backoff(retries.one_more(error.operation));
-        if error.fault == Fault::Throttled {
-            self.calls.throttled(target, error.operation, now);
-        }
-        let outages = &mut self.targets[target].outages;
-        let is_first = !outages.contains_key(&error.operation);
-        let outage = outages.entry(error.operation).or_insert(Outage {
-            since: now,
-            last: now,
-            message: String::new(),
-        });
-        // Time that the machine slept through is not AWS's silence.
-        if now.duration_since(outage.last) > LONGEST_TRY {
-            outage.since = now;
-        }
-        outage.last = now;
-        outage.message = error.to_string();
-        let since = outage.since;
-        if is_first {
-            self.emit(vec![Event::AwsUnavailable {
-                message: error.to_string(),
-            }])?;
-        }
-        let patience = if error.fault == Fault::Expired {
-            PATIENCE_FOR_LOGIN
-        } else if error.fault != Fault::Throttled
-            && self.targets.iter().all(TargetState::follows_none)
-        {
-            PATIENCE_WITHOUT_JOBS
-        } else {
-            PATIENCE
-        };
-        if now.duration_since(since.max(self.last_success)) > patience {
-            self.given_up = true;
-            self.stop(Stopped::Aws(error.clone()));
-        }
-        Ok(at)
-    }
-
-    /// An operation has answered about a restore.
-    pub(super) fn succeeded(&mut self, step: usize, operation: Operation) -> Result<(), Stopped> {
-        self.flights[step].retries.answered(operation);
-        self.succeeded_at(self.target_of(step), operation)
-    }
-
-    pub(super) fn succeeded_at(
-        &mut self,
-        target: usize,
-        operation: Operation,
-    ) -> Result<(), Stopped> {
-        self.last_success = self.engine.clock.now();
-        self.recovered_at(target, operation)
-    }
-
-    /// A call that looks for the job of a request has its answer. That says nothing of the request: where that is never
-    /// answered, nobody waits for it longer because AWS answers the looking.
-    pub(super) fn looked_up(&mut self, step: usize, operation: Operation) -> Result<(), Stopped> {
-        self.flights[step].retries.answered(operation);
-        self.recovered_at(self.target_of(step), operation)
-    }
-
-    /// An operation fails no longer.
-    pub(super) fn recovered_at(
-        &mut self,
-        target: usize,
-        operation: Operation,
-    ) -> Result<(), Stopped> {
-        let has_recovered = self.targets[target].outages.remove(&operation).is_some();
-        if has_recovered && self.targets.iter().all(|target| target.outages.is_empty()) {
-            self.emit(vec![Event::Recovered])?;
-        }
-        Ok(())
-    }
-
-    /// Starts nothing new; what runs is followed to its end, and then the first reason is given.
-    pub(super) fn stop(&mut self, why: Stopped) {
-        self.schedule.drain();
-        self.stopped.get_or_insert(why);
-    }
+/// How long AWS has been silent.
+#[derive(Debug)]
+pub(super) struct Patience {
+    /// The last good answer.
+    pub(super) last_success: Timestamp,
+    /// It has been silent for longer than anybody wants to wait.
+    pub(super) is_over: bool,
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::lookback::listed_since;
 use super::poller::HANDFUL;
-use super::preexisting::lookback_start;
 use super::skew::Skew;
 use crate::backup::{ApiError, Fault, Job, JobQuery, Operation, Pages, Reader};
 
@@ -27,7 +27,7 @@ pub async fn describe_jobs(
         .min()
         .map_or(now, |at| Skew::default().at_aws(*at));
     // A job that was adopted is older than the request that it was found for.
-    for since in [earliest, lookback_start(now)] {
+    for since in [earliest, listed_since(now)] {
         if jobs.len() <= HANDFUL {
             break;
         }

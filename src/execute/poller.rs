@@ -8,74 +8,68 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Observer;
-use super::engine::Stopped;
-use super::outage::{Caller, PATIENCE};
-use super::run::Run;
+use super::outage::PATIENCE;
 use super::skew::Skew;
-use crate::backup::{
-    ApiError, Clock, Fault, Job, JobQuery, JobStatus, Operation, Pages, Reader, Writer,
-};
-use crate::state::Journal;
+use crate::backup::{JobQuery, JobStatus, Pages};
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
 pub(super) const HANDFUL: usize = 5;
 /// How far listings overlap: AWS does not say how soon an end shows in one.
 pub(super) const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// After so many refused listings every job is described.
-const REFUSALS: u32 = 3;
+pub(super) const REFUSALS: u32 = 3;
 /// So many questions about one job that get no answer while others do.
-const HOPELESS: u32 = 20;
+pub(super) const HOPELESS: u32 = 20;
 /// Each of so many sweeps lists everything since the oldest job.
-const WIDE_EVERY: u32 = 20;
+pub(super) const WIDE_EVERY: u32 = 20;
 
 /// How long to wait before a job is looked at again: an eighth of its age, from 1 s up to 30 s.
-fn interval(age: SignedDuration) -> SignedDuration {
+pub(super) fn interval(age: SignedDuration) -> SignedDuration {
     let eighth = i64::try_from(age.as_millis() / 8).unwrap_or(i64::MAX);
     SignedDuration::from_millis(eighth.clamp(1_000, 30_000))
 }
 
 /// A job that is followed.
 #[derive(Debug)]
-struct Followed {
-    job_id: Arc<str>,
-    since: Timestamp,
-    look_at: Timestamp,
+pub(super) struct Followed {
+    pub(super) job_id: Arc<str>,
+    pub(super) since: Timestamp,
+    pub(super) look_at: Timestamp,
     /// When following stops, where the plan says so.
-    deadline: Option<Timestamp>,
-    is_asked: bool,
-    status: Option<JobStatus>,
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) is_asked: bool,
+    pub(super) status: Option<JobStatus>,
     /// Since when every question about it has failed, and how many there were.
-    failing: Option<(Timestamp, u32)>,
+    pub(super) failing: Option<(Timestamp, u32)>,
     /// The last sweep that it showed in.
-    sweep: u32,
+    pub(super) sweep: u32,
 }
 
 /// The jobs of one target that are followed, and when to look next.
 #[derive(Debug, Default)]
 pub(super) struct Poller {
-    jobs: BTreeMap<usize, Followed>,
-    by_id: HashMap<Arc<str>, usize>,
+    pub(super) jobs: BTreeMap<usize, Followed>,
+    pub(super) by_id: HashMap<Arc<str>, usize>,
     /// Jobs to describe by themselves although the rest is listed, and when: those whose time is over, and those that
     /// a listing of everything does not show.
-    alone: BTreeSet<(Timestamp, usize)>,
-    sweep: Option<Sweep>,
-    sweep_at: Option<Timestamp>,
-    sweeps: u32,
+    pub(super) alone: BTreeSet<(Timestamp, usize)>,
+    pub(super) sweep: Option<Sweep>,
+    pub(super) sweep_at: Option<Timestamp>,
+    pub(super) sweeps: u32,
     /// When the last whole sweep began.
-    swept: Option<Timestamp>,
+    pub(super) swept: Option<Timestamp>,
     /// How often AWS has refused to list, one time after the other.
-    refusals: u32,
+    pub(super) refusals: u32,
 }
 
 /// A listing under way.
 #[derive(Debug)]
-struct Sweep {
-    query: JobQuery,
-    began: Timestamp,
-    is_wide: bool,
-    pages: Pages,
-    is_asked: bool,
+pub(super) struct Sweep {
+    pub(super) query: JobQuery,
+    pub(super) began: Timestamp,
+    pub(super) is_wide: bool,
+    pub(super) pages: Pages,
+    pub(super) is_asked: bool,
 }
 
 impl Poller {
@@ -83,7 +77,7 @@ impl Poller {
         self.jobs.is_empty()
     }
 
-    fn one_by_one(&self) -> bool {
+    pub(super) fn one_by_one(&self) -> bool {
         self.refusals >= REFUSALS || self.jobs.len() <= HANDFUL
     }
 
@@ -194,7 +188,7 @@ impl Poller {
 
     /// AWS has refused a listing: for a signature of before a sleep, or a token that it has forgotten. Again and again it
     /// does not let the caller list jobs, or the listing does not end.
-    fn refused(&mut self) {
+    pub(super) fn refused(&mut self) {
         self.refusals += 1;
     }
 
@@ -223,7 +217,7 @@ impl Poller {
         job.is_some_and(|job| now.duration_since(job.since) < OVERLAP)
     }
 
-    fn begin_sweep(&mut self, account: &str, now: Timestamp, skew: Skew) {
+    pub(super) fn begin_sweep(&mut self, account: &str, now: Timestamp, skew: Skew) {
         self.sweeps += 1;
         let oldest = self.jobs.values().map(|job| job.since).min().unwrap_or(now);
         let oldest = skew.at_aws(oldest);
@@ -250,7 +244,7 @@ impl Poller {
         });
     }
 
-    fn end_sweep(&mut self, now: Timestamp) {
+    pub(super) fn end_sweep(&mut self, now: Timestamp) {
         let Some(sweep) = self.sweep.take() else {
             return;
         };
@@ -269,117 +263,5 @@ impl Poller {
             });
             self.alone.extend(missing.map(|(step, _)| (now, *step)));
         }
-    }
-}
-
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
-    /// Asks about what is due, as far as the rates let it.
-    pub(super) fn look(&mut self) {
-        let now = self.engine.clock.now();
-        for target in 0..self.targets.len() {
-            self.look_at(target, now);
-        }
-    }
-
-    fn look_at(&mut self, target: usize, now: Timestamp) {
-        let skew = self.calls.skew();
-        let poller = &mut self.targets[target].poller;
-        if poller.one_by_one() {
-            poller.sweep = None;
-            for (step, job) in &mut poller.jobs {
-                if job.is_asked || job.look_at > now {
-                    continue;
-                }
-                if !self.calls.may(target, Operation::DescribeRestoreJob, now) {
-                    return;
-                }
-                job.is_asked = true;
-                self.calls.poll(target, *step, Arc::clone(&job.job_id));
-            }
-            return;
-        }
-        while let Some((at, step)) = poller.alone.first().copied() {
-            if at > now {
-                break;
-            }
-            let job = poller.jobs.get_mut(&step).filter(|job| !job.is_asked);
-            if let Some(job) = job {
-                if !self.calls.may(target, Operation::DescribeRestoreJob, now) {
-                    return;
-                }
-                job.is_asked = true;
-                self.calls.poll(target, step, Arc::clone(&job.job_id));
-            }
-            poller.alone.remove(&(at, step));
-        }
-        if poller.sweep.is_none() && poller.sweep_at.is_none_or(|at| at <= now) {
-            let account = &self.engine.plan.targets[target].account;
-            poller.begin_sweep(account, now, skew);
-        }
-        if let Some(sweep) = &mut poller.sweep
-            && !sweep.is_asked
-            && self.calls.may(target, Operation::ListRestoreJobs, now)
-        {
-            sweep.is_asked = true;
-            self.calls
-                .list(target, sweep.query.clone(), sweep.pages.token());
-        }
-    }
-
-    /// A listing got no good answer.
-    pub(super) fn not_listed(&mut self, target: usize, error: ApiError) -> Result<(), Stopped> {
-        let at = self.retry_at(Caller::Target(target), &error)?;
-        self.targets[target].poller.sweep_again(at);
-        if matches!(error.fault, Fault::Refused | Fault::Denied) {
-            self.targets[target].poller.refused();
-        }
-        Ok(())
-    }
-
-    /// A page of a listing has come.
-    pub(super) fn listed(
-        &mut self,
-        target: usize,
-        jobs: Vec<Job>,
-        next: Option<String>,
-    ) -> Result<(), Stopped> {
-        self.targets[target].retries.clear();
-        let now = self.engine.clock.now();
-        self.targets[target].poller.refusals = 0;
-        let sweeps = self.targets[target].poller.sweeps;
-        for job in jobs {
-            let Some(step) = self.targets[target]
-                .poller
-                .by_id
-                .get(job.id.as_str())
-                .copied()
-            else {
-                continue;
-            };
-            if let Some(followed) = self.targets[target].poller.jobs.get_mut(&step) {
-                followed.sweep = sweeps;
-            }
-            if Self::lacks(&job) || self.is_another(step, &job).is_some() {
-                self.targets[target].poller.look_again(step, now);
-            } else {
-                self.polled(step, job)?;
-            }
-        }
-        let poller = &mut self.targets[target].poller;
-        let Some(sweep) = &mut poller.sweep else {
-            poller.end_sweep(now);
-            return Ok(());
-        };
-        match sweep.pages.turn(Operation::ListRestoreJobs, next) {
-            Ok(true) => sweep.is_asked = false,
-            Ok(false) => poller.end_sweep(now),
-            Err(endless) => {
-                self.targets[target].poller.refused();
-                return self.not_listed(target, endless);
-            }
-        }
-        Ok(())
     }
 }

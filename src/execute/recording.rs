@@ -4,12 +4,9 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 
+use super::Command;
 use super::checking::Task;
-use super::engine::Stopped;
-use super::run::Run;
-use super::waiting::Silence;
-use super::{Command, Observer};
-use crate::backup::{Clock, Reader, Writer};
+use super::silence::Silence;
 use crate::state::{Journal, JournalError, Recorded};
 
 /// What follows from an event, once that is on disk.
@@ -25,19 +22,20 @@ pub(super) enum Effect {
 }
 
 /// A journal that is being appended to: it comes back with what was recorded, or the reason why it was not.
-type Append<J> = Pin<Box<dyn Future<Output = (J, Vec<Recorded>, Result<(), JournalError>)> + Send>>;
+pub(super) type Append<J> =
+    Pin<Box<dyn Future<Output = (J, Vec<Recorded>, Result<(), JournalError>)> + Send>>;
 
 pub(super) struct Recording<J> {
     /// Absent while it is being appended to.
-    journal: Option<J>,
-    append: Option<Append<J>>,
+    pub(super) journal: Option<J>,
+    pub(super) append: Option<Append<J>>,
     /// Events that are not on disk yet, and so not on the screen either.
-    buffer: Vec<Recorded>,
+    pub(super) buffer: Vec<Recorded>,
     /// How many events there were, and how many of them are recorded.
-    taken: u64,
-    recorded: u64,
+    pub(super) taken: u64,
+    pub(super) recorded: u64,
     /// Each with the number of the last event that it follows from.
-    effects: VecDeque<(u64, Effect)>,
+    pub(super) effects: VecDeque<(u64, Effect)>,
     /// When the run says what it waits for, where nothing happens.
     pub(super) silence: Silence,
 }
@@ -61,7 +59,7 @@ impl<J: Journal + 'static> Recording<J> {
     }
 
     /// Puts off what follows from the events so far.
-    fn then(&mut self, effect: Effect) {
+    pub(super) fn then(&mut self, effect: Effect) {
         self.effects.push_back((self.taken, effect));
     }
 
@@ -71,7 +69,7 @@ impl<J: Journal + 'static> Recording<J> {
     }
 
     /// Begins to record what has happened, unless something is being recorded; that goes first.
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         if self.buffer.is_empty() {
             return;
         }
@@ -98,7 +96,7 @@ impl<J: Journal + 'static> Recording<J> {
     }
 
     /// The next effect of what is recorded.
-    fn effect(&mut self) -> Option<Effect> {
+    pub(super) fn effect(&mut self) -> Option<Effect> {
         let recorded = self.recorded;
         let is_due = |(after, _): &&(u64, Effect)| *after <= recorded;
         self.effects.front().filter(is_due)?;
@@ -117,78 +115,6 @@ async fn append(journal: &mut impl Journal, batch: &[Recorded]) -> Result<(), Jo
         return Ok(());
     }
     journal.append(&durable).await
-}
-
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
-    /// Begins to record what has happened. What is being recorded is waited for by nobody but its effects; where there are
-    /// none before it, those follow at once.
-    pub(super) fn flush(&mut self) -> Result<(), Stopped> {
-        self.recording.begin();
-        self.follow()
-    }
-
-    /// Records all that has happened, and waits for it.
-    pub(super) async fn flush_all(&mut self) -> Result<(), Stopped> {
-        loop {
-            self.recording.begin();
-            if self.recording.is_idle() {
-                return self.follow();
-            }
-            let batch = self.recording.ended().await?;
-            self.recorded(&batch)?;
-        }
-    }
-
-    /// Events are on disk: they are shown, and what follows from them is done.
-    pub(super) fn recorded(&mut self, batch: &[Recorded]) -> Result<(), Stopped> {
-        self.recording.silence.is_broken(self.engine.clock.now());
-        for recorded in batch {
-            self.engine.observer.observe(recorded);
-        }
-        self.follow()
-    }
-
-    /// Does this once all that has happened by now is on disk.
-    pub(super) fn then(&mut self, effect: Effect) {
-        match &effect {
-            Effect::Start(_) => self.calls.reserve_start(),
-            Effect::StartDue(_) | Effect::Publish(_) => self.calls.reserve(),
-            Effect::Check(..) => self.checking.reserve(),
-        }
-        self.recording.then(effect);
-    }
-
-    fn follow(&mut self) -> Result<(), Stopped> {
-        while let Some(effect) = self.recording.effect() {
-            match effect {
-                Effect::Start(step) => {
-                    self.calls.release_start();
-                    self.start(step)?;
-                }
-                Effect::StartDue(step) => {
-                    self.calls.release();
-                    let now = self.engine.clock.now();
-                    self.calls.at(
-                        self.target_of(step),
-                        now,
-                        step,
-                        super::calls::DueCall::Start,
-                    );
-                }
-                Effect::Check(task, command) => {
-                    self.checking.release();
-                    self.checking.start(task, command);
-                }
-                Effect::Publish(step) => {
-                    self.calls.release();
-                    self.publish(step);
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

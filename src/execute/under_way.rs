@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::flight::{Kin, is_of, kin};
-use super::preexisting::{listed_since, lookback_start};
+use super::lookback::listed_since;
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Operation, Pages, Reader};
 use crate::plan::{MARK, Plan, Request, TokenedRequest, mark, token};
@@ -59,7 +59,7 @@ pub fn may_be_since(past: &RestoreState, now: Timestamp) -> Timestamp {
         aws: None,
     };
     let left = now_here.left(past);
-    left.sent_since(Skew::default()).max(lookback_start(now))
+    left.sent_since(Skew::default()).max(listed_since(now))
 }
 
 /// Whose a job is, by what it was asked for.

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod model;
 mod open;
+mod parent;
 mod reconciliation;
 mod retries;
 
@@ -10,11 +11,11 @@ use std::collections::BTreeSet;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-use super::nested::Parent;
 use crate::backup::Job;
 use crate::plan::Draft;
 
 pub(super) use open::{Adoption, Comparing, Next, OpenRequest, Sight};
+pub(super) use parent::Parent;
 pub(super) use reconciliation::{JobMetadata, Kin, Reason, Reconciliation, is_of, kin};
 pub(super) use retries::Retries;
 

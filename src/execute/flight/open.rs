@@ -12,7 +12,7 @@ use super::reconciliation::{JobMetadata, Match, Reason, Reconciliation};
 use crate::backup::{ApiError, Fault, Job, JobQuery, Operation, Started};
 use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Policy, Stopped};
-use crate::execute::preexisting::lookback_start;
+use crate::execute::lookback::listed_since;
 use crate::execute::skew::{Moment, Skew};
 use crate::plan::TokenedRequest;
 use crate::state::RestoreState;
@@ -239,7 +239,7 @@ impl OpenRequest {
         let looked = self.exposed_since().unwrap_or(sight.listed_at);
         let adopts = sight.past.is_some_and(|past| past.adopts.is_some());
         let since = match adopts {
-            true => lookback_start(now.earlier()),
+            true => listed_since(now.earlier()),
             false => left
                 .sent_since(sight.skew)
                 .min(looked.sent_since(sight.skew)),
@@ -498,7 +498,7 @@ impl OpenRequest {
                 false => Stopped::Duplicate { restore, jobs },
             });
         }
-        let oldest = lookback_start(now.earlier());
+        let oldest = listed_since(now.earlier());
         if let Some(since) = since.filter(|since| *since < oldest && !starts_anyway) {
             let restore = restore();
             return Next::Stop(Stopped::TooLongAgo {

@@ -1,11 +1,11 @@
 //! AWS Backup is told what the checks of a restore have come to. A refusal is said, and fails nothing.
 
-use super::Observer;
-use super::calls::{DueCall, backoff};
-use super::engine::Stopped;
-use super::flight::Phase;
-use super::run::Run;
+use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Operation, Reader, Writer};
+use crate::execute::Observer;
+use crate::execute::calls::{DueCall, backoff};
+use crate::execute::engine::Stopped;
+use crate::execute::flight::Phase;
 use crate::state::{Check, Event, Journal, RestoreStage};
 
 /// How often AWS Backup is told before its silence is taken for a no.

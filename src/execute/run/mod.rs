@@ -1,29 +1,48 @@
-//! The one task that decides.
+//! The one task that decides: it drives every restore.
+
+mod awaiting;
+mod begun;
+mod checks;
+mod effects;
+mod failing;
+mod following;
+mod looking;
+mod lost;
+mod nested;
+mod outages;
+mod polling;
+mod preexisting;
+mod presence;
+mod publishing;
+mod reconciling;
+mod starting;
+mod timers;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::calls::{Answer, Calls};
-use super::checking::Checking;
-use super::engine::{Control, Ended, Engine, Stopped};
-use super::flight::{Flights, JobMetadata};
-use super::late::Late;
-use super::lookout::Lookout;
-use super::recording::Recording;
-use super::schedule::Schedule;
-use super::skew::Moment;
-use super::target::TargetState;
-use super::waiting::Silence;
-use super::{Observer, Policy};
 use crate::backup::{Clock, Operation, Reader, Writer};
 use crate::diff::Diff;
+use crate::execute::calls::{Answer, Calls};
+use crate::execute::checking::Checking;
+use crate::execute::engine::{Control, Ended, Engine, Stopped};
+use crate::execute::flight::{Flights, JobMetadata};
+use crate::execute::late::Late;
+use crate::execute::lookout::Lookout;
+use crate::execute::outage::Patience;
+use crate::execute::recording::Recording;
+use crate::execute::schedule::Schedule;
+use crate::execute::silence::Silence;
+use crate::execute::skew::Moment;
+use crate::execute::target::TargetState;
+use crate::execute::{Observer, Policy};
 use crate::plan::{Plan, Planner};
 use crate::render::Known;
 use crate::state;
 use crate::state::{Event, Journal, Recorded, RestoreStage, RestoreState, RunState};
 
 /// What a run is given, apart from what has a keeper of its own.
-pub(super) struct Given<'a, C, O> {
+pub(in crate::execute) struct Given<'a, C, O> {
     pub(super) planner: &'a Planner,
     pub(super) plan: &'a Plan,
     pub(super) clock: &'a C,
@@ -32,8 +51,8 @@ pub(super) struct Given<'a, C, O> {
     pub(super) policy: Policy,
 }
 
-/// A run that goes on. What one restore is doing is a [`Flight`](super::flight::Flight); this drives all of them.
-pub(super) struct Run<'a, A, J, C, O> {
+/// A run that goes on. What one restore is doing is a [`Flight`](crate::execute::flight::Flight); this drives all of them.
+pub(in crate::execute) struct Run<'a, A, J, C, O> {
     pub(super) engine: Given<'a, C, O>,
     pub(super) flights: Flights,
     pub(super) targets: Vec<TargetState>,
@@ -49,13 +68,10 @@ pub(super) struct Run<'a, A, J, C, O> {
     pub(super) recording: Recording<J>,
     pub(super) lookout: Lookout,
     pub(super) job_metadata: JobMetadata,
-    /// The last good answer of AWS.
-    pub(super) last_success: Timestamp,
+    pub(super) patience: Patience,
     /// A person has asked to leave.
     pub(super) detaching: bool,
     pub(super) stopped: Option<Stopped>,
-    /// AWS has been silent for longer than anybody wants to wait.
-    pub(super) given_up: bool,
 }
 
 impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
@@ -119,10 +135,12 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             recording: Recording::new(journal, silence),
             lookout,
             job_metadata: JobMetadata::default(),
-            last_success: now,
+            patience: Patience {
+                last_success: now,
+                is_over: false,
+            },
             detaching: false,
             stopped: None,
-            given_up: false,
             engine: Given {
                 planner,
                 plan,
@@ -221,7 +239,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             if let Some(ended) = self.next().await? {
                 return Ok(ended);
             }
-            if self.given_up {
+            if self.patience.is_over {
                 break;
             }
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Observer;
-use super::calls::{DueCall, Page};
-use super::engine::{DuplicatePolicy, Stopped};
-use super::flight::{Adoption, Comparing, Next, OpenRequest, Sight};
-use super::recording::Effect;
-use super::run::Run;
+use super::Run;
 use crate::backup::{ApiError, Clock, Operation, Reader, Writer};
+use crate::execute::Observer;
+use crate::execute::calls::{DueCall, Page};
+use crate::execute::engine::{DuplicatePolicy, Stopped};
+use crate::execute::flight::{Adoption, Comparing, Next, OpenRequest, Sight};
+use crate::execute::recording::Effect;
 use crate::state::{Event, Journal, RestoreStage};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>

@@ -1,27 +1,18 @@
 //! The jobs that are nested in a restore's own, one for each recovery point of a composite one: what they have made belongs
 //! to the restore. They are listed when the job ends, and known before its end is said.
 
-use super::Observer;
-use super::calls::{DueCall, Page, backoff};
-use super::engine::Stopped;
-use super::flight::Phase;
-use super::run::Run;
+use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Reader, Writer};
+use crate::execute::Observer;
+use crate::execute::calls::{DueCall, Page, backoff};
+use crate::execute::engine::Stopped;
+use crate::execute::flight::{Parent, Phase};
 use crate::state::{Event, Journal, NestedJob};
 
 /// Pages before it is taken for a listing without an end: AWS restores far fewer parts of one recovery point.
 const PAGES: u32 = 100;
 /// How often it is asked before AWS's silence is taken for a no: a run does not wait for this for ever.
 const TRIES: u32 = 6;
-
-/// A job that has ended, of which nested ones are being listed.
-pub(super) struct Parent {
-    job: Job,
-    jobs: Vec<NestedJob>,
-    token: Option<String>,
-    pages: u32,
-    tries: u32,
-}
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>

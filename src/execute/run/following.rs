@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::Observer;
-use super::engine::Stopped;
-use super::flight::{OpenRequest, Reason, Reconciliation};
-use super::outage::Caller;
-use super::poller::OVERLAP;
-use super::run::Run;
+use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, JobStatus, Operation, Reader, Writer};
 use crate::diff::{Action, Diff};
+use crate::execute::Observer;
+use crate::execute::engine::Stopped;
+use crate::execute::flight::{OpenRequest, Reason, Reconciliation};
+use crate::execute::outage::Caller;
+use crate::execute::poller::OVERLAP;
 use crate::render::Created;
 use crate::state::{Event, Journal, RestoreStage};
 

@@ -1,9 +1,9 @@
 //! A failure passes on to what needs the restore.
 
-use super::Observer;
-use super::engine::Stopped;
-use super::run::Run;
+use super::Run;
 use crate::backup::{Clock, Reader, Writer};
+use crate::execute::Observer;
+use crate::execute::engine::Stopped;
 use crate::state::{Event, Journal};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::Observer;
-use super::calls::DueCall;
-use super::engine::Stopped;
-use super::recording::Effect;
-use super::run::Run;
+use super::Run;
 use crate::backup::{Clock, Reader, Writer};
+use crate::execute::Observer;
+use crate::execute::calls::DueCall;
+use crate::execute::engine::Stopped;
+use crate::execute::recording::Effect;
 use crate::state::Journal;
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>

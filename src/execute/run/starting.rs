@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Observer;
-use super::engine::Stopped;
-use super::flight::{OpenRequest, Reason, Reconciliation};
-use super::preexisting::lookback_start;
-use super::recording::Effect;
-use super::run::Run;
+use super::Run;
 use crate::backup::{Clock, Operation, Reader, Writer};
 use crate::diagnostic::Findings;
+use crate::execute::Observer;
+use crate::execute::engine::Stopped;
+use crate::execute::flight::{OpenRequest, Reason, Reconciliation};
+use crate::execute::lookback::listed_since;
+use crate::execute::recording::Effect;
 use crate::plan::{Draft, TokenedRequest};
 use crate::state::{Event, Journal};
 
@@ -63,7 +63,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         } else if self.flights[step].becomes_known_late() {
             let now = self.moment();
             let account = &self.engine.plan.targets[self.target_of(step)].account;
-            let query = open.query(account, lookback_start(now.earlier()));
+            let query = open.query(account, listed_since(now.earlier()));
             Reconciliation::listing(Reason::First, query, now)
         } else {
             self.flights.open(step, open);

@@ -1,10 +1,10 @@
 //! What a command begins with: nothing of an earlier start of it, and its environment.
 
-use super::Observer;
-use super::checking::Of;
-use super::command::Left;
-use super::run::Run;
+use super::Run;
 use crate::backup::{Clock, Reader, Writer};
+use crate::execute::Observer;
+use crate::execute::checking::Of;
+use crate::execute::command::Left;
 use crate::parse::Check;
 use crate::plan::sha256;
 use crate::state::{Begins, Begun, Check as Is, Journal};

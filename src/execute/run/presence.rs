@@ -5,12 +5,12 @@
 //! Asked of jobs that were adopted and never seen running here, and of those that a token has answered with although they had ended
 //! before the request was meant to leave. All others this run has started, and follows to their end.
 
-use super::Observer;
-use super::calls::DueCall;
-use super::engine::{DuplicatePolicy, Stopped};
-use super::flight::Phase;
-use super::run::Run;
+use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
+use crate::execute::Observer;
+use crate::execute::calls::DueCall;
+use crate::execute::engine::{DuplicatePolicy, Stopped};
+use crate::execute::flight::Phase;
 use crate::state::{Event, Journal, RestoreState};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Observer;
-use super::engine::Stopped;
-use super::flight::{OpenRequest, Phase, Reason, Reconciliation, is_of};
-use super::run::Run;
+use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
+use crate::execute::Observer;
+use crate::execute::engine::Stopped;
+use crate::execute::flight::{OpenRequest, Phase, Reason, Reconciliation, is_of};
 use crate::state::Journal;
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>

@@ -6,32 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::Observer;
-use super::engine::{Control, Ended, Stopped};
-use super::flight::is_of;
-use super::outage::Caller;
-use super::run::Run;
+use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, Pages, Reader, Writer};
 use crate::diff::{Action, Diff};
+use crate::execute::Observer;
+use crate::execute::engine::{Control, Ended, Stopped};
+use crate::execute::flight::is_of;
+use crate::execute::lookback::listed_since;
+use crate::execute::outage::Caller;
 use crate::plan::Draft;
 use crate::state::{Journal, RestoreStage};
-
-/// How far back a run without a journal looks for its jobs: AWS Backup's own summaries of jobs reach as far
-/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobSummaries.html>).
-const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// From when on AWS Backup lists restore jobs.
-#[must_use]
-pub fn listed_since(now: Timestamp) -> Timestamp {
-    lookback_start(now)
-}
-
-/// As far back as that.
-pub(super) fn lookback_start(now: Timestamp) -> Timestamp {
-    now.saturating_sub(LOOK_BACK).unwrap_or(now)
-}
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
@@ -43,7 +29,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         diff: &Diff,
     ) -> Result<Option<Control>, Stopped> {
         let plan = self.engine.plan;
-        let lookback_start = lookback_start(self.moment().earlier());
+        let lookback_start = listed_since(self.moment().earlier());
         let mut wanted = Vec::new();
         for change in &diff.changes {
             let past = self.observed.restores.get(&*plan.steps[change.step].name);
@@ -77,7 +63,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             Ok(Some(control)) => self.on_control(control).await,
             // What runs is followed all the same.
             Err(why @ Stopped::Aws(_)) => {
-                self.given_up = false;
+                self.patience.is_over = false;
                 self.stop(why);
                 Ok(None)
             }
@@ -214,7 +200,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             return Err(Stopped::Aws(error));
         }
         let at = self.retry_at(Caller::Target(target), &error)?;
-        if self.given_up {
+        if self.patience.is_over {
             return Err(Stopped::Aws(error));
         }
         Ok(at)

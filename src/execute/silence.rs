@@ -1,0 +1,77 @@
+//! A run that has had nothing to say for a while says what it waits for.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The longest silence, in those after which it is first broken: a job of half a day takes some fifty lines.
+pub(super) const MOST: i32 = 16;
+/// How many are named of what there may be thousands of.
+pub(super) const NAMED: usize = 3;
+
+/// When a silent run speaks.
+#[derive(Debug)]
+pub(super) struct Silence {
+    /// After how long; never where absent.
+    pub(super) first: Option<SignedDuration>,
+    pub(super) wait: SignedDuration,
+    pub(super) until: Option<Timestamp>,
+}
+
+impl Silence {
+    pub(super) fn new(first: Option<SignedDuration>, now: Timestamp) -> Self {
+        let mut silence = Self {
+            first,
+            wait: SignedDuration::ZERO,
+            until: None,
+        };
+        silence.is_broken(now);
+        silence
+    }
+
+    /// Something has happened, and was said.
+    pub(super) fn is_broken(&mut self, now: Timestamp) {
+        self.wait = self.first.unwrap_or_default();
+        self.until = self.first.map(|first| now + first);
+    }
+
+    /// When the run is to say what it waits for.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    /// Whether that time has come; the next time is later by twice as much.
+    pub(super) fn is_over(&mut self, now: Timestamp) -> bool {
+        let (Some(first), Some(until)) = (self.first, self.until) else {
+            return false;
+        };
+        if until > now {
+            return false;
+        }
+        self.wait = (self.wait * 2).min(first * MOST);
+        self.until = Some(now + self.wait);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_is_broken_after_a_minute_and_then_less_and_less_often() {
+        let start: Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
+        let mut silence = Silence::new(Some(SignedDuration::from_mins(1)), start);
+        let minutes: Vec<i64> = (1..=60)
+            .filter(|minute| silence.is_over(start + SignedDuration::from_mins(*minute)))
+            .collect();
+        assert_eq!(minutes, [1, 3, 7, 15, 31, 47]);
+        silence.is_broken(start);
+        assert_eq!(silence.until(), Some(start + SignedDuration::from_mins(1)));
+    }
+
+    #[test]
+    fn a_run_that_nobody_watches_says_nothing() {
+        let mut silence = Silence::new(None, Timestamp::UNIX_EPOCH);
+        assert_eq!(silence.until(), None);
+        assert!(!silence.is_over(Timestamp::MAX));
+    }
+}
