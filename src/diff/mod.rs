@@ -162,17 +162,16 @@ pub fn diff(plan: &Plan, observed: &RunState, wanted: &Wanted) -> Diff {
 
 /// What this run has restored under names that the plan does not have any more, by its request: the name, and the job.
 fn renamed<'a>(plan: &Plan, observed: &'a RunState) -> BTreeMap<&'a str, (&'a str, &'a str)> {
-    let pasts = observed
-        .restores
-        .iter()
-        .filter_map(|(name, past)| match &past.stage {
-            RestoreStage::Completed { job_id, .. }
-                if past.deletion.is_none() && !past.digest.is_empty() =>
-            {
-                Some((name.as_str(), past.digest.as_str(), job_id.as_str()))
-            }
-            _ => None,
-        });
+    let pasts =
+        observed
+            .restores
+            .iter()
+            .filter_map(|(name, past)| match (&past.stage, &past.sent) {
+                (RestoreStage::Completed { job_id, .. }, Some(sent)) if past.deletion.is_none() => {
+                    Some((name.as_str(), sent.digest.as_str(), job_id.as_str()))
+                }
+                _ => None,
+            });
     let mut known: Option<BTreeSet<&str>> = None;
     pasts
         .filter(|(name, ..)| {
@@ -193,12 +192,14 @@ fn change(
     let step = &plan.steps[at];
     // Most restores of a new run have no past to be compared with.
     let is_same_request = |past: &RestoreState| {
-        step.draft.pending.is_empty() && digest(&step.draft.request) == past.digest
+        let sent = past.sent.as_ref();
+        step.draft.pending.is_empty()
+            && sent.is_some_and(|sent| digest(&step.draft.request) == sent.digest)
     };
     // The token says where it was sent to as well.
     let is_same = |past: &RestoreState| {
-        is_same_request(past)
-            && (past.token.is_empty() || plan.token(at, past.attempt).as_ref() == Some(&past.token))
+        let sent = past.sent.as_ref().map(|sent| sent.token.as_str());
+        is_same_request(past) && plan.token(at, past.attempt).as_deref() == sent
     };
     let started = past.filter(|past| past.stage.was_sent());
     let attempt = past.map_or(1, |past| past.attempt);
@@ -208,7 +209,7 @@ fn change(
         attempt,
         token: match (action, started) {
             (Action::Start | Action::Blocked, _) | (_, None) => plan.token(at, attempt),
-            (_, Some(past)) => Some(past.token.clone()),
+            (_, Some(past)) => past.sent.as_ref().map(|sent| sent.token.clone()),
         },
         reason,
     };
@@ -217,7 +218,7 @@ fn change(
         && !wanted.retries(&step.name, past.attempt)
     {
         // What was rejected was never sent: there is nothing that the plan could differ from.
-        let same = past.digest.is_empty() || is_same(past);
+        let same = past.sent.is_none() || is_same(past);
         let action = if same {
             Action::Blocked
         } else {

@@ -65,7 +65,10 @@ impl StatusRow {
                 let mut row = RestoreStatus {
                     status: String::new(),
                     attempt: past.attempt,
-                    token: past.token.clone(),
+                    token: past
+                        .sent
+                        .as_ref()
+                        .map_or_else(String::new, |sent| sent.token.clone()),
                     job_id: None,
                     created_resource_arn: None,
                     message: None,

@@ -21,7 +21,8 @@ pub use incomplete::incomplete;
 pub use journal::{Journal, JournalError, Redacting};
 pub use judged::{Judged, due_after, judged, outdated};
 pub use observed::{
-    Begins, Begun, Check, Checked, Deletion, Machine, RestoreStage, RestoreState, RunState, Told,
+    Begins, Begun, Check, Checked, Deletion, Machine, RestoreStage, RestoreState, RunState, Sent,
+    Told,
 };
 pub use outline::{Goals, Origin, Outline, OutlinedRestore};
 pub use places::Places;

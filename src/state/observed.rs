@@ -117,10 +117,8 @@ pub enum Deletion {
 pub struct RestoreState {
     /// The latest attempt, from 1.
     pub attempt: u32,
-    /// Its token; empty where nothing was sent.
-    pub token: String,
-    /// What it asked for, without the token.
-    pub digest: String,
+    /// What was sent, where something was. The engine lets go of it once it has come back: there may be many.
+    pub sent: Option<Sent>,
     /// Whether the request has redrill's mark, by which its job is known.
     pub is_marked: bool,
     /// When the request was first meant to leave.
@@ -154,8 +152,7 @@ impl RestoreState {
     pub fn new(at: Timestamp, stage: RestoreStage) -> Self {
         Self {
             attempt: 1,
-            token: String::new(),
-            digest: String::new(),
+            sent: None,
             is_marked: false,
             intended_at: at,
             aws_at: None,
@@ -170,6 +167,15 @@ impl RestoreState {
             others: BTreeMap::new(),
         }
     }
+}
+
+/// A request that was sent, by what tells it from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its token.
+    pub token: String,
+    /// SHA-256 of what it asked for, without the token.
+    pub digest: String,
 }
 
 /// How far a restore is.

@@ -8,7 +8,7 @@ use super::{CheckVerdict, Event, Recorded};
 use crate::plan::{MARK, mark};
 use crate::render::Resolved;
 use crate::state::{
-    Begins, Check, Checked, RestoreStage, RestoreState, RunState, Told, incomplete,
+    Begins, Check, Checked, RestoreStage, RestoreState, RunState, Sent, Told, incomplete,
 };
 
 /// An event that cannot have happened: the journal is not one that redrill wrote.
@@ -400,8 +400,10 @@ fn intended(before: Option<RestoreState>, recorded: &Recorded) -> RestoreState {
     };
     RestoreState {
         attempt: *attempt,
-        token: token.clone(),
-        digest: digest.clone(),
+        sent: Some(Sent {
+            token: token.clone(),
+            digest: digest.clone(),
+        }),
         is_marked: request.metadata.get(MARK) == Some(&mark(token)),
         aws_at: *aws_at,
         adopts: adopts.clone(),

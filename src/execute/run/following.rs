@@ -66,7 +66,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let (Some(draft), Some(past)) = (&self.flights[step].draft, past) else {
             return Ok(());
         };
-        let request = Arc::new(draft.sent_with(&past.token));
+        let Some(sent) = &past.sent else {
+            return Ok(());
+        };
+        let request = Arc::new(draft.sent_with(&sent.token));
         let since = self.moment().left(past).sent_since(self.calls.skew());
         let since = Some(since).filter(|_| past.adopts.is_none());
         let existing =

@@ -347,8 +347,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
 
 /// What was sent, and what came of it, is in the journal. Here it counts how far a restore is, of which there may be many.
 fn forget(past: &mut RestoreState) {
-    past.token = String::new();
-    past.digest = String::new();
+    past.sent = None;
     if let RestoreStage::Completed {
         created_resource_arn,
         ..
