@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::inside::{Part, Path, Sense, differences};
 use super::review::{Class, Review};
 use crate::plan::{Draft, MARK, Request, digest, mark};
-use crate::render::{REDACTED, Secrets, SourceFacts, Target};
+use crate::render::{REDACTED, RequestField, Secrets, SourceFacts, Target};
 use crate::rules::Rules;
 
 /// A key that differs, with its place inside JSON where it is one.
@@ -33,7 +33,7 @@ pub struct Subject {
     /// In the order of their names; metadata keys are as they are, others as the API names them.
     pub keys: BTreeMap<String, Value>,
     /// The keys whose value is not known yet.
-    pub pending: BTreeSet<String>,
+    pub pending: BTreeSet<RequestField>,
 }
 
 /// Keys of the request beside the metadata, and of the target; a metadata key of the same name is told apart.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Action, Diff};
 use crate::plan::{Draft, Plan, sha256};
-use crate::render::{Secrets, Target};
+use crate::render::{Fact, Secrets, Target};
 use crate::state::Position;
 
 /// The format that this redrill writes, and the only one that it reads.
@@ -391,8 +391,8 @@ fn body(draft: &Draft, token: Option<&str>, secrets: &Secrets) -> (Value, Vec<Ho
         .holes
         .iter()
         .map(|(key, waits)| Hole {
-            key: key.clone(),
-            waits_for: waits.iter().cloned().collect(),
+            key: key.to_string(),
+            waits_for: waits.iter().map(Fact::to_string).collect(),
             secret: false,
         })
         .collect();

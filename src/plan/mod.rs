@@ -16,7 +16,9 @@ use jiff::SignedDuration;
 
 use crate::diagnostic::{Findings, Span};
 use crate::parse::{Check, Document, Limits, Objectives, OnFailure, Point};
-use crate::render::{Instances, Known, Renderer, Secrets, Selector, Target, VaultName};
+use crate::render::{
+    Fact, Instances, Known, Renderer, RequestField, Secrets, Selector, Target, VaultName,
+};
 use crate::rules::Rules;
 use crate::validate::{self};
 
@@ -94,9 +96,9 @@ pub struct Draft {
     /// Without its token, which depends on the attempt.
     pub request: Request,
     /// What is known later only; the request holds placeholders until then, and is not sent.
-    pub pending: BTreeSet<String>,
+    pub pending: BTreeSet<Fact>,
     /// The same by the metadata key that lacks it; `RecoveryPointArn` is the recovery point.
-    pub holes: BTreeMap<String, BTreeSet<String>>,
+    pub holes: BTreeMap<RequestField, BTreeSet<Fact>>,
     /// Whether AWS documents the key of redrill's mark for this type.
     pub takes_mark: bool,
     /// Whether rules of the type ask about the recovery point, and were not checked.
@@ -113,7 +115,7 @@ impl Draft {
     /// Whether its recovery point hangs on what another restore makes.
     #[must_use]
     pub fn waits_for_its_point(&self) -> bool {
-        self.holes.contains_key("RecoveryPointArn")
+        self.holes.contains_key(&RequestField::RecoveryPoint)
     }
 
     /// The request as it is sent with a token.
@@ -271,7 +273,7 @@ impl Planner {
             (Some(finding), _) => Err(format!("{} ({})", finding.message, finding.rule)),
             (None, Some(words)) if words.pending.is_empty() => Ok(words.words),
             (None, Some(words)) => {
-                let names: Vec<String> = words.pending.into_iter().collect();
+                let names: Vec<&str> = words.pending.iter().map(Fact::as_str).collect();
                 Err(format!("AWS has not said what {} is", names.join(", ")))
             }
             (None, None) => Err("the command could not be completed".to_owned()),

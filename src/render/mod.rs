@@ -5,6 +5,7 @@
 //! the value is marked, so that nothing made of a placeholder is ever sent.
 
 mod builtins;
+mod fact;
 mod filters;
 mod instances;
 mod known;
@@ -27,6 +28,7 @@ mod wire;
 mod words;
 
 pub use builtins::filter_names;
+pub use fact::{Fact, RequestField};
 pub use instances::{Each, Instance, Instances, composed, instance_name, split_instance};
 pub use known::{Created, Known, SourceFacts};
 pub use lock::{Lock, Locked, locked};
@@ -49,9 +51,6 @@ use crate::parse::{Document, Entry, Kind, Point};
 use scope::{Cell, PLACEHOLDER_ARN, RecoveryPoint, Scope, Shared};
 use template::Templates;
 
-/// What a request waits for whose selector was not resolved.
-pub const RECOVERY_POINT: &str = "recovery_point";
-
 /// One restore with its templates evaluated.
 #[derive(Debug)]
 pub struct Rendered {
@@ -66,11 +65,11 @@ pub struct Rendered {
     /// The vault that the recovery point lies in, where that is known.
     pub vault: Option<Box<VaultName>>,
     /// What the recovery point waits for.
-    pub recovery_point_waits: BTreeSet<String>,
+    pub recovery_point_waits: BTreeSet<Fact>,
     /// The metadata in the plan's order.
     pub metadata: Vec<RenderedEntry>,
     /// What is known later only, such as `restores.db.created.resource_arn` or `source.metadata`.
-    pub pending: BTreeSet<String>,
+    pub pending: BTreeSet<Fact>,
 }
 
 /// One metadata key with its value.
@@ -83,7 +82,7 @@ pub struct RenderedEntry {
     /// The string that AWS is sent; absent where a finding says why.
     pub wire: Option<String>,
     /// What `value` was made without, with placeholders in its stead.
-    pub waits: BTreeSet<String>,
+    pub waits: BTreeSet<Fact>,
 }
 
 /// Evaluates the templates of one document with one set of inputs.
@@ -258,7 +257,7 @@ impl Renderer {
                             resolved.recovery_point.clone()
                         }
                         None => {
-                            recovery_point_waits.insert(RECOVERY_POINT.to_owned());
+                            recovery_point_waits.insert(Fact::RecoveryPoint);
                             selector = rendered.pending.is_empty().then_some(rendered.selector);
                             recovery_point_waits.extend(rendered.pending);
                             PLACEHOLDER_ARN.to_owned()
@@ -272,12 +271,13 @@ impl Renderer {
             self.is_no_mark(span, rule::RECOVERY_POINT_REDACTED, arn, &mut own);
         }
         pending.extend(recovery_point_waits.iter().cloned());
-        let point = recovery_point
-            .as_deref()
-            .map(|arn| match pending.contains(RECOVERY_POINT) {
-                true => RecoveryPoint::Pending,
-                false => RecoveryPoint::Known(arn),
-            });
+        let point =
+            recovery_point
+                .as_deref()
+                .map(|arn| match pending.contains(&Fact::RecoveryPoint) {
+                    true => RecoveryPoint::Pending,
+                    false => RecoveryPoint::Known(arn),
+                });
         let scope = self.shared.restore(instance, target, point, known);
         let metadata = restore
             .metadata
@@ -303,7 +303,7 @@ impl Renderer {
         index: usize,
         entry: &Entry,
         scope: &Scope,
-        pending: &mut BTreeSet<String>,
+        pending: &mut BTreeSet<Fact>,
         findings: &mut Findings,
     ) -> RenderedEntry {
         let mut own = Findings::default();

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Serde, ValueKind};
 
+use super::fact::Fact;
 use super::instances::{Each, Instance, Instances};
 use super::meter::{Meter, NODE};
 use super::restores::{NeededRestores, created_names};
@@ -28,7 +29,7 @@ const FUNCTIONS: [&str; 2] = ["dict", "range"];
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// What is known later only.
-    pub(super) pending: BTreeSet<String>,
+    pub(super) pending: BTreeSet<Fact>,
     /// Whether a secret was looked at.
     pub(super) secret: bool,
     /// Whether `true` or `false` was looked at.
@@ -107,7 +108,10 @@ impl Object for Named {
                 self.cell.hand_out(value)
             }
             Some(Slot::Pending(placeholder)) => {
-                self.cell.lock().pending.insert(join(&self.path, name));
+                self.cell
+                    .lock()
+                    .pending
+                    .insert(Fact::named(join(&self.path, name)));
                 Some(placeholder.clone())
             }
             // The engine asks for its functions here first.

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Renderer;
+use super::fact::Fact;
 use super::scope::Scope;
 use crate::diagnostic::{Finding, Findings, Rule, rule, suggest};
 use crate::parse::{self, Node};
@@ -221,7 +222,7 @@ pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
 pub(super) struct RenderedSelector {
     pub(super) selector: Selector,
     /// Inputs that have no value yet.
-    pub(super) pending: BTreeSet<String>,
+    pub(super) pending: BTreeSet<Fact>,
 }
 
 impl Renderer {
@@ -395,7 +396,7 @@ impl Renderer {
         node: &'n Option<Node>,
         what: &str,
         scope: &Scope,
-        pending: &mut BTreeSet<String>,
+        pending: &mut BTreeSet<Fact>,
         findings: &mut Findings,
     ) -> Option<(String, &'n Node)> {
         let node = node.as_ref()?;
@@ -425,8 +426,8 @@ impl Renderer {
     }
 
     /// Recovery points are looked up once, before anything starts: what is known later comes too late.
-    fn is_early(&self, node: &Node, waits: &BTreeSet<String>, findings: &mut Findings) {
-        if let Some(name) = waits.iter().find(|name| !name.starts_with("vars")) {
+    fn is_early(&self, node: &Node, waits: &BTreeSet<Fact>, findings: &mut Findings) {
+        if let Some(name) = waits.iter().find(|fact| !matches!(fact, Fact::Input(_))) {
             self.wrong(
                 node,
                 rule::SELECTOR_LATER,

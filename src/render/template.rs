@@ -7,6 +7,7 @@ use std::sync::Arc;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::builtins::{self, filter_names};
+use super::fact::Fact;
 use super::language::{self, Problem, Written};
 use super::meter::TOO_LARGE;
 use super::plain;
@@ -34,7 +35,7 @@ type Failed = (Error, Option<Range<usize>>);
 /// What came of a scalar.
 pub(super) struct Evaluated {
     pub(super) value: serde_json::Value,
-    pub(super) pending: BTreeSet<String>,
+    pub(super) pending: BTreeSet<Fact>,
     /// Whether something was made of a secret: it may not be found in it as it was.
     pub(super) changes_secret: bool,
 }
@@ -132,7 +133,7 @@ impl Templates {
         let names = seen
             .pending
             .iter()
-            .map(String::as_str)
+            .map(Fact::as_str)
             .collect::<Vec<_>>()
             .join(", ");
         finding.message = format!("tried with a placeholder for {names}: {}", finding.message);

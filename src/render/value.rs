@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 
+use super::fact::Fact;
 use super::scope::Scope;
 use super::{Renderer, template, wire};
 use crate::diagnostic::{Finding, Findings, Spanned, rule};
@@ -15,7 +16,7 @@ impl Renderer {
         &self,
         node: &Node,
         scope: &Scope,
-        pending: &mut BTreeSet<String>,
+        pending: &mut BTreeSet<Fact>,
         findings: &mut Findings,
     ) -> Option<Value> {
         match &node.kind {
@@ -73,7 +74,7 @@ impl Renderer {
         scope: &Scope,
         what: &str,
         findings: &mut Findings,
-    ) -> Option<(String, BTreeSet<String>)> {
+    ) -> Option<(String, BTreeSet<Fact>)> {
         let mut pending = BTreeSet::new();
         let value = match &node.kind {
             Kind::Number(number) => Value::String(number.wire()),

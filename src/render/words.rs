@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::fact::Fact;
 use super::scope::RecoveryPoint;
 use super::{Instance, Known, Renderer, wire};
 use crate::diagnostic::{Finding, Findings, rule};
@@ -15,7 +16,7 @@ pub struct Words {
     /// In their order.
     pub words: Vec<String>,
     /// What is known later only.
-    pub pending: BTreeSet<String>,
+    pub pending: BTreeSet<Fact>,
 }
 
 impl Renderer {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::plan::{Plan, Request};
-use crate::render::{Secrets, Target};
+use crate::render::{Fact, Secrets, Target};
 
 /// How requests are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &S
                 restore: &step.name,
                 target: plan.target_of(step).redacted(secrets),
                 request,
-                pending: step.draft.pending.iter().map(String::as_str).collect(),
+                pending: step.draft.pending.iter().map(Fact::as_str).collect(),
             })
             // Strings alone: serde_json cannot fail on them.
             .unwrap_or_default(),

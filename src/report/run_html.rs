@@ -135,14 +135,14 @@ pub(super) fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> String 
 
 /// A name and its value.
 #[derive(Serialize)]
-struct Fact {
+struct FactRow {
     name: &'static str,
     value: String,
     mono: bool,
 }
 
 #[derive(Default)]
-struct Facts(Vec<Fact>);
+struct Facts(Vec<FactRow>);
 
 impl Facts {
     fn text(&mut self, name: &'static str, value: Option<String>) {
@@ -155,7 +155,7 @@ impl Facts {
 
     fn add(&mut self, name: &'static str, value: Option<String>, mono: bool) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            self.0.push(Fact { name, value, mono });
+            self.0.push(FactRow { name, value, mono });
         }
     }
 }
@@ -266,7 +266,7 @@ struct Restore {
     tone: &'static str,
     took: String,
     is_open: bool,
-    facts: Vec<Fact>,
+    facts: Vec<FactRow>,
     checks: Vec<Check>,
 }
 
@@ -360,7 +360,7 @@ fn check(check: &CheckReport) -> Check {
     }
 }
 
-fn facts_of_environment(report: &RunReport) -> Vec<Fact> {
+fn facts_of_environment(report: &RunReport) -> Vec<FactRow> {
     let mut facts = Facts::default();
     facts.text("endpoint", report.world.as_ref().map(ToString::to_string));
     for target in &report.targets {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::backup::{ApiError, Sources};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::plan::Plan;
-use crate::render::{Known, Lock, Locked, RECOVERY_POINT, Resolved, Selector, written};
+use crate::render::{Fact, Known, Lock, Locked, Resolved, Selector, written};
 
 mod looked;
 
@@ -36,7 +36,7 @@ pub fn take(
         let Some(selector) = step.draft.selector.as_deref() else {
             // Resolved by the run already, or waiting for an input; or no selector at all, and then not used.
             let resolved = known.resolved.get(name);
-            if resolved.is_some() || step.draft.pending.contains(RECOVERY_POINT) {
+            if resolved.is_some() || step.draft.pending.contains(&Fact::RecoveryPoint) {
                 used.insert(name);
             }
             findings.extend(other_than_the_run(lock, name, locked, resolved));

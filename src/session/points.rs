@@ -9,7 +9,7 @@ use crate::backup::{ApiError, Sources};
 use crate::diagnostic::{Finding, Findings, Span, rule};
 use crate::parse::{Point, Restore};
 use crate::plan::{Draft, Plan, Planner, Step};
-use crate::render::{Known, RECOVERY_POINT, Resolved, Selector, VaultName};
+use crate::render::{Fact, Known, Resolved, Selector, VaultName};
 use crate::resolve::{Asked, PointCache};
 
 /// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
@@ -23,7 +23,10 @@ fn asks(step: &Step) -> bool {
 }
 
 pub(super) fn asks_source(draft: &Draft) -> bool {
-    draft.pending.iter().any(|name| name.starts_with("source."))
+    draft
+        .pending
+        .iter()
+        .any(|fact| matches!(fact, Fact::Source(_)))
 }
 
 /// The recovery points that templates ask about, as far as it is known which they are.
@@ -46,7 +49,7 @@ fn place(restore: &Restore) -> Span {
 fn arns(plan: &Plan, chosen: impl Fn(&Step) -> bool) -> WantedPoints {
     plan.steps
         .iter()
-        .filter(|step| chosen(step) && !step.draft.pending.contains(RECOVERY_POINT))
+        .filter(|step| chosen(step) && !step.draft.pending.contains(&Fact::RecoveryPoint))
         .map(wanted_point)
         .collect()
 }

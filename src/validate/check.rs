@@ -8,7 +8,7 @@ use super::place;
 use super::problem::{Checker, is_nothing};
 use crate::diagnostic::{Finding, Findings, Severity, rule};
 use crate::parse::{Document, Entry, Restore};
-use crate::render::{Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target, wire};
+use crate::render::{Fact, Metadata, Rendered, SourceFacts, Target, wire};
 use crate::rules::{Schema, boolean, coerce};
 
 /// Checks the metadata and gives it with AWS's spelling of the keys; `None` where a value is missing.
@@ -85,7 +85,7 @@ pub(super) fn metadata(
         let mut request = Map::new();
         if let (Some(arn), false) = (
             &rendered.recovery_point,
-            rendered.pending.contains(RECOVERY_POINT),
+            rendered.pending.contains(&Fact::RecoveryPoint),
         ) {
             request.insert("RecoveryPointArn".to_owned(), arn.as_str().into());
         }

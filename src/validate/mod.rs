@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule, suggest};
 use crate::parse::{Document, Restore};
-use crate::render::{Instances, Metadata, RECOVERY_POINT, Rendered, SourceFacts, Target};
+use crate::render::{Fact, Instances, Metadata, Rendered, RequestField, SourceFacts, Target};
 use crate::rules::{Rules, UNKNOWN_ESTIMATE};
 
 /// The metadata key that AWS Backup keeps with a job and that changes nothing about the restore; any UUID. `x-redrill.mark`
@@ -35,7 +35,7 @@ pub struct Checked {
     /// The metadata as AWS is sent it.
     pub metadata: Metadata,
     /// What each key that is not known yet waits for; `RecoveryPointArn` is the recovery point.
-    pub holes: BTreeMap<String, BTreeSet<String>>,
+    pub holes: BTreeMap<RequestField, BTreeSet<Fact>>,
     /// Whether AWS copies the source's tags.
     pub copy_source_tags: Option<bool>,
     /// Whether redrill's mark is sent: where AWS documents `aws:backup:request-id` for the type, unless the plan says.
@@ -85,9 +85,8 @@ pub fn restore(
     let mut own = Findings::default();
     let resource_type = written.resource_type.as_ref()?;
     let schema = rules.of(&resource_type.value);
-    let is_pending = |name: &str| rendered.pending.contains(name);
     if let (Some(arn), Some(point)) = (&rendered.recovery_point, &written.recovery_point)
-        && !is_pending(RECOVERY_POINT)
+        && !rendered.pending.contains(&Fact::RecoveryPoint)
     {
         arn::recovery_point(
             arn,
@@ -118,19 +117,19 @@ pub fn restore(
     if failed {
         return None;
     }
-    let mut holes: BTreeMap<String, BTreeSet<String>> = rendered
+    let mut holes: BTreeMap<RequestField, BTreeSet<Fact>> = rendered
         .metadata
         .iter()
         .filter(|entry| !entry.waits.is_empty())
         .map(|entry| {
             let typed = &written.metadata[entry.index].key.value;
             let key = rules.spelling(&resource_type.value, typed);
-            (key.to_owned(), entry.waits.clone())
+            (RequestField::Key(key.to_owned()), entry.waits.clone())
         })
         .collect();
     if !rendered.recovery_point_waits.is_empty() {
         holes.insert(
-            "RecoveryPointArn".to_owned(),
+            RequestField::RecoveryPoint,
             rendered.recovery_point_waits.clone(),
         );
     }

@@ -266,7 +266,7 @@ impl Context<'_> {
             .iter()
             .filter(|change| change.action != Action::Done)
             .map(|change| &plan.steps[change.step])
-            .filter(|step| !step.draft.holes.contains_key("RecoveryPointArn"))
+            .filter(|step| !step.draft.waits_for_its_point())
             .map(session::wanted_point)
             .filter(|(_, arn, _)| !known.sources.contains_key(arn))
             .collect::<WantedPoints>();

@@ -6,7 +6,7 @@ use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::{Render, RenderFormat};
 use crate::cli::exit::{Exit, Failure};
 use crate::plan::Plan;
-use crate::render::{Known, Secrets};
+use crate::render::{Fact, Known, Secrets};
 use crate::report::{RequestFormat, requests};
 use crate::session::Lookups;
 
@@ -49,7 +49,7 @@ fn complete(plan: &Plan, only: &[String], secrets: &Secrets) -> Result<(), Failu
             continue;
         }
         if !draft.pending.is_empty() {
-            let waits: Vec<&str> = draft.pending.iter().map(String::as_str).collect();
+            let waits: Vec<&str> = draft.pending.iter().map(Fact::as_str).collect();
             return Err(Failure::Usage(format!(
                 "`{}` is not complete: it waits for {}; choose others with --only",
                 step.name,

@@ -12,6 +12,7 @@ use crate::execute::flight::{OpenRequest, Reason, Reconciliation};
 use crate::execute::lookback::listed_since;
 use crate::execute::recording::Effect;
 use crate::plan::{Draft, TokenedRequest};
+use crate::render::Fact;
 use crate::state::{Event, Journal};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
@@ -157,7 +158,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         match draft {
             Some(draft) if draft.pending.is_empty() => Ok(Arc::new(draft)),
             Some(draft) => {
-                let names: Vec<String> = draft.pending.into_iter().collect();
+                let names: Vec<&str> = draft.pending.iter().map(Fact::as_str).collect();
                 Err(format!("AWS has not said what {} is", names.join(", ")))
             }
             None => Err("the request could not be completed".to_owned()),

@@ -7,6 +7,7 @@ use super::{DryRun, Row, Token};
 use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
 use crate::plan::Step;
+use crate::render::Fact;
 
 /// A terminal shows whole values.
 const LIMIT: usize = usize::MAX;
@@ -162,7 +163,7 @@ fn token(row: &Row<'_>, run: &DryRun<'_>) -> String {
         Token::Shown(token) => token.to_owned(),
         Token::Secret => "(a token that is not shown: the request holds a secret)".to_owned(),
         Token::Pending => {
-            let waits: Vec<&str> = row.step.draft.pending.iter().map(String::as_str).collect();
+            let waits: Vec<&str> = row.step.draft.pending.iter().map(Fact::as_str).collect();
             format!("(waits for {})", visible(&waits.join(", ")))
         }
     }

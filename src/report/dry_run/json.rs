@@ -10,7 +10,7 @@ use super::{DryRun, Row, Token, Totals};
 use crate::backup::Endpoint;
 use crate::diff::{Action, ChangeKind, Class, KeyChange, Restored};
 use crate::plan::Request;
-use crate::render::Target;
+use crate::render::{Fact, Target};
 
 /// `schemas/output/plan.schema.json`.
 #[derive(Serialize)]
@@ -156,7 +156,7 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
         target: row.target.map(|target| target.redacted(run.secrets)),
         token,
         request: request.redacted(run.secrets),
-        pending: draft.pending.iter().map(String::as_str).collect(),
+        pending: draft.pending.iter().map(Fact::as_str).collect(),
         reason: row
             .change
             .reason

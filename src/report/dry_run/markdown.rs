@@ -120,7 +120,7 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
                 .draft
                 .pending
                 .iter()
-                .map(|name| code(name))
+                .map(|name| code(name.as_str()))
                 .collect();
             let _ = writeln!(text, "· waits for {}", cut(&waits.join(", ")));
         }
