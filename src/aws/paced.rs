@@ -7,15 +7,18 @@ use jiff::SignedDuration;
 
 use super::{Aws, Reads};
 use crate::backup::{
-    ApiError, Clock, Fault, Operation, PointQuery, Rates, RecoveryPoint, Sources, Vault,
+    ApiError, Backoff, Clock, Fault, Operation, PointQuery, Rates, RecoveryPoint, Sources, Vault,
 };
 use crate::render::{SourceFacts, VaultName};
 
 /// How often a call is made again before it counts as failed, beyond what the SDK tries: about two minutes.
 const TRIES: u32 = 8;
-/// The first wait; each further one is twice as long, up to the longest.
-const FIRST_WAIT: SignedDuration = SignedDuration::from_millis(500);
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(30);
+const BACKOFF: Backoff = Backoff {
+    first: SignedDuration::from_millis(500),
+    factor: 2,
+    longest: SignedDuration::from_secs(30),
+    jitter: 0.5,
+};
 
 /// A reader of vaults and recovery points that keeps AWS's rates.
 pub struct Paced<C> {
@@ -63,7 +66,6 @@ impl<C: Clock> Paced<C> {
         operation: Operation,
         mut call: impl FnMut() -> F + Send,
     ) -> Result<T, ApiError> {
-        let mut wait = FIRST_WAIT;
         let mut tries = 1;
         loop {
             self.turn(operation).await;
@@ -86,12 +88,9 @@ impl<C: Clock> Paced<C> {
             if tries == TRIES {
                 return Err(error);
             }
+            let wait = BACKOFF.wait(tries - 1);
+            self.clock.sleep_until(self.clock.now() + wait).await;
             tries += 1;
-            // Those that were throttled together do not come back together.
-            let part =
-                SignedDuration::from_secs_f64(wait.as_secs_f64() * (0.5 + fastrand::f64() / 2.0));
-            self.clock.sleep_until(self.clock.now() + part).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What AWS Backup is, to redrill: its recovery points, vaults and jobs, its errors, its published rates, the traits that
 //! read and write them, and the clock by which that is timed. Reading and writing are two traits: what only looks cannot start anything.
 
+mod backoff;
 mod clock;
 mod endpoint;
 mod operation;
@@ -10,6 +11,7 @@ mod rates;
 mod read;
 mod write;
 
+pub use backoff::{Backoff, Interval};
 pub use clock::{Clock, SystemClock};
 pub use endpoint::Endpoint;
 pub use operation::Operation;

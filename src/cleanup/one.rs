@@ -9,11 +9,14 @@ use tokio::sync::watch;
 use super::deleting::{Asked, Progress, Resources};
 use super::pace::Pace;
 use super::{Found, Named};
-use crate::backup::{ApiError, Clock, Fault, Operation};
+use crate::backup::{ApiError, Clock, Fault, Interval, Operation};
 
-/// How long to wait between two looks: a quarter of what has passed, within these.
-const SHORTEST: SignedDuration = SignedDuration::from_millis(500);
-const LONGEST: SignedDuration = SignedDuration::from_secs(15);
+/// How long to wait between two looks.
+const WAITS: Interval = Interval {
+    part: 4,
+    shortest: SignedDuration::from_millis(500),
+    longest: SignedDuration::from_secs(15),
+};
 /// How often an absence is looked for that AWS does not show yet, and how often a throttled call is made again.
 const LOOKS: u32 = 20;
 
@@ -141,8 +144,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     /// Waits, unless somebody wants to leave.
     async fn wait(&mut self, began: Timestamp) -> Result<(), Outcome> {
         let now = self.clock.now();
-        let passed = now.duration_since(began) / 4;
-        let until = now + passed.clamp(SHORTEST, LONGEST);
+        let until = now + WAITS.after(now.duration_since(began));
         tokio::select! {
             biased;
             _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(Outcome::Open),

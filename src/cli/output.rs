@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use super::arguments::{Display, When};
 use super::environment::Environment;
 use super::exit::Failure;
-use crate::backup::{Clock as _, SystemClock};
+use crate::backup::{Backoff, Clock as _, SystemClock};
 use crate::diagnostic::{Finding, Safe, human, visible_lines};
 use crate::render::Secrets;
 use crate::session::Patience;
@@ -17,8 +17,8 @@ use crate::session::Patience;
 /// After how long a command in which nothing happens says what it waits for.
 pub(super) const SAYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// The longest silence, as of a run that waits.
-const LONGEST_SILENCE: SignedDuration = SignedDuration::from_mins(16);
+/// How long its silences are, as of a run that waits.
+const SILENCE: Backoff = Backoff::doubled(SAYS_AFTER, SignedDuration::from_mins(16));
 
 /// Where a command writes.
 pub(super) struct Output {
@@ -101,9 +101,9 @@ impl Output {
     pub(super) async fn patiently<T>(&mut self, what: &str, asked: impl Future<Output = T>) -> T {
         let mut asked = Box::pin(asked);
         let began = SystemClock.now();
-        let mut silent = SAYS_AFTER;
+        let mut spoken = 0;
         loop {
-            let until = SystemClock.now() + silent;
+            let until = SystemClock.now() + SILENCE.wait(spoken);
             tokio::select! {
                 answer = &mut asked => return answer,
                 () = SystemClock.sleep_until(until) => {}
@@ -111,7 +111,7 @@ impl Output {
             let since = SystemClock.now().duration_since(began).as_secs();
             let since = SignedDuration::from_secs(since);
             self.note(&format!("waiting for {what}, for {since:#}"));
-            silent = (silent * 2).min(LONGEST_SILENCE);
+            spoken += 1;
         }
     }
 

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 
 use super::skew::{Moment, Skew};
-use crate::backup::{ApiError, Job, JobQuery, Operation, Rates, Reader, Started, Writer};
+use crate::backup::{ApiError, Backoff, Job, JobQuery, Operation, Rates, Reader, Started, Writer};
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Target;
 
@@ -474,9 +474,13 @@ fn of_task<T>(ended: Result<T, JoinError>) -> Option<T> {
 
 /// How long to wait before a call is made again that got no good answer.
 pub(super) fn backoff(tries: u32) -> SignedDuration {
-    let full = 1_000_i64 << tries.min(5);
-    // Half of it by chance, so that many restores do not come back at once.
-    SignedDuration::from_millis(full / 2 + fastrand::i64(0..=full / 2))
+    const BACKOFF: Backoff = Backoff {
+        first: SignedDuration::from_secs(1),
+        factor: 2,
+        longest: SignedDuration::from_secs(32),
+        jitter: 0.5,
+    };
+    BACKOFF.wait(tries)
 }
 
 #[cfg(test)]

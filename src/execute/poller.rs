@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::outage::PATIENCE;
 use super::skew::Skew;
-use crate::backup::{JobQuery, JobStatus, Pages};
+use crate::backup::{Interval, JobQuery, JobStatus, Pages};
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
 pub(super) const HANDFUL: usize = 5;
@@ -23,10 +23,14 @@ pub(super) const HOPELESS: u32 = 20;
 /// Each of so many sweeps lists everything since the oldest job.
 pub(super) const WIDE_EVERY: u32 = 20;
 
-/// How long to wait before a job is looked at again: an eighth of its age, from 1 s up to 30 s.
+/// How long to wait before a job is looked at again, by its age.
 pub(super) fn interval(age: SignedDuration) -> SignedDuration {
-    let eighth = i64::try_from(age.as_millis() / 8).unwrap_or(i64::MAX);
-    SignedDuration::from_millis(eighth.clamp(1_000, 30_000))
+    const LOOKS: Interval = Interval {
+        part: 8,
+        shortest: SignedDuration::from_secs(1),
+        longest: SignedDuration::from_secs(30),
+    };
+    LOOKS.after(age)
 }
 
 /// A job that is followed.

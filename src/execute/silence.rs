@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::backup::Backoff;
+
 /// The longest silence, in those after which it is first broken: a job of half a day takes some fifty lines.
 pub(super) const MOST: i32 = 16;
 /// How many are named of what there may be thousands of.
@@ -11,16 +13,17 @@ pub(super) const NAMED: usize = 3;
 #[derive(Debug)]
 pub(super) struct Silence {
     /// After how long; never where absent.
-    pub(super) first: Option<SignedDuration>,
-    pub(super) wait: SignedDuration,
-    pub(super) until: Option<Timestamp>,
+    first: Option<SignedDuration>,
+    /// How often it has spoken since something happened.
+    spoken: u32,
+    until: Option<Timestamp>,
 }
 
 impl Silence {
     pub(super) fn new(first: Option<SignedDuration>, now: Timestamp) -> Self {
         let mut silence = Self {
             first,
-            wait: SignedDuration::ZERO,
+            spoken: 0,
             until: None,
         };
         silence.is_broken(now);
@@ -29,7 +32,7 @@ impl Silence {
 
     /// Something has happened, and was said.
     pub(super) fn is_broken(&mut self, now: Timestamp) {
-        self.wait = self.first.unwrap_or_default();
+        self.spoken = 0;
         self.until = self.first.map(|first| now + first);
     }
 
@@ -46,8 +49,9 @@ impl Silence {
         if until > now {
             return false;
         }
-        self.wait = (self.wait * 2).min(first * MOST);
-        self.until = Some(now + self.wait);
+        self.spoken += 1;
+        let waits = Backoff::doubled(first, first * MOST);
+        self.until = Some(now + waits.wait(self.spoken));
         true
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Run;
 use super::begun::said;
-use crate::backup::{Clock, Reader, Writer};
+use crate::backup::{Backoff, Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::checking::{KEPT, LONGEST_WAIT, Of, Task, failure, verdict};
@@ -214,13 +214,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             output,
         }])?;
         if retry {
-            let wait = check
-                .backoff
-                .checked_mul(1 << task.tries.min(16))
-                .map_or(LONGEST_WAIT, |wait| {
-                    wait.min(LONGEST_WAIT.max(check.backoff))
-                });
-            let at = self.engine.clock.now() + wait;
+            let waits = Backoff::doubled(check.backoff, LONGEST_WAIT.max(check.backoff));
+            let at = self.engine.clock.now() + waits.wait(task.tries);
             let tries = task.tries + 1;
             self.checking
                 .later
