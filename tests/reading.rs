@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use redrill::aws::{Aws, Reads, Settings, Writes};
 use redrill::backup::{
-    Operation as Asked, PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_vaults,
+    Operation as Asked, PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_tags,
+    all_vaults,
 };
 use redrill::inventory::Recorded;
 use redrill::plan::{Request, TokenedRequest};
@@ -150,9 +151,9 @@ async fn a_file_answers_as_aws_does_page_by_page() {
         aws.restore_metadata(&many, &arn).await.unwrap(),
         file.restore_metadata(&many, &arn).await.unwrap()
     );
-    let tags = file.tags(&arn).await.unwrap();
+    let tags = all_tags(&file, &arn).await.unwrap();
     assert_eq!(tags["n"], "2344");
-    assert_eq!(aws.tags(&arn).await.unwrap(), tags);
+    assert_eq!(all_tags(&aws, &arn).await.unwrap(), tags);
     file.restore_metadata(&VaultName::own("few"), &arn)
         .await
         .unwrap_err();

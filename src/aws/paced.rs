@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 
 use super::{Aws, Reads};
 use crate::backup::{
-    ApiError, Backoff, Clock, Fault, Operation, PointQuery, Rates, RecoveryPoint, Sources, Vault,
+    ApiError, Backoff, Clock, Fault, Operation, Page, PointQuery, Rates, RecoveryPoint, Sources,
+    Vault,
 };
 use crate::render::{SourceFacts, VaultName};
 
@@ -107,10 +108,7 @@ impl<C: Clock> Sources for Paced<C> {
         .await
     }
 
-    async fn vaults_page(
-        &self,
-        token: Option<String>,
-    ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
+    async fn vaults_page(&self, token: Option<String>) -> Result<Page<Vault>, ApiError> {
         self.call(Operation::ListBackupVaults, || {
             self.aws.vaults_page(token.clone())
         })
@@ -121,7 +119,7 @@ impl<C: Clock> Sources for Paced<C> {
         &self,
         query: &PointQuery,
         token: Option<String>,
-    ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
+    ) -> Result<Page<RecoveryPoint>, ApiError> {
         self.call(query.operation(), || {
             self.aws.points_page(query, token.clone())
         })
@@ -150,8 +148,14 @@ impl<C: Clock> Sources for Paced<C> {
         .await
     }
 
-    async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
-        self.call(Operation::ListTags, || self.aws.tags(recovery_point_arn))
-            .await
+    async fn tags_page(
+        &self,
+        recovery_point_arn: &str,
+        token: Option<String>,
+    ) -> Result<Page<(String, String)>, ApiError> {
+        self.call(Operation::ListTags, || {
+            self.aws.tags_page(recovery_point_arn, token.clone())
+        })
+        .await
     }
 }

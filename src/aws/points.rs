@@ -12,7 +12,7 @@ use super::Aws;
 use super::error::classify;
 use super::read::{sorted, timestamp};
 use crate::backup::{
-    ApiError, Operation, Pages, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults,
+    ApiError, Operation, Page, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults,
 };
 use crate::render::{SourceFacts, VaultName};
 
@@ -48,10 +48,7 @@ impl<H> Sources for Aws<H> {
         Ok(None)
     }
 
-    async fn vaults_page(
-        &self,
-        token: Option<String>,
-    ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
+    async fn vaults_page(&self, token: Option<String>) -> Result<Page<Vault>, ApiError> {
         let operation = self.count(Operation::ListBackupVaults);
         let page = self
             .backup
@@ -72,7 +69,7 @@ impl<H> Sources for Aws<H> {
         &self,
         query: &PointQuery,
         token: Option<String>,
-    ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
+    ) -> Result<Page<RecoveryPoint>, ApiError> {
         match query {
             PointQuery::InVault {
                 vault,
@@ -156,25 +153,23 @@ impl<H> Sources for Aws<H> {
         Ok(sorted(answer.restore_metadata))
     }
 
-    async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
-        let mut tags = BTreeMap::new();
-        let mut pages = Pages::default();
-        loop {
-            let operation = self.count(Operation::ListTags);
-            let page = self
-                .backup
-                .list_tags()
-                .resource_arn(recovery_point_arn)
-                .max_results(PAGE)
-                .set_next_token(pages.token())
-                .send()
-                .await
-                .map_err(|err| classify(operation, &err))?;
-            tags.extend(page.tags.unwrap_or_default());
-            if !pages.turn(operation, page.next_token)? {
-                return Ok(tags);
-            }
-        }
+    async fn tags_page(
+        &self,
+        recovery_point_arn: &str,
+        token: Option<String>,
+    ) -> Result<Page<(String, String)>, ApiError> {
+        let operation = self.count(Operation::ListTags);
+        let page = self
+            .backup
+            .list_tags()
+            .resource_arn(recovery_point_arn)
+            .max_results(PAGE)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|err| classify(operation, &err))?;
+        let tags = sorted(page.tags);
+        Ok((tags.into_iter().collect(), page.next_token))
     }
 }
 

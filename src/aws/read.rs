@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Aws;
 use super::bounds::{message, name};
 use super::error::classify;
-use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Operation, Reader};
+use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Operation, Page, Reader};
 use crate::cleanup::made;
 use crate::plan::Request;
 
@@ -79,7 +79,7 @@ impl<H> Reader for Aws<H> {
         &self,
         query: &JobQuery,
         token: Option<String>,
-    ) -> Result<(Vec<Job>, Option<String>), ApiError> {
+    ) -> Result<Page<Job>, ApiError> {
         let at = |time: Timestamp| DateTime::from_secs(time.as_second());
         let operation = self.count(Operation::ListRestoreJobs);
         let page = self

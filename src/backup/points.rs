@@ -1,11 +1,12 @@
 //! Vaults and recovery points as AWS lists them, and every page of a listing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use super::{ApiError, Operation, Pages, Sources};
+use super::{ApiError, Listed, Operation, Sources, each_page};
 use crate::render::VaultName;
 
 /// A backup vault, as ListBackupVaults has it.
@@ -66,6 +67,25 @@ impl RecoveryPoint {
             name: self.vault.clone(),
             account: self.vault_account.clone(),
         }
+    }
+}
+
+impl Listed for Vault {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Listed for RecoveryPoint {
+    fn name(&self) -> &str {
+        &self.arn
+    }
+}
+
+/// Tags.
+impl Listed for (String, String) {
+    fn name(&self) -> &str {
+        &self.0
     }
 }
 
@@ -159,18 +179,14 @@ impl PointQuery {
 ///
 /// Where AWS does not answer.
 pub async fn all_vaults<R: Sources>(reader: &R) -> Result<Vec<Vault>, ApiError> {
-    let (mut vaults, mut pages) = (Vec::new(), Pages::default());
-    loop {
-        let (more, next) = reader.vaults_page(pages.token()).await?;
-        let from = vaults.len();
-        vaults.extend(more);
-        let names = vaults[from..]
-            .iter()
-            .map(|vault: &Vault| vault.name.as_str());
-        if !pages.turn_after(Operation::ListBackupVaults, next, names)? {
-            return Ok(vaults);
-        }
-    }
+    let mut vaults = Vec::new();
+    let take = |page| {
+        vaults.extend(page);
+        ControlFlow::Continue(())
+    };
+    let page = |token| reader.vaults_page(token);
+    each_page(Operation::ListBackupVaults, page, take).await?;
+    Ok(vaults)
 }
 
 /// Every recovery point of a query, each once: what is made or deleted meanwhile moves the borders of pages.
@@ -182,19 +198,32 @@ pub async fn all_points<R: Sources>(
     reader: &R,
     query: &PointQuery,
 ) -> Result<Vec<RecoveryPoint>, ApiError> {
-    let (mut points, mut pages) = (Vec::new(), Pages::default());
-    loop {
-        let (more, next) = reader.points_page(query, pages.token()).await?;
-        let from = points.len();
-        points.extend(more);
-        let arns = points[from..]
-            .iter()
-            .map(|point: &RecoveryPoint| point.arn.as_str());
-        if !pages.turn_after(query.operation(), next, arns)? {
-            break;
-        }
-    }
-    let mut seen = HashSet::new();
-    points.retain(|point| seen.insert((point.vault.clone(), point.arn.clone())));
+    let (mut points, mut seen) = (Vec::new(), HashSet::new());
+    let take = |page: Vec<RecoveryPoint>| {
+        let page = page.into_iter();
+        points.extend(page.filter(|point| seen.insert((point.vault.clone(), point.arn.clone()))));
+        ControlFlow::Continue(())
+    };
+    let page = |token| reader.points_page(query, token);
+    each_page(query.operation(), page, take).await?;
     Ok(points)
+}
+
+/// Every tag of a recovery point.
+///
+/// # Errors
+///
+/// Where AWS does not answer.
+pub async fn all_tags<R: Sources>(
+    reader: &R,
+    recovery_point_arn: &str,
+) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut tags = BTreeMap::new();
+    let take = |page| {
+        tags.extend::<Vec<_>>(page);
+        ControlFlow::Continue(())
+    };
+    let page = |token| reader.tags_page(recovery_point_arn, token);
+    each_page(Operation::ListTags, page, take).await?;
+    Ok(tags)
 }

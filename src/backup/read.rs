@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use super::{Operation, PointQuery, RecoveryPoint, Vault};
+use super::{Listed, Operation, Page, PointQuery, RecoveryPoint, Vault, each_page};
 use crate::plan::Request;
 use crate::render::{SourceFacts, VaultName};
 
@@ -22,14 +23,14 @@ pub trait Sources: Send + Sync {
     fn vaults_page(
         &self,
         token: Option<String>,
-    ) -> impl Future<Output = Result<(Vec<Vault>, Option<String>), ApiError>> + Send;
+    ) -> impl Future<Output = Result<Page<Vault>, ApiError>> + Send;
 
     /// A page of recovery points, and the token of the next.
     fn points_page(
         &self,
         query: &PointQuery,
         token: Option<String>,
-    ) -> impl Future<Output = Result<(Vec<RecoveryPoint>, Option<String>), ApiError>> + Send;
+    ) -> impl Future<Output = Result<Page<RecoveryPoint>, ApiError>> + Send;
 
     /// A recovery point with what no listing says; `None` where the vault does not have it, or the caller may not see it:
     /// AWS does not tell the two apart.
@@ -46,12 +47,13 @@ pub trait Sources: Send + Sync {
         recovery_point_arn: &str,
     ) -> impl Future<Output = Result<BTreeMap<String, String>, ApiError>> + Send;
 
-    /// The tags of a recovery point. AWS Backup may refuse them of points whose ARN is another service's
-    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListTags.html>).
-    fn tags(
+    /// A page of the tags of a recovery point, and the token of the next. AWS Backup may refuse them of points whose ARN is
+    /// another service's (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListTags.html>).
+    fn tags_page(
         &self,
         recovery_point_arn: &str,
-    ) -> impl Future<Output = Result<BTreeMap<String, String>, ApiError>> + Send;
+        token: Option<String>,
+    ) -> impl Future<Output = Result<Page<(String, String)>, ApiError>> + Send;
 }
 
 /// What redrill reads from AWS.
@@ -70,7 +72,7 @@ pub trait Reader: Sources {
         &self,
         query: &JobQuery,
         token: Option<String>,
-    ) -> impl Future<Output = Result<(Vec<Job>, Option<String>), ApiError>> + Send;
+    ) -> impl Future<Output = Result<Page<Job>, ApiError>> + Send;
 
     /// Whether what a job has made for a request is still there; `None` where it made nothing of its own, or nothing reads its
     /// type.
@@ -102,6 +104,20 @@ pub struct JobQuery {
     pub created_after: Option<Timestamp>,
     /// Ended at this time or later.
     pub completed_after: Option<Timestamp>,
+}
+
+/// Reads the jobs of a query page by page, for as long as whoever takes them wants more.
+///
+/// # Errors
+///
+/// Where AWS does not answer, or the listing does not end.
+pub async fn each_job_page<R: Reader>(
+    reader: &R,
+    query: &JobQuery,
+    take: impl FnMut(Vec<Job>) -> ControlFlow<()>,
+) -> Result<(), ApiError> {
+    let page = |token| reader.jobs_page(query, token);
+    each_page(Operation::ListRestoreJobs, page, take).await
 }
 
 /// A restore job as AWS describes it.
@@ -141,6 +157,12 @@ impl Job {
     pub fn is_nested_in(&self, id: &str) -> bool {
         let parent = self.parent.as_ref();
         parent.is_some_and(|parent| parent.eq_ignore_ascii_case(id))
+    }
+}
+
+impl Listed for Job {
+    fn name(&self) -> &str {
+        &self.id
     }
 }
 

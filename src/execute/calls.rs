@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 
 use super::skew::{Moment, Skew};
-use crate::backup::{ApiError, Backoff, Job, JobQuery, Operation, Rates, Reader, Started, Writer};
+use crate::backup::{
+    ApiError, Backoff, Job, JobQuery, Operation, Page, Rates, Reader, Started, Writer,
+};
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Target;
 
@@ -56,25 +58,22 @@ impl DueCall {
     }
 }
 
-/// A page of jobs, and the token of the next.
-pub(super) type Page = (Vec<Job>, Option<String>);
-
 /// What came back.
 pub(super) enum Answer {
     /// Of a request, and when that left.
     Started(usize, Moment, Result<Started, ApiError>),
     /// Of the jobs that may be a restore's.
-    Candidates(usize, Result<Page, ApiError>),
+    Candidates(usize, Result<Page<Job>, ApiError>),
     /// Of one of them, by its id.
     Metadata(usize, String, Result<BTreeMap<String, String>, ApiError>),
     /// Of the jobs that are nested in a restore's.
-    Nested(usize, Result<Page, ApiError>),
+    Nested(usize, Result<Page<Job>, ApiError>),
     /// Of a job that is followed.
     Polled(usize, Result<Job, ApiError>),
     /// Of the jobs of a target, by its index.
-    Listed(usize, Result<Page, ApiError>),
+    Listed(usize, Result<Page<Job>, ApiError>),
     /// Of the jobs of a target, whoever has started them.
-    Around(usize, Result<Page, ApiError>),
+    Around(usize, Result<Page<Job>, ApiError>),
     /// Of a job that is not this run's: its id, its recovery point, and what it was asked for.
     Other(String, String, Result<BTreeMap<String, String>, ApiError>),
     /// Of what the job of a restore has made: whether it is still there.
@@ -424,7 +423,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         place: usize,
         query: &JobQuery,
         token: Option<String>,
-    ) -> Result<Page, ApiError> {
+    ) -> Result<Page<Job>, ApiError> {
         self.places[place].api.jobs_page(query, token).await
     }
 

@@ -1,13 +1,14 @@
 //! A look at jobs from outside, for whoever only wants to know how far they are.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
 use super::lookback::listed_since;
 use super::poller::HANDFUL;
 use super::skew::Skew;
-use crate::backup::{ApiError, Fault, Job, JobQuery, Operation, Pages, Reader};
+use crate::backup::{ApiError, Fault, Job, JobQuery, Reader, each_job_page};
 
 /// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
 /// does not know are missing. A handful is described one by one, more are listed.
@@ -61,15 +62,13 @@ async fn listed(
         created_after: Some(since),
         ..JobQuery::default()
     };
-    let mut pages = Pages::default();
-    loop {
-        let (page, next) = aws.jobs_page(&query, pages.token()).await?;
-        found.extend(
-            page.into_iter()
-                .filter(|job| jobs.remove(&job.id).is_some()),
-        );
-        if jobs.is_empty() || !pages.turn(Operation::ListRestoreJobs, next)? {
-            return Ok(());
+    let take = |page: Vec<Job>| {
+        let page = page.into_iter();
+        found.extend(page.filter(|job| jobs.remove(&job.id).is_some()));
+        match jobs.is_empty() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-    }
+    };
+    each_job_page(aws, &query, take).await
 }

@@ -1,13 +1,14 @@
 //! Jobs of recovery points, for whoever asks before a run: whose they are, and what they were asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
 use super::flight::{Kin, is_of, kin};
 use super::lookback::listed_since;
 use super::skew::{Moment, Skew};
-use crate::backup::{ApiError, Job, JobQuery, Operation, Pages, Reader};
+use crate::backup::{ApiError, Job, JobQuery, Reader, each_job_page};
 use crate::plan::{MARK, Plan, Request, TokenedRequest, mark, token};
 use crate::state::RestoreState;
 
@@ -35,16 +36,12 @@ pub async fn jobs_of(
         !job.id.is_empty() && is_of(job, account) && point.is_some_and(is_wanted)
     };
     let mut found = Vec::new();
-    let mut pages = Pages::default();
-    loop {
-        let (page, next) = aws.jobs_page(&query, pages.token()).await?;
-        let ids = page.iter().map(|job| job.id.as_str());
-        let goes_on = pages.turn_after(Operation::ListRestoreJobs, next, ids);
+    let take = |page: Vec<Job>| {
         found.extend(page.into_iter().filter(is_asked));
-        if !goes_on? {
-            return Ok(found);
-        }
-    }
+        ControlFlow::Continue(())
+    };
+    each_job_page(aws, &query, take).await?;
+    Ok(found)
 }
 
 /// From when on the job of a request without an answer may be.

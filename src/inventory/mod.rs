@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::backup::{
-    ApiError, Fault, Operation, PointQuery, PointStatus, RecoveryPoint, Sources, Vault,
+    ApiError, Fault, Operation, Page, PointQuery, PointStatus, RecoveryPoint, Sources, Vault,
 };
 use crate::render::{SourceFacts, VaultName};
 use redrill_inventory::{
@@ -199,10 +199,7 @@ impl Sources for Recorded {
         Ok(found.map(|point| self.facts(point)))
     }
 
-    async fn vaults_page(
-        &self,
-        _token: Option<String>,
-    ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
+    async fn vaults_page(&self, _token: Option<String>) -> Result<Page<Vault>, ApiError> {
         let vaults = self
             .accounts()
             .flat_map(|account| &account.vaults)
@@ -229,7 +226,7 @@ impl Sources for Recorded {
         &self,
         query: &PointQuery,
         _token: Option<String>,
-    ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
+    ) -> Result<Page<RecoveryPoint>, ApiError> {
         let same = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|w| w == text);
         let points: Vec<RecoveryPoint> = match query {
             PointQuery::InVault {
@@ -296,9 +293,13 @@ impl Sources for Recorded {
             })
     }
 
-    async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
+    async fn tags_page(
+        &self,
+        recovery_point_arn: &str,
+        _: Option<String>,
+    ) -> Result<Page<(String, String)>, ApiError> {
         self.find(recovery_point_arn)
-            .map(|(_, point)| point.tags.clone())
+            .map(|(_, point)| (point.tags.clone().into_iter().collect(), None))
             .ok_or_else(|| {
                 absent(
                     Operation::ListTags,

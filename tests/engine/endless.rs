@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::SignedDuration;
 use redrill::backup::{
-    ApiError, Fault, Job, JobQuery, JobStatus, Operation, PointQuery, Reader, RecoveryPoint,
+    ApiError, Fault, Job, JobQuery, JobStatus, Operation, Page, PointQuery, Reader, RecoveryPoint,
     Sources, Started, Vault, Writer,
 };
 use redrill::execute::{Control, Ended, Policy, Stopped};
@@ -77,8 +77,12 @@ impl Sources for Odd {
         Ok(BTreeMap::new())
     }
 
-    async fn tags(&self, _: &str) -> Result<BTreeMap<String, String>, ApiError> {
-        Ok(BTreeMap::new())
+    async fn tags_page(
+        &self,
+        _: &str,
+        _: Option<String>,
+    ) -> Result<Page<(String, String)>, ApiError> {
+        Ok((Vec::new(), None))
     }
 }
 

@@ -1,13 +1,14 @@
 //! AWS in every target of a run that is cleaned up: what is there, what was made again since, and what is to be deleted.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::aws::Aws;
-use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, Pages, Reader, SystemClock};
+use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, SystemClock, each_job_page};
 use crate::cleanup::{
     Asked, Found, Item, Known, Named, Pace, Progress, Resources, by_name, cleanup as plan_cleanup,
     survey, unlisted,
@@ -151,16 +152,12 @@ impl Everywhere {
     /// All jobs that a query is about.
     async fn jobs(&self, place: usize, query: &JobQuery) -> Result<Vec<Job>, ApiError> {
         let mut jobs = Vec::new();
-        let mut pages = Pages::default();
-        loop {
-            let (page, next) = self.places[place].jobs_page(query, pages.token()).await?;
-            let ids = page.iter().map(|job| job.id.as_str());
-            let goes_on = pages.turn_after(Operation::ListRestoreJobs, next, ids)?;
+        let take = |page| {
             jobs.extend(page);
-            if !goes_on {
-                return Ok(jobs);
-            }
-        }
+            ControlFlow::Continue(())
+        };
+        each_job_page(&self.places[place], query, take).await?;
+        Ok(jobs)
     }
 
     fn at(&self, named: &Named) -> Result<&Aws, ApiError> {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use crate::aws::{Aws, Reads, Settings, Writes};
-use crate::backup::{ApiError, Endpoint, PointQuery, Reader as _, RecoveryPoint, Sources, Vault};
+use crate::backup::{
+    ApiError, Endpoint, Page, PointQuery, Reader as _, RecoveryPoint, Sources, Vault,
+};
 use crate::cli::exit::Failure;
 use crate::inventory::Recorded as Inventory;
 use crate::plan::Planner;
@@ -215,10 +217,7 @@ impl Sources for View<'_> {
         }
     }
 
-    async fn vaults_page(
-        &self,
-        token: Option<String>,
-    ) -> Result<(Vec<Vault>, Option<String>), ApiError> {
+    async fn vaults_page(&self, token: Option<String>) -> Result<Page<Vault>, ApiError> {
         match self.at().await? {
             At::Inventory(inventory) => inventory.vaults_page(token).await,
             At::Aws(aws) => aws.vaults_page(token).await,
@@ -230,7 +229,7 @@ impl Sources for View<'_> {
         &self,
         query: &PointQuery,
         token: Option<String>,
-    ) -> Result<(Vec<RecoveryPoint>, Option<String>), ApiError> {
+    ) -> Result<Page<RecoveryPoint>, ApiError> {
         match self.at().await? {
             At::Inventory(inventory) => inventory.points_page(query, token).await,
             At::Aws(aws) => aws.points_page(query, token).await,
@@ -262,11 +261,15 @@ impl Sources for View<'_> {
         }
     }
 
-    async fn tags(&self, recovery_point_arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
+    async fn tags_page(
+        &self,
+        recovery_point_arn: &str,
+        token: Option<String>,
+    ) -> Result<Page<(String, String)>, ApiError> {
         match self.at().await? {
-            At::Inventory(inventory) => inventory.tags(recovery_point_arn).await,
-            At::Aws(aws) => aws.tags(recovery_point_arn).await,
-            At::Elsewhere(aws) => aws.tags(recovery_point_arn).await,
+            At::Inventory(inventory) => inventory.tags_page(recovery_point_arn, token).await,
+            At::Aws(aws) => aws.tags_page(recovery_point_arn, token).await,
+            At::Elsewhere(aws) => aws.tags_page(recovery_point_arn, token).await,
         }
     }
 }

@@ -84,9 +84,8 @@ impl Reconciliation {
         next: Option<String>,
         request: &TokenedRequest,
     ) -> Result<(), ApiError> {
-        let ids = jobs.iter().map(|job| job.id.as_str());
         let goes_on = match &mut self.listing {
-            Some((_, pages)) => pages.turn_after(Operation::ListRestoreJobs, next, ids)?,
+            Some((_, pages)) => pages.turn(Operation::ListRestoreJobs, next, &jobs)?,
             None => false,
         };
         let account = self

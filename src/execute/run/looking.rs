@@ -112,7 +112,12 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         jobs: Vec<Job>,
         next: Option<String>,
     ) -> Result<(), Stopped> {
-        self.targets[target].look.is_asked = false;
+        let look = &mut self.targets[target].look;
+        look.is_asked = false;
+        let goes_on = match &mut look.listing {
+            Some((_, pages)) => pages.turn(Operation::ListRestoreJobs, next, &jobs),
+            None => Ok(false),
+        };
         let account = self.engine.plan.targets[target].account.clone();
         let of_others = |job: &Job| !job.id.is_empty() && is_of(job, &account);
         let jobs: Vec<Job> = jobs
@@ -122,12 +127,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         if !jobs.is_empty() {
             self.found(target, jobs);
         }
-        let look = &mut self.targets[target].look;
-        let more = match &mut look.listing {
-            Some((_, pages)) => pages.turn(Operation::ListRestoreJobs, next),
-            None => Ok(false),
-        };
-        match more {
+        match goes_on {
             Ok(true) => Ok(()),
             Ok(false) => {
                 self.end_look(target, true);

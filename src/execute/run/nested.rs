@@ -2,9 +2,11 @@
 //! to the restore. They are listed when the job ends, and known before its end is said.
 
 use super::Run;
-use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Reader, Writer};
+use crate::backup::{
+    ApiError, Clock, Fault, Job, JobQuery, Operation, Page, Pages, Reader, Writer,
+};
 use crate::execute::Observer;
-use crate::execute::calls::{DueCall, Page, backoff};
+use crate::execute::calls::{DueCall, backoff};
 use crate::execute::engine::Stopped;
 use crate::execute::flight::{Parent, Phase};
 use crate::state::{Event, Journal, NestedJob};
@@ -25,8 +27,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let parent = Parent {
             job,
             jobs: Vec::new(),
-            token: None,
-            pages: 0,
+            pages: Pages::default(),
             tries: 0,
         };
         self.flights[step].phase = Phase::Nested(Box::new(parent));
@@ -45,7 +46,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             parent: Some(parent.job.id.clone()),
             ..JobQuery::default()
         };
-        let token = parent.token.clone();
+        let token = parent.pages.token();
         self.calls.nested(target, step, query, token);
     }
 
@@ -54,7 +55,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     pub(super) fn nested(
         &mut self,
         step: usize,
-        answer: Result<Page, ApiError>,
+        answer: Result<Page<Job>, ApiError>,
     ) -> Result<(), Stopped> {
         let Phase::Nested(parent) = &mut self.flights[step].phase else {
             return Ok(());
@@ -62,16 +63,15 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let now = self.engine.clock.now();
         let retry = match answer {
             Ok((jobs, next)) => {
+                let goes_on = parent.pages.turn(Operation::ListRestoreJobs, next, &jobs);
                 // An answer is not believed by its place: a job names the one that it is nested in.
                 let id = &parent.job.id;
                 let own = jobs.into_iter().filter(|job| job.is_nested_in(id));
                 parent.jobs.extend(own.map(NestedJob::from));
-                parent.pages += 1;
-                parent.token = next;
-                match parent.token {
-                    None => None,
-                    Some(_) if parent.pages < PAGES => Some(now),
-                    Some(_) => return self.end_without_nested(step),
+                match goes_on {
+                    Ok(false) => None,
+                    Ok(true) if parent.pages.read() < PAGES => Some(now),
+                    Ok(true) | Err(_) => return self.end_without_nested(step),
                 }
             }
             Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => {

@@ -88,6 +88,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let now = self.engine.clock.now();
         self.targets[target].poller.refusals = 0;
         let sweeps = self.targets[target].poller.sweeps;
+        let goes_on = match &mut self.targets[target].poller.sweep {
+            Some(sweep) => sweep.pages.turn(Operation::ListRestoreJobs, next, &jobs),
+            None => Ok(false),
+        };
         for job in jobs {
             let Some(step) = self.targets[target]
                 .poller
@@ -107,15 +111,11 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
         }
         let poller = &mut self.targets[target].poller;
-        let Some(sweep) = &mut poller.sweep else {
-            poller.end_sweep(now);
-            return Ok(());
-        };
-        match sweep.pages.turn(Operation::ListRestoreJobs, next) {
-            Ok(true) => sweep.is_asked = false,
-            Ok(false) => poller.end_sweep(now),
-            Err(endless) => {
-                self.targets[target].poller.refused();
+        match (goes_on, &mut poller.sweep) {
+            (Ok(true), Some(sweep)) => sweep.is_asked = false,
+            (Ok(_), _) => poller.end_sweep(now),
+            (Err(endless), _) => {
+                poller.refused();
                 return self.not_listed(target, endless);
             }
         }

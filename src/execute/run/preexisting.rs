@@ -9,7 +9,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Run;
-use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, Pages, Reader, Writer};
+use crate::backup::{
+    ApiError, Clock, Fault, Job, JobQuery, Operation, Page, Pages, Reader, Writer,
+};
 use crate::diff::{Action, Diff};
 use crate::execute::Observer;
 use crate::execute::engine::{Control, Ended, Stopped};
@@ -134,8 +136,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 };
                 // What AWS's clock said first is as old as the look at the most.
                 listed_at.aws = listed_at.aws.or(self.moment().aws);
-                let ids = jobs.iter().map(|job| job.id.as_str());
-                let goes_on = pages.turn_after(Operation::ListRestoreJobs, next, ids);
+                let goes_on = pages.turn(Operation::ListRestoreJobs, next, &jobs);
                 for job in jobs {
                     if let Some(arn) = job.recovery_point_arn.as_deref()
                         && points.contains(&(target, arn))
@@ -164,7 +165,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         target: usize,
         query: &JobQuery,
         pages: &Pages,
-    ) -> Result<Result<(Vec<Job>, Option<String>), Control>, Stopped> {
+    ) -> Result<Result<Page<Job>, Control>, Stopped> {
         const OPERATION: Operation = Operation::ListRestoreJobs;
         loop {
             let now = self.engine.clock.now();

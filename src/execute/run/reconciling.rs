@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Run;
-use crate::backup::{ApiError, Clock, Operation, Reader, Writer};
+use crate::backup::{ApiError, Clock, Job, Operation, Page, Reader, Writer};
 use crate::execute::Observer;
-use crate::execute::calls::{DueCall, Page};
+use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Stopped};
 use crate::execute::flight::{Adoption, Comparing, Next, OpenRequest, Sight};
 use crate::execute::recording::Effect;
@@ -213,7 +213,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     pub(super) fn on_candidates(
         &mut self,
         step: usize,
-        answer: Result<Page, ApiError>,
+        answer: Result<Page<Job>, ApiError>,
     ) -> Result<(), Stopped> {
         match answer {
             Ok((jobs, next)) => {
