@@ -1,13 +1,12 @@
 //! AWS as it may be asked: at its published rates, and again where it throttles or does not answer.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use jiff::SignedDuration;
 
 use super::{Aws, Reads};
 use crate::backup::{
-    ApiError, Backoff, Clock, Fault, Operation, Page, PointQuery, Rates, RecoveryPoint, Sources,
+    ApiError, Backoff, Clock, Fault, Operation, Pace, Page, PointQuery, RecoveryPoint, Sources,
     Vault,
 };
 use crate::render::{SourceFacts, VaultName};
@@ -25,41 +24,18 @@ const BACKOFF: Backoff = Backoff {
 pub struct Paced<C> {
     aws: Aws<Reads>,
     clock: C,
-    /// None while it is asked as fast as it answers.
-    rates: Mutex<Option<Rates>>,
+    pace: Pace,
 }
 
 impl<C: Clock> Paced<C> {
-    /// Keeps the published rates from the first call on, or, `unlimited`, from the first answer that throttles.
-    pub fn new(aws: Aws<Reads>, clock: C, unlimited: bool) -> Self {
-        let rates = (!unlimited).then(|| Rates::published(clock.now()));
-        Self {
-            aws,
-            clock,
-            rates: Mutex::new(rates),
-        }
+    /// At the rates of the only place of a pace.
+    pub fn new(aws: Aws<Reads>, clock: C, pace: Pace) -> Self {
+        Self { aws, clock, pace }
     }
 
     /// The reader itself, which keeps no rates.
     pub fn aws(&self) -> &Aws<Reads> {
         &self.aws
-    }
-
-    /// Waits for a call's turn.
-    async fn turn(&self, operation: Operation) {
-        loop {
-            let at = {
-                let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-                match rates.as_mut() {
-                    None => return,
-                    Some(rates) => match rates.take(operation, self.clock.now()) {
-                        Ok(()) => return,
-                        Err(at) => at,
-                    },
-                }
-            };
-            self.clock.sleep_until(at).await;
-        }
     }
 
     async fn call<T, F: Future<Output = Result<T, ApiError>> + Send>(
@@ -69,20 +45,13 @@ impl<C: Clock> Paced<C> {
     ) -> Result<T, ApiError> {
         let mut tries = 1;
         loop {
-            self.turn(operation).await;
+            self.pace.turn(0, operation, &self.clock).await;
             let error = match call().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             match error.fault {
-                Fault::Throttled => {
-                    let now = self.clock.now();
-                    self.rates
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .get_or_insert_with(|| Rates::published(now))
-                        .throttled(operation, now);
-                }
+                Fault::Throttled => self.pace.throttled(0, operation, self.clock.now()),
                 Fault::Unreachable | Fault::Service => {}
                 Fault::Expired | Fault::Denied | Fault::Refused => return Err(error),
             }

@@ -52,6 +52,40 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::StartRestoreJob as usize + 1;
+
+    /// Whose it is; none of what nobody counts.
+    pub(super) fn service(self) -> Option<Service> {
+        match self {
+            Self::Configuration | Self::GetCallerIdentity => None,
+            Self::DeleteResource
+            | Self::GetResource
+            | Self::GetResourceRequestStatus
+            | Self::ListResources => Some(Service::CloudControl),
+            Self::DescribeRecoveryPoint
+            | Self::DescribeRestoreJob
+            | Self::GetRecoveryPointRestoreMetadata
+            | Self::GetRestoreJobMetadata
+            | Self::ListBackupVaults
+            | Self::ListRecoveryPointsByBackupVault
+            | Self::ListRecoveryPointsByResource
+            | Self::ListRestoreJobs
+            | Self::ListTags
+            | Self::PutRestoreValidationResult
+            | Self::StartRestoreJob => Some(Service::Backup),
+        }
+    }
+}
+
+/// A service that counts the calls to all of its operations together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Service {
+    Backup,
+    CloudControl,
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -85,6 +119,7 @@ mod tests {
             Of::PutRestoreValidationResult,
             Of::StartRestoreJob,
         ];
+        assert_eq!(all.len(), Operation::COUNT);
         assert!(all.is_sorted());
         assert!(all.is_sorted_by_key(|operation| operation.as_str()));
         for operation in &all[1..] {

@@ -1,17 +1,20 @@
 //! How fast AWS may be asked: its published rates, kept without being told.
 //!
-//! The numbers are AWS's, per account and Region
-//! (<https://docs.aws.amazon.com/general/latest/gr/bk.html>, «AWS Backup API throttling»). Others in the account share
-//! them, so a rate gives way when AWS throttles, and comes back slowly.
+//! The numbers of AWS Backup are AWS's, per account and Region
+//! (<https://docs.aws.amazon.com/general/latest/gr/bk.html>, «AWS Backup API throttling»). Of Cloud Control API AWS publishes
+//! none; aws-nuke was throttled at about 30 of one operation and keeps to 25
+//! (<https://github.com/ekristen/aws-nuke/issues/508>, <https://github.com/ekristen/aws-nuke/pull/510>). Others in the account
+//! share them, so a rate gives way when AWS throttles, and comes back slowly.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Operation;
+use super::operation::Service;
 
-/// Calls a second, by operation. Operations that are not listed count towards the sum only.
-const PUBLISHED: [(Operation, f64); 9] = [
+/// Calls a second, by operation. Operations that are not listed count towards the sum of their service only.
+const PUBLISHED: [(Operation, f64); 12] = [
     (Operation::StartRestoreJob, 5.0),
     (Operation::DescribeRestoreJob, 15.0),
     (Operation::DescribeRecoveryPoint, 15.0),
@@ -21,9 +24,13 @@ const PUBLISHED: [(Operation, f64); 9] = [
     (Operation::ListRecoveryPointsByBackupVault, 20.0),
     (Operation::ListRecoveryPointsByResource, 20.0),
     (Operation::ListTags, 20.0),
+    (Operation::DeleteResource, 25.0),
+    (Operation::GetResource, 25.0),
+    (Operation::GetResourceRequestStatus, 25.0),
 ];
-/// Calls a second of all operations together.
-const PUBLISHED_SUM: f64 = 50.0;
+/// Calls a second of all operations of a service together.
+const PUBLISHED_SUMS: [(Service, f64); 2] =
+    [(Service::Backup, 50.0), (Service::CloudControl, 50.0)];
 /// How much of a rate is used: clocks differ, and calls that leave evenly do not arrive so.
 const MARGIN: f64 = 0.99;
 /// Calls a second that are made at the least: somebody has to notice when the others have gone.
@@ -46,7 +53,7 @@ const SQUARE: f64 = 0.000_002_2;
 #[derive(Debug)]
 pub struct Rates {
     by_operation: BTreeMap<Operation, Bucket>,
-    sum: Bucket,
+    sums: BTreeMap<Service, Bucket>,
 }
 
 #[derive(Debug)]
@@ -65,28 +72,35 @@ impl Rates {
     /// As AWS publishes them.
     #[must_use]
     pub fn published(now: Timestamp) -> Self {
-        Self::of(&PUBLISHED, PUBLISHED_SUM, now)
+        let bucket = |rate| Bucket::new(rate, now);
+        let operations = PUBLISHED.iter();
+        let sums = PUBLISHED_SUMS.iter();
+        Self {
+            by_operation: operations.map(|(of, rate)| (*of, bucket(*rate))).collect(),
+            sums: sums.map(|(of, rate)| (*of, bucket(*rate))).collect(),
+        }
     }
 
-    /// Those of another service: calls a second, by operation and of all together.
-    #[must_use]
-    pub fn of(operations: &[(Operation, f64)], sum: f64, now: Timestamp) -> Self {
-        Self {
-            by_operation: operations
-                .iter()
-                .map(|(operation, rate)| (*operation, Bucket::new(*rate, now)))
-                .collect(),
-            sum: Bucket::new(sum, now),
-        }
+    /// What a call counts towards.
+    fn buckets(&self, operation: Operation) -> impl Iterator<Item = &Bucket> {
+        let sum = operation
+            .service()
+            .and_then(|service| self.sums.get(&service));
+        self.by_operation.get(&operation).into_iter().chain(sum)
+    }
+
+    /// The same, its own first.
+    fn buckets_mut(&mut self, operation: Operation) -> impl Iterator<Item = &mut Bucket> {
+        let sum = operation
+            .service()
+            .and_then(|service| self.sums.get_mut(&service));
+        self.by_operation.get_mut(&operation).into_iter().chain(sum)
     }
 
     /// When a call may leave, at the earliest.
     pub fn free_at(&self, operation: Operation, now: Timestamp) -> Timestamp {
-        let bucket = self.by_operation.get(&operation);
-        bucket
-            .map_or(now, |bucket| bucket.next)
-            .max(self.sum.next)
-            .max(now)
+        let next = self.buckets(operation).map(|bucket| bucket.next);
+        next.fold(now, Timestamp::max)
     }
 
     /// Whether a call may leave now, which it then does; else when to ask again.
@@ -99,20 +113,16 @@ impl Rates {
         if at > now {
             return Err(at);
         }
-        self.sum.leave(now);
-        if let Some(bucket) = self.by_operation.get_mut(&operation) {
-            bucket.leave(now);
-        }
+        self.buckets_mut(operation)
+            .for_each(|bucket| bucket.leave(now));
         Ok(())
     }
 
     /// AWS has throttled a call.
     pub fn throttled(&mut self, operation: Operation, now: Timestamp) {
-        let bucket = match self.by_operation.get_mut(&operation) {
-            Some(bucket) => bucket,
-            None => &mut self.sum,
-        };
-        bucket.throttled(now);
+        if let Some(bucket) = self.buckets_mut(operation).next() {
+            bucket.throttled(now);
+        }
     }
 }
 

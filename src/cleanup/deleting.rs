@@ -8,9 +8,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::one::{One, Outcome};
-use super::pace::Pace;
 use super::{Disposition, Found, Item, Named};
-use crate::backup::{ApiError, Clock};
+use crate::backup::{ApiError, Clock, Pace};
 use crate::execute::{Control, Ended};
 use crate::state::{Event, Journal, JournalError, Recorded};
 
@@ -89,7 +88,7 @@ pub struct Deletions<'a, R, J, C> {
     /// AWS.
     pub resources: Arc<R>,
     /// How fast it is asked.
-    pub pace: Arc<Pace>,
+    pub pace: Pace,
     /// The journal of the run.
     pub journal: J,
     /// Time.
@@ -249,7 +248,7 @@ where
         for (at, _, _, named, token) in all {
             let one = One {
                 resources: Arc::clone(&self.resources),
-                pace: Arc::clone(&self.pace),
+                pace: self.pace.clone(),
                 clock: self.clock.clone(),
                 named: named.clone(),
                 token: token.clone(),
@@ -328,8 +327,7 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
-    use crate::backup::{Fault, Operation};
-    use crate::render::Target;
+    use crate::backup::{Fault, Keeping, Operation};
 
     /// Time that passes as fast as it is waited for.
     #[derive(Clone)]
@@ -443,10 +441,10 @@ mod tests {
     ) -> Result<Cleaned, Stopped> {
         let (sender, control) = unbounded_channel();
         let clock = Fast(Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)));
-        let pace = Pace::of(&[Target::default()], clock.now());
+        let pace = Pace::of([("", "")], Keeping::Always, clock.now());
         Deletions {
             resources: Arc::new(shared.clone()),
-            pace: Arc::new(pace),
+            pace,
             journal: shared.clone(),
             clock,
             observer: &mut |recorded| {

@@ -6,13 +6,11 @@
 
 mod deleting;
 mod one;
-mod pace;
 mod record;
 mod survey;
 mod types;
 
 pub use deleting::{Asked, Cleaned, Deletions, Progress, Resources, Stopped};
-pub use pace::Pace;
 pub use survey::{Known, by_name, survey, unlisted};
 pub use types::{Found, Named};
 

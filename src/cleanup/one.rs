@@ -7,9 +7,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use super::deleting::{Asked, Progress, Resources};
-use super::pace::Pace;
 use super::{Found, Named};
-use crate::backup::{ApiError, Clock, Fault, Interval, Operation};
+use crate::backup::{ApiError, Clock, Fault, Interval, Operation, Pace};
 
 /// How long to wait between two looks.
 const WAITS: Interval = Interval {
@@ -47,7 +46,7 @@ impl From<ApiError> for Outcome {
 /// One deletion.
 pub(super) struct One<R, C> {
     pub(super) resources: Arc<R>,
-    pub(super) pace: Arc<Pace>,
+    pub(super) pace: Pace,
     pub(super) clock: C,
     pub(super) named: Named,
     pub(super) token: String,

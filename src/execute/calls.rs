@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::skew::{Moment, Skew};
 use crate::backup::{
-    ApiError, Backoff, Job, JobQuery, Operation, Page, Rates, Reader, Started, Writer,
+    ApiError, Backoff, Job, JobQuery, Keeping, Operation, Pace, Page, Reader, Started, Writer,
 };
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Target;
@@ -86,8 +86,7 @@ pub(super) enum Answer {
 pub(super) struct Calls<A> {
     /// One a target of the plan.
     places: Vec<Place<A>>,
-    /// One an account and Region; none where they are not kept.
-    rates: Vec<Rates>,
+    pace: Pace,
     tasks: JoinSet<Answer>,
     starts_under_way: usize,
     /// Calls that leave once what they follow from is on disk.
@@ -101,8 +100,6 @@ pub(super) struct Calls<A> {
 /// A target, as far as calls are concerned.
 struct Place<A> {
     api: Arc<A>,
-    /// Which of the rates hold there: targets that differ by their role alone share an account's.
-    rates: usize,
     /// One for each [`DueCall`]: what the rates hold back of one operation stands in no other's way.
     timers: [BinaryHeap<Reverse<(Timestamp, usize)>>; DueCall::ALL.len()],
 }
@@ -115,30 +112,17 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         keep_rates: bool,
         now: Timestamp,
     ) -> Self {
-        let mut accounts: Vec<(&str, &str)> = Vec::new();
-        let places = targets
-            .iter()
-            .zip(api)
-            .map(|(target, api)| {
-                let account = (target.account.as_str(), target.region.as_str());
-                let rates = accounts
-                    .iter()
-                    .position(|known| *known == account)
-                    .unwrap_or_else(|| {
-                        accounts.push(account);
-                        accounts.len() - 1
-                    });
-                Place {
-                    api,
-                    rates,
-                    timers: Default::default(),
-                }
-            })
-            .collect();
-        let rates = accounts.iter().map(|_| Rates::published(now));
+        let keeping = match keep_rates {
+            true => Keeping::Always,
+            false => Keeping::Never,
+        };
+        let place = |api| Place {
+            api,
+            timers: Default::default(),
+        };
         Self {
-            places,
-            rates: rates.filter(|_| keep_rates).collect(),
+            places: api.into_iter().map(place).collect(),
+            pace: Pace::of(targets.iter().map(Target::place), keeping, now),
             tasks: JoinSet::new(),
             starts_under_way: 0,
             reserved: 0,
@@ -147,27 +131,21 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         }
     }
 
-    fn rates(&mut self, place: usize) -> Option<&mut Rates> {
-        self.rates.get_mut(self.places[place].rates)
-    }
-
     /// Whether a call may leave now. A yes has to be followed by the call; a no is remembered for the next waking.
     pub(super) fn may(&mut self, place: usize, operation: Operation, now: Timestamp) -> bool {
         if self.is_full() {
             return false;
         }
-        let taken = self.rates(place).map(|rates| rates.take(operation, now));
-        match taken {
-            None | Some(Ok(())) => true,
-            Some(Err(at)) => self.hold(at, now),
+        match self.pace.take(place, operation, now) {
+            Ok(()) => true,
+            Err(at) => self.hold(at, now),
         }
     }
 
     /// Whether a request may leave for a target now, as [`Calls::may`] would say, and remember; takes nothing.
     pub(super) fn could_start(&mut self, place: usize, now: Timestamp) -> bool {
-        let free_at = self
-            .rates(place)
-            .map_or(now, |rates| rates.free_at(Operation::StartRestoreJob, now));
+        let start = Operation::StartRestoreJob;
+        let free_at = self.pace.free_at(place, start, now);
         self.hold(free_at, now)
     }
 
@@ -181,17 +159,14 @@ impl<A: Reader + Writer + 'static> Calls<A> {
 
     /// AWS has throttled a call.
     pub(super) fn throttled(&mut self, place: usize, operation: Operation, now: Timestamp) {
-        if let Some(rates) = self.rates(place) {
-            rates.throttled(operation, now);
-        }
+        self.pace.throttled(place, operation, now);
     }
 
     /// How many calls may be under way.
     pub(super) fn at_once(&self) -> usize {
-        if self.rates.is_empty() {
-            AT_ONCE_WITHOUT_RATES
-        } else {
-            AT_ONCE
+        match self.pace.is_kept() {
+            true => AT_ONCE,
+            false => AT_ONCE_WITHOUT_RATES,
         }
     }
 

@@ -27,6 +27,12 @@ pub struct Target {
 }
 
 impl Target {
+    /// The account and Region, which AWS's rates are for.
+    #[must_use]
+    pub fn place(&self) -> (&str, &str) {
+        (&self.account, &self.region)
+    }
+
     /// The target as it may be shown and kept. Account and Region are never secret.
     #[must_use]
     pub fn redacted(&self, secrets: &Secrets) -> Self {

@@ -10,8 +10,8 @@ use super::resume_hint::ResumeHint;
 use super::world::{World, with_roles};
 use super::{Context, check_account, endpoint, everywhere};
 use crate::aws::Aws;
-use crate::backup::{Clock, SystemClock};
-use crate::cleanup::{Deletions, Disposition, Item, Pace, leaves, unlisted};
+use crate::backup::{Clock, Keeping, Pace, SystemClock};
+use crate::cleanup::{Deletions, Disposition, Item, leaves, unlisted};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Cleanup;
 use crate::cli::signals::Signals;
@@ -86,7 +86,11 @@ pub(super) async fn cleanup(
     let everywhere = Arc::new(Everywhere {
         places,
         targets: targets.clone(),
-        pace: Arc::new(Pace::of(targets, SystemClock.now())),
+        pace: Pace::of(
+            targets.iter().map(Target::place),
+            Keeping::Always,
+            SystemClock.now(),
+        ),
     });
     let looked = everywhere.look(&mut events, &protect, &known).await;
     match looked {
@@ -168,7 +172,7 @@ pub(super) async fn cleanup(
     let mut screen = Screen::new(style, context.display.verbose, &InitialState::default());
     let cleaned = Deletions {
         resources: Arc::clone(&everywhere),
-        pace: Arc::clone(&everywhere.pace),
+        pace: everywhere.pace.clone(),
         journal,
         clock: SystemClock,
         observer: &mut |recorded: &Recorded| screen.observe(&recorded.redacted(secrets)),

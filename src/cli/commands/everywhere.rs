@@ -8,9 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::aws::Aws;
-use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, SystemClock, each_job_page};
+use crate::backup::{
+    ApiError, Clock, Fault, Job, JobQuery, Operation, Pace, SystemClock, each_job_page,
+};
 use crate::cleanup::{
-    Asked, Found, Item, Known, Named, Pace, Progress, Resources, by_name, cleanup as plan_cleanup,
+    Asked, Found, Item, Known, Named, Progress, Resources, by_name, cleanup as plan_cleanup,
     survey, unlisted,
 };
 use crate::cli::exit::Failure;
@@ -25,7 +27,7 @@ const TRIES: i64 = 10;
 pub(super) struct Everywhere {
     pub(super) places: Vec<Aws>,
     pub(super) targets: Vec<Target>,
-    pub(super) pace: Arc<Pace>,
+    pub(super) pace: Pace,
 }
 
 /// What is to be done, by the journal alone.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Context, is_loopback};
 use crate::aws::{Aws, Paced, Reads, Settings};
-use crate::backup::{Reader, SystemClock};
+use crate::backup::{Clock, Keeping, Pace, Reader, SystemClock};
 use crate::cli::arguments::ReadOptions;
 use crate::cli::exit::Failure;
 use crate::inventory::Step;
@@ -50,7 +50,13 @@ impl Place {
         let account = aws.caller_account().await.map_err(Failure::Aws)?;
         // AWS's rates are AWS's: an emulator on this machine may keep them as well, and throttles then.
         let local = settings.endpoint_url.as_deref().is_some_and(is_loopback);
-        let reader = Paced::new(aws, SystemClock, no_rate_limit || local);
+        let keeping = match no_rate_limit || local {
+            true => Keeping::OnceThrottled,
+            false => Keeping::Always,
+        };
+        let place = (account.as_str(), region.as_str());
+        let pace = Pace::of([place], keeping, SystemClock.now());
+        let reader = Paced::new(aws, SystemClock, pace);
         Ok(Self {
             account,
             region,

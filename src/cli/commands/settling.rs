@@ -125,9 +125,9 @@ async fn look(
     let mut asked: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut found = Vec::new();
     for (target, aws) in plan.targets.iter().zip(aws) {
-        let place = (target.account.as_str(), target.region.as_str());
+        let place = target.place();
         let mut then = targets.iter();
-        let was_sent_there = then.any(|of| (of.account.as_str(), of.region.as_str()) == place);
+        let was_sent_there = then.any(|of| of.place() == place);
         if !was_sent_there || !asked.insert(place) {
             continue;
         }

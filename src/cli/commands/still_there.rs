@@ -9,12 +9,11 @@ use tokio::task::JoinSet;
 use super::run::Execution;
 use super::{Context, check_account};
 use crate::aws::Aws;
-use crate::backup::{ApiError, Clock, Endpoint, Operation, Reader, SystemClock};
-use crate::cleanup::Pace;
+use crate::backup::{ApiError, Clock, Endpoint, Keeping, Operation, Pace, Reader, SystemClock};
 use crate::cli::exit::Failure;
 use crate::diff::Action;
 use crate::plan::Plan;
-use crate::render::REDACTED;
+use crate::render::{REDACTED, Target};
 use crate::session::Preview;
 use crate::state::{Event, Recorded, RestoreStage};
 
@@ -48,9 +47,13 @@ pub(super) async fn gone(
         }
     }
     let what = "AWS to say whether what this run made is still there";
-    let pace = Pace::of(&plan.targets, SystemClock.now());
-    let pace = Some(Arc::new(pace)).filter(|_| !execution.policy.no_rate_limit);
-    let asked = ask(plan, made, aws, pace.as_ref());
+    let keeping = match execution.policy.no_rate_limit {
+        true => Keeping::Never,
+        false => Keeping::Always,
+    };
+    let targets = plan.targets.iter();
+    let pace = Pace::of(targets.map(Target::place), keeping, SystemClock.now());
+    let asked = ask(plan, made, aws, &pace);
     let asked = context.output.patiently(what, asked).await;
     let gone = match asked {
         Ok(gone) => gone,
@@ -144,7 +147,7 @@ async fn ask(
     plan: &Plan,
     made: Vec<Made>,
     aws: &[Arc<Aws>],
-    pace: Option<&Arc<Pace>>,
+    pace: &Pace,
 ) -> Result<Vec<Made>, ApiError> {
     let mut tasks = JoinSet::new();
     let mut gone = Vec::new();
@@ -162,11 +165,9 @@ async fn ask(
         }
         let of = &plan.steps[step];
         let (place, request) = (of.target, of.draft.request.clone());
-        let (aws, pace) = (Arc::clone(&aws[place]), pace.cloned());
+        let (aws, pace) = (Arc::clone(&aws[place]), pace.clone());
         tasks.spawn(async move {
-            if let Some(pace) = pace {
-                pace.turn(place, Operation::GetResource, &SystemClock).await;
-            }
+            pace.turn(place, Operation::GetResource, &SystemClock).await;
             let is_there = aws.is_there(&asked, &request).await?;
             Ok(((step, asked, arn), is_there))
         });

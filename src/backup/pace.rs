@@ -1,0 +1,176 @@
+//! The rates of the accounts and Regions that are asked, for everybody who asks them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::{Clock, Operation, Rates};
+
+/// Whether AWS is asked at its rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// From the first call on.
+    Always,
+    /// From the first answer on that throttles.
+    OnceThrottled,
+    /// Never, whatever AWS answers.
+    Never,
+}
+
+/// The rates of every place that is asked; whoever clones it shares them.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    keeping: Keeping,
+    places: Vec<Arc<Place>>,
+}
+
+/// An account and Region.
+#[derive(Debug)]
+struct Place {
+    /// None while it is asked as fast as it answers.
+    rates: Mutex<Option<Rates>>,
+    /// One an operation. Who comes first goes first: of thousands that wait only one looks at the clock, and nobody waits for
+    /// ever.
+    queues: [tokio::sync::Mutex<()>; Operation::COUNT],
+}
+
+impl Pace {
+    /// For accounts and Regions, such as those of the targets of a plan in their order: where one comes twice, as for another
+    /// role, its rates are shared.
+    #[must_use]
+    pub fn of<'p>(
+        places: impl IntoIterator<Item = (&'p str, &'p str)>,
+        keeping: Keeping,
+        now: Timestamp,
+    ) -> Self {
+        let mut known: BTreeMap<(&str, &str), Arc<Place>> = BTreeMap::new();
+        let new = || {
+            Arc::new(Place {
+                rates: Mutex::new((keeping == Keeping::Always).then(|| Rates::published(now))),
+                queues: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+            })
+        };
+        let places = places.into_iter();
+        let places = places.map(|place| Arc::clone(known.entry(place).or_insert_with(new)));
+        Self {
+            keeping,
+            places: places.collect(),
+        }
+    }
+
+    /// Whether it is asked at AWS's rates from the first call on.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.keeping == Keeping::Always
+    }
+
+    /// What is in no place is never asked about.
+    fn rates(&self, place: usize) -> Option<MutexGuard<'_, Option<Rates>>> {
+        let place = self.places.get(place)?;
+        Some(place.rates.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// When a call may leave, at the earliest.
+    #[must_use]
+    pub fn free_at(&self, place: usize, operation: Operation, now: Timestamp) -> Timestamp {
+        let rates = self.rates(place);
+        let rates = rates.as_deref().and_then(Option::as_ref);
+        rates.map_or(now, |rates| rates.free_at(operation, now))
+    }
+
+    /// Whether a call may leave now, which it then does; else when to ask again.
+    ///
+    /// # Errors
+    ///
+    /// With the time before which it would be asked in vain.
+    pub fn take(
+        &self,
+        place: usize,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
+        let mut rates = self.rates(place);
+        let rates = rates.as_deref_mut().and_then(Option::as_mut);
+        rates.map_or(Ok(()), |rates| rates.take(operation, now))
+    }
+
+    /// Waits for a call's turn.
+    pub async fn turn(&self, place: usize, operation: Operation, clock: &impl Clock) {
+        let Some(of) = self.places.get(place) else {
+            return;
+        };
+        let _first = of.queues[operation as usize].lock().await;
+        while let Err(at) = self.take(place, operation, clock.now()) {
+            clock.sleep_until(at).await;
+        }
+    }
+
+    /// AWS has throttled a call.
+    pub fn throttled(&self, place: usize, operation: Operation, now: Timestamp) {
+        if let Some(mut rates) = self.rates(place).filter(|_| self.keeping != Keeping::Never) {
+            rates
+                .get_or_insert_with(|| Rates::published(now))
+                .throttled(operation, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+    const PLACES: [(&str, &str); 3] = [("1", "here"), ("1", "there"), ("1", "here")];
+
+    /// How many calls leave at one moment.
+    fn at_once(pace: &Pace, place: usize, operation: Operation, now: Timestamp) -> usize {
+        let left = (0..100).take_while(|_| pace.take(place, operation, now).is_ok());
+        left.count()
+    }
+
+    #[test]
+    fn one_account_and_region_has_one_rate() {
+        let pace = Pace::of(PLACES, Keeping::Always, START);
+        let start = Operation::StartRestoreJob;
+        assert_eq!(at_once(&pace.clone(), 0, start, START), 1);
+        assert!(pace.free_at(2, start, START) > START);
+        assert_eq!(
+            pace.take(2, start, START),
+            Err(pace.free_at(0, start, START))
+        );
+        assert_eq!(at_once(&pace, 1, start, START), 1);
+        // Of what is in none of them nothing is known.
+        assert_eq!(at_once(&pace, 3, start, START), 100);
+    }
+
+    #[test]
+    fn each_call_counts_towards_its_own_service() {
+        let pace = Pace::of(PLACES, Keeping::Always, START);
+        assert_eq!(at_once(&pace, 0, Operation::GetResource, START), 1);
+        assert_eq!(pace.free_at(0, Operation::ListTags, START), START);
+        assert!(pace.free_at(0, Operation::DeleteResource, START) > START);
+        // Who is asking is nobody's to count.
+        assert_eq!(at_once(&pace, 0, Operation::GetCallerIdentity, START), 100);
+        assert_eq!(pace.free_at(0, Operation::ListTags, START), START);
+    }
+
+    #[test]
+    fn rates_are_kept_always_or_once_throttled_or_never() {
+        let later = START + SignedDuration::from_secs(10);
+        let tags = Operation::ListTags;
+        for (keeping, before, after) in [
+            (Keeping::Always, 1, 1),
+            (Keeping::OnceThrottled, 100, 1),
+            (Keeping::Never, 100, 100),
+        ] {
+            let pace = Pace::of(PLACES, keeping, START);
+            assert_eq!(at_once(&pace, 0, tags, START), before, "{keeping:?}");
+            pace.throttled(0, tags, START);
+            assert_eq!(at_once(&pace, 0, tags, later), after, "{keeping:?}");
+            assert_eq!(pace.is_kept(), keeping == Keeping::Always);
+        }
+    }
+}
