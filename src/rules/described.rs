@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::schema::{Level, Note, note};
-use super::{Rules, expected};
+use super::{Level, Note, Rules, expected, note};
 use crate::diagnostic::{Described, Severity, rule};
 
 impl Rules {

@@ -6,10 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::schema::file;
-
-/// The file that is no type.
-pub(crate) const COMMON: &str = "common";
+use super::files::file;
 
 /// Deeper than files include one another; ends what would go on for ever.
 const DEPTH: usize = 8;

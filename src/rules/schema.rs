@@ -7,22 +7,16 @@ use std::sync::OnceLock;
 
 use jsonschema::Validator;
 use regex::Regex;
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::estimate::Estimate;
-use super::include;
-use super::place::{Kind, Place};
-
-/// Every schema file: its stem and its text.
-const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
+use super::notes::{self, Composite, TypeNotes, note};
+use super::place::Place;
+use super::{files, include};
 
 /// The rules of all types.
 #[derive(Default)]
 pub struct Rules {
     types: BTreeMap<&'static str, (&'static str, OnceLock<Schema>)>,
-    /// Other names that AWS's own pages give a type, to its title.
-    also: BTreeMap<&'static str, &'static str>,
     /// Other names that people write for a type, without case, to its title.
     mistaken: BTreeMap<String, &'static str>,
 }
@@ -57,7 +51,7 @@ pub(crate) struct Schema {
     pub(crate) request: Option<Validator>,
     /// Where values belong to a Region, an account or a partition.
     pub(crate) places: Vec<Place>,
-    pub(crate) notes: TypeNotes,
+    pub(crate) notes: &'static TypeNotes,
     pub(crate) recovery_point: Option<Regex>,
     pub(crate) resource_name: Option<Regex>,
     /// Whether a rule asks about the recovery point itself, beyond its ARN.
@@ -82,133 +76,15 @@ pub(crate) struct Property {
     pub(crate) holds_metadata: bool,
 }
 
-/// `x-redrill` at the root of a file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TypeNotes {
-    /// The type's page.
-    pub(crate) url: String,
-    /// How long a restore takes.
-    pub(crate) estimate: Estimate,
-    /// What the ARN of a recovery point looks like.
-    recovery_point: Option<String>,
-    /// Bytes of all metadata together.
-    pub(crate) max_bytes: Option<usize>,
-    /// What a key that the file does not know means.
-    pub(crate) unknown_key: Option<Note>,
-    /// Where it is known that the case of keys does not matter to AWS.
-    pub(crate) lenient_case: Option<String>,
-    /// Whether AWS's page writes booleans in upper case too.
-    #[serde(default)]
-    pub(crate) upper_case_booleans: bool,
-    /// What else there is to know before a restore; for those who ask.
-    #[serde(default, rename = "notes")]
-    _notes: Vec<String>,
-    /// Other names that AWS's own pages give the type.
-    #[serde(default, rename = "also")]
-    _also: Vec<String>,
-    /// Other names that people write for the type.
-    #[serde(default, rename = "mistaken")]
-    _mistaken: Vec<String>,
-    /// Where AWS documents, or has answered, that the type takes the key of redrill's mark; it is not sent otherwise.
-    pub(crate) mark: Option<String>,
-    /// Where AWS documents that a request has no role, because the caller's own identity is used.
-    pub(crate) no_role: Option<String>,
-    /// Keys that are no metadata of the type, and what to know instead.
-    #[serde(default)]
-    instead: BTreeMap<String, String>,
-    /// Why each key of `required` is, in the words of a page.
-    #[serde(default, rename = "required")]
-    _required: BTreeMap<String, String>,
-    /// Of a composite recovery point, what is restored.
-    pub(crate) composite: Option<Composite>,
-    /// Where the ARN of a resource has the name that people give it, if that is not its end: the group `name`.
-    resource_name: Option<String>,
-}
-
-/// What is restored of a recovery point that others belong to.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Composite {
-    /// It itself, and all that belongs to it in one go.
-    Whole,
-    /// What belongs to it, one by one.
-    Nested,
-}
-
-/// `x-redrill` beside a rule or a key.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Note {
-    pub(crate) rule: Option<String>,
-    pub(crate) severity: Option<Level>,
-    pub(crate) message: Option<String>,
-    pub(crate) help: Option<String>,
-    pub(crate) url: Option<String>,
-    /// The key to point at.
-    pub(crate) at: Option<String>,
-    /// The key that the finding is about, where it is another.
-    pub(crate) key: Option<String>,
-    /// What the value should have been.
-    pub(crate) expected: Option<String>,
-    /// The sentence of a page, or the recorded refusal, that an error stands on; read by people and by a test.
-    pub(crate) evidence: Option<String>,
-    /// Whether the rule is about the key itself, so that an empty value does not count as none.
-    #[serde(default, rename = "even_empty")]
-    _even_empty: bool,
-    /// The one key of a map that the list may stand in, as a page prints it.
-    #[serde(default, rename = "wrapped_in")]
-    _wrapped_in: Option<String>,
-    /// What of the place of a restore the value has to fit.
-    #[serde(default, rename = "place")]
-    _place: Option<Kind>,
-    /// The member beside it that names the Region it belongs to, where that is not the target's.
-    #[serde(default, rename = "region_in")]
-    _region_in: Option<String>,
-    /// Whether GetRecoveryPointRestoreMetadata returns the key.
-    #[serde(default, rename = "returned")]
-    _returned: bool,
-    /// False where a request must not hold the key, although AWS returns it.
-    #[serde(default, rename = "send")]
-    _send: Option<bool>,
-    /// Whether each member is a metadata map of its own, which AWS wants as JSON in a string once more.
-    #[serde(default)]
-    pub(crate) holds_metadata: bool,
-    /// What a new plan says of the key.
-    #[serde(default, rename = "init")]
-    _init: Option<super::init::Init>,
-    /// Other spellings of the key in AWS's own pages.
-    #[serde(default)]
-    also: Vec<String>,
-    /// Other keys that people write for this one.
-    #[serde(default)]
-    mistaken: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Level {
-    Error,
-    Warning,
-}
-
 impl Rules {
     /// All embedded rules; none is compiled yet.
     #[must_use]
     pub fn embedded() -> Self {
-        let types = FILES
-            .iter()
-            .filter(|(stem, _)| *stem != include::COMMON)
-            .map(|(_, text)| (title(text), (*text, OnceLock::new())))
-            .collect();
-        let named = |member| {
-            let all = FILES.iter();
-            all.flat_map(move |(_, text)| names(text, member).map(|name| (name, title(text))))
-        };
-        let mistaken = named("mistaken").map(|(name, title)| (name.to_lowercase(), title));
+        let types = files::of_types();
+        let types = types.map(|(_, text)| (files::title(text), (text, OnceLock::new())));
+        let mistaken = files::named("mistaken").map(|(name, title)| (name.to_lowercase(), title));
         Self {
-            types,
-            also: named("also").collect(),
+            types: types.collect(),
             mistaken: mistaken.collect(),
         }
     }
@@ -244,10 +120,7 @@ impl Rules {
     /// AWS's own name of a type, where its pages have several.
     #[must_use]
     pub fn title<'a>(&self, resource_type: &'a str) -> &'a str {
-        self.also
-            .get(resource_type)
-            .copied()
-            .unwrap_or(resource_type)
+        files::title_of(resource_type)
     }
 
     /// The type that a name which is none is written for.
@@ -288,17 +161,15 @@ impl Rules {
             file: file.to_owned(),
             message,
         };
-        FILES
-            .iter()
-            .filter(|(stem, _)| *stem != include::COMMON)
+        files::of_types()
             .map(|(stem, text)| {
                 let schema = Schema::compile(stem, text)?;
-                check_notes(&schema.text).map_err(|message| fail(stem, message))?;
+                notes::check(&schema.text).map_err(|message| fail(stem, message))?;
                 self.drafter(&schema.title)?;
                 let named = schema.title.to_lowercase().replace(' ', "-");
-                if schema.title != title(text) {
+                if schema.title != files::title(text) {
                     Err(fail(stem, "has its title in another line".to_owned()))
-                } else if named != *stem {
+                } else if named != stem {
                     let message = format!("is named after another type than `{}`", schema.title);
                     Err(fail(stem, message))
                 } else {
@@ -310,8 +181,7 @@ impl Rules {
 
     /// The rules of a type, by AWS's name.
     pub(crate) fn of(&self, resource_type: &str) -> Option<&Schema> {
-        let name = self.also.get(resource_type).copied();
-        let (text, cell) = self.types.get(name.unwrap_or(resource_type))?;
+        let (text, cell) = self.types.get(files::title_of(resource_type))?;
         if cell.get().is_none() {
             // Embedded and compiled in tests, so it compiles here; were it not so, the type has no rules, which
             // is said to the user as such.
@@ -322,61 +192,20 @@ impl Rules {
     }
 }
 
-/// The title of a file, without reading it as YAML: starting up has to be quick.
-fn title(text: &'static str) -> &'static str {
-    text.lines()
-        .find_map(|line| line.strip_prefix("title: "))
-        .unwrap_or_default()
-}
-
-/// The other names of a file's type, `also` or `mistaken`, likewise.
-fn names(text: &'static str, member: &str) -> impl Iterator<Item = &'static str> {
-    let listed = |line: &'static str| {
-        let rest = line.strip_prefix("  ")?.strip_prefix(member)?;
-        rest.strip_prefix(": [")?.strip_suffix(']')
-    };
-    text.lines()
-        .take_while(|line| !line.starts_with("type: "))
-        .find_map(listed)
-        .into_iter()
-        .flat_map(|names| names.split(", "))
-}
-
-/// Reads every note, so that one with a slip of the pen is found before it is needed.
-fn check_notes(value: &Value) -> Result<(), String> {
-    let Value::Object(map) = value else {
-        return match value {
-            Value::Array(items) => items.iter().try_for_each(check_notes),
-            _ => Ok(()),
-        };
-    };
-    let is_root = map.contains_key("$schema");
-    if let (Some(note), false) = (map.get("x-redrill"), is_root) {
-        serde_json::from_value::<Note>(note.clone()).map_err(|err| format!("{err}, in {note}"))?;
-    }
-    map.values().try_for_each(check_notes)
-}
-
-/// The text of a file, by its stem.
-pub(crate) fn file(stem: &str) -> Option<&'static str> {
-    FILES.iter().find(|(s, _)| *s == stem).map(|(_, t)| *t)
-}
-
 impl Schema {
-    fn compile(file: &str, text: &str) -> Result<Self, RulesError> {
+    fn compile(file: &str, text: &'static str) -> Result<Self, RulesError> {
         let fail = |message: String| RulesError {
             file: file.to_owned(),
             message,
         };
+        let notes = match TypeNotes::tried(files::title(text)) {
+            Some(Ok(notes)) => notes,
+            Some(Err(message)) => return Err(fail(message.clone())),
+            None => return Err(fail("has no title".to_owned())),
+        };
         let mut text: Value = serde_yaml::from_str(text).map_err(|err| fail(err.to_string()))?;
         include::resolve(&mut text).map_err(fail)?;
         let text = text;
-        let notes: TypeNotes = match text.get("x-redrill") {
-            Some(notes) => {
-                serde_json::from_value(notes.clone()).map_err(|e| fail(e.to_string()))?
-            }
-            None => return Err(fail("has no x-redrill".to_owned())),
-        };
         let (shape, between) = parted(&text);
         let metadata = compile(&shape).map_err(fail)?;
         let between = compile(&between).map_err(fail)?;
@@ -477,25 +306,6 @@ fn compile(schema: &Value) -> Result<Validator, String> {
     jsonschema::draft202012::options()
         .build(schema)
         .map_err(|err| err.to_string())
-}
-
-/// The notes that apply to the place `path` of `schema`: the nearest on the way up.
-pub(crate) fn note(schema: &Value, path: &str) -> Note {
-    let mut path = path;
-    loop {
-        let found = schema
-            .pointer(path)
-            .and_then(|at| at.get("x-redrill"))
-            .filter(|_| !path.is_empty())
-            .and_then(|note| serde_json::from_value(note.clone()).ok());
-        if let Some(note) = found {
-            return note;
-        }
-        match path.rfind('/') {
-            Some(at) => path = &path[..at],
-            None => return Note::default(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,214 @@
+//! `x-redrill` in schema files: at the top what there is to know of a type, beside a key or a rule what there is to know of
+//! that.
+//!
+//! The top of a file is read apart from its rules, and first: what has happened in a run is judged without them.
+
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, OnceLock};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::estimate::Estimate;
+use super::init::Init;
+use super::place::Kind;
+use super::{files, include};
+
+/// The top of every file, by AWS's name of the type; read when it is first asked for.
+static TOPS: LazyLock<BTreeMap<&str, Top>> = LazyLock::new(|| {
+    let top = |(_, text)| {
+        (
+            files::title(text),
+            Top {
+                text,
+                notes: OnceLock::new(),
+            },
+        )
+    };
+    files::of_types().map(top).collect()
+});
+
+struct Top {
+    text: &'static str,
+    notes: OnceLock<Result<TypeNotes, String>>,
+}
+
+/// `x-redrill` at the top of a type's file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TypeNotes {
+    /// The type's page.
+    pub(crate) url: String,
+    /// How long a restore takes.
+    pub(crate) estimate: Estimate,
+    /// What the ARN of a recovery point looks like.
+    pub(super) recovery_point: Option<String>,
+    /// Bytes of all metadata together.
+    pub(crate) max_bytes: Option<usize>,
+    /// What a key that the file does not know means.
+    pub(crate) unknown_key: Option<Note>,
+    /// Where it is known that the case of keys does not matter to AWS.
+    pub(crate) lenient_case: Option<String>,
+    /// Whether AWS's page writes booleans in upper case too.
+    #[serde(default)]
+    pub(crate) upper_case_booleans: bool,
+    /// Where AWS documents, or has answered, that the type takes the key of redrill's mark; it is not sent otherwise.
+    pub(crate) mark: Option<String>,
+    /// Where AWS documents that a request has no role, because the caller's own identity is used.
+    pub(crate) no_role: Option<String>,
+    /// Keys that are no metadata of the type, and what to know instead.
+    #[serde(default)]
+    pub(super) instead: BTreeMap<String, String>,
+    /// Of a composite recovery point, what is restored.
+    pub(crate) composite: Option<Composite>,
+    /// Where the ARN of a resource has the name that people give it, if that is not its end: the group `name`.
+    pub(super) resource_name: Option<String>,
+}
+
+/// What of it is for those who read the file or ask for it in words.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    /// What else there is to know before a restore.
+    #[serde(default, rename = "notes")]
+    _notes: Vec<String>,
+    /// Other names that AWS's own pages give the type.
+    #[serde(default, rename = "also")]
+    _also: Vec<String>,
+    /// Other names that people write for the type.
+    #[serde(default, rename = "mistaken")]
+    _mistaken: Vec<String>,
+    /// Why each key of `required` is, in the words of a page.
+    #[serde(default, rename = "required")]
+    _required: BTreeMap<String, String>,
+}
+
+/// What is restored of a recovery point that others belong to.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Composite {
+    /// It itself, and all that belongs to it in one go.
+    Whole,
+    /// What belongs to it, one by one.
+    Nested,
+}
+
+impl TypeNotes {
+    /// Those of a type, by AWS's name, or why they mean nothing; `None` where there is no such type.
+    pub(super) fn tried(resource_type: &str) -> Option<&'static Result<Self, String>> {
+        let top = TOPS.get(resource_type)?;
+        Some(top.notes.get_or_init(|| Self::read(top.text)))
+    }
+
+    fn read(text: &'static str) -> Result<Self, String> {
+        let mut notes = top(text)?;
+        let words = ["notes", "also", "mistaken", "required"];
+        let words = words
+            .iter()
+            .filter_map(|name| notes.shift_remove_entry(*name));
+        let words: Map<String, Value> = words.collect();
+        serde_json::from_value::<Words>(words.into()).map_err(|err| err.to_string())?;
+        serde_json::from_value(notes.into()).map_err(|err| err.to_string())
+    }
+}
+
+/// `x-redrill` at the top of a file, with what it includes.
+fn top(text: &'static str) -> Result<Map<String, Value>, String> {
+    let block: Value = serde_yaml::from_str(files::block(text)).map_err(|err| err.to_string())?;
+    let mut top = block["x-redrill"].clone();
+    include::resolve(&mut top)?;
+    match top {
+        Value::Object(map) => Ok(map),
+        _ => Err("has no x-redrill".to_owned()),
+    }
+}
+
+/// `x-redrill` beside a rule or a key.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Note {
+    pub(crate) rule: Option<String>,
+    pub(crate) severity: Option<Level>,
+    pub(crate) message: Option<String>,
+    pub(crate) help: Option<String>,
+    pub(crate) url: Option<String>,
+    /// The key to point at.
+    pub(crate) at: Option<String>,
+    /// The key that the finding is about, where it is another.
+    pub(crate) key: Option<String>,
+    /// What the value should have been.
+    pub(crate) expected: Option<String>,
+    /// The sentence of a page, or the recorded refusal, that an error stands on; read by people and by a test.
+    pub(crate) evidence: Option<String>,
+    /// Whether the rule is about the key itself, so that an empty value does not count as none.
+    #[serde(default, rename = "even_empty")]
+    _even_empty: bool,
+    /// The one key of a map that the list may stand in, as a page prints it.
+    #[serde(default, rename = "wrapped_in")]
+    _wrapped_in: Option<String>,
+    /// What of the place of a restore the value has to fit.
+    #[serde(default, rename = "place")]
+    _place: Option<Kind>,
+    /// The member beside it that names the Region it belongs to, where that is not the target's.
+    #[serde(default, rename = "region_in")]
+    _region_in: Option<String>,
+    /// Whether GetRecoveryPointRestoreMetadata returns the key.
+    #[serde(default, rename = "returned")]
+    _returned: bool,
+    /// False where a request must not hold the key, although AWS returns it.
+    #[serde(default, rename = "send")]
+    _send: Option<bool>,
+    /// Whether each member is a metadata map of its own, which AWS wants as JSON in a string once more.
+    #[serde(default)]
+    pub(crate) holds_metadata: bool,
+    /// What a new plan says of the key.
+    #[serde(default, rename = "init")]
+    _init: Option<Init>,
+    /// Other spellings of the key in AWS's own pages.
+    #[serde(default)]
+    pub(super) also: Vec<String>,
+    /// Other keys that people write for this one.
+    #[serde(default)]
+    pub(super) mistaken: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    Error,
+    Warning,
+}
+
+/// The notes that apply to the place `path` of `schema`: the nearest on the way up.
+pub(crate) fn note(schema: &Value, path: &str) -> Note {
+    let mut path = path;
+    loop {
+        let found = schema
+            .pointer(path)
+            .and_then(|at| at.get("x-redrill"))
+            .filter(|_| !path.is_empty())
+            .and_then(|note| serde_json::from_value(note.clone()).ok());
+        if let Some(note) = found {
+            return note;
+        }
+        match path.rfind('/') {
+            Some(at) => path = &path[..at],
+            None => return Note::default(),
+        }
+    }
+}
+
+/// Reads every note, so that one with a slip of the pen is found before it is needed.
+pub(super) fn check(value: &Value) -> Result<(), String> {
+    let Value::Object(map) = value else {
+        return match value {
+            Value::Array(items) => items.iter().try_for_each(check),
+            _ => Ok(()),
+        };
+    };
+    let is_root = map.contains_key("$schema");
+    if let (Some(note), false) = (map.get("x-redrill"), is_root) {
+        serde_json::from_value::<Note>(note.clone()).map_err(|err| format!("{err}, in {note}"))?;
+    }
+    map.values().try_for_each(check)
+}
