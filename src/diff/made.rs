@@ -7,14 +7,12 @@ use std::sync::LazyLock;
 use super::review::{Condition, TABLE};
 use crate::plan::Request;
 use crate::render::{Metadata, REDACTED, Target};
+use crate::rules::{Facts, SourceKey};
 
 /// How the ARNs of each type read: `made.yaml`.
 static FORMS: LazyLock<BTreeMap<String, Vec<String>>> =
     // Embedded, and read by a test.
     LazyLock::new(|| serde_yaml::from_str(include_str!("made.yaml")).unwrap_or_default());
-
-/// Keys that name what was backed up, whose value a new resource can never be.
-const OF_THE_SOURCE: [(&str, &str); 2] = [("EFS", "file-system-id"), ("EBS", "volumeId")];
 
 /// Whether what AWS names once a request is carried out was there before: the restore wrote into it, and made nothing that
 /// stands by itself.
@@ -133,10 +131,10 @@ pub fn misfit_of_part(
         }
     }
     let id = resource.rsplit(['/', ':']).next().unwrap_or(resource);
-    let source = OF_THE_SOURCE.iter().find(|(of, key)| {
-        *of == of_type && value(metadata, key).is_some_and(|source| source == id)
-    });
-    if let Some((_, key)) = source
+    let facts = Facts::of(of_type);
+    let mut source_keys = facts.iter().flat_map(|facts| &facts.source_keys);
+    let source = source_keys.find(|of| of.not_made && value(metadata, &of.key) == Some(id));
+    if let Some(SourceKey { key, .. }) = source
         && !writes_into_existing(of_type, metadata)
     {
         return Some(format!(

@@ -23,6 +23,11 @@ pub(super) fn file(stem: &str) -> Option<&'static str> {
     FILES.iter().find(|(s, _)| *s == stem).map(|(_, t)| *t)
 }
 
+/// The text of what several types share.
+pub(super) fn common() -> &'static str {
+    file(COMMON).unwrap_or_default()
+}
+
 /// AWS's name of a file's type.
 pub(super) fn title(text: &'static str) -> &'static str {
     text.lines()

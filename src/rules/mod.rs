@@ -3,6 +3,7 @@
 mod coerce;
 mod described;
 mod estimate;
+mod facts;
 mod files;
 mod include;
 mod init;
@@ -14,6 +15,7 @@ mod wording;
 
 pub(crate) use coerce::{boolean, coerce};
 pub(crate) use estimate::UNKNOWN as UNKNOWN_ESTIMATE;
+pub(crate) use facts::{Facts, Points, SourceKey, common, points, without_role};
 pub(crate) use init::{Children, Init, Way};
 pub use notes::Composite;
 pub(crate) use notes::{Level, Note, note};

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::estimate::Estimate;
+use super::facts::Facts;
 use super::init::Init;
 use super::place::Kind;
 use super::{files, include};
@@ -63,6 +64,8 @@ pub(crate) struct TypeNotes {
     pub(crate) composite: Option<Composite>,
     /// Where the ARN of a resource has the name that people give it, if that is not its end: the group `name`.
     pub(super) resource_name: Option<String>,
+    /// What the stages have to know beside the rules.
+    pub(crate) facts: Facts,
 }
 
 /// What of it is for those who read the file or ask for it in words.
@@ -94,7 +97,24 @@ pub enum Composite {
 }
 
 impl TypeNotes {
-    /// Those of a type, by AWS's name, or why they mean nothing; `None` where there is no such type.
+    /// Those of a type, by AWS's name; `None` where there is no such type.
+    pub(crate) fn of(resource_type: &str) -> Option<&'static Self> {
+        // Embedded and read in tests; were one not to be read, nothing would be known of its type.
+        Self::tried(resource_type)?.as_ref().ok()
+    }
+
+    /// Those of all types, by AWS's name: every file is looked into.
+    pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static Self)> {
+        TOPS.keys()
+            .filter_map(|title| Some((*title, Self::of(title)?)))
+    }
+
+    /// The type in a sentence.
+    pub(crate) fn called<'a>(&'a self, title: &'a str) -> &'a str {
+        self.facts.called.as_deref().unwrap_or(title)
+    }
+
+    /// The same as of one type, or why they mean nothing.
     pub(super) fn tried(resource_type: &str) -> Option<&'static Result<Self, String>> {
         let top = TOPS.get(resource_type)?;
         Some(top.notes.get_or_init(|| Self::read(top.text)))
@@ -113,7 +133,7 @@ impl TypeNotes {
 }
 
 /// `x-redrill` at the top of a file, with what it includes.
-fn top(text: &'static str) -> Result<Map<String, Value>, String> {
+pub(super) fn top(text: &'static str) -> Result<Map<String, Value>, String> {
     let block: Value = serde_yaml::from_str(files::block(text)).map_err(|err| err.to_string())?;
     let mut top = block["x-redrill"].clone();
     include::resolve(&mut top)?;
@@ -211,4 +231,33 @@ pub(super) fn check(value: &Value) -> Result<(), String> {
         serde_json::from_value::<Note>(note.clone()).map_err(|err| format!("{err}, in {note}"))?;
     }
     map.values().try_for_each(check)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TypeNotes;
+
+    const TOP: &str = "title: A\nx-redrill:\n  url: u\n  estimate: { fixed: 1m, source: s }\n";
+
+    /// Reads a top with these lines added to it.
+    fn read(lines: &str) -> Result<TypeNotes, String> {
+        TypeNotes::read(format!("{TOP}{lines}").leak())
+    }
+
+    #[test]
+    fn what_the_top_of_a_file_says_is_known_to_the_last_word() {
+        let facts = "  facts:\n    services: [a]\n";
+        read(facts).unwrap();
+        read(&format!("  notes: [n]\n{facts}")).unwrap();
+        for lines in [
+            "",
+            "  facts: {}\n",
+            &format!("  note: [n]\n{facts}"),
+            &format!("  notes: n\n{facts}"),
+            &format!("{facts}    service: [a]\n"),
+            &format!("{facts}    source_keys: [{{ key: k, of: v }}]\n"),
+        ] {
+            assert!(read(lines).is_err(), "{lines}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::notes::{self, Composite, TypeNotes, note};
 use super::place::Place;
-use super::{files, include};
+use super::{facts, files, include};
 
 /// The rules of all types.
 #[derive(Default)]
@@ -161,6 +161,7 @@ impl Rules {
             file: file.to_owned(),
             message,
         };
+        facts::read_common().map_err(|message| fail("common", message))?;
         files::of_types()
             .map(|(stem, text)| {
                 let schema = Schema::compile(stem, text)?;
@@ -204,6 +205,10 @@ impl Schema {
             None => return Err(fail("has no title".to_owned())),
         };
         let mut text: Value = serde_yaml::from_str(text).map_err(|err| fail(err.to_string()))?;
+        // Who asks for the schema asks what may be written; the rest is read apart from it.
+        if let Some(top) = text["x-redrill"].as_object_mut() {
+            top.shift_remove("facts");
+        }
         include::resolve(&mut text).map_err(fail)?;
         let text = text;
         let (shape, between) = parted(&text);

@@ -1,27 +1,14 @@
 //! ARNs, accounts and regions: what a tired person types wrong.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Finding, Findings, Rule, Span, did_you_mean, rule, suggest};
 use crate::parse::{Restore, Target as Written};
 use crate::render::{Target, VaultName};
 
 use super::Text;
 use super::place::partition;
-use crate::rules::Schema;
-
-/// The services in whose ARNs AWS Backup names recovery points, and how the last part of each begins.
-///
-/// The table in <https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html>, and for DSQL the
-/// examples of <https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-auroradsql.html>.
-const FORMS: [(&str, &[&str]); 8] = [
-    ("backup", &["recovery-point:"]),
-    ("ec2", &["image/ami-", "snapshot/snap-"]),
-    ("rds", &["snapshot:", "cluster-snapshot:"]),
-    ("fsx", &["backup/"]),
-    ("dynamodb", &["table/"]),
-    ("redshift", &["snapshot:"]),
-    ("redshift-serverless", &["snapshot:", "snapshot/"]),
-    ("dsql", &["cluster/"]),
-];
+use crate::rules::{Points, Schema, common, points, without_role};
 
 const EXAMPLE: &str =
     "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45";
@@ -95,35 +82,22 @@ pub(super) fn recovery_point(
             suggest(arn.partition, ["aws", "aws-cn", "aws-us-gov"]),
         );
     }
-    let Some((_, forms)) = FORMS.iter().find(|(service, _)| *service == arn.service) else {
-        refuse(
-            rule::ARN_SERVICE,
-            format!("recovery points have no ARNs of `{}`", arn.service),
-            suggest(arn.service, FORMS.map(|(service, _)| service)),
-        );
-        return;
-    };
-    if !forms
-        .iter()
-        .any(|form| arn.resource.starts_with(form) && arn.resource.len() > form.len())
-    {
-        let heads: Vec<&str> = forms
-            .iter()
-            .map(|f| f.trim_end_matches([':', '/']))
-            .collect();
-        let head = arn.resource.split([':', '/']).next().unwrap_or_default();
-        let expected: Vec<String> = forms.iter().map(|form| format!("`{form}…`")).collect();
-        refuse(
-            rule::ARN_RESOURCE,
-            format!(
-                "`{}` does not name a recovery point of `{}`",
-                arn.resource, arn.service
-            ),
-            match did_you_mean(head, heads) {
-                Some(meant) if meant != head => format!("did you mean `{meant}`?"),
-                _ => format!("the last part begins with {}", expected.join(" or ")),
-            },
-        );
+    let of_type = schema.map(|schema| &schema.notes.facts.points);
+    let mut near = [Some(&common().points), of_type].into_iter().flatten();
+    if !near.any(|points| has_form(points, &arn)) {
+        // Not of its own type's: of any at all?
+        let Some((_, forms)) = points().iter().find(|(of, _)| *of == arn.service) else {
+            refuse(
+                rule::ARN_SERVICE,
+                format!("recovery points have no ARNs of `{}`", arn.service),
+                suggest(arn.service, points().iter().map(|(service, _)| *service)),
+            );
+            return;
+        };
+        if !forms.iter().any(|form| is_of(form, &arn)) {
+            let (message, help) = of_no_form(&arn, forms);
+            refuse(rule::ARN_RESOURCE, message, help);
+        }
     }
     if !is_region(arn.region) {
         refuse(
@@ -145,7 +119,6 @@ pub(super) fn recovery_point(
             format!("copy the recovery point to {}, or change `target.region`", target.region),
         ));
     }
-    // AMIs and snapshots have no account in their ARNs.
     let home = partition(&target.region);
     if let Some(home) = home
         && arn.partition != home
@@ -162,8 +135,9 @@ pub(super) fn recovery_point(
             format!("name a recovery point of the account in {}", target.region),
         ));
     }
-    let needs_account = arn.service != "ec2" || !arn.account.is_empty();
-    if needs_account && !is_account(arn.account) {
+    let has_none =
+        arn.account.is_empty() && common().without_account.iter().any(|of| of == arn.service);
+    if !has_none && !is_account(arn.account) {
         findings.push(Finding::at(
             source,
             span,
@@ -216,6 +190,40 @@ pub(super) fn recovery_point(
             )),
         );
     }
+}
+
+/// How the last part of an ARN of this form begins.
+fn head(form: &str) -> &str {
+    form.split('*').next().unwrap_or(form)
+}
+
+fn is_of(form: &str, arn: &Arn<'_>) -> bool {
+    let rest = arn.resource.strip_prefix(head(form));
+    rest.is_some_and(|rest| !rest.is_empty())
+}
+
+fn has_form(points: &Points, arn: &Arn<'_>) -> bool {
+    let mut forms = points.get(arn.service).into_iter().flatten();
+    forms.any(|form| is_of(form, arn))
+}
+
+/// What to say where an ARN of a service is none of its recovery points, and what to write.
+fn of_no_form(arn: &Arn<'_>, forms: &[&str]) -> (String, String) {
+    let heads = forms
+        .iter()
+        .map(|form| head(form).trim_end_matches([':', '/']));
+    let written = arn.resource.split([':', '/']).next().unwrap_or_default();
+    let expected = forms.iter().map(|form| format!("`{}…`", head(form)));
+    let expected: Vec<String> = expected.collect();
+    let message = format!(
+        "`{}` does not name a recovery point of `{}`",
+        arn.resource, arn.service
+    );
+    let help = match did_you_mean(written, heads.collect::<Vec<_>>()) {
+        Some(meant) if meant != written => format!("did you mean `{meant}`?"),
+        _ => format!("the last part begins with {}", expected.join(" or ")),
+    };
+    (message, help)
 }
 
 fn is_role(role: &str) -> bool {
@@ -319,25 +327,26 @@ pub(super) struct Roles<'a> {
     with: Vec<&'a Restore>,
     /// Without: the caller's own identity is used.
     without: Vec<&'a Restore>,
+    /// The types of those, as a sentence names them, and the page of each.
+    callers: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> Roles<'a> {
-    pub(super) fn add(&mut self, restore: &'a Restore, schema: Option<&Schema>) {
-        let caller = schema.is_some_and(|schema| schema.notes.no_role.is_some());
-        let of = if caller {
-            &mut self.without
+    pub(super) fn add(&mut self, restore: &'a Restore, schema: Option<&'a Schema>) {
+        let caller = schema.filter(|schema| schema.notes.no_role.is_some());
+        if let Some(schema) = caller {
+            let notes = schema.notes;
+            self.without.push(restore);
+            self.callers.insert(notes.called(&schema.title), &notes.url);
         } else {
-            &mut self.with
-        };
-        of.push(restore);
+            self.with.push(restore);
+        }
     }
 
     /// Checks that there is a role where one is needed, and none where there has to be none.
     pub(super) fn check(&self, written: &Written, source: &Text, findings: &mut Findings) {
         const MODEL: &str =
             "https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html";
-        const HANA: &str =
-            "https://docs.aws.amazon.com/aws-backup/latest/devguide/saphana-restore.html";
         let named = |restores: &[&Restore]| {
             let name = format!("`{}`", restores[0].name.value);
             match restores.len() {
@@ -352,9 +361,10 @@ impl<'a> Roles<'a> {
                     written.span,
                     rule::TARGET_NO_ROLE,
                     format!(
-                        "there is no `iam_role_arn`, and {} will fail: AWS Backup restores with a role, and only restores of \
-                         SAP HANA use the caller's own identity",
-                        named(&self.with)
+                        "there is no `iam_role_arn`, and {} will fail: AWS Backup restores with a role, and only restores of {} \
+                         use the caller's own identity",
+                        named(&self.with),
+                        without_role().collect::<Vec<_>>().join(" and ")
                     ),
                     "add `iam_role_arn: arn:aws:iam::123456789012:role/…`, a role that backup.amazonaws.com may assume",
                 )
@@ -367,13 +377,13 @@ impl<'a> Roles<'a> {
                 node.span,
                 rule::TARGET_ROLE_NOT_USED,
                 format!(
-                    "the role is sent with {}, where AWS documents a request without one: the caller's own identity restores \
-                     SAP HANA",
-                    named(&self.without)
+                    "the role is sent with {}, where AWS documents a request without one: the caller's own identity restores {}",
+                    named(&self.without),
+                    self.callers.keys().copied().collect::<Vec<_>>().join(" and ")
                 ),
                 "give these restores a target of their own without `iam_role_arn`, under `targets`",
             )
-            .documented_at(Some(HANA));
+            .documented_at(self.callers.values().next().copied());
             findings.push(finding);
         }
     }

@@ -153,7 +153,7 @@ pub fn restore(
 }
 
 /// What runs in each target, by whether it takes a role.
-fn roles<'a>(document: &'a Document, rules: &Rules) -> Vec<arn::Roles<'a>> {
+fn roles<'a>(document: &'a Document, rules: &'a Rules) -> Vec<arn::Roles<'a>> {
     let mut roles: Vec<arn::Roles<'a>> = Vec::new();
     roles.resize_with(document.targets.len(), Default::default);
     for restore in &document.restores {

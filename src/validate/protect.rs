@@ -2,7 +2,7 @@
 //!
 //! An entry is an ARN, an id or a name, or a pattern of one with `*`. It is looked for in every value of the metadata, and
 //! inside lists, maps and JSON in strings: nearly all of them name what is written to, replaced or attached. What only
-//! says where a backup came from is left out: the recovery point, and the keys of [`OF_THE_SOURCE`].
+//! says where a backup came from is left out: the recovery point, and the keys of [`SourceKey`].
 
 use serde_json::Value;
 
@@ -10,41 +10,13 @@ use super::Text;
 use crate::diagnostic::{Finding, Findings, Severity, Spanned, rule};
 use crate::parse::Restore;
 use crate::render::{Rendered, Target};
-
-/// Keys that name what was backed up and have no effect, as the pages that `schemas/` cites for each say.
-const OF_THE_SOURCE: [(&str, &str); 3] = [
-    ("DynamoDB", "originaltablename"),
-    ("EBS", "volumeid"),
-    ("FSx", "filesystemid"),
-];
-
-/// The services in whose ARNs the resources of a type stand; of other types, any service may be meant.
-const SERVICES: [(&str, &[&str]); 19] = [
-    ("Aurora", &["rds"]),
-    ("Aurora DSQL", &["dsql"]),
-    ("CloudFormation", &["cloudformation"]),
-    ("DocumentDB", &["rds"]),
-    ("DynamoDB", &["dynamodb"]),
-    ("EBS", &["ec2", "s3"]),
-    ("EC2", &["ec2"]),
-    ("EFS", &["elasticfilesystem"]),
-    ("EKS", &["eks"]),
-    ("FSx", &["fsx"]),
-    ("Neptune", &["rds"]),
-    ("RDS", &["rds"]),
-    ("Redshift", &["redshift"]),
-    ("Redshift Serverless", &["redshift-serverless"]),
-    ("S3", &["s3"]),
-    ("SAP HANA on Amazon EC2", &["ssm-sap", "ec2"]),
-    ("Storage Gateway", &["storagegateway", "ec2"]),
-    ("Timestream", &["timestream"]),
-    ("VirtualMachine", &["backup-gateway", "ec2"]),
-];
+use crate::rules::{Facts, SourceKey};
 
 /// Where a value stands: what a bare name in it would be the name of.
 #[derive(Clone, Copy, Debug)]
 struct Place<'a> {
-    resource_type: &'a str,
+    /// The services in whose ARNs the resources of the type stand; of a type that is not known, any may be meant.
+    services: Option<&'a [String]>,
     target: &'a Target,
 }
 
@@ -60,18 +32,12 @@ pub(super) fn check(
     if protect.is_empty() {
         return;
     }
-    let resource_type = written
-        .resource_type
-        .as_ref()
-        .map_or("", |t| t.value.as_str());
+    let of_type = written.resource_type.as_ref();
+    let facts = of_type.and_then(|of_type| Facts::of(&of_type.value));
     let place = Place {
-        resource_type,
+        services: facts.map(|facts| facts.services.as_slice()),
         target,
     };
-    let makes_new = rendered.metadata.iter().any(|entry| {
-        let key = &written.metadata[entry.index].key.value;
-        key.eq_ignore_ascii_case("newFileSystem") && entry.wire.as_deref() == Some("true")
-    });
     for entry in rendered
         .metadata
         .iter()
@@ -81,10 +47,8 @@ pub(super) fn check(
             continue;
         };
         let of_plan = &written.metadata[entry.index];
-        let key = of_plan.key.value.to_lowercase();
-        let names_source = OF_THE_SOURCE.contains(&(resource_type, key.as_str()))
-            || (resource_type == "EFS" && key == "file-system-id" && makes_new);
-        if names_source {
+        let mut source_keys = facts.iter().flat_map(|facts| &facts.source_keys);
+        if source_keys.any(|of| names_source(of, &of_plan.key.value, written, rendered)) {
             continue;
         }
         if let Some(by) = protect.iter().find(|by| is_in(&by.value, value, place)) {
@@ -101,6 +65,19 @@ pub(super) fn check(
             );
         }
     }
+}
+
+/// Whether a key only says where the backup came from. A value in another case than the page's does not count: what AWS makes
+/// of it is not known.
+fn names_source(of: &SourceKey, key: &str, written: &Restore, rendered: &Rendered) -> bool {
+    let is_given = |(key, values): (&String, &Vec<String>)| {
+        rendered.metadata.iter().any(|entry| {
+            let name = &written.metadata[entry.index].key.value;
+            let value = entry.wire.as_ref();
+            name.eq_ignore_ascii_case(key) && value.is_some_and(|value| values.contains(value))
+        })
+    };
+    of.key.eq_ignore_ascii_case(key) && of.when.iter().all(is_given)
 }
 
 /// Entries that would protect everything, and so nothing in particular.
@@ -150,7 +127,7 @@ pub fn protects<'a>(
     target: &Target,
 ) -> Option<&'a str> {
     let place = Place {
-        resource_type,
+        services: Facts::of(resource_type).map(|facts| facts.services.as_slice()),
         target,
     };
     protect.into_iter().find(|entry| is_in(entry, arn, place))
@@ -281,13 +258,10 @@ impl<'a> Arn<'a> {
         if is_unique(word) || names(word).any(is_unique) {
             return true;
         }
-        let services = SERVICES
-            .iter()
-            .find(|(of, _)| *of == place.resource_type)
-            .map(|(_, services)| *services);
         let here =
             |part: &str, there: &str| part.is_empty() || there.is_empty() || matches(part, there);
-        services.is_none_or(|all| all.iter().any(|service| matches(self.service, service)))
+        let is_of = |all: &[String]| all.iter().any(|service| matches(self.service, service));
+        place.services.is_none_or(is_of)
             && here(self.region, &place.target.region.to_lowercase())
             && here(self.account, &place.target.account)
     }
@@ -313,7 +287,7 @@ mod tests {
             ..Target::default()
         };
         let place = Place {
-            resource_type,
+            services: Facts::of(resource_type).map(|facts| facts.services.as_slice()),
             target: &target,
         };
         is_in(entry, value, place)
