@@ -1,26 +1,17 @@
 //! What AWS says that a job has made, held against what its request asked for. An answer can be that of another job, and a
 //! journal can be edited: neither is believed where it names something that the request cannot have made.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use super::review::{Condition, TABLE};
 use crate::plan::Request;
 use crate::render::{Metadata, REDACTED, Target};
-use crate::rules::{Facts, SourceKey};
-
-/// How the ARNs of each type read: `made.yaml`.
-static FORMS: LazyLock<BTreeMap<String, Vec<String>>> =
-    // Embedded, and read by a test.
-    LazyLock::new(|| serde_yaml::from_str(include_str!("made.yaml")).unwrap_or_default());
+use crate::rules::{Facts, SourceKey, title_by_letters, value};
 
 /// Whether what AWS names once a request is carried out was there before: the restore wrote into it, and made nothing that
 /// stands by itself.
 #[must_use]
 pub fn writes_into_existing(resource_type: &str, metadata: &Metadata) -> bool {
-    let rules = TABLE.existing.get(title(resource_type));
-    let mut rules = rules.into_iter().flatten();
-    rules.any(|rule| !rule.makes && rule.condition.holds(metadata))
+    let facts = Facts::of(title_by_letters(resource_type));
+    let mut existing = facts.iter().flat_map(|facts| &facts.existing);
+    existing.any(|existing| !existing.makes && existing.condition.holds(metadata))
 }
 
 /// Why the ARN that AWS gives of what a job has made cannot be that of what its request asked for; none where it can.
@@ -47,12 +38,13 @@ pub fn misfit(
 /// Whether an ARN has an id that AWS makes, and makes once. A name that the plan gives can be that of what was lost, and so
 /// can what a restore writes into.
 fn never_comes_back(arn: &str, request: &Request, target: &Target) -> bool {
-    let of_type = title(&request.resource_type);
-    let Some((whole, forms)) = arn.splitn(3, ':').nth(2).zip(FORMS.get(of_type)) else {
+    let of_type = title_by_letters(&request.resource_type);
+    let Some((whole, facts)) = arn.splitn(3, ':').nth(2).zip(Facts::of(of_type)) else {
         return false;
     };
     let metadata = &request.metadata;
-    let mut fitting = forms
+    let mut fitting = facts
+        .makes
         .iter()
         .filter(|form| fits(form, whole, metadata, target));
     let is_made = fitting
@@ -104,10 +96,11 @@ pub fn misfit_of_part(
     if resource.is_empty() {
         return Some("it names no resource".to_owned());
     }
-    let of_type = title(resource_type);
+    let of_type = title_by_letters(resource_type);
+    let facts = Facts::of(of_type);
     let empty = Metadata::default();
     let metadata = metadata.unwrap_or(&empty);
-    if let Some(forms) = FORMS.get(of_type) {
+    if let Some(Facts { makes: forms, .. }) = facts {
         let whole = format!("{service}:{region}:{account}:{resource}");
         let has_all = |form: &&String| keys(form).all(|key| value(metadata, key).is_some());
         let known: Vec<&String> = forms.iter().filter(has_all).collect();
@@ -131,7 +124,6 @@ pub fn misfit_of_part(
         }
     }
     let id = resource.rsplit(['/', ':']).next().unwrap_or(resource);
-    let facts = Facts::of(of_type);
     let mut source_keys = facts.iter().flat_map(|facts| &facts.source_keys);
     let source = source_keys.find(|of| of.not_made && value(metadata, &of.key) == Some(id));
     if let Some(SourceKey { key, .. }) = source
@@ -142,26 +134,6 @@ pub fn misfit_of_part(
         ));
     }
     None
-}
-
-/// AWS's own name of a type, where its pages have several.
-fn title(resource_type: &str) -> &str {
-    let same = |text: &str| {
-        let letters = text.chars().filter(|c| c.is_ascii_alphanumeric());
-        letters.collect::<String>().to_ascii_lowercase()
-    };
-    let wanted = same(resource_type);
-    let mut names = FORMS.keys();
-    names
-        .find(|name| same(name) == wanted)
-        .map_or(resource_type, String::as_str)
-}
-
-/// A metadata value, by its key in any case; none where it is empty.
-fn value<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a str> {
-    let mut entries = metadata.iter();
-    let found = entries.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
-    Some(found.1.as_str()).filter(|value| !value.is_empty())
 }
 
 /// A form in its parts: text, and places in braces.
@@ -256,19 +228,6 @@ fn shown(form: &str, metadata: &Metadata, target: &Target) -> String {
         .collect()
 }
 
-impl Condition {
-    /// Whether a request's metadata is what it asks for; keys in any case, as redrill takes them.
-    pub(super) fn holds(&self, metadata: &Metadata) -> bool {
-        let is_one_of = |(key, values): (&String, &Vec<String>)| {
-            let value = value(metadata, key);
-            value.is_some_and(|value| values.iter().any(|v| v.eq_ignore_ascii_case(value)))
-        };
-        self.when.iter().all(is_one_of)
-            && !self.unless.iter().any(is_one_of)
-            && self.has.iter().all(|key| value(metadata, key).is_some())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,19 +305,23 @@ mod tests {
     }
 
     #[test]
-    fn every_type_has_forms_and_every_form_is_of_a_type() {
+    fn every_form_of_a_type_can_be_read() {
         let rules = Rules::embedded();
-        let types: Vec<&str> = rules.types().collect();
-        assert_eq!(FORMS.keys().collect::<Vec<_>>(), types);
-        for form in FORMS.values().flatten() {
+        for form in rules
+            .types()
+            .flat_map(|title| &Facts::of(title).unwrap().makes)
+        {
             assert!(
                 parts(form)
                     .all(|part| part.is_ok_and(|text| !text.contains(['{', '}'])) || part.is_err()),
                 "{form}"
             );
         }
-        assert_eq!(title("RedshiftServerless"), "Redshift Serverless");
-        assert_eq!(title("Quantum Ledger"), "Quantum Ledger");
+        assert_eq!(
+            title_by_letters("RedshiftServerless"),
+            "Redshift Serverless"
+        );
+        assert_eq!(title_by_letters("Quantum Ledger"), "Quantum Ledger");
     }
 
     #[test]

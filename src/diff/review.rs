@@ -1,4 +1,4 @@
-//! Where a reviewer looks twice: the table in `review.yaml`, applied to keys and to whole requests.
+//! Where a reviewer looks twice: the names of keys in `review.yaml`, and what the schema of a type says of its requests.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -10,10 +10,10 @@ use super::inside::{Part, Path, container};
 use super::{Action, Diff};
 use crate::plan::{Draft, Plan};
 use crate::render::{Target, composed};
-use crate::rules::Rules;
+use crate::rules::{Facts, Rules};
 
 /// The table.
-pub(super) static TABLE: LazyLock<Table> =
+static TABLE: LazyLock<Table> =
     // Embedded, and read by a test; a table that could not be read would class nothing.
     LazyLock::new(|| serde_yaml::from_str(TEXT).unwrap_or_default());
 const TEXT: &str = include_str!("review.yaml");
@@ -69,7 +69,6 @@ pub struct Note {
 /// The table, ready to be asked.
 pub struct Review {
     rules: Arc<Rules>,
-    table: &'static Table,
     /// Names of keys in lower case.
     keys: BTreeMap<Class, HashSet<String>>,
 }
@@ -77,55 +76,21 @@ pub struct Review {
 /// `review.yaml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Table {
+struct Table {
     keys: BTreeMap<Class, Vec<String>>,
-    neither: BTreeMap<String, Vec<String>>,
-    pub(super) existing: BTreeMap<String, Vec<Existing>>,
-    names: BTreeMap<String, Vec<Name>>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Existing {
-    #[serde(flatten)]
-    pub(super) condition: Condition,
-    into: String,
-    #[serde(default)]
-    pub(super) makes: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct Name {
-    key: String,
-    #[serde(flatten)]
-    condition: Condition,
-    is: String,
-    #[serde(default)]
-    lower: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Condition {
-    #[serde(default)]
-    pub(super) when: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    pub(super) unless: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    pub(super) has: Vec<String>,
 }
 
 impl Review {
     /// The table that redrill comes with.
     #[must_use]
     pub fn embedded(rules: &Arc<Rules>) -> Self {
-        let table = &*TABLE;
-        let keys = table
+        let keys = TABLE
             .keys
             .iter()
             .map(|(class, names)| (*class, names.iter().map(|n| n.to_lowercase()).collect()))
             .collect();
         Self {
             rules: Arc::clone(rules),
-            table,
             keys,
         }
     }
@@ -144,14 +109,14 @@ impl Review {
         path: &Path,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> BTreeSet<Class> {
-        let title = self.rules.title(resource_type);
-        let neither = self.table.neither.get(title);
+        let facts = Facts::of(self.rules.title(resource_type));
         let mut names: Vec<String> = path.0.iter().filter_map(key_of).collect();
         for value in values {
             collect(value, &mut names);
         }
         names.retain(|name| {
-            !neither.is_some_and(|keys| keys.iter().any(|key| key.eq_ignore_ascii_case(name)))
+            let mut neither = facts.iter().flat_map(|facts| &facts.neither);
+            !neither.any(|key| key.eq_ignore_ascii_case(name))
         });
         self.keys
             .iter()
@@ -164,16 +129,21 @@ impl Review {
     #[must_use]
     pub fn writes_into(&self, draft: &Draft, target: &Target) -> Option<String> {
         let request = &draft.request;
-        let rules = self
-            .table
+        let facts = Facts::of(self.rules.title(&request.resource_type))?;
+        let existing = facts
             .existing
-            .get(self.rules.title(&request.resource_type))?;
-        let rule = rules
             .iter()
-            .find(|rule| rule.condition.holds(&request.metadata))?;
-        let what = fill(&rule.into, draft, target);
+            .find(|existing| existing.condition.holds(&request.metadata))?;
+        let what = fill(&existing.into, draft, target);
         // A key that is missing or not known yet leaves the kind of thing.
-        let kind = || rule.into.split(" {").next().unwrap_or_default().to_owned();
+        let kind = || {
+            existing
+                .into
+                .split(" {")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
         Some(what.unwrap_or_else(kind))
     }
 
@@ -184,8 +154,8 @@ impl Review {
         target: &'a Target,
     ) -> impl Iterator<Item = (&'a str, String)> {
         let request = &draft.request;
-        let title = self.rules.title(&request.resource_type);
-        let names = self.table.names.get(title).into_iter().flatten();
+        let facts = Facts::of(self.rules.title(&request.resource_type));
+        let names = facts.into_iter().flat_map(|facts| &facts.new_names);
         names
             .filter(|name| name.condition.holds(&request.metadata))
             .filter_map(move |name| {
@@ -354,43 +324,9 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_one_and_names_types_and_keys_that_exist() {
+    fn the_table_is_one() {
         let table: Table = serde_yaml::from_str(TEXT).unwrap();
-        let rules = Rules::embedded();
-        let has = |of: &str, key: &str| {
-            let schema = rules
-                .schema(of)
-                .unwrap_or_else(|| panic!("{of} is no type"));
-            assert!(
-                schema["properties"].get(key).is_some() || table.neither.contains_key(of),
-                "{of} has no key {key}"
-            );
-        };
-        let braced = |text: &str| -> Vec<String> {
-            text.split('{')
-                .skip(1)
-                .filter_map(|part| part.split_once('}'))
-                .map(|(key, _)| key.to_owned())
-                .filter(|key| !["account", "region", "partition"].contains(&key.as_str()))
-                .collect()
-        };
-        let condition = |of: &str, condition: &Condition| {
-            let keys = condition.when.keys().chain(condition.unless.keys());
-            keys.chain(&condition.has).for_each(|key| has(of, key));
-        };
-        for (of, all) in &table.existing {
-            for existing in all {
-                condition(of, &existing.condition);
-                braced(&existing.into).iter().for_each(|key| has(of, key));
-            }
-        }
-        for (of, all) in &table.names {
-            for name in all {
-                condition(of, &name.condition);
-                has(of, &name.key);
-                braced(&name.is).iter().for_each(|key| has(of, key));
-            }
-        }
+        assert_eq!(table.keys.len(), 2);
     }
 
     #[test]
@@ -407,14 +343,14 @@ mod tests {
                 )
                 .to_lowercase();
                 let found = review.of_key(of, &Path::of(key), None);
-                let neither = review.table.neither.get(of);
+                let neither = &Facts::of(of).unwrap().neither;
                 for (class, words) in [
                     (Class::Network, &NETWORK[..]),
                     (Class::Encryption, &ENCRYPTION[..]),
                 ] {
                     if words.iter().any(|word| text.contains(word))
                         && !found.contains(&class)
-                        && !neither.is_some_and(|keys| keys.contains(key))
+                        && !neither.contains(key)
                     {
                         missing.push(format!("{of}.{key}: {}", class.name()));
                     }
@@ -423,7 +359,7 @@ mod tests {
         }
         assert!(
             missing.is_empty(),
-            "src/diff/review.yaml does not class\n{}",
+            "src/diff/review.yaml does not class, and `neither` of the type does not have\n{}",
             missing.join("\n")
         );
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::files;
 use super::notes::{TypeNotes, top};
+use crate::render::Metadata;
 
 /// What is so of one type, as `schemas/README.md` explains it.
 #[derive(Debug, Deserialize)]
@@ -19,9 +20,20 @@ pub(crate) struct Facts {
     /// How the last part of a recovery point's ARN begins, by service; AWS Backup's own form is that of every type.
     #[serde(default)]
     pub(crate) points: Points,
+    /// How the ARN of what a job has made reads behind `arn:<partition>:`.
+    pub(crate) makes: Vec<String>,
+    /// Keys whose value has to be a name that nothing has.
+    #[serde(default)]
+    pub(crate) new_names: Vec<NewName>,
+    /// Restores that write into something that exists.
+    #[serde(default)]
+    pub(crate) existing: Vec<Existing>,
     /// Keys that name what was backed up, and decide nothing.
     #[serde(default)]
     pub(crate) source_keys: Vec<SourceKey>,
+    /// Keys that speak of networks or encryption, and change neither.
+    #[serde(default)]
+    pub(crate) neither: Vec<String>,
 }
 
 /// What is so of no type in particular.
@@ -38,6 +50,47 @@ pub(crate) struct CommonFacts {
 
 /// Forms of recovery points, by service: how the last part of the ARN begins, in which `*` stands for a name.
 pub(crate) type Points = BTreeMap<String, Vec<String>>;
+
+/// A name that has to be new.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewName {
+    pub(crate) key: String,
+    #[serde(flatten)]
+    pub(crate) condition: Condition,
+    /// What is the same only where the name is: the ARN, mostly.
+    pub(crate) is: String,
+    /// Whether AWS stores it in lower case.
+    #[serde(default)]
+    pub(crate) lower: bool,
+}
+
+/// A restore that writes into something.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Existing {
+    #[serde(flatten)]
+    pub(crate) condition: Condition,
+    /// Into what.
+    pub(crate) into: String,
+    /// Whether what AWS names afterwards is new all the same.
+    #[serde(default)]
+    pub(crate) makes: bool,
+}
+
+/// What a request's metadata has to be.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Condition {
+    /// Each of these keys has one of the values.
+    #[serde(default)]
+    when: BTreeMap<String, Vec<String>>,
+    /// None of these has.
+    #[serde(default)]
+    unless: BTreeMap<String, Vec<String>>,
+    /// Each of these is there.
+    #[serde(default)]
+    has: Vec<String>,
+}
 
 /// A key that names what was backed up.
 #[derive(Debug, Deserialize)]
@@ -89,6 +142,26 @@ impl Facts {
     }
 }
 
+impl Condition {
+    /// Whether a request's metadata is what it asks for; keys in any case, as redrill takes them.
+    pub(crate) fn holds(&self, metadata: &Metadata) -> bool {
+        let is_one_of = |(key, values): (&String, &Vec<String>)| {
+            let value = value(metadata, key);
+            value.is_some_and(|value| values.iter().any(|v| v.eq_ignore_ascii_case(value)))
+        };
+        self.when.iter().all(is_one_of)
+            && !self.unless.iter().any(is_one_of)
+            && self.has.iter().all(|key| value(metadata, key).is_some())
+    }
+}
+
+/// A metadata value, by its key in any case; none where it is empty.
+pub(crate) fn value<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a str> {
+    let mut entries = metadata.iter();
+    let found = entries.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+    Some(found.1.as_str()).filter(|value| !value.is_empty())
+}
+
 /// What is so of no type in particular.
 pub(crate) fn common() -> &'static CommonFacts {
     &COMMON
@@ -122,6 +195,56 @@ pub(crate) fn without_role() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::Rules;
+
+    /// The keys that a text with places in braces names.
+    fn braced(text: &str) -> impl Iterator<Item = &str> {
+        let places = text
+            .split('{')
+            .skip(1)
+            .filter_map(|part| part.split_once('}'));
+        let keys = places.map(|(place, _)| place.trim_start_matches("lower:"));
+        keys.filter(|key| !["account", "region", "partition", "one", "any"].contains(key))
+    }
+
+    #[test]
+    fn what_is_so_of_a_type_names_keys_of_it() {
+        let rules = Rules::embedded();
+        for title in rules.types() {
+            let facts = Facts::of(title).unwrap();
+            let conditions = facts.existing.iter().map(|existing| &existing.condition);
+            let conditions = conditions.chain(facts.new_names.iter().map(|name| &name.condition));
+            let conditions = conditions.flat_map(|of| {
+                let keys = of.when.keys().chain(of.unless.keys());
+                keys.chain(&of.has).map(String::as_str)
+            });
+            let names = facts.new_names.iter();
+            let names = names.flat_map(|name| braced(&name.is).chain([name.key.as_str()]));
+            let sources = facts.source_keys.iter();
+            let sources = sources.flat_map(|of| of.when.keys().chain([&of.key]));
+            let keys = conditions
+                .chain(names)
+                .chain(
+                    facts
+                        .existing
+                        .iter()
+                        .flat_map(|existing| braced(&existing.into)),
+                )
+                .chain(sources.map(String::as_str));
+            for key in keys {
+                let known = &rules.schema(title).unwrap()["properties"];
+                assert!(known.get(key).is_some(), "{title} has no key {key}");
+            }
+            // Those that a job's ARN is held against are met in any case.
+            for key in facts.makes.iter().flat_map(|form| braced(form)) {
+                let spelled = rules.spelling(title, key);
+                assert!(
+                    rules.of(title).unwrap().properties.contains_key(spelled),
+                    "{title} has no key {key}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn what_types_share_can_be_read() {

@@ -12,6 +12,12 @@ const COMMON: &str = "common";
 /// Other names that AWS's own pages give a type, to its title.
 static ALSO: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| named("also").collect());
 
+/// The titles, by their letters and digits alone, in lower case.
+static LETTERS: LazyLock<BTreeMap<String, &str>> = LazyLock::new(|| {
+    let titles = of_types().map(|(_, text)| title(text));
+    titles.map(|title| (letters(title), title)).collect()
+});
+
 /// The files of types: the stem and the text of each.
 pub(super) fn of_types() -> impl Iterator<Item = (&'static str, &'static str)> {
     let all = FILES.iter().copied();
@@ -38,6 +44,17 @@ pub(super) fn title(text: &'static str) -> &'static str {
 /// AWS's own name of a type, where its pages have several.
 pub(super) fn title_of(resource_type: &str) -> &str {
     ALSO.get(resource_type).copied().unwrap_or(resource_type)
+}
+
+/// The same of what AWS, or a journal, calls a type: blanks, hyphens and case are told apart by nobody.
+pub(crate) fn title_by_letters(resource_type: &str) -> &str {
+    let title = LETTERS.get(&letters(resource_type));
+    title.copied().unwrap_or(resource_type)
+}
+
+fn letters(name: &str) -> String {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// The other names of all types, `also` or `mistaken`, each with the title.

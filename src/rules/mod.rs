@@ -15,7 +15,8 @@ mod wording;
 
 pub(crate) use coerce::{boolean, coerce};
 pub(crate) use estimate::UNKNOWN as UNKNOWN_ESTIMATE;
-pub(crate) use facts::{Facts, Points, SourceKey, common, points, without_role};
+pub(crate) use facts::{Facts, Points, SourceKey, common, points, value, without_role};
+pub(crate) use files::title_by_letters;
 pub(crate) use init::{Children, Init, Way};
 pub use notes::Composite;
 pub(crate) use notes::{Level, Note, note};

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_the_top_of_a_file_says_is_known_to_the_last_word() {
-        let facts = "  facts:\n    services: [a]\n";
+        let facts = "  facts:\n    services: [a]\n    makes: ['a:b']\n";
         read(facts).unwrap();
         read(&format!("  notes: [n]\n{facts}")).unwrap();
         for lines in [
@@ -256,6 +256,8 @@ mod tests {
             &format!("  notes: n\n{facts}"),
             &format!("{facts}    service: [a]\n"),
             &format!("{facts}    source_keys: [{{ key: k, of: v }}]\n"),
+            &format!("{facts}    existing: [{{ into: i, where: {{ a: [b] }} }}]\n"),
+            &format!("{facts}    new_names: [{{ key: k, is: i, was: w }}]\n"),
         ] {
             assert!(read(lines).is_err(), "{lines}");
         }

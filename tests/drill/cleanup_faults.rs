@@ -15,7 +15,7 @@ fn backup(id: u32) -> String {
     format!("arn:aws:backup:us-west-2:{ACCOUNT}:recovery-point:00000000-0000-0000-0000-{id:012}")
 }
 
-/// Every row of `existing:` in src/diff/review.yaml, by what cleanup makes of it.
+/// Every row of `existing:` in schemas/, by what cleanup makes of it.
 fn existing() -> String {
     let rows = [
         (
