@@ -154,7 +154,12 @@ fn needs_means_all_of_it_or_one() {
 fn a_template_names_the_instance_whose_result_it_uses() {
     let text = needing("[tables]", "{{ restores.tables['b'].created.job_id }}");
     let waiting = plan(&text);
-    let pending: Vec<&str> = waiting.steps[2].draft.pending.iter().map(redrill::render::Fact::as_str).collect();
+    let pending: Vec<&str> = waiting.steps[2]
+        .draft
+        .pending
+        .iter()
+        .map(redrill::render::Fact::as_str)
+        .collect();
     assert_eq!(pending, ["restores.tables['b'].created.job_id"]);
     let created = Created {
         job_id: "job-of-b".to_owned(),

@@ -218,17 +218,125 @@ fn only_the_aws_edge_names_the_sdk() {
     }
 }
 
-#[test]
-fn no_file_has_grown_past_four_hundred_lines_of_code() {
-    for (relative, text) in texts() {
-        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let lines = code
-            .lines()
-            .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"))
-            .count();
-        assert!(
-            lines <= 400,
-            "src/{relative} has {lines} lines of code: two rooms with names?"
-        );
+/// The code of a source file, without its tests.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+/// The types that a file defines, each with its lines.
+fn types(text: &str) -> Vec<(&str, Vec<&str>)> {
+    let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut lines = code(text).lines();
+    while let Some(line) = lines.next() {
+        let words = line
+            .trim_start_matches("pub ")
+            .trim_start_matches("pub(crate) ");
+        let words = match words.strip_prefix("pub(") {
+            Some(rest) => rest.split_once(") ").map_or("", |(_, rest)| rest),
+            None => words,
+        };
+        let named = ["struct ", "enum ", "trait "].iter();
+        let Some(name) = named.filter_map(|word| words.strip_prefix(word)).next() else {
+            continue;
+        };
+        let name = name.split(|c: char| !c.is_alphanumeric()).next();
+        let fields = match line.ends_with('{') {
+            true => lines
+                .by_ref()
+                .take_while(|line| !line.starts_with('}'))
+                .collect(),
+            false => Vec::new(),
+        };
+        found.push((name.unwrap_or_default(), fields));
     }
+    found
+}
+
+/// What is given a method: the type of `impl Type<…> {`, not that of a trait's.
+fn has_methods(text: &str) -> Vec<&str> {
+    let heads = code(text).split("\nimpl").skip(1);
+    let heads = heads.filter_map(|rest| rest.split(" {\n").next()?.split("\n{").next());
+    heads
+        .filter_map(|head| {
+            let head = match head.strip_prefix('<') {
+                // What is generic ends where its angle does.
+                Some(rest) => {
+                    let mut depth = 1;
+                    let end = rest.find(|c: char| {
+                        depth += i32::from(c == '<') - i32::from(c == '>');
+                        depth == 0
+                    });
+                    &rest[end? + 1..]
+                }
+                None => head,
+            };
+            let is_trait = head.split_whitespace().any(|word| word == "for");
+            let name = head.trim().split(|c: char| !c.is_alphanumeric()).next();
+            name.filter(|_| !is_trait)
+        })
+        .collect()
+}
+
+/// Who looks for what a type does looks into its file, or below it.
+#[test]
+fn the_methods_of_a_type_stand_in_its_file() {
+    let texts = texts();
+    let mut homes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (relative, text) in &texts {
+        for (name, _) in types(text) {
+            homes.entry(name).or_default().push(relative);
+        }
+    }
+    let mut strays = Vec::new();
+    for (relative, text) in &texts {
+        for name in has_methods(text) {
+            let Some(homes) = homes.get(name) else {
+                continue;
+            };
+            let is_home = |home: &&&str| {
+                let below = home.trim_end_matches(".rs").trim_end_matches("/mod");
+                relative == **home || relative.starts_with(&format!("{below}/"))
+            };
+            if !homes.iter().any(|home| is_home(&home)) {
+                strays.push(format!(
+                    "src/{relative} has methods of {name}, which is in {homes:?}"
+                ));
+            }
+        }
+    }
+    assert!(strays.is_empty(), "{strays:#?}");
+}
+
+/// A struct with more is several. What is written or read as it stands has the fields of its format.
+#[test]
+fn no_struct_has_more_than_fifteen_fields() {
+    let mut large = Vec::new();
+    for (relative, text) in texts() {
+        for (name, lines) in types(&text) {
+            let head = text.find(&format!("struct {name}")).map(|at| &text[..at]);
+            let derived = head.and_then(|head| head.rsplit("\n\n").next());
+            let is_format =
+                derived.is_some_and(|it| it.contains("Serialize") || it.contains("Deserialize"));
+            let is_field = |line: &&&str| {
+                let line = line.trim_start_matches("    ");
+                !line.starts_with([' ', '/', '#', ')', ']']) && line.contains(": ")
+            };
+            let fields = lines.iter().filter(is_field).count();
+            if head.is_some() && !is_format && fields > 15 {
+                large.push(format!("{name} of src/{relative} has {fields} fields"));
+            }
+        }
+    }
+    assert!(large.is_empty(), "{large:#?}");
+}
+
+#[test]
+fn methods_and_types_are_found_however_they_are_written() {
+    let text = "pub(super) struct A<'a> {\n    a: u8,\n    /// B.\n    pub b: u8,\n}\n\nimpl<T: X<u8>> A<T> {\n}\n\n\
+                impl Y for B {\n}\n\nimpl<A: Z,\n>\n    Run<'_, A>\n{\n}\n\nenum C {\n}\n";
+    let found = types(text);
+    assert_eq!(found[0].0, "A");
+    assert_eq!(found[0].1.len(), 3);
+    assert_eq!(found[1].0, "C");
+    assert_eq!(has_methods(text), ["A", "Run"]);
 }

@@ -11,7 +11,7 @@ use crate::rules::{Init, Rules, RulesError, Schema, coerce, expected};
 
 /// A recovery point that a plan is written from.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
+pub(super) struct Origin<'a> {
     /// Its ARN.
     pub arn: &'a str,
     /// What AWS says of it.
@@ -28,7 +28,7 @@ pub struct Origin<'a> {
 
 /// What a restore begins with.
 #[derive(Clone, Debug, Default)]
-pub struct Proposal {
+pub(super) struct Proposal {
     /// In the order of AWS's page.
     pub entries: Vec<Proposed>,
     /// What AWS returned and is not sent: the key, and why.
@@ -37,7 +37,7 @@ pub struct Proposal {
 
 /// One metadata key of a new plan.
 #[derive(Clone, Debug)]
-pub struct Proposed {
+pub(super) struct Proposed {
     /// As AWS writes it.
     pub key: String,
     /// As a plan writes it, with templates.
@@ -51,26 +51,26 @@ pub struct Proposed {
 }
 
 /// The proposals of one type: its `init` notes, compiled once.
-pub struct Drafter<'a> {
+pub(super) struct Drafter<'a> {
     schema: Option<&'a Schema>,
     /// By the path of the key.
     ways: BTreeMap<String, Vec<Compiled>>,
 }
 
-impl Rules {
+impl<'a> Drafter<'a> {
     /// What writes the metadata of a type's restores; of a type without rules, as AWS returned it.
     ///
     /// # Errors
     ///
     /// Where a note means nothing: a mistake of ours, found by the tests.
-    pub fn drafter(&self, resource_type: &str) -> Result<Drafter<'_>, RulesError> {
-        let schema = self.of(resource_type);
+    pub(super) fn new(rules: &'a Rules, resource_type: &str) -> Result<Self, RulesError> {
+        let schema = rules.of(resource_type);
         let mut ways = BTreeMap::new();
         if let Some(schema) = schema {
             compile(&schema.text, "", &mut ways)
                 .map_err(|message| RulesError::of(resource_type, message))?;
         }
-        Ok(Drafter { schema, ways })
+        Ok(Self { schema, ways })
     }
 }
 
@@ -105,7 +105,7 @@ fn properties(of: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 impl Drafter<'_> {
     /// The metadata that a restore of `origin` begins with.
-    pub fn propose(&self, origin: &Origin<'_>, variables: &mut Variables) -> Proposal {
+    pub(super) fn propose(&self, origin: &Origin<'_>, variables: &mut Variables) -> Proposal {
         let mut proposal = Proposal::default();
         let mut returned = self.typed(origin.facts);
         let instance = json!({
@@ -391,4 +391,18 @@ fn meaning(of: &Value) -> Option<String> {
         Some(allowed) => format!("{meaning} Allowed: {allowed}."),
         None => meaning.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A note of `x-redrill.init` that means nothing is found here, and not by whoever drafts a plan.
+    #[test]
+    fn every_type_has_what_drafts_it() {
+        let rules = Rules::embedded();
+        for title in rules.compile_all().unwrap() {
+            Drafter::new(&rules, &title).unwrap();
+        }
+    }
 }

@@ -9,14 +9,14 @@ pub(super) const VARIABLE: &str = "\u{0}var";
 
 /// Variables of a new plan: one for each value, in the order of their first use.
 #[derive(Debug, Default)]
-pub struct Variables {
+pub(super) struct Variables {
     all: Vec<(String, Value, String)>,
     index: BTreeMap<(String, String), String>,
 }
 
 impl Variables {
     /// Name, default and description of each.
-    pub fn iter(&self) -> impl Iterator<Item = &(String, Value, String)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(String, Value, String)> {
         self.all.iter()
     }
 

@@ -255,7 +255,7 @@ fn drafters<'r>(
     let types: BTreeSet<&String> = drafts.iter().map(|draft| &draft.resource_type).collect();
     types
         .into_iter()
-        .map(|name| Ok((name.clone(), rules.drafter(name)?)))
+        .map(|name| Ok((name.clone(), Drafter::new(rules, name)?)))
         .collect()
 }
 

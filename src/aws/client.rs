@@ -1,5 +1,8 @@
 //! Clients for one target.
 
+mod endpoint;
+mod resources;
+
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};

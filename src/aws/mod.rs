@@ -6,13 +6,11 @@
 mod bounds;
 mod client;
 mod date;
-mod endpoint;
 mod error;
 mod paced;
 mod points;
 mod profile;
 mod read;
-mod resources;
 mod write;
 
 pub use client::{Aws, Reads, Settings, Writes};

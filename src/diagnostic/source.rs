@@ -147,6 +147,30 @@ pub struct Span {
     pub end: Position,
 }
 
+impl Span {
+    pub(crate) fn at_start(mut self) -> Self {
+        self.start = Position { line: 1, column: 1 };
+        self.end = self.start;
+        self
+    }
+
+    /// Where a value begins: a whole map would be marked as its first character.
+    pub(crate) fn first_character(mut self) -> Self {
+        self.end = self.start;
+        self.end.column += 1;
+        self
+    }
+
+    /// Itself where it fits a line, else the key that it belongs to.
+    pub(crate) fn on_one_line(self, key: Self) -> Self {
+        if self.start.line == self.end.line {
+            self
+        } else {
+            key
+        }
+    }
+}
+
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spanned<T> {

@@ -43,6 +43,22 @@ pub struct Document {
     pub protect: Vec<Node>,
 }
 
+impl Document {
+    /// The index of the target that a restore runs in: the one it names, else `target`, else the only one there is.
+    #[must_use]
+    pub fn target_of(&self, restore: &Restore) -> Option<usize> {
+        let named = |name: &str| {
+            let is = |target: &Target| target.name.as_ref().is_some_and(|n| n.value == name);
+            self.targets.iter().position(is)
+        };
+        match &restore.target {
+            Some(name) => named(&name.value),
+            None if self.targets.len() == 1 => Some(0),
+            None => self.targets.iter().position(|target| target.name.is_none()),
+        }
+    }
+}
+
 /// One entry of `restores`.
 #[derive(Debug)]
 pub struct Restore {

@@ -182,12 +182,3 @@ impl<'n> Fields<'n> {
         }
     }
 }
-
-impl Span {
-    /// Where a value begins: a whole map would be marked as its first character.
-    pub(crate) fn first_character(mut self) -> Self {
-        self.end = self.start;
-        self.end.column += 1;
-        self
-    }
-}

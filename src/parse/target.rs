@@ -1,7 +1,6 @@
 //! Where restores run: `target`, and `targets` by name.
 
 use super::Node;
-use super::document::Document;
 use super::fields::{Fields, Reader};
 use crate::diagnostic::{Span, Spanned, rule};
 
@@ -23,22 +22,6 @@ pub struct Target {
 }
 
 const EXAMPLE: &str = "target: { region: us-west-2, account: \"123456789012\", iam_role_arn: arn:aws:iam::123456789012:role/restore }";
-
-impl Document {
-    /// The index of the target that a restore runs in: the one it names, else `target`, else the only one there is.
-    #[must_use]
-    pub fn target_of(&self, restore: &super::Restore) -> Option<usize> {
-        let named = |name: &str| {
-            let is = |target: &Target| target.name.as_ref().is_some_and(|n| n.value == name);
-            self.targets.iter().position(is)
-        };
-        match &restore.target {
-            Some(name) => named(&name.value),
-            None if self.targets.len() == 1 => Some(0),
-            None => self.targets.iter().position(|target| target.name.is_none()),
-        }
-    }
-}
 
 /// All targets of a plan, that of `target` first; none where it has none, which is a finding.
 pub(super) fn targets(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Vec<Target> {

@@ -428,14 +428,6 @@ fn span_of(span: saphyr_parser::Span) -> Span {
     }
 }
 
-impl Span {
-    fn at_start(mut self) -> Self {
-        self.start = Position { line: 1, column: 1 };
-        self.end = self.start;
-        self
-    }
-}
-
 fn syntax(source: &Arc<Source>, scan: &ScanError) -> Box<Finding> {
     let mut span = span_of(saphyr_parser::Span::empty(*scan.marker()));
     // The scalar before it is where the parser stands when it meets a tab in an indentation.

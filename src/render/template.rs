@@ -121,7 +121,7 @@ impl Templates {
                     changes_secret: seen.secret && changes,
                 });
             }
-            Err((err, range)) => Problem::of(&err, range, seen.missing),
+            Err((err, range)) => problem(&err, range, seen.missing),
         };
         // With a placeholder in it a template may fail that will not fail with the value.
         let waits = !seen.pending.is_empty() && problem.rule == rule::TEMPLATE_ERROR;
@@ -262,62 +262,61 @@ fn size(value: &serde_json::Value) -> usize {
     }
 }
 
-impl Problem {
-    fn of(err: &Error, range: Option<Range<usize>>, missing: Option<(String, String)>) -> Self {
-        let detail = || {
+/// What an error of the template engine means to who writes the template.
+fn problem(err: &Error, range: Option<Range<usize>>, missing: Option<(String, String)>) -> Problem {
+    let detail = || {
+        err.detail()
+            .map_or_else(|| err.kind().to_string(), str::to_owned)
+    };
+    let (rule, message, help) = match (err.kind(), missing) {
+        (ErrorKind::SyntaxError, _) => (
+            rule::TEMPLATE_SYNTAX,
+            format!("this is no template: {}", detail()),
+            "write an expression between `{{` and `}}`, such as `{{ vars.name }}`".to_owned(),
+        ),
+        (ErrorKind::OutOfFuel, _) if err.detail() == Some(TOO_LARGE) => (
+            rule::TEMPLATE_SIZE,
+            TOO_LARGE.to_owned(),
+            "make less of it; AWS takes 200 KB of metadata in all".to_owned(),
+        ),
+        (ErrorKind::OutOfFuel, _) => (
+            rule::TEMPLATE_FUEL,
             err.detail()
-                .map_or_else(|| err.kind().to_string(), str::to_owned)
-        };
-        let (rule, message, help) = match (err.kind(), missing) {
-            (ErrorKind::SyntaxError, _) => (
-                rule::TEMPLATE_SYNTAX,
-                format!("this is no template: {}", detail()),
-                "write an expression between `{{` and `}}`, such as `{{ vars.name }}`".to_owned(),
-            ),
-            (ErrorKind::OutOfFuel, _) if err.detail() == Some(TOO_LARGE) => (
-                rule::TEMPLATE_SIZE,
-                TOO_LARGE.to_owned(),
-                "make less of it; AWS takes 200 KB of metadata in all".to_owned(),
-            ),
-            (ErrorKind::OutOfFuel, _) => (
-                rule::TEMPLATE_FUEL,
-                err.detail()
-                    .unwrap_or("the template takes too many steps")
-                    .to_owned(),
-                "make less of it, or write the value out".to_owned(),
-            ),
-            (_, Some((message, help))) => (rule::TEMPLATE_UNDEFINED, message, help),
-            (ErrorKind::UndefinedError, None) => (
-                rule::TEMPLATE_UNDEFINED,
-                "a part of this expression is not defined".to_owned(),
-                "templates know `vars`, `plan`, `restore`, `run.id`, `target`, `source` and `restores`".to_owned(),
-            ),
-            (ErrorKind::UnknownFilter, None) => {
-                let detail = detail();
-                let name = detail.split_whitespace().nth(1).unwrap_or_default();
-                let help = suggest(name, filter_names());
-                (rule::TEMPLATE_UNKNOWN, format!("there is no filter `{name}`"), help)
-            }
-            (
-                ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod,
-                None,
-            ) => (
-                rule::TEMPLATE_UNKNOWN,
-                detail(),
-                "use Jinja's filters, such as `lower`, `replace` or `split`, and its functions `range` and `dict`".to_owned(),
-            ),
-            (_, None) => (
-                rule::TEMPLATE_ERROR,
-                detail(),
-                "correct the expression, or write the value out".to_owned(),
-            ),
-        };
-        Self {
-            rule,
-            message,
-            help,
-            range,
+                .unwrap_or("the template takes too many steps")
+                .to_owned(),
+            "make less of it, or write the value out".to_owned(),
+        ),
+        (_, Some((message, help))) => (rule::TEMPLATE_UNDEFINED, message, help),
+        (ErrorKind::UndefinedError, None) => (
+            rule::TEMPLATE_UNDEFINED,
+            "a part of this expression is not defined".to_owned(),
+            "templates know `vars`, `plan`, `restore`, `run.id`, `target`, `source` and `restores`".to_owned(),
+        ),
+        (ErrorKind::UnknownFilter, None) => {
+            let detail = detail();
+            let name = detail.split_whitespace().nth(1).unwrap_or_default();
+            let help = suggest(name, filter_names());
+            (rule::TEMPLATE_UNKNOWN, format!("there is no filter `{name}`"), help)
         }
+        (
+            ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod,
+            None,
+        ) => (
+            rule::TEMPLATE_UNKNOWN,
+            detail(),
+            "use Jinja's filters, such as `lower`, `replace` or `split`, and its functions `range` and `dict`".to_owned(),
+        ),
+        (_, None) => (
+            rule::TEMPLATE_ERROR,
+            detail(),
+            "correct the expression, or write the value out".to_owned(),
+        ),
+    };
+    Problem {
+        rule,
+        message,
+        help,
+        range,
     }
 }
 

@@ -8,10 +8,8 @@ mod explain;
 mod format;
 mod lock;
 mod markdown;
-mod notices;
 mod plan_schema;
 mod record;
-mod record_restore;
 mod requests;
 mod run;
 mod run_html;
@@ -29,10 +27,10 @@ pub use dry_run::{
 pub use explain::{Topic, explain, explain_rule, topic, topics};
 pub use format::Format;
 pub use lock::{lock_human, lock_text};
-pub use notices::{Notice, NoticeKind, minute};
 pub use plan_schema::{plan_schema, type_schema};
 pub use record::{Record, run_report};
 pub use requests::{RequestFormat, requests};
+pub use run::notices::{Notice, NoticeKind, minute};
 pub use run::{
     CheckReport, CheckStatus, Cleanup, Objective, Objectives, RestoreReport, RunReport, RunStatus,
     Runner, Try, Verdict,

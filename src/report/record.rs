@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::notices::overlaid;
-use super::record_restore::{not_run, take_check};
+use super::run::notices::overlaid;
+use super::run::record_restore::{not_run, take_check};
 use super::run::{
     CheckReport, CheckStatus, Objectives, RestoreReport, RunReport, RunStatus, Runner, Verdict,
 };

@@ -1,5 +1,8 @@
 //! What a run has come to: the values that every format is made from.
 
+pub(super) mod notices;
+pub(super) mod record_restore;
+
 use std::collections::BTreeMap;
 use std::io;
 
@@ -7,10 +10,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::compare::Comparison;
-use super::notices::Notice;
 use crate::backup::Endpoint;
 use crate::render::Target;
 use crate::state::{Goals, Origin};
+use notices::Notice;
 
 /// What RTO means here; printed wherever the number is.
 pub(super) const RTO: &str = "from the start of the run, as the journal has it, until the last check has passed; without a check, until the job has ended, as AWS has it";

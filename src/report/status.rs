@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::columns::columns;
-use super::notices::minute;
+use super::run::notices::minute;
 use crate::backup::{Endpoint, Job};
 use crate::diagnostic::visible;
 use crate::render::{REDACTED, Target};

@@ -1,7 +1,6 @@
 //! What AWS Backup asks of each resource type, as `schemas/*.yaml` says it, with the source of each rule.
 
 mod coerce;
-mod described;
 mod estimate;
 mod facts;
 mod files;

@@ -14,6 +14,7 @@ use super::facts::Facts;
 use super::init::Init;
 use super::place::Kind;
 use super::{files, include};
+use crate::diagnostic::Severity;
 
 /// The top of every file, by AWS's name of the type; read when it is first asked for.
 static TOPS: LazyLock<BTreeMap<&str, Top>> = LazyLock::new(|| {
@@ -190,6 +191,16 @@ pub(crate) struct Note {
     /// Other keys that people write for this one.
     #[serde(default)]
     pub(super) mistaken: Vec<String>,
+}
+
+impl Note {
+    /// How bad it is where the rule fires.
+    pub(crate) fn severity(&self) -> Severity {
+        match self.severity {
+            Some(Level::Warning) => Severity::Warning,
+            Some(Level::Error) | None => Severity::Error,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! What happens in a run. The journal is made of these, and so are the screen and the report.
 
+mod redacting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -11,7 +11,6 @@ mod judged;
 mod observed;
 mod outline;
 mod places;
-mod redacting;
 mod transition;
 
 pub use awaited::Awaited;

@@ -359,14 +359,3 @@ fn descend<'a>(node: &'a Node, segment: &str) -> &'a Node {
 fn unescaped(segment: &str) -> String {
     segment.replace("~1", "/").replace("~0", "~")
 }
-
-impl Span {
-    /// Itself where it fits a line, else the key that it belongs to.
-    fn on_one_line(self, key: Self) -> Self {
-        if self.start.line == self.end.line {
-            self
-        } else {
-            key
-        }
-    }
-}

@@ -75,19 +75,19 @@ pub(super) async fn conclude(
             let left_out = left_out(&report, diff, &execution.wanted);
             let again = match (is_asked_done, left_out.is_empty()) {
                 (true, _) => "",
-                (false, true) => execution.again.command.as_str(),
+                (false, true) => execution.hints.again.command.as_str(),
                 // The same command would say the same for ever.
-                (false, false) => execution.again.whole.as_str(),
+                (false, false) => execution.hints.again.whole.as_str(),
             };
             let mut text = run_human(&report, again);
             text.push_str(&left_out);
             if is_asked_done && !execution.rehearsal {
                 text.push_str("what --only named is done; the rest of the plan: ");
-                text.push_str(&execution.again.whole);
+                text.push_str(&execution.hints.again.whole);
                 text.push('\n');
             }
             if matches!(report.verdict, Verdict::Failed | Verdict::Unfinished)
-                && let Some(besides) = execution.again.besides()
+                && let Some(besides) = execution.hints.again.besides()
             {
                 text.push_str(&besides);
             }

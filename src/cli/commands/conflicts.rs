@@ -45,7 +45,7 @@ pub(super) fn brief(
         secrets: loaded.planner.secrets(),
         now: SystemClock.now(),
         full: false,
-        endpoint: Some(&execution.endpoint),
+        endpoint: Some(&execution.reached.endpoint),
         notice: None,
     })
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::resume_hint::quoted;
 use super::run::Execution;
 use crate::aws::{Aws, Reads, Settings};
-use crate::backup::{Clock, Endpoint, Fault, Reader, SystemClock};
+use crate::backup::{Endpoint, Fault, Reader};
 use crate::cli::exit::Failure;
 use crate::journal::RunKey;
 use crate::state::{History, Witness};
@@ -62,13 +61,13 @@ pub(super) async fn check(
         return Ok(());
     };
     let clients: Vec<&Aws> = aws.iter().map(Arc::as_ref).collect();
-    match stranger(&clients, witness, &execution.endpoint).await? {
+    match stranger(&clients, witness, &execution.reached.endpoint).await? {
         None => Ok(()),
         Some(why) => Err(Failure::Conflict(format!(
             "run {} of {plan} was not made at {}, as far as can be told: {why}. Nothing was started.\n{}\n\
              or run it where it was made",
             execution.run_id,
-            execution.endpoint,
+            execution.reached.endpoint,
             another_run(plan, execution),
         ))),
     }
@@ -80,7 +79,7 @@ pub(super) fn check_recorded(
     plan: &str,
     execution: &Execution<'_>,
 ) -> Result<(), Failure> {
-    let here = &execution.endpoint;
+    let here = &execution.reached.endpoint;
     let Some(there) = history.world().filter(|there| there.differs_from(here)) else {
         return Ok(());
     };
@@ -191,7 +190,7 @@ pub(super) async fn check_cleanup(
 }
 
 /// A run id that nobody has used here yet.
-fn free_run_id(runs: &[RunKey], plan: &str, run_id: &str, now: Timestamp) -> String {
+pub(super) fn free_run_id(runs: &[RunKey], plan: &str, run_id: &str, now: Timestamp) -> String {
     const LONGEST: usize = 64;
     let date = now.strftime("-%Y-%m-%d").to_string();
     let base = run_id.strip_suffix(&date).unwrap_or(run_id);
@@ -208,26 +207,4 @@ fn free_run_id(runs: &[RunKey], plan: &str, run_id: &str, now: Timestamp) -> Str
         })
         .find(|id| *id != run_id && !runs.contains(&RunKey::new(plan, id)))
         .unwrap_or_default()
-}
-
-impl Execution<'_> {
-    /// The command for a new run, to be pasted.
-    pub(super) fn again_anew(&self, plan: &str) -> String {
-        let free = free_run_id(&self.runs, plan, self.run_id, SystemClock.now());
-        match self.saved {
-            // What was saved is for the run that it names.
-            Some(saved) => {
-                let (file, place) = (quoted(&self.file.to_string_lossy()), saved.place());
-                format!(
-                    "redrill plan {file}{place} --run-id {free} -o FILE, then redrill run FILE{place}"
-                )
-            }
-            None => {
-                let besides = self.anew.besides().unwrap_or_default();
-                format!("{} --run-id {free}\n{besides}", self.anew.command)
-                    .trim_end()
-                    .to_owned()
-            }
-        }
-    }
 }

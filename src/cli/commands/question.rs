@@ -22,7 +22,7 @@ pub(super) fn question(
 ) -> String {
     let plan = &preview.plan;
     let starting = starting(plan, &preview.diff);
-    let profile = execution.profile.as_ref();
+    let profile = execution.reached.profile.as_ref();
     let mut text = brief(loaded, preview, execution, &preview.known.resolved);
     let _ = writeln!(
         text,
@@ -30,7 +30,7 @@ pub(super) fn question(
         counted(starting.len()),
         plan.name,
         plan.run_id,
-        execution.endpoint,
+        execution.reached.endpoint,
         profile.map_or_else(String::new, |profile| format!(", with profile {profile}")),
     );
     list(&places(plan, &starting), "places", &mut text);

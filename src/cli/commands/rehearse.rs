@@ -4,8 +4,7 @@ use jiff::SignedDuration;
 use redrill_emulator::{Options, Speed};
 
 use super::emulator::{of_file, refused};
-use super::resume_hint::ResumeHint;
-use super::run::{Execution, execute};
+use super::run::{Execution, Hints, LockFile, Reached, execute};
 use super::world::World;
 use super::{Context, chosen, lock, refuse};
 use crate::backup::Endpoint;
@@ -104,8 +103,7 @@ pub(super) async fn rehearse(
             into_existing: true,
             ..Policy::default()
         },
-        again: ResumeHint::default(),
-        anew: ResumeHint::default(),
+        hints: Hints::default(),
         // A check that asks AWS asks the emulator, and cannot ask anybody else.
         environment: [
             ("AWS_ENDPOINT_URL", rehearsal.url().as_str()),
@@ -117,12 +115,16 @@ pub(super) async fn rehearse(
         .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
         .to_vec(),
         rehearsal: true,
-        endpoint: Endpoint::Rehearsal,
-        profile: None,
+        reached: Reached {
+            endpoint: Endpoint::Rehearsal,
+            profile: None,
+        },
         saved: None,
-        lock,
-        // Without an inventory the emulator has no vault that a lock could name.
-        checks_lock: arguments.inputs.inventory.is_some(),
+        lock: LockFile {
+            lock,
+            // Without an inventory the emulator has no vault that a lock could name.
+            is_checked: arguments.inputs.inventory.is_some(),
+        },
     };
     let aws = rehearsal.aws();
     let exit = execute(

@@ -9,7 +9,7 @@ use super::before::{Before, Recorder, older_than_listings, owner};
 use super::conclude::{RunEnd, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
-use super::resume_hint::ResumeHint;
+use super::resume_hint::{ResumeHint, quoted};
 use super::saved::SavedPlan;
 use super::world::World;
 use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
@@ -92,16 +92,23 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         },
         environment: programs::environment(&arguments.aws),
         rehearsal: false,
-        endpoint: super::endpoint::of_all(&aws).await?,
-        profile: (arguments.aws.profile.clone()).or_else(|| context.environment.profile.clone()),
-        again: ResumeHint::of(context, &loaded.planner),
-        anew: ResumeHint::anew(context, &loaded.planner),
+        reached: Reached {
+            endpoint: super::endpoint::of_all(&aws).await?,
+            profile: (arguments.aws.profile.clone())
+                .or_else(|| context.environment.profile.clone()),
+        },
+        hints: Hints {
+            again: ResumeHint::of(context, &loaded.planner),
+            new_run: ResumeHint::anew(context, &loaded.planner),
+        },
         saved: saved.as_ref(),
-        lock,
-        checks_lock: true,
+        lock: LockFile {
+            lock,
+            is_checked: true,
+        },
     };
     if let Some(saved) = &saved {
-        saved::check_endpoint(saved, &execution.endpoint)?;
+        saved::check_endpoint(saved, &execution.reached.endpoint)?;
     }
     let world = match inventory {
         Some(inventory) => World::Inventory(inventory),
@@ -122,20 +129,59 @@ pub(super) struct Execution<'a> {
     pub(super) confirmed: bool,
     pub(super) take_over: bool,
     pub(super) policy: Policy,
-    pub(super) again: ResumeHint,
-    /// The same for a new run, but for its id.
-    pub(super) anew: ResumeHint,
+    pub(super) hints: Hints,
     /// What checks find in their environment of AWS.
     pub(super) environment: Vec<(String, Option<String>)>,
     pub(super) rehearsal: bool,
-    /// What answers.
+    pub(super) reached: Reached,
+    /// The saved plan that is carried out, where it is one.
+    pub(super) saved: Option<&'a SavedPlan>,
+    pub(super) lock: LockFile,
+}
+
+/// The commands that go on.
+#[derive(Default)]
+pub(super) struct Hints {
+    /// With this run.
+    pub(super) again: ResumeHint,
+    /// With a new one, but for its id.
+    pub(super) new_run: ResumeHint,
+}
+
+/// What answers, and as whom it is asked.
+pub(super) struct Reached {
     pub(super) endpoint: Endpoint,
     /// The profile of AWS's configuration, where one was named.
     pub(super) profile: Option<String>,
-    /// The saved plan that is carried out, where it is one.
-    pub(super) saved: Option<&'a SavedPlan>,
+}
+
+/// The lock file beside the plan.
+pub(super) struct LockFile {
     pub(super) lock: Option<Lock>,
-    pub(super) checks_lock: bool,
+    /// Whether what it names is looked up.
+    pub(super) is_checked: bool,
+}
+
+impl Execution<'_> {
+    /// The command for a new run, to be pasted.
+    pub(super) fn again_anew(&self, plan: &str) -> String {
+        let free = endpoint::free_run_id(&self.runs, plan, self.run_id, SystemClock.now());
+        match self.saved {
+            // What was saved is for the run that it names.
+            Some(saved) => {
+                let (file, place) = (quoted(&self.file.to_string_lossy()), saved.place());
+                format!(
+                    "redrill plan {file}{place} --run-id {free} -o FILE, then redrill run FILE{place}"
+                )
+            }
+            None => {
+                let besides = self.hints.new_run.besides().unwrap_or_default();
+                format!("{} --run-id {free}\n{besides}", self.hints.new_run.command)
+                    .trim_end()
+                    .to_owned()
+            }
+        }
+    }
 }
 
 /// Compares, asks, executes and reports.
@@ -168,8 +214,8 @@ pub(super) async fn execute<C: Clock>(
     let readers = world.readers();
     let lookups = Lookups {
         points: world.points(&readers),
-        lock: execution.lock.as_ref(),
-        checks_lock: execution.checks_lock,
+        lock: execution.lock.lock.as_ref(),
+        checks_lock: execution.lock.is_checked,
         only: &execution.wanted.only,
         start,
     };
@@ -252,7 +298,7 @@ pub(super) async fn execute<C: Clock>(
         .await;
     let opening = Opening {
         file: execution.file.to_string_lossy().into_owned(),
-        endpoint: execution.endpoint.clone(),
+        endpoint: execution.reached.endpoint.clone(),
         saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         outline,
         start,
@@ -328,7 +374,7 @@ async fn carry_out<C: Clock>(
             "{} run {}, at {}, into {}, opened {}",
             run.plan,
             run.run,
-            execution.endpoint,
+            execution.reached.endpoint,
             opened.plan.places(),
             minute(run.at)
         ));

@@ -87,7 +87,7 @@ pub(super) async fn gone(
 async fn is_one_endpoint(aws: &[Arc<Aws>], execution: &Execution<'_>) -> Result<bool, Failure> {
     for aws in aws {
         let of_resources = aws.endpoint_of_resources().await.map_err(Failure::Aws)?;
-        if (of_resources == Endpoint::Aws) != (execution.endpoint == Endpoint::Aws) {
+        if (of_resources == Endpoint::Aws) != (execution.reached.endpoint == Endpoint::Aws) {
             return Ok(false);
         }
     }

@@ -233,7 +233,7 @@ async fn other_names(
             match recorded.event {
                 Event::RunOpened {
                     world: Some(world), ..
-                } => is_here &= !world.differs_from(&execution.endpoint),
+                } => is_here &= !world.differs_from(&execution.reached.endpoint),
                 Event::Intended {
                     restore, request, ..
                 } => {

@@ -258,14 +258,18 @@ fn run(aws: &mut Aws, chances: &[Chance]) -> Outcome {
     panic!("it never ends");
 }
 
-/// As many as `REDRILL_MODEL` says, or what takes a second.
-fn cases() -> u32 {
-    let cases = std::env::var("REDRILL_MODEL").ok();
-    cases.and_then(|cases| cases.parse().ok()).unwrap_or(2_000)
+/// What takes a second, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.max(2_000),
+        failure_persistence: None,
+        ..config
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_request_has_one_job_whatever_is_lost(

@@ -54,6 +54,25 @@ pub(in crate::execute) struct Sight<'a> {
     pub(in crate::execute) is_own: &'a dyn Fn(&str) -> bool,
 }
 
+impl Sight<'_> {
+    /// The first job that a person has chosen among several.
+    fn chosen<'m>(&self, matches: &'m [Match]) -> Option<&'m Match> {
+        let mut matches = matches.iter();
+        matches.find(|found| {
+            let mut chosen = self.policy.chosen.iter();
+            chosen.any(|id| id.eq_ignore_ascii_case(&found.job_id))
+        })
+    }
+
+    /// What to do about a duplicate that nobody has named: whoever names jobs adopts those, and no others.
+    fn of_duplicates(&self) -> DuplicatePolicy {
+        match self.policy.duplicates {
+            DuplicatePolicy::Adopt if !self.policy.chosen.is_empty() => DuplicatePolicy::Ask,
+            policy => policy,
+        }
+    }
+}
+
 /// A job that becomes a restore's without having been started for it just now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::execute) struct Adoption {
@@ -63,6 +82,17 @@ pub(in crate::execute) struct Adoption {
     pub(in crate::execute) is_ours: bool,
     /// It is the answer to a request that was sent.
     pub(in crate::execute) answers: bool,
+}
+
+impl Adoption {
+    fn of(found: &Match, because: &'static str) -> Self {
+        Self {
+            job_id: found.job_id.clone(),
+            because,
+            is_ours: found.is_marked,
+            answers: false,
+        }
+    }
 }
 
 /// What follows.
@@ -395,7 +425,7 @@ impl OpenRequest {
     /// A restore of a new run was compared with the jobs of its recovery point.
     fn compared(matches: &[Match], sight: &Sight<'_>) -> Next {
         // Nothing is started any more; what a person has named is there already.
-        let chosen = sight.policy.chosen(matches);
+        let chosen = sight.chosen(matches);
         if sight.is_drained && chosen.is_none() {
             return Next::NotSent;
         }
@@ -403,7 +433,7 @@ impl OpenRequest {
         // where AWS does not, asking with it starts a second job.
         let (marked, duplicates): (Vec<&Match>, Vec<&Match>) =
             matches.iter().partition(|found| found.is_marked);
-        let adopted = match (chosen, &*marked, &*duplicates, sight.policy.of_duplicates()) {
+        let adopted = match (chosen, &*marked, &*duplicates, sight.of_duplicates()) {
             (Some(chosen), ..) => (chosen, CHOSEN),
             (None, [one], _, _) => (*one, MARKED),
             (None, [], [], _) | (None, [], _, DuplicatePolicy::StartAnyway) => {
@@ -420,7 +450,7 @@ impl OpenRequest {
                 return Next::Stop(Stopped::Duplicate { restore, jobs });
             }
         };
-        Next::Intend(Some(adopted.0.adopted(adopted.1)))
+        Next::Intend(Some(Adoption::of(adopted.0, adopted.1)))
     }
 
     /// The jobs that fit an unanswered request: one that is its own is adopted, none means it is sent, and where that cannot
@@ -451,11 +481,11 @@ impl OpenRequest {
         let begun = matches
             .iter()
             .find(|found| about_to_adopt.as_ref() == Some(&found.job_id));
-        let adopted = match (policy.chosen(matches), begun, &*marked, &*alike) {
+        let adopted = match (sight.chosen(matches), begun, &*marked, &*alike) {
             (Some(chosen), ..) => Some((chosen, CHOSEN)),
             (None, Some(begun), ..) => Some((begun, BEGUN)),
             (None, None, [one], _) => Some((*one, MARKED)),
-            (None, None, [], [one]) if policy.of_duplicates() == DuplicatePolicy::Adopt => {
+            (None, None, [], [one]) if sight.of_duplicates() == DuplicatePolicy::Adopt => {
                 Some((*one, TAKEN))
             }
             // A mark would tell it apart, and there is none.
@@ -473,7 +503,7 @@ impl OpenRequest {
             return Next::Adopt(Adoption {
                 // The request was taken, whatever became of the answer.
                 answers: true,
-                ..found.adopted(because)
+                ..Adoption::of(found, because)
             });
         }
         let starts_anyway = duplicates == DuplicatePolicy::StartAnyway;
@@ -545,10 +575,10 @@ impl OpenRequest {
             .iter()
             .filter(is_other)
             .filter(|found| found.is_marked);
-        let chosen = sight.policy.chosen(matches).filter(is_other);
+        let chosen = sight.chosen(matches).filter(is_other);
         match (chosen, marked.next(), marked.next()) {
-            (Some(chosen), ..) => Next::Adopt(chosen.adopted(CHOSEN)),
-            (None, Some(one), None) => Next::Adopt(one.adopted(MARKED)),
+            (Some(chosen), ..) => Next::Adopt(Adoption::of(chosen, CHOSEN)),
+            (None, Some(one), None) => Next::Adopt(Adoption::of(one, MARKED)),
             _ => Next::Missing(
                 self.refusal
                     .take()
@@ -560,36 +590,6 @@ impl OpenRequest {
 
 fn ids(matches: &[&Match]) -> Vec<String> {
     matches.iter().map(|found| found.job_id.clone()).collect()
-}
-
-impl Match {
-    fn adopted(&self, because: &'static str) -> Adoption {
-        Adoption {
-            job_id: self.job_id.clone(),
-            because,
-            is_ours: self.is_marked,
-            answers: false,
-        }
-    }
-}
-
-impl Policy {
-    /// The first job that a person has chosen among several.
-    fn chosen<'m>(&self, matches: &'m [Match]) -> Option<&'m Match> {
-        let mut matches = matches.iter();
-        matches.find(|found| {
-            let mut chosen = self.chosen.iter();
-            chosen.any(|id| id.eq_ignore_ascii_case(&found.job_id))
-        })
-    }
-
-    /// What to do about a duplicate that nobody has named: whoever names jobs adopts those, and no others.
-    fn of_duplicates(&self) -> DuplicatePolicy {
-        match self.duplicates {
-            DuplicatePolicy::Adopt if !self.chosen.is_empty() => DuplicatePolicy::Ask,
-            policy => policy,
-        }
-    }
 }
 
 /// The job in `Restore job <ID> already finished`, which AWS was seen to answer to a token whose job had ended

@@ -8,8 +8,8 @@ use aws_sdk_backup::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_backup::config::{ConfigBag, Credentials, Intercept, RuntimeComponents};
 use hyper::Uri;
 
-use super::Aws;
-use super::error::classify;
+use crate::aws::Aws;
+use crate::aws::error::classify;
 use crate::backup::{ApiError, Endpoint, Fault, Operation};
 
 /// What the hosts of AWS end with, partition by partition, with and without dual-stack
@@ -176,7 +176,7 @@ fn is_region(label: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Endpoint, endpoint};
+    use super::*;
 
     #[test]
     fn the_endpoints_of_aws_are_aws() {

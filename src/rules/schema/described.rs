@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Level, Note, Rules, expected, note};
 use crate::diagnostic::{Described, Severity, rule};
+use crate::rules::{Level, Note, Rules, expected, note};
 
 impl Rules {
     /// The rule of an id, in any case.
@@ -83,7 +83,7 @@ impl Rules {
         let (key, of) = properties.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         let note = note(
             &schema.text,
-            &format!("/properties/{}", super::schema::escaped(key)),
+            &format!("/properties/{}", super::escaped(key)),
         );
         let wants = expected(&of.schema).map_or(String::new(), |it| format!(" It is {it}."));
         let meaning = of.schema["description"].as_str().unwrap_or_default();
@@ -116,14 +116,4 @@ fn sentence(words: &str) -> String {
     let mut rest = words.chars();
     let first = rest.next().map(|first| first.to_uppercase().to_string());
     first.unwrap_or_default() + rest.as_str()
-}
-
-impl Note {
-    /// How bad it is where the rule fires.
-    pub(crate) fn severity(&self) -> Severity {
-        match self.severity {
-            Some(Level::Warning) => Severity::Warning,
-            Some(Level::Error) | None => Severity::Error,
-        }
-    }
 }

@@ -2,9 +2,9 @@
 
 use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 
-use super::Aws;
-use super::bounds::message;
-use super::error::classify;
+use crate::aws::Aws;
+use crate::aws::bounds::message;
+use crate::aws::error::classify;
 use crate::backup::{ApiError, Fault, Operation};
 use crate::cleanup::{Asked, Found, Named, Progress, Resources};
 
@@ -39,7 +39,7 @@ impl<H> Aws<H> {
     }
 
     /// Whether a resource is there; none where Cloud Control API does not read its type.
-    pub(super) async fn has(&self, named: &Named) -> Result<Option<bool>, ApiError> {
+    pub(in crate::aws) async fn has(&self, named: &Named) -> Result<Option<bool>, ApiError> {
         match self.found(named).await {
             Ok(found) => Ok(Some(found.is_some())),
             Err(error)

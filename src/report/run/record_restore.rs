@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::run::{
+use super::{
     AlsoMade, CheckReport, CheckStatus, Cleanup, Objectives, RestoreReport, RunStatus, Try,
 };
 use crate::diff::writes_into_existing;
@@ -11,14 +11,14 @@ use crate::state::{CheckVerdict, Event, Recorded};
 /// How far two clocks may differ that tell the same time.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_mins(1);
 
-pub(super) fn not_run(name: &str) -> CheckReport {
+pub(in crate::report) fn not_run(name: &str) -> CheckReport {
     CheckReport {
         name: name.to_owned(),
         ..CheckReport::default()
     }
 }
 
-pub(super) fn take_check(checks: &mut Vec<CheckReport>, recorded: &Recorded) {
+pub(in crate::report) fn take_check(checks: &mut Vec<CheckReport>, recorded: &Recorded) {
     let (Event::CheckStarted { check: name, .. } | Event::CheckEnded { check: name, .. }) =
         &recorded.event
     else {
@@ -80,7 +80,7 @@ pub(super) fn take_check(checks: &mut Vec<CheckReport>, recorded: &Recorded) {
 
 impl CheckReport {
     /// The same as the plan has it now: a pass of something else is none.
-    pub(super) fn under(self, definition: Option<&String>) -> Self {
+    pub(in crate::report) fn under(self, definition: Option<&String>) -> Self {
         let both = self.definition.as_ref().zip(definition);
         let is_other = both.is_some_and(|(was, is)| was != is);
         if self.status != CheckStatus::Passed || !is_other {
@@ -96,7 +96,7 @@ impl CheckReport {
 
 impl RestoreReport {
     /// One that nothing is known of.
-    pub(super) fn new(name: &str) -> Self {
+    pub(in crate::report) fn new(name: &str) -> Self {
         Self {
             restore: name.to_owned(),
             resource_type: String::new(),
@@ -183,7 +183,7 @@ impl RestoreReport {
         self.ended_at = Some(ended_at.map_or(recorded.at, here));
     }
 
-    pub(super) fn take(&mut self, recorded: &Recorded, run_start: Option<Timestamp>) {
+    pub(in crate::report) fn take(&mut self, recorded: &Recorded, run_start: Option<Timestamp>) {
         match &recorded.event {
             Event::Intended {
                 attempt,
@@ -336,7 +336,7 @@ impl RestoreReport {
     }
 
     /// Says that AWS has more than one job of it.
-    pub(super) fn doubled(&self) -> Option<String> {
+    pub(in crate::report) fn doubled(&self) -> Option<String> {
         if self.second_jobs.is_empty() {
             return None;
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::run::{Cleanup, RestoreReport, RunReport, RunStatus, Verdict};
+use super::{Cleanup, RestoreReport, RunReport, RunStatus, Verdict};
 use crate::backup::Endpoint;
 
 /// Something that whoever reads a report has to know first.
@@ -40,7 +40,10 @@ pub fn minute(at: Timestamp) -> String {
 }
 
 /// What was deleted counts as deleted, whatever it came to before; then says what has to be known first.
-pub(super) fn overlaid(mut report: RunReport, cleaned_up: Option<Timestamp>) -> RunReport {
+pub(in crate::report) fn overlaid(
+    mut report: RunReport,
+    cleaned_up: Option<Timestamp>,
+) -> RunReport {
     for restore in &mut report.restores {
         let status = match restore.cleanup {
             Some(Cleanup::Gone) => RunStatus::Deleted,
