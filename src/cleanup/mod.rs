@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use crate::diff::{misfit_of_part, writes_into_existing};
 use crate::render::{Metadata, REDACTED, Target};
+use crate::rules::{Facts, value};
 use crate::state::{Deletion, NestedJob, Places, Recorded, RestoreStage, RestoreState, RunState};
 use crate::validate::protects;
 use record::{Attempt, Record};
@@ -243,7 +244,7 @@ impl Planned<'_> {
             };
             items.push(item(&made, None));
         }
-        let of_parts = nested_metadata(&attempt.metadata);
+        let of_parts = nested_metadata(&attempt.resource_type, &attempt.metadata);
         for job in attempt.nested.iter().flatten() {
             let by = format!("{NESTED} {}", job.job_id);
             let resource_type = job.resource_type.as_deref().unwrap_or_default();
@@ -375,13 +376,13 @@ fn unnamed(restore: &str, attempt: &Attempt, job: &NestedJob, by: String) -> Opt
     })
 }
 
-/// The metadata that a request has for the parts of a composite recovery point, by their ARNs: `nestedRestoreJobs`, whose
-/// values are JSON in strings (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-eks.html>).
-fn nested_metadata(metadata: &Metadata) -> BTreeMap<String, Metadata> {
-    let mut entries = metadata.iter();
-    let text = entries.find(|(key, _)| key.eq_ignore_ascii_case("nestedRestoreJobs"));
+/// The metadata that a request has for the parts of a composite recovery point, by their ARNs: a map, whose values are JSON
+/// in strings.
+fn nested_metadata(resource_type: &str, metadata: &Metadata) -> BTreeMap<String, Metadata> {
+    let key = Facts::of(resource_type).and_then(|facts| facts.parts.as_ref());
+    let text = key.and_then(|key| value(metadata, key));
     let parts: BTreeMap<String, serde_json::Value> = text
-        .and_then(|(_, text)| serde_json::from_str(text).ok())
+        .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     let of_part = |value: serde_json::Value| {
         let value = match &value {

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::record::Record;
 use super::{Disposition, Found, Item, Named};
 use crate::backup::Job;
+use crate::rules::{Composite, TypeNotes};
 use crate::state::{NestedJob, Recorded};
 
 /// How far AWS's services may be apart about the time, and a job's end behind what it made.
@@ -57,9 +58,9 @@ pub fn unlisted(events: &[Recorded]) -> Vec<(String, String, usize)> {
                 .nested
                 .as_ref()
                 .is_some_and(|jobs| jobs.iter().all(NestedJob::has_ended));
-            // The only type whose composite recovery points are restored as a whole:
-            // <https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-eks.html>
-            let may_be_parent = attempt.nested.is_some() || attempt.resource_type == "EKS";
+            let notes = TypeNotes::of(&attempt.resource_type);
+            let is_whole = notes.is_some_and(|notes| notes.composite == Some(Composite::Whole));
+            let may_be_parent = attempt.nested.is_some() || is_whole;
             if let (Some(job_id), Some(_), false, true) =
                 (attempt.job_id, attempt.ended_at, is_known, may_be_parent)
             {

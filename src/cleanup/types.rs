@@ -1,22 +1,13 @@
-//! What can be deleted, and how: `types.yaml`, which has a source for each.
-
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+//! What can be deleted, and how: `deletes` of each type, which has a source for each.
 
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use crate::render::Metadata;
+use crate::rules::{Deletes, Identifier};
 
-/// The table.
-const TABLE: &str = include_str!("types.yaml");
-
-/// The table, read.
-static ROWS: LazyLock<Vec<Row>> =
-    // Embedded, and read by a test.
-    LazyLock::new(|| serde_yaml::from_str(TABLE).unwrap_or_default());
-
-/// Properties of a resource that say when it was made, as the types of CloudFormation call them.
+/// Properties of a resource that say when it was made, as the types of CloudFormation call them: InstanceCreateTime of
+/// AWS::RDS::DBInstance, CreationTime of AWS::DSQL::Cluster. AWS::DynamoDB::Table and others tell none. Every property of the
+/// resource schemas is listed in <https://github.com/stackql-registry/stackql-provider-awscc>, website/docs/services.
 const CREATED: [&str; 10] = [
     "InstanceCreateTime",
     "ClusterCreateTime",
@@ -29,34 +20,6 @@ const CREATED: [&str; 10] = [
     "CreatedAt",
     "LaunchTime",
 ];
-
-/// One row of it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    arn: String,
-    #[serde(default)]
-    types: Vec<String>,
-    r#type: String,
-    #[serde(default)]
-    identifier: Identifier,
-    #[serde(default)]
-    name: bool,
-    #[serde(default)]
-    new: BTreeMap<String, String>,
-    leaves: Option<String>,
-    documented: Option<String>,
-    #[serde(rename = "source")]
-    _source: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Identifier {
-    #[default]
-    Rest,
-    Pair,
-}
 
 /// How Cloud Control API names a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +66,7 @@ fn time(value: &serde_json::Value) -> Option<Timestamp> {
 
 /// What stays behind at AWS when a resource of a type of CloudFormation is deleted, and where that is documented.
 pub(super) fn leaves(type_name: &str) -> Option<(&'static str, &'static str)> {
-    let row = ROWS.iter().find(|row| row.r#type == type_name)?;
+    let row = Deletes::all().find(|row| row.r#type == type_name)?;
     Some((row.leaves.as_deref()?, row.documented.as_deref()?))
 }
 
@@ -126,10 +89,7 @@ pub(super) fn kind(arn: &str, resource_type: &str, metadata: Option<&Metadata>) 
         return Kind::Unknown;
     };
     let whole = format!("{service}:{resource}");
-    let row = ROWS.iter().find(|row| {
-        whole.starts_with(&row.arn)
-            && (row.types.is_empty() || row.types.iter().any(|t| t == resource_type))
-    });
+    let row = Deletes::of(resource_type).find(|row| whole.starts_with(&row.arn));
     let Some((row, rest)) = row.and_then(|row| Some((row, whole.strip_prefix(&row.arn)?))) else {
         return Kind::Unknown;
     };
@@ -246,20 +206,6 @@ mod tests {
             r#"{"TableName":"t"}"#,
         ] {
             assert_eq!(Found::of(properties).made_at, None, "{properties}");
-        }
-    }
-
-    #[test]
-    fn the_table_is_read_whole() {
-        let rows: Vec<serde_json::Value> = serde_yaml::from_str(TABLE).unwrap();
-        assert_eq!(ROWS.len(), rows.len());
-        for row in ROWS.iter() {
-            assert_eq!(
-                row.leaves.is_some(),
-                row.documented.is_some(),
-                "{}",
-                row.r#type
-            );
         }
     }
 }

@@ -8,17 +8,7 @@ use super::barriers::Barriers;
 use crate::diff::{Action, Diff};
 use crate::parse::OnFailure;
 use crate::plan::{Draft, Plan};
-
-/// Restores of a type at once where the plan does not say: what AWS documents for restores on demand
-/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html>), and for DynamoDB
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>. A backup gateway takes four
-/// at once, and a plan does not say which gateways there are. Nothing is published for other types.
-const DOCUMENTED: [(&str, u32); 4] = [
-    ("DynamoDB", 50),
-    ("EKS", 5),
-    ("Timestream", 1),
-    ("VirtualMachine", 4),
-];
+use crate::rules::Facts;
 
 /// Which of those that are ready goes first: the longest way still to go, in seconds, then the plan's order.
 type Ready = BTreeSet<(Reverse<u64>, usize)>;
@@ -273,12 +263,11 @@ impl Type {
     }
 }
 
+/// Restores of a type at once: what the plan says, else what AWS documents. Nothing is published for most types.
 fn limit(plan: &Plan, resource_type: &str) -> u32 {
-    let documented = DOCUMENTED.iter().find(|(name, _)| *name == resource_type);
+    let documented = || Some(Facts::of(resource_type)?.at_once.as_ref()?.restores);
     let by_plan = plan.limits.by_type.get(resource_type).copied();
-    by_plan
-        .or(documented.map(|(_, limit)| *limit))
-        .unwrap_or(u32::MAX)
+    by_plan.or_else(documented).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

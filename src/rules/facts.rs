@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::files;
 use super::notes::{TypeNotes, top};
+use super::points::Points;
 use crate::render::Metadata;
 
 /// What is so of one type, as `schemas/README.md` explains it.
@@ -34,6 +35,15 @@ pub(crate) struct Facts {
     /// Keys that speak of networks or encryption, and change neither.
     #[serde(default)]
     pub(crate) neither: Vec<String>,
+    /// How many of its restores run at once.
+    pub(crate) at_once: Option<AtOnce>,
+    /// The key that holds the metadata of nested jobs, by recovery point.
+    pub(crate) parts: Option<String>,
+    /// What AWS does not list by resource alone.
+    pub(crate) unlisted_copies: Option<UnlistedCopies>,
+    /// How what a job has made is deleted.
+    #[serde(default)]
+    pub(crate) deletes: Vec<Deletes>,
 }
 
 /// What is so of no type in particular.
@@ -43,13 +53,12 @@ pub(crate) struct CommonFacts {
     /// How recovery points of every type read.
     pub(crate) points: Points,
     /// The order of services in a message.
-    point_services: Vec<String>,
+    pub(super) point_services: Vec<String>,
     /// Services in whose ARNs recovery points have no account.
     pub(crate) without_account: Vec<String>,
+    /// How what a job of any type has made is deleted.
+    pub(crate) deletes: Vec<Deletes>,
 }
-
-/// Forms of recovery points, by service: how the last part of the ARN begins, in which `*` stands for a name.
-pub(crate) type Points = BTreeMap<String, Vec<String>>;
 
 /// A name that has to be new.
 #[derive(Debug, Deserialize)]
@@ -105,40 +114,83 @@ pub(crate) struct SourceKey {
     pub(crate) not_made: bool,
 }
 
+/// How many restores of a type AWS runs at once.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AtOnce {
+    pub(crate) restores: u32,
+    /// Where that is documented; for those who read the file.
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// Recovery points that AWS does not list by resource alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UnlistedCopies {
+    pub(crate) what: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// How Cloud Control API deletes what a job has made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deletes {
+    /// How the ARN begins behind `arn:<partition>:`, without Region and account.
+    pub(crate) arn: String,
+    /// The type, as CloudFormation has it.
+    pub(crate) r#type: String,
+    #[serde(default)]
+    pub(crate) identifier: Identifier,
+    /// Whether the identifier is a name, which somebody can give again.
+    #[serde(default)]
+    pub(crate) name: bool,
+    /// The keys, and their values, with which a restore makes it anew.
+    #[serde(default)]
+    pub(crate) new: BTreeMap<String, String>,
+    /// What AWS documents to stay behind, or to stand in the way.
+    pub(crate) leaves: Option<String>,
+    pub(crate) documented: Option<String>,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// How the primary identifier stands in an ARN.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Identifier {
+    /// What is left behind the beginning.
+    #[default]
+    Rest,
+    /// Two parts, with `/table/` between.
+    Pair,
+}
+
 /// What `common.yaml` says.
 static COMMON: LazyLock<CommonFacts> =
     // Embedded, and read by a test.
     LazyLock::new(|| read_common().unwrap_or_default());
 
-/// The forms of all types.
-static POINTS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {
-    let mut by_service: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let of_types = TypeNotes::all().map(|(_, notes)| &notes.facts.points);
-    for (service, forms) in std::iter::once(&common().points).chain(of_types).flatten() {
-        let known = by_service.entry(service).or_default();
-        for form in forms {
-            if !known.contains(&form.as_str()) {
-                known.push(form);
-            }
-        }
-        // What is short is what people mean first.
-        known.sort_by_key(|form| form.len());
-    }
-    let mut all: Vec<_> = by_service.into_iter().collect();
-    let order = &common().point_services;
-    all.sort_by_key(|(service, _)| {
-        order
-            .iter()
-            .position(|of| of == service)
-            .unwrap_or(usize::MAX)
-    });
-    all
-});
-
 impl Facts {
     /// Those of a type, by AWS's name; `None` where there is no such type.
     pub(crate) fn of(resource_type: &str) -> Option<&'static Self> {
         Some(&TypeNotes::of(resource_type)?.facts)
+    }
+}
+
+impl Deletes {
+    /// What can be deleted of the resources that jobs of a type make.
+    pub(crate) fn of(resource_type: &str) -> impl Iterator<Item = &'static Self> {
+        let own = Facts::of(files::title_of(resource_type)).into_iter();
+        let own = own.flat_map(|facts| &facts.deletes);
+        common().deletes.iter().chain(own)
+    }
+
+    /// All that can be deleted. Every file is looked into.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
+        let of_types = TypeNotes::all().flat_map(|(_, notes)| &notes.facts.deletes);
+        common().deletes.iter().chain(of_types)
     }
 }
 
@@ -178,12 +230,6 @@ pub(super) fn read_common() -> Result<CommonFacts, String> {
     }
     let top: Result<Top, _> = serde_json::from_value(top(files::common())?.into());
     top.map(|top| top.facts).map_err(|err| err.to_string())
-}
-
-/// How recovery points of all types read, by service, in the order in which a message lists them. Every file is looked into:
-/// what is of a form of its own type need not ask.
-pub(crate) fn points() -> &'static [(&'static str, Vec<&'static str>)] {
-    &POINTS
 }
 
 /// The types that are restored without a role, by AWS's pages, as a sentence names them.
@@ -252,23 +298,22 @@ mod tests {
     }
 
     #[test]
-    fn services_are_listed_in_their_order_and_forms_by_their_length() {
-        let all: Vec<String> = points()
-            .iter()
-            .map(|(service, forms)| format!("{service} {}", forms.join(" ")))
-            .collect();
-        assert_eq!(
-            all,
-            [
-                "backup recovery-point:",
-                "ec2 image/ami- snapshot/snap-",
-                "rds snapshot: cluster-snapshot:",
-                "fsx backup/",
-                "dynamodb table/*/backup/",
-                "redshift snapshot:",
-                "redshift-serverless snapshot: snapshot/",
-                "dsql cluster/*/backup/",
-            ]
-        );
+    fn what_a_deletion_leaves_is_documented() {
+        assert!(Deletes::all().count() > 10);
+        for deletes in Deletes::all() {
+            let (leaves, documented) = (&deletes.leaves, &deletes.documented);
+            assert_eq!(leaves.is_some(), documented.is_some(), "{}", deletes.r#type);
+        }
+    }
+
+    #[test]
+    fn parts_are_in_the_key_that_holds_metadata() {
+        let rules = Rules::embedded();
+        for title in rules.types() {
+            let properties = &rules.of(title).unwrap().properties;
+            let holds = properties.iter().find(|(_, of)| of.holds_metadata);
+            let parts = &Facts::of(title).unwrap().parts;
+            assert_eq!(parts.as_ref(), holds.map(|(key, _)| key), "{title}");
+        }
     }
 }

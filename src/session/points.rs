@@ -11,6 +11,7 @@ use crate::parse::{Point, Restore};
 use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{Fact, Known, Resolved, Selector, VaultName};
 use crate::resolve::{Asked, PointCache};
+use crate::rules::Facts;
 
 /// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
 pub type WantedPoint = (usize, String, Option<VaultName>);
@@ -179,19 +180,23 @@ pub async fn resolve<R: Sources>(
     Ok(planner.once(said))
 }
 
-/// ListRecoveryPointsByResource leaves out EBS snapshots that were copied within their account and Region: by resource alone,
-/// a vault that has nothing but such copies is not found
-/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRecoveryPointsByResource.html>, `ManagedByAWSBackupOnly`).
+/// ListRecoveryPointsByResource leaves out some copies of some types: by resource alone, a vault that has nothing but such
+/// copies is not found.
 fn copies_unseen(planner: &Planner, step: &Step, selector: &Selector) -> Option<Finding> {
-    if selector.vault.is_some() || step.draft.request.resource_type != "EBS" {
+    if selector.vault.is_some() {
         return None;
     }
+    let facts = Facts::of(&step.draft.request.resource_type)?;
+    let copies = facts.unlisted_copies.as_ref()?;
     let document = planner.document();
     let finding = Finding::at(
         &document.source,
         place(&document.restores[step.restore]),
         rule::SELECTOR_EBS_COPIES,
-        "the selector names no vault, and AWS does not list EBS snapshots that were copied within their account and Region by resource alone: a later copy is not seen",
+        format!(
+            "the selector names no vault, and AWS does not list {} by resource alone: a later copy is not seen",
+            copies.what
+        ),
         "name the vault that is meant: `vault: dr-vault`",
     );
     Some(finding.of_restore(&step.name))

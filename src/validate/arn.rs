@@ -8,7 +8,7 @@ use crate::render::{Target, VaultName};
 
 use super::Text;
 use super::place::partition;
-use crate::rules::{Points, Schema, common, points, without_role};
+use crate::rules::{Points, Schema, beginning, common, points, without_role};
 
 const EXAMPLE: &str =
     "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45";
@@ -192,13 +192,8 @@ pub(super) fn recovery_point(
     }
 }
 
-/// How the last part of an ARN of this form begins.
-fn head(form: &str) -> &str {
-    form.split('*').next().unwrap_or(form)
-}
-
 fn is_of(form: &str, arn: &Arn<'_>) -> bool {
-    let rest = arn.resource.strip_prefix(head(form));
+    let rest = arn.resource.strip_prefix(beginning(form));
     rest.is_some_and(|rest| !rest.is_empty())
 }
 
@@ -211,9 +206,9 @@ fn has_form(points: &Points, arn: &Arn<'_>) -> bool {
 fn of_no_form(arn: &Arn<'_>, forms: &[&str]) -> (String, String) {
     let heads = forms
         .iter()
-        .map(|form| head(form).trim_end_matches([':', '/']));
+        .map(|form| beginning(form).trim_end_matches([':', '/']));
     let written = arn.resource.split([':', '/']).next().unwrap_or_default();
-    let expected = forms.iter().map(|form| format!("`{}…`", head(form)));
+    let expected = forms.iter().map(|form| format!("`{}…`", beginning(form)));
     let expected: Vec<String> = expected.collect();
     let message = format!(
         "`{}` does not name a recovery point of `{}`",
