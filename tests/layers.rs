@@ -28,7 +28,7 @@ const STAGES: [&str; 16] = [
 /// Edges and what of ours they may import.
 const EDGES: [(&str, &[&str]); 6] = [
     ("aws", &["backup", "cleanup", "plan", "render"]),
-    ("inventory", &["backup", "render"]),
+    ("inventory", &["backup", "render", "rules"]),
     ("journal", &["state"]),
     ("process", &["diagnostic", "execute", "state"]),
     ("rehearsal", &["aws", "backup", "render"]),

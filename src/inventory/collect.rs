@@ -9,6 +9,7 @@ use crate::backup::{
     ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_points, all_vaults,
 };
 use crate::render::{VaultName, without_secrets};
+use crate::rules::is_point;
 use redrill_inventory::{
     AccountInventory, RecoveryPoint as Written, RecoveryPointStatus, StorageClass,
     Vault as WrittenVault, VaultType,
@@ -89,21 +90,6 @@ impl Wanted {
             resource_type: None,
         }
     }
-}
-
-/// Whether an ARN is that of a recovery point, by the forms that AWS documents
-/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html#resource-arns-table>).
-fn is_point(arn: &str) -> bool {
-    [
-        ":recovery-point:",
-        ":snapshot",
-        "cluster-snapshot:",
-        ":image/",
-        "/backup/",
-        ":backup/",
-    ]
-    .iter()
-    .any(|form| arn.contains(form))
 }
 
 /// Vaults and recovery points as they are listed.

@@ -21,7 +21,7 @@ pub(crate) use init::{Children, Init, Way};
 pub use notes::Composite;
 pub(crate) use notes::{Level, Note, TypeNotes, note};
 pub(crate) use place::{Kind, Place, Step};
-pub(crate) use points::{Points, beginning, points};
+pub(crate) use points::{Points, beginning, is_point, points};
 pub(crate) use schema::Schema;
 pub use schema::{Rules, RulesError};
 pub use slips::written;

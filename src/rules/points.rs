@@ -45,9 +45,66 @@ pub(crate) fn beginning(form: &str) -> &str {
     form.split('*').next().unwrap_or(form)
 }
 
+/// Whether an ARN is that of a recovery point. Its service does not count: AWS has types that redrill does not know, whose
+/// points read like those of others.
+pub(crate) fn is_point(arn: &str) -> bool {
+    let Some(resource) = arn.splitn(6, ':').nth(5) else {
+        return false;
+    };
+    let mut forms = points().iter().flat_map(|(_, forms)| forms);
+    forms.any(|form| match form.split_once('*') {
+        Some((start, end)) => {
+            let rest = resource.strip_prefix(start);
+            rest.is_some_and(|rest| rest.contains(end))
+        }
+        None => resource.starts_with(form),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recovery_point_is_told_from_what_was_backed_up() {
+        for (rest, is) in [
+            (
+                "backup:us-west-2:123456789012:recovery-point:1EB3B5E7",
+                true,
+            ),
+            ("ec2:us-west-2::snapshot/snap-0a1b2c3d", true),
+            ("ec2:us-west-2::image/ami-0a1b2c3d", true),
+            (
+                "rds:us-west-2:123456789012:cluster-snapshot:awsbackup:job-1",
+                true,
+            ),
+            ("rds:us-west-2:123456789012:snapshot:awsbackup:job-1", true),
+            ("fsx:us-west-2:123456789012:backup/backup-1", true),
+            (
+                "dynamodb:us-west-2:123456789012:table/orders/backup/01",
+                true,
+            ),
+            ("dsql:us-west-2:123456789012:cluster/a/backup/01", true),
+            (
+                "redshift:us-west-2:123456789012:snapshot:orders/awsbackup:1",
+                true,
+            ),
+            (
+                "redshift-serverless:us-west-2:123456789012:snapshot/1",
+                true,
+            ),
+            // A type that redrill does not know.
+            ("elasticache:us-west-2:123456789012:snapshot:s", true),
+            ("dynamodb:us-west-2:123456789012:table/backup", false),
+            ("dsql:us-west-2:123456789012:cluster/a", false),
+            ("ec2:us-west-2:123456789012:volume/vol-1", false),
+            ("rds:us-west-2:123456789012:cluster:orders", false),
+            ("s3:::snapshots", false),
+        ] {
+            assert_eq!(is_point(&format!("arn:aws:{rest}")), is, "{rest}");
+        }
+        assert!(!is_point("snapshot:a"));
+    }
 
     #[test]
     fn services_are_listed_in_their_order_and_forms_by_their_length() {
