@@ -22,6 +22,7 @@ mod harness;
 mod journals;
 mod layers;
 mod licences;
+mod literals;
 mod model;
 mod npm;
 mod python;

@@ -65,7 +65,7 @@ impl<H> Aws<H> {
         let asked = self
             .cloudcontrol
             .list_resources()
-            .type_name("AWS::S3::Bucket")
+            .type_name("AWS::Backup::BackupVault")
             .customize()
             .config_override(
                 aws_sdk_cloudcontrol::config::Builder::new().credentials_provider(nobody()),
