@@ -202,10 +202,8 @@ restores:
       # Not sent back:
       # - password: it looks like a secret; give it as a variable with `secret: true` where it is needed
       # To be mended: `Ledger` is no resource type that redrill knows; its metadata is sent unchecked; known are
-      # `Aurora`, `Aurora DSQL`, `CloudFormation`, `DocumentDB`, `DynamoDB`, `EBS`, `EC2`, `EFS`, `EKS`, `FSx`,
-      # `Neptune`, `RDS`, `Redshift`, `Redshift Serverless`, `S3`, `SAP HANA on Amazon EC2`, `Storage Gateway`,
-      # `Timestream`, `VirtualMachine`
-
+      # `Aurora`, `Aurora DSQL`, [..]
+...
 "#]]
     );
     write(folder.path(), "plan.yaml", &plan);
