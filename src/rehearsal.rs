@@ -54,6 +54,7 @@ impl Rehearsal {
                 profile: None,
                 endpoint_url: Some(emulator.url()),
                 without_credentials: true,
+                empty_endpoint: false,
             };
             aws.push(Arc::new(Aws::connect(&settings).await?));
         }

@@ -33,6 +33,8 @@ pub struct Settings {
     pub profile: Option<String>,
     /// `--endpoint-url`, for all services.
     pub endpoint_url: Option<String>,
+    /// The environment sets AWS_ENDPOINT_URL to nothing. That is not set, as for the AWS CLI; the SDK would panic.
+    pub empty_endpoint: bool,
     /// Sign with made-up credentials: for an emulator on this machine when the environment names none.
     pub without_credentials: bool,
 }
@@ -127,13 +129,18 @@ impl<H> Aws<H> {
                 .build();
         }
         let date = Arc::new(Dates::default());
-        let backup = aws_sdk_backup::config::Builder::from(&config).interceptor(Bounded);
+        let mut backup = aws_sdk_backup::config::Builder::from(&config).interceptor(Bounded);
+        let mut sts = aws_sdk_sts::config::Builder::from(&config).interceptor(Bounded);
+        let mut cloudcontrol =
+            aws_sdk_cloudcontrol::config::Builder::from(&config).interceptor(Bounded);
+        if settings.empty_endpoint && settings.endpoint_url.is_none() {
+            backup.set_endpoint_url(None);
+            sts.set_endpoint_url(None);
+            cloudcontrol.set_endpoint_url(None);
+        }
         let once = backup.clone();
         let once = once.retry_config(RetryConfig::disabled());
         let once = once.interceptor(Watch(Arc::clone(&date))).build();
-        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(Bounded);
-        let cloudcontrol =
-            aws_sdk_cloudcontrol::config::Builder::from(&config).interceptor(Bounded);
         Ok(Self {
             half: PhantomData,
             region: config.region().map(|region| region.as_ref().to_owned()),

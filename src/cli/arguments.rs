@@ -6,15 +6,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::against::{Against, against};
 use super::authoring::{Init, Inventory};
+use super::complete;
 use super::post_run::{Cleanup, Evidence, Report, Status};
 
-/// Runs version-controlled restore plans against AWS Backup, each restore exactly once.
+/// Runs version-controlled restore plans against AWS Backup. Each restore starts exactly once
 #[derive(Debug, Parser)]
 #[command(
     name = "redrill",
     version,
     max_term_width = 100,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    disable_help_subcommand = true
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -25,51 +27,80 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Check plans: structure, templates, and the metadata rules of each resource type. Touches nothing.
+    /// Check plans offline: structure, templates, and the rules of each resource type
     Validate(Validate),
-    /// Print the exact requests, one JSON object a line
+    /// Print the exact requests that a run would send
     Render(Render),
-    /// The dry run: what a run would do, restore by restore. Only reads
+    /// Show what a run would do, and what changed. Only reads
+    ///
+    /// The dry run: every request is rendered and validated, compared with the backup, another revision or a run, and
+    /// shown restore by restore. Nothing is started.
     Plan(DryRun),
-    /// Write what the selectors of a plan mean into a lock file beside it. Only reads
+    /// Pin the recovery points that a plan selects, in a lock file. Only reads
+    ///
+    /// `orders.yaml` is locked in `orders.lock.yaml`, next to it. Commit both.
     Lock(Lock),
-    /// Start the restores of a plan, follow them to the end, report; a re-run goes on where the last one stopped
+    /// Start the restores of a plan and follow them to the end
+    ///
+    /// Shows the plan and asks first. Running the same command again continues where the last one stopped: no restore
+    /// starts twice.
     Run(Run),
-    /// Show the runs known here and where each restore stands
+    /// Show where every restore of a run stands
     Status(Status),
-    /// Write reports of a run, finished or not, from its journal alone
+    /// Write reports of a run from its journal
     Report(Report),
-    /// Delete what a run has created, and nothing else, and prove it gone; shows first what it would do
+    /// Delete what a run created, and only that, and verify that it is gone
+    ///
+    /// Shows what it would delete, and asks first.
     Cleanup(Cleanup),
-    /// Bundle a run so that it can be checked offline, or check such a bundle
+    /// Bundle a run as evidence that can be verified offline
     Evidence(Evidence),
-    /// Run a plan against the embedded emulator: the real engine over real HTTP, in fast time
+    /// Run a plan against the embedded emulator, in simulated time
+    ///
+    /// The real engine over real HTTP: nothing is sent to AWS.
     Rehearse(Rehearse),
-    /// Serve a local AWS Backup for any client, on loopback
+    /// Serve an AWS Backup emulator on loopback, for any client
     Emulator(redrill_emulator::command::Arguments),
-    /// Record vaults, recovery points and their restore metadata into a file. Only reads
+    /// Record vaults, recovery points and restore metadata in a file. Only reads
     Inventory(Inventory),
-    /// Write a plan from recovery points: the latest of each resource, each key explained. Only reads
+    /// Write a first plan from your recovery points, each key explained. Only reads
+    ///
+    /// Takes the latest recovery point of each resource.
     Init(Init),
-    /// Tell what AWS asks of a resource type or of one of its metadata keys, or what a rule means
+    /// Explain a resource type, a metadata key or a rule
     Explain(Explain),
-    /// Print the JSON Schema of the plan file for editors, or of a type's metadata
+    /// Print the JSON Schema of the plan file, or of a type's metadata
     Schema(Schema),
-    /// Print completions for a shell
+    /// List the runs known here
+    Runs(Runs),
+    /// Show which settings hold, and where each comes from
+    Config(Config),
+    /// Print shell completions
     Completions {
         /// The shell
-        shell: clap_complete::Shell,
+        #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+        shell: String,
     },
-    /// Print the manual page
-    Man,
-    /// Print the licences of what this program is built from
+    /// Print the manual page of redrill, or of a command
+    Man {
+        /// A command, such as `run`
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
+    /// Print the licences of the libraries that redrill is built with
     Licenses,
+    /// Explain a command, a key of the plan, a resource type or a rule
+    Help {
+        /// `run`, `objectives`, `EFS`, `plan/type`
+        #[arg(value_name = "TOPIC", add = complete::topics())]
+        topic: Vec<String>,
+    },
 }
 
 /// Options that every command takes.
 #[derive(Args, Debug)]
 pub(super) struct Display {
-    /// Colours
+    /// Use colours
     #[arg(
         long,
         global = true,
@@ -78,7 +109,7 @@ pub(super) struct Display {
         help_heading = "Display"
     )]
     pub(super) color: When,
-    /// How progress is shown: `auto` is a bar on a terminal, lines elsewhere
+    /// Show progress as a bar or as lines. `auto`: a bar on a terminal, lines elsewhere
     #[arg(
         long,
         global = true,
@@ -87,10 +118,10 @@ pub(super) struct Display {
         help_heading = "Display"
     )]
     pub(super) progress: Progress,
-    /// Say nothing that is no result
+    /// Print results only
     #[arg(short, long, global = true, help_heading = "Display")]
     pub(super) quiet: bool,
-    /// Say more: every change of a job's status
+    /// Also print every job status change, and request ids of AWS
     #[arg(short, long, global = true, help_heading = "Display")]
     pub(super) verbose: bool,
 }
@@ -114,19 +145,21 @@ pub(super) enum Progress {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Inputs")]
 pub(super) struct InputOptions {
-    /// Give a variable; stronger than --var-file, which is stronger than `REDRILL_VAR_<NAME>`
+    /// Set a variable of the plan; repeatable
+    ///
+    /// Overrides --var-file, which overrides REDRILL_VAR_<NAME>.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(super) vars: Vec<(String, String)>,
-    /// Read variables from a YAML or JSON file
+    /// Read variables from a YAML or JSON file; repeatable
     #[arg(long = "var-file", value_name = "FILE")]
     pub(super) var_files: Vec<PathBuf>,
-    /// The run: one execution of the plan; a new id restores again
-    #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id)]
+    /// Name this execution of the plan. A new id restores everything again
+    #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id, add = complete::run_ids())]
     pub(super) run_id: String,
-    /// Look recovery points up in this file instead of asking AWS
+    /// Look up recovery points in this file instead of at AWS
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
-    /// Ignore the lock file next to the plan, and look recovery points up again
+    /// Ignore the lock file and look up recovery points again
     #[arg(long)]
     pub(super) no_lock: bool,
 }
@@ -134,8 +167,8 @@ pub(super) struct InputOptions {
 /// Which restores.
 #[derive(Args, Clone, Debug)]
 pub(super) struct OnlyOption {
-    /// Act on these restores alone
-    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    /// Only these restores, separated by commas
+    #[arg(long, value_name = "NAME,…", num_args = 1.., value_delimiter = ',', add = complete::restores())]
     pub(super) only: Vec<String>,
 }
 
@@ -143,14 +176,14 @@ pub(super) struct OnlyOption {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "AWS")]
 pub(super) struct AwsOptions {
-    /// The Region; has to be the one in the plan's target
+    /// Region; must be that of the plan's target
     #[arg(long)]
     pub(super) region: Option<String>,
-    /// The profile in AWS's own configuration
+    /// Profile in your AWS configuration
     #[arg(long)]
     pub(super) profile: Option<String>,
-    /// Another endpoint for all of AWS, such as an emulator's
-    #[arg(long, value_name = "URL")]
+    /// Send all calls to this endpoint, such as an emulator's
+    #[arg(long, value_name = "URL", value_parser = endpoint_url)]
     pub(super) endpoint_url: Option<String>,
 }
 
@@ -158,13 +191,13 @@ pub(super) struct AwsOptions {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "AWS")]
 pub(super) struct ReadOptions {
-    /// The profile in AWS's own configuration
+    /// Profile in your AWS configuration
     #[arg(long)]
     pub(super) profile: Option<String>,
-    /// Another endpoint for all of AWS, such as an emulator's
-    #[arg(long, value_name = "URL")]
+    /// Send all calls to this endpoint, such as an emulator's
+    #[arg(long, value_name = "URL", value_parser = endpoint_url)]
     pub(super) endpoint_url: Option<String>,
-    /// Ask AWS as fast as it answers, not as fast as it publishes
+    /// Do not limit calls to AWS's published rates
     #[arg(long)]
     pub(super) no_rate_limit: bool,
 }
@@ -172,19 +205,26 @@ pub(super) struct ReadOptions {
 /// Where runs are recorded.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StateOption {
-    /// The directory of journals; keep it
-    #[arg(long, value_name = "DIR", default_value = ".redrill")]
+    /// Directory of the runs' journals
+    ///
+    /// Unless given, the nearest .redrill from the plan's folder upward; a new one where there is none. Keep it.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".redrill",
+        help_heading = "State"
+    )]
     pub(super) state: PathBuf,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Validate {
-    /// Plan files
-    #[arg(required = true, value_name = "PLAN")]
+    /// Plans, or folders of plans
+    #[arg(required = true, value_name = "PLAN", add = complete::plans())]
     pub(super) plans: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
-    /// `sarif` is SARIF 2.1.0, `github` annotations of a pull request
+    /// Output format. `sarif`: SARIF 2.1.0. `github`: annotations on a pull request
     #[arg(long, default_value = "human")]
     pub(super) format: FindingsFormat,
 }
@@ -205,8 +245,8 @@ pub(super) enum HumanOrJson {
 
 #[derive(Args, Debug)]
 pub(super) struct Render {
-    /// The plan file
-    #[arg(value_name = "PLAN")]
+    /// Plan file
+    #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
@@ -214,7 +254,7 @@ pub(super) struct Render {
     pub(super) only: OnlyOption,
     #[command(flatten)]
     pub(super) aws: AwsOptions,
-    /// `json`: one object a line; `cli-json`: the body for `aws backup start-restore-job --cli-input-json`
+    /// Output format. `json`: one object a line. `cli-json`: for `aws backup start-restore-job --cli-input-json`
     #[arg(long, default_value = "json")]
     pub(super) format: RenderFormat,
 }
@@ -227,8 +267,8 @@ pub(super) enum RenderFormat {
 
 #[derive(Args, Debug)]
 pub(super) struct DryRun {
-    /// The plan file
-    #[arg(value_name = "PLAN")]
+    /// Plan file
+    #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
@@ -238,23 +278,25 @@ pub(super) struct DryRun {
     pub(super) aws: AwsOptions,
     #[command(flatten)]
     pub(super) state: StateOption,
-    /// Show what a run with --retry-failed would do
+    /// Show what `run --retry-failed` would do
     #[arg(long)]
     pub(super) retry_failed: bool,
-    /// What the restores are held against: `source`, what was backed up; `run[:ID]`, what that run has sent; `git:REV`,
-    /// this plan as it was; `file:PATH`, another plan. `source` unless given, where recovery points are at hand
+    /// Compare with `source`, `run[:ID]`, `git:REV` or `file:PATH`
+    ///
+    /// `source`: what was backed up (the default where recovery points can be looked up). `run[:ID]`: what that run has
+    /// sent. `git:REV`: this plan in that revision. `file:PATH`: another plan.
     #[arg(long, value_name = "BASE", value_parser = against)]
     pub(super) against: Option<Against>,
-    /// Show what did not change as well
+    /// Also show what did not change
     #[arg(long)]
     pub(super) full: bool,
-    /// Save it: `redrill run FILE` then sends exactly these requests, or refuses
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) out: Option<PathBuf>,
-    /// Exit with 2 where something differs from the base
+    /// Save the plan: `redrill run FILE` then sends exactly these requests, or refuses
+    #[arg(long, short, value_name = "FILE", alias = "out")]
+    pub(super) output: Option<PathBuf>,
+    /// Exit with 2 if something changed
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
-    /// `markdown` is a comment on a pull request, `github` annotations of a workflow run
+    /// Output format. `markdown`: a comment on a pull request. `github`: annotations on a workflow run
     #[arg(long, default_value = "human")]
     pub(super) format: DryRunFormat,
 }
@@ -269,22 +311,22 @@ pub(super) enum DryRunFormat {
 
 #[derive(Args, Debug)]
 pub(super) struct Lock {
-    /// The plan file; `orders.yaml` is locked in `orders.lock.yaml`
-    #[arg(value_name = "PLAN")]
+    /// Plan file
+    #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
     #[command(flatten)]
     pub(super) aws: AwsOptions,
-    /// Look these restores up again, or all; without it only what is not locked yet is looked up
-    #[arg(long, value_name = "NAME", num_args = 0.., value_delimiter = ',')]
+    /// Look up these restores again, or all of them. Without it, only those that are not locked yet
+    #[arg(long, value_name = "NAME,…", num_args = 0.., value_delimiter = ',', add = complete::restores())]
     pub(super) update: Option<Vec<String>>,
 }
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Run {
-    /// The plan file, or a plan that `redrill plan -o` has saved
-    #[arg(value_name = "PLAN")]
+    /// Plan file, or a plan saved by `redrill plan -o`
+    #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
@@ -295,17 +337,17 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) state: StateOption,
     /// Start without asking
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = "Run")]
     pub(super) yes: bool,
-    /// Show what would happen, and do nothing: the same as `redrill plan`
-    #[arg(long)]
+    /// Same as `redrill plan`: show what would happen, and do nothing
+    #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
-    /// Give every failed restore another attempt
-    #[arg(long)]
+    /// Try failed restores and checks again
+    #[arg(long, help_heading = "Run")]
     pub(super) retry_failed: bool,
-    /// Take over jobs that ask for the same and were not started by this run; with =JOB, that job alone. May be
-    /// given again
+    /// Treat an existing job that made the same request as this restore's. =JOB: only that job; repeatable
     #[arg(
+        help_heading = "Run",
         long,
         value_name = "JOB",
         num_args = 0..=1,
@@ -314,20 +356,20 @@ pub(super) struct Run {
         conflicts_with = "start_anyway"
     )]
     pub(super) adopt: Vec<String>,
-    /// Start a restore although a job asks for the same that was not started by this run
-    #[arg(long)]
+    /// Start a restore even if another job already made the same request
+    #[arg(long, help_heading = "Run")]
     pub(super) start_anyway: bool,
-    /// Write into resources that exist, also where a restore does not say `into_existing: true`
-    #[arg(long)]
+    /// Allow every restore to write into resources that exist, as `into_existing: true` does
+    #[arg(long, help_heading = "Run")]
     pub(super) into_existing: bool,
-    /// Take the run from a runner that is stuck: it sends and writes nothing more
-    #[arg(long)]
+    /// Take over the run from a stuck process, which is then locked out
+    #[arg(long, help_heading = "Run")]
     pub(super) take_over: bool,
-    /// Ask AWS as fast as it answers, not as fast as it publishes
+    /// Do not limit calls to AWS's published rates
     #[arg(long)]
     pub(super) no_rate_limit: bool,
-    /// Run the steps of the plan's `cutover` once everything is back and good
-    #[arg(long)]
+    /// Run the plan's `cutover` steps once every restore and check has passed
+    #[arg(long, help_heading = "Run")]
     pub(super) cutover: bool,
     #[command(flatten)]
     pub(super) report: ReportOptions,
@@ -345,7 +387,7 @@ impl Run {
             retry_failed: self.retry_failed,
             against: None,
             full: false,
-            out: None,
+            output: None,
             detailed_exitcode: false,
             format: match self.report.format {
                 HumanOrJson::Human => DryRunFormat::Human,
@@ -358,18 +400,18 @@ impl Run {
 /// What is written about a run.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ReportOptions {
-    /// Write a report, such as `html=drill.html`: json, junit, html or markdown; may be given again
-    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report)]
+    /// Write a report: html=FILE, markdown=FILE, junit=FILE or json=FILE; repeatable
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report, help_heading = "Output")]
     pub(super) reports: Vec<(crate::report::Format, PathBuf)>,
-    /// The report on standard output
-    #[arg(long, default_value = "human")]
+    /// Output format
+    #[arg(long, default_value = "human", help_heading = "Output")]
     pub(super) format: HumanOrJson,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Rehearse {
-    /// The plan file
-    #[arg(value_name = "PLAN")]
+    /// Plan file
+    #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
@@ -377,10 +419,10 @@ pub(super) struct Rehearse {
     pub(super) only: OnlyOption,
     #[command(flatten)]
     pub(super) report: ReportOptions,
-    /// Run the steps of the plan's `cutover` too; what they do is real
+    /// Also run the plan's `cutover` steps. Careful: what they do is real
     #[arg(long)]
     pub(super) cutover: bool,
-    /// How many times faster than the clock, or `max`: from one event to the next
+    /// How many times faster than real time. `max`: skip from event to event
     #[arg(long, value_name = "N|max", default_value = "max")]
     pub(super) speed: redrill_emulator::Speed,
     #[command(flatten)]
@@ -389,16 +431,56 @@ pub(super) struct Rehearse {
 
 #[derive(Args, Debug)]
 pub(super) struct Explain {
-    /// A type, such as `EFS`, a key of it, such as `EFS.KmsKeyId`, or the id of a rule, such as `plan/type`
-    #[arg(value_name = "TYPE[.KEY]|RULE")]
+    /// `EFS`, `EFS.KmsKeyId`, `plan/type`
+    #[arg(value_name = "TYPE[.KEY]|RULE", add = complete::topics())]
     pub(super) topic: String,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Schema {
-    /// `plan`, or a type, such as `EFS`
-    #[arg(value_name = "plan|TYPE", default_value = "plan")]
+    /// `plan`, or a type such as `EFS`
+    #[arg(value_name = "plan|TYPE", default_value = "plan", add = complete::schemas())]
     pub(super) of: String,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Runs {
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    /// Output format
+    #[arg(long, default_value = "human")]
+    pub(super) format: HumanOrJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Config {
+    /// Plan file: settings are looked for from its folder upward
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: Option<PathBuf>,
+    /// Also list every flag that can be set
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Output format
+    #[arg(long, default_value = "human")]
+    pub(super) format: HumanOrJson,
+}
+
+/// A URL as the SDK wants it: with a scheme and a host.
+pub(super) fn endpoint_url(text: &str) -> Result<String, String> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(match text.is_empty() {
+            true => "it is empty; leave it out to use AWS".to_owned(),
+            false => format!("it has no scheme; write http://{text}, or https://{text}"),
+        });
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" if !host.is_empty() && !host.contains(char::is_whitespace) => {
+            Ok(text.to_owned())
+        }
+        "http" | "https" => Err("it names no host".to_owned()),
+        other => Err(format!("`{other}://` is not http:// or https://")),
+    }
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

@@ -9,28 +9,28 @@ use crate::render::VaultName;
 
 #[derive(Args, Debug)]
 pub(super) struct Inventory {
-    /// Record this vault alone; may be given again
+    /// Record only this vault; repeatable
     #[arg(long = "vault", value_name = "NAME")]
     pub(super) vaults: Vec<String>,
-    /// Record a vault as well that another account shares with this one: `ACCOUNT/NAME`; may be given again
+    /// Also record a vault that another account shares with this one; repeatable
     #[arg(long = "shared-vault", value_name = "ACCOUNT/NAME", value_parser = shared_vault)]
     pub(super) shared_vaults: Vec<VaultName>,
-    /// Record recovery points of this type alone, such as `EFS`; may be given again
+    /// Record only recovery points of this type, such as `EFS`; repeatable
     #[arg(long = "type", value_name = "TYPE")]
     pub(super) types: Vec<String>,
-    /// Record recovery points of this resource alone, or this one recovery point; may be given again
+    /// Record only recovery points of this resource, or this one recovery point; repeatable
     #[arg(long = "resource", value_name = "ARN")]
     pub(super) resources: Vec<String>,
-    /// Record values that look like secrets as well
+    /// Also record values that look like secrets
     #[arg(long)]
     pub(super) include_secrets: bool,
-    /// Write into this file, whole or not at all; to standard output otherwise
+    /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// Replace the file whatever it is, unless it is a plan: also recovery points that were recorded, by none
+    /// Replace the file, even if that loses recorded recovery points. A plan is never replaced
     #[arg(long, requires = "output")]
     pub(super) force: bool,
-    /// The Region; given again, each is a document of the file. AWS's own configuration says it otherwise
+    /// Region; repeatable (one document each). Default: from your AWS configuration
     #[arg(long = "region", value_name = "REGION", help_heading = "AWS")]
     pub(super) regions: Vec<String>,
     #[command(flatten)]
@@ -39,25 +39,25 @@ pub(super) struct Inventory {
 
 #[derive(Args, Debug)]
 pub(super) struct Init {
-    /// Take the recovery points of this file instead of asking AWS
+    /// Take recovery points from this file instead of from AWS
     #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "endpoint_url", "no_rate_limit"])]
     pub(super) inventory: Option<PathBuf>,
-    /// Take those of this vault alone; may be given again
+    /// Take only those of this vault; repeatable
     #[arg(long = "vault", value_name = "NAME")]
     pub(super) vaults: Vec<String>,
-    /// Take those of a vault as well that another account shares with this one: `ACCOUNT/NAME`; may be given again
+    /// Also take those of a vault that another account shares with this one; repeatable
     #[arg(long = "shared-vault", value_name = "ACCOUNT/NAME", value_parser = shared_vault)]
     pub(super) shared_vaults: Vec<VaultName>,
-    /// Take the latest of this resource, or this very recovery point; may be given again
+    /// Take only the latest of this resource, or only this recovery point; repeatable
     #[arg(long = "resource", value_name = "ARN")]
     pub(super) resources: Vec<String>,
-    /// Write into this file, which must not exist; to standard output otherwise
+    /// Write to this file, which must not exist, instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Overwrite the file
     #[arg(long, requires = "output")]
     pub(super) force: bool,
-    /// The Region; that of the file, or of AWS's own configuration, otherwise
+    /// Region. Default: that of the file, or from your AWS configuration
     #[arg(long, help_heading = "AWS")]
     pub(super) region: Option<String>,
     #[command(flatten)]

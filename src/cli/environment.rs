@@ -1,17 +1,30 @@
 //! The only reader of the environment. AWS's own variables are read by the SDK.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-const PREFIX: &str = "REDRILL_VAR_";
+const VARIABLE: &str = "REDRILL_VAR_";
+const FLAG: &str = "REDRILL_";
+const ENDPOINTS: [&str; 4] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_BACKUP",
+    "AWS_ENDPOINT_URL_CLOUDCONTROL",
+    "AWS_ENDPOINT_URL_STS",
+];
 
 /// What the environment says, read once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Environment {
     /// `REDRILL_VAR_<NAME>`, by `<NAME>`.
     pub(super) vars: BTreeMap<String, String>,
+    /// `REDRILL_<FLAG>`, by `<FLAG>`; one that is empty is not set.
+    pub(super) flags: BTreeMap<String, String>,
+    /// The working directory; empty where it is gone.
+    pub(super) directory: PathBuf,
     /// Whether it names any AWS credentials.
     pub(super) names_credentials: bool,
+    /// Endpoints that it names, by the variable.
+    pub(super) endpoints: Vec<(&'static str, String)>,
     /// The profile in AWS's own configuration that it names.
     pub(super) profile: Option<String>,
     /// redrill's own credentials, as far as they are in its environment: a check finds them there.
@@ -37,9 +50,17 @@ impl Environment {
                 let name = name
                     .into_string()
                     .ok()?
-                    .strip_prefix(PREFIX)?
+                    .strip_prefix(VARIABLE)?
                     .to_uppercase();
                 Some((name, value.into_string().ok()?))
+            })
+            .collect();
+        let flags = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.into_string().ok()?;
+                let flag = name.strip_prefix(FLAG)?;
+                let value = value.into_string().ok().filter(|value| !value.is_empty())?;
+                (!name.starts_with(VARIABLE)).then(|| (flag.to_owned(), value))
             })
             .collect();
         let names_credentials = [
@@ -69,8 +90,14 @@ impl Environment {
             .unwrap_or_else(|| "redrill".to_owned());
         Self {
             vars,
+            flags,
+            directory: std::env::current_dir().unwrap_or_default(),
             names_credentials,
             path: std::env::var_os("PATH"),
+            endpoints: ENDPOINTS
+                .iter()
+                .filter_map(|name| Some((*name, std::env::var(name).ok()?)))
+                .collect(),
             profile: text("AWS_PROFILE"),
             credentials,
             user: text("USER")
@@ -78,6 +105,12 @@ impl Environment {
                 .unwrap_or_else(|| "somebody".to_owned()),
             program,
         }
+    }
+
+    /// Whether AWS_ENDPOINT_URL is there, without a value.
+    pub(super) fn has_empty_endpoint(&self) -> bool {
+        let mut all = self.endpoints.iter();
+        all.any(|(name, url)| *name == "AWS_ENDPOINT_URL" && url.is_empty())
     }
 
     /// The command line as it was typed.

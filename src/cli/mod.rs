@@ -4,14 +4,18 @@ mod against;
 mod arguments;
 mod authoring;
 mod commands;
+mod complete;
 mod confirm;
 mod environment;
 mod exit;
 mod files;
 mod git;
+mod help;
+mod manual;
 mod output;
 mod pipe;
 mod post_run;
+mod settings;
 mod signals;
 mod tree;
 mod writing;
@@ -20,34 +24,34 @@ pub use exit::Exit;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use arguments::Arguments;
 use environment::Environment;
+use exit::Failure;
 use output::Output;
+use settings::Settings;
 
 /// The whole program: arguments to exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    // A shell asks what a word may become; nothing else is done then.
+    complete::answer();
     let environment = Environment::read();
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(err) => {
-            // Help and version were asked for; anything else is a slip of the fingers.
-            let exit = match err.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-                _ => Exit::Usage,
-            };
-            let _ = err.print();
-            return exit.into();
-        }
+    let (arguments, settings) = match parsed(&environment) {
+        Ok(parsed) => parsed,
+        Err(exit) => return exit.into(),
     };
     let mut output = Output::new(&arguments.display, &environment);
+    for warning in &settings.warnings {
+        output.note(&format!("warning: {warning}"));
+    }
     let exit = match commands::run(
         arguments.command,
         &arguments.display,
         &environment,
+        &settings,
         &mut output,
     ) {
         Ok(exit) => exit,
@@ -59,8 +63,79 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
+/// What was typed, over what holds besides.
+fn parsed(environment: &Environment) -> Result<(Arguments, Settings), Exit> {
+    let typed = command();
+    let matches = typed
+        .clone()
+        .try_get_matches()
+        .map_err(|err| refused(&err, None))?;
+    let settings = Settings::read(&typed, &matches, environment).map_err(|failure| {
+        // Nothing is known yet of how it is to be shown.
+        eprint_failure(&failure);
+        failure.exit()
+    })?;
+    let mut whole = settings.apply(typed);
+    if let Some((name, of)) = matches.subcommand()
+        && of.try_get_one::<bool>("json").ok().flatten() == Some(&true)
+    {
+        whole = whole.mut_subcommand(name, |sub| {
+            sub.mut_arg("format", |arg| arg.default_value("json"))
+        });
+    }
+    let matches = whole
+        .try_get_matches()
+        .map_err(|err| refused(&err, Some(&settings)))?;
+    let arguments = Arguments::from_arg_matches(&matches).map_err(|err| refused(&err, None))?;
+    Ok((arguments, settings))
+}
+
+#[expect(clippy::print_stderr, reason = "the screen is not set up yet")]
+fn eprint_failure(failure: &Failure) {
+    eprintln!("error: {failure}");
+}
+
+/// Prints help, which was asked for, or what is wrong: a slip of the fingers.
+#[expect(clippy::print_stderr, reason = "the screen is not set up yet")]
+fn refused(err: &clap::Error, settings: Option<&Settings>) -> Exit {
+    if matches!(
+        err.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        let _ = err.print();
+        return Exit::Done;
+    }
+    let typed = match err.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(typed)) => Some(typed.as_str()),
+        _ => None,
+    };
+    match typed.and_then(|typed| Some((typed, help::pointer(typed)?))) {
+        Some((typed, meant)) => eprintln!(
+            "error: redrill has no command `{typed}`\nhelp: `redrill {meant}` is what you are looking for; \
+             `redrill help {meant}` explains it"
+        ),
+        None => {
+            let _ = err.print();
+        }
+    }
+    if let Some(whence) = settings.and_then(|settings| settings.blames(&err.to_string())) {
+        eprintln!("help: {whence}; `redrill config` shows all settings");
+    }
+    Exit::Usage
+}
+
 /// The command line, for completions, the manual and the tests that compare it with the documents.
 #[must_use]
 pub fn command() -> clap::Command {
-    <Arguments as clap::CommandFactory>::command()
+    help::extended(Arguments::command())
+}
+
+/// Every command that `--help` and the manual give as an example, with the name of the command that it is of.
+#[doc(hidden)]
+pub fn examples() -> impl Iterator<Item = (&'static str, &'static str)> {
+    help::MORE.iter().flat_map(|more| {
+        more.examples
+            .iter()
+            .map(|(_, example)| (more.command, *example))
+    })
 }

@@ -5,30 +5,32 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::arguments::{AwsOptions, HumanOrJson, InputOptions, ReportOptions, StateOption, run_id};
+use super::complete;
 
 #[derive(Args, Debug)]
 pub(super) struct Status {
-    /// The plan whose runs are shown; all where it is left out
-    #[arg(value_name = "PLAN")]
+    /// Plan, by its file or its name. Without it: every run known here
+    #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(super) aws: AwsOptions,
     #[command(flatten)]
     pub(super) state: StateOption,
+    /// Output format
     #[arg(long, default_value = "human")]
     pub(super) format: HumanOrJson,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Report {
-    /// The plan file
-    #[arg(value_name = "PLAN")]
+    /// Plan file
+    #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
-    /// The run
-    #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id)]
+    /// Run to report on
+    #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id, add = complete::run_ids())]
     pub(super) run_id: String,
-    /// Compare it with this run
-    #[arg(long, value_name = "RUN", value_parser = run_id)]
+    /// Compare with another run
+    #[arg(long, value_name = "ID", value_parser = run_id, add = complete::run_ids())]
     pub(super) compare: Option<String>,
     #[command(flatten)]
     pub(super) state: StateOption,
@@ -38,8 +40,8 @@ pub(super) struct Report {
 
 #[derive(Args, Debug)]
 pub(super) struct Cleanup {
-    /// The plan file, for what it protects
-    #[arg(value_name = "PLAN")]
+    /// Plan file; whatever it protects is kept
+    #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
@@ -48,16 +50,21 @@ pub(super) struct Cleanup {
     #[command(flatten)]
     pub(super) state: StateOption,
     /// Show what would be deleted, and delete nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Cleanup")]
     pub(super) dry_run: bool,
     /// Delete without asking
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = "Cleanup")]
     pub(super) yes: bool,
-    /// Each account in which something is deleted, typed out: asked for, beside --yes, where something looks like production
-    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    /// Confirm each account to delete in by its id. Required with --yes if anything looks like production
+    #[arg(
+        long,
+        value_name = "ID,…",
+        value_delimiter = ',',
+        help_heading = "Cleanup"
+    )]
     pub(super) confirm_account: Vec<String>,
-    /// Delete with --yes what is known by its name alone as well, a day after its job has ended and later
-    #[arg(long)]
+    /// With --yes, also delete resources that only their name identifies, from a day after their job ended
+    #[arg(long, help_heading = "Cleanup")]
     pub(super) known_by_name: bool,
 }
 
@@ -66,23 +73,23 @@ pub(super) struct Cleanup {
 pub(super) struct Evidence {
     #[command(subcommand)]
     pub(super) command: Option<EvidenceCommand>,
-    /// The plan file
-    #[arg(value_name = "PLAN", required = true)]
+    /// Plan file
+    #[arg(value_name = "PLAN", required = true, add = complete::plans())]
     pub(super) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(super) inputs: InputOptions,
     #[command(flatten)]
     pub(super) state: StateOption,
-    /// Where the bundle goes: a directory, or a file that ends with .zip
+    /// Where to write the bundle: a directory, or a file that ends in .zip
     #[arg(long, short, value_name = "DIR|ZIP", required = true)]
     pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EvidenceCommand {
-    /// Check a bundle offline; names the first thing that does not match
+    /// Verify a bundle offline; names the first thing that does not match
     Verify {
-        /// The directory, or the ZIP
+        /// The bundle
         #[arg(value_name = "DIR|ZIP")]
         bundle: PathBuf,
     },

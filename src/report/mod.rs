@@ -27,7 +27,7 @@ pub use dry_run::{
 pub use explain::{Topic, explain, explain_rule, topic, topics};
 pub use format::Format;
 pub use lock::{lock_human, lock_text};
-pub use plan_schema::{plan_schema, type_schema};
+pub use plan_schema::{explain_plan_key, plan_keys, plan_schema, type_schema};
 pub use record::{Record, run_report};
 pub use requests::{RequestFormat, requests};
 pub use run::notices::{Notice, NoticeKind, minute};

@@ -52,6 +52,71 @@ pub fn plan_schema(rules: &Rules) -> String {
     pretty(&plan)
 }
 
+/// What a key of the plan means, wherever it may stand; none where there is no such key.
+#[must_use]
+pub fn explain_plan_key(key: &str) -> Option<String> {
+    let plan: Value = serde_yaml::from_str(PLAN).unwrap_or_default();
+    let mut text = String::new();
+    let (within, name) = match key.rsplit_once('.') {
+        Some((within, name)) => (Some(within), name),
+        None => (None, key),
+    };
+    for (place, of) in places(&plan) {
+        let is_meant = within.is_none_or(|within| place.contains(within.trim_end_matches('s')));
+        let Some(found) = of.get(name).filter(|_| is_meant) else {
+            continue;
+        };
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        describe(&mut text, name, &place, found, &plan);
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// Every key of the plan, at whatever depth.
+#[must_use]
+pub fn plan_keys() -> Vec<String> {
+    let plan: Value = serde_yaml::from_str(PLAN).unwrap_or_default();
+    let all = places(&plan);
+    let mut keys: Vec<String> = all.iter().flat_map(|(_, of)| of.keys().cloned()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// Where keys stand, and those that stand there.
+fn places(plan: &Value) -> Vec<(String, Map<String, Value>)> {
+    let keys = |of: &Value| of["properties"].as_object().cloned().unwrap_or_default();
+    let mut all = vec![("the plan".to_owned(), keys(plan))];
+    for (name, of) in plan["definitions"].as_object().into_iter().flatten() {
+        all.push((format!("a {}", name.replace('_', " ")), keys(of)));
+    }
+    all.retain(|(_, keys)| !keys.is_empty());
+    all
+}
+
+fn describe(text: &mut String, name: &str, place: &str, of: &Value, plan: &Value) {
+    use std::fmt::Write as _;
+    let of = match of["$ref"].as_str() {
+        Some(to) => plan.pointer(to.trim_start_matches('#')).unwrap_or(of),
+        None => of,
+    };
+    let _ = writeln!(text, "`{name}` of {place}");
+    if let Some(description) = of["description"].as_str() {
+        let _ = writeln!(text, "  {description}");
+    }
+    let values = of["enum"].as_array().into_iter().flatten();
+    let values: Vec<&str> = values.filter_map(Value::as_str).collect();
+    if !values.is_empty() {
+        let _ = writeln!(text, "  one of: {}", values.join(", "));
+    }
+    for (key, of) in of["properties"].as_object().into_iter().flatten() {
+        let description = of["description"].as_str().unwrap_or_default();
+        let _ = writeln!(text, "  {key:<14}  {description}");
+    }
+}
+
 /// The name of a type's definition; a blank in it would have to be escaped in references.
 fn definition(name: &str) -> String {
     name.replace(' ', "-")

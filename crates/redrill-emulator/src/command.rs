@@ -11,25 +11,25 @@ use super::{Fault, Faults, Options, Quotas, Speed, StartError, TokenSemantics};
 /// An emulator that listens until it is told to stop.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Where to listen; port 0 picks a free one
+    /// Listen here; port 0 picks a free port
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     pub listen: SocketAddr,
-    /// How many times faster than the clock, or `max`: from one event to the next
+    /// How many times faster than real time. `max`: skip from event to event
     #[arg(long, value_name = "N|max", default_value = "600")]
     pub speed: Speed,
-    /// The vaults and recovery points it has; without it, any well-formed recovery point exists
+    /// Serve the vaults and recovery points of this file. Without it, any well-formed recovery point exists
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// The account of callers whose access key id is not itself an account id
+    /// Account to use unless the access key id is a 12-digit account id
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
     #[expect(missing_docs, reason = "clap would print it")]
     #[command(flatten)]
     pub trouble: Trouble,
-    /// Add a line of JSON for each request
+    /// Append a line of JSON for each request
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
-    /// Keep jobs and tokens over restarts
+    /// Keep jobs and tokens in this file across restarts
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
     /// Listen on an address that is not loopback. Dangerous: no signature is checked, so everyone who reaches it can see
@@ -42,17 +42,16 @@ pub struct Arguments {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Trouble")]
 pub struct Trouble {
-    /// How often AWS Backup may be called: at the rates that AWS publishes, at any, or as a file says
+    /// Throttle calls at AWS's published rates, never, or as a file says
     #[arg(long, value_name = "aws|none|FILE", default_value = "none")]
     pub quotas: PathBuf,
-    /// What a second request with the same idempotency token does: as AWS documents, or as it was recorded to;
-    /// docs/emulator.md lists the single choices
+    /// Treat a repeated idempotency token as AWS documents it, or as recorded; docs/emulator.md lists more
     #[arg(long, value_name = "HOW", default_value = "documented")]
     pub tokens: TokenSemantics,
-    /// A script of faults
+    /// Inject the faults of this file
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
-    /// A fault, such as `throttle,operation=StartRestoreJob,times=2`; may be given again. docs/emulator.md lists them
+    /// Inject a fault, such as `throttle,operation=StartRestoreJob,times=2`; repeatable. docs/emulator.md lists them
     #[arg(long = "fault", value_name = "KIND[,KEY=VALUE]…")]
     pub fault: Vec<Fault>,
 }

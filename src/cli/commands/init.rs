@@ -33,7 +33,7 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
             (account, region, written)
         }
         None => {
-            let settings = settings(arguments.region.as_deref(), &arguments.aws, context);
+            let settings = settings(arguments.region.as_deref(), &arguments.aws, context)?;
             let place = Place::connect(&settings, arguments.aws.no_rate_limit).await?;
             let (account, region) = (place.account, place.region);
             let written = write(&place.reader, &account, &region, arguments, context).await?;

@@ -4,6 +4,7 @@ mod base;
 mod before;
 mod cleanup;
 mod conclude;
+mod config;
 mod conflicts;
 mod consent;
 mod deletions;
@@ -12,6 +13,7 @@ mod endpoint;
 mod everywhere;
 mod evidence;
 mod explain;
+mod help;
 mod init;
 mod inventory;
 mod lock;
@@ -39,13 +41,14 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::arguments::{AwsOptions, Command, Display, InputOptions, Progress};
+use super::arguments::{AwsOptions, Command, Display, InputOptions, Progress, endpoint_url};
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::files;
 use super::output::Output;
+use super::settings::Settings;
 use super::tree::Tree;
-use crate::aws::Settings;
+use crate::aws::Settings as AwsSettings;
 use crate::backup::Reader;
 use crate::diagnostic::{Finding, Findings};
 use crate::inventory::Recorded;
@@ -74,6 +77,7 @@ pub(super) fn run(
     command: Command,
     display: &Display,
     environment: &Environment,
+    settings: &Settings,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let mut context = Context {
@@ -110,9 +114,11 @@ pub(super) fn run(
         Command::Init(arguments) => runtime()?.block_on(init::init(&arguments, &mut context)),
         Command::Explain(arguments) => explain::explain(&arguments, &mut context),
         Command::Schema(arguments) => schema::schema(&arguments, &mut context),
+        Command::Runs(arguments) => runtime()?.block_on(status::runs(&arguments, &mut context)),
+        Command::Config(arguments) => config::config(&arguments, settings, &mut context),
+        Command::Help { topic } => help::help(&topic, &mut context),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut super::command(), "redrill", &mut script);
+            let script = super::complete::script(&shell)?;
             context.output.exact(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Done)
         }
@@ -120,11 +126,9 @@ pub(super) fn run(
             context.output.result(LICENCES)?;
             Ok(Exit::Done)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(super::command())
-                .render(&mut page)
-                .map_err(|err| Failure::System(err.to_string()))?;
+        Command::Man { command } => {
+            let page = super::manual::page(&super::command(), command.as_deref())
+                .map_err(|err| Failure::Usage(err.to_string()))?;
             context.output.exact(&String::from_utf8_lossy(&page))?;
             Ok(Exit::Done)
         }
@@ -235,15 +239,32 @@ impl Context<'_> {
         &self,
         options: &AwsOptions,
         targets: &[Target],
-    ) -> Result<Vec<Settings>, Failure> {
+    ) -> Result<Vec<AwsSettings>, Failure> {
         targets
             .iter()
             .map(|target| self.settings(options, target))
             .collect()
     }
 
+    /// Refuses endpoints in the environment that are not URLs, which the SDK would not say. AWS_ENDPOINT_URL without a value is
+    /// not set.
+    fn check_endpoints(&self) -> Result<(), Failure> {
+        for (name, url) in &self.environment.endpoints {
+            if url.is_empty() && *name == "AWS_ENDPOINT_URL" {
+                continue;
+            }
+            if let Err(why) = endpoint_url(url) {
+                return Err(Failure::Usage(match url.is_empty() {
+                    true => format!("{name} is set to nothing: unset it, or give it a URL"),
+                    false => format!("{name} is `{url}`: {why}"),
+                }));
+            }
+        }
+        Ok(())
+    }
+
     /// Where AWS is, for a target; made-up credentials for an emulator on this machine when there are no others.
-    fn settings(&self, options: &AwsOptions, target: &Target) -> Result<Settings, Failure> {
+    fn settings(&self, options: &AwsOptions, target: &Target) -> Result<AwsSettings, Failure> {
         if let Some(region) = &options.region
             && *region != target.region
         {
@@ -253,14 +274,18 @@ impl Context<'_> {
                 target.region
             )));
         }
+        if options.endpoint_url.is_none() {
+            self.check_endpoints()?;
+        }
         let local = options.endpoint_url.as_deref().is_some_and(is_loopback);
-        Ok(Settings {
+        Ok(AwsSettings {
             account: target.account.clone(),
             region: target.region.clone(),
             // An emulator takes the account's own name for its credentials.
             assume_role_arn: target.assume_role_arn.clone(),
             profile: options.profile.clone(),
             endpoint_url: options.endpoint_url.clone(),
+            empty_endpoint: self.environment.has_empty_endpoint(),
             without_credentials: local
                 && options.profile.is_none()
                 && !self.environment.names_credentials,

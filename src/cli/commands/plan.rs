@@ -19,7 +19,7 @@ use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoi
 use crate::state::{Counter, History, due_after};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    if let Some(path) = &arguments.out {
+    if let Some(path) = &arguments.output {
         Output::new(path, Kind::SavedPlan).check()?;
     }
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
@@ -34,7 +34,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let mut history = History::default();
     let mut counter = Counter::default();
     let take = |recorded| {
-        if arguments.out.is_some() {
+        if arguments.output.is_some() {
             counter.take(&recorded);
         }
         history.take(&recorded).map_err(Stopped::from)?;
@@ -113,7 +113,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         DryRunFormat::Markdown => context.output.result(&dry_run_markdown(&run)),
         DryRunFormat::Github => context.output.exact(&dry_run_github(&run)),
     }?;
-    if let Some(path) = arguments.out.as_ref().filter(|_| !is_elsewhere) {
+    if let Some(path) = arguments.output.as_ref().filter(|_| !is_elsewhere) {
         let starts = diff.count(Action::Start) > 0;
         super::saved::refuse_cleaned_up(history, &plan.run_id, starts)?;
         let position = counter.position();

@@ -22,18 +22,22 @@ pub(super) fn settings(
     region: Option<&str>,
     options: &ReadOptions,
     context: &Context<'_>,
-) -> Settings {
+) -> Result<Settings, Failure> {
+    if options.endpoint_url.is_none() {
+        context.check_endpoints()?;
+    }
     let local = options.endpoint_url.as_deref().is_some_and(is_loopback);
-    Settings {
+    Ok(Settings {
         account: "redrill".to_owned(),
         region: region.unwrap_or_default().to_owned(),
         assume_role_arn: None,
         profile: options.profile.clone(),
         endpoint_url: options.endpoint_url.clone(),
+        empty_endpoint: context.environment.has_empty_endpoint(),
         without_credentials: local
             && options.profile.is_none()
             && !context.environment.names_credentials,
-    }
+    })
 }
 
 impl Place {

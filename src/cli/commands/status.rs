@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::Context;
 use crate::aws::{Aws, Reads};
 use crate::backup::{Clock as _, SystemClock};
-use crate::cli::arguments::{AwsOptions, HumanOrJson};
+use crate::cli::arguments::{AwsOptions, HumanOrJson, Runs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
 use crate::execute::{Stopped, describe_jobs};
@@ -17,6 +17,17 @@ use crate::state::{Event, History, Places, Recorded, RestoreStage};
 /// In place of AWS's words of a restore that was sent a secret: without the plan's variables nobody can take it out.
 const NOT_SHOWN: &str =
     "AWS gives a reason, which is not shown: the request holds a secret; `redrill run` shows it";
+
+/// Every run that is known, as its journal has it.
+pub(super) async fn runs(arguments: &Runs, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let all = Status {
+        plan: None,
+        aws: AwsOptions::default(),
+        state: arguments.state.clone(),
+        format: arguments.format,
+    };
+    status(&all, context).await
+}
 
 pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let store = LocalStore::new(&arguments.state.state);

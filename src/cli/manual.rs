@@ -1,0 +1,77 @@
+//! The manual: a page for redrill, and one for each command.
+
+use std::io;
+
+use clap::Command;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use super::help::{FILES, More, VARIABLES, more};
+
+/// The page of a command, or of redrill as a whole.
+///
+/// # Errors
+///
+/// Where there is no such command.
+pub(super) fn page(command: &Command, name: Option<&str>) -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    let Some(name) = name else {
+        let man = Man::new(command.clone());
+        man.render_title(&mut page)?;
+        man.render_name_section(&mut page)?;
+        man.render_synopsis_section(&mut page)?;
+        man.render_description_section(&mut page)?;
+        man.render_options_section(&mut page)?;
+        man.render_subcommands_section(&mut page)?;
+        beyond(&mut page, &[], more("run"))?;
+        return Ok(page);
+    };
+    let found = command.find_subcommand(name);
+    let sub = found.ok_or_else(|| io::Error::other(format!("there is no command `{name}`")))?;
+    let full = format!("redrill-{name}");
+    let sub = sub
+        .clone()
+        .display_name(full.clone())
+        .name(full)
+        .bin_name(format!("redrill {name}"))
+        // Those are sections of the page.
+        .after_long_help("");
+    let man = Man::new(sub);
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    let more = more(name);
+    beyond(&mut page, more.map_or(&[], |more| more.examples), more)?;
+    Ok(page)
+}
+
+fn beyond(page: &mut Vec<u8>, examples: &[(&str, &str)], more: Option<&More>) -> io::Result<()> {
+    let mut roff = Roff::new();
+    if let Some(more) = more {
+        roff.control("SH", ["EXIT STATUS"]);
+        for (code, meaning) in more.exits() {
+            roff.control("TP", []);
+            roff.text([bold(code.to_string())]);
+            roff.text([roman(meaning)]);
+        }
+    }
+    for (title, entries) in [("ENVIRONMENT", &VARIABLES[..]), ("FILES", &FILES[..])] {
+        roff.control("SH", [title]);
+        for (name, meaning) in entries {
+            roff.control("TP", []);
+            roff.text([bold(*name)]);
+            roff.text([roman(*meaning)]);
+        }
+    }
+    if !examples.is_empty() {
+        roff.control("SH", ["EXAMPLES"]);
+        for (what, example) in examples {
+            roff.control("TP", []);
+            roff.text([roman(format!("{what}:"))]);
+            roff.text([bold(*example)]);
+        }
+    }
+    roff.to_writer(page)
+}

@@ -1,0 +1,435 @@
+//! What holds where nothing was typed: `REDRILL_<FLAG>`, then `redrill.toml`, then the default.
+//!
+//! Each becomes the default of its flag, so that whatever is typed is stronger, and every value is checked as if it had been
+//! typed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, ArgMatches, Command};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::environment::Environment;
+use super::exit::Failure;
+use super::files;
+use crate::diagnostic::did_you_mean;
+
+/// The file, looked for from the plan's folder upward.
+const FILE: &str = "redrill.toml";
+/// The directory of journals, looked for in the same way.
+const STATE: &str = ".redrill";
+/// Flags that decide about one run: a file that holds for everybody and for ever does not say them.
+const DECISIONS: [&str; 9] = [
+    "yes",
+    "adopt",
+    "start-anyway",
+    "take-over",
+    "into-existing",
+    "retry-failed",
+    "cutover",
+    "force",
+    "confirm-account",
+];
+/// Flags whose values are paths: those of a file are relative to it.
+const PATHS: [&str; 4] = ["state", "inventory", "var-file", "output"];
+/// What a check finds in its environment beside flags, by `REDRILL_`: `docs/plan.md` has the list. A redrill that a check runs
+/// takes the run id and the Region from there.
+const IN_CHECKS: [&str; 12] = [
+    "PLAN",
+    "CHECK",
+    "TRY",
+    "ACCOUNT",
+    "START",
+    "RESTORE",
+    "RESOURCE_TYPE",
+    "RECOVERY_POINT_ARN",
+    "CREATED_ARN",
+    "CREATED_ARNS",
+    "JOB_ID",
+    "REHEARSAL",
+];
+/// Commands that have flags of the same names with other meanings, and take none from here.
+const APART: [&str; 2] = ["emulator", "help"];
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A variable of the environment.
+    Variable(String),
+    /// A line of a file.
+    Line(PathBuf, usize),
+    /// A folder that was found upward.
+    Found,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Variable(name) => f.write_str(name),
+            Self::Line(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Found => f.write_str("found upward"),
+        }
+    }
+}
+
+/// A value of a flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    /// The command that it is for; all that have the flag, where absent.
+    pub(super) command: Option<String>,
+    /// The flag's long name.
+    pub(super) flag: String,
+    pub(super) values: Vec<String>,
+    pub(super) origin: Origin,
+}
+
+/// Everything that holds where nothing was typed, the strongest last.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// The file, where there is one.
+    pub(super) file: Option<PathBuf>,
+    pub(super) all: Vec<Setting>,
+    /// What is probably a slip, to be said.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads what holds for a command line that was parsed without it.
+    pub(super) fn read(
+        command: &Command,
+        matches: &ArgMatches,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let mut settings = Self::default();
+        let plan = matches.subcommand().and_then(|(_, of)| plan(of));
+        let upward = Upward::of(plan.as_deref(), &environment.directory);
+        let file = upward.find(|path| path.join(FILE).is_file());
+        if let Some(folder) = &file {
+            let path = folder.join(FILE);
+            let text = files::text(&path)?;
+            settings.all = read(command, folder, &path, &text)?;
+            settings.file = Some(path);
+        }
+        let state = upward.find(|path| path.join(STATE).is_dir());
+        if let Some(folder) = state.or(file) {
+            settings.all.insert(
+                0,
+                Setting {
+                    command: None,
+                    flag: "state".to_owned(),
+                    values: vec![folder.join(STATE).to_string_lossy().into_owned()],
+                    origin: Origin::Found,
+                },
+            );
+        }
+        settings.read_variables(command, environment);
+        Ok(settings)
+    }
+
+    fn read_variables(&mut self, command: &Command, environment: &Environment) {
+        let flags = flags(command);
+        for (name, value) in &environment.flags {
+            let flag = name.to_lowercase().replace('_', "-");
+            let variable = format!("REDRILL_{name}");
+            match flags.get(flag.as_str()) {
+                Some(Kind::Many) => self.add(
+                    flag,
+                    value.split(',').map(str::to_owned).collect(),
+                    Origin::Variable(variable),
+                ),
+                Some(_) => self.add(flag, vec![value.clone()], Origin::Variable(variable)),
+                None if IN_CHECKS.contains(&name.as_str()) => {}
+                None => {
+                    let known = flags.keys().map(String::as_str);
+                    let meant = did_you_mean(&flag, known).map(variable_of);
+                    self.warnings.push(match meant {
+                        Some(meant) => {
+                            format!("{variable} is not a setting; did you mean {meant}?")
+                        }
+                        None => format!("{variable} is not a setting"),
+                    });
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, flag: String, values: Vec<String>, origin: Origin) {
+        self.all.push(Setting {
+            command: None,
+            flag,
+            values,
+            origin,
+        });
+    }
+
+    /// The same command line with these as its defaults.
+    pub(super) fn apply(&self, mut command: Command) -> Command {
+        let names: Vec<String> = command
+            .get_subcommands()
+            .map(|sub| sub.get_name().to_owned())
+            .filter(|name| !APART.contains(&name.as_str()))
+            .collect();
+        for name in &names {
+            command = command.mut_subcommand(name, |sub| self.with_defaults(name, sub));
+        }
+        self.with_defaults("", command)
+    }
+
+    fn with_defaults(&self, name: &str, command: Command) -> Command {
+        command.mut_args(|arg| {
+            let Some(long) = arg.get_long().map(str::to_owned) else {
+                return arg;
+            };
+            match self.holds(name, &long) {
+                Some(setting) if takes_defaults(arg.get_action()) => {
+                    arg.default_values(setting.values.clone()).required(false)
+                }
+                _ => arg,
+            }
+        })
+    }
+
+    /// What holds for a flag of a command: what was read last, and what is for that command alone.
+    pub(super) fn holds(&self, command: &str, flag: &str) -> Option<&Setting> {
+        let of_flag = self.all.iter().filter(|of| of.flag == flag);
+        let mut holds: Option<&Setting> = None;
+        for setting in of_flag {
+            let is_for = setting.command.as_deref().is_none_or(|of| of == command);
+            let is_weaker = setting.command.is_none()
+                && matches!(setting.origin, Origin::Line(..))
+                && holds.is_some_and(|held| held.command.is_some());
+            if is_for && !is_weaker {
+                holds = Some(setting);
+            }
+        }
+        holds
+    }
+
+    /// Each that is not overruled by another.
+    pub(super) fn that_hold(&self) -> Vec<&Setting> {
+        let all = self.all.iter();
+        all.filter(|of| {
+            let command = of.command.as_deref().unwrap_or("");
+            self.holds(command, &of.flag) == Some(*of)
+        })
+        .collect()
+    }
+
+    /// The long names of all flags that can be set.
+    pub(super) fn flags(command: &Command) -> Vec<String> {
+        flags(command).into_keys().collect()
+    }
+
+    /// Where a value comes from that the command line refuses, by the name of its flag.
+    pub(super) fn blames(&self, message: &str) -> Option<String> {
+        let setting = self
+            .all
+            .iter()
+            .find(|of| message.contains(&format!("'--{}", of.flag)))?;
+        Some(format!("that value is from {}", setting.origin))
+    }
+}
+
+/// `REDRILL_<FLAG>`.
+pub(super) fn variable_of(flag: &str) -> String {
+    format!("REDRILL_{}", flag.to_uppercase().replace('-', "_"))
+}
+
+/// How many values a flag takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Switch,
+    One,
+    Many,
+}
+
+fn takes_defaults(action: &ArgAction) -> bool {
+    matches!(
+        action,
+        ArgAction::Set | ArgAction::Append | ArgAction::SetTrue
+    )
+}
+
+/// Every flag that can be set, over all commands.
+fn flags(command: &Command) -> BTreeMap<String, Kind> {
+    let commands = command
+        .get_subcommands()
+        .filter(|sub| !APART.contains(&sub.get_name()));
+    let all = commands.chain([command]).flat_map(Command::get_arguments);
+    all.filter_map(|arg| {
+        let kind = match arg.get_action() {
+            ArgAction::SetTrue => Kind::Switch,
+            ArgAction::Append => Kind::Many,
+            ArgAction::Set => match arg.get_num_args() {
+                Some(count) if count.max_values() > 1 => Kind::Many,
+                _ => Kind::One,
+            },
+            _ => return None,
+        };
+        // `REDRILL_VAR_<NAME>` gives a variable.
+        let long = arg.get_long().filter(|long| *long != "var")?;
+        Some((long.to_owned(), kind))
+    })
+    .collect()
+}
+
+/// The plan that a command line names.
+fn plan(matches: &ArgMatches) -> Option<PathBuf> {
+    let one = matches.try_get_one::<PathBuf>("plan").ok().flatten();
+    let many = || matches.try_get_many::<PathBuf>("plans").ok().flatten();
+    let plan = one.cloned().or_else(|| many()?.next().cloned())?;
+    (plan != Path::new("-")).then_some(plan)
+}
+
+/// Folders from a plan's upward, then those from the working directory upward, as short as they can be written.
+struct Upward(Vec<PathBuf>);
+
+impl Upward {
+    fn of(plan: Option<&Path>, directory: &Path) -> Self {
+        let mut folders: Vec<PathBuf> = Vec::new();
+        let folder = plan.and_then(Path::parent);
+        let whole = folder.map(|folder| directory.join(folder));
+        for folder in whole.iter().flat_map(|whole| whole.ancestors()) {
+            folders.push(short(folder, directory));
+        }
+        for folder in directory.ancestors() {
+            folders.push(short(folder, directory));
+        }
+        let mut seen = BTreeSet::new();
+        folders.retain(|folder| seen.insert(folder.clone()));
+        Self(folders)
+    }
+
+    fn find(&self, is: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+        self.0.iter().find(|folder| is(folder)).cloned()
+    }
+}
+
+/// A folder as seen from the working directory.
+fn short(folder: &Path, directory: &Path) -> PathBuf {
+    match folder.strip_prefix(directory) {
+        Ok(below) => below.to_owned(),
+        Err(_) => folder.to_owned(),
+    }
+}
+
+fn read(
+    command: &Command,
+    folder: &Path,
+    path: &Path,
+    text: &str,
+) -> Result<Vec<Setting>, Failure> {
+    let line_at = |at: usize| text[..at].matches('\n').count() + 1;
+    let wrong = |at: usize, what: String| {
+        Failure::Usage(format!("{}:{}: {what}", path.display(), line_at(at)))
+    };
+    let table = DeTable::parse(text).map_err(|err| {
+        let at = err.span().map_or(0, |span| span.start);
+        wrong(at, err.message().to_owned())
+    })?;
+    let commands: BTreeMap<&str, &Command> = command
+        .get_subcommands()
+        .filter(|sub| !APART.contains(&sub.get_name()))
+        .map(|sub| (sub.get_name(), sub))
+        .collect();
+    let mut settings = Vec::new();
+    let mut take = |of: Option<&str>,
+                    known: &BTreeMap<String, Kind>,
+                    key: &Spanned<std::borrow::Cow<'_, str>>,
+                    value: &Spanned<DeValue<'_>>| {
+        let flag = key.get_ref().replace('_', "-");
+        let at = key.span().start;
+        let Some(kind) = known.get(&flag) else {
+            let meant = did_you_mean(&flag, known.keys().map(String::as_str));
+            let meant = meant.map_or_else(
+                || "`redrill config --all` lists every one".to_owned(),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            return Err(wrong(at, format!("`{flag}` is not a setting; {meant}")));
+        };
+        if DECISIONS.contains(&flag.as_str()) {
+            return Err(wrong(
+                at,
+                format!(
+                    "`{flag}` is decided for one run at a time: give --{flag}, or set {}",
+                    variable_of(&flag)
+                ),
+            ));
+        }
+        let values = texts(value.get_ref())
+            .filter(|values| *kind == Kind::Many || values.len() == 1)
+            .ok_or_else(|| wrong(at, format!("`{flag}` takes {}", expected(*kind))))?;
+        let values = values
+            .into_iter()
+            .map(|value| relative(&flag, value, folder))
+            .collect();
+        settings.push(Setting {
+            command: of.map(str::to_owned),
+            flag,
+            values,
+            origin: Origin::Line(path.to_owned(), line_at(at)),
+        });
+        Ok(())
+    };
+    let everywhere = flags(command);
+    for (key, value) in table.get_ref().iter() {
+        match (value.get_ref(), commands.get(key.get_ref().as_ref())) {
+            (DeValue::Table(own), Some(command)) => {
+                let known = flags_of(command);
+                for (key, value) in own.iter() {
+                    take(Some(command.get_name()), &known, key, value)?;
+                }
+            }
+            (DeValue::Table(_), None) => {
+                let name = key.get_ref();
+                let meant = did_you_mean(name, commands.keys().copied());
+                let meant =
+                    meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+                let message = format!("no command is named `{name}`{meant}");
+                return Err(wrong(key.span().start, message));
+            }
+            _ => take(None, &everywhere, key, value)?,
+        }
+    }
+    Ok(settings)
+}
+
+fn flags_of(command: &Command) -> BTreeMap<String, Kind> {
+    flags(&Command::new("redrill").subcommand(command.clone()))
+}
+
+fn expected(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Switch => "true or false",
+        Kind::One => "one value",
+        Kind::Many => "a value, or a list of values",
+    }
+}
+
+fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
+    Some(match value {
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| texts(item.get_ref()));
+            items.collect::<Option<Vec<_>>>()?.concat()
+        }
+        DeValue::String(text) => vec![text.to_string()],
+        DeValue::Boolean(value) => vec![value.to_string()],
+        DeValue::Integer(number) => vec![number.as_str().to_owned()],
+        DeValue::Float(number) => vec![number.as_str().to_owned()],
+        DeValue::Datetime(_) | DeValue::Table(_) => return None,
+    })
+}
+
+/// A path of a file is relative to the file.
+fn relative(flag: &str, value: String, folder: &Path) -> String {
+    let join = |path: &str| folder.join(path).to_string_lossy().into_owned();
+    match flag {
+        "report" => match value.split_once('=') {
+            Some((format, path)) => format!("{format}={}", join(path)),
+            None => value,
+        },
+        _ if PATHS.contains(&flag) && !value.contains("://") => join(&value),
+        _ => value,
+    }
+}
