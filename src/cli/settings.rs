@@ -112,6 +112,15 @@ impl Settings {
             settings.file = Some(path);
         }
         let state = upward.find(|path| path.join(STATE).is_dir());
+        if let Some(folder) = state.as_ref().filter(|folder| !folder.as_os_str().is_empty())
+            && environment.directory.join(STATE).is_dir()
+            && !environment.flags.contains_key("STATE")
+        {
+            settings.warnings.push(format!(
+                "there are two states: {} is used, and ./{STATE} is not; give --state to choose",
+                folder.join(STATE).display()
+            ));
+        }
         if let Some(folder) = state.or(file) {
             settings.all.insert(
                 0,

@@ -2,8 +2,10 @@
 
 mod begun;
 mod broken_world;
+mod config;
 mod existing;
 mod exits;
+mod help;
 mod hints;
 mod incomplete;
 mod leaks;
