@@ -21,7 +21,8 @@ fn hidden() -> impl Iterator<Item = std::ffi::OsString> {
 }
 
 /// What it sees instead.
-const SHOWN: [(&str, &str); 4] = [
+const SHOWN: [(&str, &str); 5] = [
+    ("TZ", "UTC"),
     ("AWS_CONFIG_FILE", "none"),
     ("AWS_SHARED_CREDENTIALS_FILE", "none"),
     ("AWS_EC2_METADATA_DISABLED", "true"),

@@ -118,6 +118,9 @@ pub(super) struct Display {
         help_heading = "Display"
     )]
     pub(super) progress: Progress,
+    /// Show times in UTC instead of local time
+    #[arg(long, global = true, help_heading = "Display")]
+    pub(super) utc: bool,
     /// Print results only
     #[arg(short, long, global = true, help_heading = "Display")]
     pub(super) quiet: bool,

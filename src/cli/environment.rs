@@ -23,6 +23,8 @@ pub(super) struct Environment {
     pub(super) directory: PathBuf,
     /// Whether it names any AWS credentials.
     pub(super) names_credentials: bool,
+    /// The terminal can print lines and no more.
+    pub(super) is_dumb: bool,
     /// Endpoints that it names, by the variable.
     pub(super) endpoints: Vec<(&'static str, String)>,
     /// The profile in AWS's own configuration that it names.
@@ -94,6 +96,7 @@ impl Environment {
             directory: std::env::current_dir().unwrap_or_default(),
             names_credentials,
             path: std::env::var_os("PATH"),
+            is_dumb: text("TERM").is_some_and(|term| term == "dumb"),
             endpoints: ENDPOINTS
                 .iter()
                 .filter_map(|name| Some((*name, std::env::var(name).ok()?)))

@@ -69,6 +69,14 @@ impl Output {
         Self::ended(written)
     }
 
+    /// An empty screen, where it is one.
+    pub(super) fn clear(&mut self) -> Result<(), Failure> {
+        if std::io::stdout().is_terminal() {
+            self.exact("\x1b[2J\x1b[H")?;
+        }
+        Ok(())
+    }
+
     /// What is redrill's own, byte for byte, or was made safe: scripts for shells, commands for CI systems.
     pub(super) fn exact(&mut self, text: &str) -> Result<(), Failure> {
         let written = self.stdout.write_all(text.as_bytes());

@@ -9,6 +9,12 @@ use super::complete;
 
 #[derive(Args, Debug)]
 pub(super) struct Status {
+    /// Only this run. Without it, the latest is shown in full
+    #[arg(long, value_name = "ID", value_parser = run_id, add = complete::run_ids())]
+    pub(super) run_id: Option<String>,
+    /// Show it again every 5 seconds, until nobody works on it
+    #[arg(long)]
+    pub(super) watch: bool,
     /// Plan, by its file or its name. Without it: every run known here
     #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: Option<PathBuf>,

@@ -112,7 +112,9 @@ impl Settings {
             settings.file = Some(path);
         }
         let state = upward.find(|path| path.join(STATE).is_dir());
-        if let Some(folder) = state.as_ref().filter(|folder| !folder.as_os_str().is_empty())
+        if let Some(folder) = state
+            .as_ref()
+            .filter(|folder| !folder.as_os_str().is_empty())
             && environment.directory.join(STATE).is_dir()
             && !environment.flags.contains_key("STATE")
         {

@@ -17,6 +17,7 @@ mod run_human;
 mod run_junit;
 mod run_markdown;
 mod status;
+mod status_human;
 mod timeline;
 
 pub use cleanup_human::cleanup_human;
@@ -39,7 +40,8 @@ pub use run_html::run_html;
 pub use run_human::{duration, run_human, signed};
 pub use run_junit::run_junit;
 pub use run_markdown::run_markdown;
-pub use status::{StatusRow, status_human, status_json};
+pub use status::{StatusRow, status_json};
+pub use status_human::{Clock, StatusDetail, runs_human, status_human};
 
 use serde::Serialize;
 

@@ -1,15 +1,13 @@
 //! `status`: the runs known here and where each restore stands.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::columns::columns;
-use super::run::notices::minute;
+use super::run::RestoreReport;
+use super::status_human::Clock;
 use crate::backup::{Endpoint, Job};
-use crate::diagnostic::visible;
 use crate::render::{REDACTED, Target};
 use crate::state::{Check, Deletion, History, RestoreStage};
 
@@ -133,6 +131,49 @@ impl StatusRow {
         }
     }
 
+    /// How many restores are complete.
+    pub(super) fn completed(&self) -> usize {
+        let complete = self.restores.values().filter(|of| of.status == "COMPLETED");
+        complete.count()
+    }
+
+    /// Where a restore stands: by AWS's answer, where it was asked, else by the journal.
+    pub(super) fn status_of<'s>(&'s self, of: &RestoreReport) -> &'s str {
+        let known = self.restores.get(&of.restore);
+        known.map_or(of.status.word(), |known| known.status.as_str())
+    }
+
+    /// What a restore has made, as far as it is known now.
+    pub(super) fn made(&self, restore: &str) -> Option<&str> {
+        self.restores.get(restore)?.created_resource_arn.as_deref()
+    }
+
+    /// Where the run is, since when, and what has become of it.
+    pub(super) fn course(&self, clock: &Clock) -> String {
+        let at = match &self.world {
+            Some(world) => format!(", at {world}"),
+            None => ", at AWS or an emulator: an earlier redrill did not record it".to_owned(),
+        };
+        let mut places: Vec<String> = (self.targets.iter())
+            .map(|target| format!("{} {}", target.account, target.region))
+            .collect();
+        places.dedup();
+        let into = if places.is_empty() {
+            String::new()
+        } else {
+            format!(", into {}", places.join(", "))
+        };
+        let time = |what: &str, at: Option<Timestamp>| {
+            at.map_or_else(String::new, |at| format!(", {what} {}", clock.minute(at)))
+        };
+        format!(
+            "{at}{into}{}{}{}",
+            time("opened", self.opened_at),
+            time("ended", self.ended_at),
+            time("cleaned up", self.cleaned_up_at),
+        )
+    }
+
     /// What AWS says of a restore's job now. The next run writes it down; this is for the eye.
     pub fn see(&mut self, restore: &str, job: Job) {
         if let Some(restore) = self.restores.get_mut(restore) {
@@ -141,32 +182,6 @@ impl StatusRow {
             restore.message = job.message;
         }
     }
-}
-
-/// Where a run is, since when, and what has become of it.
-fn course(row: &StatusRow) -> String {
-    let at = match &row.world {
-        Some(world) => format!(", at {world}"),
-        None => ", at AWS or an emulator: an earlier redrill did not record it".to_owned(),
-    };
-    let mut places: Vec<String> = (row.targets.iter())
-        .map(|target| format!("{} {}", target.account, target.region))
-        .collect();
-    places.dedup();
-    let into = if places.is_empty() {
-        String::new()
-    } else {
-        format!(", into {}", places.join(", "))
-    };
-    let time = |what: &str, at: Option<Timestamp>| {
-        at.map_or_else(String::new, |at| format!(", {what} {}", minute(at)))
-    };
-    format!(
-        "{at}{into}{}{}{}",
-        time("opened", row.opened_at),
-        time("ended", row.ended_at),
-        time("cleaned up", row.cleaned_up_at),
-    )
 }
 
 /// For machines, `redrill.status/v1`.
@@ -181,40 +196,4 @@ pub fn status_json(rows: &[StatusRow]) -> String {
         schema: "redrill.status/v1",
         runs: rows,
     })
-}
-
-/// For the eye.
-#[must_use]
-pub fn status_human(rows: &[StatusRow], state: &str) -> String {
-    if rows.is_empty() {
-        return format!("no runs are known in {state}\n");
-    }
-    let mut text = String::new();
-    for row in rows {
-        let held = match &row.held_by {
-            Some(owner) => format!(" (worked on by {})", visible(owner)),
-            None => String::new(),
-        };
-        let _ = writeln!(text, "{} run {}{}{held}", row.plan, row.run_id, course(row));
-        let cells: Vec<Vec<String>> = row
-            .restores
-            .iter()
-            .map(|(name, restore)| {
-                let what = restore
-                    .created_resource_arn
-                    .as_ref()
-                    .or(restore.message.as_ref())
-                    .cloned()
-                    .unwrap_or_default();
-                vec![
-                    restore.status.clone(),
-                    name.clone(),
-                    restore.job_id.clone().unwrap_or_else(|| "-".to_owned()),
-                    what,
-                ]
-            })
-            .collect();
-        text.push_str(&columns(&cells, "  "));
-    }
-    text
 }

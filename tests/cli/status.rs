@@ -122,3 +122,75 @@ async fn older_jobs_are_listed_and_absent_ones_are_not_made_up() {
     );
     emulator.shutdown().await;
 }
+
+/// First contact C3: all restores in the plan's order, why the rest has not started, who works on it, and what to type.
+#[tokio::test(flavor = "multi_thread")]
+async fn first_contact_c3_status_says_all_that_is_asked_in_an_incident() {
+    let emulator = crate::support::emulator(crate::support::at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    let plan = many(3, 1).replace("plan: many", "plan: many\nlimits: { concurrent: 1 }");
+    crate::support::write(path, "plan.yaml", &plan);
+    let (code, stdout, _) = ran(path, &emulator, &["status", "many"]).await;
+    assert_eq!(code, 1, "{stdout}");
+    let run = ["run", "plan.yaml", "--yes", "-q", "--only", "r0"];
+    let (code, stdout, _) = ran(path, &emulator, &run).await;
+    assert_eq!(code, 0, "{stdout}");
+    for name in ["many", "plan.yaml"] {
+        let (code, stdout, stderr) = ran(path, &emulator, &["status", name]).await;
+        assert_eq!(code, 0, "{stderr}");
+        let lines: Vec<&str> = stdout.lines().collect();
+        assert!(
+            lines[0].starts_with("many run main, at http://"),
+            "{stdout}"
+        );
+        assert!(
+            lines[1].starts_with("not finished: 1 of 3 completed, 2 not started; last recorded "),
+            "{stdout}"
+        );
+        let names: Vec<&str> = lines[2..5]
+            .iter()
+            .map(|line| line.split_whitespace().nth(1).unwrap())
+            .collect();
+        assert_eq!(names, ["r0", "r1", "r2"]);
+        let next = lines[5].strip_prefix("nobody works on it; continue with: redrill ");
+        let next: Vec<&str> = next
+            .unwrap_or_else(|| panic!("{stdout}"))
+            .split(' ')
+            .collect();
+        assert_eq!(
+            next,
+            ["run", "plan.yaml", "--endpoint-url", &emulator.url()]
+        );
+    }
+    // As it is printed, and then to the next thing that it says.
+    let (code, _, stderr) = ran(path, &emulator, &["run", "plan.yaml", "--yes", "-q"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let (_, stdout, _) = ran(path, &emulator, &["status", "many"]).await;
+    assert!(stdout.contains("passed: 3 of 3 completed"), "{stdout}");
+    assert!(
+        stdout.contains("delete what it created: redrill cleanup plan.yaml"),
+        "{stdout}"
+    );
+    // A second run: the first is a line, the latest is shown in full.
+    let second = ["run", "plan.yaml", "--yes", "-q", "--run-id", "2026-Q4"];
+    let (code, _, stderr) = ran(path, &emulator, &second).await;
+    assert_eq!(code, 0, "{stderr}");
+    let (_, stdout, _) = ran(path, &emulator, &["status", "many"]).await;
+    assert!(stdout.starts_with("PLAN  RUN   OPENED"), "{stdout}");
+    assert!(stdout.contains("many run 2026-Q4, at"), "{stdout}");
+    let (_, stdout, _) = ran(path, &emulator, &["status", "many", "--run-id", "main"]).await;
+    assert!(stdout.starts_with("many run main, at"), "{stdout}");
+    let output = crate::support::redrill(path)
+        .env("TZ", "America/New_York")
+        .arg("runs")
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(stdout.lines().count(), 3, "{stdout}");
+    assert!(
+        stdout.contains(" EST") || stdout.contains(" EDT"),
+        "{stdout}"
+    );
+    emulator.shutdown().await;
+}

@@ -70,9 +70,11 @@ against source: 3 unchanged
 "#]]);
         redrill(&path).args(["status"]).assert().success().stdout_eq(str![[r#"
 quickstart run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2, opened [..] UTC, ended [..] UTC
-  COMPLETED  app     [..]  arn:aws:cloudformation:us-west-2:123456789012:stack/app-main/[..]
+passed: 3 of 3 completed; last recorded [..] UTC
   COMPLETED  files   [..]  arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-[..]
   COMPLETED  orders  [..]  arn:aws:dynamodb:us-west-2:123456789012:table/orders-main
+  COMPLETED  app     [..]  arn:aws:cloudformation:us-west-2:123456789012:stack/app-main/[..]
+delete what it created: redrill cleanup plan.yaml --endpoint-url http://127.0.0.1:[..]
 
 "#]]);
         // Another run id is another run.

@@ -94,6 +94,8 @@ async fn every_output_is_valid() {
         assert_valid("run", &serde_json::from_str(&report).unwrap());
         assert_valid("run", &json(&["report", "plan.yaml", "--compare", "main"]));
         assert_valid("status", &json(&["status"]));
+        assert_valid("status", &json(&["runs"]));
+        assert_valid("config", &json(&["config", "--all"]));
         assert_valid("plan", &json(&["plan", "plan.yaml", "--against", "run"]));
     })
     .await

@@ -39,6 +39,7 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use tokio::runtime::{Builder, Runtime};
 
 use super::arguments::{AwsOptions, Command, Display, InputOptions, Progress, endpoint_url};
@@ -56,6 +57,7 @@ use crate::journal::{LocalStore, RunKey, RunStore as _};
 use crate::parse::given;
 use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Missing, Target};
+use crate::report::Clock;
 use crate::rules::Rules;
 use crate::session::{self, Loaded, Lookups, Settled};
 use crate::terminal::{Counter, Style};
@@ -159,9 +161,17 @@ impl Context<'_> {
             Progress::None => Style::None,
             Progress::Bar => Style::Bar,
             Progress::Lines => Style::Lines,
-            Progress::Auto if Output::is_terminal() => Style::Bar,
+            Progress::Auto if Output::is_terminal() && !self.environment.is_dumb => Style::Bar,
             Progress::Auto => Style::Lines,
         }
+    }
+
+    /// Times as they are shown to people.
+    fn clock(&self) -> Clock {
+        Clock::new(match self.display.utc {
+            true => TimeZone::UTC,
+            false => TimeZone::system(),
+        })
     }
 
     /// Progress of what is counted.

@@ -1,46 +1,157 @@
 //! `redrill status [PLAN]`
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use jiff::SignedDuration;
 
 use super::Context;
+use super::resume_hint::quoted;
 use crate::aws::{Aws, Reads};
-use crate::backup::{Clock as _, SystemClock};
+use crate::backup::{Clock as _, Endpoint, SystemClock};
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Runs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
 use crate::execute::{Stopped, describe_jobs};
-use crate::journal::{self, LocalStore, RunStore as _};
+use crate::journal::{self, LocalStore, RunKey, RunStore as _};
 use crate::render::REDACTED;
-use crate::report::{StatusRow, status_human, status_json};
+use crate::report::{
+    RunReport, StatusDetail, StatusRow, run_report, runs_human, status_human, status_json,
+};
 use crate::state::{Event, History, Places, Recorded, RestoreStage};
 
 /// In place of AWS's words of a restore that was sent a secret: without the plan's variables nobody can take it out.
 const NOT_SHOWN: &str =
     "AWS gives a reason, which is not shown: the request holds a secret; `redrill run` shows it";
 
-/// Every run that is known, as its journal has it.
+/// Every run that is known, a line each.
 pub(super) async fn runs(arguments: &Runs, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let all = Status {
-        plan: None,
-        aws: AwsOptions::default(),
-        state: arguments.state.clone(),
-        format: arguments.format,
-    };
-    status(&all, context).await
+    let store = LocalStore::new(&arguments.state.state);
+    let mut rows = Vec::new();
+    for run in store.runs().await? {
+        rows.push(Known::read(&store, run).await?.row);
+    }
+    match arguments.format {
+        HumanOrJson::Json => context.output.document(&status_json(&rows)),
+        HumanOrJson::Human if rows.is_empty() => context.output.result(&none_known(&store)),
+        HumanOrJson::Human => {
+            let clock = context.clock();
+            context.output.result(&runs_human(&rows, &clock))
+        }
+    }?;
+    Ok(Exit::Done)
 }
 
 pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    /// How often it is looked again.
+    const EVERY: SignedDuration = SignedDuration::from_secs(5);
+    loop {
+        let goes_on = show(arguments, context).await?;
+        if !arguments.watch || !goes_on {
+            return Ok(Exit::Done);
+        }
+        SystemClock.sleep_until(SystemClock.now() + EVERY).await;
+        context.output.clear()?;
+    }
+}
+
+fn none_known(store: &LocalStore) -> String {
+    format!("no runs are known in {}\n", store.state().display())
+}
+
+/// Shows what was asked for once; whether somebody works on it.
+async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Failure> {
     let store = LocalStore::new(&arguments.state.state);
+    let all = store.runs().await?;
     let wanted = match &arguments.plan {
+        // A name that runs are known of needs no file.
+        Some(name) if all.iter().any(|run| Path::new(&run.plan) == name.as_path()) => {
+            Some(name.to_string_lossy().into_owned())
+        }
         Some(path) => Some(super::plan_name(path)?),
         None => None,
     };
+    let is_wanted = |run: &RunKey| {
+        let is_of_plan = wanted.as_ref().is_none_or(|wanted| *wanted == run.plan);
+        let is_run = arguments.run_id.as_ref().is_none_or(|id| *id == run.run);
+        is_of_plan && is_run
+    };
+    let mut known = Vec::new();
     let mut asks = true;
-    let mut rows = Vec::new();
-    for run in store.runs().await? {
-        if wanted.as_ref().is_some_and(|wanted| *wanted != run.plan) {
-            continue;
+    for run in all.into_iter().filter(is_wanted) {
+        let mut of = Known::read(&store, run).await?;
+        // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
+        if of.row.held_by.is_none() && asks {
+            asks = refresh(&mut of, &arguments.aws, context).await?;
         }
+        known.push(of);
+    }
+    known.sort_by_key(|of| of.row.opened_at);
+    let goes_on = known.iter().any(|of| of.row.held_by.is_some());
+    if arguments.format == HumanOrJson::Json {
+        known.sort_by(|a, b| (&a.row.plan, &a.row.run_id).cmp(&(&b.row.plan, &b.row.run_id)));
+        let rows: Vec<StatusRow> = known.into_iter().map(|of| of.row).collect();
+        context.output.document(&status_json(&rows))?;
+        return Ok(goes_on);
+    }
+    let clock = context.clock();
+    // The run that somebody asks about is the latest, where none is named.
+    let Some(latest) = known.pop() else {
+        context.output.result(&none_known(&store))?;
+        return Ok(false);
+    };
+    let mut text = String::new();
+    if !known.is_empty() {
+        let rows: Vec<StatusRow> = known.into_iter().map(|of| of.row).collect();
+        text = runs_human(&rows, &clock);
+        text.push('\n');
+    }
+    let events = journal::read(&store, &RunKey::new(&latest.row.plan, &latest.row.run_id)).await?;
+    let report = run_report(
+        &latest.row.plan,
+        &latest.row.run_id,
+        events.iter().collect(),
+    );
+    let names = names(&report, arguments);
+    let detail = StatusDetail {
+        row: &latest.row,
+        report: &report,
+        last: events.last().map(|recorded| recorded.at),
+        names: &names,
+    };
+    text.push_str(&status_human(&detail, SystemClock.now(), &clock));
+    context.output.result(&text)?;
+    Ok(goes_on)
+}
+
+/// How a command names a plan, a run of it, and where its journal is.
+fn names(report: &RunReport, arguments: &Status) -> String {
+    let file = report.file.as_deref().unwrap_or(&report.plan);
+    let mut names = quoted(file);
+    if report.run_id != "main" {
+        names.push_str(&format!(" --run-id {}", report.run_id));
+    }
+    if let Some(Endpoint::Other { url }) = &report.world {
+        names.push_str(&format!(" --endpoint-url {}", quoted(url)));
+    }
+    let state = arguments.state.state.to_string_lossy();
+    if state != ".redrill" {
+        names.push_str(&format!(" --state {}", quoted(&state)));
+    }
+    names
+}
+
+/// A run as its journal has it.
+struct Known {
+    row: StatusRow,
+    history: History,
+    places: Places,
+    /// Restores whose requests hold a secret.
+    secretive: HashSet<String>,
+}
+
+impl Known {
+    async fn read(store: &LocalStore, run: RunKey) -> Result<Self, Failure> {
         let mut history = History::default();
         let mut places = Places::default();
         let mut secretive = HashSet::new();
@@ -56,43 +167,31 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
             places.take(&recorded.event);
             Ok::<(), Failure>(())
         };
-        journal::each(&store, &run, take).await?;
+        journal::each(store, &run, take).await?;
         let holder = store.holder(&run).await?.map(|owner| owner.to_string());
         let mut row = StatusRow::new(run.plan, run.run, holder, &history, &places.targets);
         row.conceal(&secretive);
-        // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
-        if row.held_by.is_none() && asks {
-            asks = refresh(
-                &mut row,
-                &history,
-                &places,
-                &secretive,
-                &arguments.aws,
-                context,
-            )
-            .await?;
-        }
-        rows.push(row);
+        Ok(Self {
+            row,
+            history,
+            places,
+            secretive,
+        })
     }
-    match arguments.format {
-        HumanOrJson::Human => {
-            let text = status_human(&rows, &store.state().to_string_lossy());
-            context.output.result(&text)
-        }
-        HumanOrJson::Json => context.output.document(&status_json(&rows)),
-    }?;
-    Ok(Exit::Done)
 }
 
 /// Asks AWS about the jobs of a run that have not ended; whether it answers.
 async fn refresh(
-    row: &mut StatusRow,
-    history: &History,
-    places: &Places,
-    secretive: &HashSet<String>,
+    known: &mut Known,
     options: &AwsOptions,
     context: &mut Context<'_>,
 ) -> Result<bool, Failure> {
+    let Known {
+        row,
+        history,
+        places,
+        secretive,
+    } = known;
     let mut restores: HashMap<&str, &str> = HashMap::new();
     let mut running = vec![BTreeMap::new(); places.targets.len()];
     for (restore, past) in &history.observed.restores {
