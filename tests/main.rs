@@ -26,6 +26,7 @@ mod literals;
 mod model;
 mod npm;
 mod python;
+mod questions;
 mod reading;
 mod rules;
 mod selectors;

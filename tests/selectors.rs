@@ -182,12 +182,12 @@ fn asked<'a>(selector: &'a Selector, run: &'a str) -> Asked<'a> {
 /// Asks twice: with everything prepared for all selectors, and each by itself.
 async fn agree<R: Sources>(reader: &R, inventory: &Inventory, selectors: &[Selector]) {
     let all: Vec<&Selector> = selectors.iter().collect();
-    let mut prepared = PointCache::prepare(reader, &all).await.unwrap();
+    let prepared = PointCache::prepare(reader, &all).await.unwrap();
     for selector in selectors {
         let expected = oracle(inventory, selector, "EFS");
-        let mut alone = PointCache::default();
+        let alone = PointCache::default();
         let asked = asked(selector, "main");
-        for shelves in [&mut prepared, &mut alone] {
+        for shelves in [&prepared, &alone] {
             let chosen = shelves.choose(reader, &asked).await.unwrap();
             let right = match (&chosen, &expected) {
                 (Ok(point), Expected::One(arn)) => point.arn == *arn,

@@ -18,7 +18,7 @@ use aws_sdk_backup::config::{Credentials, StalledStreamProtectionConfig};
 
 use super::date::{Dates, Watch};
 use super::profile;
-use crate::backup::{ApiError, Operation};
+use crate::backup::{ApiError, Operation, Vaults};
 
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
@@ -63,11 +63,11 @@ pub struct Aws<H = Writes> {
     half: PhantomData<fn() -> H>,
     region: Option<String>,
     pub(super) backup: aws_sdk_backup::Client,
-    /// The same, without tries of the SDK's own: the engine has to know of each attempt, and paces them itself.
-    pub(super) backup_once: aws_sdk_backup::Client,
+    /// The same, by whose answers AWS's time is known: jobs are asked about by it.
+    pub(super) jobs: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,
-    pub(super) vaults: tokio::sync::OnceCell<Vec<crate::backup::Vault>>,
+    pub(super) vaults: Vaults,
     pub(super) date: Arc<Dates>,
     calls: Mutex<BTreeMap<Operation, u64>>,
 }
@@ -129,26 +129,31 @@ impl<H> Aws<H> {
                 .build();
         }
         let date = Arc::new(Dates::default());
-        let mut backup = aws_sdk_backup::config::Builder::from(&config).interceptor(Bounded);
-        let mut sts = aws_sdk_sts::config::Builder::from(&config).interceptor(Bounded);
-        let mut cloudcontrol =
-            aws_sdk_cloudcontrol::config::Builder::from(&config).interceptor(Bounded);
+        // None makes tries of its own: whoever calls has to know of each, for the rates and for what it may have done.
+        let once = RetryConfig::disabled;
+        let mut backup = aws_sdk_backup::config::Builder::from(&config)
+            .retry_config(once())
+            .interceptor(Bounded);
+        let mut sts = aws_sdk_sts::config::Builder::from(&config)
+            .retry_config(once())
+            .interceptor(Bounded);
+        let mut cloudcontrol = aws_sdk_cloudcontrol::config::Builder::from(&config)
+            .retry_config(once())
+            .interceptor(Bounded);
         if settings.empty_endpoint && settings.endpoint_url.is_none() {
             backup.set_endpoint_url(None);
             sts.set_endpoint_url(None);
             cloudcontrol.set_endpoint_url(None);
         }
-        let once = backup.clone();
-        let once = once.retry_config(RetryConfig::disabled());
-        let once = once.interceptor(Watch(Arc::clone(&date))).build();
+        let jobs = backup.clone().interceptor(Watch(Arc::clone(&date)));
         Ok(Self {
             half: PhantomData,
             region: config.region().map(|region| region.as_ref().to_owned()),
             backup: aws_sdk_backup::Client::from_conf(backup.build()),
-            backup_once: aws_sdk_backup::Client::from_conf(once),
+            jobs: aws_sdk_backup::Client::from_conf(jobs.build()),
             sts: aws_sdk_sts::Client::from_conf(sts.build()),
             cloudcontrol: aws_sdk_cloudcontrol::Client::from_conf(cloudcontrol.build()),
-            vaults: tokio::sync::OnceCell::new(),
+            vaults: Vaults::default(),
             date,
             calls: Mutex::default(),
         })
@@ -167,8 +172,7 @@ impl<H> Aws<H> {
         operation
     }
 
-    /// How many calls were made, by operation. Those that the engine makes are counted one by one; of a question that is
-    /// asked before it begins, the SDK's own further tries are not.
+    /// How many calls were made, by operation.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<Operation, u64> {
         self.calls

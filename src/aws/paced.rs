@@ -1,41 +1,70 @@
-//! AWS as it may be asked: at its published rates, and again where it throttles or does not answer.
+//! AWS as it may be asked: at its rates, and again where it throttles or does not answer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Aws, Reads};
 use crate::backup::{
-    ApiError, Backoff, Clock, Fault, Operation, Pace, Page, PointQuery, RecoveryPoint, Sources,
-    Vault,
+    ApiError, Backoff, Clock, Fault, Job, JobQuery, Operation, Pace, Page, PointQuery, Reader,
+    RecoveryPoint, Retry, Sources, Vault, Vaults,
 };
+use crate::cleanup::{Found, Named, Resources};
+use crate::plan::Request;
 use crate::render::{SourceFacts, VaultName};
 
-/// How often a call is made again before it counts as failed, beyond what the SDK tries: about two minutes.
-const TRIES: u32 = 8;
 const BACKOFF: Backoff = Backoff {
     first: SignedDuration::from_millis(500),
     factor: 2,
     longest: SignedDuration::from_secs(30),
     jitter: 0.5,
 };
+/// For what somebody waits for: patient while AWS only asks for patience.
+const BRIEF: Retry = Retry {
+    backoff: BACKOFF,
+    throttled: 8,
+    silent: 3,
+};
+/// For what takes long in any case: about a minute of silence is no reason to begin again.
+const LONG: Retry = Retry { silent: 8, ..BRIEF };
 
-/// A reader of vaults and recovery points that keeps AWS's rates.
-pub struct Paced<C> {
-    aws: Aws<Reads>,
+/// A reader each of whose calls waits for its turn, and is made again.
+#[derive(Debug)]
+pub struct Paced<R, C> {
+    reader: Arc<R>,
     clock: C,
     pace: Pace,
+    /// Which of the pace's places is asked.
+    place: usize,
+    retry: Retry,
+    vaults: Vaults,
 }
 
-impl<C: Clock> Paced<C> {
-    /// At the rates of the only place of a pace.
-    pub fn new(aws: Aws<Reads>, clock: C, pace: Pace) -> Self {
-        Self { aws, clock, pace }
+impl<R, C: Clock> Paced<R, C> {
+    /// At the rates of a place.
+    pub fn new(reader: Arc<R>, clock: C, pace: Pace, place: usize) -> Self {
+        Self {
+            reader,
+            clock,
+            pace,
+            place,
+            retry: BRIEF,
+            vaults: Vaults::default(),
+        }
     }
 
-    /// The reader itself, which keeps no rates.
-    pub fn aws(&self) -> &Aws<Reads> {
-        &self.aws
+    /// The same for what takes long in any case, such as reading an inventory.
+    #[must_use]
+    pub fn patiently(self) -> Self {
+        Self {
+            retry: LONG,
+            ..self
+        }
+    }
+
+    /// The reader itself, which waits for nothing.
+    pub fn reader(&self) -> &Arc<R> {
+        &self.reader
     }
 
     async fn call<T, F: Future<Output = Result<T, ApiError>> + Send>(
@@ -43,43 +72,39 @@ impl<C: Clock> Paced<C> {
         operation: Operation,
         mut call: impl FnMut() -> F + Send,
     ) -> Result<T, ApiError> {
-        let mut tries = 1;
+        let mut made = 0;
         loop {
-            self.pace.turn(0, operation, &self.clock).await;
+            self.pace.turn(self.place, operation, &self.clock).await;
             let error = match call().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            match error.fault {
-                Fault::Throttled => self.pace.throttled(0, operation, self.clock.now()),
-                Fault::Unreachable | Fault::Service => {}
-                Fault::Expired | Fault::Denied | Fault::Refused => return Err(error),
+            made += 1;
+            let now = self.clock.now();
+            if error.fault == Fault::Throttled {
+                self.pace.throttled(self.place, operation, now);
             }
-            if tries == TRIES {
+            let Some(wait) = self.retry.wait(error.fault, made) else {
                 return Err(error);
-            }
-            let wait = BACKOFF.wait(tries - 1);
-            self.clock.sleep_until(self.clock.now() + wait).await;
-            tries += 1;
+            };
+            self.clock.sleep_until(now + wait).await;
         }
     }
 }
 
-impl<C: Clock> Sources for Paced<C> {
+impl<R: Sources, C: Clock> Sources for Paced<R, C> {
     async fn source(
         &self,
         recovery_point_arn: &str,
         vault: Option<&VaultName>,
     ) -> Result<Option<SourceFacts>, ApiError> {
-        self.call(Operation::DescribeRecoveryPoint, || {
-            self.aws.source(recovery_point_arn, vault)
-        })
-        .await
+        // It is several calls, each of which waits for its own turn.
+        self.vaults.source(self, recovery_point_arn, vault).await
     }
 
     async fn vaults_page(&self, token: Option<String>) -> Result<Page<Vault>, ApiError> {
         self.call(Operation::ListBackupVaults, || {
-            self.aws.vaults_page(token.clone())
+            self.reader.vaults_page(token.clone())
         })
         .await
     }
@@ -90,7 +115,7 @@ impl<C: Clock> Sources for Paced<C> {
         token: Option<String>,
     ) -> Result<Page<RecoveryPoint>, ApiError> {
         self.call(query.operation(), || {
-            self.aws.points_page(query, token.clone())
+            self.reader.points_page(query, token.clone())
         })
         .await
     }
@@ -101,7 +126,7 @@ impl<C: Clock> Sources for Paced<C> {
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
         self.call(Operation::DescribeRecoveryPoint, || {
-            self.aws.point(vault, recovery_point_arn)
+            self.reader.point(vault, recovery_point_arn)
         })
         .await
     }
@@ -112,7 +137,7 @@ impl<C: Clock> Sources for Paced<C> {
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
         self.call(Operation::GetRecoveryPointRestoreMetadata, || {
-            self.aws.restore_metadata(vault, recovery_point_arn)
+            self.reader.restore_metadata(vault, recovery_point_arn)
         })
         .await
     }
@@ -123,8 +148,243 @@ impl<C: Clock> Sources for Paced<C> {
         token: Option<String>,
     ) -> Result<Page<(String, String)>, ApiError> {
         self.call(Operation::ListTags, || {
-            self.aws.tags_page(recovery_point_arn, token.clone())
+            self.reader.tags_page(recovery_point_arn, token.clone())
         })
         .await
+    }
+}
+
+impl<R: Reader, C: Clock> Reader for Paced<R, C> {
+    async fn caller_account(&self) -> Result<String, ApiError> {
+        self.call(Operation::GetCallerIdentity, || {
+            self.reader.caller_account()
+        })
+        .await
+    }
+
+    fn date(&self) -> Option<Timestamp> {
+        self.reader.date()
+    }
+
+    async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
+        self.call(Operation::DescribeRestoreJob, || self.reader.job(job_id))
+            .await
+    }
+
+    async fn jobs_page(
+        &self,
+        query: &JobQuery,
+        token: Option<String>,
+    ) -> Result<Page<Job>, ApiError> {
+        self.call(Operation::ListRestoreJobs, || {
+            self.reader.jobs_page(query, token.clone())
+        })
+        .await
+    }
+
+    async fn is_there(&self, arn: &str, request: &Request) -> Result<Option<bool>, ApiError> {
+        self.call(Operation::GetResource, || {
+            self.reader.is_there(arn, request)
+        })
+        .await
+    }
+
+    async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
+        self.call(Operation::GetRestoreJobMetadata, || {
+            self.reader.job_metadata(job_id)
+        })
+        .await
+    }
+}
+
+impl<R: Resources, C: Clock> Paced<R, C> {
+    /// What is there; none where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// Where AWS does not answer.
+    pub async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+        self.call(Operation::GetResource, || self.reader.find(named))
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::backup::{Keeping, PointStatus};
+
+    /// Time that passes as fast as it is waited for.
+    #[derive(Clone)]
+    struct Fast(Arc<Mutex<Timestamp>>);
+
+    impl Clock for Fast {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep_until(&self, at: Timestamp) {
+            let mut now = self.0.lock().unwrap();
+            *now = at.max(*now);
+        }
+    }
+
+    /// Three vaults, the last of which has every recovery point; what it is asked, and the faults that come first.
+    #[derive(Default)]
+    struct Shelves {
+        asked: Mutex<BTreeMap<Operation, u32>>,
+        faults: Mutex<VecDeque<Fault>>,
+    }
+
+    impl Shelves {
+        fn answer<T>(&self, operation: Operation, answer: T) -> Result<T, ApiError> {
+            *self.asked.lock().unwrap().entry(operation).or_default() += 1;
+            match self.faults.lock().unwrap().pop_front() {
+                None => Ok(answer),
+                Some(fault) => Err(ApiError {
+                    operation,
+                    fault,
+                    code: None,
+                    request_id: None,
+                    message: "no".to_owned(),
+                }),
+            }
+        }
+    }
+
+    impl Sources for Shelves {
+        async fn source(
+            &self,
+            _: &str,
+            _: Option<&VaultName>,
+        ) -> Result<Option<SourceFacts>, ApiError> {
+            unreachable!("it is several calls, of which each is paced")
+        }
+
+        async fn vaults_page(&self, token: Option<String>) -> Result<Page<Vault>, ApiError> {
+            let vault = |name: &str| Vault {
+                name: name.to_owned(),
+                ..Vault::default()
+            };
+            let page = match token {
+                None => (vec![vault("a"), vault("b")], Some("more".to_owned())),
+                Some(_) => (vec![vault("c")], None),
+            };
+            self.answer(Operation::ListBackupVaults, page)
+        }
+
+        async fn points_page(
+            &self,
+            query: &PointQuery,
+            _: Option<String>,
+        ) -> Result<Page<RecoveryPoint>, ApiError> {
+            self.answer(query.operation(), (Vec::new(), None))
+        }
+
+        async fn point(
+            &self,
+            vault: &VaultName,
+            recovery_point_arn: &str,
+        ) -> Result<Option<RecoveryPoint>, ApiError> {
+            let point = RecoveryPoint {
+                arn: recovery_point_arn.to_owned(),
+                vault: vault.name.clone(),
+                vault_account: None,
+                resource_arn: String::new(),
+                resource_type: None,
+                status: PointStatus::Completed,
+                created_at: None,
+                size_bytes: None,
+                storage_class: None,
+                parent: None,
+                is_parent: false,
+                expires_at: None,
+                deleted_after_copy: false,
+                encryption_key_arn: None,
+            };
+            let point = Some(point).filter(|_| vault.name == "c");
+            self.answer(Operation::DescribeRecoveryPoint, point)
+        }
+
+        async fn restore_metadata(
+            &self,
+            _: &VaultName,
+            _: &str,
+        ) -> Result<BTreeMap<String, String>, ApiError> {
+            self.answer(Operation::GetRecoveryPointRestoreMetadata, BTreeMap::new())
+        }
+
+        async fn tags_page(
+            &self,
+            _: &str,
+            _: Option<String>,
+        ) -> Result<Page<(String, String)>, ApiError> {
+            self.answer(Operation::ListTags, (Vec::new(), None))
+        }
+    }
+
+    fn paced(faults: &[Fault]) -> Paced<Shelves, Fast> {
+        let shelves = Shelves::default();
+        shelves.faults.lock().unwrap().extend(faults);
+        let clock = Fast(Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)));
+        let pace = Pace::of([("1", "here")], Keeping::Always, clock.now());
+        Paced::new(Arc::new(shelves), clock, pace, 0)
+    }
+
+    fn passed(paced: &Paced<Shelves, Fast>) -> f64 {
+        let now = paced.clock.now();
+        now.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
+    }
+
+    /// A recovery point whose vault nobody has named is looked for in each: so many calls, and not one.
+    #[tokio::test]
+    async fn issue_15_each_call_of_a_lookup_waits_for_its_own_turn() {
+        let paced = paced(&[]);
+        for point in 0..50 {
+            let facts = paced.source(&point.to_string(), None).await.unwrap();
+            assert!(facts.is_some());
+        }
+        let asked = paced.reader.asked.lock().unwrap().clone();
+        let wanted = [
+            (Operation::DescribeRecoveryPoint, 150),
+            (Operation::GetRecoveryPointRestoreMetadata, 50),
+            (Operation::ListBackupVaults, 2),
+        ];
+        assert_eq!(asked, wanted.into());
+        // Fifteen descriptions a second.
+        let passed = passed(&paced);
+        assert!((9.9..10.5).contains(&passed), "{passed}");
+    }
+
+    #[tokio::test]
+    async fn a_call_is_made_again_where_that_may_help() {
+        for (fault, times) in [
+            (Fault::Throttled, 8),
+            (Fault::Unreachable, 3),
+            (Fault::Service, 3),
+            (Fault::Expired, 1),
+            (Fault::Denied, 1),
+            (Fault::Refused, 1),
+        ] {
+            let brief = paced(&[fault; 20]);
+            let error = brief.vaults_page(None).await.unwrap_err();
+            assert_eq!(error.fault, fault);
+            let asked = |of: &Paced<Shelves, Fast>| {
+                let asked = of.reader.asked.lock().unwrap();
+                asked[&Operation::ListBackupVaults]
+            };
+            assert_eq!(asked(&brief), times, "{fault:?}");
+            assert!(passed(&brief) < 90.0);
+            if times == 3 {
+                let long = paced(&[fault; 20]).patiently();
+                long.vaults_page(None).await.unwrap_err();
+                assert_eq!(asked(&long), 8, "{fault:?}");
+            }
+        }
+        let paced = paced(&[Fault::Service, Fault::Throttled, Fault::Throttled]);
+        assert!(paced.vaults_page(None).await.is_ok());
     }
 }

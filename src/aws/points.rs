@@ -12,7 +12,7 @@ use super::Aws;
 use super::error::classify;
 use super::read::{sorted, timestamp};
 use crate::backup::{
-    ApiError, Operation, Page, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_vaults,
+    ApiError, Operation, Page, PointQuery, PointStatus, RecoveryPoint, Sources, Vault,
 };
 use crate::render::{SourceFacts, VaultName};
 
@@ -25,27 +25,7 @@ impl<H> Sources for Aws<H> {
         recovery_point_arn: &str,
         vault: Option<&VaultName>,
     ) -> Result<Option<SourceFacts>, ApiError> {
-        // The ARN of a recovery point does not name its vault, and every call that describes it wants the vault.
-        let vaults: Vec<VaultName> = match vault {
-            Some(vault) => vec![vault.clone()],
-            None => {
-                let all = self.vaults.get_or_try_init(|| all_vaults(self)).await?;
-                all.iter()
-                    .map(|vault| VaultName::own(&vault.name))
-                    .collect()
-            }
-        };
-        for vault in &vaults {
-            let Some(point) = self.point(vault, recovery_point_arn).await? else {
-                continue;
-            };
-            match self.restore_metadata(vault, recovery_point_arn).await {
-                Ok(metadata) => return Ok(Some(facts(point, metadata))),
-                Err(err) if err.may_mean_absence() => {}
-                Err(err) => return Err(err),
-            }
-        }
-        Ok(None)
+        self.vaults.source(self, recovery_point_arn, vault).await
     }
 
     async fn vaults_page(&self, token: Option<String>) -> Result<Page<Vault>, ApiError> {
@@ -170,22 +150,6 @@ impl<H> Sources for Aws<H> {
             .map_err(|err| classify(operation, &err))?;
         let tags = sorted(page.tags);
         Ok((tags.into_iter().collect(), page.next_token))
-    }
-}
-
-fn facts(point: RecoveryPoint, metadata: BTreeMap<String, String>) -> SourceFacts {
-    SourceFacts {
-        created_at: point
-            .created_at
-            .map(|at| at.to_string())
-            .unwrap_or_default(),
-        resource_arn: point.resource_arn,
-        size_bytes: point.size_bytes.unwrap_or_default(),
-        metadata,
-        resource_type: point.resource_type,
-        expires_at: point.expires_at.map(|at| at.to_string()),
-        storage_class: point.storage_class,
-        is_parent: point.is_parent,
     }
 }
 

@@ -42,7 +42,7 @@ impl<H> Reader for Aws<H> {
     async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
         let operation = self.count(Operation::DescribeRestoreJob);
         let job = self
-            .backup_once
+            .jobs
             .describe_restore_job()
             .restore_job_id(job_id)
             .send()
@@ -83,7 +83,7 @@ impl<H> Reader for Aws<H> {
         let at = |time: Timestamp| DateTime::from_secs(time.as_second());
         let operation = self.count(Operation::ListRestoreJobs);
         let page = self
-            .backup_once
+            .jobs
             .list_restore_jobs()
             .by_account_id(&query.account)
             .set_by_resource_type(query.resource_type.clone())
@@ -109,7 +109,7 @@ impl<H> Reader for Aws<H> {
     async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
         let operation = self.count(Operation::GetRestoreJobMetadata);
         let answer = self
-            .backup_once
+            .jobs
             .get_restore_job_metadata()
             .restore_job_id(job_id)
             .send()

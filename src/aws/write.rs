@@ -15,7 +15,7 @@ impl Writer for Aws<Writes> {
     async fn start(&self, request: &TokenedRequest) -> Result<Started, ApiError> {
         let operation = self.count(Operation::StartRestoreJob);
         let answer = self
-            .backup_once
+            .jobs
             .start_restore_job()
             .recovery_point_arn(&request.recovery_point_arn)
             .set_metadata(Some(

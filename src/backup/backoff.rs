@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use super::Fault;
+
 /// Waits that grow from one try to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
@@ -46,6 +48,30 @@ impl Backoff {
         }
         let saved = whole.as_secs_f64() * self.jitter * chance;
         whole.saturating_sub(SignedDuration::from_secs_f64(saved))
+    }
+}
+
+/// How often a call is made that gets no good answer, and how long to wait before each further time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// The waits.
+    pub backoff: Backoff,
+    /// How often it is made while AWS throttles it.
+    pub throttled: u32,
+    /// How often it is made while there is no answer, or one that says nothing.
+    pub silent: u32,
+}
+
+impl Retry {
+    /// How long to wait before a call is made again that was made so often; none where it is not.
+    #[must_use]
+    pub fn wait(&self, fault: Fault, made: u32) -> Option<SignedDuration> {
+        let most = match fault {
+            Fault::Throttled => self.throttled,
+            Fault::Unreachable | Fault::Service => self.silent,
+            Fault::Expired | Fault::Denied | Fault::Refused => return None,
+        };
+        (made < most).then(|| self.backoff.wait(made.saturating_sub(1)))
     }
 }
 
@@ -125,6 +151,28 @@ mod tests {
             ..DOUBLED
         };
         assert_eq!(long.wait_by(0, 0.0), DOUBLED.longest);
+    }
+
+    #[test]
+    fn what_aws_has_judged_is_not_asked_again() {
+        let retry = Retry {
+            backoff: DOUBLED,
+            throttled: 4,
+            silent: 2,
+        };
+        let times = |fault| (1..10).take_while(move |made| retry.wait(fault, *made).is_some());
+        for (fault, again) in [
+            (Fault::Throttled, 3),
+            (Fault::Unreachable, 1),
+            (Fault::Service, 1),
+            (Fault::Expired, 0),
+            (Fault::Denied, 0),
+            (Fault::Refused, 0),
+        ] {
+            assert_eq!(times(fault).count(), again, "{fault:?}");
+        }
+        assert!(retry.wait(Fault::Throttled, 1).unwrap() <= SECOND);
+        assert!(retry.wait(Fault::Throttled, 3).unwrap() >= SECOND * 2);
     }
 
     #[test]

@@ -86,6 +86,11 @@ pub(super) enum Service {
     CloudControl,
 }
 
+impl Service {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::CloudControl as usize + 1;
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

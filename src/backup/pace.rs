@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use super::operation::Service;
 use super::{Clock, Operation, Rates};
 
 /// Whether AWS is asked at its rates.
@@ -25,6 +26,8 @@ pub struct Pace {
     places: Vec<Arc<Place>>,
 }
 
+type Queue = tokio::sync::Mutex<()>;
+
 /// An account and Region.
 #[derive(Debug)]
 struct Place {
@@ -32,7 +35,9 @@ struct Place {
     rates: Mutex<Option<Rates>>,
     /// One an operation. Who comes first goes first: of thousands that wait only one looks at the clock, and nobody waits for
     /// ever.
-    queues: [tokio::sync::Mutex<()>; Operation::COUNT],
+    queues: [Queue; Operation::COUNT],
+    /// One a service, for the first of each operation: none takes all that is left of the sum.
+    sums: [Queue; Service::COUNT],
 }
 
 impl Pace {
@@ -48,7 +53,8 @@ impl Pace {
         let new = || {
             Arc::new(Place {
                 rates: Mutex::new((keeping == Keeping::Always).then(|| Rates::published(now))),
-                queues: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+                queues: std::array::from_fn(|_| Queue::default()),
+                sums: std::array::from_fn(|_| Queue::default()),
             })
         };
         let places = places.into_iter();
@@ -79,6 +85,12 @@ impl Pace {
         rates.map_or(now, |rates| rates.free_at(operation, now))
     }
 
+    /// The same by its own rate alone; none where nothing limits it.
+    fn own_free_at(&self, place: usize, operation: Operation) -> Option<Timestamp> {
+        let rates = self.rates(place);
+        rates.as_deref()?.as_ref()?.own_free_at(operation)
+    }
+
     /// Whether a call may leave now, which it then does; else when to ask again.
     ///
     /// # Errors
@@ -100,7 +112,19 @@ impl Pace {
         let Some(of) = self.places.get(place) else {
             return;
         };
+        let Some(service) = operation.service() else {
+            return;
+        };
         let _first = of.queues[operation as usize].lock().await;
+        // Its own rate is waited for before the sum, and stands in no other's way.
+        loop {
+            let (now, own) = (clock.now(), self.own_free_at(place, operation));
+            match own.filter(|own| *own > now) {
+                Some(own) => clock.sleep_until(own).await,
+                None => break,
+            }
+        }
+        let _next = of.sums[service as usize].lock().await;
         while let Err(at) = self.take(place, operation, clock.now()) {
             clock.sleep_until(at).await;
         }
@@ -162,8 +186,9 @@ mod tests {
         let later = START + SignedDuration::from_secs(10);
         let tags = Operation::ListTags;
         for (keeping, before, after) in [
-            (Keeping::Always, 1, 1),
-            (Keeping::OnceThrottled, 100, 1),
+            // One more makes up for a delay.
+            (Keeping::Always, 1, 2),
+            (Keeping::OnceThrottled, 100, 2),
             (Keeping::Never, 100, 100),
         ] {
             let pace = Pace::of(PLACES, keeping, START);
@@ -172,5 +197,56 @@ mod tests {
             assert_eq!(at_once(&pace, 0, tags, later), after, "{keeping:?}");
             assert_eq!(pace.is_kept(), keeping == Keeping::Always);
         }
+    }
+    /// Time that passes as fast as it is waited for.
+    #[derive(Clone)]
+    struct Fast(Arc<Mutex<Timestamp>>);
+
+    impl Clock for Fast {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep_until(&self, at: Timestamp) {
+            tokio::task::yield_now().await;
+            let mut now = self.0.lock().unwrap();
+            *now = at.max(*now);
+        }
+    }
+
+    #[tokio::test]
+    async fn of_many_that_wait_no_operation_stands_in_the_way_of_another() {
+        let clock = Fast(Arc::new(Mutex::new(START)));
+        let pace = Pace::of(PLACES, Keeping::Always, START);
+        let left = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = tokio::task::JoinSet::new();
+        let operations = [
+            Operation::DeleteResource,
+            Operation::GetResourceRequestStatus,
+            Operation::GetResource,
+        ];
+        for operation in operations {
+            for nth in 0..100 {
+                let (clock, pace, left) = (clock.clone(), pace.clone(), Arc::clone(&left));
+                tasks.spawn(async move {
+                    pace.turn(0, operation, &clock).await;
+                    left.lock().unwrap().push((operation, nth));
+                });
+            }
+        }
+        tasks.join_all().await;
+        let left = left.lock().unwrap();
+        for operation in operations {
+            let of = |left: &[(Operation, i32)]| -> Vec<i32> {
+                let of = left.iter().filter(|(of, _)| *of == operation);
+                of.map(|(_, nth)| *nth).collect()
+            };
+            // Each in the order in which it came, and a third of what leaves.
+            assert!(of(&left).is_sorted());
+            let first = of(&left[..90]).len();
+            assert!((25..=35).contains(&first), "{operation}: {first}");
+        }
+        let seconds = clock.now().duration_since(START).as_secs_f64();
+        assert!((5.9..6.5).contains(&seconds), "{seconds}");
     }
 }

@@ -103,6 +103,12 @@ impl Rates {
         next.fold(now, Timestamp::max)
     }
 
+    /// The same by the rate of the operation alone, where it has one.
+    pub(super) fn own_free_at(&self, operation: Operation) -> Option<Timestamp> {
+        let own = self.by_operation.get(&operation);
+        own.map(|bucket| bucket.next)
+    }
+
     /// Whether a call may leave now, which it then does; else when to ask again.
     ///
     /// # Errors

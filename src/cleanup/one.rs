@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::deleting::{Asked, Progress, Resources};
 use super::{Found, Named};
-use crate::backup::{ApiError, Clock, Fault, Interval, Operation, Pace};
+use crate::backup::{ApiError, Backoff, Clock, Fault, Interval, Operation, Pace, Retry};
 
 /// How long to wait between two looks.
 const WAITS: Interval = Interval {
@@ -16,8 +16,19 @@ const WAITS: Interval = Interval {
     shortest: SignedDuration::from_millis(500),
     longest: SignedDuration::from_secs(15),
 };
-/// How often an absence is looked for that AWS does not show yet, and how often a throttled call is made again.
+/// How often an absence is looked for that AWS does not show yet.
 const LOOKS: u32 = 20;
+/// How often a call is made; a deletion that was asked for twice is the same, by its token.
+const RETRY: Retry = Retry {
+    backoff: Backoff {
+        first: SignedDuration::from_millis(500),
+        factor: 2,
+        longest: SignedDuration::from_secs(15),
+        jitter: 0.5,
+    },
+    throttled: 20,
+    silent: 3,
+};
 
 /// What has become of it.
 #[derive(Debug)]
@@ -70,7 +81,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     }
 
     async fn ask(&mut self) -> Result<Asked, Outcome> {
-        let mut calls = self.calls(Operation::DeleteResource);
+        let mut calls = Self::calls(Operation::DeleteResource);
         loop {
             self.turn(&calls).await?;
             let answer = match self.resources.delete(&self.named, &self.token).await {
@@ -87,7 +98,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     }
 
     async fn find(&mut self) -> Result<Option<Found>, Outcome> {
-        let mut calls = self.calls(Operation::GetResource);
+        let mut calls = Self::calls(Operation::GetResource);
         loop {
             self.turn(&calls).await?;
             let answer = self.resources.find(&self.named).await;
@@ -98,7 +109,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     }
 
     async fn progress(&mut self, request: &str) -> Result<Progress, Outcome> {
-        let mut calls = self.calls(Operation::GetResourceRequestStatus);
+        let mut calls = Self::calls(Operation::GetResourceRequestStatus);
         loop {
             self.turn(&calls).await?;
             let answer = self.resources.progress(&self.named, request).await;
@@ -142,8 +153,12 @@ impl<R: Resources, C: Clock> One<R, C> {
 
     /// Waits, unless somebody wants to leave.
     async fn wait(&mut self, began: Timestamp) -> Result<(), Outcome> {
-        let now = self.clock.now();
-        let until = now + WAITS.after(now.duration_since(began));
+        let passed = self.clock.now().duration_since(began);
+        self.wait_for(WAITS.after(passed)).await
+    }
+
+    async fn wait_for(&mut self, long: SignedDuration) -> Result<(), Outcome> {
+        let until = self.clock.now() + long;
         tokio::select! {
             biased;
             _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(Outcome::Open),
@@ -151,12 +166,8 @@ impl<R: Resources, C: Clock> One<R, C> {
         }
     }
 
-    fn calls(&self, operation: Operation) -> Calls {
-        Calls {
-            operation,
-            began: self.clock.now(),
-            throttled: 0,
-        }
+    fn calls(operation: Operation) -> Calls {
+        Calls { operation, made: 0 }
     }
 
     /// Waits for a call's turn, unless somebody wants to leave. The call itself is waited for then.
@@ -171,21 +182,24 @@ impl<R: Resources, C: Clock> One<R, C> {
         }
     }
 
-    /// What a call has answered; none where it is to be made again, because AWS only asks for patience.
+    /// What a call has answered; none where it is to be made again.
     async fn taken<T>(
         &mut self,
         calls: &mut Calls,
         answer: Result<T, ApiError>,
     ) -> Result<Option<T>, Outcome> {
-        match answer {
-            Err(error) if error.fault == Fault::Throttled && calls.throttled < LOOKS => {
-                calls.throttled += 1;
-                let now = self.clock.now();
-                self.pace.throttled(self.named.place, calls.operation, now);
-                self.wait(calls.began).await?;
-                Ok(None)
-            }
-            answer => Ok(Some(answer?)),
+        let error = match answer {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) => error,
+        };
+        calls.made += 1;
+        if error.fault == Fault::Throttled {
+            let now = self.clock.now();
+            self.pace.throttled(self.named.place, calls.operation, now);
+        }
+        match RETRY.wait(error.fault, calls.made) {
+            Some(wait) => self.wait_for(wait).await.map(|()| None),
+            None => Err(error.into()),
         }
     }
 }
@@ -193,6 +207,5 @@ impl<R: Resources, C: Clock> One<R, C> {
 /// One call, as often as it is made.
 struct Calls {
     operation: Operation,
-    began: Timestamp,
-    throttled: u32,
+    made: u32,
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::lookback::listed_since;
 use super::poller::HANDFUL;
 use super::skew::Skew;
-use crate::backup::{ApiError, Fault, Job, JobQuery, Reader, each_job_page};
+use crate::backup::{ApiError, Fault, Job, JobQuery, Reader, ask_all, each_job_page};
 
 /// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
 /// does not know are missing. A handful is described one by one, more are listed.
@@ -39,13 +39,12 @@ pub async fn describe_jobs(
             Err(error) => return Err(error),
         }
     }
-    for job_id in jobs.keys() {
-        match aws.job(job_id).await {
-            Ok(job) => found.push(job),
-            Err(error) if error.may_mean_absence() => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let questions = jobs.keys().map(async |job_id| match aws.job(job_id).await {
+        Ok(job) => Ok(Some(job)),
+        Err(error) if error.may_mean_absence() => Ok(None),
+        Err(error) => Err(error),
+    });
+    ask_all(questions, |job| found.extend(job)).await?;
     Ok(found)
 }
 

@@ -1,12 +1,10 @@
 //! An account's vaults and recovery points, read from AWS into an inventory.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::task::JoinSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::backup::{
     ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_points, all_vaults,
+    ask_all,
 };
 use crate::render::{VaultName, without_secrets};
 use crate::rules::is_point;
@@ -14,9 +12,6 @@ use redrill_inventory::{
     AccountInventory, RecoveryPoint as Written, RecoveryPointStatus, StorageClass,
     Vault as WrittenVault, VaultType,
 };
-
-/// Calls under way at once: at AWS's rates, more than its answers take.
-const AT_ONCE: usize = 32;
 
 /// What is recorded.
 #[derive(Clone, Debug, Default)]
@@ -125,19 +120,22 @@ pub async fn list<R: Sources>(
             .map(|name| shared_vault(name))
             .collect(),
     };
-    for vault in vaults {
-        if !wanted.vaults.is_empty() && !wanted.vaults.contains(&vault.name) {
-            continue;
-        }
-        let found = match all_points(reader, &wanted.query(&vault.name)).await {
-            Ok(found) => found,
-            Err(err) if err.may_mean_absence() => {
-                let note = format!("vault {}: not listed: {}", vault.name, err.message);
-                listed.notes.push(note);
-                Vec::new()
-            }
-            Err(err) => return Err(err),
-        };
+    let is_wanted = |vault: &Vault| wanted.vaults.is_empty() || wanted.vaults.contains(&vault.name);
+    let vaults = vaults.into_iter().filter(is_wanted);
+    let questions =
+        vaults.map(
+            async |vault| match all_points(reader, &wanted.query(&vault.name)).await {
+                Ok(found) => Ok((vault, Ok(found))),
+                Err(err) if err.may_mean_absence() => Ok((vault, Err(err.message))),
+                Err(err) => Err(err),
+            },
+        );
+    let take = |(vault, found): (Vault, Result<Vec<RecoveryPoint>, String>)| {
+        let found = found.unwrap_or_else(|why| {
+            let note = format!("vault {}: not listed: {why}", vault.name);
+            listed.notes.push(note);
+            Vec::new()
+        });
         let before = listed.points.len();
         for point in found.into_iter().filter(|point| wanted.takes(point)) {
             // A file has each recovery point in one place.
@@ -157,7 +155,8 @@ pub async fn list<R: Sources>(
             .shared_with
             .extend(wanted.shared.iter().map(|(_, caller)| caller.clone()));
         listed.vaults.insert(vault.name, written);
-    }
+    };
+    ask_all(questions, take).await?;
     listed.missing = missing(wanted, &listed.vaults, &listed.points);
     listed.points.sort_by(|a, b| {
         (&a.vault, &a.resource_arn, a.created_at, &a.arn).cmp(&(
@@ -175,8 +174,8 @@ pub async fn list<R: Sources>(
 /// # Errors
 ///
 /// Where AWS does not answer. What it refuses of a single vault or recovery point is a note.
-pub async fn collect<R: Sources + 'static>(
-    reader: &Arc<R>,
+pub async fn collect<R: Sources>(
+    reader: &R,
     account: &str,
     region: &str,
     wanted: &Wanted,
@@ -187,7 +186,7 @@ pub async fn collect<R: Sources + 'static>(
         mut notes,
         missing,
         mut vaults,
-    } = list(&**reader, wanted, step).await?;
+    } = list(reader, wanted, step).await?;
     for (point, metadata) in ask(reader, points, step).await? {
         let arn = point.arn.clone();
         let metadata = match metadata {
@@ -231,43 +230,20 @@ pub type Asked = (RecoveryPoint, Result<BTreeMap<String, String>, String>);
 /// # Errors
 ///
 /// Where AWS does not answer.
-pub async fn ask<R: Sources + 'static>(
-    reader: &Arc<R>,
+pub async fn ask<R: Sources>(
+    reader: &R,
     points: Vec<RecoveryPoint>,
     step: &mut impl FnMut(Step),
 ) -> Result<Vec<Asked>, ApiError> {
-    let count = points.len();
-    step(Step::Total(count));
-    let queue: VecDeque<(usize, RecoveryPoint)> = points.into_iter().enumerate().collect();
-    let queue = Arc::new(Mutex::new(queue));
-    let (sender, mut answers) = tokio::sync::mpsc::channel(AT_ONCE);
-    let mut workers = JoinSet::new();
-    for _ in 0..AT_ONCE.min(count) {
-        let (reader, queue, sender) = (Arc::clone(reader), Arc::clone(&queue), sender.clone());
-        workers.spawn(async move {
-            loop {
-                let next = queue
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .pop_front();
-                let Some((at, point)) = next else { return };
-                let answer = one(&*reader, point).await;
-                // Nobody listens any more where another answer has ended it all.
-                if sender.send((at, answer)).await.is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    drop(sender);
-    let mut asked: BTreeMap<usize, Asked> = BTreeMap::new();
-    while let Some((at, answer)) = answers.recv().await {
-        asked.insert(at, answer?);
+    step(Step::Total(points.len()));
+    let mut all = Vec::with_capacity(points.len());
+    let questions = points.into_iter().map(|point| one(reader, point));
+    let take = |asked| {
+        all.push(asked);
         step(Step::One);
-    }
-    // One that has panicked would have left something out.
-    workers.join_all().await;
-    Ok(asked.into_values().collect())
+    };
+    ask_all(questions, take).await?;
+    Ok(all)
 }
 
 async fn one<R: Sources>(reader: &R, point: RecoveryPoint) -> Result<Asked, ApiError> {

@@ -1,9 +1,14 @@
 //! The recovery points that selectors choose from, with as few calls as there are pages to read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
 
 use super::{Asked, Unselected, select};
-use crate::backup::{ApiError, PointQuery, RecoveryPoint, Sources, Vault, all_points, all_vaults};
+use crate::backup::{
+    ApiError, PointQuery, RecoveryPoint, Sources, Vault, all_points, all_vaults, ask_all,
+};
 use crate::render::{Selector, VaultName};
 
 /// Items a page of every listing, at most.
@@ -14,10 +19,13 @@ const PAGE: u64 = 1000;
 pub struct PointCache {
     /// By vault: everything in it.
     whole: BTreeMap<String, HashMap<String, Vec<RecoveryPoint>>>,
-    /// By query: what it gave, or AWS's refusal.
-    asked: BTreeMap<PointQuery, Result<Vec<RecoveryPoint>, ApiError>>,
-    vaults: Vec<Vault>,
+    /// By query: what it gave, or AWS's refusal. Whoever asks the same meanwhile waits for the answer.
+    asked: Mutex<BTreeMap<PointQuery, Arc<OnceCell<Offer>>>>,
+    vaults: OnceCell<Vec<Vault>>,
 }
+
+/// What a query gave, or AWS's refusal.
+type Offer = Result<Arc<[RecoveryPoint]>, ApiError>;
 
 impl PointCache {
     /// Decides what is listed whole: a vault of few pages out of which many are chosen.
@@ -29,11 +37,11 @@ impl PointCache {
         reader: &R,
         selectors: &[&Selector],
     ) -> Result<Self, ApiError> {
-        let mut shelves = Self::default();
+        let shelves = Self::default();
         if selectors.len() < 2 {
             return Ok(shelves);
         }
-        shelves.vaults = match all_vaults(reader).await {
+        let vaults = match all_vaults(reader).await {
             Ok(vaults) => vaults,
             // Whoever may not list vaults may still list what is in the one they know.
             Err(err) if err.may_mean_absence() => return Ok(shelves),
@@ -55,28 +63,32 @@ impl PointCache {
             }
         }
         let pages = |vault: &Vault| vault.recovery_points.map(|n| n.div_ceil(PAGE).max(1));
-        let all: Option<u64> = shelves.vaults.iter().map(pages).sum();
+        let all: Option<u64> = vaults.iter().map(pages).sum();
         // Without a vault each resource costs a call for its vaults, and one for each of them.
         let everything = all.is_some_and(|all| all < 2 * anywhere.len() as u64);
-        let whole: Vec<String> = shelves
-            .vaults
+        let chosen = vaults
             .iter()
             .filter(|vault| {
                 let wanted = single.get(vault.name.as_str()).map_or(0, BTreeSet::len);
                 everything || pages(vault).is_some_and(|pages| pages < wanted as u64)
             })
-            .map(|vault| vault.name.clone())
-            .collect();
-        for vault in whole {
+            .map(|vault| vault.name.as_str());
+        let listed = chosen.map(async |vault| {
             let query = PointQuery::InVault {
-                vault: VaultName::own(&vault),
+                vault: VaultName::own(vault),
                 resource_arn: None,
                 resource_type: None,
             };
-            let points = match all_points(reader, &query).await {
-                Ok(points) => points,
-                Err(err) if err.may_mean_absence() => continue,
-                Err(err) => return Err(err),
+            match all_points(reader, &query).await {
+                Ok(points) => Ok(Some((vault.to_owned(), points))),
+                Err(err) if err.may_mean_absence() => Ok(None),
+                Err(err) => Err(err),
+            }
+        });
+        let mut whole = BTreeMap::new();
+        let take = |listed: Option<(String, Vec<RecoveryPoint>)>| {
+            let Some((vault, points)) = listed else {
+                return;
             };
             let mut by_resource: HashMap<String, Vec<RecoveryPoint>> = HashMap::new();
             for point in points {
@@ -85,9 +97,14 @@ impl PointCache {
                     .or_default()
                     .push(point);
             }
-            shelves.whole.insert(vault, by_resource);
-        }
-        Ok(shelves)
+            whole.insert(vault, by_resource);
+        };
+        ask_all(listed, take).await?;
+        Ok(Self {
+            whole,
+            vaults: OnceCell::new_with(Some(vaults)),
+            ..shelves
+        })
     }
 
     /// The recovery point that a selector means.
@@ -96,7 +113,7 @@ impl PointCache {
     ///
     /// Where AWS does not answer.
     pub async fn choose<R: Sources>(
-        &mut self,
+        &self,
         reader: &R,
         asked: &Asked<'_>,
     ) -> Result<Result<RecoveryPoint, Unselected>, ApiError> {
@@ -127,8 +144,9 @@ impl PointCache {
         let elsewhere = self.ask(reader, query).await?.unwrap_or_default();
         points.extend(
             elsewhere
-                .into_iter()
-                .filter(|point| Some(&point.vault) != selector.vault.as_ref()),
+                .iter()
+                .filter(|point| Some(&point.vault) != selector.vault.as_ref())
+                .cloned(),
         );
         Ok(select(&points, asked).cloned())
     }
@@ -139,7 +157,7 @@ impl PointCache {
     ///
     /// Where AWS does not answer.
     pub(super) async fn offer<R: Sources>(
-        &mut self,
+        &self,
         reader: &R,
         selector: &Selector,
     ) -> Result<Result<Vec<RecoveryPoint>, ApiError>, ApiError> {
@@ -170,7 +188,7 @@ impl PointCache {
                 resource_type: None,
             };
             match self.ask(reader, query).await? {
-                Ok(points) => offer.extend(points),
+                Ok(points) => offer.extend(points.iter().cloned()),
                 Err(refusal) => return Ok(Err(refusal)),
             }
         }
@@ -178,43 +196,39 @@ impl PointCache {
     }
 
     /// The names of all vaults, for what might have been meant.
-    async fn names<R: Sources>(&mut self, reader: &R) -> Vec<String> {
-        if self.vaults.is_empty() {
-            self.vaults = all_vaults(reader).await.unwrap_or_default();
-        }
-        self.vaults.iter().map(|vault| vault.name.clone()).collect()
+    async fn names<R: Sources>(&self, reader: &R) -> Vec<String> {
+        let vaults = self.vaults.get_or_try_init(|| all_vaults(reader)).await;
+        let vaults = vaults.map_or(&[][..], Vec::as_slice);
+        vaults.iter().map(|vault| vault.name.clone()).collect()
     }
 
     async fn vaults_of<R: Sources>(
-        &mut self,
+        &self,
         reader: &R,
         resource: &str,
     ) -> Result<Result<Vec<String>, ApiError>, ApiError> {
-        if !self.vaults.is_empty() && self.whole.len() == self.vaults.len() {
+        let count = self.vaults.get().map_or(0, Vec::len);
+        if count > 0 && self.whole.len() == count {
             return Ok(Ok(self.whole.keys().cloned().collect()));
         }
         let query = PointQuery::OfResource {
             resource_arn: resource.to_owned(),
         };
         Ok(self.ask(reader, query).await?.map(|points| {
-            let vaults: BTreeSet<String> = points.into_iter().map(|point| point.vault).collect();
-            vaults.into_iter().collect()
+            let vaults: BTreeSet<&str> = points.iter().map(|point| point.vault.as_str()).collect();
+            vaults.into_iter().map(str::to_owned).collect()
         }))
     }
 
-    async fn ask<R: Sources>(
-        &mut self,
-        reader: &R,
-        query: PointQuery,
-    ) -> Result<Result<Vec<RecoveryPoint>, ApiError>, ApiError> {
-        if let Some(answer) = self.asked.get(&query) {
-            return Ok(answer.clone());
-        }
-        let answer = match all_points(reader, &query).await {
-            Err(err) if !err.may_mean_absence() => return Err(err),
-            answer => answer,
+    async fn ask<R: Sources>(&self, reader: &R, query: PointQuery) -> Result<Offer, ApiError> {
+        let cell = {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(asked.entry(query.clone()).or_default())
         };
-        self.asked.insert(query, answer.clone());
-        Ok(answer)
+        let answer = cell.get_or_try_init(async || match all_points(reader, &query).await {
+            Err(err) if !err.may_mean_absence() => Err(err),
+            answer => Ok(answer.map(Arc::from)),
+        });
+        answer.await.cloned()
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::backup::{ApiError, Sources};
+use crate::backup::{ApiError, RecoveryPoint, Sources, ask_all};
 use crate::diagnostic::{Finding, Findings, Span, rule};
 use crate::parse::{Point, Restore};
 use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{Fact, Known, Resolved, Selector, VaultName};
-use crate::resolve::{Asked, PointCache};
+use crate::resolve::{Asked, PointCache, Unselected};
 use crate::rules::Facts;
 
 /// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
@@ -140,8 +140,8 @@ pub async fn resolve<R: Sources>(
     }
     let document = planner.document();
     let mut said = Findings::default();
-    for (step, selector) in wanted {
-        let (reader, shelves) = (&readers[step.target], &mut shelves[step.target]);
+    let shelves = &shelves;
+    let questions = wanted.into_iter().map(async |(step, selector)| {
         let asked = Asked {
             selector,
             resource_type: &step.draft.request.resource_type,
@@ -149,7 +149,11 @@ pub async fn resolve<R: Sources>(
             run: &plan.run_id,
             restore: &step.name,
         };
-        match shelves.choose(reader, &asked).await? {
+        let chosen = shelves[step.target].choose(&readers[step.target], &asked);
+        Ok((step, selector, chosen.await?))
+    });
+    let take = |(step, selector, chosen): (&Step, &Selector, Result<RecoveryPoint, Unselected>)| {
+        match chosen {
             Ok(point) => {
                 let resolved = Arc::new(Resolved {
                     selector: selector.clone(),
@@ -176,7 +180,8 @@ pub async fn resolve<R: Sources>(
                 said.push(finding.of_restore(&step.name));
             }
         }
-    }
+    };
+    ask_all(questions, take).await?;
     Ok(planner.once(said))
 }
 
@@ -212,12 +217,11 @@ pub async fn look_up<R: Sources>(
     wanted: &WantedPoints,
     known: &mut Known,
 ) -> Result<(), ApiError> {
-    for (target, arn, vault) in wanted {
-        if let Some(facts) = readers[*target].source(arn, vault.as_ref()).await? {
-            known.sources.insert(arn.clone(), facts);
-        }
-    }
-    Ok(())
+    let questions = wanted.iter().map(async |(target, arn, vault)| {
+        let facts = readers[*target].source(arn, vault.as_ref()).await?;
+        Ok(facts.map(|facts| (arn.clone(), facts)))
+    });
+    ask_all(questions, |facts| known.sources.extend(facts)).await
 }
 
 /// Recovery points that were asked about and that no vault has, where a template needs them.

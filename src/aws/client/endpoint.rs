@@ -41,7 +41,7 @@ impl<H> Aws<H> {
     pub async fn endpoint(&self) -> Result<Endpoint, ApiError> {
         let probe = Probe::default();
         let asked = self
-            .backup_once
+            .jobs
             .list_backup_vaults()
             .customize()
             .config_override(aws_sdk_backup::config::Builder::new().credentials_provider(nobody()))

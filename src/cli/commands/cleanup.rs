@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::clients::connected;
 use super::deletions::{Confirmation, Touched};
 use super::everywhere::Everywhere;
 use super::resume_hint::ResumeHint;
 use super::world::{World, with_roles};
 use super::{Context, check_account, endpoint, everywhere};
-use crate::aws::Aws;
 use crate::backup::{Clock, Keeping, Pace, SystemClock};
 use crate::cleanup::{Deletions, Disposition, Item, leaves, unlisted};
 use crate::cli::exit::{Exit, Failure};
@@ -54,15 +54,17 @@ pub(super) async fn cleanup(
         return Err(super::no_such_run(&store, &run).await);
     }
     let settings = context.all_settings(&arguments.aws, targets)?;
-    let world = World::new(None, settings);
+    let world = World::new(None, settings.clone());
     world.reveal_in(&mut events, planner.secrets()).await;
     let history = History::of(&events).map_err(Stopped::from)?;
     let mut levels = everywhere::plan(&events, &protect, &known)?;
     let is_empty = |levels: &[Vec<Item>]| count(levels, is_deletion) == 0;
-    let mut places = Vec::with_capacity(targets.len());
-    for settings in context.all_settings(&arguments.aws, targets)? {
-        places.push(Aws::connect(&settings).await.map_err(Failure::Aws)?);
-    }
+    let pace = Pace::of(
+        targets.iter().map(Target::place),
+        Keeping::Always,
+        SystemClock.now(),
+    );
+    let places = connected(&settings, &pace).await?;
     if is_empty(&levels) && unlisted(&events).is_empty() {
         // What is left there is not to be deleted by hand here.
         if history.world().is_some() {
@@ -86,11 +88,7 @@ pub(super) async fn cleanup(
     let everywhere = Arc::new(Everywhere {
         places,
         targets: targets.clone(),
-        pace: Pace::of(
-            targets.iter().map(Target::place),
-            Keeping::Always,
-            SystemClock.now(),
-        ),
+        pace,
     });
     let looked = everywhere.look(&mut events, &protect, &known).await;
     match looked {
@@ -126,7 +124,7 @@ pub(super) async fn cleanup(
         return Ok(Exit::Unfinished);
     }
     for place in touched.places() {
-        check_account(&everywhere.places[place], &targets[place]).await?;
+        check_account(&*everywhere.places[place], &targets[place]).await?;
     }
     if arguments.yes {
         context.output.note(&touched.sentence());

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::clients::Client;
 use super::conflicts::Unsaid;
 use super::programs::{Due, Programs};
 use super::question::{look_twice, question};
 use super::run::Execution;
 use super::world::World;
 use super::{Context, check_account, under_way};
-use crate::aws::Aws;
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::Failure;
 use crate::diagnostic::Findings;
@@ -20,9 +20,9 @@ use crate::session::{Loaded, Preview};
 pub(super) struct Consent<'a> {
     pub(super) preview: &'a Preview,
     pub(super) world: &'a World,
-    pub(super) aws: &'a [Arc<Aws>],
+    pub(super) aws: &'a [Arc<Client>],
     /// Targets whose callers' accounts were not looked at yet.
-    pub(super) unchecked: Vec<(&'a Arc<Aws>, &'a Target)>,
+    pub(super) unchecked: Vec<(&'a Arc<Client>, &'a Target)>,
 }
 
 impl Consent<'_> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::clients::Client;
 use super::run::Execution;
 use crate::aws::{Aws, Reads, Settings};
 use crate::backup::{Endpoint, Fault, Reader};
@@ -12,10 +13,10 @@ use crate::journal::RunKey;
 use crate::state::{History, Witness};
 
 /// The endpoint of the clients of all targets.
-pub(super) async fn of_all<H>(clients: &[Arc<Aws<H>>]) -> Result<Endpoint, Failure> {
+pub(super) async fn of_all<H>(clients: &[Arc<Client<H>>]) -> Result<Endpoint, Failure> {
     let mut all = Vec::with_capacity(clients.len());
     for aws in clients {
-        all.push(aws.endpoint().await.map_err(Failure::Aws)?);
+        all.push(aws.reader().endpoint().await.map_err(Failure::Aws)?);
     }
     one(all)
 }
@@ -48,7 +49,7 @@ pub(super) fn one(all: Vec<Endpoint>) -> Result<Endpoint, Failure> {
 /// for.
 pub(super) async fn check(
     history: &History,
-    aws: &[Arc<Aws>],
+    aws: &[Arc<Client>],
     plan: &str,
     execution: &Execution<'_>,
 ) -> Result<(), Failure> {
@@ -60,8 +61,7 @@ pub(super) async fn check(
     else {
         return Ok(());
     };
-    let clients: Vec<&Aws> = aws.iter().map(Arc::as_ref).collect();
-    match stranger(&clients, witness, &execution.reached.endpoint).await? {
+    match stranger(aws, witness, &execution.reached.endpoint).await? {
         None => Ok(()),
         Some(why) => Err(Failure::Conflict(format!(
             "run {} of {plan} was not made at {}, as far as can be told: {why}. Nothing was started.\n{}\n\
@@ -113,7 +113,7 @@ pub(super) fn way_to(endpoint: &Endpoint) -> String {
 
 /// Why a job of a run whose journal does not name its endpoint is not one of this endpoint's.
 pub(super) async fn stranger(
-    clients: &[&Aws],
+    clients: &[Arc<Client>],
     witness: &Witness,
     here: &Endpoint,
 ) -> Result<Option<String>, Failure> {
@@ -143,15 +143,11 @@ pub(super) async fn stranger(
 /// Whether what a run has made is deleted where it was made: at the same endpoint, by AWS Backup's and by Cloud Control API's.
 pub(super) async fn check_cleanup(
     history: &History,
-    aws: &[Aws],
+    aws: &[Arc<Client>],
     plan: &str,
     run_id: &str,
 ) -> Result<Endpoint, Failure> {
-    let mut all = Vec::with_capacity(aws.len());
-    for client in aws {
-        all.push(client.endpoint().await.map_err(Failure::Aws)?);
-    }
-    let here = one(all)?;
+    let here = of_all(aws).await?;
     let refused = |why: String| {
         Err(Failure::Conflict(format!(
             "{why}. Nothing was deleted: what has the same name here is not what the run made"
@@ -168,9 +164,8 @@ pub(super) async fn check_cleanup(
         .witness
         .as_ref()
         .filter(|_| history.world().is_none());
-    let clients: Vec<&Aws> = aws.iter().collect();
     if let Some(witness) = witness
-        && let Some(why) = stranger(&clients, witness, &here).await?
+        && let Some(why) = stranger(aws, witness, &here).await?
     {
         return refused(format!(
             "run {run_id} of {plan} was not made at {here}, as far as can be told: {why}; clean it up where it was made, or give the \
@@ -178,7 +173,8 @@ pub(super) async fn check_cleanup(
         ));
     }
     for client in aws {
-        let deletes = client.endpoint_of_resources().await.map_err(Failure::Aws)?;
+        let deletes = client.reader().endpoint_of_resources().await;
+        let deletes = deletes.map_err(Failure::Aws)?;
         if deletes.differs_from(&here) {
             return refused(format!(
                 "AWS Backup is called at {here}, and Cloud Control API, which deletes, at {deletes}; \

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::task::JoinSet;
+use jiff::Timestamp;
 
-use crate::aws::Aws;
+use super::clients::Client;
 use crate::backup::{
-    ApiError, Clock, Fault, Job, JobQuery, Operation, Pace, SystemClock, each_job_page,
+    ApiError, Clock, Fault, Job, JobQuery, Operation, Pace, SystemClock, ask_all, each_job_page,
 };
 use crate::cleanup::{
     Asked, Found, Item, Known, Named, Progress, Resources, by_name, cleanup as plan_cleanup,
@@ -20,12 +19,9 @@ use crate::execute::Stopped;
 use crate::render::Target;
 use crate::state::{Event, NestedJob, Places, Recorded, replay};
 
-/// How often a resource is looked for while AWS only asks for patience.
-const TRIES: i64 = 10;
-
 /// A client for each target of the run.
 pub(super) struct Everywhere {
-    pub(super) places: Vec<Aws>,
+    pub(super) places: Vec<Arc<Client>>,
     pub(super) targets: Vec<Target>,
     pub(super) pace: Pace,
 }
@@ -44,7 +40,7 @@ impl Everywhere {
     /// What is to be done, with what AWS says of it: nested jobs that nobody has listed are added to the events, and names
     /// that were given again are left out.
     pub(super) async fn look(
-        self: &Arc<Self>,
+        &self,
         events: &mut Vec<Recorded>,
         protect: &[&str],
         places: &Places,
@@ -76,7 +72,7 @@ impl Everywhere {
         }
         let mut levels = plan(events, protect, places)?;
         let mut known = Known {
-            found: self.found(&levels).await?,
+            found: self.found(&levels).await.map_err(Failure::Aws)?,
             ..Known::default()
         };
         let mut since: BTreeMap<usize, Timestamp> = BTreeMap::new();
@@ -106,49 +102,21 @@ impl Everywhere {
 
     /// What there is of what is to be deleted by its name.
     async fn found(
-        self: &Arc<Self>,
+        &self,
         levels: &[Vec<Item>],
-    ) -> Result<BTreeMap<(usize, String, String), Option<Found>>, Failure> {
-        let mut tasks = JoinSet::new();
-        for (named, _) in by_name(levels) {
-            let (everywhere, named) = (Arc::clone(self), named.clone());
-            tasks.spawn(async move {
-                let found = everywhere.find_patiently(&named).await;
-                (Known::key(&named), found)
-            });
-        }
-        let mut all = BTreeMap::new();
-        while let Some(answered) = tasks.join_next().await {
-            match answered {
-                Ok((key, Ok(found))) => {
-                    all.insert(key, found);
-                }
+    ) -> Result<BTreeMap<(usize, String, String), Option<Found>>, ApiError> {
+        let named = by_name(levels);
+        let questions = named.into_iter().map(async |(named, _)| {
+            match self.at(named)?.find(named).await {
+                Ok(found) => Ok(Some((Known::key(named), found))),
                 // The deletion will be refused likewise, and say so of this one.
-                Ok((_, Err(error))) if matches!(error.fault, Fault::Refused | Fault::Denied) => {}
-                Ok((_, Err(error))) => return Err(Failure::Aws(error)),
-                Err(error) => return Err(Failure::System(error.to_string())),
+                Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => Ok(None),
+                Err(error) => Err(error),
             }
-        }
+        });
+        let mut all = BTreeMap::new();
+        ask_all(questions, |found| all.extend(found)).await?;
         Ok(all)
-    }
-
-    /// What is there, however busy AWS is.
-    async fn find_patiently(&self, named: &Named) -> Result<Option<Found>, ApiError> {
-        const OPERATION: Operation = Operation::GetResource;
-        let mut tries = 0;
-        loop {
-            self.pace.turn(named.place, OPERATION, &SystemClock).await;
-            match self.find(named).await {
-                Err(error) if error.fault == Fault::Throttled && tries < TRIES => {
-                    tries += 1;
-                    let now = SystemClock.now();
-                    self.pace.throttled(named.place, OPERATION, now);
-                    let at = now + SignedDuration::from_secs(tries);
-                    SystemClock.sleep_until(at).await;
-                }
-                answer => return answer,
-            }
-        }
     }
 
     /// All jobs that a query is about.
@@ -158,12 +126,13 @@ impl Everywhere {
             jobs.extend(page);
             ControlFlow::Continue(())
         };
-        each_job_page(&self.places[place], query, take).await?;
+        each_job_page(&*self.places[place], query, take).await?;
         Ok(jobs)
     }
 
-    fn at(&self, named: &Named) -> Result<&Aws, ApiError> {
-        self.places.get(named.place).ok_or_else(|| ApiError {
+    fn at(&self, named: &Named) -> Result<&Client, ApiError> {
+        let place = self.places.get(named.place).map(Arc::as_ref);
+        place.ok_or_else(|| ApiError {
             operation: Operation::DeleteResource,
             fault: Fault::Refused,
             code: None,
@@ -173,16 +142,17 @@ impl Everywhere {
     }
 }
 
+/// Whoever deletes waits for each call's turn, and may leave meanwhile.
 impl Resources for Everywhere {
     async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
-        self.at(named)?.find(named).await
+        self.at(named)?.reader().find(named).await
     }
 
     async fn delete(&self, named: &Named, token: &str) -> Result<Asked, ApiError> {
-        self.at(named)?.delete(named, token).await
+        self.at(named)?.reader().delete(named, token).await
     }
 
     async fn progress(&self, named: &Named, request: &str) -> Result<Progress, ApiError> {
-        self.at(named)?.progress(named, request).await
+        self.at(named)?.reader().progress(named, request).await
     }
 }

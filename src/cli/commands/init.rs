@@ -28,7 +28,7 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
             let recorded = Recorded::parse(&files::text(path)?)
                 .map_err(|err| Failure::Usage(format!("{}:{err}", path.display())))?;
             let (account, region) = place(&recorded, arguments)?;
-            let reader = Arc::new(recorded.seen_from(&account, &region));
+            let reader = recorded.seen_from(&account, &region);
             let written = write(&reader, &account, &region, arguments, context).await?;
             (account, region, written)
         }
@@ -61,7 +61,7 @@ struct Written {
 }
 
 async fn write<R: Sources + 'static>(
-    reader: &Arc<R>,
+    reader: &R,
     account: &str,
     region: &str,
     arguments: &Init,
@@ -78,7 +78,7 @@ async fn write<R: Sources + 'static>(
         ..Wanted::default()
     };
     // All of a vault is listed: what belongs to a composite recovery point is of other resources.
-    let mut listed = list(&**reader, &wanted, &mut |step| {
+    let mut listed = list(reader, &wanted, &mut |step| {
         narrate(&mut counter, None, &step)
     })
     .await
@@ -90,7 +90,7 @@ async fn write<R: Sources + 'static>(
             ..Wanted::default()
         };
         let step = &mut |step| narrate(&mut counter, None, &step);
-        let shared = list(&**reader, &wanted, step).await.map_err(Failure::Aws)?;
+        let shared = list(reader, &wanted, step).await.map_err(Failure::Aws)?;
         listed.points.extend(shared.points);
         listed.notes.extend(shared.notes);
         listed.missing.extend(shared.missing);

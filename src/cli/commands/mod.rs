@@ -3,6 +3,7 @@
 mod base;
 mod before;
 mod cleanup;
+mod clients;
 mod conclude;
 mod config;
 mod conflicts;

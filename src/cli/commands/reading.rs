@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::clients::{Client, pace};
 use super::{Context, is_loopback};
 use crate::aws::{Aws, Paced, Reads, Settings};
-use crate::backup::{Clock, Keeping, Pace, Reader, SystemClock};
+use crate::backup::{Reader, SystemClock};
 use crate::cli::arguments::ReadOptions;
 use crate::cli::exit::Failure;
 use crate::inventory::Step;
@@ -14,7 +15,7 @@ use crate::terminal::Counter;
 pub(super) struct Place {
     pub(super) account: String,
     pub(super) region: String,
-    pub(super) reader: Arc<Paced<SystemClock>>,
+    pub(super) reader: Client<Reads>,
 }
 
 /// Where AWS is; made-up credentials for an emulator on this machine when there are no others.
@@ -51,20 +52,18 @@ impl Place {
                 "there is no Region: give --region, or set AWS_REGION".to_owned(),
             ));
         };
-        let account = aws.caller_account().await.map_err(Failure::Aws)?;
-        // AWS's rates are AWS's: an emulator on this machine may keep them as well, and throttles then.
-        let local = settings.endpoint_url.as_deref().is_some_and(is_loopback);
-        let keeping = match no_rate_limit || local {
-            true => Keeping::OnceThrottled,
-            false => Keeping::Always,
+        let settings = Settings {
+            region: region.clone(),
+            ..settings.clone()
         };
-        let place = (account.as_str(), region.as_str());
-        let pace = Pace::of([place], keeping, SystemClock.now());
-        let reader = Paced::new(aws, SystemClock, pace);
+        let pace = pace(&[settings], no_rate_limit);
+        let reader = Paced::new(Arc::new(aws), SystemClock, pace, 0);
+        let account = reader.caller_account().await.map_err(Failure::Aws)?;
         Ok(Self {
             account,
             region,
-            reader: Arc::new(reader),
+            // Whoever does not answer at all is not waited for as one who has answered.
+            reader: reader.patiently(),
         })
     }
 }

@@ -3,11 +3,12 @@
 use jiff::SignedDuration;
 use redrill_emulator::{Options, Speed};
 
+use super::clients::paced;
 use super::emulator::{of_file, refused};
 use super::run::{Execution, Hints, LockFile, Reached, execute};
 use super::world::World;
 use super::{Context, chosen, lock, refuse};
-use crate::backup::Endpoint;
+use crate::backup::{Clock, Endpoint, Keeping, Pace, SystemClock};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
@@ -17,6 +18,7 @@ use crate::diff::Wanted;
 use crate::execute::{DuplicatePolicy, Policy};
 use crate::journal::LocalStore;
 use crate::rehearsal::{NotRehearsed, Rehearsal};
+use crate::render::Target;
 use crate::session;
 
 pub(super) async fn rehearse(
@@ -126,11 +128,16 @@ pub(super) async fn rehearse(
             is_checked: arguments.inputs.inventory.is_some(),
         },
     };
-    let aws = rehearsal.aws();
+    let pace = Pace::of(
+        targets.iter().map(Target::place),
+        Keeping::OnceThrottled,
+        SystemClock.now(),
+    );
+    let aws = paced(rehearsal.aws().to_vec(), &pace);
     let exit = execute(
         &mut loaded,
-        &World::Aws(aws.to_vec()),
-        aws,
+        &World::Aws(aws.clone()),
+        &aws,
         &rehearsal.clock(),
         execution,
         context,

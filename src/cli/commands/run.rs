@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::before::{Before, Recorder, older_than_listings, owner};
+use super::clients::{Client, connected, pace};
 use super::conclude::{RunEnd, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
@@ -13,7 +14,6 @@ use super::resume_hint::{ResumeHint, quoted};
 use super::saved::SavedPlan;
 use super::world::World;
 use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
-use crate::aws::Aws;
 use crate::backup::{Clock, Endpoint, SystemClock};
 use crate::cli::arguments::{ReportOptions, Run};
 use crate::cli::exit::{Exit, Failure};
@@ -52,11 +52,9 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
     super::refuse(loaded.findings.clone())?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
-    let mut aws = Vec::with_capacity(targets.len());
-    for settings in context.all_settings(&arguments.aws, targets)? {
-        let connected = Aws::connect(&settings).await.map_err(Failure::Aws)?;
-        aws.push(Arc::new(connected));
-    }
+    let settings = context.all_settings(&arguments.aws, targets)?;
+    let pace = pace(&settings, arguments.no_rate_limit);
+    let aws = connected(&settings, &pace).await?;
     let store = LocalStore::new(&arguments.state.state);
     let execution = Execution {
         file: &arguments.plan,
@@ -188,7 +186,7 @@ impl Execution<'_> {
 pub(super) async fn execute<C: Clock>(
     loaded: &mut Loaded,
     world: &World,
-    aws: &[Arc<Aws>],
+    aws: &[Arc<Client>],
     clock: &C,
     mut execution: Execution<'_>,
     context: &mut Context<'_>,
@@ -352,7 +350,7 @@ fn not_opened(why: NotOpened, loaded: &Loaded, execution: &Execution<'_>) -> Fai
 async fn carry_out<C: Clock>(
     opened: Opened<Journal<LocalStore>>,
     loaded: &Loaded,
-    aws: &[Arc<Aws>],
+    aws: &[Arc<Client>],
     clock: &C,
     execution: &Execution<'_>,
     context: &mut Context<'_>,
@@ -402,7 +400,7 @@ async fn carry_out<C: Clock>(
     }
     let works = Works {
         planner,
-        api: aws.to_vec(),
+        api: aws.iter().map(|aws| Arc::clone(aws.reader())).collect(),
         commands: Arc::new(Processes::new(
             execution.file.parent().unwrap_or(Path::new("")),
             execution.environment.clone(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Context;
-use crate::aws::Aws;
+use super::clients::Client;
 use crate::backup::{ApiError, Clock, Job, Reader, SystemClock};
 use crate::cli::exit::Failure;
 use crate::diff::Action;
@@ -38,7 +38,7 @@ pub(super) async fn settle(
     preview: &Preview,
     store: &LocalStore,
     run: &RunKey,
-    aws: &[Arc<Aws>],
+    aws: &[Arc<Client>],
     context: &mut Context<'_>,
 ) -> Result<Found, Failure> {
     let Preview { plan, diff, .. } = preview;
@@ -117,7 +117,7 @@ async fn look(
     plan: &Plan,
     sent: &Sent<'_>,
     targets: &[Target],
-    aws: &[Arc<Aws>],
+    aws: &[Arc<Client>],
 ) -> Result<Option<Vec<(Job, Whose)>>, ApiError> {
     let Sent { past, request, .. } = sent;
     let points = BTreeSet::from([request.recovery_point_arn.as_str()]);

@@ -2,19 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
 use super::Context;
+use super::clients::keeping;
 use super::resume_hint::quoted;
-use crate::aws::{Aws, Reads};
-use crate::backup::{Clock as _, Endpoint, SystemClock};
+use crate::aws::{Aws, Paced, Reads};
+use crate::backup::{Clock as _, Endpoint, Pace, SystemClock};
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Runs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
 use crate::execute::{Stopped, describe_jobs};
 use crate::journal::{self, LocalStore, RunKey, RunStore as _};
-use crate::render::REDACTED;
+use crate::render::{REDACTED, Target};
 use crate::report::{
     RunReport, StatusDetail, StatusRow, run_report, runs_human, status_human, status_json,
 };
@@ -203,7 +205,12 @@ async fn refresh(
             restores.insert(job_id, restore);
         }
     }
-    for (target, jobs) in places.targets.iter().zip(running) {
+    let pace = Pace::of(
+        places.targets.iter().map(Target::place),
+        keeping(options.endpoint_url.as_deref(), false),
+        SystemClock.now(),
+    );
+    for (place, (target, jobs)) in places.targets.iter().zip(running).enumerate() {
         if jobs.is_empty() {
             continue;
         }
@@ -219,6 +226,7 @@ async fn refresh(
             .await
             .map_err(Failure::Aws)?;
         let here = aws.endpoint().await.map_err(Failure::Aws)?;
+        let aws = Paced::new(Arc::new(aws), SystemClock, pace.clone(), place);
         if let Some(there) = history.world().filter(|there| there.differs_from(&here)) {
             context.output.note(&format!(
                 "{} run {}: as of the journal, because the run is at {there}, and this command asks {here}",

@@ -4,21 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
-
+use super::clients::Client;
 use super::run::Execution;
 use super::{Context, check_account};
-use crate::aws::Aws;
-use crate::backup::{ApiError, Clock, Endpoint, Keeping, Operation, Pace, Reader, SystemClock};
+use crate::backup::{ApiError, Clock, Endpoint, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
 use crate::diff::Action;
 use crate::plan::Plan;
-use crate::render::{REDACTED, Target};
+use crate::render::REDACTED;
 use crate::session::Preview;
 use crate::state::{Event, Recorded, RestoreStage};
-
-/// Questions under way at once, at the rates of [`Pace`].
-const AT_ONCE: usize = 16;
 
 /// What a restore has made, by its step, and what the journal calls that: there may be a secret in it.
 type Made = (usize, String, String);
@@ -28,7 +23,7 @@ type Made = (usize, String, String);
 pub(super) async fn gone(
     preview: &Preview,
     judges: bool,
-    aws: &[Arc<Aws>],
+    aws: &[Arc<Client>],
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<(Vec<Recorded>, bool), Failure> {
@@ -47,13 +42,7 @@ pub(super) async fn gone(
         }
     }
     let what = "AWS to say whether what this run made is still there";
-    let keeping = match execution.policy.no_rate_limit {
-        true => Keeping::Never,
-        false => Keeping::Always,
-    };
-    let targets = plan.targets.iter();
-    let pace = Pace::of(targets.map(Target::place), keeping, SystemClock.now());
-    let asked = ask(plan, made, aws, &pace);
+    let asked = ask(plan, made, aws);
     let asked = context.output.patiently(what, asked).await;
     let gone = match asked {
         Ok(gone) => gone,
@@ -84,9 +73,13 @@ pub(super) async fn gone(
 }
 
 /// Whether resources are asked of the endpoint that has made them: another knows none of them.
-async fn is_one_endpoint(aws: &[Arc<Aws>], execution: &Execution<'_>) -> Result<bool, Failure> {
+async fn is_one_endpoint(aws: &[Arc<Client>], execution: &Execution<'_>) -> Result<bool, Failure> {
     for aws in aws {
-        let of_resources = aws.endpoint_of_resources().await.map_err(Failure::Aws)?;
+        let of_resources = aws
+            .reader()
+            .endpoint_of_resources()
+            .await
+            .map_err(Failure::Aws)?;
         if (of_resources == Endpoint::Aws) != (execution.reached.endpoint == Endpoint::Aws) {
             return Ok(false);
         }
@@ -143,42 +136,20 @@ fn looked_for(preview: &Preview, judges: bool) -> Vec<Made> {
 }
 
 /// Asks for all of it, until an answer is none.
-async fn ask(
-    plan: &Plan,
-    made: Vec<Made>,
-    aws: &[Arc<Aws>],
-    pace: &Pace,
-) -> Result<Vec<Made>, ApiError> {
-    let mut tasks = JoinSet::new();
+async fn ask(plan: &Plan, made: Vec<Made>, aws: &[Arc<Client>]) -> Result<Vec<Made>, ApiError> {
+    let questions = made.into_iter().map(async |made| {
+        let (step, asked, _) = &made;
+        let of = &plan.steps[*step];
+        let is_there = aws[of.target].is_there(asked, &of.draft.request).await?;
+        Ok((made, is_there))
+    });
     let mut gone = Vec::new();
-    let mut take = |asked: Option<Result<(Made, Option<bool>), ApiError>>| match asked {
-        Some(Ok((made, Some(false)))) => {
+    let take = |(made, is_there)| {
+        if is_there == Some(false) {
             gone.push(made);
-            Ok(())
         }
-        Some(Err(error)) => Err(error),
-        _ => Ok(()),
     };
-    for (step, asked, arn) in made {
-        if tasks.len() >= AT_ONCE {
-            take(joined(&mut tasks).await)?;
-        }
-        let of = &plan.steps[step];
-        let (place, request) = (of.target, of.draft.request.clone());
-        let (aws, pace) = (Arc::clone(&aws[place]), pace.clone());
-        tasks.spawn(async move {
-            pace.turn(place, Operation::GetResource, &SystemClock).await;
-            let is_there = aws.is_there(&asked, &request).await?;
-            Ok(((step, asked, arn), is_there))
-        });
-    }
-    while !tasks.is_empty() {
-        take(joined(&mut tasks).await)?;
-    }
+    ask_all(questions, take).await?;
     gone.sort();
     Ok(gone)
-}
-
-async fn joined<T: 'static>(tasks: &mut JoinSet<T>) -> Option<T> {
-    tasks.join_next().await.and_then(Result::ok)
 }

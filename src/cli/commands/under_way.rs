@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Context;
+use super::clients::Client;
 use super::run::Execution;
-use crate::aws::Aws;
-use crate::backup::{ApiError, Clock, Fault, Job, Reader, SystemClock};
+use crate::backup::{ApiError, Clock, Fault, Job, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff};
 use crate::execute::{DuplicatePolicy, Whose, jobs_of, listed_since, whose_without_journal};
@@ -51,7 +51,7 @@ pub(super) async fn begun_elsewhere(
     loaded: &Loaded,
     plan: &Plan,
     diff: &Diff,
-    aws: &[Arc<Aws>],
+    aws: &[Arc<Client>],
     execution: &Execution<'_>,
     context: &mut Context<'_>,
 ) -> Result<Vec<String>, Failure> {
@@ -124,7 +124,7 @@ fn described(job: &Job) -> String {
 async fn ask(
     plan: &Plan,
     starting: &Starting<'_>,
-    aws: &[Arc<Aws>],
+    aws: &[Arc<Client>],
 ) -> Result<Vec<(usize, Job, Whose)>, ApiError> {
     let since = listed_since(SystemClock.now());
     let mut found = Vec::new();
@@ -139,34 +139,38 @@ async fn ask(
         let (jobs, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(is_of_points);
         let steps: Vec<usize> = points.values().copied().collect();
         found.extend(of_this_run(plan, &steps, others, aws).await?);
-        for job in jobs {
-            let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
-            let Some(step) = points.get(arn).copied() else {
-                continue;
-            };
+        let compared = jobs.into_iter().filter_map(|job| {
+            let step = *points.get(job.recovery_point_arn.as_deref()?)?;
             let tells = plan.steps[step].draft.takes_mark || !job.status.is_final();
-            if !tells || found.len() >= COMPARED {
-                continue;
-            }
+            tells.then_some((step, job))
+        });
+        let compared = compared.take(COMPARED.saturating_sub(found.len()));
+        let questions = compared.map(async |(step, job)| {
+            let metadata = match aws.job_metadata(&job.id).await {
+                Ok(metadata) => Some(metadata),
+                // A job that has just begun may not be known everywhere yet: it is named, and not judged.
+                Err(error) if error.fault == Fault::Refused => None,
+                Err(error) => return Err(error),
+            };
+            Ok((step, job, metadata))
+        });
+        let take = |(step, job, metadata): (usize, Job, Option<_>)| {
+            let Some(metadata) = metadata else {
+                found.push((step, job, Whose::Other));
+                return;
+            };
+            let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
             let of_point = (0..plan.steps.len()).filter(|at| {
                 let of = &plan.steps[*at];
                 of.target == *place && of.draft.request.recovery_point_arn == arn
             });
-            let metadata = match aws.job_metadata(&job.id).await {
-                Ok(metadata) => metadata,
-                // A job that has just begun may not be known everywhere yet: it is named, and not judged.
-                Err(error) if error.fault == Fault::Refused => {
-                    found.push((step, job, Whose::Other));
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
             let (step, whose) = of_point
                 .map(|at| (at, whose_without_journal(&metadata, arn, plan, at)))
                 .find(|(_, whose)| *whose != Whose::Other)
                 .unwrap_or((step, Whose::Other));
             found.push((step, job, whose));
-        }
+        };
+        ask_all(questions, take).await?;
     }
     Ok(found)
 }
@@ -177,7 +181,7 @@ async fn of_this_run(
     plan: &Plan,
     steps: &[usize],
     mut others: Vec<Job>,
-    aws: &Arc<Aws>,
+    aws: &Arc<Client>,
 ) -> Result<Vec<(usize, Job, Whose)>, ApiError> {
     /// With so many restores each is tried; of more, those that ask for the very same metadata.
     const TRIED: usize = 200;
@@ -187,16 +191,20 @@ async fn of_this_run(
     others.sort_by_key(|job| Reverse(job.created_at));
     others.truncate(COMPARED);
     let mut found = Vec::new();
-    for job in others {
-        let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
-        let metadata = match aws.job_metadata(&job.id).await {
-            Ok(metadata) => metadata,
+    let questions = others.into_iter().map(async |job| {
+        match aws.job_metadata(&job.id).await {
+            Ok(metadata) => Ok((job, metadata)),
             // It says nothing of whose it is, and the engine looks again while it starts things.
-            Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => continue,
-            Err(error) => return Err(error),
-        };
+            Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => {
+                Ok((job, BTreeMap::new()))
+            }
+            Err(error) => Err(error),
+        }
+    });
+    let take = |(job, metadata): (Job, BTreeMap<String, String>)| {
+        let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
         if !metadata.keys().any(|key| key.eq_ignore_ascii_case(MARK)) {
-            continue;
+            return;
         }
         let same = |at: &usize| {
             let request = &plan.steps[*at].draft.request;
@@ -211,7 +219,8 @@ async fn of_this_run(
         if let Some(step) = own {
             found.push((step, job, Whose::OfThisRun));
         }
-    }
+    };
+    ask_all(questions, take).await?;
     Ok(found)
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::aws::{Aws, Reads, Settings, Writes};
+use super::clients::{Client, pace};
+use crate::aws::{Aws, Paced, Reads, Settings};
 use crate::backup::{
-    ApiError, Endpoint, Page, PointQuery, Reader as _, RecoveryPoint, Sources, Vault,
+    ApiError, Endpoint, Pace, Page, PointQuery, Reader as _, RecoveryPoint, Sources, SystemClock,
+    Vault,
 };
 use crate::cli::exit::Failure;
 use crate::inventory::Recorded as Inventory;
@@ -21,7 +23,7 @@ pub(super) enum World {
     /// A file, as a caller of each target sees it.
     Inventory(Vec<Inventory>),
     /// AWS, connected already.
-    Aws(Vec<Arc<Aws<Writes>>>),
+    Aws(Vec<Arc<Client>>),
     /// AWS, if there is a question at all.
     Elsewhere(Vec<Elsewhere>),
 }
@@ -29,7 +31,17 @@ pub(super) enum World {
 /// AWS, connected with the first question.
 pub(super) struct Elsewhere {
     settings: Settings,
-    aws: OnceCell<Aws<Reads>>,
+    place: usize,
+    pace: Pace,
+    aws: OnceCell<Client<Reads>>,
+}
+
+impl Elsewhere {
+    async fn connect(&self) -> Result<Client<Reads>, ApiError> {
+        let aws = Aws::connect(&self.settings).await?;
+        let (pace, place) = (self.pace.clone(), self.place);
+        Ok(Paced::new(Arc::new(aws), SystemClock, pace, place))
+    }
 }
 
 impl World {
@@ -37,15 +49,16 @@ impl World {
     pub(super) fn new(inventory: Option<Vec<Inventory>>, settings: Vec<Settings>) -> Self {
         match inventory {
             Some(inventory) => Self::Inventory(inventory),
-            None => Self::Elsewhere(
-                settings
-                    .into_iter()
-                    .map(|settings| Elsewhere {
-                        settings,
-                        aws: OnceCell::new(),
-                    })
-                    .collect(),
-            ),
+            None => {
+                let pace = pace(&settings, false);
+                let elsewhere = |(place, settings)| Elsewhere {
+                    settings,
+                    place,
+                    pace: pace.clone(),
+                    aws: OnceCell::new(),
+                };
+                Self::Elsewhere(settings.into_iter().enumerate().map(elsewhere).collect())
+            }
         }
     }
 
@@ -56,12 +69,12 @@ impl World {
             Self::Inventory(_) => {}
             Self::Aws(clients) => {
                 for aws in clients {
-                    all.push(aws.endpoint().await.map_err(Failure::Aws)?);
+                    all.push(aws.reader().endpoint().await.map_err(Failure::Aws)?);
                 }
             }
             Self::Elsewhere(clients) => {
                 for aws in clients.iter().filter_map(|client| client.aws.get()) {
-                    all.push(aws.endpoint().await.map_err(Failure::Aws)?);
+                    all.push(aws.reader().endpoint().await.map_err(Failure::Aws)?);
                 }
             }
         }
@@ -169,7 +182,7 @@ pub(super) fn with_roles(targets: &[Target], planner: &Planner) -> Vec<Target> {
 /// The world as one target sees it.
 pub(super) enum View<'a> {
     Inventory(&'a Inventory),
-    Aws(&'a Aws<Writes>),
+    Aws(&'a Client),
     Elsewhere(&'a Elsewhere),
 }
 
@@ -191,7 +204,7 @@ impl View<'_> {
             Self::Elsewhere(elsewhere) => At::Elsewhere(
                 elsewhere
                     .aws
-                    .get_or_try_init(|| Aws::connect(&elsewhere.settings))
+                    .get_or_try_init(|| elsewhere.connect())
                     .await?,
             ),
         })
@@ -200,8 +213,8 @@ impl View<'_> {
 
 enum At<'a> {
     Inventory(&'a Inventory),
-    Aws(&'a Aws<Writes>),
-    Elsewhere(&'a Aws<Reads>),
+    Aws(&'a Client),
+    Elsewhere(&'a Client<Reads>),
 }
 
 impl Sources for View<'_> {

@@ -57,10 +57,16 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         step: usize,
         answer: Result<Page<Job>, ApiError>,
     ) -> Result<(), Stopped> {
+        let target = self.target_of(step);
         let Phase::Nested(parent) = &mut self.flights[step].phase else {
             return Ok(());
         };
         let now = self.engine.clock.now();
+        if let Err(error) = &answer
+            && error.fault == Fault::Throttled
+        {
+            self.calls.throttled(target, error.operation, now);
+        }
         let retry = match answer {
             Ok((jobs, next)) => {
                 let goes_on = parent.pages.turn(Operation::ListRestoreJobs, next, &jobs);
@@ -84,8 +90,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             }
         };
         if let Some(at) = retry {
-            self.calls
-                .at(self.target_of(step), at, step, DueCall::Nested);
+            self.calls.at(target, at, step, DueCall::Nested);
             return Ok(());
         }
         let Some(parent) = self.take_parent(step) else {

@@ -30,6 +30,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 }
             }
             Err(error) => {
+                let (target, now) = (self.target_of(step), self.engine.clock.now());
+                if error.fault == Fault::Throttled {
+                    self.calls.throttled(target, error.operation, now);
+                }
                 let tries = match self.flights[step].phase {
                     Phase::Publishing(tries) => tries + 1,
                     _ => 1,
@@ -37,9 +41,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 let is_final = matches!(error.fault, Fault::Refused | Fault::Denied);
                 if !is_final && tries < TELLINGS {
                     self.flights[step].phase = Phase::Publishing(tries);
-                    let at = self.engine.clock.now() + backoff(tries);
-                    self.calls
-                        .at(self.target_of(step), at, step, DueCall::Publish);
+                    let at = now + backoff(tries);
+                    self.calls.at(target, at, step, DueCall::Publish);
                     return Ok(());
                 }
                 Event::NotPublished {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::super::{Asked, PointCache, select};
 use super::{Entry, about, expires_soon};
-use crate::backup::{ApiError, RecoveryPoint, Sources};
+use crate::backup::{ApiError, RecoveryPoint, Sources, ask_all};
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::render::{Lock, Pick, Selector, VaultName};
 
@@ -37,31 +37,26 @@ async fn look_in<R: Sources>(
         .iter()
         .map(|entry| &entry.locked.resolved.selector)
         .collect();
-    let mut shelves = PointCache::prepare(reader, &selectors).await?;
+    let shelves = PointCache::prepare(reader, &selectors).await?;
+    let questions = entries
+        .iter()
+        .map(|entry| seen(reader, &shelves, entry, now));
+    let mut all = Vec::with_capacity(entries.len());
+    ask_all(questions, |seen| all.push(seen)).await?;
     let mut findings = Findings::default();
     let mut newer = Vec::new();
     let mut refused = None;
-    for entry in entries {
+    for (entry, seen) in entries.iter().copied().zip(all) {
         let Entry { name, locked, .. } = entry;
         let resolved = &locked.resolved;
-        let offer = shelves.offer(reader, &resolved.selector).await?;
-        let offer = offer.unwrap_or_else(|refusal| {
-            refused.get_or_insert((*entry, refusal));
-            Vec::new()
-        });
-        let is_locked = |point: &&RecoveryPoint| {
-            point.vault == resolved.vault && point.arn == resolved.recovery_point
-        };
-        let point = match offer.iter().find(is_locked) {
-            Some(point) => Some(point.clone()),
-            None => {
-                let vault = VaultName {
-                    name: resolved.vault.clone(),
-                    account: resolved.selector.vault_account.clone(),
-                };
-                reader.point(&vault, &resolved.recovery_point).await?
-            }
-        };
+        let Seen {
+            point,
+            newest,
+            refusal,
+        } = seen;
+        if let Some(refusal) = refusal {
+            refused.get_or_insert((entry, refusal));
+        }
         let gone = match &point {
             None => Some(format!("is not in the vault `{}` any more", resolved.vault)),
             Some(point) if !point.status.is_restorable() => {
@@ -86,13 +81,54 @@ async fn look_in<R: Sources>(
         if let Some(at) = point.and_then(|point| point.expires_at) {
             findings.extend(expires_soon(lock, name, locked, at, now));
         }
-        if let Some(point) = newest(&offer, entry, now) {
-            newer.push((*entry, point));
-        }
+        newer.extend(newest.map(|point| (entry, point)));
     }
     findings.extend(outdated(lock, newer));
     findings.extend(refused.map(|(entry, refusal)| not_looked(lock, entry, &refusal)));
     Ok(findings)
+}
+
+/// What is locked, as the vaults have it now.
+struct Seen {
+    /// It itself.
+    point: Option<RecoveryPoint>,
+    /// What the selector would pick instead.
+    newest: Option<RecoveryPoint>,
+    /// Why AWS does not list what it would choose from.
+    refusal: Option<ApiError>,
+}
+
+async fn seen<R: Sources>(
+    reader: &R,
+    shelves: &PointCache,
+    entry: &Entry<'_>,
+    now: Timestamp,
+) -> Result<Seen, ApiError> {
+    let resolved = &entry.locked.resolved;
+    let (offer, refusal) = match shelves.offer(reader, &resolved.selector).await? {
+        Ok(offer) => (offer, None),
+        Err(refusal) => (Vec::new(), Some(refusal)),
+    };
+    let newest = newest(&offer, entry, now);
+    let is_locked = |point: &RecoveryPoint| {
+        point.vault == resolved.vault && point.arn == resolved.recovery_point
+    };
+    let listed = offer.into_iter().find(is_locked);
+    let point = match listed {
+        Some(point) => Some(point),
+        None => {
+            let vault = VaultName {
+                name: resolved.vault.clone(),
+                account: resolved.selector.vault_account.clone(),
+            };
+            reader.point(&vault, &resolved.recovery_point).await?
+        }
+    };
+    Ok(Seen {
+        point,
+        newest,
+        refusal,
+    })
 }
 
 /// What the selector would pick now, where that was made after what is locked.
