@@ -14,6 +14,7 @@ use super::environment::Environment;
 use super::exit::Failure;
 use super::files;
 use crate::diagnostic::did_you_mean;
+use crate::diff::Saved;
 
 /// The file, looked for from the plan's folder upward.
 const FILE: &str = "redrill.toml";
@@ -68,7 +69,7 @@ impl std::fmt::Display for Origin {
         match self {
             Self::Variable(name) => f.write_str(name),
             Self::Line(path, line) => write!(f, "{}:{line}", path.display()),
-            Self::Found => f.write_str("found upward"),
+            Self::Found => f.write_str("the nearest one"),
         }
     }
 }
@@ -135,7 +136,28 @@ impl Settings {
             );
         }
         settings.read_variables(command, environment);
+        settings.leave_to_saved(plan.as_deref());
         Ok(settings)
+    }
+
+    /// A saved plan is carried out as it was saved: its inputs are in it.
+    fn leave_to_saved(&mut self, plan: Option<&Path>) {
+        const SAVED: [&str; 7] = [
+            "var-file",
+            "inventory",
+            "no-lock",
+            "run-id",
+            "only",
+            "retry-failed",
+            "dry-run",
+        ];
+        let is_of_plan = |of: &Setting| SAVED.contains(&of.flag.as_str());
+        if let Some(plan) = plan
+            && self.all.iter().any(is_of_plan)
+            && files::text(plan).is_ok_and(|text| Saved::is_one(&text))
+        {
+            self.all.retain(|of| !is_of_plan(of));
+        }
     }
 
     fn read_variables(&mut self, command: &Command, environment: &Environment) {
@@ -293,7 +315,8 @@ fn plan(matches: &ArgMatches) -> Option<PathBuf> {
     (plan != Path::new("-")).then_some(plan)
 }
 
-/// Folders from a plan's upward, then those from the working directory upward, as short as they can be written.
+/// Folders from a plan's upward, then those from the working directory upward, as short as they can be written; each up to the
+/// root of its repository, where there is one.
 struct Upward(Vec<PathBuf>);
 
 impl Upward {
@@ -301,11 +324,14 @@ impl Upward {
         let mut folders: Vec<PathBuf> = Vec::new();
         let folder = plan.and_then(Path::parent);
         let whole = folder.map(|folder| directory.join(folder));
-        for folder in whole.iter().flat_map(|whole| whole.ancestors()) {
-            folders.push(short(folder, directory));
-        }
-        for folder in directory.ancestors() {
-            folders.push(short(folder, directory));
+        for start in whole.iter().map(PathBuf::as_path).chain([directory]) {
+            for folder in start.ancestors() {
+                folders.push(short(folder, directory));
+                // Beyond the repository, things are somebody else's.
+                if folder.join(".git").exists() {
+                    break;
+                }
+            }
         }
         let mut seen = BTreeSet::new();
         folders.retain(|folder| seen.insert(folder.clone()));

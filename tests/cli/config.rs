@@ -124,6 +124,35 @@ async fn the_state_is_found_from_the_plan_upward() {
     emulator.shutdown().await;
 }
 
+/// A saved plan has its own inputs: what holds for other plans does not get in its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_carried_out_whatever_the_settings_say() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    let plan = many(1, 0).replace("plan: many", "plan: many\nvars: { size: { type: string } }");
+    write(path, "plan.yaml", &plan);
+    write(path, "vars.yaml", "size: large\n");
+    write(
+        path,
+        "redrill.toml",
+        "var-file = [\"vars.yaml\"]\nrun-id = \"q4\"\n",
+    );
+    let (code, _, stderr) = ran(path, &emulator, &["plan", "plan.yaml", "-o", "saved"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    for _ in 0..2 {
+        let (code, _, stderr) = ran(path, &emulator, &["run", "saved", "--yes", "-q"]).await;
+        assert_eq!(code, 0, "{stderr}");
+    }
+    assert_eq!(emulator.jobs().len(), 1);
+    assert!(path.join(".redrill/many/q4").is_dir());
+    // What is typed is refused, as ever.
+    let typed = ["run", "saved", "--yes", "-q", "--run-id", "other"];
+    let (code, _, stderr) = ran(path, &emulator, &typed).await;
+    assert_eq!(code, 64, "{stderr}");
+    emulator.shutdown().await;
+}
+
 /// `--json` is `--format json`.
 #[test]
 fn json_is_a_format() {

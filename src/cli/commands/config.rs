@@ -82,7 +82,7 @@ fn human(settings: &Settings, holds: &[&Setting], flags: &[String]) -> String {
         let values = setting.values.join(", ");
         let _ = writeln!(
             text,
-            "{:<width$}  {values}  (from {})",
+            "{:<width$}  {values}  ({})",
             name(setting),
             setting.origin
         );
