@@ -141,7 +141,7 @@ fn needs_means_all_of_it_or_one() {
     assert!(twice[0].contains("needs/twice"), "{twice:?}");
     for (needs, message) in [
         ("[\"tables[c]\"]", "`for_each` of `tables` has no `c`"),
-        ("[\"table[a]\"]", "there is no restore `table[a]`"),
+        ("[\"table[a]\"]", "unknown restore `table[a]`"),
         ("[\"app[a]\"]", "a restore cannot wait for itself"),
     ] {
         let said = said(&needing(needs, "app"));
@@ -235,7 +235,7 @@ fn what_is_the_same_for_all_is_said_once() {
         said(&text),
         [
             "6:5 DynamoDB/targetTableName tables: `targetTableName` is missing (the same for all 3)",
-            "7:7 DynamoDB/unknown-key tables: `targetTableNam` is no metadata key of DynamoDB; AWS's page does not list it (the same for all 3)",
+            "7:7 DynamoDB/unknown-key tables: `targetTableNam` is not a metadata key of DynamoDB; AWS's page does not list it (the same for all 3)",
         ]
     );
     // One of three, and two of three.
@@ -293,15 +293,15 @@ fn items_that_make_no_name_are_refused() {
         ),
         (
             "{a: 1, a: 2}",
-            &["5:22 yaml/duplicate-key : `a` stands here a second time; the first is in line 7"],
+            &["5:22 yaml/duplicate-key : `a` is used a second time; the first is in line 7"],
         ),
         (
             "[\"\"]",
-            &["5:16 for_each/key t: `` is no name for a restore"],
+            &["5:16 for_each/key t: `` is not a valid name for a restore"],
         ),
         (
             "[\"a[b]\"]",
-            &["5:16 for_each/key t: `a[b]` is no name for a restore"],
+            &["5:16 for_each/key t: `a[b]` is not a valid name for a restore"],
         ),
         (
             "some text",

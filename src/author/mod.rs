@@ -125,10 +125,10 @@ pub fn latest(points: Vec<RecoveryPoint>, rules: &Rules) -> (Vec<RecoveryPoint>,
                 match wholes.get(parent) {
                     Some(true) => format!("it comes back with {parent}, which it belongs to"),
                     Some(false) => format!(
-                        "it belongs to {parent}, which cannot be restored now; name it to restore it alone"
+                        "it belongs to {parent}, which cannot be restored now; name it to restore only this part"
                     ),
                     None => format!(
-                        "it belongs to {parent}, which is not among these; name it to restore it alone"
+                        "it belongs to {parent}, which is not among these; name it to restore only this part"
                     ),
                 },
             );

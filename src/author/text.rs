@@ -92,7 +92,7 @@ fn heading(text: &mut String, restore: &Restore<'_>) {
             text,
             "  ",
             &format!(
-                "{}: redrill has no rules of this type; its metadata is as AWS returned it.",
+                "{}: redrill has no rules for this type; its metadata is as AWS returned it.",
                 restore.resource_type
             ),
         );
@@ -132,7 +132,7 @@ fn write_restore(text: &mut String, restore: &Restore<'_>) {
             comment(
                 text,
                 "    ",
-                "Another account shares the vault: AWS reads it with both names alone.",
+                "Another account shares the vault: AWS only reads it with both names.",
             );
             let placed = serde_json::json!({ "arn": point.arn, "vault": point.vault, "vault_account": account });
             entry(text, "    ", "recovery_point", &placed);

@@ -109,9 +109,7 @@ where
         },
     };
     let message = if fault == Fault::Expired {
-        format!(
-            "{message}; log in again, such as with `aws sso login`: it is looked for all the while"
-        )
+        format!("{message}; log in again, for example with `aws sso login`")
     } else {
         message
     };

@@ -327,7 +327,7 @@ impl Planned<'_> {
         let mut named = match types::kind(made.arn, made.resource_type, made.metadata) {
             Kind::Unknown => {
                 return Disposition::Left(
-                    "it is of no type that redrill deletes: delete it yourself".to_owned(),
+                    "redrill cannot delete this type; delete it manually".to_owned(),
                 );
             }
             Kind::Unsure(why) => {

@@ -12,7 +12,8 @@ pub(super) fn can_ask() -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage(
-        "nothing was sent: there is no terminal to ask on; look at the dry run, then give --yes to start".to_owned(),
+        "nothing was sent: not a terminal, cannot ask; look at the dry run, then start with --yes"
+            .to_owned(),
     ))
 }
 

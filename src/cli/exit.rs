@@ -2,6 +2,7 @@
 //!
 //! The table in `docs/exit-codes.md` is compared with [`Exit::ALL`] by a test.
 
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -61,7 +62,7 @@ impl Exit {
         (
             Self::Unfinished,
             5,
-            "the run is not finished: stopped or detached; run again to go on",
+            "the run is not finished: stopped or detached; run again to continue",
         ),
         (Self::Failed, 6, "a restore or check failed"),
         (Self::ObjectiveMissed, 7, "an objective was missed"),
@@ -146,6 +147,24 @@ fn is_without_profile(error: &ApiError) -> bool {
     error.code.as_deref() == Some(crate::aws::NO_PROFILE)
 }
 
+/// What to do about a failure of the disk, by the number that ends what the system says.
+fn of_disk(says: &str, otherwise: &'static str) -> &'static str {
+    let number = says.rsplit_once("(os error ").map(|(_, rest)| rest);
+    let number = number.and_then(|rest| rest.split(')').next()?.parse().ok());
+    let Some(number) = number else {
+        return otherwise;
+    };
+    match io::Error::from_raw_os_error(number).kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk",
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only: make it writable",
+        ErrorKind::PermissionDenied => "check the permissions of this path",
+        ErrorKind::NotFound => "check that the path exists",
+        ErrorKind::NotADirectory => "a part of this path is a file, not a directory: check it",
+        ErrorKind::IsADirectory => "this path is a directory: give a file",
+        _ => otherwise,
+    }
+}
+
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
@@ -183,17 +202,19 @@ impl Failure {
                 "this is not the bundle that redrill has made: get it again from where it came from".to_owned()
             }
             Self::Cleanup(_) => {
-                "what was asked for goes on at AWS; run the same command again: it looks at what is left"
+                "what was requested continues at AWS; run the same command again: it looks at what is left"
                     .to_owned()
             }
-            Self::Io { .. } => "check the path and its permissions".to_owned(),
+            Self::Io { source, .. } => {
+                of_disk(&source.to_string(), "check the path and its permissions").to_owned()
+            }
             Self::Aws(error) if is_without_profile(error) => {
                 "nothing was sent; profiles are looked for in ~/.aws/config and ~/.aws/credentials, or in the files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name; `aws configure list-profiles` lists them"
                     .to_owned()
             }
             Self::Aws(_) => "nothing was sent; run the same command again".to_owned(),
             Self::Idle(_) => {
-                "nothing of this run goes on at AWS; run the same command again: it goes on from here"
+                "no job of this run is running at AWS; run the same command again to continue"
                     .to_owned()
             }
             Self::Account(_) => {
@@ -204,8 +225,9 @@ impl Failure {
                 "wait for it, or stop it; `redrill status` shows what it does; --take-over takes the run from a runner that is stuck"
                     .to_owned()
             }
-            Self::Journal(journal::Error::Io { .. }) => {
-                "nothing was sent; make room, or give another directory with --state".to_owned()
+            Self::Journal(journal::Error::Io { source, .. }) => {
+                let why = of_disk(&source.to_string(), "check the disk");
+                format!("nothing was sent; {why}, or choose another directory with --state")
             }
             Self::Journal(journal::Error::NotAFile { .. }) => {
                 "nothing was sent; see what has put it there, and remove it".to_owned()
@@ -222,7 +244,7 @@ impl Failure {
                     .to_owned()
             }
             Self::Stopped(Stopped::Duplicate { .. }) => {
-                "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore (--adopt=JOB, which may be given again, takes those alone), or with --start-anyway to start another"
+                "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore (--adopt=JOB, which may be given again, takes only those), or with --start-anyway to start another"
                     .to_owned()
             }
             Self::Stopped(Stopped::SecondJob { .. }) => {
@@ -244,17 +266,46 @@ impl Failure {
                 "this process sends and writes nothing more; `redrill status` shows what the other does"
                     .to_owned()
             }
-            Self::Stopped(Stopped::Journal(JournalError::Disk(_))) => {
-                "nothing further was sent; make room and run the same command again: it finds what was started"
-                    .to_owned()
+            Self::Stopped(Stopped::Journal(JournalError::Disk(text))) => {
+                let why = of_disk(text, "check the disk");
+                format!(
+                    "nothing more was sent; {why}, then run the same command again: it finds the jobs that were started"
+                )
             }
             Self::Stopped(Stopped::Aws(_)) => {
-                "what was started goes on at AWS; run the same command again: it finds what was started"
+                "jobs that were started continue at AWS; run the same command again: it finds them"
                     .to_owned()
             }
             Self::Stopped(Stopped::Illegal(_)) => {
                 "please report it; the journal is unharmed".to_owned()
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn first_contact_b7_room_is_made_only_where_there_is_none() {
+        let of = |number| {
+            let source = io::Error::from_raw_os_error(number);
+            let error = journal::Error::Io {
+                path: ".redrill".into(),
+                source,
+            };
+            Failure::Journal(error).help().unwrap()
+        };
+        assert!(of(28).contains("make room"), "ENOSPC");
+        for (number, name, says) in [
+            (30, "EROFS", "read-only"),
+            (2, "ENOENT", "exists"),
+            (13, "EACCES", "permissions"),
+        ] {
+            assert!(of(number).contains(says), "{name}");
+            assert!(!of(number).contains("room"), "{name}");
+        }
     }
 }

@@ -43,12 +43,12 @@ pub(super) enum Kind {
 impl Kind {
     fn words(self) -> &'static str {
         match self {
-            Self::Evidence => "bundle of evidence",
-            Self::Inventory { .. } => "inventory that redrill recorded",
-            Self::Lock => "lock file",
-            Self::Plan => "plan that `redrill init` may replace",
-            Self::Report => "report of redrill",
-            Self::SavedPlan => "saved plan",
+            Self::Evidence => "a bundle of evidence",
+            Self::Inventory { .. } => "an inventory that redrill recorded",
+            Self::Lock => "a lock file",
+            Self::Plan => "a plan that `redrill init` may replace",
+            Self::Report => "a report of redrill",
+            Self::SavedPlan => "a saved plan",
         }
     }
 
@@ -131,6 +131,9 @@ impl<'a> Output<'a> {
     }
 
     fn place(&self) -> Result<Place, Failure> {
+        if self.kind == Kind::Report && self.path == Path::new("-") {
+            return Ok(Place::Stdout);
+        }
         let there = match std::fs::metadata(self.path) {
             Ok(there) => Some(there),
             Err(err) if err.kind() == io::ErrorKind::NotFound => None,
@@ -179,7 +182,7 @@ impl<'a> Output<'a> {
         }
         if is_plan(&head) && !matches!(self.kind, Kind::Plan | Kind::Lock) {
             return Err(Failure::Usage(format!(
-                "{name}: this file is a plan, no {}, and is not written over; give another name",
+                "{name}: this file is a plan, not {}, and is not overwritten; give another name",
                 self.kind.words()
             )));
         }
@@ -194,7 +197,7 @@ impl<'a> Output<'a> {
                 _ => ", or remove the file",
             };
             return Err(Failure::Usage(format!(
-                "{name}: this file is no {}, and is not written over; give another name{force}",
+                "{name}: this file is not {}, and is not overwritten; give another name{force}",
                 self.kind.words()
             )));
         }
@@ -265,7 +268,7 @@ impl<'a> Output<'a> {
         };
         if err.error.kind() == io::ErrorKind::AlreadyExists {
             return Err(Failure::Usage(format!(
-                "{} has appeared meanwhile, and is not written over",
+                "{} has appeared meanwhile, and is not overwritten",
                 self.path.display()
             )));
         }

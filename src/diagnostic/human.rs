@@ -11,6 +11,9 @@ use super::{Finding, Position, Severity, Source, Span, visible, visible_lines};
 /// Characters of a line that are shown behind the place; a line can be a megabyte long.
 const SHOWN_BEHIND: u32 = 160;
 
+/// The end of the rule that every type has whose recovery points are not at hand.
+const UNCHECKED: &str = "/recovery-point-unchecked";
+
 /// The findings one under another, each with its place; styled with ANSI colours when `colour` is set.
 #[must_use]
 pub fn human(findings: &[Finding], colour: bool) -> String {
@@ -26,8 +29,27 @@ pub fn human(findings: &[Finding], colour: bool) -> String {
         .map(|finding| (&*finding.source, finding.source.range(finding.span)))
         .collect();
     let mut text = String::new();
+    let mut unchecked: Vec<&str> = Vec::new();
     for finding in findings {
+        // Of every type of a plan, it would bury the rest.
+        if let Some(of_type) = finding.rule.strip_suffix(UNCHECKED)
+            && finding.severity == Severity::Note
+        {
+            unchecked.push(of_type);
+            continue;
+        }
         text.push_str(&one(finding, &concealed, &renderer));
+        text.push_str("\n\n");
+    }
+    if !unchecked.is_empty() {
+        unchecked.dedup();
+        let title = format!(
+            "{}: skipped the rules that need the recovery point itself; add --inventory FILE to check them",
+            unchecked.join(", ")
+        );
+        let title = visible_lines(&title);
+        let line = Level::NOTE.primary_title(&*title);
+        text.push_str(&renderer.render(&[Group::with_title(line)]));
         text.push_str("\n\n");
     }
     text
@@ -91,7 +113,11 @@ impl<'a> Shown<'a> {
         let marked = source.range(span);
         let from = marked.start.min(shown.end);
         let to = marked.end.min(shown.end).max(from);
-        let line = starred(source, shown.clone(), concealed);
+        let mut line = starred(source, shown.clone(), concealed);
+        // A tab that is the mistake is seen; one sign for another, so that columns stay.
+        if source.text[from..to].contains('\t') {
+            line = Cow::Owned(line.replace('\t', "→"));
+        }
         // A star can be shorter than what it stands for.
         let place = |at: usize| {
             let before = source.text[shown.start..at].chars().count();

@@ -231,7 +231,7 @@ pub fn suggest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str> + Clone
         None => {
             let names: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
             match names.as_slice() {
-                [] => "there is none to choose from".to_owned(),
+                [] => "there are none".to_owned(),
                 names if names.len() > 24 => format!("known are {}, …", names[..24].join(", ")),
                 names => format!("known are {}", names.join(", ")),
             }

@@ -96,14 +96,15 @@ rules! {
     YAML_EMPTY Error "yaml/empty" "The file holds nothing"
     YAML_DOCUMENTS Error "yaml/documents" "The file holds more than one document"
     YAML_DUPLICATE_KEY Error "yaml/duplicate-key" "A map has the same key twice"
-    YAML_KEY Error "yaml/key" "A list or a map stands where a key is wanted"
+    YAML_KEY Error "yaml/key" "A list or a map is used as a key"
     YAML_TAG Error "yaml/tag" "A YAML tag means nothing in a plan"
     YAML_MERGE Error "yaml/merge" "`<<` merges something that is not a map"
-    YAML_ALIAS Error "yaml/alias" "An alias stands inside the value that it names"
+    YAML_ALIAS Error "yaml/alias" "An alias is used inside the value that it names"
     YAML_ALIAS_EXPLOSION Error "yaml/alias-explosion" "The aliases stand for too many values"
     YAML_DEPTH Error "yaml/depth" "Lists and maps are nested too deeply"
     YAML_SIZE Error "yaml/size" "The file holds too many values"
 
+    PLAN_NOT_A_PLAN Error "plan/not-a-plan" "The file is not a plan"
     PLAN_TYPE Error "plan/type" "A value has another type than its key takes"
     PLAN_NAME Error "plan/name" "A name cannot be used as one"
     PLAN_EMPTY Error "plan/empty" "The plan has no restore, or no target"
@@ -125,7 +126,7 @@ rules! {
     TARGET_SECRET Error "target/secret" "A part of the plan that is always shown is made of a secret"
 
     TYPE_CASE Error "type/case" "The resource type is written in another case than AWS's"
-    TYPE_UNKNOWN Warning "type/unknown" "redrill has no rules of this resource type"
+    TYPE_UNKNOWN Warning "type/unknown" "redrill has no rules for this resource type"
     TYPE_NOT_REHEARSED Error "type/not-rehearsed" "A rehearsal can show nothing of this resource type"
     LIMITS_UNUSED Warning "limits/unused" "A limit names a target or a type that no restore has"
 
@@ -146,7 +147,7 @@ rules! {
     VARS_UNUSED Warning "vars/unused" "A variable is declared and never used"
     VARS_TYPE Error "vars/type" "A variable's type is unknown, or its value has another one"
     VARS_PATTERN Error "vars/pattern" "A variable's value does not match its pattern, or the pattern is invalid"
-    VARS_NUMBER Error "vars/number" "A number would come out other than it is written"
+    VARS_NUMBER Error "vars/number" "A number would be sent differently from how it is written"
     VARS_TEMPLATE Error "vars/template" "The value of a variable holds a template"
     VARS_SIZE Error "vars/size" "A variable holds too many values"
     VARS_SECRET_DEFAULT Error "vars/secret-default" "The plan holds the value of a secret"
@@ -155,7 +156,7 @@ rules! {
     VARS_REDACTED Error "vars/redacted" "A variable's value holds the mark that stands for a secret"
 
     TEMPLATE_SYNTAX Error "template/syntax" "A template cannot be read"
-    TEMPLATE_STATEMENT Error "template/statement" "A template holds a statement other than `if`"
+    TEMPLATE_STATEMENT Error "template/statement" "A template holds a statement that is not `if`"
     TEMPLATE_UNDEFINED Error "template/undefined" "A template uses a name that is not defined"
     TEMPLATE_UNKNOWN Error "template/unknown" "A template uses a filter, function or test that there is not"
     TEMPLATE_ERROR Error "template/error" "A template fails when it is evaluated"
@@ -165,7 +166,7 @@ rules! {
 
     SELECTOR_EMPTY Error "selector/empty" "A selector names neither a vault nor a resource"
     SELECTOR_VAULT Error "selector/vault" "The vault of a selector is not the name of a vault"
-    SELECTOR_VAULT_ACCOUNT Error "selector/vault-account" "The account of a vault is not an account id, or has no vault beside it"
+    SELECTOR_VAULT_ACCOUNT Error "selector/vault-account" "The account of a vault is not an account id, or is given without a vault"
     SELECTOR_RESOURCE Error "selector/resource" "The resource of a selector is not the ARN of what was backed up"
     SELECTOR_PICK Error "selector/pick" "`pick` is neither `latest`, `earliest` nor `random`"
     SELECTOR_TIME Error "selector/time" "A time of a selector is not a time"
@@ -184,7 +185,7 @@ rules! {
     RECOVERY_POINT_REDACTED Error "recovery_point/redacted" "A recovery point holds the mark that stands for a secret"
 
     ARN_FORM Error "arn/form" "The recovery point is not an ARN"
-    ARN_PARTITION Error "arn/partition" "The recovery point's partition is none of AWS's"
+    ARN_PARTITION Error "arn/partition" "The recovery point's partition is not one of AWS's"
     ARN_SERVICE Error "arn/service" "The recovery point is an ARN of a service that has none"
     ARN_RESOURCE Error "arn/resource" "The last part of the ARN does not name a recovery point"
     ARN_REGION Error "arn/region" "The recovery point's Region is not a Region"

@@ -35,7 +35,7 @@ pub fn pack(files: &Files) -> std::io::Result<Vec<u8>> {
 /// Where it is not; the file in it that is not as it was, where that can be told.
 pub fn unpack(name: &str, bytes: &[u8]) -> Result<Files, Mismatch> {
     let broken = |err: zip::result::ZipError| {
-        mismatch(name, format!("it is no ZIP that can be read: {err}"))
+        mismatch(name, format!("it is not a readable ZIP file: {err}"))
     };
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     let mut files = Files::new();

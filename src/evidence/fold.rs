@@ -130,7 +130,7 @@ fn only_what_belongs(files: &Files) -> Result<(), Mismatch> {
         }
         let is_report = REPORT_FILES.iter().any(|(report, _)| report == name);
         if !is_report && ![ABOUT, LOCK, PLAN, REQUESTS, STATEMENT].contains(&name.as_str()) {
-            return Err(mismatch(name, "it is no file of a bundle"));
+            return Err(mismatch(name, "it is not part of a bundle"));
         }
     }
     let reports = REPORT_FILES.iter().map(|(report, _)| *report);

@@ -228,11 +228,14 @@ fn statement(files: &Files, predicate: About) -> Vec<u8> {
 ///
 /// The first thing that does not match.
 pub fn check(files: &Files) -> Result<About, Mismatch> {
-    let written = files
-        .get(STATEMENT)
-        .ok_or_else(|| mismatch(STATEMENT, "it is missing: this is no evidence of redrill"))?;
+    let written = files.get(STATEMENT).ok_or_else(|| {
+        mismatch(
+            STATEMENT,
+            "it is missing: this is not evidence written by redrill",
+        )
+    })?;
     let said: Statement = serde_json::from_slice(written)
-        .map_err(|err| mismatch(STATEMENT, format!("it is no statement: {err}")))?;
+        .map_err(|err| mismatch(STATEMENT, format!("it is not a statement: {err}")))?;
     if said.type_ != STATEMENT_TYPE || said.predicate_type != PREDICATE_TYPE {
         return Err(mismatch(
             STATEMENT,

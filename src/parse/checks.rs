@@ -119,7 +119,7 @@ fn check(node: &Node, reader: &mut Reader<'_>) -> Option<Check> {
         reader.report(
             name.span,
             rule::PLAN_NAME,
-            "this is no name for a check",
+            "this is not a valid name for a check",
             format!("use up to {NAME} characters on one line"),
         );
     }
@@ -259,7 +259,7 @@ fn expect(node: Option<&Node>, reader: &mut Reader<'_>) -> Expect {
                 reader.report(
                     text.span,
                     rule::CHECKS_PATTERN,
-                    format!("this is no regular expression: {message}"),
+                    format!("this is not a regular expression: {message}"),
                     "write it as in the `regex` crate, in single quotes: `'^[0-9]+ rows$'`",
                 );
             }

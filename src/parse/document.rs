@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::checks::{Check, checks};
 use super::fields::{Fields, Reader};
+use super::file_kind::{self, FileKind};
 use super::selector::{Point, for_each, recovery_point};
 use super::settings::{
     Limits, Objectives, OnFailure, duration, limits, mark, objectives, on_failure, protect, publish,
@@ -96,8 +97,27 @@ pub struct Restore {
 
 /// Reads a plan; as much of it as can be read, so that later stages report their findings too.
 pub fn document(source: &Arc<Source>, findings: &mut Findings) -> Option<Document> {
-    let mut root = yaml(source, findings)?;
+    let mut of_text = Findings::default();
+    let root = yaml(source, &mut of_text);
+    if FileKind::of_documents(source, &of_text) == Some(FileKind::Inventory) {
+        let reader = &mut Reader { source, findings };
+        file_kind::refuse(FileKind::Inventory, Span::default().at_start(), reader);
+        return None;
+    }
+    findings.extend(of_text);
+    let mut root = root?;
     let reader = &mut Reader { source, findings };
+    let kind = FileKind::of_root(&root);
+    if let [first, ..] = root.entries()
+        && kind != FileKind::Plan
+    {
+        if kind == FileKind::Variables {
+            // Which of them are secrets is said in the plan.
+            source.hide(root.entries().iter().map(|e| e.value.span).collect());
+        }
+        file_kind::refuse(kind, first.key.span, reader);
+        return None;
+    }
     let mut fields = Fields::of(&root, "a plan", "plan: orders", reader)?;
     let plan = fields
         .require("plan", "plan: orders", reader)
@@ -129,7 +149,7 @@ pub fn document(source: &Arc<Source>, findings: &mut Findings) -> Option<Documen
         "restores: { files: { type: EFS, recovery_point: arn:… } }",
         reader,
     );
-    fields.finish(reader);
+    fields.finish_with_own(reader);
     let restores = root
         .take("restores")
         .map(|node| restores(node, of_all, reader))

@@ -61,7 +61,7 @@ impl Reader<'_> {
             self.report(
                 name.span,
                 rule::PLAN_NAME,
-                format!("`{}` is no name for {what}", name.value),
+                format!("`{}` is not a valid name for {what}", name.value),
                 "use up to 64 letters, digits, `-` and `_`, beginning with a letter or digit",
             );
         }
@@ -167,15 +167,24 @@ impl<'n> Fields<'n> {
         found
     }
 
+    /// Reports every key that was not asked for, but for those that are the author's own: anchors live there.
+    pub(super) fn finish_with_own(self, reader: &mut Reader<'_>) {
+        self.unknown(reader, |name| !name.starts_with("x-"));
+    }
+
     /// Reports every key that was not asked for.
     pub(super) fn finish(self, reader: &mut Reader<'_>) {
+        self.unknown(reader, |_| true);
+    }
+
+    fn unknown(self, reader: &mut Reader<'_>, counts: impl Fn(&str) -> bool) {
         for entry in self.node.entries() {
             let name = entry.key.value.as_str();
-            if !self.known.contains(&name) {
+            if !self.known.contains(&name) && counts(name) {
                 reader.report(
                     entry.key.span,
                     rule::PLAN_UNKNOWN_KEY,
-                    format!("{} knows no key `{name}`", self.what),
+                    format!("unknown key `{name}` in {}", self.what),
                     suggest(name, self.known.iter().copied()),
                 );
             }

@@ -80,7 +80,7 @@ pub fn lock_file(source: &Arc<Source>, findings: &mut Findings) -> Option<LockFi
             reader.report(
                 version.span,
                 rule::LOCK_VERSION,
-                "this is no version of a lock file",
+                "this is not a version of a lock file",
                 RENEW,
             );
             return None;

@@ -172,7 +172,7 @@ pub(super) fn on_failure(node: Option<&Node>, reader: &mut Reader<'_>) -> OnFail
             reader.report(
                 text.span,
                 rule::PLAN_ON_FAILURE,
-                format!("`on_failure` knows no `{other}`"),
+                format!("unknown value `{other}` of `on_failure`"),
                 suggest(other, ["continue", "stop"]),
             );
             OnFailure::default()

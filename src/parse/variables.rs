@@ -189,7 +189,7 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
                 text.span,
                 rule::VARS_PATTERN,
                 format!(
-                    "this is no regular expression: {}",
+                    "this is not a regular expression: {}",
                     last_line(&err.to_string())
                 ),
                 "write it as in the `regex` crate, in single quotes: `'^sg-[0-9a-f]+$'`",

@@ -116,7 +116,7 @@ pub fn yaml(source: &Arc<Source>, findings: &mut Findings) -> Option<Node> {
             Span::default().at_start(),
             rule::YAML_EMPTY,
             "the file is empty",
-            "write a plan: `redrill rehearse plans/quickstart.yaml` runs one to copy from",
+            "`redrill init` writes a plan from the recovery points of your account",
         ));
         return None;
     }
@@ -146,7 +146,7 @@ pub fn yaml(source: &Arc<Source>, findings: &mut Findings) -> Option<Node> {
             Span::default().at_start(),
             rule::YAML_EMPTY,
             "the file holds comments only",
-            "write a plan: `redrill rehearse plans/quickstart.yaml` runs one to copy from",
+            "`redrill init` writes a plan from the recovery points of your account",
         ));
     }
     root
@@ -306,7 +306,7 @@ impl Builder<'_> {
                 self.source,
                 span,
                 rule::YAML_ALIAS,
-                "this alias stands inside the value it names",
+                "this alias is inside the value that it names",
                 "write the value out; a value cannot contain itself",
             )));
         };
@@ -338,7 +338,7 @@ impl Builder<'_> {
                     key.span,
                     rule::YAML_DUPLICATE_KEY,
                     format!(
-                        "`{}` stands here a second time; the first is in line {}",
+                        "`{}` is used a second time; the first is in line {}",
                         key.value, first.start.line
                     ),
                     "remove one of the two, or rename it",
@@ -406,7 +406,7 @@ fn map_key(source: &Arc<Source>, node: Node) -> Result<Spanned<String>, Box<Find
                 source,
                 node.span,
                 rule::YAML_KEY,
-                format!("{} stands where a key is wanted", node.describe()),
+                format!("{} is used as a key", node.describe()),
                 "write a name as the key; quote a template: `key: \"{{ vars.name }}\"`",
             )));
         }
@@ -430,12 +430,24 @@ fn span_of(span: saphyr_parser::Span) -> Span {
 
 fn syntax(source: &Arc<Source>, scan: &ScanError) -> Box<Finding> {
     let mut span = span_of(saphyr_parser::Span::empty(*scan.marker()));
-    // The scalar before it is where the parser stands when it meets a tab in an indentation.
+    // The parser stands behind the tab, or at the scalar before the line that it indents.
     let from = source.offset(span.start);
-    let tab = source.text[from..].find('\t').map(|at| from + at);
+    let line = source.text[..from].rfind('\n').map_or(0, |at| at + 1);
+    let indent = source.text[line..].find(|c| !matches!(c, ' ' | '\t'));
+    let here = source.text[line..line + indent.unwrap_or(0)].find('\t');
+    let tab = here
+        .map(|at| line + at)
+        .or_else(|| source.text[from..].find('\t').map(|at| from + at));
     if let Some(tab) = tab.filter(|_| scan.info().contains("tab")) {
         span.start = source.position(tab);
         span.end = source.position(tab + 1);
+        return Box::new(Finding::at(
+            source,
+            span,
+            rule::YAML_SYNTAX,
+            "this line is indented with a tab, which YAML does not allow",
+            "indent with spaces; most editors have a command that converts tabs to spaces",
+        ));
     }
     Box::new(Finding::at(
         source,

@@ -61,7 +61,7 @@ mod system {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "the system says it there, and it is no file of anybody's"
+        reason = "the system says it there, in a file that is nobody's"
     )]
     fn read(path: &str) -> Option<Vec<u8>> {
         std::fs::read(path).ok()

@@ -117,7 +117,7 @@ mod unix {
                 Obstacle::elsewhere(
                     rule::CHECKS_NOT_FOUND,
                     format!("there is no program `{word}` in PATH"),
-                    format!("install it, or write `./{word}` where it lies beside the plan"),
+                    format!("install it, or write `./{word}` if it is next to the plan"),
                 )
             }))
         }

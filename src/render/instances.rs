@@ -280,7 +280,7 @@ impl Renderer {
             if key.is_empty() || key.chars().count() > LONGEST_KEY || key.contains(is_odd) {
                 findings.push(wrong(
                     rule::FOR_EACH_KEY,
-                    format!("`{}` is no name for a restore", key.escape_debug()),
+                    format!("`{}` is not a valid name for a restore", key.escape_debug()),
                     "use 1 to 256 characters without brackets, commas and line breaks; the values of a map can be anything",
                 ));
                 continue;

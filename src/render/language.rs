@@ -202,7 +202,7 @@ fn multiplies_numbers(tokens: &[(Token<'_>, Range<usize>)]) -> Result<(), Proble
             return Err(Problem {
                 rule: rule::TEMPLATE_ERROR,
                 message:
-                    "`*` multiplies numbers, and a text may stand here: write the number, or `| int` behind the name"
+                    "`*` multiplies numbers, and this may be a text: write the number, or `| int` behind the name"
                         .to_owned(),
                 help: "for example `vars.n | int * 1024`, or `1024 * vars.n | int`".to_owned(),
                 range: Some(range.clone()),

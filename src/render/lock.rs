@@ -15,6 +15,8 @@ use crate::parse::{Kind, LockEntry, LockFile, Node};
 pub struct Lock {
     /// Its text, for findings.
     pub source: Arc<Source>,
+    /// The plan's file, as it is typed in a shell, for the commands of remedies.
+    pub plan: String,
     /// By the name of the restore.
     pub restores: BTreeMap<String, Locked>,
 }
@@ -26,6 +28,24 @@ impl Lock {
         let start = Position { line: 1, column: 1 };
         Span { start, end: start }
     }
+
+    /// The command that looks up these restores again; all of them, where it would be too long.
+    #[must_use]
+    pub fn update(&self, restores: &[&str]) -> String {
+        const NAMED: usize = 20;
+        let names = match restores.len() {
+            1..=NAMED => format!("='{}'", restores.join(",")),
+            _ => String::new(),
+        };
+        format!("`redrill lock {} --update{names}`", self.plan)
+    }
+}
+
+/// The plan that lies next to a lock file, by its name.
+fn plan_of(file: &LockFile) -> String {
+    let name = &file.source.name;
+    let stem = name.strip_suffix(".lock.yaml");
+    stem.map_or_else(|| name.clone(), |stem| format!("{stem}.yaml"))
 }
 
 /// An entry, and where it stands.
@@ -51,6 +71,7 @@ pub fn locked(file: &LockFile, findings: &mut Findings) -> Lock {
     }
     Lock {
         source: Arc::clone(&file.source),
+        plan: plan_of(file),
         restores,
     }
 }
@@ -69,21 +90,24 @@ fn one(file: &LockFile, entry: &LockEntry, findings: &mut Findings) -> Option<Lo
             span,
             rule::LOCK_ENTRY,
             message,
-            "run `redrill lock --update`, which writes the file again",
+            format!(
+                "run `redrill lock {} --update`, which writes the file again",
+                plan_of(file)
+            ),
         ));
     };
     let selector = serde_json::from_value::<Selector>(plain(&entry.selector))
         .map_err(|err| {
             wrong(
                 entry.selector.span.first_character(),
-                format!("this is no selector: {err}"),
+                format!("this is not a selector: {err}"),
             )
         })
         .ok();
     let mut time = |written: &Option<Spanned<String>>| {
         let written = written.as_ref()?;
         let time = written.value.parse::<Timestamp>();
-        time.map_err(|_| wrong(written.span, format!("`{}` is no time", written.value)))
+        time.map_err(|_| wrong(written.span, format!("`{}` is not a time", written.value)))
             .ok()
     };
     let created_at = time(&entry.created_at);
@@ -99,7 +123,7 @@ fn one(file: &LockFile, entry: &LockEntry, findings: &mut Findings) -> Option<Lo
     if !entry.recovery_point.value.starts_with("arn:") {
         wrong(
             entry.recovery_point.span,
-            format!("`{}` is no ARN", entry.recovery_point.value),
+            format!("`{}` is not an ARN", entry.recovery_point.value),
         );
     }
     if !own.is_empty() {

@@ -327,7 +327,7 @@ impl Renderer {
                     &self.document.source,
                     span,
                     rule::METADATA_NULL,
-                    "there is no value; AWS Backup's metadata knows no null",
+                    "there is no value; AWS Backup's metadata has no null",
                     "remove the key, or write an empty string: `\"\"`",
                 ));
                 None

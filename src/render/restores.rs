@@ -135,8 +135,7 @@ impl Object for Restores {
                 .filter(|(_, at)| self.needs.contains_key(at))
                 .map(|(name, _)| &**name);
             let help = suggest(name, needed.collect::<BTreeSet<_>>());
-            self.cell
-                .misses(format!("there is no restore `{name}`"), help);
+            self.cell.misses(format!("unknown restore `{name}`"), help);
             return None;
         };
         if !self.needs.contains_key(&at) {

@@ -274,7 +274,7 @@ impl Renderer {
                 self.wrong(
                     node,
                     rule::SELECTOR_RESOURCE,
-                    &format!("`{resource}` is no ARN"),
+                    &format!("`{resource}` is not an ARN"),
                     "write the ARN of what was backed up, such as `arn:aws:rds:us-east-1:123456789012:cluster:orders`".to_owned(),
                     findings,
                 );
@@ -299,7 +299,7 @@ impl Renderer {
                 None => self.wrong(
                     node,
                     rule::SELECTOR_PICK,
-                    &format!("`pick` knows no `{word}`"),
+                    &format!("unknown value `{word}` of `pick`"),
                     suggest(&word, Pick::WORDS.map(|(word, _)| word)),
                     findings,
                 ),
@@ -312,7 +312,7 @@ impl Renderer {
                 self.wrong(
                     node,
                     rule::SELECTOR_TIME,
-                    &format!("`{text}` is no time"),
+                    &format!("`{text}` is not a time"),
                     "write a date, such as `2026-11-20`, or a time, such as `2026-11-20T03:00:00Z`"
                         .to_owned(),
                     findings,
@@ -360,7 +360,7 @@ impl Renderer {
             self.wrong(
                 node,
                 rule::SELECTOR_VAULT_ACCOUNT,
-                &format!("`{account}` is no account id"),
+                &format!("`{account}` is not an account id"),
                 "write the 12 digits of the account that owns the vault".to_owned(),
                 findings,
             );
@@ -445,7 +445,7 @@ impl Renderer {
                 node,
                 rule::SELECTOR_SECRET,
                 "a selector holds a secret, and what it asks for is recorded and shown",
-                "use a variable that is no secret".to_owned(),
+                "use a variable that is not secret".to_owned(),
                 findings,
             );
         }

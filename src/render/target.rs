@@ -121,7 +121,7 @@ impl Renderer {
                     format!(
                         "`{what}` is made of a secret, and it has to be shown: it is confirmed before a run, and recorded"
                     ),
-                    "use a variable that is no secret",
+                    "use a variable that is not secret",
                 )
                 .concealing(),
             );

@@ -63,7 +63,7 @@ impl Templates {
                 }
                 kind => Err(Error::new(
                     ErrorKind::InvalidOperation,
-                    format!("{kind} cannot stand inside a text; `| json` writes lists and maps"),
+                    format!("{kind} cannot be used inside a text; `| json` writes lists and maps"),
                 )),
             }
         });
@@ -271,7 +271,7 @@ fn problem(err: &Error, range: Option<Range<usize>>, missing: Option<(String, St
     let (rule, message, help) = match (err.kind(), missing) {
         (ErrorKind::SyntaxError, _) => (
             rule::TEMPLATE_SYNTAX,
-            format!("this is no template: {}", detail()),
+            format!("this is not a template: {}", detail()),
             "write an expression between `{{` and `}}`, such as `{{ vars.name }}`".to_owned(),
         ),
         (ErrorKind::OutOfFuel, _) if err.detail() == Some(TOO_LARGE) => (
@@ -296,7 +296,7 @@ fn problem(err: &Error, range: Option<Range<usize>>, missing: Option<(String, St
             let detail = detail();
             let name = detail.split_whitespace().nth(1).unwrap_or_default();
             let help = suggest(name, filter_names());
-            (rule::TEMPLATE_UNKNOWN, format!("there is no filter `{name}`"), help)
+            (rule::TEMPLATE_UNKNOWN, format!("unknown filter `{name}`"), help)
         }
         (
             ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod,

@@ -306,7 +306,7 @@ fn has_type(variable: &Variable, chosen: &mut Chosen, findings: &mut Findings) {
             variable.name.value,
             kind.word(),
             match &chosen.value {
-                Json::String(_) => "a text that is none",
+                Json::String(_) => "a text that is not one",
                 other => wire::describe(other),
             }
         ),
@@ -409,7 +409,7 @@ fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Findings
             chosen.span,
             rule::VARS_PATTERN,
             format!(
-                "{shown} is no `{}`: it does not match `{pattern}`",
+                "{shown} is not a valid `{}`: it does not match `{pattern}`",
                 variable.name.value
             ),
             "give a value that matches, or correct the pattern in the plan",

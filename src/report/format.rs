@@ -94,13 +94,15 @@ impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // As its files are called.
+        let name = if text == "md" { "markdown" } else { text };
         FORMATS
             .iter()
-            .find(|(_, name, _)| *name == text)
+            .find(|(_, known, _)| *known == name)
             .map(|(format, _, _)| *format)
             .ok_or_else(|| {
                 format!(
-                    "there is no report format `{text}`; {}",
+                    "unknown report format `{text}`; {}",
                     crate::diagnostic::suggest(text, Self::names())
                 )
             })

@@ -24,8 +24,9 @@ pub fn take(
     plan: &Plan,
     only: &[String],
     known: &mut Known,
-    findings: &mut Findings,
+    all: &mut Findings,
 ) -> Vec<String> {
+    let mut findings = Findings::default();
     let only: BTreeSet<&str> = only.iter().map(String::as_str).collect();
     let mut used = BTreeSet::new();
     let mut taken = Vec::new();
@@ -61,7 +62,7 @@ pub fn take(
                     "the lock was made for another selector: {}",
                     difference(selector, &locked.resolved.selector)
                 ),
-                format!("run `redrill lock --update '{name}'`, or undo the change"),
+                format!("run {}, or undo the change", lock.update(&[name])),
             )),
             None => missing.push(name),
         }
@@ -69,17 +70,18 @@ pub fn take(
     if let Some((first, rest)) = missing.split_first() {
         let more = match rest.len() {
             0 => String::new(),
-            n => format!(", and {n} more that it does not have"),
+            n => format!(", nor are {n} others"),
         };
         findings.push(about(
             lock,
             lock.start(),
             rule::LOCK_MISSING,
             first,
+            format!("not in the lock file{more}; what is not locked is looked up again"),
             format!(
-                "the lock file does not have it{more}: what it does not have is looked up again"
+                "run `redrill lock {}`, which adds what is missing",
+                lock.plan
             ),
-            "run `redrill lock`, which adds what is missing".to_owned(),
         ));
     }
     for (name, locked) in &lock.restores {
@@ -89,12 +91,34 @@ pub fn take(
                 locked.span,
                 rule::LOCK_UNUSED,
                 name,
-                "the plan has no selector of this name any more".to_owned(),
-                "run `redrill lock`, which removes it".to_owned(),
+                "the plan no longer has a selector of this name".to_owned(),
+                format!("run `redrill lock {}`, which removes it", lock.plan),
             ));
         }
     }
+    together(lock, &mut findings);
+    all.extend(findings);
     taken
+}
+
+/// One command for all restores that have to be looked up again, where each finding would have its own.
+fn together(lock: &Lock, findings: &mut Findings) {
+    let own = |finding: &Finding| {
+        let command = lock.update(&[finding.restore.as_deref()?]);
+        finding.help.contains(&command).then_some(command)
+    };
+    let names: BTreeSet<String> = findings
+        .iter()
+        .filter(|finding| own(finding).is_some())
+        .filter_map(|finding| finding.restore.clone())
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let all = lock.update(&names);
+    for finding in findings.iter_mut() {
+        if let Some(command) = own(finding) {
+            finding.help = finding.help.replace(&command, &all);
+        }
+    }
 }
 
 /// A lock that was renewed while a run was under way.
@@ -230,7 +254,10 @@ fn expires_soon(
         rule::LOCK_EXPIRES,
         name,
         format!("the locked recovery point {when}"),
-        format!("run `redrill lock --update '{name}'`, or keep the recovery point longer"),
+        format!(
+            "run {}, or keep the recovery point longer",
+            lock.update(&[name])
+        ),
     ))
 }
 
@@ -261,7 +288,7 @@ fn too_old(lock: &Lock, entry: &Entry<'_>, now: Timestamp) -> Option<Finding> {
                 words(age),
                 written(most)
             ),
-            format!("run `redrill lock --update '{}'`", entry.name),
+            format!("run {}", lock.update(&[&entry.name])),
         )
     })
 }
@@ -293,6 +320,7 @@ pub async fn check<R: Sources>(
     let offline = || expiring(lock, &entries, now);
     let Some(readers) = readers.filter(|_| !entries.is_empty()) else {
         findings.extend(offline());
+        together(lock, &mut findings);
         return findings;
     };
     match look(readers, lock, &entries, now).await {
@@ -302,6 +330,7 @@ pub async fn check<R: Sources>(
             findings.push(unchecked(lock, &err));
         }
     }
+    together(lock, &mut findings);
     findings
 }
 

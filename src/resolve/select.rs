@@ -76,7 +76,7 @@ impl Unselected {
             }
             Self::Nested(points) => match points.first_key_value() {
                 Some((nested, parent)) => format!(
-                    "restore the composite with `recovery_point: {parent}`, or this part alone with `recovery_point: {nested}`"
+                    "restore the composite with `recovery_point: {parent}`, or only this part with `recovery_point: {nested}`"
                 ),
                 None => String::new(),
             },
@@ -104,7 +104,7 @@ impl fmt::Display for Unselected {
             Self::None(passed) => write!(f, "no recovery point fits: {passed}"),
             Self::Nested(points) => write!(
                 f,
-                "every recovery point that fits is part of a composite one, and a selector chooses whole ones alone: {}",
+                "every recovery point that fits is part of a composite one, and a selector only chooses whole ones: {}",
                 some(
                     points.len(),
                     points

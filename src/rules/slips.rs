@@ -30,7 +30,10 @@ pub(crate) fn of(schema: &Value, text: &str) -> Option<Slip> {
         };
         return Some(Slip {
             rule: rule::METADATA_BROKEN_JSON,
-            message: format!("`{}` begins like JSON and is none: {why}", cut(text)),
+            message: format!(
+                "`{}` begins like JSON and is not valid JSON: {why}",
+                cut(text)
+            ),
             instead: written(&example_of(schema)),
             because: "; redrill writes the JSON".to_owned(),
         });

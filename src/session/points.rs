@@ -79,7 +79,8 @@ pub(super) fn point_unchecked(planner: &Planner, plan: &Plan) -> Findings {
                 place(restore),
                 (rule::OF_TYPE_RECOVERY_POINT_UNCHECKED, of_type),
                 format!("rules of {of_type} that need the recovery point itself were not checked"),
-                "give an inventory that has it with --inventory; `redrill run` asks AWS where they are few",
+                "add --inventory FILE; `redrill run` asks AWS, unless there are many recovery points",
+
             )
         })
         .collect()
@@ -199,7 +200,7 @@ fn copies_unseen(planner: &Planner, step: &Step, selector: &Selector) -> Option<
         place(&document.restores[step.restore]),
         rule::SELECTOR_EBS_COPIES,
         format!(
-            "the selector names no vault, and AWS does not list {} by resource alone: a later copy is not seen",
+            "the selector names no vault, and AWS does not list {} by resource: a later copy is not seen",
             copies.what
         ),
         "name the vault that is meant: `vault: dr-vault`",

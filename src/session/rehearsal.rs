@@ -74,7 +74,7 @@ pub fn not_rehearsed(planner: &Planner, only: &[String]) -> Findings {
                 None => "rehearse the other restores with --only; `redrill run` sends it to AWS as it is".to_owned(),
             };
             let message = format!(
-                "a rehearsal shows nothing of `{name}`: it is no resource type that redrill knows, nor the emulator"
+                "a rehearsal shows nothing of `{name}`: it is not a resource type that redrill knows, nor the emulator"
             );
             let finding = Finding::at(
                 &document.source,

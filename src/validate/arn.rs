@@ -78,7 +78,7 @@ pub(super) fn recovery_point(
     if arn.partition != "aws" && !arn.partition.starts_with("aws-") {
         refuse(
             rule::ARN_PARTITION,
-            format!("`{}` is no AWS partition", arn.partition),
+            format!("`{}` is not an AWS partition", arn.partition),
             suggest(arn.partition, ["aws", "aws-cn", "aws-us-gov"]),
         );
     }
@@ -102,7 +102,7 @@ pub(super) fn recovery_point(
     if !is_region(arn.region) {
         refuse(
             rule::ARN_REGION,
-            format!("`{}` is no Region", arn.region),
+            format!("`{}` is not a Region", arn.region),
             "write a Region such as `us-west-2`".to_owned(),
         );
     } else if !target.region.is_empty() && is_region(&target.region) && arn.region != target.region
@@ -142,7 +142,7 @@ pub(super) fn recovery_point(
             source,
             span,
             rule::ARN_ACCOUNT,
-            format!("`{}` is no account id", arn.account),
+            format!("`{}` is not an account id", arn.account),
             "write the 12 digits of the account",
         ));
     }
@@ -253,7 +253,7 @@ pub(super) fn target(written: &Written, target: &Target, source: &Text, findings
             source,
             node.span,
             rule::TARGET_REGION,
-            format!("`{}` is no Region", target.region),
+            format!("`{}` is not a Region", target.region),
             "write a Region such as `us-west-2`",
         ));
     }
@@ -265,7 +265,7 @@ pub(super) fn target(written: &Written, target: &Target, source: &Text, findings
             source,
             node.span,
             rule::TARGET_ACCOUNT,
-            format!("`{}` is no account id", target.account),
+            format!("`{}` is not an account id", target.account),
             "write the 12 digits of the account, in quotes: `\"123456789012\"`",
         ));
     }

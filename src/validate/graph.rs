@@ -78,7 +78,7 @@ fn wrong(
         let others: Vec<&str> = others.into_iter().filter(is_other).collect();
         return Some((
             rule::NEEDS_UNKNOWN,
-            format!("there is no restore `{name}`"),
+            format!("unknown restore `{name}`"),
             suggest(name, others),
             None,
         ));

@@ -187,7 +187,7 @@ fn named_targets(document: &Document, findings: &mut Findings) {
                 &document.source,
                 name.span,
                 rule::TARGET_UNKNOWN,
-                format!("there is no target `{}`", name.value),
+                format!("unknown target `{}`", name.value),
                 suggest(&name.value, names),
             ),
             None => Finding::at(
@@ -246,7 +246,7 @@ fn unknown_types(document: &Document, rules: &Rules, findings: &mut Findings) {
                 source,
                 span,
                 rule::TYPE_UNKNOWN,
-                format!("`{name}` is no resource type that redrill knows; {count}"),
+                format!("`{name}` is not a resource type that redrill knows; {count}"),
                 match rules.meant(name) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => suggest(name, known),

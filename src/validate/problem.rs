@@ -106,7 +106,7 @@ impl Checker<'_> {
             }
             _ => words,
         };
-        let help = self.help(&note, key.as_deref(), missing.as_deref(), &place);
+        let help = self.help(problem, (&note, key.as_deref(), missing.as_deref(), &place));
         let rule = (rule, note.severity());
         let mut finding =
             Finding::by(&self.document.source, span, rule, words, help).documented_at(Some(url));
@@ -158,7 +158,7 @@ impl Checker<'_> {
             .entries
             .get(key)
             .map_or(self.written.metadata_span, |e| e.key.span);
-        let what = format!("`{key}` is no metadata key of {}", self.schema.title);
+        let what = format!("`{key}` is not a metadata key of {}", self.schema.title);
         let folded = key.to_lowercase();
         let help = match (
             self.schema.instead.get(&folded),
@@ -214,7 +214,7 @@ impl Checker<'_> {
             self.member(key, segments)
                 .unwrap_or_else(|| self.span(&note, segments)),
             (rule::OF_TYPE_UNKNOWN_MEMBER, &self.schema.title),
-            format!("`{key}` is nothing that `{top}` has; no page of AWS lists it"),
+            format!("`{key}` is not a member of `{top}`; no AWS page lists it"),
             suggest(key, known),
         )
         .of_key(top)
@@ -256,7 +256,11 @@ impl Checker<'_> {
         Some(entry.key.span)
     }
 
-    fn help(&self, note: &Note, key: Option<&str>, missing: Option<&str>, place: &str) -> String {
+    fn help(
+        &self,
+        problem: &ValidationError<'_>,
+        (note, key, missing, place): (&Note, Option<&str>, Option<&str>, &str),
+    ) -> String {
         if let Some(help) = &note.help {
             return help.clone();
         }
@@ -267,11 +271,27 @@ impl Checker<'_> {
             None => nearest_example(&self.schema.text, place),
         }
         .or_else(|| key.and_then(of_key))
+        .map(|example| match (missing, &example) {
+            (None, Value::Bool(_)) => meant(problem.instance()).map_or(example, Value::Bool),
+            _ => example,
+        })
         .map(|example| rules::written(&example));
         match (key, example) {
+            // Whoever has written what the example says is not told to write it.
+            (Some(key), Some(example)) if example.contains("run.id") && self.uses_run_id(key) => {
+                format!(
+                    "`{key}` is made of the run id: choose a --run-id without the characters that are refused here, or leave `run.id` out of it"
+                )
+            }
             (Some(key), Some(example)) => format!("write it as in `{key}: {example}`"),
             _ => format!("see {}", self.schema.notes.url),
         }
+    }
+
+    /// Whether the value of a key is a template of the run id.
+    fn uses_run_id(&self, key: &str) -> bool {
+        let written = self.entries.get(key).map(|entry| &entry.value.kind);
+        matches!(written, Some(Kind::String(text)) if text.contains("run.id"))
     }
 
     fn message(
@@ -358,4 +378,13 @@ fn descend<'a>(node: &'a Node, segment: &str) -> &'a Node {
 
 fn unescaped(segment: &str) -> String {
     segment.replace("~1", "/").replace("~0", "~")
+}
+
+/// What somebody means who writes a boolean in words of YAML 1.1 or of a form.
+fn meant(written: &Value) -> Option<bool> {
+    match written.as_str()?.to_ascii_lowercase().as_str() {
+        "yes" | "y" | "on" | "1" | "true" | "enabled" => Some(true),
+        "no" | "n" | "off" | "0" | "false" | "disabled" => Some(false),
+        _ => None,
+    }
 }

@@ -95,7 +95,7 @@ pub(super) fn entries(protect: &[Spanned<String>], source: &Text, findings: &mut
         } else if let Some((what, is_sure)) = not_a_pattern(&entry.value) {
             let message =
                 format!("`{what}` means itself here, so that this protects next to nothing");
-            let help = "of patterns there is `*` alone, which is any text: `prod-*`, `arn:aws:rds:*:*:cluster:prod-*`";
+            let help = "the only pattern is `*`, which is any text: `prod-*`, `arn:aws:rds:*:*:cluster:prod-*`";
             let severity = match is_sure {
                 true => Severity::Error,
                 false => Severity::Warning,

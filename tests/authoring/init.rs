@@ -130,7 +130,7 @@ fn some_of_a_vault_and_some_resources() {
         (["--vault", "vault-9"], "there is no vault `vault-9`"),
         (
             ["--resource", "arn:aws:s3:::no"],
-            "no recovery point is, or is of, arn:aws:s3:::no",
+            "nothing matches arn:aws:s3:::no",
         ),
         (
             ["--region", "eu-west-1"],
@@ -191,7 +191,7 @@ fn a_type_that_redrill_does_not_know() {
         restores,
         snapbox::str![[r#"
 restores:
-  # Ledger: redrill has no rules of this type; its metadata is as AWS returned it.
+  # Ledger: redrill has no rules for this type; its metadata is as AWS returned it.
   books:
     # arn:aws:qldb:us-east-1:123456789012:ledger/books, in vault v, of 2026-11-20T03:00:00Z
     type: Ledger
@@ -201,8 +201,8 @@ restores:
       ledgerName: '{{ "books {{ x }}" }}'
       # Not sent back:
       # - password: it looks like a secret; give it as a variable with `secret: true` where it is needed
-      # To be mended: `Ledger` is no resource type that redrill knows; its metadata is sent unchecked; known are
-      # `Aurora`, `Aurora DSQL`, [..]
+      # To be mended: `Ledger` is not a resource type that redrill knows; its metadata is sent unchecked; known
+      # are `Aurora`, `Aurora DSQL`, [..]
 ...
 "#]]
     );

@@ -79,8 +79,7 @@ async fn issue_14_nothing_is_judged_or_built_on_what_another_copy_has_cleaned_up
     let (code, stdout, stderr) = run("copy", &["run", NAME, "--yes", "--retry-failed"]).await;
     assert_eq!(code, 4, "{stdout}{stderr}");
     assert!(
-        stderr.contains("r0: arn:aws:elasticfilesystem:")
-            && stderr.contains("is not there any more"),
+        stderr.contains("r0: arn:aws:elasticfilesystem:") && stderr.contains("no longer exists"),
         "{stderr}"
     );
     assert_eq!(emulator.jobs().len(), 1, "{stdout}{stderr}");

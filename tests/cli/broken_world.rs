@@ -114,7 +114,7 @@ go on with: redrill run plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..]
 "#]])
         .stderr_eq(str![[r#"
 error: StartRestoreJob: Insufficient privileges to perform this action. (AccessDeniedException) (request id [..])
-help: nothing of this run goes on at AWS; run the same command again: it goes on from here
+help: no job of this run is running at AWS; run the same command again to continue
 
 "#]]);
     assert!(emulator.jobs().is_empty());

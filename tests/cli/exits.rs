@@ -48,7 +48,7 @@ fn without_a_terminal_and_without_yes_nothing_starts() {
         ])
         .assert()
         .code(64)
-        .stderr_eq("error: nothing was sent: there is no terminal to ask on; [..]--yes to start\n");
+        .stderr_eq("error: nothing was sent: not a terminal, cannot ask; [..]with --yes\n");
     assert!(
         !folder.path().join(".redrill").exists(),
         "a dry run writes nothing"
@@ -91,7 +91,7 @@ fn a_file_that_is_not_there() {
         .code(1)
         .stderr_eq(str![[r#"
 error: nowhere.yaml: No such file or directory (os error 2)
-help: check the path and its permissions
+help: check that the path exists
 
 "#]]);
 }
@@ -136,7 +136,7 @@ error[yaml/empty]: the file is empty
 1 |
   | ^
   |
-  = help: write a plan: `redrill rehearse plans/quickstart.yaml` runs one to copy from
+  = help: `redrill init` writes a plan from the recovery points of your account
 
 good.yaml: valid; 2 restores, 0 errors, 0 warnings
 bad.yaml: invalid; 4 restores, 1 error, 0 warnings
@@ -341,7 +341,12 @@ restores:
         .args(["validate", "plan.yaml"])
         .assert()
         .success()
-        .stdout_eq("note[EBS/recovery-point-unchecked]: rules of EBS that need the recovery point itself were not checked\n...\nplan.yaml: valid; 1 restore, 0 errors, 0 warnings\n");
+        .stdout_eq("note: EBS: skipped the rules that need the recovery point itself; add --inventory FILE to check them\n\nplan.yaml: valid; 1 restore, 0 errors, 0 warnings\n");
+    redrill(folder.path())
+        .args(["validate", "plan.yaml", "--format", "json"])
+        .assert()
+        .success()
+        .stdout_eq("...\n[..]\"rule\": \"EBS/recovery-point-unchecked\"[..]\n...\n");
     for command in ["validate", "plan", "render"] {
         redrill(folder.path())
             .args([command, "plan.yaml", "--inventory", "inventory.yaml"])

@@ -177,13 +177,13 @@ fn a_lock_that_is_not_the_plans_any_more_is_said_to_be() {
     );
     let assert = redrill(path).args(["validate", "tables.yaml"]).assert();
     assert.code(4).stdout_eq(str![[r#"
-warning[lock/missing]: tables[returns]: the lock file does not have it: what it does not have is looked up again
+warning[lock/missing]: tables[returns]: not in the lock file; what is not locked is looked up again
  --> tables.lock.yaml:1:1
   |
 1 | # What the selectors of the plan mean, written by `redrill lock`; `redrill lock --update` looks them up again.
   | ^
   |
-  = help: run `redrill lock`, which adds what is missing
+  = help: run `redrill lock tables.yaml`, which adds what is missing
 
 error[lock/selector]: tables[customers]: the lock was made for another selector: `pick` is earliest in the plan and latest in the lock
   --> tables.lock.yaml:16:7
@@ -191,15 +191,15 @@ error[lock/selector]: tables[customers]: the lock was made for another selector:
 16 |       vault: dr-vault
    |       ^
    |
-   = help: run `redrill lock --update 'tables[customers]'`, or undo the change
+   = help: run `redrill lock tables.yaml --update='tables[customers],tables[orders]'`, or undo the change
 
-warning[lock/unused]: tables[invoices]: the plan has no selector of this name any more
+warning[lock/unused]: tables[invoices]: the plan no longer has a selector of this name
   --> tables.lock.yaml:25:3
    |
 25 |   tables[invoices]:
    |   ^^^^^^^^^^^^^^^^
    |
-   = help: run `redrill lock`, which removes it
+   = help: run `redrill lock tables.yaml`, which removes it
 
 error[lock/selector]: tables[orders]: the lock was made for another selector: `pick` is earliest in the plan and latest in the lock
   --> tables.lock.yaml:38:7
@@ -207,7 +207,7 @@ error[lock/selector]: tables[orders]: the lock was made for another selector: `p
 38 |       vault: dr-vault
    |       ^
    |
-   = help: run `redrill lock --update 'tables[orders]'`, or undo the change
+   = help: run `redrill lock tables.yaml --update='tables[customers],tables[orders]'`, or undo the change
 
 tables.yaml: invalid; 4 restores, 2 errors, 2 warnings
 
@@ -253,7 +253,7 @@ warning[lock/expires]: files: the locked recovery point should have been deleted
 9 |     recovery_point: arn:aws:backup:us-east-1:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
   |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: run `redrill lock --update 'files'`, or keep the recovery point longer
+  = help: run `redrill lock tables.yaml --update='files,tables[invoices],tables[orders]'`, or keep the recovery point longer
 
 error[lock/gone]: tables[invoices]: the locked recovery point is EXPIRED now: arn:aws:dynamodb:us-east-1:123456789012:table/invoices/backup/01489173575362-b308cd7d
   --> tables.lock.yaml:31:21
@@ -261,7 +261,7 @@ error[lock/gone]: tables[invoices]: the locked recovery point is EXPIRED now: ar
 31 |     recovery_point: arn:aws:dynamodb:us-east-1:123456789012:table/invoices/backup/01489173575362-b308cd7d
    |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    |
-   = help: run `redrill lock --update 'tables[invoices]'`, or use --no-lock
+   = help: run `redrill lock tables.yaml --update='files,tables[invoices],tables[orders]'`, or use --no-lock
 
 error[lock/gone]: tables[orders]: the locked recovery point is not in the vault `dr-vault` any more: arn:aws:dynamodb:us-east-1:123456789012:table/orders/backup/01489173575362-b308cd7d
   --> tables.lock.yaml:42:21
@@ -269,7 +269,7 @@ error[lock/gone]: tables[orders]: the locked recovery point is not in the vault 
 42 |     recovery_point: arn:aws:dynamodb:us-east-1:123456789012:table/orders/backup/01489173575362-b308cd7d
    |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    |
-   = help: run `redrill lock --update 'tables[orders]'`, or use --no-lock
+   = help: run `redrill lock tables.yaml --update='files,tables[invoices],tables[orders]'`, or use --no-lock
 
 error: the plan is invalid
 

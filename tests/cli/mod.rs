@@ -11,6 +11,7 @@ mod incomplete;
 mod leaks;
 mod lock;
 mod over;
+mod plan_files;
 mod points;
 mod profiles;
 mod question;

@@ -218,10 +218,7 @@ async fn safety_a2_another_machine_does_not_take_what_is_gone_for_restored() {
     );
 
     let (_, stdout, stderr) = ran(path, &emulator, &["cleanup", NAME, "--yes"]).await;
-    assert!(
-        stdout.contains("2 deleted and not found any more"),
-        "{stdout}{stderr}"
-    );
+    assert!(stdout.contains("2 deleted (verified)"), "{stdout}{stderr}");
     let (code, stdout, stderr) = ran(path, &emulator, &again).await;
     assert_eq!(code, 4, "{stdout}{stderr}");
     let report: Value = serde_json::from_str(&stdout).unwrap();

@@ -172,7 +172,7 @@ fn safety_a6_who_uses_a_lock_says_so_and_that_newer_points_exist() {
         for words in [
             "warning[lock/newer]: tables[orders]: by tables.lock.yaml, locked 20",
             "a newer recovery point exists: arn:aws:dynamodb:us-east-1:123456789012:table/orders/backup/01489173575363-b308cd7d, made 2026-11-28T03:00:00Z",
-            "redrill lock --update 'tables[orders]'",
+            "redrill lock tables.yaml --update='tables[customers],tables[invoices],tables[orders]'",
         ] {
             assert!(said.contains(words), "{command}: no {words}: {said}");
         }

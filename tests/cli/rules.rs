@@ -21,11 +21,11 @@ Severity  error
 "#]]);
     explain("EFS/KMS-needs-encrypted").success();
     explain("plan/typ").code(64).stderr_eq(str![[r#"
-error: there is no rule `plan/typ`; did you mean `plan/type`?
+error: unknown rule `plan/typ`; did you mean `plan/type`?
 
 "#]]);
     explain("efs/newfilesytem").code(64).stderr_eq(str![[r#"
-error: there is no rule `efs/newfilesytem`; did you mean `EFS/newFileSystem`?
+error: unknown rule `efs/newfilesytem`; did you mean `EFS/newFileSystem`?
 
 "#]]);
 }

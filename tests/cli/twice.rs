@@ -112,7 +112,7 @@ async fn a_changed_request_is_a_conflict_and_nothing_is_sent() {
         run("plan.yaml").assert().success();
         run("changed.yaml").assert().code(4).stdout_eq("").stderr_eq(str![[r#"
 ...
-error: the plan asks for something else than what this run has started; nothing was sent
+error: the plan differs from what this run has already started; nothing was sent
 
 quickstart run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 

@@ -157,7 +157,7 @@ async fn reliability_r2_9_a_run_is_not_taken_up_at_another_endpoint() {
         );
         assert!(
             stderr.contains(&format!(
-                "\nor go on where it was made: --endpoint-url {}",
+                "\nor continue where it was made: --endpoint-url {}",
                 made_at.url()
             )),
             "{stderr}"

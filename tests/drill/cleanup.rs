@@ -108,7 +108,7 @@ delete  web     arn:aws:ec2:us-west-2:123456789012:volume/vol-[..]              
         );
         let (code, _, stderr) = on(&["cleanup", "plan.yaml"]);
         assert_eq!(code, 64);
-        assert_eq!(stderr, "error: nothing was deleted: there is no terminal to ask on; look at --dry-run, then give --yes\n");
+        assert_eq!(stderr, "error: nothing was deleted: not a terminal, cannot ask: look at --dry-run, then give --yes\n");
         (path, url)
     })
     .await
@@ -125,7 +125,7 @@ delete  web     arn:aws:ec2:us-west-2:123456789012:volume/vol-[..]              
         assert_eq!(code, 0, "{stdout}{stderr}");
         assert_eq!(
             stdout,
-            "drill run main: 4 deleted and not found any more, 0 left\n"
+            "drill run main: 4 deleted (verified), 0 remaining\n"
         );
         let at = |name: &str| stderr.find(&format!("{name}: deleting")).unwrap();
         assert!(
@@ -308,9 +308,9 @@ async fn a_cleanup_that_is_left_says_how_to_go_on() {
     snapbox::assert_data_eq!(
         String::from_utf8(output.stdout).unwrap(),
         snapbox::str![[r#"
-drill run main: 0 deleted and not found any more, 0 left
-stopped: 4 not looked at to the end; a deletion that was asked for goes on at AWS
-go on with: [..] cleanup plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..]
+drill run main: 0 deleted (verified), 0 remaining
+stopped: 4 not looked at to the end; a deletion that was requested continues at AWS
+continue with: [..] cleanup plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..]
 
 "#]]
     );
@@ -343,7 +343,7 @@ async fn what_is_protected_or_unknown_is_left_and_said() {
         let (code, stdout, stderr) = on(&["cleanup", "plan.yaml", "--yes"]);
         assert_eq!(code, 5, "{stdout}{stderr}");
         snapbox::assert_data_eq!(stdout, snapbox::str![[r#"
-drill run main: 1 deleted and not found any more, 1 left
+drill run main: 1 deleted (verified), 1 remaining
 left: orders  arn:aws:dynamodb:us-west-2:123456789012:table/orders-main  it is protected: `protect` has `arn:aws:dynamodb:us-west-2:*:table/orders-*`
 
 "#]]);
@@ -449,7 +449,7 @@ async fn each_target_is_cleaned_up_where_it_is() {
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert_eq!(
         stdout,
-        "drill run main: 2 deleted and not found any more, 0 left\n"
+        "drill run main: 2 deleted (verified), 0 remaining\n"
     );
     assert_eq!(emulator.resources(ACCOUNT), Vec::<String>::new());
     emulator.shutdown().await;

@@ -83,7 +83,7 @@ async fn issue_14_what_is_already_gone_is_not_said_to_be_deleted() {
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert_eq!(
         stdout,
-        "many run main: 2 deleted and not found any more, 1 already gone, 0 left\n"
+        "many run main: 2 deleted (verified), 1 already gone, 0 remaining\n"
     );
     emulator.shutdown().await;
 }
@@ -100,7 +100,7 @@ async fn issue_14_many_are_deleted_at_once_and_told_in_their_order() {
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert_eq!(
         stdout,
-        "many run main: 60 deleted and not found any more, 0 left\n"
+        "many run main: 60 deleted (verified), 0 remaining\n"
     );
     let asked: Vec<&str> = stderr
         .lines()

@@ -285,10 +285,7 @@ delete  cluster  arn:aws:ec2:us-west-2:123456789012:volume/vol-[..]  AWS::EC2::V
     );
     let (code, stdout, stderr) = on(&["cleanup", "shop.yaml", "--run-id", "one", "--yes"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
-    assert_eq!(
-        stdout,
-        "shop run one: 2 deleted and not found any more, 0 left\n"
-    );
+    assert_eq!(stdout, "shop run one: 2 deleted (verified), 0 remaining\n");
     let left = emulator.resources(ACCOUNT);
     assert_eq!(left.len(), before.len() + 2);
     let of_two: Vec<&String> = left.iter().filter(|arn| !before.contains(arn)).collect();

@@ -344,7 +344,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
         ("reports/report.md: it is missing", |files| {
             files.remove("reports/report.md");
         }),
-        ("reports/extra.html: it is no file of a bundle", |files| {
+        ("reports/extra.html: it is not part of a bundle", |files| {
             files.insert("reports/extra.html".to_owned(), Vec::new());
         }),
         ("journal/extra.jsonl: damaged at byte 0", |files| {
@@ -435,7 +435,7 @@ async fn reliability_r7_27_r4_20_a_bundle_has_files_alone() {
     };
     let extra = directory.join("extra");
     std::fs::create_dir(&extra).unwrap();
-    check("extra: it is no directory of a bundle");
+    check("extra: it is not a directory of a bundle");
     std::fs::remove_dir(&extra).unwrap();
     mkfifo(&extra);
     check("extra: it is a named pipe, a socket or a device, not a file");

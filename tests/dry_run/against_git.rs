@@ -357,7 +357,7 @@ fn what_git_cannot_give_is_said() {
             .assert()
             .success()
             .stderr_eq(
-                "...\nwhat it is held against is invalid ([..]), so all of that shows as new\n\n",
+                "...\nwhat it is compared with is invalid ([..]), so all of that shows as new\n\n",
             )
             .stdout_eq(format!(
                 "[..]\nagainst git:HEAD: [..]{}[..]\n...\n",

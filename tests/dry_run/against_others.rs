@@ -83,7 +83,7 @@ fn without_credentials_and_inventory_nothing_is_compared_unless_somebody_insists
         .args(["plan", "plan.yaml", "--only", "files"])
         .assert()
         .success()
-        .stderr_eq("...\nnot held against what was backed up: ListBackupVaults: no AWS credentials were found; [..]give --inventory, or another base with --against\n\n")
+        .stderr_eq("...\nnot compared with what was backed up: ListBackupVaults: no AWS credentials were found; [..]give --inventory, or another base with --against\n\n")
         .stdout_eq(str![[r#"
 orders run main, at AWS, into 123456789012 us-west-2
 
@@ -135,7 +135,7 @@ async fn after_a_run() {
         plan(&["--against", "run:other"])
             .assert()
             .code(64)
-            .stderr_eq("...\nerror: --against run:other: .redrill knows no such run of orders; there is none to choose from\n");
+            .stderr_eq("...\nerror: --against run:other: .redrill has no such run of orders; there are none\n");
         plan(&["--against", "run"])
             .assert()
             .success()
@@ -194,7 +194,7 @@ A restore job that has been started cannot be cancelled.
             .assert()
             .code(4)
             .stderr_eq(str![[r#"
-error: the plan asks for something else than what this run has started; nothing was sent
+error: the plan differs from what this run has already started; nothing was sent
 
 orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 
@@ -258,15 +258,9 @@ async fn after_a_failure() {
             .assert()
             .code(4)
             .stderr_eq(str![[r#"
-note[EC2/recovery-point-unchecked]: rules of EC2 that need the recovery point itself were not checked
- --> plan.yaml:6:21
-  |
-6 |     recovery_point: arn:aws:ec2:us-west-2::image/ami-0a1b2c3d4e5f60718
-  |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  |
-  = help: give an inventory that has it with --inventory; `redrill run` asks AWS where they are few
+note: EC2: skipped the rules that need the recovery point itself; add --inventory FILE to check them
 
-error: the plan asks for something else than what this run has started; nothing was sent
+error: the plan differs from what this run has already started; nothing was sent
 
 orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 

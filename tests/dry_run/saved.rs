@@ -199,7 +199,7 @@ fn a_saved_plan_is_refused_where_anything_is_other_than_it_was() {
         .assert()
         .code(64)
         .stderr_eq(
-            "error: plan.yaml: this file is a plan, no saved plan, and is not written over; give another name\n",
+            "error: plan.yaml: this file is a plan, not a saved plan, and is not overwritten; give another name\n",
         );
     assert_eq!(
         std::fs::read_to_string(path.join("plan.yaml")).unwrap(),
@@ -247,7 +247,7 @@ async fn a_run_that_has_moved_on_is_another_one() {
             .args(["plan", "plan.yaml", "-q", "-o", "conflict.json", "--endpoint-url", &url])
             .assert()
             .code(4)
-            .stderr_eq("...\nerror: not saved: the plan asks for something else than what this run has started\n");
+            .stderr_eq("...\nerror: not saved: the plan differs from what this run has already started\n");
         assert!(!path.join("conflict.json").exists());
     })
     .await

@@ -239,9 +239,7 @@ async fn a_cleanup_that_was_killed_goes_on() {
     let (code, stdout, stderr) = cleanup();
     assert_eq!(code, 5, "{stderr}");
     assert!(
-        stdout.contains(
-            "0 deleted and not found any more, 4 already gone, 1 left\nleft: stack  arn:"
-        ),
+        stdout.contains("0 deleted (verified), 4 already gone, 1 remaining\nleft: stack  arn:"),
         "{stdout}"
     );
     assert_eq!(token(1), Some(first), "AWS is asked for the same deletion");

@@ -145,7 +145,7 @@ pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "it is no regular file",
+            "it is not a regular file",
         ));
     }
     make_private(&file)?;
@@ -166,7 +166,7 @@ pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
     if whole == 0 && !bytes.is_empty() && !NEW.starts_with(&bytes) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "line 1: it is no record of an emulator",
+            "line 1: it is not a record of an emulator",
         ));
     }
     bytes.truncate(whole);
@@ -186,7 +186,7 @@ pub(super) fn open_state(path: &Path) -> io::Result<(Lines, Vec<Record>)> {
         };
         let record = match serde_json::from_str(line) {
             Ok(record) => record,
-            Err(_) if index == 0 => return Err(damaged(&"it is no record of an emulator")),
+            Err(_) if index == 0 => return Err(damaged(&"it is not a record of an emulator")),
             Err(error) => return Err(damaged(&error)),
         };
         match record {

@@ -45,7 +45,7 @@ pub(super) fn parts(
         None => BTreeMap::new(),
         Some(text) => serde_json::from_str(text).map_err(|error| {
             invalid(format!(
-                "Invalid restore metadata: nestedRestoreJobs is no JSON object: {error}"
+                "Invalid restore metadata: nestedRestoreJobs is not a JSON object: {error}"
             ))
         })?,
     };

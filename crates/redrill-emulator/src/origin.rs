@@ -25,7 +25,7 @@ pub(super) fn check(
         for name in named {
             if !is_loopback(name) {
                 return refused(format!(
-                    "The emulator answers to localhost, 127.0.0.0/8 and [::1] alone, and this request is for the host {name}: a web page could have sent it (DNS rebinding). Use http://localhost or http://127.0.0.1 with its port, or start it with --expose-without-authentication."
+                    "The emulator only answers to localhost, 127.0.0.0/8 and [::1], and this request is for the host {name}: a web page could have sent it (DNS rebinding). Use http://localhost or http://127.0.0.1 with its port, or start it with --expose-without-authentication."
                 ));
             }
         }

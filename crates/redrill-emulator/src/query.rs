@@ -81,7 +81,7 @@ impl Query {
             Some(text) if is_resource_type(text) => Ok(Some(text.to_owned())),
             Some(text) => Err(ApiError::invalid(
                 name,
-                format!("{name} is {text:?}; that is no resource type."),
+                format!("{name} is {text:?}; that is not a resource type."),
             )),
         }
     }

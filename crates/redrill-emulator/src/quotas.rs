@@ -53,7 +53,7 @@ impl Quotas {
             if !(0.001..=1e6).contains(&rate) {
                 wrong.push((
                     place,
-                    format!("{name}: {rate} is no rate: write calls in a second, from 0.001"),
+                    format!("{name}: {rate} is not a rate: write calls in a second, from 0.001"),
                 ));
             }
             match (name.as_str(), Operation::parse(&name)) {

@@ -117,7 +117,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// Not 12 digits.
-    #[error("{0:?} is no account id: 12 digits")]
+    #[error("{0:?} is not an account id: 12 digits")]
     Account(String),
 }
 

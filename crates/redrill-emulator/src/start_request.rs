@@ -69,7 +69,7 @@ impl<'a> StartRequest<'a> {
         {
             return Err(ApiError::invalid(
                 "ResourceType",
-                format!("ResourceType is {name:?}; that is no resource type."),
+                format!("ResourceType is {name:?}; that is not a resource type."),
             ));
         }
         Ok(StartRequest {
@@ -131,7 +131,7 @@ pub(super) fn read<'a>(
     }
     let mut json = serde_json::Deserializer::from_str(body);
     let whole = json.deserialize_map(Body(member)).and_then(|()| json.end());
-    whole.map_err(|error| serialization(&format!("The body is no JSON object: {error}")))
+    whole.map_err(|error| serialization(&format!("The body is not a JSON object: {error}")))
 }
 
 pub(super) fn utf8(body: &[u8]) -> Result<&str, ApiError> {
@@ -271,10 +271,10 @@ mod tests {
     fn what_is_no_request() {
         for (body, words) in [
             (&b"\xff"[..], "The body is not UTF-8."),
-            (b"", "The body is no JSON object: EOF"),
-            (b"[]", "The body is no JSON object: invalid type: sequence"),
-            (b"{} {}", "The body is no JSON object: trailing characters"),
-            (b"{\"a\":", "The body is no JSON object: EOF"),
+            (b"", "The body is not a JSON object: EOF"),
+            (b"[]", "The body is not a JSON object: invalid type: sequence"),
+            (b"{} {}", "The body is not a JSON object: trailing characters"),
+            (b"{\"a\":", "The body is not a JSON object: EOF"),
             (b"{}", "Required parameter RecoveryPointArn is missing."),
             (b"{\"RecoveryPointArn\":1}", "RecoveryPointArn is not a string."),
             (b"{\"RecoveryPointArn\":\"x\"}", "Required parameter Metadata is missing."),
@@ -289,7 +289,7 @@ mod tests {
             ),
             (
                 b"{\"RecoveryPointArn\":\"x\",\"Metadata\":{},\"ResourceType\":\"a b\"}",
-                "ResourceType is \"a b\"; that is no resource type.",
+                "ResourceType is \"a b\"; that is not a resource type.",
             ),
             (
                 b"{\"RecoveryPointArn\":\"x\",\"Metadata\":{},\"IdempotencyToken\":{}}",

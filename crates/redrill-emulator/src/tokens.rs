@@ -90,7 +90,7 @@ impl FromStr for TokenSemantics {
                         semantics.lifetime = Some(lifetime);
                     }
                     Some(_) => {
-                        let words = format!("{word:?} is no lifetime: write 1h, 90m or forever");
+                        let words = format!("{word:?} is not a lifetime: write 1h, 90m or forever");
                         return Err(TokenSemanticsError(words));
                     }
                     None => {

@@ -402,7 +402,7 @@ region: eu-central-1
         assert!(message.contains("no account id"), "{message}");
         let (line, message) = mistake("arn:aws:elastic", "arm:aws:elastic");
         assert_eq!(line, 8, "{message}");
-        assert!(message.contains("is no ARN"), "{message}");
+        assert!(message.contains("is not an ARN"), "{message}");
         let (line, message) = mistake("45m", "soon");
         assert_eq!(line, 13, "{message}");
         let (line, message) = mistake("  empty:", "  primary:");

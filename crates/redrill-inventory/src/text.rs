@@ -49,7 +49,7 @@ pub(super) fn arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
     checked(deserializer, |text| match Arn::parse(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err(format!(
-            "{text:?} is no ARN: arn:partition:service:region:account:resource"
+            "{text:?} is not an ARN: arn:partition:service:region:account:resource"
         )),
     })
 }
@@ -57,7 +57,9 @@ pub(super) fn arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
 pub(super) fn account_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     checked(deserializer, |text| match is_account_id(text) {
         true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} is no account id: 12 digits, in quotes")),
+        false => Err(format!(
+            "{text:?} is not an account id: 12 digits, in quotes"
+        )),
     })
 }
 
@@ -66,7 +68,9 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(
 ) -> Result<Option<SignedDuration>, D::Error> {
     checked(deserializer, |text| match text.parse::<SignedDuration>() {
         Ok(duration) if !duration.is_negative() => Ok(Some(duration)),
-        _ => Err(format!("{text:?} is no duration: write 45s, 45m or 1h 30m")),
+        _ => Err(format!(
+            "{text:?} is not a duration: write 45s, 45m or 1h 30m"
+        )),
     })
 }
 

@@ -133,7 +133,7 @@ impl Probe {
 fn endpoint(url: &str, service: &str) -> Endpoint {
     let Ok(uri) = url.parse::<Uri>() else {
         return Endpoint::Other {
-            url: "an address that is no URL".to_owned(),
+            url: "an address that is not a URL".to_owned(),
         };
     };
     let host = uri.host().unwrap_or_default().to_lowercase();

@@ -105,7 +105,7 @@ impl Context<'_> {
                 .map(|of| of.run)
                 .collect();
             return Err(Failure::Usage(format!(
-                "--against run:{run}: {} knows no such run of {plan}; {}",
+                "--against run:{run}: {} has no such run of {plan}; {}",
                 store.state().display(),
                 crate::diagnostic::suggest(run, known.iter().map(String::as_str))
             )));
@@ -249,7 +249,7 @@ fn invalid<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> String {
             finding.source.name, finding.span.start.line, finding.message
         )
     });
-    format!("what it is held against is invalid{why}, so all of that shows as new")
+    format!("what it is compared with is invalid{why}, so all of that shows as new")
 }
 
 /// The latest request of each restore that a run has sent.

@@ -181,7 +181,7 @@ pub(super) async fn cleanup(
     screen.finish();
     let cleaned = cleaned?;
     let mut text = format!(
-        "{name} run {run_id}: {} deleted and not found any more, {}{} left\n",
+        "{name} run {run_id}: {} deleted (verified), {}{} remaining\n",
         cleaned.gone,
         match cleaned.already_gone {
             0 => String::new(),
@@ -207,7 +207,7 @@ pub(super) async fn cleanup(
         })
         .saturating_sub(cleaned.gone + cleaned.already_gone + cleaned.left.len());
         text.push_str(&format!(
-            "stopped: {open} not looked at to the end; a deletion that was asked for goes on at AWS\ngo on with: {}\n",
+            "stopped: {open} not looked at to the end; a deletion that was requested continues at AWS\ncontinue with: {}\n",
             again.command
         ));
         text.push_str(&again.besides().unwrap_or_default());

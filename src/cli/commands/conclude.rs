@@ -60,7 +60,7 @@ pub(super) async fn conclude(
         if !is_over || execution.report.format == HumanOrJson::Json {
             context
                 .output
-                .note("nothing to start and nothing to follow");
+                .note("nothing to do: no restore to start or to follow");
         }
     }
     for (format, file) in &execution.report.reports {

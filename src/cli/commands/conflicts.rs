@@ -70,7 +70,7 @@ pub(super) fn conflict(
     found: &[String],
 ) -> Failure {
     Failure::Conflict(format!(
-        "the plan asks for something else than what this run has started; nothing was sent\n\n{}{}",
+        "the plan differs from what this run has already started; nothing was sent\n\n{}{}",
         brief(loaded, preview, execution, &BTreeMap::new()),
         found
             .iter()

@@ -105,9 +105,7 @@ impl Confirmation<'_> {
                 Some(name) => format!(
                     "`{name}` looks like production: look at --dry-run, then give --yes --confirm-account {listed}"
                 ),
-                None => {
-                    "there is no terminal to ask on; look at --dry-run, then give --yes".to_owned()
-                }
+                None => "not a terminal, cannot ask: look at --dry-run, then give --yes".to_owned(),
             };
             return Err(Failure::Usage(format!("nothing was deleted: {how}")));
         }

@@ -85,7 +85,7 @@ pub(super) fn check_recorded(
     };
     Err(Failure::Conflict(format!(
         "run {} of {plan} was made at {there}, and this command works at {here}: what it has made is not here. Nothing was \
-         started.\n{}\nor go on where it was made: {}",
+         started.\n{}\nor continue where it was made: {}",
         execution.run_id,
         another_run(plan, execution),
         way_to(there),

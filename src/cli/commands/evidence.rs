@@ -49,7 +49,7 @@ async fn make(
     };
     if output.exists() && (is_zip(output) || !is_empty(output)) {
         return Err(Failure::Usage(format!(
-            "{} is there already: evidence is not written over",
+            "{} already exists; evidence is not overwritten",
             output.display()
         )));
     }
@@ -158,7 +158,7 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
         let is_its = |directory: &str| DIRECTORIES.contains(&directory);
         if let Some(other) = directories.iter().find(|directory| !is_its(directory)) {
             return Err(mismatch(&format!(
-                "{other}: it is no directory of a bundle"
+                "{other}: it is not a directory of a bundle"
             )));
         }
         files
@@ -186,7 +186,7 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
     };
     let mut text = format!(
         "{name}: evidence of {} run {}: {}, {world}\n\
-         its {} files are as their statement says; redrill {} has made them\n\
+         its {} files match their statement, made by redrill {}\n\
          its journal of {} records is whole and makes: {}\n",
         about.plan,
         about.run_id,
@@ -201,7 +201,7 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
     }
     text.push_str(
         "This shows that the files belong together. It does not show who made them and when, that the\n\
-         journal was not cut at its end, or that AWS said what stands in it: verify a signature for that.\n",
+         journal was not cut at its end, or that AWS said what is in it: verify a signature for that.\n",
     );
     text.push_str(&noticed(&about.notices));
     context.output.result(&text)?;

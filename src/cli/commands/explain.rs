@@ -13,7 +13,7 @@ pub(super) fn explain(arguments: &Explain, context: &mut Context<'_>) -> Result<
         let Some(rule) = rules.described(&arguments.topic) else {
             let ids = rules.ids();
             return Err(Failure::Usage(format!(
-                "there is no rule `{}`; {}",
+                "unknown rule `{}`; {}",
                 arguments.topic,
                 suggest(&arguments.topic, ids.iter().map(String::as_str))
             )));
@@ -24,7 +24,7 @@ pub(super) fn explain(arguments: &Explain, context: &mut Context<'_>) -> Result<
     let Some(topic) = report::topic(&rules, &arguments.topic) else {
         let topics = report::topics(&rules, &arguments.topic);
         return Err(Failure::Usage(format!(
-            "redrill has no rules of `{}`; {}",
+            "unknown resource type `{}`; {}",
             arguments.topic,
             suggest(&arguments.topic, topics.iter().map(String::as_str))
         )));

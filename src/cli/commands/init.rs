@@ -256,8 +256,11 @@ fn unknown(missing: &[&String], points: &[RecoveryPoint]) -> Failure {
             near.dedup();
             near.truncate(3);
             match near.as_slice() {
-                [] => format!("no recovery point is, or is of, {text}"),
-                near => format!("`{text}` is no ARN; did you mean {}?", near.join(" or ")),
+                [] => format!("nothing matches {text}"),
+                near => format!(
+                    "`{text}` is not an ARN; did you mean {}?",
+                    near.join(" or ")
+                ),
             }
         })
         .collect();
@@ -291,7 +294,7 @@ fn told(passed: &[PassedOver], context: &mut Context<'_>) {
         .count();
     if !passed.is_empty() {
         context.output.note(&format!(
-            "{} recovery points passed over: {later} have a later one, {} cannot be restored or come back with another; -v lists them",
+            "skipped {} recovery points: {later} older, {} not restorable or part of another; -v lists them",
             passed.len(),
             passed.len() - later
         ));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::resume_hint::quoted;
 use super::world::World;
 use super::{Context, unknown};
 use crate::backup::{Clock, SystemClock};
@@ -25,7 +26,7 @@ pub(super) async fn lock(
 ) -> Result<Exit, Failure> {
     let Some(path) = path(&arguments.plan) else {
         return Err(Failure::Usage(
-            "a plan from standard input has no place beside it for a lock file".to_owned(),
+            "a plan from standard input has no place for a lock file next to it".to_owned(),
         ));
     };
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
@@ -150,6 +151,7 @@ fn read(
         return Ok(None);
     };
     let plan = &loaded.planner.document().plan.value;
+    let name = quoted(&loaded.planner.document().source.name);
     if file.plan.value != *plan {
         findings.push(Finding::at(
             &file.source,
@@ -159,10 +161,12 @@ fn read(
                 "this is the lock of the plan `{}`, not of `{plan}`",
                 file.plan.value
             ),
-            "run `redrill lock --update`, or remove the file",
+            format!("run `redrill lock {name} --update`, or remove the file"),
         ));
     }
-    Ok(Some(locked(&file, findings)))
+    let mut lock = locked(&file, findings);
+    lock.plan = name;
+    Ok(Some(lock))
 }
 
 /// The lock file beside a plan, unless it is not wanted.

@@ -20,6 +20,7 @@ mod inventory;
 mod lock;
 mod origin;
 mod plan;
+mod plan_files;
 mod programs;
 mod question;
 mod reading;

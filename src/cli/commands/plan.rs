@@ -217,7 +217,7 @@ impl Context<'_> {
                     return Err(why);
                 }
                 self.output.note(&format!(
-                    "not held against what was backed up: {why}; give --inventory, or another base with --against\n"
+                    "not compared with what was backed up: {why}; give --inventory, or another base with --against\n"
                 ));
                 return Ok(None);
             }

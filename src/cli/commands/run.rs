@@ -361,7 +361,7 @@ async fn carry_out<C: Clock>(
             older_than_listings(&opened.plan, &opened.diff, &opened.known, clock.now())
     {
         context.output.note(&format!(
-            "there is no record of run {} here: restore jobs since {} are looked at first. AWS Backup lists none from before, \
+            "there is not a record of run {} here: restore jobs since {} are looked at first. AWS Backup lists none from before, \
              so what a run of this id may have started earlier, elsewhere, is not found",
             execution.run_id,
             since.strftime("%Y-%m-%d"),

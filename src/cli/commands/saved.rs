@@ -52,7 +52,7 @@ pub(super) fn save(
 ) -> Result<(), Failure> {
     if diff.has_conflict() {
         return Err(Failure::Conflict(
-            "not saved: the plan asks for something else than what this run has started".to_owned(),
+            "not saved: the plan differs from what this run has already started".to_owned(),
         ));
     }
     if arguments.plan == Path::new("-") {

@@ -63,7 +63,7 @@ pub(super) async fn settle(
         let asked = look(plan, &sent, &targets, aws);
         let what = "AWS to say whether a request has made a job";
         let line = match context.output.patiently(what, asked).await {
-            Ok(None) => "where it was sent to is no target of the plan any more, so whether it has made a job was not looked \
+            Ok(None) => "the target it was sent to is no longer in the plan, so whether it has made a job was not looked \
                          at"
                 .to_owned(),
             Ok(Some(found)) => say(&sent, found, &mut settled.events),

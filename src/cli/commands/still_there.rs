@@ -57,7 +57,7 @@ pub(super) async fn gone(
     for (step, _, arn) in &gone {
         let name = &plan.steps[*step].name;
         context.output.note(&format!(
-            "{name}: {arn} is not there any more, and this run's journal here does not know who deleted it"
+            "{name}: {arn} no longer exists, and this run's journal here does not know who deleted it"
         ));
     }
     let at = SystemClock.now();

@@ -277,7 +277,7 @@ async fn other_names(
         let RunKey { plan: other, run } = other;
         lines.push(format!(
             "{}: run {run} of the plan `{other}` has restored its recovery point{job}{more}; if this is that plan under another \
-             name, write `plan: {other}` again: run {run} then goes on from there",
+             name, write `plan: {other}` again: run {run} then continues from there",
             plan.steps[*step].name
         ));
     }

@@ -1,13 +1,13 @@
-//! `redrill validate PLAN…`
+//! `redrill validate PLAN…`, also of folders
 
 use std::sync::Arc;
 
+use super::plan_files::PlanFiles;
 use super::programs::Programs;
 use super::{Context, lock, redact};
 use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::{FindingsFormat, Validate};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::files;
 use crate::cli::tree::Tree;
 use crate::diagnostic::{Findings, github, json, sarif};
 use crate::render::Known;
@@ -24,24 +24,28 @@ pub(super) async fn validate(
         // What is wrong with a variables file is found as well as the rest, and said in the same form.
         Err(Failure::Findings(findings)) => {
             all.extend(findings);
-            return report(all, &[], arguments, context);
+            return report(all, &[], &[], arguments, context);
         }
         Err(other) => return Err(other),
     };
     let rules = Arc::clone(&context.rules);
-    for path in &arguments.plans {
-        let source = match files::plan(path) {
+    let mut files = PlanFiles::find(&arguments.plans)?;
+    let mut names = Vec::new();
+    for (path, source) in &files.plans {
+        let source = match source {
             Ok(source) => source,
-            Err(Failure::Findings(findings)) => {
-                let findings: Findings = findings.into_iter().collect();
-                summaries.push(summary(&path.to_string_lossy(), 0, &findings));
+            Err(findings) => {
+                let findings: Findings = findings.iter().cloned().collect();
+                let name = path.to_string_lossy().into_owned();
+                summaries.push(summary(&name, 0, &findings));
+                names.push(name);
                 all.extend(findings);
                 continue;
             }
-            Err(other) => return Err(other),
         };
+        names.push(source.name.clone());
         let mut restores = 0;
-        let findings = match session::read(&source, &arguments.inputs.run_id, &inputs, &rules) {
+        let findings = match session::read(source, &arguments.inputs.run_id, &inputs, &rules) {
             Err(findings) => findings,
             Ok(mut loaded) => {
                 restores = loaded.planner.instances().all().len();
@@ -71,12 +75,28 @@ pub(super) async fn validate(
         summaries.push(summary(&source.name, restores, &findings));
         all.extend(findings);
     }
-    report(all, &summaries, arguments, context)
+    let exit = report(all, &summaries, &names, arguments, context)?;
+    if let Some(skipped) = files.skipped() {
+        context.output.note(&format!("note: {skipped}"));
+    }
+    // What is wrong with a plan outweighs a file that is not there.
+    let Some(last) = files.unread.pop() else {
+        return Ok(exit);
+    };
+    for failure in &files.unread {
+        context.output.failure(failure);
+    }
+    if exit == Exit::Done {
+        return Err(last);
+    }
+    context.output.failure(&last);
+    Ok(exit)
 }
 
 fn report(
     all: Findings,
     summaries: &[String],
+    names: &[String],
     arguments: &Validate,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
@@ -90,12 +110,7 @@ fn report(
             String::new()
         }
         FindingsFormat::Sarif => {
-            let files: Vec<String> = arguments
-                .plans
-                .iter()
-                .map(|path| path.to_string_lossy().into_owned())
-                .collect();
-            sarif(&findings, &files, |id| context.rules.described(id)).map_err(no_json)?
+            sarif(&findings, names, |id| context.rules.described(id)).map_err(no_json)?
         }
         FindingsFormat::Human => {
             context.output.findings_as_result(&findings)?;

@@ -111,10 +111,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             },
             Event::Deleted { restore, arn },
         ])?;
-        self.fail(
-            step,
-            "had ended before, and what it made is not there any more",
-        )
+        self.fail(step, "had ended before, and what it made no longer exists")
     }
 }
 

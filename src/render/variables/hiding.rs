@@ -74,13 +74,13 @@ pub(super) fn can_be_hidden(variable: &Variable, chosen: &Chosen, findings: &mut
         (
             rule::VARS_SECRET_SHORT,
             format!(
-                "`{name}` is secret, and {what} has fewer than {SHORTEST_SECRET} characters or is a word that stands in ARNs: \
+                "`{name}` is secret, and {what} has fewer than {SHORTEST_SECRET} characters or is a word that is part of ARNs: \
                  redrill would replace it in ARNs, times and its own messages, where the gaps show what it is"
             ),
             match is_whole {
-                true => "give a longer secret; if it is none, take `secret: true` off the variable"
+                true => "give a longer secret; if it is not secret, take `secret: true` off the variable"
                     .to_owned(),
-                false => "give what is no secret in a variable of its own, without `secret: true`"
+                false => "give what is not secret in a variable of its own, without `secret: true`"
                     .to_owned(),
             },
         )

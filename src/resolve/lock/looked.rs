@@ -74,7 +74,7 @@ async fn look_in<R: Sources>(
                     "the locked recovery point {gone}: {}",
                     resolved.recovery_point
                 ),
-                format!("run `redrill lock --update '{name}'`, or use --no-lock"),
+                format!("run {}, or use --no-lock", lock.update(&[name])),
             ));
             continue;
         }
@@ -171,7 +171,8 @@ fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Findings {
                 made(point.created_at)
             ),
             format!(
-                "run `redrill lock --update '{name}'`, or use --no-lock, to restore the newer one"
+                "run {}, or use --no-lock, to restore the newer one",
+                lock.update(&[name])
             ),
         )
     };
@@ -182,7 +183,10 @@ fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Findings {
             lock.start(),
             rule::LOCK_NEWER,
             format!("newer recovery points exist of {left} more restores of this lock file"),
-            "run `redrill lock --update`, or use --no-lock, to restore the newer ones",
+            format!(
+                "run {}, or use --no-lock, to restore the newer ones",
+                lock.update(&[])
+            ),
         ));
     }
     findings

@@ -274,7 +274,9 @@ impl FaultKind {
             let text = words.delay.as_deref().unwrap_or(usual);
             match text.parse::<SignedDuration>() {
                 Ok(delay) if !delay.is_negative() => Ok(delay),
-                _ => Err(format!("{text:?} is no duration: write 200ms, 30s or 1h")),
+                _ => Err(format!(
+                    "{text:?} is not a duration: write 200ms, 30s or 1h"
+                )),
             }
         };
         let real = |usual| {
@@ -284,7 +286,7 @@ impl FaultKind {
         let message = |usual: &str| words.message.clone().unwrap_or_else(|| usual.to_owned());
         let status = words.status.unwrap_or(500);
         if !(200..=599).contains(&status) {
-            return Err(format!("{status} is no HTTP status: write 200 to 599"));
+            return Err(format!("{status} is not an HTTP status: write 200 to 599"));
         }
         let code = || {
             words

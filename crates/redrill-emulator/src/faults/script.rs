@@ -182,7 +182,7 @@ mod tests {
             ("throttle,times=x", "write a number"),
             ("throttle,often=1", "there is no \"often\""),
             ("throttle,times", "write key=value"),
-            ("latency,delay=soon", "is no duration"),
+            ("latency,delay=soon", "is not a duration"),
             ("error,status=99", "no HTTP status"),
             (
                 "job-hangs,operation=ListRestoreJobs",
