@@ -352,10 +352,67 @@ fn a_plan_that_is_invalid_fails_the_job_and_the_others_are_shown_all_the_same() 
     nothing.inputs.insert("plans", "plans/*.yml\n".to_owned());
     let job = nothing.run();
     assert!(
-        !job.passed && job.log.contains("::error::no file is plans/*.yml"),
+        !job.passed
+            && job
+                .log
+                .contains("::error::no file or folder matches plans/*.yml"),
         "{}",
         job.log
     );
+}
+
+#[test]
+fn first_contact_b14_a_comment_never_goes_stale() {
+    let folder = pull_request();
+    let path = folder.path();
+    let mut runner = Runner::new(path);
+    runner.inputs.insert("plans", "plans\n".to_owned());
+    write(path, "plans/orders.yaml", &after());
+    assert!(runner.run().passed);
+    assert!(runner.comments()[0].contains("1 added, 1 removed"));
+    write(
+        path,
+        "plans/orders.yaml",
+        &BEFORE.replace("newFileSystem: true", "newFileSystem: 7"),
+    );
+    let job = runner.run();
+    assert!(!job.passed);
+    let comments = runner.comments();
+    assert_eq!(comments.len(), 1, "{comments:#?}");
+    assert!(
+        comments[0].starts_with("<!-- redrill plan plans/orders.yaml -->\n")
+            && comments[0].contains("error[EFS/newFileSystem]")
+            && !comments[0].contains("1 added"),
+        "{}",
+        comments[0]
+    );
+}
+
+#[test]
+fn first_contact_b1_what_lies_next_to_a_plan_breaks_no_pull_request() {
+    let folder = pull_request();
+    let path = folder.path();
+    write(path, "plans/orders.yaml", &after());
+    write(path, "plans/drill.vars.yaml", "subnet: subnet-1\n");
+    let lock = "version: 1\nplan: orders\nrestores: {}\n";
+    write(path, "plans/old.lock.yaml", lock);
+    for (plans, passes) in [
+        ("plans\n", true),
+        ("plans/o*.yaml\n", true),
+        ("plans/*.yaml\n", false),
+    ] {
+        let mut runner = Runner::new(path);
+        runner.inputs.insert("plans", plans.to_owned());
+        let job = runner.run();
+        assert_eq!(job.passed, passes, "{plans}: {}", job.log);
+        let says = job.log.contains("this looks like a variables file");
+        assert_eq!(says, !passes, "{plans}: {}", job.log);
+        assert!(
+            job.summary.contains("1 added, 1 removed"),
+            "{}",
+            job.summary
+        );
+    }
 }
 
 #[test]
@@ -367,7 +424,7 @@ fn a_fork_that_may_not_comment_has_its_summary() {
     let job = runner.run();
     assert!(job.passed, "{}", job.log);
     assert!(
-        job.log.contains("::warning::the comment cannot be written"),
+        job.log.contains("::warning::cannot write the comment"),
         "{}",
         job.log
     );
@@ -543,22 +600,26 @@ fn the_hook_is_one_and_checks_what_it_is_given() {
         );
         let words: Vec<&str> = hook["entry"].as_str().unwrap().split(' ').collect();
         assert_eq!(words[0], "redrill");
+        assert_eq!(hook["pass_filenames"], false);
+        let given = hook["args"].as_array().unwrap().iter();
+        let given: Vec<&str> = given.map(|word| word.as_str().unwrap()).collect();
         let files = regex(hook["files"].as_str().unwrap());
         assert!(
             files("plans/orders.yaml")
                 && files("a/plans/b/c.yml")
                 && !files("inventories/mixed.yaml")
         );
-        let run = |plan: &str| {
+        let run = || {
             process(folder.path())
                 .args(&words[1..])
-                .args(["plans/the same.yaml", plan])
+                .args(&given)
                 .status()
                 .unwrap()
         };
-        assert!(run("plans/orders.yaml").success());
+        write(folder.path(), "plans/drill.vars.yaml", "a: 1\n");
+        assert!(run().success());
         write(folder.path(), "plans/bad.yaml", "plan: x\n");
-        assert!(!run("plans/bad.yaml").success());
+        assert!(!run().success());
     }
 }
 
