@@ -24,7 +24,7 @@ const KEYS: [(&str, &str); 1] = [
 ];
 
 /// The string literals of a source, with their lines; what is in comments is none.
-fn literals(code: &str) -> Vec<(usize, String)> {
+pub(crate) fn literals(code: &str) -> Vec<(usize, String)> {
     let characters: Vec<char> = code.chars().collect();
     let has = |at: usize, text: &str| {
         let wanted = text.chars().count();

@@ -38,3 +38,4 @@ mod templates;
 mod tokens;
 mod torture;
 mod wire;
+mod words;
