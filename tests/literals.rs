@@ -9,7 +9,9 @@ use crate::layers::texts;
 use crate::support::repository_file;
 
 /// Strings that name a type all the same: the file, and a part of the string.
-const NAMES: [(&str, &str); 3] = [
+const NAMES: [(&str, &str); 4] = [
+    // Examples that tests run.
+    ("cli/help.rs", "redrill explain EFS"),
     // A plan as one writes it, where somebody has written it otherwise.
     ("parse/document.rs", "type: EFS"),
     ("parse/settings.rs", "by_type: { EKS: 1 }"),
@@ -18,7 +20,8 @@ const NAMES: [(&str, &str); 3] = [
 ];
 
 /// The same of keys.
-const KEYS: [(&str, &str); 1] = [
+const KEYS: [(&str, &str); 2] = [
+    ("cli/help.rs", "redrill explain EFS.KmsKeyId"),
     // AWS Backup's own, of every type that takes it.
     ("validate/mod.rs", "aws:backup:request-id"),
 ];

@@ -17,7 +17,7 @@ pub(super) const MORE: [More; 21] = [
     More {
         command: "validate",
         examples: &[
-            ("Check plans", "redrill validate plans/quickstart.yaml"),
+            ("Check every plan in a folder", "redrill validate plans/"),
             (
                 "Annotate a pull request",
                 "redrill validate plans/quickstart.yaml --format github",

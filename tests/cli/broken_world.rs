@@ -214,7 +214,7 @@ fn a_disk_that_takes_nothing() {
         .args(["rehearse", "plan.yaml", "-q", "--report", "json=/dev/full"])
         .assert()
         .code(1)
-        .stderr_eq("error: /dev/full: No space left on device (os error 28)\nhelp: check the path and its permissions\n");
+        .stderr_eq("error: /dev/full: No space left on device (os error 28)\nhelp: make room on the disk\n");
     write(folder.path(), "state", "a file, no directory");
     redrill(folder.path())
         .args(["status", "--state", "state"])

@@ -33,10 +33,10 @@ error: redrill.toml:2: `var-files` is not a setting; did you mean `var-file`?
         .success()
         .stdout_eq(str![[r#"
 settings file: redrill.toml
---profile     dr  (from redrill.toml:1)
-run --report  html=drill.html  (from redrill.toml:6)
---var-file    common.yaml  (from redrill.toml:2)
---state       elsewhere  (from REDRILL_STATE)
+--profile     dr  (redrill.toml:1)
+run --report  html=drill.html  (redrill.toml:6)
+--var-file    common.yaml  (redrill.toml:2)
+--state       elsewhere  (REDRILL_STATE)
 
 "#]])
         .stderr_eq("warning: REDRILL_PROFIL is not a setting; did you mean REDRILL_PROFILE?\n");
@@ -140,10 +140,14 @@ async fn a_saved_plan_is_carried_out_whatever_the_settings_say() {
     );
     let (code, _, stderr) = ran(path, &emulator, &["plan", "plan.yaml", "-o", "saved"]).await;
     assert_eq!(code, 0, "{stderr}");
-    for _ in 0..2 {
-        let (code, _, stderr) = ran(path, &emulator, &["run", "saved", "--yes", "-q"]).await;
-        assert_eq!(code, 0, "{stderr}");
-    }
+    let run = ["run", "saved", "--yes", "-q"];
+    let (code, _, stderr) = ran(path, &emulator, &run).await;
+    assert_eq!(code, 0, "{stderr}");
+    let (code, _, stderr) = ran(path, &emulator, &run).await;
+    assert!(
+        code == 4 && stderr.contains("carried out already, by run q4"),
+        "{stderr}"
+    );
     assert_eq!(emulator.jobs().len(), 1);
     assert!(path.join(".redrill/many/q4").is_dir());
     // What is typed is refused, as ever.

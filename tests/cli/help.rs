@@ -42,7 +42,7 @@ fn every_command_has_short_help_long_help_and_a_page() {
 #[test]
 fn help_explains_keys_types_and_rules() {
     for (topic, expected) in [
-        ("objectives", "Times that have to be met"),
+        ("objectives", "Times to meet"),
         ("objectives.rto", "From the start of the run"),
         ("EFS", "Amazon Elastic File System"),
         ("EFS.KmsKeyId", "KmsKeyId"),

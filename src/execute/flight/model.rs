@@ -113,7 +113,7 @@ impl Aws {
     }
 
     fn metadata(&self, id: &str) -> BTreeMap<String, String> {
-        let mut metadata = BTreeMap::from([("targetTableName".to_owned(), "orders".to_owned())]);
+        let mut metadata = BTreeMap::from([("novelKey".to_owned(), "orders".to_owned())]);
         let is_own = self.own().any(|job| job.id == id);
         if is_own && self.is_marked {
             metadata.insert(MARK.to_owned(), mark(TOKEN));
@@ -134,11 +134,11 @@ enum Outcome {
 
 fn request(is_marked: bool) -> Arc<TokenedRequest> {
     let request = Request {
-        metadata: [("targetTableName".to_owned(), "orders".to_owned())]
+        metadata: [("novelKey".to_owned(), "orders".to_owned())]
             .into_iter()
             .collect(),
         recovery_point_arn: POINT.to_owned(),
-        resource_type: "DynamoDB".to_owned(),
+        resource_type: "Novel".to_owned(),
         ..Request::default()
     };
     let request = match is_marked {
