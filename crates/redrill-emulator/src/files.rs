@@ -287,7 +287,7 @@ mod tests {
         put(&path, "{\"for");
         open_state(&path).unwrap();
         for (text, words) in [
-            ("account: 1", "line 1: it is no record"),
+            ("account: 1", "line 1: it is not a record"),
             ("{\"format\":1}\n{}\n{\"stopped\":{}}\n", "line 2: "),
             ("{\"format\":2}\n", "line 1: format 2"),
             (

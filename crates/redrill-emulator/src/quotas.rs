@@ -249,7 +249,7 @@ mod tests {
             "{error}"
         );
         assert!(
-            lines[1].starts_with("3:1: StartRestoreJob: -1 is no rate"),
+            lines[1].starts_with("3:1: StartRestoreJob: -1 is not a rate"),
             "{error}"
         );
     }

@@ -399,7 +399,7 @@ region: eu-central-1
         assert!(message.contains("unknown field `size`"), "{message}");
         let (line, message) = mistake("\"123456789012\"", "\"12345\"");
         assert_eq!(line, 2);
-        assert!(message.contains("no account id"), "{message}");
+        assert!(message.contains("is not an account id"), "{message}");
         let (line, message) = mistake("arn:aws:elastic", "arm:aws:elastic");
         assert_eq!(line, 8, "{message}");
         assert!(message.contains("is not an ARN"), "{message}");

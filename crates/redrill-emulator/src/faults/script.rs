@@ -183,7 +183,7 @@ mod tests {
             ("throttle,often=1", "there is no \"often\""),
             ("throttle,times", "write key=value"),
             ("latency,delay=soon", "is not a duration"),
-            ("error,status=99", "no HTTP status"),
+            ("error,status=99", "is not an HTTP status"),
             (
                 "job-hangs,operation=ListRestoreJobs",
                 "never ListRestoreJobs",
