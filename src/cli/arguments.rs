@@ -150,7 +150,7 @@ pub(super) enum Progress {
 pub(super) struct InputOptions {
     /// Set a variable of the plan; repeatable
     ///
-    /// Overrides --var-file, which overrides REDRILL_VAR_<NAME>.
+    /// Overrides --var-file, which overrides `REDRILL_VAR_<NAME>`.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(super) vars: Vec<(String, String)>,
     /// Read variables from a YAML or JSON file; repeatable
