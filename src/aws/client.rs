@@ -63,7 +63,7 @@ pub struct Aws<H = Writes> {
     half: PhantomData<fn() -> H>,
     region: Option<String>,
     pub(super) backup: aws_sdk_backup::Client,
-    /// The same, by whose answers AWS's time is known: jobs are asked about by it.
+    /// The client for jobs, whose answers also tell AWS's time.
     pub(super) jobs: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,

@@ -53,7 +53,7 @@ impl<R, C: Clock> Paced<R, C> {
         }
     }
 
-    /// The same for what takes long in any case, such as reading an inventory.
+    /// Retries for longer: for what takes long in any case, such as reading an inventory.
     #[must_use]
     pub fn patiently(self) -> Self {
         Self {
@@ -198,7 +198,7 @@ impl<R: Reader, C: Clock> Reader for Paced<R, C> {
 }
 
 impl<R: Resources, C: Clock> Paced<R, C> {
-    /// What is there; none where nothing is.
+    /// Reads a resource; `None` where there is none.
     ///
     /// # Errors
     ///
@@ -215,22 +215,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::backup::{Keeping, PointStatus};
-
-    /// Time that passes as fast as it is waited for.
-    #[derive(Clone)]
-    struct Fast(Arc<Mutex<Timestamp>>);
-
-    impl Clock for Fast {
-        fn now(&self) -> Timestamp {
-            *self.0.lock().unwrap()
-        }
-
-        async fn sleep_until(&self, at: Timestamp) {
-            let mut now = self.0.lock().unwrap();
-            *now = at.max(*now);
-        }
-    }
+    use crate::backup::{FastClock, Keeping, PointStatus};
 
     /// Three vaults, the last of which has every recovery point; what it is asked, and the faults that come first.
     #[derive(Default)]
@@ -326,15 +311,15 @@ mod tests {
         }
     }
 
-    fn paced(faults: &[Fault]) -> Paced<Shelves, Fast> {
+    fn paced(faults: &[Fault]) -> Paced<Shelves, FastClock> {
         let shelves = Shelves::default();
         shelves.faults.lock().unwrap().extend(faults);
-        let clock = Fast(Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)));
+        let clock = FastClock::starting(Timestamp::UNIX_EPOCH);
         let pace = Pace::of([("1", "here")], Keeping::Always, clock.now());
         Paced::new(Arc::new(shelves), clock, pace, 0)
     }
 
-    fn passed(paced: &Paced<Shelves, Fast>) -> f64 {
+    fn passed(paced: &Paced<Shelves, FastClock>) -> f64 {
         let now = paced.clock.now();
         now.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
     }
@@ -372,7 +357,7 @@ mod tests {
             let brief = paced(&[fault; 20]);
             let error = brief.vaults_page(None).await.unwrap_err();
             assert_eq!(error.fault, fault);
-            let asked = |of: &Paced<Shelves, Fast>| {
+            let asked = |of: &Paced<Shelves, FastClock>| {
                 let asked = of.reader.asked.lock().unwrap();
                 asked[&Operation::ListBackupVaults]
             };

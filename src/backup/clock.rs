@@ -78,6 +78,32 @@ impl Clock for SystemClock {
     }
 }
 
+/// Time that passes as fast as it is waited for.
+#[cfg(test)]
+#[derive(Clone)]
+pub(crate) struct FastClock(std::sync::Arc<std::sync::Mutex<Timestamp>>);
+
+#[cfg(test)]
+impl FastClock {
+    /// From a time on.
+    pub(crate) fn starting(start: Timestamp) -> Self {
+        Self(std::sync::Arc::new(std::sync::Mutex::new(start)))
+    }
+}
+
+#[cfg(test)]
+impl Clock for FastClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        tokio::task::yield_now().await;
+        let mut now = self.0.lock().unwrap();
+        *now = at.max(*now);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,8 @@ mod vaults;
 mod write;
 
 pub use backoff::{Backoff, Interval, Retry};
+#[cfg(test)]
+pub(crate) use clock::FastClock;
 pub use clock::{Clock, SystemClock};
 pub use endpoint::Endpoint;
 pub use operation::Operation;

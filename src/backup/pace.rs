@@ -145,6 +145,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::backup::FastClock;
 
     const START: Timestamp = Timestamp::UNIX_EPOCH;
     const PLACES: [(&str, &str); 3] = [("1", "here"), ("1", "there"), ("1", "here")];
@@ -198,25 +199,9 @@ mod tests {
             assert_eq!(pace.is_kept(), keeping == Keeping::Always);
         }
     }
-    /// Time that passes as fast as it is waited for.
-    #[derive(Clone)]
-    struct Fast(Arc<Mutex<Timestamp>>);
-
-    impl Clock for Fast {
-        fn now(&self) -> Timestamp {
-            *self.0.lock().unwrap()
-        }
-
-        async fn sleep_until(&self, at: Timestamp) {
-            tokio::task::yield_now().await;
-            let mut now = self.0.lock().unwrap();
-            *now = at.max(*now);
-        }
-    }
-
     #[tokio::test]
     async fn of_many_that_wait_no_operation_stands_in_the_way_of_another() {
-        let clock = Fast(Arc::new(Mutex::new(START)));
+        let clock = FastClock::starting(START);
         let pace = Pace::of(PLACES, Keeping::Always, START);
         let left = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = tokio::task::JoinSet::new();

@@ -19,7 +19,7 @@ const UNASKED: usize = 25;
 
 /// Resources of any type, by the names that Cloud Control API has for them.
 pub trait Resources: Send + Sync {
-    /// What is there; none where nothing is (GetResource).
+    /// Reads a resource (GetResource); `None` where there is none.
     fn find(&self, named: &Named) -> impl Future<Output = Result<Option<Found>, ApiError>> + Send;
 
     /// Asks for its deletion (DeleteResource).
@@ -327,23 +327,7 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
-    use crate::backup::{Fault, Keeping, Operation};
-
-    /// Time that passes as fast as it is waited for.
-    #[derive(Clone)]
-    struct Fast(Arc<Mutex<Timestamp>>);
-
-    impl Clock for Fast {
-        fn now(&self) -> Timestamp {
-            *self.0.lock().unwrap()
-        }
-
-        async fn sleep_until(&self, at: Timestamp) {
-            tokio::task::yield_now().await;
-            let mut now = self.0.lock().unwrap();
-            *now = at.max(*now);
-        }
-    }
+    use crate::backup::{FastClock, Fault, Keeping, Operation};
 
     #[derive(Default)]
     struct Cloud {
@@ -440,7 +424,7 @@ mod tests {
         leaves: impl Fn(&Event) -> Option<Control>,
     ) -> Result<Cleaned, Stopped> {
         let (sender, control) = unbounded_channel();
-        let clock = Fast(Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)));
+        let clock = FastClock::starting(Timestamp::UNIX_EPOCH);
         let pace = Pace::of([("", "")], Keeping::Always, clock.now());
         Deletions {
             resources: Arc::new(shared.clone()),

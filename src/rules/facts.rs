@@ -146,7 +146,7 @@ pub(crate) struct Deletes {
     /// Whether the identifier is a name, which somebody can give again.
     #[serde(default)]
     pub(crate) name: bool,
-    /// The keys, and their values, with which a restore makes it anew.
+    /// The keys, and their values, with which a restore creates a new resource.
     #[serde(default)]
     pub(crate) new: BTreeMap<String, String>,
     /// What AWS documents to stay behind, or to stand in the way.
