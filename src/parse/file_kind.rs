@@ -37,6 +37,10 @@ impl FileKind {
     /// What a text is. What cannot be read as YAML is judged by the keys that begin its lines.
     #[must_use]
     pub fn of(source: &Arc<Source>) -> Self {
+        // A plan, which may be long, is read once, as a plan.
+        if plain_keys(&source.text).and_then(|keys| Self::of_keys(&keys)) == Some(Self::Plan) {
+            return Self::Plan;
+        }
         // What is wrong with the text is said by whoever reads it as what it is.
         let mut findings = Findings::default();
         if let Some(root) = yaml(source, &mut findings) {
@@ -87,6 +91,12 @@ impl FileKind {
         let root = yaml(&first, &mut Findings::default())?;
         Some(Self::of_root(&root))
     }
+}
+
+/// The keys at the top, where each begins a line as a plain word, and nothing else does.
+fn plain_keys(text: &str) -> Option<Vec<&str>> {
+    let at_top = |line: &&str| !line.is_empty() && !line.starts_with([' ', '\t', '#', '\r']);
+    text.lines().filter(at_top).map(key_of).collect()
 }
 
 /// The key that begins a line, of what is not indented.
