@@ -41,12 +41,12 @@ pub use run_human::{duration, run_human, signed};
 pub use run_junit::run_junit;
 pub use run_markdown::run_markdown;
 pub use status::{StatusRow, status_json};
-pub use status_human::{Clock, StatusDetail, runs_human, status_human};
+pub use status_human::{LocalTime, StatusDetail, runs_human, status_human};
 
 use serde::Serialize;
 
 /// A document for machines; they end with a line's end.
-fn pretty<T: Serialize>(document: &T) -> String {
+pub(crate) fn pretty<T: Serialize>(document: &T) -> String {
     // Structs of strings and numbers: serde_json cannot fail on them.
     let mut text = serde_json::to_string_pretty(document).unwrap_or_default();
     text.push('\n');

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::RestoreReport;
-use super::status_human::Clock;
+use super::status_human::LocalTime;
 use crate::backup::{Endpoint, Job};
 use crate::render::{REDACTED, Target};
 use crate::state::{Check, Deletion, History, RestoreStage};
@@ -149,7 +149,7 @@ impl StatusRow {
     }
 
     /// Where the run is, since when, and what has become of it.
-    pub(super) fn course(&self, clock: &Clock) -> String {
+    pub(super) fn course(&self, clock: &LocalTime) -> String {
         let at = match &self.world {
             Some(world) => format!(", at {world}"),
             None => ", at AWS or an emulator: an earlier redrill did not record it".to_owned(),

@@ -27,11 +27,11 @@ pub struct StatusDetail<'a> {
 
 /// A time of day in a zone, with the date where it is another day than the one before.
 #[derive(Debug)]
-pub struct Clock {
+pub struct LocalTime {
     zone: TimeZone,
 }
 
-impl Clock {
+impl LocalTime {
     /// Times as people in a zone read them.
     #[must_use]
     pub fn new(zone: TimeZone) -> Self {
@@ -58,7 +58,7 @@ impl Clock {
 
 /// A line for each run, the latest last.
 #[must_use]
-pub fn runs_human(rows: &[StatusRow], clock: &Clock) -> String {
+pub fn runs_human(rows: &[StatusRow], clock: &LocalTime) -> String {
     let mut sorted: Vec<&StatusRow> = rows.iter().collect();
     sorted.sort_by_key(|row| row.opened_at);
     let head = ["PLAN", "RUN", "OPENED", "ENDED", "COMPLETED", "AT"];
@@ -86,7 +86,7 @@ pub fn runs_human(rows: &[StatusRow], clock: &Clock) -> String {
 
 /// A run in full.
 #[must_use]
-pub fn status_human(detail: &StatusDetail<'_>, now: Timestamp, clock: &Clock) -> String {
+pub fn status_human(detail: &StatusDetail<'_>, now: Timestamp, clock: &LocalTime) -> String {
     let StatusDetail { row, report, .. } = detail;
     let mut text = String::new();
     let held = match &row.held_by {
@@ -125,7 +125,7 @@ pub fn status_human(detail: &StatusDetail<'_>, now: Timestamp, clock: &Clock) ->
 }
 
 /// How much of it is back, and when something was last recorded.
-fn totals(detail: &StatusDetail<'_>, clock: &Clock) -> String {
+fn totals(detail: &StatusDetail<'_>, clock: &LocalTime) -> String {
     let StatusDetail {
         row, report, last, ..
     } = detail;
@@ -160,7 +160,7 @@ fn line(
     detail: &StatusDetail<'_>,
     all: &BTreeMap<&str, &str>,
     now: Timestamp,
-    clock: &Clock,
+    clock: &LocalTime,
 ) -> Vec<String> {
     let row = detail.row;
     let status = row.status_of(of).to_owned();

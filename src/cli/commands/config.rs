@@ -8,6 +8,7 @@ use super::Context;
 use crate::cli::arguments::{Config, HumanOrJson};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::{Setting, Settings, variable_of};
+use crate::report::pretty;
 
 /// What `--format json` prints.
 #[derive(Serialize)]
@@ -59,9 +60,7 @@ pub(super) fn config(
                 settings: holds.iter().map(|setting| Row::of(setting)).collect(),
                 flags,
             };
-            let text = serde_json::to_string_pretty(&document)
-                .map_err(|err| Failure::System(err.to_string()))?;
-            context.output.document(&text)?;
+            context.output.document(&pretty(&document))?;
         }
         HumanOrJson::Human => context.output.result(&human(settings, &holds, &flags))?,
     }

@@ -59,7 +59,7 @@ use crate::journal::{LocalStore, RunKey, RunStore as _};
 use crate::parse::given;
 use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Missing, Target};
-use crate::report::Clock;
+use crate::report::LocalTime;
 use crate::rules::Rules;
 use crate::session::{self, Loaded, Lookups, Settled};
 use crate::terminal::{Counter, Style};
@@ -169,8 +169,8 @@ impl Context<'_> {
     }
 
     /// Times as they are shown to people.
-    fn clock(&self) -> Clock {
-        Clock::new(match self.display.utc {
+    fn clock(&self) -> LocalTime {
+        LocalTime::new(match self.display.utc {
             true => TimeZone::UTC,
             false => TimeZone::system(),
         })

@@ -31,7 +31,7 @@ pub(super) async fn runs(arguments: &Runs, context: &mut Context<'_>) -> Result<
     let store = LocalStore::new(&arguments.state.state);
     let mut rows = Vec::new();
     for run in store.runs().await? {
-        rows.push(Known::read(&store, run).await?.row);
+        rows.push(KnownRun::read(&store, run).await?.row);
     }
     match arguments.format {
         HumanOrJson::Json => context.output.document(&status_json(&rows)),
@@ -78,45 +78,49 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Fai
         let is_run = arguments.run_id.as_ref().is_none_or(|id| *id == run.run);
         is_of_plan && is_run
     };
-    let mut known = Vec::new();
+    let mut rows = Vec::new();
+    // The run that somebody asks about is the latest, where none is named.
+    let mut latest: Option<KnownRun> = None;
     let mut asks = true;
     for run in all.into_iter().filter(is_wanted) {
-        let mut of = Known::read(&store, run).await?;
+        let mut of = KnownRun::read(&store, run).await?;
         // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
         if of.row.held_by.is_none() && asks {
             asks = refresh(&mut of, &arguments.aws, context).await?;
         }
-        known.push(of);
+        match &latest {
+            Some(later) if later.row.opened_at > of.row.opened_at => rows.push(of.row),
+            _ => rows.extend(latest.replace(of).map(|earlier| earlier.row)),
+        }
     }
-    known.sort_by_key(|of| of.row.opened_at);
-    let goes_on = known.iter().any(|of| of.row.held_by.is_some());
+    let Some(latest) = latest else {
+        match arguments.format {
+            HumanOrJson::Json => context.output.document(&status_json(&rows)),
+            HumanOrJson::Human => context.output.result(&none_known(&store)),
+        }?;
+        return Ok(false);
+    };
+    let goes_on = rows
+        .iter()
+        .chain([&latest.row])
+        .any(|row| row.held_by.is_some());
     if arguments.format == HumanOrJson::Json {
-        known.sort_by(|a, b| (&a.row.plan, &a.row.run_id).cmp(&(&b.row.plan, &b.row.run_id)));
-        let rows: Vec<StatusRow> = known.into_iter().map(|of| of.row).collect();
+        rows.push(latest.row);
+        rows.sort_by(|a, b| (&a.plan, &a.run_id).cmp(&(&b.plan, &b.run_id)));
         context.output.document(&status_json(&rows))?;
         return Ok(goes_on);
     }
     let clock = context.clock();
-    // The run that somebody asks about is the latest, where none is named.
-    let Some(latest) = known.pop() else {
-        context.output.result(&none_known(&store))?;
-        return Ok(false);
-    };
     let mut text = String::new();
-    if !known.is_empty() {
-        let rows: Vec<StatusRow> = known.into_iter().map(|of| of.row).collect();
+    if !rows.is_empty() {
         text = runs_human(&rows, &clock);
         text.push('\n');
     }
-    let events = journal::read(&store, &RunKey::new(&latest.row.plan, &latest.row.run_id)).await?;
-    let report = run_report(
-        &latest.row.plan,
-        &latest.row.run_id,
-        events.iter().collect(),
-    );
+    let KnownRun { row, events, .. } = &latest;
+    let report = run_report(&row.plan, &row.run_id, events.iter().collect());
     let names = names(&report, arguments);
     let detail = StatusDetail {
-        row: &latest.row,
+        row,
         report: &report,
         last: events.last().map(|recorded| recorded.at),
         names: &names,
@@ -144,19 +148,21 @@ fn names(report: &RunReport, arguments: &Status) -> String {
 }
 
 /// A run as its journal has it.
-struct Known {
+struct KnownRun {
     row: StatusRow,
     history: History,
     places: Places,
     /// Restores whose requests hold a secret.
     secretive: HashSet<String>,
+    events: Vec<Recorded>,
 }
 
-impl Known {
+impl KnownRun {
     async fn read(store: &LocalStore, run: RunKey) -> Result<Self, Failure> {
         let mut history = History::default();
         let mut places = Places::default();
         let mut secretive = HashSet::new();
+        let mut events = Vec::new();
         let take = |recorded: Recorded| {
             if let Event::Intended {
                 restore, request, ..
@@ -167,6 +173,7 @@ impl Known {
             }
             history.take(&recorded).map_err(Stopped::from)?;
             places.take(&recorded.event);
+            events.push(recorded);
             Ok::<(), Failure>(())
         };
         journal::each(store, &run, take).await?;
@@ -178,21 +185,23 @@ impl Known {
             history,
             places,
             secretive,
+            events,
         })
     }
 }
 
 /// Asks AWS about the jobs of a run that have not ended; whether it answers.
 async fn refresh(
-    known: &mut Known,
+    known: &mut KnownRun,
     options: &AwsOptions,
     context: &mut Context<'_>,
 ) -> Result<bool, Failure> {
-    let Known {
+    let KnownRun {
         row,
         history,
         places,
         secretive,
+        ..
     } = known;
     let mut restores: HashMap<&str, &str> = HashMap::new();
     let mut running = vec![BTreeMap::new(); places.targets.len()];
