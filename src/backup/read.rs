@@ -106,6 +106,35 @@ pub struct JobQuery {
     pub completed_after: Option<Timestamp>,
 }
 
+impl JobQuery {
+    /// The jobs of an account that were created since a time of AWS's.
+    #[must_use]
+    pub fn since(account: &str, created_after: Timestamp) -> Self {
+        Self {
+            account: account.to_owned(),
+            created_after: Some(created_after),
+            ..Self::default()
+        }
+    }
+
+    /// Only those of a resource type.
+    #[must_use]
+    pub fn of_type(mut self, resource_type: &str) -> Self {
+        self.resource_type = Some(resource_type.to_owned());
+        self
+    }
+
+    /// The jobs that are nested in another.
+    #[must_use]
+    pub fn nested_in(account: &str, job_id: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            parent: Some(job_id.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
 /// Reads the jobs of a query page by page, for as long as whoever takes them wants more.
 ///
 /// # Errors

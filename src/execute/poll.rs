@@ -56,11 +56,7 @@ async fn listed(
     jobs: &mut BTreeMap<String, Timestamp>,
     found: &mut Vec<Job>,
 ) -> Result<(), ApiError> {
-    let query = JobQuery {
-        account: account.to_owned(),
-        created_after: Some(since),
-        ..JobQuery::default()
-    };
+    let query = JobQuery::since(account, since);
     let take = |page: Vec<Job>| {
         let page = page.into_iter();
         found.extend(page.filter(|job| jobs.remove(&job.id).is_some()));

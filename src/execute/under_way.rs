@@ -24,12 +24,7 @@ pub async fn jobs_of(
     points: Option<&BTreeSet<&str>>,
     since: Timestamp,
 ) -> Result<Vec<Job>, ApiError> {
-    let query = JobQuery {
-        account: account.to_owned(),
-        resource_type: Some(resource_type.to_owned()),
-        created_after: Some(since),
-        ..JobQuery::default()
-    };
+    let query = JobQuery::since(account, since).of_type(resource_type);
     let is_asked = |job: &Job| {
         let point = job.recovery_point_arn.as_deref();
         let is_wanted = |arn| points.is_none_or(|points| points.contains(arn));

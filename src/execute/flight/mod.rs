@@ -118,18 +118,9 @@ impl Flights {
 
     /// Ends a request, which has its job or is not sent. Its retries are over.
     pub(super) fn close(&mut self, step: usize) -> Option<OpenRequest> {
-        let flight = &mut self.all[step];
-        flight.retries.clear();
-        if !self.open.remove(&step) {
-            return None;
-        }
-        match std::mem::replace(&mut flight.phase, Phase::Quiet) {
-            Phase::Open(open) => Some(*open),
-            other => {
-                flight.phase = other;
-                None
-            }
-        }
+        self.all[step].retries.clear();
+        self.open.remove(&step);
+        self.take_request(step).map(|open| *open)
     }
 
     /// Takes an open request out, to be put back.

@@ -284,12 +284,7 @@ impl OpenRequest {
 
     /// The jobs that may be its, from a time of AWS's on.
     pub(in crate::execute) fn query(&self, account: &str, since: Timestamp) -> JobQuery {
-        JobQuery {
-            account: account.to_owned(),
-            resource_type: Some(self.request.resource_type.clone()),
-            created_after: Some(since),
-            ..JobQuery::default()
-        }
+        JobQuery::since(account, since).of_type(&self.request.resource_type)
     }
 
     /// Looks for a job of a copy that may have arrived.

@@ -85,14 +85,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 let since = look.since.unwrap_or(now);
                 let since = since.before(AFTERWARDS, self.calls.skew());
                 look.began = Some(now);
-                look.listing = Some((
-                    JobQuery {
-                        account: account.clone(),
-                        created_after: Some(since),
-                        ..JobQuery::default()
-                    },
-                    Pages::default(),
-                ));
+                look.listing = Some((JobQuery::since(account, since), Pages::default()));
             }
             if let Some((query, pages)) = &look.listing
                 && !look.is_asked

@@ -1,7 +1,5 @@
 //! A job that AWS does not know, or answers about with another's data.
 
-use std::sync::Arc;
-
 use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
 use crate::execute::Observer;
@@ -74,9 +72,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         };
         let now = self.moment();
         let since = now.left(past).sent_since(self.calls.skew());
-        let identity = self.engine.plan.identity(step, past.attempt);
-        let token = crate::plan::token(&identity, &draft.request);
-        let open = OpenRequest::new(Arc::new(draft.sent_with(&token))).refused(error);
+        let request = self.request_of(step, past.attempt, &draft);
+        let open = OpenRequest::new(request).refused(error);
         let account = &self.engine.plan.targets[target].account;
         let query = open.query(account, since);
         self.flights.open(step, open);

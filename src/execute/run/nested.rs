@@ -41,11 +41,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let Phase::Nested(parent) = &self.flights[step].phase else {
             return;
         };
-        let query = JobQuery {
-            account: self.engine.plan.targets[target].account.clone(),
-            parent: Some(parent.job.id.clone()),
-            ..JobQuery::default()
-        };
+        let query = JobQuery::nested_in(&self.engine.plan.targets[target].account, &parent.job.id);
         let token = parent.pages.token();
         self.calls.nested(target, step, query, token);
     }

@@ -122,12 +122,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
         for ((target, resource_type), since) in windows {
             let account = targets[target].account.as_str();
-            let query = JobQuery {
-                account: account.to_owned(),
-                resource_type: Some(resource_type.to_owned()),
-                created_after: Some(since),
-                ..JobQuery::default()
-            };
+            let query = JobQuery::since(account, since).of_type(resource_type);
             let mut pages = Pages::default();
             loop {
                 let (jobs, next) = match self.page(target, &query, &pages).await? {

@@ -53,9 +53,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 
     /// Begins a request: where a job for the same may exist, it is compared with that first.
     fn begin_request(&mut self, step: usize, draft: &Draft) -> Result<(), Stopped> {
-        let identity = self.engine.plan.identity(step, self.flights[step].attempt);
-        let token = crate::plan::token(&identity, &draft.request);
-        let request = Arc::new(draft.sent_with(&token));
+        let request = self.request_of(step, self.flights[step].attempt, draft);
         let target = &self.targets[self.target_of(step)];
         let jobs = target.existing_jobs(&request.recovery_point_arn).to_vec();
         let open = OpenRequest::new(request);
@@ -72,6 +70,18 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         };
         self.flights.open(step, open);
         self.decide(step, |open, sight| open.reconcile(reconciliation, sight))
+    }
+
+    /// The request of an attempt, with its token.
+    pub(super) fn request_of(
+        &self,
+        step: usize,
+        attempt: u32,
+        draft: &Draft,
+    ) -> Arc<TokenedRequest> {
+        let identity = self.engine.plan.identity(step, attempt);
+        let token = crate::plan::token(&identity, &draft.request);
+        Arc::new(draft.sent_with(&token))
     }
 
     /// Records that a request is about to leave, and has it sent once that is on disk.
