@@ -14,36 +14,34 @@ use super::help::{FILES, More, VARIABLES, more};
 ///
 /// Where there is no such command.
 pub(super) fn page(command: &Command, name: Option<&str>) -> io::Result<Vec<u8>> {
-    let mut page = Vec::new();
-    let Some(name) = name else {
-        let man = Man::new(command.clone());
-        man.render_title(&mut page)?;
-        man.render_name_section(&mut page)?;
-        man.render_synopsis_section(&mut page)?;
-        man.render_description_section(&mut page)?;
-        man.render_options_section(&mut page)?;
-        man.render_subcommands_section(&mut page)?;
-        beyond(&mut page, &[], more("run"))?;
-        return Ok(page);
+    let more = more(name.unwrap_or("run"));
+    let command = match name {
+        None => command.clone(),
+        Some(name) => {
+            let found = command.find_subcommand(name);
+            let sub = found
+                .ok_or_else(|| io::Error::other(format!("there is no command `{name}`")))?
+                .clone();
+            let full = format!("redrill-{name}");
+            sub.display_name(full.clone())
+                .name(full)
+                .bin_name(format!("redrill {name}"))
+                // Those are sections of the page.
+                .after_long_help("")
+        }
     };
-    let found = command.find_subcommand(name);
-    let sub = found.ok_or_else(|| io::Error::other(format!("there is no command `{name}`")))?;
-    let full = format!("redrill-{name}");
-    let sub = sub
-        .clone()
-        .display_name(full.clone())
-        .name(full)
-        .bin_name(format!("redrill {name}"))
-        // Those are sections of the page.
-        .after_long_help("");
-    let man = Man::new(sub);
+    let examples = more.filter(|_| name.is_some());
+    let mut page = Vec::new();
+    let man = Man::new(command);
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    let more = more(name);
-    beyond(&mut page, more.map_or(&[], |more| more.examples), more)?;
+    if name.is_none() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    beyond(&mut page, examples.map_or(&[], |more| more.examples), more)?;
     Ok(page)
 }
 

@@ -29,7 +29,6 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use arguments::Arguments;
 use environment::Environment;
-use exit::Failure;
 use output::Output;
 use settings::Settings;
 
@@ -70,15 +69,21 @@ fn parsed(environment: &Environment) -> Result<(Arguments, Settings), Exit> {
         .clone()
         .try_get_matches()
         .map_err(|err| refused(&err, None))?;
-    let settings = Settings::read(&typed, &matches, environment).map_err(|failure| {
-        // Nothing is known yet of how it is to be shown.
-        eprint_failure(&failure);
-        failure.exit()
-    })?;
-    let mut whole = settings.apply(typed);
-    if let Some((name, of)) = matches.subcommand()
-        && of.try_get_one::<bool>("json").ok().flatten() == Some(&true)
-    {
+    let read = Settings::read(&typed, &matches, environment);
+    let settings = match read {
+        Ok(settings) => settings,
+        Err(failure) => {
+            let arguments =
+                Arguments::from_arg_matches(&matches).map_err(|err| refused(&err, None))?;
+            Output::new(&arguments.display, environment).failure(&failure);
+            return Err(failure.exit());
+        }
+    };
+    let Some((name, of)) = matches.subcommand() else {
+        return Err(Exit::Usage);
+    };
+    let mut whole = settings.apply(typed, name);
+    if of.try_get_one::<bool>("json").ok().flatten() == Some(&true) {
         whole = whole.mut_subcommand(name, |sub| {
             sub.mut_arg("format", |arg| arg.default_value("json"))
         });
@@ -88,11 +93,6 @@ fn parsed(environment: &Environment) -> Result<(Arguments, Settings), Exit> {
         .map_err(|err| refused(&err, Some(&settings)))?;
     let arguments = Arguments::from_arg_matches(&matches).map_err(|err| refused(&err, None))?;
     Ok((arguments, settings))
-}
-
-#[expect(clippy::print_stderr, reason = "the screen is not set up yet")]
-fn eprint_failure(failure: &Failure) {
-    eprintln!("error: {failure}");
 }
 
 /// Prints help, which was asked for, or what is wrong: a slip of the fingers.

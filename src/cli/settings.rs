@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -64,6 +65,18 @@ pub(super) enum Origin {
     Found,
 }
 
+impl Setting {
+    /// Which of several holds: the largest.
+    fn strength(&self) -> u8 {
+        match (&self.origin, &self.command) {
+            (Origin::Found, _) => 0,
+            (Origin::Line(..), None) => 1,
+            (Origin::Line(..), Some(_)) => 2,
+            (Origin::Variable(_), _) => 3,
+        }
+    }
+}
+
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -85,7 +98,7 @@ pub(super) struct Setting {
     pub(super) origin: Origin,
 }
 
-/// Everything that holds where nothing was typed, the strongest last.
+/// Everything that may hold where nothing was typed.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     /// The file, where there is one.
@@ -118,6 +131,7 @@ impl Settings {
             .filter(|folder| !folder.as_os_str().is_empty())
             && environment.directory.join(STATE).is_dir()
             && !environment.flags.contains_key("STATE")
+            && !is_typed(matches, "state")
         {
             settings.warnings.push(format!(
                 "there are two states: {} is used, and ./{STATE} is not; give --state to choose",
@@ -125,17 +139,12 @@ impl Settings {
             ));
         }
         if let Some(folder) = state.or(file) {
-            settings.all.insert(
-                0,
-                Setting {
-                    command: None,
-                    flag: "state".to_owned(),
-                    values: vec![folder.join(STATE).to_string_lossy().into_owned()],
-                    origin: Origin::Found,
-                },
-            );
+            let path = folder.join(STATE).to_string_lossy().into_owned();
+            settings.add("state".to_owned(), vec![path], Origin::Found);
         }
-        settings.read_variables(command, environment);
+        if !environment.flags.is_empty() {
+            settings.read_variables(command, environment);
+        }
         settings.leave_to_saved(plan.as_deref());
         Ok(settings)
     }
@@ -196,17 +205,13 @@ impl Settings {
         });
     }
 
-    /// The same command line with these as its defaults.
-    pub(super) fn apply(&self, mut command: Command) -> Command {
-        let names: Vec<String> = command
-            .get_subcommands()
-            .map(|sub| sub.get_name().to_owned())
-            .filter(|name| !APART.contains(&name.as_str()))
-            .collect();
-        for name in &names {
-            command = command.mut_subcommand(name, |sub| self.with_defaults(name, sub));
+    /// The command line with these as the defaults of a command.
+    pub(super) fn apply(&self, command: Command, name: &str) -> Command {
+        if self.all.is_empty() || APART.contains(&name) {
+            return command;
         }
-        self.with_defaults("", command)
+        let command = command.mut_subcommand(name, |sub| self.with_defaults(name, sub));
+        self.with_defaults(name, command)
     }
 
     fn with_defaults(&self, name: &str, command: Command) -> Command {
@@ -223,20 +228,11 @@ impl Settings {
         })
     }
 
-    /// What holds for a flag of a command: what was read last, and what is for that command alone.
+    /// What holds for a flag of a command.
     pub(super) fn holds(&self, command: &str, flag: &str) -> Option<&Setting> {
+        let is_for = |of: &&Setting| of.command.as_deref().is_none_or(|of| of == command);
         let of_flag = self.all.iter().filter(|of| of.flag == flag);
-        let mut holds: Option<&Setting> = None;
-        for setting in of_flag {
-            let is_for = setting.command.as_deref().is_none_or(|of| of == command);
-            let is_weaker = setting.command.is_none()
-                && matches!(setting.origin, Origin::Line(..))
-                && holds.is_some_and(|held| held.command.is_some());
-            if is_for && !is_weaker {
-                holds = Some(setting);
-            }
-        }
-        holds
+        of_flag.filter(is_for).max_by_key(|of| of.strength())
     }
 
     /// Each that is not overruled by another.
@@ -305,6 +301,15 @@ fn flags(command: &Command) -> BTreeMap<String, Kind> {
         Some((long.to_owned(), kind))
     })
     .collect()
+}
+
+/// Whether a flag of the command was typed.
+fn is_typed(matches: &ArgMatches, flag: &str) -> bool {
+    let of = matches.subcommand().map(|(_, of)| of);
+    of.is_some_and(|of| {
+        matches!(of.try_contains_id(flag), Ok(true))
+            && of.value_source(flag) == Some(ValueSource::CommandLine)
+    })
 }
 
 /// The plan that a command line names.

@@ -49,11 +49,7 @@ impl Everywhere {
             let Some(target) = self.targets.get(place) else {
                 continue;
             };
-            let query = JobQuery {
-                account: target.account.clone(),
-                parent: Some(job_id.clone()),
-                ..JobQuery::default()
-            };
+            let query = JobQuery::nested_in(&target.account, &job_id);
             let jobs = self.jobs(place, &query).await.map_err(Failure::Aws)?;
             let own = jobs.into_iter().filter(|job| job.is_nested_in(&job_id));
             let jobs: Vec<NestedJob> = own.map(NestedJob::from).collect();
@@ -83,11 +79,7 @@ impl Everywhere {
             }
         }
         for (place, at) in since {
-            let query = JobQuery {
-                account: self.targets[place].account.clone(),
-                created_after: Some(at),
-                ..JobQuery::default()
-            };
+            let query = JobQuery::since(&self.targets[place].account, at);
             match self.jobs(place, &query).await {
                 Ok(jobs) => {
                     known.later.insert(place, jobs);
