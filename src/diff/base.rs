@@ -299,7 +299,7 @@ impl Compared {
                 });
             }
             if change.action == Action::Start {
-                let message = "cannot be recalled once it has been started".to_owned();
+                let message = "cannot be cancelled once it has been started".to_owned();
                 restored.notes.push(Note {
                     class: Class::Irrevocable,
                     message,

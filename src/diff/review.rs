@@ -30,7 +30,7 @@ pub enum Class {
     Network,
     /// A key that decides how it is encrypted.
     Encryption,
-    /// It would be started, and a job that has been started cannot be recalled.
+    /// It would be started, and a job that has been started cannot be cancelled.
     Irrevocable,
 }
 

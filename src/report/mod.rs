@@ -23,7 +23,8 @@ mod timeline;
 pub use cleanup_human::cleanup_human;
 pub use compare::{Comparison, Difference, compare};
 pub use dry_run::{
-    COMMENT_LIMIT, DryRun, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown,
+    COMMENT_LIMIT, DryRun, NOT_CANCELLED, dry_run_github, dry_run_human, dry_run_json,
+    dry_run_markdown,
 };
 pub use explain::{Topic, explain, explain_rule, topic, topics};
 pub use format::Format;

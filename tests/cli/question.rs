@@ -115,7 +115,7 @@ async fn safety_a9_the_question_repeats_what_matters_where_the_dry_run_is_long()
         " (not AWS)",
         "30 restores into account 123456789012, us-west-2",
         "10 restores into account 444455556666, eu-north-1",
-        "Look twice:",
+        "Review:",
         "r0: writes into ",
         "and 11 more restores, above",
         "A restore job that has been started cannot be cancelled.",

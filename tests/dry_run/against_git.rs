@@ -33,7 +33,7 @@ fn the_difference_is_shown_and_nothing_else_for_the_eye() {
     plan(folder.path()).assert().code(2).stdout_eq(str![[r#"
 orders run main, into 123456789012 us-west-2
 against git:main: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged
-look twice: 1 writes into an existing resource; 1 network; 1 encryption; 3 cannot be recalled once started
+Review: 1 writes into an existing resource; 1 network; 1 encryption
 
   start  web     EC2  arn:aws:ec2:us-west-2::image/ami-0a1b2c3d4e5f60718                                         rd1-4f0afa704cfeec06e79b1ad05e84c14760460616
          ~ NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718" → "subnet-0ffffffff"  (network)
@@ -73,12 +73,11 @@ fn the_difference_as_a_comment_on_the_pull_request() {
 **4 start** in 123456789012 us-west-2.
 Against `git:main`: **1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged**.
 
-| look twice | restores |
+| review | restores |
 |---|---|
 | writes into an existing resource | 1 |
 | network | 1 |
 | encryption | 1 |
-| cannot be recalled once started | 3 |
 
 <details><summary><b>web</b> · EC2 · start · ⚠ network</summary>
 
@@ -139,7 +138,7 @@ fn the_difference_as_annotations() {
         .assert()
         .code(2)
         .stdout_eq(str![[r#"
-::notice file=plans/orders.yaml,line=1,title=redrill plan%3A orders%2C run main::4 start%0Aagainst git:main: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged%0Awrites into an existing resource: 1 restore%0Anetwork: 1 restore%0Aencryption: 1 restore%0Acannot be recalled once started: 3 restores
+::notice file=plans/orders.yaml,line=1,title=redrill plan%3A orders%2C run main::4 start%0Aagainst git:main: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged%0Awrites into an existing resource: 1 restore%0Anetwork: 1 restore%0Aencryption: 1 restore%0Acannot be cancelled once started: 3 restores
 ::warning file=plans/orders.yaml,line=4,title=web%3A start::~ NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718" → "subnet-0ffffffff"  (network)
 ::warning file=plans/orders.yaml,line=18,title=bucket%3A start%2C added::writes into bucket orders-live; say so with `into_existing: true`%0A+ DestinationBucketName: "orders-live"%0A+ Encrypted: "true"  (encryption)%0A+ EncryptionType: "SSE-S3"  (encryption)%0A+ NewBucket: "false"%0A+ RestoreACLs: "false"
 ::notice file=plans/orders.yaml,line=10,title=share%3A start%2C renamed from `files`::~ CreationToken: "orders-files-main" → "orders-share-main"
@@ -244,7 +243,6 @@ fn variables_and_inventory_are_those_of_the_revision_where_they_are_in_it() {
         .stdout_eq(str![[r#"
 orders run main, into 123456789012 us-west-2
 against git:HEAD: 1 changed, 3 unchanged
-look twice: 1 cannot be recalled once started
 
   start  orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-dc183bce5b0cc6be3f55d4d1e6dcc2beaa07c4cc
          [..] old, 0 bytes

@@ -49,7 +49,7 @@ fn against_what_was_backed_up_keys_are_met_in_any_case() {
         .stdout_eq(str![[r#"
 orders run main, into 123456789012 us-west-2
 against source: 2 changed, 1 not compared
-look twice: 1 name collision; 3 encryption; 3 cannot be recalled once started
+Review: 1 name collision; 3 encryption
 
   start  files   EFS       arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-b149b87b5003a47056174af932ac28eeac476d42
          [..] old, 1.0 TiB, expires 2099-01-01
@@ -164,7 +164,7 @@ against run: 4 unchanged
             .stdout_eq(str![[r#"
 orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 against run: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged
-look twice: 1 writes into an existing resource; 1 network; 1 encryption; 2 cannot be recalled once started
+Review: 1 writes into an existing resource; 1 network; 1 encryption
 
   conflict  web     EC2  arn:aws:ec2:us-west-2::image/ami-0a1b2c3d4e5f60718                                         rd1-c669f745c45e509291778c66187a259897ebe706
             the request has changed since this run sent it: undo the change, or give the new request a run of its own with `--run-id`

@@ -31,7 +31,6 @@ fn a_restore_that_moves_to_another_target_shows_where() {
     plan("human").stdout_eq(str![[r#"
 everywhere run main, into 123456789012 us-west-2, 123456789012 us-east-1, 210987654321 us-west-2
 against file:old.yaml: 1 changed, 2 unchanged
-look twice: 1 cannot be recalled once started
 
   start  b  EBS  other  arn:aws:ec2:us-east-1::snapshot/snap-0a1b2c3d4e5f60718  rd1-65daf7768b82b1b6bd47f9aaa48ba69ef44fd56a
          ~ IamRoleArn: "arn:aws:iam::123456789012:role/restore" → "arn:aws:iam::210987654321:role/restore"
@@ -51,10 +50,6 @@ A restore job that has been started cannot be cancelled.
 
 **3 start** in 123456789012 us-west-2, 123456789012 us-east-1, 210987654321 us-west-2.
 Against `file:old.yaml`: **1 changed, 2 unchanged**.
-
-| look twice | restores |
-|---|---|
-| cannot be recalled once started | 1 |
 
 <details><summary><b>b</b> · EBS · start · in other</summary>
 

@@ -8,6 +8,7 @@ use super::run::Execution;
 use crate::diff::{Action, Diff, Review};
 use crate::plan::{Plan, Step};
 use crate::render::Target;
+use crate::report::NOT_CANCELLED;
 use crate::session::{Loaded, Preview};
 
 /// Lines of a list: all of the question, wrapped, has to fit a terminal of 24 lines of 80 characters.
@@ -24,6 +25,10 @@ pub(super) fn question(
     let starting = starting(plan, &preview.diff);
     let profile = execution.reached.profile.as_ref();
     let mut text = brief(loaded, preview, execution, &preview.known.resolved);
+    // Said at the end of this, and once.
+    if let Some(before) = text.trim_end().strip_suffix(NOT_CANCELLED) {
+        text.truncate(before.len());
+    }
     let _ = writeln!(
         text,
         "\nThis starts {} of {}, run {}, at {}{}:",
@@ -35,10 +40,10 @@ pub(super) fn question(
     );
     list(&places(plan, &starting), "places", &mut text);
     if !twice.is_empty() {
-        let _ = writeln!(text, "Look twice:");
+        let _ = writeln!(text, "Review:");
         list(twice, "restores", &mut text);
     }
-    text.push_str("A restore job that has been started cannot be cancelled.");
+    text.push_str(NOT_CANCELLED);
     text
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::words::{class, count, counted, key_change, kind, recovery_point, value};
-use super::{DryRun, Row, Token};
+use super::{DryRun, NOT_CANCELLED, Row, Token};
 use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
 use crate::plan::Step;
@@ -36,10 +36,12 @@ pub fn dry_run_human(run: &DryRun<'_>) -> String {
     let classes: Vec<String> = run
         .classes()
         .into_iter()
+        // That a start cannot be cancelled is said once, at the end.
+        .filter(|(of, _)| *of != Class::Irrevocable)
         .map(|(of, restores)| format!("{} {}", count(restores), class(of)))
         .collect();
     if !classes.is_empty() {
-        let _ = writeln!(text, "look twice: {}", classes.join("; "));
+        let _ = writeln!(text, "Review: {}", classes.join("; "));
     }
     text.push('\n');
     let rows: Vec<Row<'_>> = run.shown().collect();
@@ -66,7 +68,7 @@ pub fn dry_run_human(run: &DryRun<'_>) -> String {
     }
     let _ = writeln!(text, "\n{}", run.actions());
     if run.diff.count(Action::Start) > 0 {
-        text.push_str("A restore job that has been started cannot be cancelled.\n");
+        let _ = writeln!(text, "{NOT_CANCELLED}");
     }
     text
 }
@@ -137,7 +139,7 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
     let Some(restored) = row.restored else {
         return;
     };
-    // That a start cannot be recalled is said once, at the end.
+    // That a start cannot be cancelled is said once, at the end.
     for note in restored
         .notes
         .iter()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::markdown::{block, code, escaped, html};
 use super::words::{class, count, counted, key_change, kind, recovery_point};
-use super::{DryRun, Row, Token};
+use super::{DryRun, NOT_CANCELLED, Row, Token};
 use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
 
@@ -46,9 +46,14 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
             run.differences()
         );
     }
-    let classes = run.classes();
+    // That a start cannot be cancelled is said once, at the end.
+    let classes: Vec<_> = run
+        .classes()
+        .into_iter()
+        .filter(|(of, _)| *of != Class::Irrevocable)
+        .collect();
     if !classes.is_empty() {
-        text.push_str("\n| look twice | restores |\n|---|---|\n");
+        text.push_str("\n| review | restores |\n|---|---|\n");
         for (of, restores) in classes {
             let _ = writeln!(text, "| {} | {} |", class(of), count(restores));
         }
@@ -82,7 +87,7 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
         );
     }
     if run.diff.count(Action::Start) > 0 {
-        text.push_str("A restore job that has been started cannot be cancelled.\n");
+        let _ = writeln!(text, "{NOT_CANCELLED}");
     }
     text
 }

@@ -21,6 +21,9 @@ use crate::diff::{Action, Change, ChangeKind, Class, Compared, Diff, Restored};
 use crate::plan::{Plan, Step};
 use crate::render::{Resolved, Secrets, SourceFacts, Target};
 
+/// What whoever starts something has to know; said once.
+pub const NOT_CANCELLED: &str = "A restore job that has been started cannot be cancelled.";
+
 /// Everything that a dry run has come to.
 #[derive(Clone, Copy)]
 pub struct DryRun<'a> {

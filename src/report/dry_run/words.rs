@@ -19,7 +19,7 @@ pub(super) fn class(class: Class) -> &'static str {
         Class::Collision => "name collision",
         Class::Network => "network",
         Class::Encryption => "encryption",
-        Class::Irrevocable => "cannot be recalled once started",
+        Class::Irrevocable => "cannot be cancelled once started",
     }
 }
 
