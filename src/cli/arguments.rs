@@ -159,9 +159,9 @@ pub(super) struct InputOptions {
     /// Name this execution of the plan. A new id restores everything again
     #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id, add = complete::run_ids())]
     pub(super) run_id: String,
-    /// Look up recovery points in this file instead of at AWS
+    /// Look up recovery points in this file instead of at AWS; repeatable
     #[arg(long, value_name = "FILE")]
-    pub(super) inventory: Option<PathBuf>,
+    pub(super) inventory: Vec<PathBuf>,
     /// Ignore the lock file and look up recovery points again
     #[arg(long)]
     pub(super) no_lock: bool,

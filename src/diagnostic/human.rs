@@ -30,12 +30,14 @@ pub fn human(findings: &[Finding], colour: bool) -> String {
         .collect();
     let mut text = String::new();
     let mut unchecked: Vec<&str> = Vec::new();
+    let mut remedy = "";
     for finding in findings {
         // Of every type of a plan, it would bury the rest.
         if let Some(of_type) = finding.rule.strip_suffix(UNCHECKED)
             && finding.severity == Severity::Note
         {
             unchecked.push(of_type);
+            remedy = &finding.help;
             continue;
         }
         text.push_str(&one(finding, &concealed, &renderer));
@@ -44,7 +46,7 @@ pub fn human(findings: &[Finding], colour: bool) -> String {
     if !unchecked.is_empty() {
         unchecked.dedup();
         let title = format!(
-            "{}: skipped the rules that need the recovery point itself; add --inventory FILE to check them",
+            "{}: skipped the rules that need the recovery point itself; {remedy}",
             unchecked.join(", ")
         );
         let title = visible_lines(&title);

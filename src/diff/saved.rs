@@ -66,8 +66,18 @@ pub struct SavedInputs {
     pub vars: BTreeMap<String, Option<String>>,
     /// The inventory, where there was one.
     pub inventory: Option<Digested>,
+    /// Those after the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_inventories: Vec<Digested>,
     /// The lock file, where there was one.
     pub lock: Option<Digested>,
+}
+
+impl SavedInputs {
+    /// The inventories, in the order in which they were given.
+    pub fn inventories(&self) -> impl Iterator<Item = &Digested> {
+        self.inventory.iter().chain(&self.more_inventories)
+    }
 }
 
 /// A file, and what was in it.

@@ -86,6 +86,26 @@ impl Recorded {
             .collect()
     }
 
+    /// That the file has nothing of the account and Region that restores run in; nothing where it has.
+    #[must_use]
+    pub fn lacks_target(&self) -> Option<String> {
+        let (account, region) = self.target.as_ref()?;
+        if self.accounts().next().is_some() {
+            return None;
+        }
+        let mut places: Vec<String> = Vec::new();
+        for (account, region) in self.places() {
+            let place = format!("{account} {region}");
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        Some(format!(
+            "the inventory is of {}, and the target is {account} {region}",
+            places.join(", ")
+        ))
+    }
+
     fn accounts(&self) -> impl Iterator<Item = &AccountInventory> {
         self.inventory
             .accounts
@@ -237,7 +257,9 @@ impl Sources for Recorded {
                 let mut vaults = self.vaults_named(vault).peekable();
                 if vaults.peek().is_none() {
                     let message = match &vault.account {
-                        None => format!("the inventory has no vault `{}`", vault.name),
+                        None => self.lacks_target().unwrap_or_else(|| {
+                            format!("the inventory has no vault `{}`", vault.name)
+                        }),
                         Some(owner) => format!(
                             "the inventory has no vault `{}` that {owner} shares with this account",
                             vault.name
@@ -254,13 +276,17 @@ impl Sources for Recorded {
                     .map(|point| self.point_of(vault, point))
                     .collect()
             }
-            PointQuery::OfResource { resource_arn } => self
-                .accounts()
-                .flat_map(|account| &account.vaults)
-                .flat_map(|(name, vault)| vault.recovery_points.iter().map(move |p| (name, p)))
-                .filter(|(_, point)| *resource_arn == point.resource_arn)
-                .map(|(name, point)| self.point_of(&VaultName::own(name), point))
-                .collect(),
+            PointQuery::OfResource { resource_arn } => {
+                if let Some(lacks) = self.lacks_target() {
+                    return Err(absent(Operation::ListRecoveryPointsByResource, lacks));
+                }
+                self.accounts()
+                    .flat_map(|account| &account.vaults)
+                    .flat_map(|(name, vault)| vault.recovery_points.iter().map(move |p| (name, p)))
+                    .filter(|(_, point)| *resource_arn == point.resource_arn)
+                    .map(|(name, point)| self.point_of(&VaultName::own(name), point))
+                    .collect()
+            }
         };
         Ok((points, None))
     }

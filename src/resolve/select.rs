@@ -88,11 +88,12 @@ impl Unselected {
                 Some(vault) if selector.vault_account.is_some() => format!(
                     "check the name `{vault}`, the account that owns it, the Region, and whether the vault is shared with this account"
                 ),
-                Some(vault) if !vaults.contains(vault) => format!(
+                Some(vault) if !vaults.is_empty() && !vaults.contains(vault) => format!(
                     "{}; a vault that another account shares is named with `vault_account`",
                     suggest(vault, vaults.iter().map(String::as_str))
                 ),
-                _ => "check the name, the account and the Region, and what the caller may do".to_owned(),
+                _ => "check the name, and the account and the Region of the target; an inventory has to be of the same ones"
+                    .to_owned(),
             },
         }
     }
@@ -119,7 +120,7 @@ impl fmt::Display for Unselected {
                 some(resources.len(), resources.iter().cloned())
             ),
             Self::Refused(message, _) => {
-                write!(f, "AWS does not list recovery points here: {message}")
+                write!(f, "the recovery points cannot be listed: {message}")
             }
         }
     }

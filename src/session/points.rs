@@ -64,7 +64,7 @@ pub fn wanted_point(step: &Step) -> WantedPoint {
 }
 
 /// What was not checked, because a recovery point is not at hand: one note a type.
-pub(super) fn point_unchecked(planner: &Planner, plan: &Plan) -> Findings {
+pub(super) fn point_unchecked(planner: &Planner, plan: &Plan, has_inventory: bool) -> Findings {
     let document = planner.document();
     let mut seen = BTreeSet::new();
     plan.steps
@@ -79,8 +79,10 @@ pub(super) fn point_unchecked(planner: &Planner, plan: &Plan) -> Findings {
                 place(restore),
                 (rule::OF_TYPE_RECOVERY_POINT_UNCHECKED, of_type),
                 format!("rules of {of_type} that need the recovery point itself were not checked"),
-                "add --inventory FILE; `redrill run` asks AWS, unless there are many recovery points",
-
+                match has_inventory {
+                    false => "add --inventory FILE to check them",
+                    true => "the inventory does not have the recovery point: check its ARN, or record it with `redrill inventory`",
+                },
             )
         })
         .collect()
@@ -253,7 +255,7 @@ pub(super) fn not_found(
                     place(&document.restores[step.restore]),
                     rule::SOURCE_NOT_FOUND,
                     format!("{where_} the recovery point {arn}, and a template asks for its `source`"),
-                    "check the ARN, the account and the Region; name the vault of another account as `recovery_point: { arn: …, vault: …, vault_account: … }`; or give an inventory that has it",
+                    "check the ARN, the account and the Region; name the vault of another account as `recovery_point: { arn: …, vault: …, vault_account: … }`; or record it with `redrill inventory`",
                 )
                 .of_restore(&step.name),
             );

@@ -70,6 +70,8 @@ pub struct Lookups<'a, R> {
     pub points: Points<'a, R>,
     /// What the plan's selectors were locked to.
     pub lock: Option<&'a Lock>,
+    /// Whether an inventory was given, be it the one that a rehearsal's emulator serves.
+    pub has_inventory: bool,
     /// Whether AWS is asked if what is locked is still there; an inventory is in any case.
     pub checks_lock: bool,
     /// The restores that are acted on; all where it is empty.
@@ -178,7 +180,7 @@ impl Loaded {
             }
         }
         if let Some(plan) = &settled.plan {
-            let unchecked = point_unchecked(&self.planner, plan);
+            let unchecked = point_unchecked(&self.planner, plan, lookups.has_inventory);
             settled.findings.extend(unchecked);
         }
         Ok(settled)
@@ -192,7 +194,7 @@ impl Loaded {
                 findings.push(source_unchecked(planner));
             }
             findings.extend(unresolved_note(planner, plan));
-            findings.extend(point_unchecked(planner, plan));
+            findings.extend(point_unchecked(planner, plan, false));
         }
         settled
     }

@@ -1,5 +1,6 @@
 //! `inventory` and `init`: from an account to a plan that is valid and rehearses, for every type.
 
+mod first_contact;
 mod init;
 mod inventory;
 mod places;

@@ -17,9 +17,9 @@ pub struct Arguments {
     /// How many times faster than real time. `max`: skip from event to event
     #[arg(long, value_name = "N|max", default_value = "600")]
     pub speed: Speed,
-    /// Serve the vaults and recovery points of this file. Without it, any well-formed recovery point exists
+    /// Serve the vaults and recovery points of this file; repeatable. Without it, any well-formed recovery point exists
     #[arg(long, value_name = "FILE")]
-    pub inventory: Option<PathBuf>,
+    pub inventory: Vec<PathBuf>,
     /// Account to use unless the access key id is a 12-digit account id
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
@@ -75,12 +75,8 @@ impl Arguments {
         &self,
         read: impl Fn(&Path) -> Result<String, E>,
     ) -> Result<Options, FileError<E>> {
-        let inventory = match &self.inventory {
-            Some(path) => Some(inventory(path, &read)?),
-            None => None,
-        };
         Ok(Options {
-            inventory,
+            inventory: inventory(&self.inventory, &read)?,
             speed: self.speed,
             account: self.account.clone(),
             tokens: self.trouble.tokens,
@@ -165,16 +161,27 @@ impl Trouble {
     }
 }
 
-/// Reads an inventory file.
+/// Reads inventory files as one; nothing where there are none.
 ///
 /// # Errors
 ///
-/// [`FileError`], where it is not taken.
+/// [`FileError`], where one is not taken.
 pub fn inventory<E>(
-    path: &Path,
+    paths: &[PathBuf],
     read: impl Fn(&Path) -> Result<String, E>,
-) -> Result<Inventory, FileError<E>> {
-    Inventory::parse(&read(path).map_err(FileError::Unread)?).map_err(|err| invalid(path, &err))
+) -> Result<Option<Inventory>, FileError<E>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let text = read(path).map_err(FileError::Unread)?;
+        files.push((path.to_string_lossy(), text));
+    }
+    let files = files.iter().map(|(name, text)| (&**name, text.as_str()));
+    Inventory::of_files(files)
+        .map(Some)
+        .map_err(FileError::Invalid)
 }
 
 /// Why the emulator did not start and what to type instead, and whether the command line is at fault.

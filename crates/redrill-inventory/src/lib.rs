@@ -324,6 +324,40 @@ impl Inventory {
         Ok(inventory)
     }
 
+    /// Reads several files as one inventory: the name and the text of each.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first file that is not taken, each line with the file's name.
+    pub fn of_files<'f>(
+        files: impl IntoIterator<Item = (&'f str, &'f str)>,
+    ) -> Result<Inventory, String> {
+        let mut all = Inventory::default();
+        let mut seen = BTreeMap::new();
+        for (name, text) in files {
+            let inventory = Inventory::parse(text).map_err(|err| {
+                let err = err.to_string();
+                let lines: Vec<String> = err.lines().map(|line| format!("{name}:{line}")).collect();
+                lines.join("\n")
+            })?;
+            for (account, _, point) in inventory.recovery_points() {
+                let key = (
+                    account.account.clone(),
+                    account.region.clone(),
+                    point.arn.clone(),
+                );
+                if let Some(first) = seen.insert(key, name) {
+                    return Err(format!(
+                        "{name}: recovery point {} is in {first} already; give only one of the two files",
+                        point.arn
+                    ));
+                }
+            }
+            all.accounts.extend(inventory.accounts);
+        }
+        Ok(all)
+    }
+
     /// Every recovery point, with the account and the vault that hold it.
     pub fn recovery_points(
         &self,
@@ -383,6 +417,18 @@ region: eu-central-1
             Inventory::parse(&text).unwrap().accounts,
             inventory.accounts[..1]
         );
+    }
+
+    #[test]
+    fn several_files_are_one_inventory() {
+        let (one, other) = TWO.split_once("---\n").unwrap();
+        let all = Inventory::of_files([("a.yaml", one), ("b.yaml", other)]).unwrap();
+        assert_eq!(all, Inventory::parse(TWO).unwrap());
+        let twice = Inventory::of_files([("a.yaml", one), ("b.yaml", TWO)]).unwrap_err();
+        assert!(twice.starts_with("b.yaml: recovery point"), "{twice}");
+        assert!(twice.contains("is in a.yaml already"), "{twice}");
+        let broken = Inventory::of_files([("a.yaml", one), ("b.yaml", "[")]).unwrap_err();
+        assert!(broken.starts_with("b.yaml:1:"), "{broken}");
     }
 
     fn mistake(from: &str, to: &str) -> (usize, String) {

@@ -1,7 +1,7 @@
 //! What a plan is held against: another state of its own files, another file, or what a run has sent.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::world::World;
@@ -152,19 +152,17 @@ impl Context<'_> {
         };
         let planner = &loaded.planner;
         let mut known = present.known.clone();
-        let then = match (tree, present.world, &options.inventory) {
+        let then = match (tree, present.world) {
             // Recovery points as they were recorded then.
-            (Tree::Revision(_), World::Inventory(_), Some(path)) => match tree.source(path)? {
-                Some(text) => inventory::Recorded::parse(&text.text).ok().map(|recorded| {
-                    let targets = planner.targets().iter();
-                    targets
-                        .map(|target| recorded.clone().seen_from(&target.account, &target.region))
-                        .collect::<Vec<_>>()
-                }),
-                None => None,
-            },
+            (Tree::Revision(_), World::Inventory(_)) => recorded(tree, &options.inventory)?,
             _ => None,
         };
+        let then = then.map(|recorded| {
+            let targets = planner.targets().iter();
+            targets
+                .map(|target| recorded.clone().seen_from(&target.account, &target.region))
+                .collect::<Vec<_>>()
+        });
         // What selectors mean here was settled by this side's lock and inventory; it holds there only where neither is
         // another.
         if then.is_some() || lock.is_some() || present.is_locked {
@@ -209,6 +207,20 @@ fn take(lock: &Lock, loaded: &Loaded, known: &mut Known, findings: &mut Findings
     if let Some(plan) = loaded.draft(known).plan {
         crate::resolve::lock::take(lock, &plan, &[], known, findings);
     }
+}
+
+/// The inventories as a revision has them; nothing where it lacks one of them, or one cannot be read.
+fn recorded(tree: Tree<'_>, paths: &[PathBuf]) -> Result<Option<inventory::Recorded>, Failure> {
+    let mut sources = Vec::with_capacity(paths.len());
+    for path in paths {
+        match tree.source(path)? {
+            Some(source) => sources.push(source),
+            None => return Ok(None),
+        }
+    }
+    let files = sources.iter().map(|source| (&*source.name, &*source.text));
+    let inventory = redrill_inventory::Inventory::of_files(files);
+    Ok(inventory.ok().map(inventory::Recorded::new))
 }
 
 /// The restores that a lock is wrong about; nothing where it is wrong as a whole.

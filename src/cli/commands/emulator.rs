@@ -1,6 +1,6 @@
 //! `redrill emulator`
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use redrill_emulator::command::{Arguments, FileError, refusal};
 use redrill_emulator::{Emulator, StartError};
@@ -34,9 +34,11 @@ pub(super) async fn emulator(
     Ok(Exit::Done)
 }
 
-/// Reads an inventory file.
-pub(super) fn inventory(path: &Path) -> Result<redrill_inventory::Inventory, Failure> {
-    redrill_emulator::command::inventory(path, files::text).map_err(of_file)
+/// Reads inventory files as one; nothing where none are given.
+pub(super) fn inventory(
+    paths: &[PathBuf],
+) -> Result<Option<redrill_inventory::Inventory>, Failure> {
+    redrill_emulator::command::inventory(paths, files::text).map_err(of_file)
 }
 
 /// Why a file of the emulator's was not taken.

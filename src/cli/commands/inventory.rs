@@ -86,6 +86,17 @@ pub(super) async fn inventory(
     for note in all.iter().flat_map(|one| &one.notes) {
         context.output.note(note);
     }
+    if all.len() > 1 {
+        for one in &all {
+            let of = &one.inventory;
+            let found = match count(one) {
+                0 => "no recovery points".to_owned(),
+                _ => found(count(one), of.vaults.len()),
+            };
+            let place = format!("{} {}", of.account, of.region);
+            context.output.note(&format!("{place}: {found}"));
+        }
+    }
     let text = text(&all);
     match &arguments.output {
         Some(path) => {
@@ -97,13 +108,27 @@ pub(super) async fn inventory(
         None => context.output.document(&text)?,
     }
     context.output.note(&format!(
-        "{points} recovery points in {vaults} vaults{}",
+        "{}{}",
+        found(points, vaults),
         match &arguments.output {
             Some(path) => format!(", written to {}", path.display()),
             None => String::new(),
         }
     ));
     Ok(Exit::Done)
+}
+
+/// How much was found.
+fn found(points: usize, vaults: usize) -> String {
+    let counted = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        many => format!("{many} {what}s"),
+    };
+    format!(
+        "{} in {}",
+        counted(points, "recovery point"),
+        counted(vaults, "vault")
+    )
 }
 
 /// The names of shared vaults by the account that owns them.

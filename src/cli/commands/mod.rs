@@ -38,6 +38,7 @@ mod under_way;
 mod validate;
 mod world;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -75,6 +76,8 @@ pub(super) struct Context<'a> {
     output: &'a mut Output,
     /// Compiled when they are first asked, and once.
     rules: Arc<Rules>,
+    /// What was said of an inventory, once.
+    told: BTreeSet<String>,
 }
 
 pub(super) fn run(
@@ -89,6 +92,7 @@ pub(super) fn run(
         environment,
         output,
         rules: Arc::new(Rules::embedded()),
+        told: BTreeSet::new(),
     };
     match command {
         Command::Validate(arguments) => {
@@ -306,20 +310,28 @@ impl Context<'_> {
 
     /// The inventory that was given, as a caller of each target sees it.
     fn inventory(
-        &self,
+        &mut self,
         options: &InputOptions,
         targets: &[Target],
     ) -> Result<Option<Vec<Recorded>>, Failure> {
-        let Some(path) = &options.inventory else {
+        let Some(inventory) = emulator::inventory(&options.inventory)? else {
             return Ok(None);
         };
-        let text = files::text(path)?;
-        let recorded = Recorded::parse(&text)
-            .map_err(|err| Failure::Usage(format!("{}:{err}", path.display())))?;
+        let recorded = Recorded::new(inventory);
         let views = targets
             .iter()
             .map(|target| recorded.clone().seen_from(&target.account, &target.region));
-        Ok(Some(views.collect()))
+        let views: Vec<Recorded> = views.collect();
+        for view in &views {
+            if let Some(lacks) = view.lacks_target()
+                && self.told.insert(lacks.clone())
+            {
+                self.output.note(&format!(
+                    "note: {lacks}: only recovery points that a plan names by ARN are looked up in it"
+                ));
+            }
+        }
+        Ok(Some(views))
     }
 }
 

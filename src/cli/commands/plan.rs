@@ -59,6 +59,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let lookups = Lookups {
         points: world.points(&readers),
         lock: lock.as_ref(),
+        has_inventory: !arguments.inputs.inventory.is_empty(),
         checks_lock: true,
         only: &wanted.only,
         start,

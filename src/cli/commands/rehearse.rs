@@ -47,10 +47,9 @@ pub(super) async fn rehearse(
     refuse(unknown)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
-    let inventory = match &arguments.inputs.inventory {
-        Some(path) => Some(super::emulator::inventory(path)?),
-        None => None,
-    };
+    // Says where it is of another account or Region.
+    context.inventory(&arguments.inputs, targets)?;
+    let inventory = super::emulator::inventory(&arguments.inputs.inventory)?;
     if inventory.is_none() && lock.is_none() && loaded.planner.selects() {
         context.output.note(
             "a selector finds nothing in a rehearsal without recovery points: give some with --inventory",
@@ -122,10 +121,11 @@ pub(super) async fn rehearse(
             profile: None,
         },
         saved: None,
+        has_inventory: !arguments.inputs.inventory.is_empty(),
         lock: LockFile {
             lock,
             // Without an inventory the emulator has no vault that a lock could name.
-            is_checked: arguments.inputs.inventory.is_some(),
+            is_checked: !arguments.inputs.inventory.is_empty(),
         },
     };
     let pace = Pace::of(

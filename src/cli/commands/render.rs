@@ -22,6 +22,7 @@ pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Res
     let lookups = Lookups {
         points: world.points(&readers),
         lock: lock.as_ref(),
+        has_inventory: !arguments.inputs.inventory.is_empty(),
         checks_lock: false,
         only: &only,
         start: SystemClock.now(),

@@ -100,6 +100,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
             new_run: ResumeHint::anew(context, &loaded.planner),
         },
         saved: saved.as_ref(),
+        has_inventory: !arguments.inputs.inventory.is_empty(),
         lock: LockFile {
             lock,
             is_checked: true,
@@ -134,6 +135,7 @@ pub(super) struct Execution<'a> {
     pub(super) reached: Reached,
     /// The saved plan that is carried out, where it is one.
     pub(super) saved: Option<&'a SavedPlan>,
+    pub(super) has_inventory: bool,
     pub(super) lock: LockFile,
 }
 
@@ -213,6 +215,7 @@ pub(super) async fn execute<C: Clock>(
     let lookups = Lookups {
         points: world.points(&readers),
         lock: execution.lock.lock.as_ref(),
+        has_inventory: execution.has_inventory,
         checks_lock: execution.lock.is_checked,
         only: &execution.wanted.only,
         start,

@@ -78,10 +78,11 @@ pub(super) fn save(
 fn inputs(path: &Path, options: &InputOptions, planner: &Planner) -> Result<SavedInputs, Failure> {
     let variables = planner.variables();
     let is_secret = |name: &String| matches!(variables.get(name), Some(None));
-    let inventory = match &options.inventory {
-        Some(path) => Some(digested(path)?),
-        None => None,
-    };
+    let mut inventories = Vec::with_capacity(options.inventory.len());
+    for path in &options.inventory {
+        inventories.push(digested(path)?);
+    }
+    let mut inventories = inventories.into_iter();
     Ok(SavedInputs {
         file: digested(path)?,
         endpoint: None,
@@ -93,7 +94,8 @@ fn inputs(path: &Path, options: &InputOptions, planner: &Planner) -> Result<Save
             .cloned()
             .collect(),
         vars: digests(planner),
-        inventory,
+        inventory: inventories.next(),
+        more_inventories: inventories.collect(),
         lock: match super::lock::used(path, options) {
             Some(path) => Some(digested(&path)?),
             None => None,
@@ -163,7 +165,7 @@ pub(super) fn command(saved: &SavedPlan, typed: &Run) -> Result<Run, Failure> {
     }
     let asked = [
         (!inputs.var_files.is_empty(), "--var-file"),
-        (inputs.inventory.is_some(), "--inventory"),
+        (!inputs.inventory.is_empty(), "--inventory"),
         (inputs.no_lock && saved.inputs.lock.is_some(), "--no-lock"),
         (
             inputs.run_id != "main" && inputs.run_id != saved.run_id,
@@ -189,11 +191,8 @@ pub(super) fn command(saved: &SavedPlan, typed: &Run) -> Result<Run, Failure> {
     command.plan = PathBuf::from(&saved.inputs.file.path);
     command.inputs.run_id.clone_from(&saved.run_id);
     command.inputs.var_files = saved.inputs.var_files.iter().map(PathBuf::from).collect();
-    command.inputs.inventory = saved
-        .inputs
-        .inventory
-        .as_ref()
-        .map(|of| PathBuf::from(&of.path));
+    let inventories = saved.inputs.inventories();
+    command.inputs.inventory = inventories.map(|of| PathBuf::from(&of.path)).collect();
     // A lock file that was not there then decides nothing now.
     command.inputs.no_lock = saved.inputs.lock.is_none();
     command.inputs.vars.extend(saved.inputs.given.clone());
@@ -213,12 +212,11 @@ impl Context<'_> {
                 saved.redrill
             ));
         }
-        let files = [
-            Some(&saved.inputs.file),
-            saved.inputs.inventory.as_ref(),
-            saved.inputs.lock.as_ref(),
-        ];
-        for file in files.into_iter().flatten() {
+        let files = [&saved.inputs.file].into_iter();
+        let files = files
+            .chain(saved.inputs.inventories())
+            .chain(saved.inputs.lock.as_ref());
+        for file in files {
             match files::text(Path::new(&file.path)) {
                 Ok(text) if sha256(&text) == file.sha256 => {}
                 Ok(_) => reasons.push(format!("{} has changed", file.path)),
@@ -390,7 +388,7 @@ fn save_again(saved: &SavedPlan) -> String {
     for (name, value) in &inputs.given {
         add("--var", &format!("{name}={value}"));
     }
-    if let Some(inventory) = &inputs.inventory {
+    for inventory in inputs.inventories() {
         add("--inventory", &inventory.path);
     }
     let endpoint = inputs.endpoint.as_ref();

@@ -57,6 +57,7 @@ pub(super) async fn validate(
                         None => Points::NotAtHand,
                     },
                     lock: lock.as_ref(),
+                    has_inventory: !arguments.inputs.inventory.is_empty(),
                     checks_lock: false,
                     only: &[],
                     start: SystemClock.now(),
