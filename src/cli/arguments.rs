@@ -326,6 +326,40 @@ pub(super) struct Lock {
     pub(super) update: Option<Vec<String>>,
 }
 
+/// How a run goes about it; a rehearsal takes the same, so that one word makes one command the other.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Run")]
+pub(super) struct RunOptions {
+    /// Start without asking
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Try failed restores and checks again
+    #[arg(long)]
+    pub(super) retry_failed: bool,
+    /// Treat an existing job that made the same request as this restore's. =JOB: only that job; repeatable
+    #[arg(
+        long,
+        value_name = "JOB",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        conflicts_with = "start_anyway"
+    )]
+    pub(super) adopt: Vec<String>,
+    /// Start a restore even if another job already made the same request
+    #[arg(long)]
+    pub(super) start_anyway: bool,
+    /// Allow every restore to write into resources that exist, as `into_existing: true` does
+    #[arg(long)]
+    pub(super) into_existing: bool,
+    /// Take over the run from a stuck process, which is then locked out
+    #[arg(long)]
+    pub(super) take_over: bool,
+    /// Do not limit calls to AWS's published rates
+    #[arg(long)]
+    pub(super) no_rate_limit: bool,
+}
+
 #[derive(Args, Clone, Debug)]
 pub(super) struct Run {
     /// Plan file, or a plan saved by `redrill plan -o`
@@ -339,38 +373,11 @@ pub(super) struct Run {
     pub(super) aws: AwsOptions,
     #[command(flatten)]
     pub(super) state: StateOption,
-    /// Start without asking
-    #[arg(long, short, help_heading = "Run")]
-    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) how: RunOptions,
     /// Same as `redrill plan`: show what would happen, and do nothing
     #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
-    /// Try failed restores and checks again
-    #[arg(long, help_heading = "Run")]
-    pub(super) retry_failed: bool,
-    /// Treat an existing job that made the same request as this restore's. =JOB: only that job; repeatable
-    #[arg(
-        help_heading = "Run",
-        long,
-        value_name = "JOB",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "",
-        conflicts_with = "start_anyway"
-    )]
-    pub(super) adopt: Vec<String>,
-    /// Start a restore even if another job already made the same request
-    #[arg(long, help_heading = "Run")]
-    pub(super) start_anyway: bool,
-    /// Allow every restore to write into resources that exist, as `into_existing: true` does
-    #[arg(long, help_heading = "Run")]
-    pub(super) into_existing: bool,
-    /// Take over the run from a stuck process, which is then locked out
-    #[arg(long, help_heading = "Run")]
-    pub(super) take_over: bool,
-    /// Do not limit calls to AWS's published rates
-    #[arg(long)]
-    pub(super) no_rate_limit: bool,
     /// Run the plan's `cutover` steps once every restore and check has passed
     #[arg(long, help_heading = "Run")]
     pub(super) cutover: bool,
@@ -387,7 +394,7 @@ impl Run {
             only: self.only.clone(),
             aws: self.aws.clone(),
             state: self.state.clone(),
-            retry_failed: self.retry_failed,
+            retry_failed: self.how.retry_failed,
             against: None,
             full: false,
             output: None,
@@ -411,6 +418,17 @@ pub(super) struct ReportOptions {
     pub(super) format: HumanOrJson,
 }
 
+/// What `run` takes about AWS: a rehearsal has no use for it.
+#[derive(Args, Clone, Debug)]
+pub(super) struct UnusedAws {
+    #[arg(long, hide = true)]
+    pub(super) region: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) profile: Option<String>,
+    #[arg(long, hide = true, value_parser = endpoint_url)]
+    pub(super) endpoint_url: Option<String>,
+}
+
 #[derive(Args, Debug)]
 pub(super) struct Rehearse {
     /// Plan file
@@ -421,9 +439,18 @@ pub(super) struct Rehearse {
     #[command(flatten)]
     pub(super) only: OnlyOption,
     #[command(flatten)]
+    pub(super) unused: UnusedAws,
+    /// Keep the rehearsal in this directory, so that the same command continues it; without it, nothing is kept
+    ///
+    /// The journal of the run is kept, and what the emulator knows: its jobs, its tokens and its time.
+    #[arg(long, value_name = "DIR", help_heading = "State")]
+    pub(super) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) how: RunOptions,
+    #[command(flatten)]
     pub(super) report: ReportOptions,
     /// Also run the plan's `cutover` steps. Careful: what they do is real
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub(super) cutover: bool,
     /// How many times faster than real time. `max`: skip from event to event
     #[arg(long, value_name = "N|max", default_value = "max")]

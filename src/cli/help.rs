@@ -125,6 +125,10 @@ pub(super) const MORE: [More; 21] = [
                 "See what happens when AWS throttles",
                 "redrill rehearse plans/quickstart.yaml --fault throttle,times=2",
             ),
+            (
+                "Rehearse an interruption: press Ctrl-C, and type it again",
+                "redrill rehearse plans/quickstart.yaml --state rehearsals --speed 600",
+            ),
         ],
         exits: &[0, 1, 4, 5, 6, 7, 64, 130, 143],
     },

@@ -53,6 +53,8 @@ const IN_CHECKS: [&str; 12] = [
 ];
 /// Commands that have flags of the same names with other meanings, and take none from here.
 const APART: [&str; 2] = ["emulator", "help"];
+/// What only the command line says: a rehearsal keeps nothing among the runs unless that is typed.
+const TYPED: [(&str, &str); 1] = [("rehearse", "state")];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,6 +232,9 @@ impl Settings {
 
     /// What holds for a flag of a command.
     pub(super) fn holds(&self, command: &str, flag: &str) -> Option<&Setting> {
+        if TYPED.contains(&(command, flag)) {
+            return None;
+        }
         let is_for = |of: &&Setting| of.command.as_deref().is_none_or(|of| of == command);
         let of_flag = self.all.iter().filter(|of| of.flag == flag);
         of_flag.filter(is_for).max_by_key(|of| of.strength())

@@ -316,7 +316,9 @@ fn change(
                 Some(need) => {
                     let name = &plan.steps[need].name;
                     let reason = match actions[need] {
-                        None => format!("needs `{name}`, which `--only` leaves out"),
+                        None => {
+                            format!("needs `{name}`, which `--only` leaves out; add it to `--only`")
+                        }
                         _ => format!("needs `{name}`"),
                     };
                     make(Action::Blocked, attempt, Some(reason))

@@ -362,16 +362,18 @@ async fn issue_14_only_what_needs_more_is_told_what_it_needs() {
     let (code, stdout, _) = ran(folder.path(), &emulator, &only).await;
     assert_eq!(code, 5, "{stdout}");
     assert!(
-        stdout.contains("r1: needs `r0`, which `--only` leaves out"),
+        stdout.contains("r1: needs `r0`, which `--only` leaves out; add it to `--only`"),
         "{stdout}"
     );
     let url = emulator.url();
     let hint = stdout
         .lines()
-        .find_map(|line| line.strip_prefix("go on with: "))
+        .find_map(|line| line.strip_prefix("add what they need: "))
         .unwrap();
     assert!(
-        hint.ends_with(&format!("run {NAME} --yes -q --endpoint-url {url}")),
+        hint.ends_with(&format!(
+            "run {NAME} --yes -q --endpoint-url {url} --only=r0,r1"
+        )),
         "{hint}"
     );
     let first = ["run", NAME, "--yes", "-q", "--only", "r0"];

@@ -15,6 +15,7 @@ mod plan_files;
 mod points;
 mod profiles;
 mod question;
+mod rehearsal;
 mod rules;
 mod secrets;
 mod selectors;

@@ -110,31 +110,35 @@ impl std::fmt::Display for Estimate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let round = |duration: SignedDuration| SignedDuration::from_secs(duration.as_secs());
         let restores = match self.chain.len() {
-            1 => "one restore".to_owned(),
-            more => format!("{more} restores one after the other"),
+            1 => "1 restore".to_owned(),
+            more => format!("{more} restores"),
         };
         write!(
             f,
-            "in real time about {:#} (an estimate, from the emulator's table of durations): {restores} took {:#} of it",
+            "estimated at AWS: {:#} (longest chain: {restores}, {:#}",
             round(self.total),
             round(self.chain_took)
         )?;
         if !self.chain_waited.is_zero() {
             write!(
                 f,
-                ", with {:#} of waiting for AWS's limits on concurrent restores",
+                ", {:#} of it waiting for AWS's limits on concurrent restores",
                 round(self.chain_waited)
             )?;
         }
+        f.write_str(")")?;
         if !self.starting.is_zero() {
             write!(
                 f,
-                "; up to {:#} more to start them at AWS's rate, which --quotas aws keeps to",
+                ", plus up to {:#} of API rate limiting (simulate with --quotas aws)",
                 self.starting
             )?;
         }
         if self.endless > 0 {
-            write!(f, "; not counting {} without an end", self.endless)?;
+            match self.endless {
+                1 => f.write_str("; 1 restore that never ends is not counted")?,
+                more => write!(f, "; {more} restores that never end are not counted")?,
+            }
         }
         Ok(())
     }
@@ -177,9 +181,8 @@ mod tests {
         assert_eq!((estimate.waited, estimate.endless), (1, 1));
         assert_eq!(
             estimate.to_string(),
-            "in real time about 2h (an estimate, from the emulator's table of durations): 2 restores one after the other \
-             took 1h 59m 45s of it, with 9m 35s of waiting for AWS's limits on concurrent restores; not counting 1 \
-             without an end"
+            "estimated at AWS: 2h (longest chain: 2 restores, 1h 59m 45s, 9m 35s of it waiting for AWS's limits on \
+             concurrent restores); 1 restore that never ends is not counted"
         );
         assert_eq!(Estimate::of(&[], now, NO_TIME), None);
         assert_eq!(Estimate::of(&jobs[4..], now, NO_TIME), None);
@@ -189,7 +192,7 @@ mod tests {
             "nothing has ended yet"
         );
         let one = Estimate::of(&jobs[..1], now, NO_TIME).unwrap().to_string();
-        assert!(one.ends_with("one restore took 10m of it"), "{one}");
+        assert!(one.ends_with("(longest chain: 1 restore, 10m)"), "{one}");
     }
 
     #[test]
@@ -210,7 +213,7 @@ mod tests {
         let estimate = Estimate::of(&jobs, at(60), SignedDuration::from_secs(199)).unwrap();
         let words = estimate.to_string();
         assert!(
-            words.contains("; up to 3m 19s more to start them"),
+            words.contains(", plus up to 3m 19s of API rate limiting"),
             "{words}"
         );
     }

@@ -1,8 +1,10 @@
 //! The end of a run: its report, and the exit code that says what it has come to.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::Context;
+use super::resume_hint::quoted;
 use super::run::Execution;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
@@ -11,7 +13,7 @@ use crate::diff::{Action, Diff, Wanted};
 use crate::execute::Ended;
 use crate::journal::{self, RunKey};
 use crate::plan::Plan;
-use crate::report::{Record, RunReport, Verdict, run_human, run_report};
+use crate::report::{Record, RunReport, RunStatus, Verdict, run_human, run_report};
 use crate::state::{History, Recorded};
 
 /// How it went.
@@ -57,7 +59,8 @@ pub(super) async fn conclude(
             let at = report.end.or(before.ended);
             report.ended_before(at, &execution.again_anew(&plan.name));
         }
-        if !is_over || execution.report.format == HumanOrJson::Json {
+        let is_said = !left_out(&report, diff, &execution.wanted).is_empty();
+        if !is_over && !is_said || execution.report.format == HumanOrJson::Json {
             context
                 .output
                 .note("nothing to do: no restore to start or to follow");
@@ -73,14 +76,33 @@ pub(super) async fn conclude(
                 && report.verdict == Verdict::Unfinished
                 && matches!(unfinished(&execution.wanted, diff, &report), Exit::Done);
             let left_out = left_out(&report, diff, &execution.wanted);
+            let failed = report.count(RunStatus::Failed) + report.count(RunStatus::CheckFailed);
+            let hints = &execution.hints.again;
             let again = match (is_asked_done, left_out.is_empty()) {
-                (true, _) => "",
-                (false, true) => execution.hints.again.command.as_str(),
-                // The same command would say the same for ever.
-                (false, false) => execution.hints.again.whole.as_str(),
+                (true, _) | (false, false) => Cow::Borrowed(""),
+                // What has failed blocks the rest: the same command would say the same for ever.
+                (false, true)
+                    if failed > 0
+                        && report.verdict == Verdict::Unfinished
+                        && run_end.ended == Ended::Finished
+                        && !hints.command.is_empty() =>
+                {
+                    Cow::Owned(format!("{} --retry-failed", hints.command))
+                }
+                (false, true) => Cow::Borrowed(hints.command.as_str()),
             };
-            let mut text = run_human(&report, again);
+            let is_idle = run_end.before.is_some_and(|before| before.opened.is_none());
+            let mut text = match left_out.is_empty() || !is_idle {
+                true => run_human(&report, &again),
+                // A list of what was not started says nothing more.
+                false => String::new(),
+            };
             text.push_str(&left_out);
+            if !left_out.is_empty() && !hints.whole.is_empty() {
+                let only = needed(plan, diff, &execution.wanted).join(",");
+                let only = quoted(&format!("--only={only}"));
+                text.push_str(&format!("add what they need: {} {only}\n", hints.whole));
+            }
             if is_asked_done && !execution.rehearsal {
                 text.push_str("what --only named is done; the rest of the plan: ");
                 text.push_str(&execution.hints.again.whole);
@@ -124,6 +146,24 @@ fn left_out(report: &RunReport, diff: &Diff, wanted: &Wanted) -> String {
         .collect();
     let lines = super::listed(&lines, 5, "").into_iter();
     lines.map(|line| line + "\n").collect()
+}
+
+/// The restores that `--only` names, with all that they need and that is not back yet.
+fn needed<'p>(plan: &'p Plan, diff: &Diff, wanted: &Wanted) -> Vec<&'p str> {
+    let done = diff.changes.iter().filter(|c| c.action == Action::Done);
+    let done: HashSet<usize> = done.map(|change| change.step).collect();
+    let only: HashSet<&str> = wanted.only.iter().map(String::as_str).collect();
+    let chosen = |at: &usize| only.contains(&*plan.steps[*at].name);
+    let mut open: Vec<usize> = (0..plan.steps.len()).filter(chosen).collect();
+    let mut needed: HashSet<usize> = HashSet::new();
+    while let Some(at) = open.pop() {
+        if !done.contains(&at) && needed.insert(at) {
+            open.extend(plan.steps[at].needs.iter());
+        }
+    }
+    let mut needed: Vec<usize> = needed.into_iter().collect();
+    needed.sort_unstable();
+    needed.iter().map(|at| &*plan.steps[*at].name).collect()
 }
 
 fn unfinished(wanted: &Wanted, diff: &Diff, report: &RunReport) -> Exit {

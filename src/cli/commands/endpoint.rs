@@ -107,7 +107,7 @@ pub(super) fn way_to(endpoint: &Endpoint) -> String {
                           AWS's configuration"
             .to_owned(),
         Endpoint::Other { url } => format!("--endpoint-url {url}"),
-        Endpoint::Rehearsal => "a rehearsal cannot be taken up".to_owned(),
+        Endpoint::Rehearsal => "`redrill rehearse` with the same --state; a rehearsal has made nothing at AWS".to_owned(),
     }
 }
 

@@ -281,14 +281,8 @@ impl Context<'_> {
 
     /// Where AWS is, for a target; made-up credentials for an emulator on this machine when there are no others.
     fn settings(&self, options: &AwsOptions, target: &Target) -> Result<AwsSettings, Failure> {
-        if let Some(region) = &options.region
-            && *region != target.region
-        {
-            return Err(Failure::Usage(format!(
-                "--region says {region}, and the plan's target is {}: \
-                 write `region: \"{{{{ vars.region }}}}\"` in the plan to choose it with --var",
-                target.region
-            )));
+        if let Some(region) = &options.region {
+            check_region(region, target)?;
         }
         if options.endpoint_url.is_none() {
             self.check_endpoints()?;
@@ -333,6 +327,18 @@ impl Context<'_> {
         }
         Ok(Some(views))
     }
+}
+
+/// Refuses a Region that is not the target's.
+fn check_region(region: &str, target: &Target) -> Result<(), Failure> {
+    if *region == target.region {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "--region says {region}, and the plan's target is {}: \
+         write `region: \"{{{{ vars.region }}}}\"` in the plan to choose it with --var",
+        target.region
+    )))
 }
 
 fn is_loopback(url: &str) -> bool {

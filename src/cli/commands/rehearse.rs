@@ -1,13 +1,17 @@
 //! `redrill rehearse PLAN`: the real engine against the embedded emulator, over real HTTP.
 
+use std::path::{Path, PathBuf};
+
 use jiff::SignedDuration;
 use redrill_emulator::{Options, Speed};
 
+use super::before::Before;
 use super::clients::paced;
 use super::emulator::{of_file, refused};
-use super::run::{Execution, Hints, LockFile, Reached, execute};
+use super::resume_hint::ResumeHint;
+use super::run::{Execution, Hints, LockFile, Reached, execute, policy};
 use super::world::World;
-use super::{Context, chosen, lock, refuse};
+use super::{Context, check_region, chosen, lock, refuse};
 use crate::backup::{Clock, Endpoint, Keeping, Pace, SystemClock};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
@@ -15,17 +19,23 @@ use crate::cli::files;
 use crate::cli::output::SAYS_AFTER;
 use crate::diagnostic::Severity;
 use crate::diff::Wanted;
-use crate::execute::{DuplicatePolicy, Policy};
-use crate::journal::LocalStore;
+use crate::execute::Policy;
+use crate::journal::{self, LocalStore, RunKey, RunStore as _};
 use crate::rehearsal::{NotRehearsed, Rehearsal};
 use crate::render::Target;
-use crate::session;
+use crate::session::{self, Loaded};
+
+/// What the emulator keeps, next to the journal of the run.
+const EMULATOR: &str = "emulator.jsonl";
 
 pub(super) async fn rehearse(
     arguments: &Rehearse,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    if let (Some(region), [target]) = (&arguments.unused.region, loaded.planner.targets()) {
+        check_region(region, target)?;
+    }
     let mut only = chosen(&loaded.planner, &arguments.only.only)?;
     let mut unknown = session::not_rehearsed(&loaded.planner, &only);
     let mut is_whole = true;
@@ -63,34 +73,37 @@ pub(super) async fn rehearse(
         faults: arguments.trouble.faults(files::text).map_err(of_file)?,
         ..Options::default()
     };
+    let name = loaded.planner.document().plan.value.clone();
+    let run = RunKey::new(&name, &arguments.inputs.run_id);
+    let kept = Kept::open(arguments.state.as_deref(), &run, arguments).await?;
+    let options = Options {
+        state: kept.emulator.clone(),
+        ..options
+    };
     let rehearsal = Rehearsal::start(options, targets)
         .await
         .map_err(|why| match why {
             NotRehearsed::Emulator(why) => refused(why),
             NotRehearsed::Aws(why) => Failure::Aws(why),
         })?;
-    // A rehearsal leaves nothing behind, and touches no journal of a run.
-    let state = tempfile::tempdir().map_err(|source| Failure::Io {
-        path: "the directory for temporary files".into(),
-        source,
-    })?;
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
-        store: LocalStore::new(state.path()).in_passing(),
-        runs: Vec::new(),
+        runs: kept.store.runs().await.unwrap_or_default(),
+        store: kept.store,
         wanted: Wanted {
-            only,
-            retry_failed: false,
+            only: only.clone(),
+            retry_failed: arguments.how.retry_failed,
             up_to: None,
         },
         report: &arguments.report,
+        // It starts nothing at AWS that somebody would have to be asked about.
         confirmed: true,
-        take_over: false,
+        take_over: arguments.how.take_over,
         // Without quotas there are no rates to keep.
         policy: Policy {
-            no_rate_limit: arguments.trouble.quotas.as_os_str() == "none",
-            duplicates: DuplicatePolicy::Ask,
+            no_rate_limit: arguments.trouble.quotas.as_os_str() == "none"
+                || arguments.how.no_rate_limit,
             cutover: arguments.cutover,
             says_after: match arguments.speed {
                 // It never waits.
@@ -102,9 +115,16 @@ pub(super) async fn rehearse(
             },
             // Nothing exists that it could write into: what `run` would ask about is said.
             into_existing: true,
-            ..Policy::default()
+            ..policy(&arguments.how)
         },
-        hints: Hints::default(),
+        hints: Hints {
+            again: match arguments.state {
+                Some(_) => ResumeHint::of(context, &loaded.planner),
+                // The same command begins again.
+                None => ResumeHint::of(context, &loaded.planner).for_the_whole(),
+            },
+            new_run: ResumeHint::anew(context, &loaded.planner),
+        },
         // A check that asks AWS asks the emulator, and cannot ask anybody else.
         environment: [
             ("AWS_ENDPOINT_URL", rehearsal.url().as_str()),
@@ -147,8 +167,86 @@ pub(super) async fn rehearse(
         context.output.note(&estimate.to_string());
     }
     rehearsal.shutdown().await;
+    if matches!(exit, Ok(Exit::Done | Exit::ObjectiveMissed)) {
+        let chosen = if is_whole {
+            &arguments.only.only[..]
+        } else {
+            &only
+        };
+        next(arguments, chosen, &loaded, context);
+    }
     match exit {
         Ok(Exit::Done) if !is_whole => Ok(Exit::Unfinished),
         exit => exit,
     }
+}
+
+/// Where a rehearsal is recorded.
+struct Kept {
+    store: LocalStore,
+    /// What the emulator keeps of its jobs, tokens and time; nothing of a rehearsal that nobody continues.
+    emulator: Option<PathBuf>,
+    /// Holds the directory of a rehearsal that leaves nothing behind.
+    _passing: Option<tempfile::TempDir>,
+}
+
+impl Kept {
+    /// The directory that was named, or one that is gone afterwards.
+    async fn open(
+        state: Option<&Path>,
+        run: &RunKey,
+        arguments: &Rehearse,
+    ) -> Result<Self, Failure> {
+        let Some(state) = state else {
+            let passing = tempfile::tempdir().map_err(|source| Failure::Io {
+                path: "the directory for temporary files".into(),
+                source,
+            })?;
+            return Ok(Self {
+                store: LocalStore::new(passing.path()).in_passing(),
+                emulator: None,
+                _passing: Some(passing),
+            });
+        };
+        let store = LocalStore::new(state);
+        let emulator = state.join(&run.plan).join(&run.run).join(EMULATOR);
+        let mut kept = Self {
+            store,
+            emulator: None,
+            _passing: None,
+        };
+        if kept.store.runs().await?.contains(run) && !emulator.exists() {
+            let mut before = Before::new(None);
+            journal::each(&kept.store, run, |recorded| before.take(&recorded)).await?;
+            if before.history.world() == Some(&Endpoint::Rehearsal) {
+                return Err(Failure::Usage(format!(
+                    "{} is gone, so the emulator has forgotten the jobs of run {}: rehearse with another --run-id, or another --state",
+                    emulator.display(),
+                    arguments.inputs.run_id
+                )));
+            }
+            // A run that was made elsewhere is refused, and gets no file of an emulator.
+            return Ok(kept);
+        }
+        let folder = emulator.parent().unwrap_or(state);
+        std::fs::create_dir_all(folder).map_err(|source| Failure::Io {
+            path: folder.to_owned(),
+            source,
+        })?;
+        kept.emulator = Some(emulator);
+        Ok(kept)
+    }
+}
+
+/// What to type after a rehearsal that went well.
+fn next(arguments: &Rehearse, only: &[String], loaded: &Loaded, context: &mut Context<'_>) {
+    let inputs = (&*arguments.plan, &arguments.inputs, only);
+    let command = |name| ResumeHint::at_aws(name, inputs, context, &loaded.planner);
+    let (plan, run) = (command("plan"), command("run"));
+    let besides = run.besides().unwrap_or_default();
+    let text = format!(
+        "next, see what AWS would be sent (only reads): {}\nthen start it at AWS (asks first): {}\n{besides}",
+        plan.command, run.command
+    );
+    context.output.note(text.trim_end());
 }

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::Context;
+use crate::cli::arguments::InputOptions;
 use crate::diagnostic::is_hidden;
 use crate::plan::Planner;
 use crate::render::REDACTED;
@@ -83,6 +85,14 @@ impl ResumeHint {
         }
     }
 
+    /// Only the command for the whole plan.
+    pub(super) fn for_the_whole(self) -> Self {
+        Self {
+            command: String::new(),
+            ..self
+        }
+    }
+
     /// The same for another run: without its id, which is to follow.
     pub(super) fn anew(context: &Context<'_>, planner: &Planner) -> Self {
         const RUN_ID: &str = "--run-id";
@@ -96,6 +106,32 @@ impl ResumeHint {
             }
         }
         Self::typed(context.environment.program.clone(), typed, planner)
+    }
+
+    /// A command that takes the same plan with the same inputs and goes to AWS.
+    pub(super) fn at_aws(
+        command: &str,
+        (plan, inputs, only): (&Path, &InputOptions, &[String]),
+        context: &Context<'_>,
+        planner: &Planner,
+    ) -> Self {
+        let mut words = vec![command.to_owned(), plan.to_string_lossy().into_owned()];
+        if inputs.run_id != "main" {
+            words.extend(["--run-id".to_owned(), inputs.run_id.clone()]);
+        }
+        for file in &inputs.var_files {
+            words.extend(["--var-file".to_owned(), file.to_string_lossy().into_owned()]);
+        }
+        for (name, value) in &inputs.vars {
+            words.extend(["--var".to_owned(), format!("{name}={value}")]);
+        }
+        if inputs.no_lock {
+            words.push("--no-lock".to_owned());
+        }
+        if !only.is_empty() {
+            words.push(format!("--only={}", only.join(",")));
+        }
+        Self::typed(context.environment.program.clone(), words, planner)
     }
 
     fn typed(program: String, typed: Vec<String>, planner: &Planner) -> Self {

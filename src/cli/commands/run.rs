@@ -15,7 +15,7 @@ use super::saved::SavedPlan;
 use super::world::World;
 use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
 use crate::backup::{Clock, Endpoint, SystemClock};
-use crate::cli::arguments::{ReportOptions, Run};
+use crate::cli::arguments::{ReportOptions, Run, RunOptions};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
@@ -53,7 +53,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let settings = context.all_settings(&arguments.aws, targets)?;
-    let pace = pace(&settings, arguments.no_rate_limit);
+    let pace = pace(&settings, arguments.how.no_rate_limit);
     let aws = connected(&settings, &pace).await?;
     let store = LocalStore::new(&arguments.state.state);
     let execution = Execution {
@@ -64,29 +64,16 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         store,
         wanted: Wanted {
             only: chosen(&loaded.planner, &arguments.only.only)?,
-            retry_failed: arguments.retry_failed,
+            retry_failed: arguments.how.retry_failed,
             up_to: None,
         },
         report: &arguments.report,
-        confirmed: arguments.yes,
-        take_over: arguments.take_over,
+        confirmed: arguments.how.yes,
+        take_over: arguments.how.take_over,
         policy: Policy {
-            no_rate_limit: arguments.no_rate_limit,
-            duplicates: match (!arguments.adopt.is_empty(), arguments.start_anyway) {
-                (true, _) => DuplicatePolicy::Adopt,
-                (_, true) => DuplicatePolicy::StartAnyway,
-                _ => DuplicatePolicy::Ask,
-            },
-            chosen: arguments
-                .adopt
-                .iter()
-                .filter(|job| !job.is_empty())
-                .cloned()
-                .collect(),
-            retry_failed: arguments.retry_failed,
             cutover: arguments.cutover,
             says_after: Some(SAYS_AFTER),
-            into_existing: arguments.into_existing,
+            ..policy(&arguments.how)
         },
         environment: programs::environment(&arguments.aws),
         rehearsal: false,
@@ -114,6 +101,25 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
         None => World::Aws(aws.clone()),
     };
     execute(&mut loaded, &world, &aws, &SystemClock, execution, context).await
+}
+
+/// What the options of a run decide.
+pub(super) fn policy(how: &RunOptions) -> Policy {
+    Policy {
+        no_rate_limit: how.no_rate_limit,
+        duplicates: match (!how.adopt.is_empty(), how.start_anyway) {
+            (true, _) => DuplicatePolicy::Adopt,
+            (_, true) => DuplicatePolicy::StartAnyway,
+            _ => DuplicatePolicy::Ask,
+        },
+        chosen: (how.adopt.iter())
+            .filter(|job| !job.is_empty())
+            .cloned()
+            .collect(),
+        retry_failed: how.retry_failed,
+        into_existing: how.into_existing,
+        ..Policy::default()
+    }
 }
 
 /// One run of the engine, whatever it works against.

@@ -172,7 +172,10 @@ pub(super) fn command(saved: &SavedPlan, typed: &Run) -> Result<Run, Failure> {
             "--run-id",
         ),
         (!typed.only.only.is_empty(), "--only"),
-        (typed.retry_failed && !saved.retry_failed, "--retry-failed"),
+        (
+            typed.how.retry_failed && !saved.retry_failed,
+            "--retry-failed",
+        ),
         (typed.dry_run, "--dry-run"),
     ];
     refused.extend(
@@ -197,7 +200,7 @@ pub(super) fn command(saved: &SavedPlan, typed: &Run) -> Result<Run, Failure> {
     command.inputs.no_lock = saved.inputs.lock.is_none();
     command.inputs.vars.extend(saved.inputs.given.clone());
     command.only.only.clone_from(&saved.only);
-    command.retry_failed = saved.retry_failed;
+    command.how.retry_failed = saved.retry_failed;
     Ok(command)
 }
 
