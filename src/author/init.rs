@@ -167,7 +167,10 @@ fn of_children(
             let value = filled(value, names);
             let value = match children.vars.get(key).and_then(Value::as_str) {
                 // Marked here, declared where variables are.
-                Some(var) => serde_json::json!({ super::mapped::VARIABLE: var, "default": value }),
+                Some(var) => {
+                    let says = children.says.get(key);
+                    serde_json::json!({ super::mapped::VARIABLE: var, "default": value, "says": says })
+                }
                 None => value,
             };
             of_child.insert(key.clone(), value);

@@ -53,7 +53,8 @@ pub(super) fn declared(value: Value, description: &str, variables: &mut Variable
         Value::Object(map) => match map.get(VARIABLE).and_then(Value::as_str) {
             Some(name) => {
                 let default = map.get("default").cloned().unwrap_or_default();
-                variables.stand_in(name, default, description)
+                let says = map.get("says").and_then(Value::as_str);
+                variables.stand_in(name, default, says.unwrap_or(description))
             }
             None => map
                 .into_iter()

@@ -37,6 +37,17 @@ pub struct Chosen {
     pub metadata: BTreeMap<String, String>,
     /// The recovery points that belong to it.
     pub children: Vec<String>,
+    /// Where it is and comes back to: its number in [`Head::places`].
+    pub place: usize,
+}
+
+/// An account in a Region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Twelve digits.
+    pub account: String,
+    /// Such as `us-east-1`.
+    pub region: String,
 }
 
 /// What is written about the whole plan.
@@ -44,10 +55,8 @@ pub struct Chosen {
 pub struct Head {
     /// The plan's name; made fit for one.
     pub plan: String,
-    /// The account of the recovery points, and of the restores.
-    pub account: String,
-    /// The Region of both.
-    pub region: String,
+    /// Where the recovery points are, and come back to.
+    pub places: Vec<Place>,
 }
 
 /// A recovery point that no restore is written for, and why.
@@ -177,13 +186,71 @@ pub fn plan(head: &Head, chosen: &[Chosen], rules: &Arc<Rules>) -> Result<String
     let all: Vec<usize> = (0..drafts.len()).collect();
     let text = author.write(&drafts, &all).0;
     let into = author.writes_into(&text, &drafts);
-    if into.is_empty() {
-        return Ok(text);
+    if !into.is_empty() {
+        for draft in &mut drafts {
+            draft.into = into.get(&draft.name).cloned();
+        }
     }
-    for draft in &mut drafts {
-        draft.into = into.get(&draft.name).cloned();
+    let (single, proposals) = author.write(&drafts, &all);
+    let groups = groups(&drafts, &proposals, head);
+    if groups.is_empty() {
+        return Ok(single);
     }
-    Ok(author.write(&drafts, &all).0)
+    let grouped = author.laid_out(&drafts, &all, &groups).0;
+    // What is equal one by one is so in a block; where a rule disagrees, each stands by itself.
+    let findings = |text: &str| author.judge(text, &drafts).len();
+    match findings(&grouped) <= findings(&single) {
+        true => Ok(grouped),
+        false => Ok(single),
+    }
+}
+
+/// So many equal restores become one block.
+const EQUAL: usize = 3;
+
+/// Restores that differ in nothing but their recovery points, by their numbers: the name of their block, by the first of them.
+fn groups(
+    drafts: &[Draft<'_>],
+    proposals: &[Proposal],
+    head: &Head,
+) -> BTreeMap<usize, (String, Vec<usize>)> {
+    let mut equal: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, (draft, proposal)) in drafts.iter().zip(proposals).enumerate() {
+        let is_plain = draft.into.is_none()
+            && draft.remarks.is_empty()
+            && draft.chosen.point.vault_account.is_none()
+            && draft.chosen.children.is_empty();
+        if is_plain {
+            let key = format!(
+                "{} {} {:?} {:?}",
+                draft.resource_type, draft.chosen.place, proposal.entries, proposal.left_out
+            );
+            equal.entry(key).or_default().push(at);
+        }
+    }
+    let mut taken: BTreeSet<String> = drafts.iter().map(|draft| draft.name.clone()).collect();
+    let mut blocks: Vec<Vec<usize>> = equal
+        .into_values()
+        .filter(|all| all.len() >= EQUAL)
+        .collect();
+    blocks.sort();
+    blocks
+        .into_iter()
+        .map(|all| {
+            let draft = &drafts[all[0]];
+            let mut name = names::slug(&draft.resource_type);
+            if head.places.len() > 1 {
+                name = format!("{name}-{}", head.places[draft.chosen.place].region);
+            }
+            let base = name.clone();
+            let mut nth = 1;
+            while !taken.insert(name.clone()) {
+                nth += 1;
+                name = format!("{base}-{nth}");
+            }
+            (all[0], (name, all))
+        })
+        .collect()
 }
 
 fn drafts<'a>(chosen: &'a [Chosen], rules: &Rules) -> Vec<Draft<'a>> {
@@ -193,6 +260,7 @@ fn drafts<'a>(chosen: &'a [Chosen], rules: &Rules) -> Vec<Draft<'a>> {
         let point = &chosen.point;
         (
             of_type(chosen),
+            chosen.place,
             point.resource_arn.clone(),
             point.arn.clone(),
         )
@@ -268,6 +336,16 @@ struct Author<'a> {
 impl Author<'_> {
     /// The plan of some of the restores, and the proposals that it was written from.
     fn write(&self, drafts: &[Draft<'_>], some: &[usize]) -> (String, Vec<Proposal>) {
+        self.laid_out(drafts, some, &BTreeMap::new())
+    }
+
+    /// The same with blocks of equal restores.
+    fn laid_out(
+        &self,
+        drafts: &[Draft<'_>],
+        some: &[usize],
+        groups: &BTreeMap<usize, (String, Vec<usize>)>,
+    ) -> (String, Vec<Proposal>) {
         let mut variables = Variables::default();
         let proposals: Vec<Proposal> = some
             .iter()
@@ -289,17 +367,18 @@ impl Author<'_> {
                 }
             })
             .collect();
-        let text = text::plan(self.head, &variables, &restores);
+        let text = text::plan(self.head, &variables, &restores, groups);
         (text, proposals)
     }
 
     fn propose(&self, draft: &Draft<'_>, variables: &mut Variables) -> Proposal {
+        let place = &self.head.places[draft.chosen.place];
         let origin = Origin {
             arn: &draft.chosen.point.arn,
             facts: &draft.facts,
             children: &draft.chosen.children,
-            account: &self.head.account,
-            region: &self.head.region,
+            account: &place.account,
+            region: &place.region,
             dropped: &draft.dropped,
         };
         let Some(drafter) = self.drafters.get(&draft.resource_type) else {
@@ -345,10 +424,17 @@ impl Author<'_> {
             return BTreeMap::new();
         };
         let review = Review::embedded(self.rules);
-        let target = &planner.targets()[0];
+        let places: BTreeMap<&str, &Place> = drafts
+            .iter()
+            .map(|draft| (&*draft.name, &self.head.places[draft.chosen.place]))
+            .collect();
         let instances = planner.instances().all().iter().enumerate();
         instances
             .filter_map(|(at, instance)| {
+                let place = places.get(&*instance.name)?;
+                let mut targets = planner.targets().iter();
+                let target =
+                    targets.find(|of| of.account == place.account && of.region == place.region)?;
                 let draft = planner.draft(at, &known, &mut findings)?;
                 let into = review.writes_into(&draft, target)?;
                 Some((instance.name.to_string(), into))

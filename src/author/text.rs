@@ -1,5 +1,6 @@
 //! The layout of a new plan: values in YAML, what they mean as comments.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::draft::{Proposal, Proposed};
 use super::mapped::Variables;
 use super::names::slug;
-use super::{Chosen, Head};
+use super::{Chosen, Head, Place};
 
 /// Comments are broken after this.
 const WIDTH: usize = 110;
@@ -28,23 +29,26 @@ pub(super) struct Restore<'a> {
 }
 
 /// The whole plan.
-pub(super) fn plan(head: &Head, variables: &Variables, restores: &[Restore<'_>]) -> String {
+pub(super) fn plan(
+    head: &Head,
+    variables: &Variables,
+    restores: &[Restore<'_>],
+    groups: &BTreeMap<usize, (String, Vec<usize>)>,
+) -> String {
     let mut text = String::new();
     let name: String = slug(&head.plan).chars().take(LONGEST_PLAN).collect();
     let name = match name.trim_end_matches('-') {
         "" => "restore",
         name => name,
     };
-    text.push_str("# yaml-language-server: $schema=plan.schema.json\n");
     comment(
         &mut text,
         "",
         "Written by `redrill init`: one restore for the latest recovery point of each resource. Read it, change it, and \
-         keep it. `redrill schema plan > plan.schema.json` makes the file that the first line names, for your editor.",
+         keep it. A key is explained where it is first used by a type; `redrill explain TYPE` has all of them. For completion in \
+         your editor, run `redrill schema plan > plan.schema.json` and begin this file with:",
     );
-    text.push_str(
-        "#\n#   redrill validate PLAN\n#   redrill rehearse PLAN\n#   redrill plan PLAN\n",
-    );
+    text.push_str("#\n#   # yaml-language-server: $schema=plan.schema.json\n");
     entry(&mut text, "", "plan", &name.into());
     if variables.iter().next().is_some() {
         text.push_str("\n# What belongs to the place that is restored into. The defaults are what the source has, where\n# that is of this account and Region; check those that AWS did not return.\nvars:\n");
@@ -53,36 +57,79 @@ pub(super) fn plan(head: &Head, variables: &Variables, restores: &[Restore<'_>])
             entry(&mut text, "  ", name, &of);
         }
     }
-    text.push_str("\ntarget:\n");
-    entry(&mut text, "  ", "region", &head.region.as_str().into());
-    entry(&mut text, "  ", "account", &head.account.as_str().into());
-    comment(
-        &mut text,
-        "  ",
-        "The role that AWS Backup assumes. This is its default one; it needs the policies for restores.",
-    );
-    let partition = restores
-        .first()
-        .and_then(|restore| restore.chosen.point.arn.split(':').nth(1))
-        .unwrap_or("aws");
-    let role = format!(
-        "arn:{partition}:iam::{}:role/service-role/AWSBackupDefaultServiceRole",
-        head.account
-    );
-    entry(&mut text, "  ", "iam_role_arn", &role.into());
+    let targets = targets(head, restores, &mut text);
     text.push_str("\nrestores:\n");
     let mut of_type = None;
+    let mut said = BTreeSet::new();
+    let in_blocks: BTreeSet<usize> = groups.values().flat_map(|(_, all)| all).copied().collect();
     for (at, restore) in restores.iter().enumerate() {
+        if in_blocks.contains(&at) && !groups.contains_key(&at) {
+            continue;
+        }
         if at > 0 {
             text.push('\n');
         }
         if of_type != Some(restore.resource_type) {
             of_type = Some(restore.resource_type);
+            said.clear();
             heading(&mut text, restore);
         }
-        write_restore(&mut text, restore);
+        let target = targets.get(restore.chosen.place).map(String::as_str);
+        match groups.get(&at) {
+            Some((name, all)) => {
+                let all: Vec<&Restore<'_>> = all.iter().map(|at| &restores[*at]).collect();
+                write_block(&mut text, name, &all, target, &mut said);
+            }
+            None => write_restore(&mut text, restore, target, &mut said),
+        }
     }
     text
+}
+
+/// Where the restores run: the names of the targets where there are several, by place.
+fn targets(head: &Head, restores: &[Restore<'_>], text: &mut String) -> Vec<String> {
+    const ROLE: &str = "The role that AWS Backup assumes. This is its default one; it needs the policies for restores.";
+    let partition = restores
+        .first()
+        .and_then(|restore| restore.chosen.point.arn.split(':').nth(1))
+        .unwrap_or("aws");
+    let place = |text: &mut String, indent: &str, place: &Place| {
+        entry(text, indent, "region", &place.region.as_str().into());
+        entry(text, indent, "account", &place.account.as_str().into());
+    };
+    let role = |text: &mut String, indent: &str, place: &Place| {
+        let role = format!(
+            "arn:{partition}:iam::{}:role/service-role/AWSBackupDefaultServiceRole",
+            place.account
+        );
+        entry(text, indent, "iam_role_arn", &role.into());
+    };
+    if let [one] = &head.places[..] {
+        text.push_str("\ntarget:\n");
+        place(text, "  ", one);
+        comment(text, "  ", ROLE);
+        role(text, "  ", one);
+        return Vec::new();
+    }
+    text.push_str("\ntargets:\n");
+    comment(text, "  ", ROLE);
+    comment(
+        text,
+        "  ",
+        "Credentials of another account: `assume_role_arn` names the role in which redrill calls AWS Backup there.",
+    );
+    let is_alone = |region: &str| head.places.iter().filter(|of| of.region == region).count() == 1;
+    let names = head.places.iter().map(|of| match is_alone(&of.region) {
+        true => of.region.clone(),
+        false => format!("{}-{}", of.region, of.account),
+    });
+    let names: Vec<String> = names.collect();
+    for (name, of) in names.iter().zip(&head.places) {
+        entry_of_map(text, "  ", name);
+        place(text, "    ", of);
+        role(text, "    ", of);
+    }
+    names
 }
 
 /// What to know of a type before its restores.
@@ -111,9 +158,9 @@ fn heading(text: &mut String, restore: &Restore<'_>) {
     let _ = writeln!(text, "  # {}", of(&schema["x-redrill"]["url"]));
 }
 
-fn write_restore(text: &mut String, restore: &Restore<'_>) {
+/// What a recovery point is of.
+fn about(restore: &Restore<'_>) -> String {
     let point = &restore.chosen.point;
-    entry_of_map(text, "  ", restore.name);
     let mut about = format!("{}, in vault {}", point.resource_arn, point.vault);
     if let Some(at) = point.created_at {
         let _ = write!(about, ", of {at}");
@@ -124,8 +171,101 @@ fn write_restore(text: &mut String, restore: &Restore<'_>) {
     if let Some(at) = point.expires_at {
         let _ = write!(about, ", deleted at {at}");
     }
-    comment(text, "    ", &about);
+    about
+}
+
+/// Equal restores, of which each has its own recovery point.
+fn write_block(
+    text: &mut String,
+    name: &str,
+    all: &[&Restore<'_>],
+    target: Option<&str>,
+    said: &mut BTreeSet<String>,
+) {
+    entry_of_map(text, "  ", name);
+    let words = format!(
+        "{} restores that differ only in their recovery points, such as `{name}[{}]`.",
+        all.len(),
+        all[0].name
+    );
+    comment(text, "    ", &words);
+    text.push_str("    for_each:\n");
+    for restore in all {
+        comment(text, "      ", &about(restore));
+        let arn = restore.chosen.point.arn.as_str();
+        entry(text, "      ", restore.name, &arn.into());
+    }
+    entry(text, "    ", "type", &all[0].resource_type.into());
+    if let Some(target) = target {
+        entry(text, "    ", "target", &target.into());
+    }
+    entry(text, "    ", "recovery_point", &"{{ each.value }}".into());
+    let rename = |value: &Value| of_item(value);
+    metadata(text, all[0], rename, said);
+}
+
+/// A value of one restore as it is for each of a block: `restore` would be `block[item]` there.
+fn of_item(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.contains("{{") => Value::String(of_each(text)),
+        Value::Array(items) => items.iter().map(of_item).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), of_item(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// A template with `each.key` in place of `restore`, where that is a name and no text.
+fn of_each(template: &str) -> String {
+    let mut renamed = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, inside)) = rest.split_once("{{") {
+        let (inside, behind) = inside.split_once("}}").unwrap_or((inside, ""));
+        renamed.push_str(before);
+        renamed.push_str("{{");
+        // Every second part is between quotes.
+        for (at, part) in inside.split('\'').enumerate() {
+            if at > 0 {
+                renamed.push('\'');
+            }
+            if at % 2 == 1 {
+                renamed.push_str(part);
+                continue;
+            }
+            let is_name = |c: char| c.is_alphanumeric() || "_.".contains(c);
+            for word in part.split_inclusive(|c| !is_name(c)) {
+                let name = word.trim_end_matches(|c| !is_name(c));
+                match name {
+                    "restore" => {
+                        renamed.push_str("each.key");
+                        renamed.push_str(&word[name.len()..]);
+                    }
+                    _ => renamed.push_str(word),
+                }
+            }
+        }
+        renamed.push_str("}}");
+        rest = behind;
+    }
+    renamed.push_str(rest);
+    renamed
+}
+
+fn write_restore(
+    text: &mut String,
+    restore: &Restore<'_>,
+    target: Option<&str>,
+    said: &mut BTreeSet<String>,
+) {
+    let point = &restore.chosen.point;
+    entry_of_map(text, "  ", restore.name);
+    comment(text, "    ", &about(restore));
     entry(text, "    ", "type", &restore.resource_type.into());
+    if let Some(target) = target {
+        entry(text, "    ", "target", &target.into());
+    }
     match &point.vault_account {
         None => entry(text, "    ", "recovery_point", &point.arn.as_str().into()),
         Some(account) => {
@@ -145,19 +285,37 @@ fn write_restore(text: &mut String, restore: &Restore<'_>) {
         comment(text, "    ", &words);
         text.push_str("    # into_existing: true\n");
     }
+    metadata(text, restore, Value::clone, said);
+}
+
+/// The metadata of a restore; what was said of a key is not said again.
+fn metadata(
+    text: &mut String,
+    restore: &Restore<'_>,
+    value: impl Fn(&Value) -> Value,
+    said: &mut BTreeSet<String>,
+) {
     if restore.proposal.entries.is_empty() {
         text.push_str("    metadata: {}\n");
     } else {
         text.push_str("    metadata:\n");
     }
     for proposed in &restore.proposal.entries {
-        comment(text, "      ", &about_key(proposed));
-        entry(text, "      ", &proposed.key, &proposed.value);
+        let about = about_key(proposed);
+        if said.insert(format!("{} {about}", proposed.key)) {
+            comment(text, "      ", &about);
+        }
+        entry(text, "      ", &proposed.key, &value(&proposed.value));
     }
-    if !restore.proposal.left_out.is_empty() {
+    let left_out = restore.proposal.left_out.iter();
+    let lines: Vec<String> = left_out
+        .map(|(key, reason)| format!("- {key}: {reason}"))
+        .filter(|line| said.insert(line.clone()))
+        .collect();
+    if !lines.is_empty() {
         text.push_str("      # Not sent back:\n");
-        for (key, reason) in &restore.proposal.left_out {
-            comment(text, "      ", &format!("- {key}: {reason}"));
+        for line in &lines {
+            comment(text, "      ", line);
         }
     }
     for remark in restore.remarks {
@@ -239,5 +397,29 @@ fn size(bytes: i64) -> String {
     match unit {
         0 => format!("{bytes} B"),
         _ => format!("{value:.1} {}", units[unit]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_each;
+
+    #[test]
+    fn a_block_names_each_of_its_restores() {
+        for (one, each) in [
+            (
+                "{{ restore }}-{{ run.id | slug }}",
+                "{{ each.key }}-{{ run.id | slug }}",
+            ),
+            ("restore-{{ run.id }}", "restore-{{ run.id }}"),
+            ("{{ vars.restore_time }}", "{{ vars.restore_time }}"),
+            (
+                "{{ (plan ~ '-restore-' ~ restore) | truncate(64) }}",
+                "{{ (plan ~ '-restore-' ~ each.key) | truncate(64) }}",
+            ),
+            ("{{restore}}", "{{each.key}}"),
+        ] {
+            assert_eq!(of_each(one), each);
+        }
     }
 }

@@ -39,15 +39,21 @@ pub(super) struct Inventory {
 
 #[derive(Args, Debug)]
 pub(super) struct Init {
-    /// Take recovery points from this file instead of from AWS
+    /// Take recovery points from this file instead of from AWS; repeatable
     #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "endpoint_url", "no_rate_limit"])]
-    pub(super) inventory: Option<PathBuf>,
+    pub(super) inventory: Vec<PathBuf>,
+    /// Name the plan. Default: the name of the file it is written to, or of the inventory
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
     /// Take only those of this vault; repeatable
     #[arg(long = "vault", value_name = "NAME")]
     pub(super) vaults: Vec<String>,
     /// Also take those of a vault that another account shares with this one; repeatable
     #[arg(long = "shared-vault", value_name = "ACCOUNT/NAME", value_parser = shared_vault)]
     pub(super) shared_vaults: Vec<VaultName>,
+    /// Take only recovery points of this type, such as `EFS`; repeatable
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(super) types: Vec<String>,
     /// Take only the latest of this resource, or only this recovery point; repeatable
     #[arg(long = "resource", value_name = "ARN")]
     pub(super) resources: Vec<String>,
@@ -57,9 +63,9 @@ pub(super) struct Init {
     /// Overwrite the file
     #[arg(long, requires = "output")]
     pub(super) force: bool,
-    /// Region. Default: that of the file, or from your AWS configuration
-    #[arg(long, help_heading = "AWS")]
-    pub(super) region: Option<String>,
+    /// Region; repeatable (one target each). Default: those of the files, or from your AWS configuration
+    #[arg(long = "region", value_name = "REGION", help_heading = "AWS")]
+    pub(super) regions: Vec<String>,
     #[command(flatten)]
     pub(super) aws: ReadOptions,
 }

@@ -49,6 +49,9 @@ pub(crate) struct Children {
     /// By key, the variable that holds the value.
     #[serde(default)]
     pub(crate) vars: Map<String, Value>,
+    /// By key, what that variable holds.
+    #[serde(default)]
+    pub(crate) says: Map<String, Value>,
 }
 
 impl Init {

@@ -66,7 +66,7 @@ pub fn plan(
     }
     named_targets(document, &mut findings);
     graph::needs(document, instances, &mut findings);
-    limits(document, &mut findings);
+    limits(document, rules, &mut findings);
     unknown_types(document, rules, &mut findings);
     findings
 }
@@ -292,7 +292,7 @@ fn is_not_backed_up(name: &str) -> bool {
         .any(|service| service.eq_ignore_ascii_case(bare))
 }
 
-fn limits(document: &Document, findings: &mut Findings) {
+fn limits(document: &Document, rules: &Rules, findings: &mut Findings) {
     let place = |name: &String| {
         let places = &document.limits.places;
         places.get(name).copied().unwrap_or(document.plan.span)
@@ -326,7 +326,10 @@ fn limits(document: &Document, findings: &mut Findings) {
                 span,
                 rule::LIMITS_UNUSED,
                 format!("`limits.by_type` names `{name}`, and no restore is of that type"),
-                suggest(name, types),
+                match rules.knows(name) {
+                    true => format!("remove it, or add a restore of type `{name}`"),
+                    false => suggest(name, types),
+                },
             ));
         }
     }

@@ -216,3 +216,214 @@ fn first_contact_b12_several_inventories_are_read_as_one() {
     );
     assert!(said.contains("is in tables.yaml already"), "{said}");
 }
+
+/// C19: twelve equal tables are one block, and nothing is said twice.
+#[test]
+fn first_contact_c19_equal_tables_are_one_block_and_a_key_is_explained_once() {
+    let folder = folder();
+    let arn = |at: usize| {
+        (
+            format!(
+                "arn:aws:dynamodb:us-east-1:123456789012:table/t-{at}/backup/01489173575360-b308cd7d"
+            ),
+            format!("arn:aws:dynamodb:us-east-1:123456789012:table/t-{at}"),
+        )
+    };
+    let all: Vec<(String, String)> = (0..12).map(arn).collect();
+    let points: Vec<_> = all
+        .iter()
+        .map(|(arn, of)| (&**arn, &**of, "DynamoDB", "{}"))
+        .collect();
+    let text = document("123456789012", "us-east-1", "v", &points);
+    write(folder.path(), "shop.yaml", &text);
+    let (plan, said) = run(folder.path(), &["init", "--inventory", "shop.yaml"], 0);
+    // The modeline of an editor names no file that is not there; the plan is called after the inventory.
+    assert!(
+        !plan
+            .lines()
+            .any(|line| line.starts_with("# yaml-language-server")),
+        "{plan}"
+    );
+    assert!(plan.contains("\nplan: shop\n"), "{plan}");
+    assert_eq!(plan.matches("for_each:").count(), 1, "{plan}");
+    assert_eq!(
+        plan.matches("The name of the new table").count(),
+        1,
+        "{plan}"
+    );
+    assert!(plan.lines().count() < 60, "{plan}");
+    assert!(
+        said.starts_with("12 restores of 123456789012 in us-east-1;"),
+        "{said}"
+    );
+    let options = [
+        "init",
+        "--inventory",
+        "shop.yaml",
+        "-o",
+        "plan.yaml",
+        "--name",
+        "Shop DR",
+    ];
+    let (_, said) = run(folder.path(), &options, 0);
+    let plan = std::fs::read_to_string(folder.path().join("plan.yaml")).unwrap();
+    assert!(plan.contains("\nplan: shop-dr\n"), "{plan}");
+    let hint: Vec<&str> = said
+        .trim()
+        .split_once("then: redrill ")
+        .unwrap()
+        .1
+        .split(' ')
+        .collect();
+    let (rehearsed, _) = run(folder.path(), &hint, 0);
+    assert!(rehearsed.contains("12 of 12 restored"), "{rehearsed}");
+    assert!(
+        rehearsed.contains("dynamodb[t-0] ") && rehearsed.contains("table/t-0-main"),
+        "{rehearsed}"
+    );
+    // Two are few enough to be read as they are.
+    let text = document("123456789012", "us-east-1", "v", &points[..2]);
+    write(folder.path(), "shop.yaml", &text);
+    let (plan, _) = run(folder.path(), &["init", "--inventory", "shop.yaml"], 0);
+    assert!(!plan.contains("for_each:"), "{plan}");
+    assert_eq!(
+        plan.matches("The name of the new table").count(),
+        1,
+        "{plan}"
+    );
+}
+
+#[test]
+fn first_contact_b12_init_writes_a_target_for_each_account_and_region() {
+    let folder = folder();
+    let point =
+        "arn:aws:backup:eu-west-1:444455556666:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90";
+    let table = "arn:aws:dynamodb:eu-west-1:444455556666:table/orders";
+    let other = document(
+        "444455556666",
+        "eu-west-1",
+        "v",
+        &[(point, table, "DynamoDB", "{}")],
+    );
+    let mine = repository_file("inventories/mixed.yaml")
+        .replace("restore: { fails: Access denied to KMS key. }", "");
+    write(folder.path(), "other.yaml", &other);
+    write(folder.path(), "mine.yaml", &mine);
+    write(folder.path(), "both.yaml", &format!("{mine}\n---\n{other}"));
+    let two = ["--inventory", "mine.yaml", "--inventory", "other.yaml"];
+    let init = |of: &[&str]| run(folder.path(), &[&["init", "--name", "two"], of].concat(), 0);
+    let (plan, said) = init(&two);
+    assert!(
+        said.contains("8 restores of 123456789012 in us-east-1 and 444455556666 in eu-west-1"),
+        "{said}"
+    );
+    assert_eq!(init(&["--inventory", "both.yaml"]).0, plan);
+    assert!(
+        plan.contains("\ntargets:\n") && plan.contains("    target: eu-west-1\n"),
+        "{plan}"
+    );
+    write(folder.path(), "two.yaml", &plan);
+    let (checked, _) = run(
+        folder.path(),
+        &[&["validate", "two.yaml"], &two[..]].concat(),
+        0,
+    );
+    assert!(checked.ends_with("0 errors, 0 warnings\n"), "{checked}");
+    let (rehearsed, _) = run(
+        folder.path(),
+        &[&["rehearse", "two.yaml"], &two[..]].concat(),
+        0,
+    );
+    assert!(rehearsed.contains("8 of 8 restored"), "{rehearsed}");
+    // One of them is one target, as before.
+    let (plan, _) = init(&["--inventory", "both.yaml", "--region", "eu-west-1"]);
+    assert!(
+        plan.contains("\ntarget:\n") && !plan.contains("targets:"),
+        "{plan}"
+    );
+    let (_, said) = run(
+        folder.path(),
+        &["init", "--inventory", "both.yaml", "--region", "eu-west"],
+        64,
+    );
+    assert!(
+        said.contains("the inventory has no Region `eu-west`; did you mean `eu-west-1`?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn first_contact_c19_init_takes_some_types_only() {
+    let folder = folder();
+    write(
+        folder.path(),
+        "mixed.yaml",
+        &repository_file("inventories/mixed.yaml"),
+    );
+    let (plan, _) = run(
+        folder.path(),
+        &[
+            "init",
+            "--inventory",
+            "mixed.yaml",
+            "--type",
+            "efs",
+            "--type",
+            "S3",
+        ],
+        0,
+    );
+    assert_eq!(plan.matches("    type: ").count(), 2, "{plan}");
+    let (_, said) = run(
+        folder.path(),
+        &[
+            "init",
+            "--inventory",
+            "mixed.yaml",
+            "--type",
+            "VirtualMachine",
+        ],
+        64,
+    );
+    assert!(
+        said.contains("no recovery point of type VirtualMachine; ") && said.contains("`DynamoDB`"),
+        "{said}"
+    );
+}
+
+/// What is said of a variable is about the variable, and not about the key that holds a map of it.
+#[test]
+fn first_contact_b13_a_variable_is_described_by_what_it_holds() {
+    let folder = folder();
+    write(
+        folder.path(),
+        "compute.yaml",
+        &repository_file("inventories/compute.yaml"),
+    );
+    let (plan, _) = run(
+        folder.path(),
+        &["init", "--inventory", "compute.yaml", "--type", "EKS"],
+        0,
+    );
+    let described = "  availability_zone:\n    description: The Availability Zone of the volumes of the cluster.\n";
+    assert!(plan.contains(described), "{plan}");
+}
+
+#[test]
+fn first_contact_init_says_what_matches_nothing() {
+    let folder = folder();
+    write(
+        folder.path(),
+        "mixed.yaml",
+        &repository_file("inventories/mixed.yaml"),
+    );
+    let (_, said) = run(
+        folder.path(),
+        &["init", "--inventory", "mixed.yaml", "--resource", "nope"],
+        64,
+    );
+    assert!(
+        said.contains("nothing matches `nope` (9 recovery points searched)"),
+        "{said}"
+    );
+}

@@ -52,8 +52,16 @@ fn the_same_recovery_points_make_the_same_plan() {
     }
     let backwards = serde_yaml::to_string(&inventory.accounts[0]).unwrap();
     write(folder.path(), "backwards.yaml", &backwards);
-    let (one, _) = run(folder.path(), &["init", "--inventory", "account.yaml"], 0);
-    let (other, _) = run(folder.path(), &["init", "--inventory", "backwards.yaml"], 0);
+    let (one, _) = run(
+        folder.path(),
+        &["init", "--name", "a", "--inventory", "account.yaml"],
+        0,
+    );
+    let (other, _) = run(
+        folder.path(),
+        &["init", "--name", "a", "--inventory", "backwards.yaml"],
+        0,
+    );
     assert_eq!(one, other);
 }
 
@@ -130,7 +138,7 @@ fn some_of_a_vault_and_some_resources() {
         (["--vault", "vault-9"], "there is no vault `vault-9`"),
         (
             ["--resource", "arn:aws:s3:::no"],
-            "nothing matches arn:aws:s3:::no",
+            "nothing matches `arn:aws:s3:::no`",
         ),
         (
             ["--region", "eu-west-1"],
@@ -153,7 +161,7 @@ fn what_cannot_be_restored_is_said() {
     write(folder.path(), "account.yaml", text);
     let (_, said) = run(folder.path(), &["init", "--inventory", "account.yaml"], 64);
     assert!(
-        said.contains("nothing to restore: 1 recovery points were seen")
+        said.contains("nothing to restore (1 recovery point searched)")
             && said.contains("recovery-point:1: it is PARTIAL"),
         "{said}"
     );
@@ -163,8 +171,8 @@ fn what_cannot_be_restored_is_said() {
         "account.yaml",
         &two.replace("status: PARTIAL", "status: COMPLETED"),
     );
-    let (_, said) = run(folder.path(), &["init", "--inventory", "account.yaml"], 64);
-    assert!(said.contains("choose with --region"), "{said}");
+    let (plan, _) = run(folder.path(), &["init", "--inventory", "account.yaml"], 0);
+    assert!(plan.contains("\ntargets:\n"), "{plan}");
     let (plan, _) = run(
         folder.path(),
         &[
@@ -248,9 +256,15 @@ async fn a_plan_of_what_aws_says() {
     let emulator = serving(&text, at_once()).await;
     let (url, path) = (emulator.url(), folder.path().to_owned());
     let (of_file, of_aws, said) = tokio::task::spawn_blocking(move || {
-        let (of_file, _) = run(&path, &["init", "--inventory", "account.yaml"], 0);
+        let (of_file, _) = run(
+            &path,
+            &["init", "--name", "a", "--inventory", "account.yaml"],
+            0,
+        );
         let aws = [
             "init",
+            "--name",
+            "a",
             "--region",
             "us-east-1",
             "--endpoint-url",

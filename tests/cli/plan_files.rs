@@ -247,3 +247,22 @@ fn first_contact_b7_hints_say_what_was_meant() {
     );
     assert!(found.contains("choose a --run-id"), "{found}");
 }
+
+/// B7: a limit of a type that no restore has is not taken for another type.
+#[test]
+fn first_contact_b7_a_limit_of_an_unused_type_means_that_type() {
+    let plan = repository_file("plans/quickstart.yaml");
+    let limited = |of: &str| {
+        plan.replace(
+            "restores:\n",
+            &format!("limits: {{ by_type: {{ {of}: 1 }} }}\n\nrestores:\n"),
+        )
+    };
+    let (found, _) = crate::cases::check("plan.yaml", &limited("EKS"));
+    assert!(
+        found.contains("remove it, or add a restore of type `EKS`"),
+        "{found}"
+    );
+    let (found, _) = crate::cases::check("plan.yaml", &limited("EFSS"));
+    assert!(found.contains("did you mean `EFS`?"), "{found}");
+}

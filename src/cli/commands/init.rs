@@ -1,16 +1,16 @@
 //! `redrill init`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Context;
 use super::inventory::by_owner;
-use super::reading::{Place, narrate, settings};
-use crate::author::{Chosen, Head, PassedOver, latest, plan};
+use super::reading::{self, narrate, settings};
+use super::resume_hint::quoted;
+use crate::author::{Chosen, Head, PassedOver, Place, latest, plan};
 use crate::backup::{RecoveryPoint, Sources};
 use crate::cli::authoring::Init;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::files;
 use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::suggest;
 use crate::inventory::{Listed, Recorded, Wanted, ask, list};
@@ -23,34 +23,51 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
     if let Some(output) = &output {
         output.check()?;
     }
-    let (account, region, written) = match &arguments.inventory {
-        Some(path) => {
-            let recorded = Recorded::parse(&files::text(path)?)
-                .map_err(|err| Failure::Usage(format!("{}:{err}", path.display())))?;
-            let (account, region) = place(&recorded, arguments)?;
-            let reader = recorded.seen_from(&account, &region);
-            let written = write(&reader, &account, &region, arguments, context).await?;
-            (account, region, written)
+    let inventory = super::emulator::inventory(&arguments.inventory)?;
+    let written = match inventory {
+        Some(inventory) => {
+            let recorded = Recorded::new(inventory);
+            let places = places(&recorded, arguments)?;
+            let readers = places.into_iter().map(|place| {
+                let reader = recorded.clone().seen_from(&place.account, &place.region);
+                (place, reader)
+            });
+            let readers: Vec<_> = readers.collect();
+            write(&readers, arguments, context).await?
         }
         None => {
-            let settings = settings(arguments.region.as_deref(), &arguments.aws, context)?;
-            let place = Place::connect(&settings, arguments.aws.no_rate_limit).await?;
-            let (account, region) = (place.account, place.region);
-            let written = write(&place.reader, &account, &region, arguments, context).await?;
-            (account, region, written)
+            let mut readers = Vec::new();
+            for region in regions(&arguments.regions) {
+                let settings = settings(region, &arguments.aws, context)?;
+                let found = reading::Place::connect(&settings, arguments.aws.no_rate_limit).await?;
+                let place = Place {
+                    account: found.account,
+                    region: found.region,
+                };
+                readers.push((place, found.reader));
+            }
+            write(&readers, arguments, context).await?
         }
     };
     match &output {
         Some(output) => output.write(&written.text)?,
         None => context.output.document(&written.text)?,
     }
-    let name = arguments.output.as_ref().map_or_else(
-        || "PLAN".to_owned(),
-        |path| path.to_string_lossy().into_owned(),
-    );
+    let program = &context.environment.program;
+    let mut next = match &arguments.output {
+        Some(path) => format!("{program} rehearse {}", quoted(&path.to_string_lossy())),
+        None => format!("{program} rehearse PLAN"),
+    };
+    for path in &arguments.inventory {
+        next.push_str(&format!(" --inventory {}", quoted(&path.to_string_lossy())));
+    }
+    let places: Vec<String> = (written.places.iter())
+        .map(|place| format!("{} in {}", place.account, place.region))
+        .collect();
     context.output.note(&format!(
-        "{} restores of {account} in {region}; read the plan, then: {} rehearse {name}",
-        written.restores, context.environment.program
+        "{} of {}; read the plan, then: {next}",
+        counted(written.restores, "restore"),
+        places.join(" and ")
     ));
     Ok(Exit::Done)
 }
@@ -58,85 +75,178 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
 struct Written {
     text: String,
     restores: usize,
+    places: Vec<Place>,
+}
+
+/// What one account and Region has.
+struct Found {
+    listed: Listed,
+    children: BTreeMap<String, Vec<String>>,
 }
 
 async fn write<R: Sources + 'static>(
-    reader: &R,
-    account: &str,
-    region: &str,
+    readers: &[(Place, R)],
     arguments: &Init,
     context: &mut Context<'_>,
 ) -> Result<Written, Failure> {
     let rules = Arc::new(Rules::embedded());
-    let mut counter = match arguments.inventory {
+    let mut counter = match arguments.inventory.is_empty() {
         // A file is read in no time.
-        Some(_) => Counter::new(Style::None, ""),
-        None => context.counter("recovery points"),
+        false => Counter::new(Style::None, ""),
+        true => context.counter("recovery points"),
     };
+    let mut found = Vec::with_capacity(readers.len());
+    for (place, reader) in readers {
+        found.push(listing(place, reader, arguments, &mut counter).await?);
+    }
+    // What one place does not have another may.
+    let missing = found[0].listed.missing.iter();
+    let missing: Vec<String> = missing
+        .filter(|missing| found.iter().all(|of| of.listed.missing.contains(missing)))
+        .cloned()
+        .collect();
+    if !missing.is_empty() {
+        return Err(Failure::Usage(missing.join("; ")));
+    }
+    let all: Vec<&RecoveryPoint> = found.iter().flat_map(|of| &of.listed.points).collect();
+    check_resources(&arguments.resources, &all)?;
+    let seen = all.len();
+    let mut chosen = Vec::new();
+    let mut passed = Vec::new();
+    let mut other_types = BTreeSet::new();
+    let mut places: Vec<Place> = Vec::new();
+    for ((place, reader), of) in readers.iter().zip(found) {
+        for note in &of.listed.notes {
+            context.output.note(note);
+        }
+        let (mut points, passed_here) = choose(of.listed.points, &arguments.resources, &rules);
+        passed.extend(passed_here);
+        if !arguments.types.is_empty() {
+            points.retain(|point| {
+                let of_type = point.resource_type.clone().unwrap_or_default();
+                let mut types = arguments.types.iter();
+                let is_asked = types.any(|asked| asked.eq_ignore_ascii_case(&of_type));
+                if !is_asked {
+                    other_types.insert(of_type);
+                }
+                is_asked
+            });
+        }
+        if points.is_empty() {
+            if readers.len() > 1 {
+                context.output.note(&format!(
+                    "{} {}: nothing to restore",
+                    place.account, place.region
+                ));
+            }
+            continue;
+        }
+        let step = &mut |step| narrate(&mut counter, None, &step);
+        let asked = ask(reader, points, step).await.map_err(Failure::Aws)?;
+        for (point, metadata) in asked {
+            let metadata = metadata.unwrap_or_else(|reason| {
+                let arn = &point.arn;
+                context
+                    .output
+                    .note(&format!("{arn}: without restore metadata: {reason}"));
+                BTreeMap::new()
+            });
+            chosen.push(Chosen {
+                children: of.children.get(&point.arn).cloned().unwrap_or_default(),
+                point,
+                metadata,
+                place: places.len(),
+            });
+        }
+        places.push(place.clone());
+    }
+    counter.finish();
+    if chosen.is_empty() {
+        return Err(match other_types.is_empty() {
+            true => nothing(seen, &passed),
+            false => {
+                let asked = arguments.types.join(", ");
+                let types = other_types.iter().map(String::as_str);
+                Failure::Usage(format!(
+                    "no recovery point of type {asked}; {}",
+                    suggest(&asked, types)
+                ))
+            }
+        });
+    }
+    told(&passed, context);
+    let head = Head {
+        plan: name(arguments),
+        places: places.clone(),
+    };
+    let text = plan(&head, &chosen, &rules).map_err(|err| Failure::System(err.to_string()))?;
+    Ok(Written {
+        text,
+        restores: chosen.len(),
+        places,
+    })
+}
+
+/// Everything in an account and Region that restores may be written for.
+async fn listing<R: Sources + 'static>(
+    place: &Place,
+    reader: &R,
+    arguments: &Init,
+    counter: &mut Counter,
+) -> Result<Found, Failure> {
     let wanted = Wanted {
         vaults: arguments.vaults.clone(),
         ..Wanted::default()
     };
     // All of a vault is listed: what belongs to a composite recovery point is of other resources.
-    let mut listed = list(reader, &wanted, &mut |step| {
-        narrate(&mut counter, None, &step)
-    })
-    .await
-    .map_err(Failure::Aws)?;
+    let mut listed = list(reader, &wanted, &mut |step| narrate(counter, None, &step))
+        .await
+        .map_err(Failure::Aws)?;
     for (owner, vaults) in by_owner(&arguments.shared_vaults) {
         let wanted = Wanted {
             vaults,
-            shared: Some((owner, account.to_owned())),
+            shared: Some((owner, place.account.clone())),
             ..Wanted::default()
         };
-        let step = &mut |step| narrate(&mut counter, None, &step);
+        let step = &mut |step| narrate(counter, None, &step);
         let shared = list(reader, &wanted, step).await.map_err(Failure::Aws)?;
         listed.points.extend(shared.points);
         listed.notes.extend(shared.notes);
         listed.missing.extend(shared.missing);
     }
-    if !listed.missing.is_empty() {
-        return Err(Failure::Usage(listed.missing.join("; ")));
-    }
     let children = children(&listed.points);
-    let (chosen, passed) = choose(listed, &arguments.resources, &rules, context)?;
-    let asked = ask(reader, chosen, &mut |step| {
-        narrate(&mut counter, None, &step)
-    })
-    .await
-    .map_err(Failure::Aws)?;
-    counter.finish();
-    let mut all = Vec::with_capacity(asked.len());
-    for (point, metadata) in asked {
-        let metadata = metadata.unwrap_or_else(|reason| {
-            let arn = &point.arn;
-            context
-                .output
-                .note(&format!("{arn}: without restore metadata: {reason}"));
-            BTreeMap::new()
-        });
-        all.push(Chosen {
-            children: children.get(&point.arn).cloned().unwrap_or_default(),
-            point,
-            metadata,
-        });
-    }
-    told(&passed, context);
-    let name = arguments.output.as_ref().and_then(|path| path.file_stem());
-    let head = Head {
-        plan: name.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
-        account: account.to_owned(),
-        region: region.to_owned(),
-    };
-    let text = plan(&head, &all, &rules).map_err(|err| Failure::System(err.to_string()))?;
-    Ok(Written {
-        text,
-        restores: all.len(),
-    })
+    Ok(Found { listed, children })
 }
 
-/// Which account and Region of a file.
-fn place(recorded: &Recorded, arguments: &Init) -> Result<(String, String), Failure> {
+/// What the plan is called: as it was asked, or after a file.
+fn name(arguments: &Init) -> String {
+    let file = match (&arguments.output, &arguments.inventory[..]) {
+        (Some(path), _) => Some(path),
+        (None, [one]) => Some(one),
+        _ => None,
+    };
+    let stem = || file.and_then(|path| path.file_stem());
+    (arguments.name.clone())
+        .or_else(|| stem().map(|stem| stem.to_string_lossy().into_owned()))
+        .unwrap_or_default()
+}
+
+/// The Regions that were named, each once; one that AWS's configuration names where there are none.
+fn regions(named: &[String]) -> Vec<Option<&str>> {
+    let mut regions: Vec<Option<&str>> = Vec::new();
+    for region in named {
+        if !regions.contains(&Some(region)) {
+            regions.push(Some(region));
+        }
+    }
+    match regions.is_empty() {
+        true => vec![None],
+        false => regions,
+    }
+}
+
+/// The accounts and Regions of the files, or those of them that were named.
+fn places(recorded: &Recorded, arguments: &Init) -> Result<Vec<Place>, Failure> {
     let shares = |owner: &String| {
         let mut shared = arguments.shared_vaults.iter();
         shared.any(|vault| vault.account.as_ref() == Some(owner))
@@ -144,36 +254,28 @@ fn place(recorded: &Recorded, arguments: &Init) -> Result<(String, String), Fail
     let mut all = recorded.places();
     // Whoever shares a vault is not the one who restores from it.
     all.retain(|(account, _)| !shares(account));
-    let mut fit: Vec<&(String, String)> = all
-        .iter()
-        .filter(|(_, region)| {
-            arguments
-                .region
-                .as_ref()
-                .is_none_or(|wanted| wanted == region)
-        })
-        .collect();
-    fit.dedup();
-    match fit.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] => {
-            let wanted = arguments.region.as_deref().unwrap_or_default();
+    for wanted in &arguments.regions {
+        if !all.iter().any(|(_, region)| region == wanted) {
             let regions = all.iter().map(|(_, region)| region.as_str());
-            Err(Failure::Usage(format!(
+            return Err(Failure::Usage(format!(
                 "the inventory has no Region `{wanted}`; {}",
                 suggest(wanted, regions)
-            )))
+            )));
         }
-        several => {
-            let names: Vec<String> = several
-                .iter()
-                .map(|(account, region)| format!("{account} {region}"))
-                .collect();
-            Err(Failure::Usage(format!(
-                "the inventory holds {}: a plan has one target; choose with --region, or keep one document",
-                names.join(", ")
-            )))
+    }
+    let mut places: Vec<Place> = Vec::new();
+    for (account, region) in all {
+        let place = Place { account, region };
+        let is_wanted = arguments.regions.is_empty() || arguments.regions.contains(&place.region);
+        if is_wanted && !places.contains(&place) {
+            places.push(place);
         }
+    }
+    match places.is_empty() {
+        true => Err(Failure::Usage(
+            "every account of the inventory shares a vault, and none restores from it".to_owned(),
+        )),
+        false => Ok(places),
     }
 }
 
@@ -191,35 +293,30 @@ fn children(points: &[RecoveryPoint]) -> BTreeMap<String, Vec<String>> {
     children
 }
 
-/// The recovery points that restores are written for, and those that are passed over.
-fn choose(
-    listed: Listed,
-    resources: &[String],
-    rules: &Rules,
-    context: &mut Context<'_>,
-) -> Result<(Vec<RecoveryPoint>, Vec<PassedOver>), Failure> {
-    for note in &listed.notes {
-        context.output.note(note);
-    }
-    let seen = listed.points.len();
-    if resources.is_empty() {
-        let (chosen, passed) = latest(listed.points, rules);
-        return match chosen.is_empty() {
-            true => Err(nothing(seen, &passed)),
-            false => Ok((chosen, passed)),
-        };
-    }
+/// Whether everything that was named is there.
+fn check_resources(resources: &[String], points: &[&RecoveryPoint]) -> Result<(), Failure> {
     let known = |arn: &String| {
-        let mut points = listed.points.iter();
+        let mut points = points.iter();
         points.any(|point| point.arn == *arn || point.resource_arn == *arn)
     };
     let missing: Vec<&String> = resources.iter().filter(|arn| !known(arn)).collect();
-    if !missing.is_empty() {
-        return Err(unknown(&missing, &listed.points));
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(unknown(&missing, points)),
+    }
+}
+
+/// The recovery points that restores are written for, and those that are passed over.
+fn choose(
+    points: Vec<RecoveryPoint>,
+    resources: &[String],
+    rules: &Rules,
+) -> (Vec<RecoveryPoint>, Vec<PassedOver>) {
+    if resources.is_empty() {
+        return latest(points, rules);
     }
     // One that is named itself is taken before the latest of its resource.
-    let (named, rest): (Vec<_>, Vec<_>) = listed
-        .points
+    let (named, rest): (Vec<_>, Vec<_>) = points
         .into_iter()
         .partition(|point| resources.contains(&point.arn));
     let rest = rest
@@ -236,14 +333,11 @@ fn choose(
             }),
         }
     }
-    match chosen.is_empty() {
-        true => Err(nothing(seen, &passed)),
-        false => Ok((chosen, passed)),
-    }
+    (chosen, passed)
 }
 
 /// Names that are no ARN of what was seen, and the ARNs that are likely meant.
-fn unknown(missing: &[&String], points: &[RecoveryPoint]) -> Failure {
+fn unknown(missing: &[&String], points: &[&RecoveryPoint]) -> Failure {
     let words: Vec<String> = missing
         .iter()
         .map(|text| {
@@ -256,7 +350,7 @@ fn unknown(missing: &[&String], points: &[RecoveryPoint]) -> Failure {
             near.dedup();
             near.truncate(3);
             match near.as_slice() {
-                [] => format!("nothing matches {text}"),
+                [] => format!("nothing matches `{text}`"),
                 near => format!(
                     "`{text}` is not an ARN; did you mean {}?",
                     near.join(" or ")
@@ -265,14 +359,17 @@ fn unknown(missing: &[&String], points: &[RecoveryPoint]) -> Failure {
         })
         .collect();
     Failure::Usage(format!(
-        "{}; {} recovery points were seen",
+        "{} ({} searched)",
         words.join("; "),
-        points.len()
+        counted(points.len(), "recovery point")
     ))
 }
 
 fn nothing(seen: usize, passed: &[PassedOver]) -> Failure {
-    let mut text = format!("there is nothing to restore: {seen} recovery points were seen");
+    let mut text = format!(
+        "there is nothing to restore ({} searched)",
+        counted(seen, "recovery point")
+    );
     for one in passed.iter().take(10) {
         text.push_str(&format!("; {}: {}", one.arn, one.reason));
     }
@@ -288,15 +385,21 @@ fn told(passed: &[PassedOver], context: &mut Context<'_>) {
         }
         return;
     }
-    let later = passed
-        .iter()
-        .filter(|one| one.reason.starts_with("there is a later one"))
-        .count();
+    let counts = |is: &dyn Fn(&str) -> bool| passed.iter().filter(|one| is(&one.reason)).count();
+    let older = counts(&|reason| reason.starts_with("there is a later one"));
+    let unrestorable = counts(&|reason| reason.starts_with("it is "));
     if !passed.is_empty() {
         context.output.note(&format!(
-            "skipped {} recovery points: {later} older, {} not restorable or part of another; -v lists them",
-            passed.len(),
-            passed.len() - later
+            "skipped {}: {older} older, {unrestorable} not restorable, {} part of a composite; -v lists them",
+            counted(passed.len(), "recovery point"),
+            passed.len() - older - unrestorable
         ));
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        many => format!("{many} {what}s"),
     }
 }
