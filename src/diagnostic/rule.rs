@@ -218,6 +218,7 @@ rules! {
     OF_TYPE_SIZE Error "TYPE/size" "The metadata is longer than AWS takes"
     OF_TYPE_RECOVERY_POINT Error "TYPE/recovery-point" "The ARN is not that of a recovery point of this type"
     OF_TYPE_RECOVERY_POINT_UNCHECKED Note "TYPE/recovery-point-unchecked" "Rules that need the recovery point itself were not checked"
+    OF_TYPE_LACKS Note "TYPE/lacks" "What comes back cannot be used until something more is made"
 
     PROTECT_WRITTEN Error "protect/written" "A restore would write to something that the plan protects"
     PROTECT_EVERYTHING Error "protect/everything" "An entry of `protect` protects everything"

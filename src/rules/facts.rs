@@ -41,6 +41,8 @@ pub(crate) struct Facts {
     pub(crate) parts: Option<String>,
     /// What AWS does not list by resource alone.
     pub(crate) unlisted_copies: Option<UnlistedCopies>,
+    /// What a restore does not make, and nobody can use what came back without.
+    pub(crate) lacks: Option<Lacks>,
     /// How what a job has made is deleted.
     #[serde(default)]
     pub(crate) deletes: Vec<Deletes>,
@@ -129,6 +131,22 @@ pub(crate) struct AtOnce {
 #[serde(deny_unknown_fields)]
 pub(crate) struct UnlistedCopies {
     pub(crate) what: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// What a restore does not make.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lacks {
+    #[serde(flatten)]
+    pub(crate) condition: Condition,
+    /// What: `instance`. A check that has the word in its name or its command makes one.
+    pub(crate) what: String,
+    /// What follows from that.
+    pub(crate) so: String,
+    /// A command that makes one.
+    pub(crate) make: String,
     #[serde(rename = "source")]
     _source: String,
 }

@@ -1,17 +1,17 @@
 //! The recovery points that a plan asks about: which they are, and what is said of those that are not at hand.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::backup::{ApiError, RecoveryPoint, Sources, ask_all};
 use crate::diagnostic::{Finding, Findings, Span, rule};
-use crate::parse::{Point, Restore};
+use crate::parse::{Check, Kind, Node, Point, Restore};
 use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{Fact, Known, Resolved, Selector, VaultName};
 use crate::resolve::{Asked, PointCache, Unselected};
-use crate::rules::Facts;
+use crate::rules::{Facts, Lacks};
 
 /// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
 pub type WantedPoint = (usize, String, Option<VaultName>);
@@ -86,6 +86,51 @@ pub(super) fn point_unchecked(planner: &Planner, plan: &Plan, has_inventory: boo
             )
         })
         .collect()
+}
+
+/// What comes back and cannot be used as it is, where no command of the plan makes what it lacks: one note a type.
+pub(super) fn lacking(planner: &Planner, plan: &Plan) -> Findings {
+    let document = planner.document();
+    let has = |commands: &[Check], what: &str| {
+        let says = |node: &Node| matches!(&node.kind, Kind::String(text) if text.contains(what));
+        commands
+            .iter()
+            .any(|of| of.name.value.contains(what) || of.run.iter().any(says))
+    };
+    let mut found: BTreeMap<&str, (&Step, &Lacks, usize)> = BTreeMap::new();
+    for step in &plan.steps {
+        let of_type = step.draft.request.resource_type.as_str();
+        let facts = Facts::of(planner.rules().title(of_type));
+        let Some(lacks) = facts.and_then(|facts| facts.lacks.as_ref()) else {
+            continue;
+        };
+        let own = &document.restores[step.restore].checks;
+        let all = [own, &document.checks, &document.cutover];
+        if lacks.condition.holds(&step.draft.request.metadata)
+            && !all.into_iter().any(|commands| has(commands, &lacks.what))
+        {
+            let (.., count) = found.entry(of_type).or_insert((step, lacks, 0));
+            *count += 1;
+        }
+    }
+    let note = |(of_type, (step, lacks, count)): (&str, (&Step, &Lacks, usize))| {
+        let Lacks { what, so, make, .. } = lacks;
+        let more = match count {
+            1 => String::new(),
+            many => format!(" (the same for all {many})"),
+        };
+        let finding = Finding::of_type(
+            &document.source,
+            place(&document.restores[step.restore]),
+            (rule::OF_TYPE_LACKS, of_type),
+            format!("{of_type} comes back without an {what}, so {so}{more}"),
+            format!(
+                "make one in a check: `{make}`, as docs/drills.md shows; delete it before `redrill cleanup`"
+            ),
+        );
+        finding.of_restore(&step.name)
+    };
+    found.into_iter().map(note).collect()
 }
 
 /// The steps whose selectors have to be resolved first; of those that are acted on alone.

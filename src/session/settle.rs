@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::points::{
-    look_up, not_found, point_unchecked, resolve, source_unchecked, sources_useful, sources_wanted,
-    unresolved, unresolved_note,
+    lacking, look_up, not_found, point_unchecked, resolve, source_unchecked, sources_useful,
+    sources_wanted, unresolved, unresolved_note,
 };
 use super::{Loaded, WantedPoints};
 use crate::backup::{ApiError, Sources};
@@ -182,6 +182,7 @@ impl Loaded {
         if let Some(plan) = &settled.plan {
             let unchecked = point_unchecked(&self.planner, plan, lookups.has_inventory);
             settled.findings.extend(unchecked);
+            settled.findings.extend(lacking(&self.planner, plan));
         }
         Ok(settled)
     }
@@ -195,6 +196,7 @@ impl Loaded {
             }
             findings.extend(unresolved_note(planner, plan));
             findings.extend(point_unchecked(planner, plan, false));
+            findings.extend(lacking(planner, plan));
         }
         settled
     }

@@ -8,6 +8,7 @@ mod exits;
 mod help;
 mod hints;
 mod incomplete;
+mod instances;
 mod leaks;
 mod lock;
 mod over;
