@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::inventory::by_owner;
-use super::reading::{self, narrate, settings};
+use super::reading::{self, counted, narrate, settings};
 use super::resume_hint::quoted;
 use crate::author::{Chosen, Head, PassedOver, Place, latest, plan};
 use crate::backup::{RecoveryPoint, Sources};
@@ -394,12 +394,5 @@ fn told(passed: &[PassedOver], context: &mut Context<'_>) {
             counted(passed.len(), "recovery point"),
             passed.len() - older - unrestorable
         ));
-    }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        many => format!("{many} {what}s"),
     }
 }

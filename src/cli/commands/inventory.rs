@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use super::reading::{Place, narrate, settings};
+use super::reading::{Place, counted, narrate, settings};
 use crate::cli::authoring::Inventory;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{Kind, Output};
@@ -120,10 +120,6 @@ pub(super) async fn inventory(
 
 /// How much was found.
 fn found(points: usize, vaults: usize) -> String {
-    let counted = |count: usize, what: &str| match count {
-        1 => format!("1 {what}"),
-        many => format!("{many} {what}s"),
-    };
     format!(
         "{} in {}",
         counted(points, "recovery point"),

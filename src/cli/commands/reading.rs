@@ -73,9 +73,18 @@ pub(super) fn narrate(counter: &mut Counter, region: Option<&str>, step: &Step) 
     match step {
         Step::Listed { vault, points } => {
             let region = region.map_or_else(String::new, |region| format!("{region}: "));
-            counter.line(&format!("{region}vault {vault}: {points} recovery points"));
+            let points = counted(*points, "recovery point");
+            counter.line(&format!("{region}vault {vault}: {points}"));
         }
         Step::Total(total) => counter.more(*total),
         Step::One => counter.one(),
+    }
+}
+
+/// So many of something.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        many => format!("{many} {what}s"),
     }
 }
