@@ -3,6 +3,7 @@
 
 mod backoff;
 mod clock;
+mod console;
 mod endpoint;
 mod operation;
 mod pace;
@@ -18,6 +19,7 @@ pub use backoff::{Backoff, Interval, Retry};
 #[cfg(test)]
 pub(crate) use clock::FastClock;
 pub use clock::{Clock, SystemClock};
+pub use console::{console_job, console_resource};
 pub use endpoint::Endpoint;
 pub use operation::Operation;
 pub use pace::{Keeping, Pace};
