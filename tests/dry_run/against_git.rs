@@ -85,7 +85,8 @@ Against `git:main`: **1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged**.
 · token `rd1-4f0afa704cfeec06e79b1ad05e84c14760460616`
 
 ```diff
-~ NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718" → "subnet-0ffffffff"  (network)
+- NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718"
++ NetworkInterfaces[0].SubnetId: "subnet-0ffffffff"  (network)
   6 keys unchanged
 ```
 
@@ -97,7 +98,8 @@ Against `git:main`: **1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged**.
 · token `rd1-8a0f9a5c68876f86ef66356e5fb280d3344c8aa4`
 
 ```diff
-~ CreationToken: "orders-files-main" → "orders-share-main"
+- CreationToken: "orders-files-main"
++ CreationToken: "orders-share-main"
   8 keys unchanged
 ```
 
@@ -245,7 +247,7 @@ orders run main, into 123456789012 us-west-2
 against git:HEAD: 1 changed, 3 unchanged
 
   start  orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-dc183bce5b0cc6be3f55d4d1e6dcc2beaa07c4cc
-         [..] old, 0 bytes
+         [..] old
          ~ targetTableName: "before-old" → "after-new"
            6 keys unchanged
   3 restores did not change; --full shows them

@@ -57,10 +57,14 @@ Against `file:old.yaml`: **1 changed, 2 unchanged**.
 · token `rd1-65daf7768b82b1b6bd47f9aaa48ba69ef44fd56a`
 
 ```diff
-~ IamRoleArn: "arn:aws:iam::123456789012:role/restore" → "arn:aws:iam::210987654321:role/restore"
-~ target.account: "123456789012" → "210987654321"
-~ target.region: "us-east-1" → "us-west-2"
-~ availabilityZone: "us-east-1a" → "us-west-2a"
+- IamRoleArn: "arn:aws:iam::123456789012:role/restore"
++ IamRoleArn: "arn:aws:iam::210987654321:role/restore"
+- target.account: "123456789012"
++ target.account: "210987654321"
+- target.region: "us-east-1"
++ target.region: "us-west-2"
+- availabilityZone: "us-east-1a"
++ availabilityZone: "us-west-2a"
   3 keys unchanged
 ```
 

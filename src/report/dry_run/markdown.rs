@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::markdown::{block, code, escaped, html};
-use super::words::{class, count, counted, key_change, kind, recovery_point};
+use super::words::{class, count, counted, diff_lines, kind, recovery_point};
 use super::{DryRun, NOT_CANCELLED, Row, Token};
 use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
@@ -66,7 +66,7 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
         .chain(removed(run))
         .chain(run.diff.lost.iter().map(|name| {
             format!(
-                "**{}**: started by this run and still going on, but no longer in the plan: put it back\n\n",
+                "**{}**: started by this run and still running, but no longer in the plan: put it back\n\n",
                 escaped(name)
             )
         }));
@@ -81,7 +81,7 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
     if left_out > 0 {
         let _ = writeln!(
             text,
-            "**{} more {} left out here for want of room**; `redrill plan` shows all.\n",
+            "**{} more {} left out because the comment would be too long**; `redrill plan` shows all.\n",
             counted(left_out, "restore"),
             if left_out == 1 { "is" } else { "are" }
         );
@@ -148,7 +148,7 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
             changes
                 .iter()
                 .take(KEYS)
-                .map(|change| key_change(change, VALUE)),
+                .flat_map(|change| diff_lines(change, VALUE)),
         );
         if changes.len() > KEYS {
             lines.push(format!("  {} more", counted(changes.len() - KEYS, "key")));

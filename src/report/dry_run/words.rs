@@ -38,6 +38,28 @@ pub(super) fn value(value: &Value, limit: usize) -> String {
     }
 }
 
+/// The same as lines of a diff, whose colours come from what they begin with: a changed key is one that goes and one that
+/// comes.
+pub(super) fn diff_lines(change: &KeyChange, limit: usize) -> Vec<String> {
+    let part = |old: Option<&Value>, new: Option<&Value>| {
+        let classes = match new {
+            Some(_) => change.classes.clone(),
+            None => Default::default(),
+        };
+        let part = KeyChange {
+            old: old.cloned(),
+            new: new.cloned(),
+            classes,
+            ..change.clone()
+        };
+        key_change(&part, limit)
+    };
+    match (&change.old, &change.new) {
+        (Some(old), Some(new)) => vec![part(Some(old), None), part(None, Some(new))],
+        _ => vec![key_change(change, limit)],
+    }
+}
+
 /// `+ key: new`, `- key: old`, `~ key: old → new`.
 pub(super) fn key_change(change: &KeyChange, limit: usize) -> String {
     let path = change.path.to_string();
@@ -80,7 +102,10 @@ pub(super) fn recovery_point(row: &Row<'_>, now: Timestamp) -> Option<String> {
     if let Some(seconds) = age(&source.created_at, now) {
         parts.push(format!("{} old", span(seconds)));
     }
-    parts.push(size(source.size_bytes));
+    // AWS and inventories say 0 where they do not know.
+    if source.size_bytes > 0 {
+        parts.push(size(source.size_bytes));
+    }
     if let Some(at) = source
         .expires_at
         .as_ref()
