@@ -306,6 +306,7 @@ fn opened() -> Recorded {
             world: None,
             redrill: "x".to_owned(),
             saved_plan: None,
+            reports: None,
         },
     }
 }

@@ -14,6 +14,7 @@ fn event(redrill: &str) -> Recorded {
             redrill: redrill.to_owned(),
             world: None,
             saved_plan: None,
+            reports: None,
         },
     }
 }

@@ -53,14 +53,14 @@ async fn each_restore_runs_in_its_target() {
                 .success()
         };
         run("first").stdout_eq(str![[r#"
-Not AWS: this run was at http://127.0.0.1:[..], which is no endpoint of AWS. Nothing was restored at AWS.
+Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS.
 
-COMPLETED  a  1m 00s  arn:aws:ec2:us-west-2:123456789012:volume/vol-243e52d3cb8c1c572
-COMPLETED  b  1m 00s  arn:aws:ec2:us-east-1:123456789012:volume/vol-f42f0c881aac96258
-COMPLETED  c  1m 00s  arn:aws:ec2:us-west-2:210987654321:volume/vol-7adf7a10f24a67339
+COMPLETED  a  123456789012 us-west-2  1m 00s  arn:aws:ec2:us-west-2:123456789012:volume/vol-243e52d3cb8c1c572
+COMPLETED  b  123456789012 us-east-1  1m 00s  arn:aws:ec2:us-east-1:123456789012:volume/vol-f42f0c881aac96258
+COMPLETED  c  210987654321 us-west-2  1m 00s  arn:aws:ec2:us-west-2:210987654321:volume/vol-7adf7a10f24a67339
 
 everywhere run main: passed; 3 of 3 restored in [..]
-at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2, 123456789012 us-east-1, 210987654321 us-west-2; opened [..] UTC, ended [..] UTC
+at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2, 123456789012 us-east-1, 210987654321 us-west-2; started [..] UTC, ended [..] UTC
 
 "#]]);
         run("first");

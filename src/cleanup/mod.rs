@@ -125,7 +125,9 @@ fn of_each_other(levels: &mut [Vec<Item>]) {
         if let (Disposition::Stays(why), Some(arn)) = (&mut item.disposition, &item.arn)
             && let Some(by) = made.get(arn)
         {
-            *why = format!("the restore wrote into it; `{by}` has made it, and it goes with that");
+            *why = format!(
+                "the restore wrote into it; `{by}` created it, and it is deleted with that"
+            );
         }
     }
 }
@@ -172,7 +174,8 @@ impl Planned<'_> {
                     continue;
                 }
                 if is_open && matches!(item.disposition, Disposition::Delete { .. }) {
-                    let why = "a later attempt has not ended, and may be making the same";
+                    let why =
+                        "a later attempt has not ended, and may be creating the same resource";
                     item.disposition = Disposition::Left(why.to_owned());
                 }
                 item.by
@@ -199,7 +202,7 @@ impl Planned<'_> {
             RestoreStage::Completed { .. } | RestoreStage::Failed { .. } => {
                 let mut items = self.of_attempt(restore, past, last);
                 if let (RestoreStage::Completed { job_id, .. }, None) = (&past.stage, &last.made) {
-                    let mut item = unknown(format!("AWS does not say what job {job_id} has made"));
+                    let mut item = unknown(format!("AWS does not say what job {job_id} created"));
                     if writes_into_existing(&last.resource_type, &last.metadata) {
                         item[0].disposition = Disposition::Stays(EXISTING.to_owned());
                     }
@@ -301,12 +304,12 @@ impl Planned<'_> {
         }
         let Some(target) = self.targets.get(attempt.place) else {
             return Disposition::Left(
-                "it is in no target of the run: delete it yourself".to_owned(),
+                "it is not in any target of the run; delete it manually".to_owned(),
             );
         };
         if made.arn.contains(REDACTED) {
             return Disposition::Left(
-                "a secret is in its name, which the journal does not keep: delete it yourself"
+                "its name contains a secret, which the journal does not keep; delete it manually"
                     .to_owned(),
             );
         }
@@ -321,7 +324,7 @@ impl Planned<'_> {
         );
         if let Some(why) = misfit.or_else(|| known.cloned()) {
             return Disposition::Left(format!(
-                "it is not what was asked for, and is not deleted: {why}"
+                "it is not what was asked for, so it is not deleted: {why}"
             ));
         }
         let mut named = match types::kind(made.arn, made.resource_type, made.metadata) {
@@ -332,7 +335,7 @@ impl Planned<'_> {
             }
             Kind::Unsure(why) => {
                 return Disposition::Left(format!(
-                    "whether it was there before cannot be told: {why}; look at it, and delete it yourself"
+                    "it may have existed before: {why}; check it, and delete it manually"
                 ));
             }
             Kind::Made(named) => named,
@@ -342,7 +345,7 @@ impl Planned<'_> {
             return Disposition::Left(if self.protect.get(by) == Some(&true) {
                 format!("it is protected: `protect` has `{by}`")
             } else {
-                format!("it is protected: `protect` had `{by}` when the plan was run")
+                format!("it is protected: `protect` had `{by}` when the plan ran")
             });
         }
         named.place = attempt.place;
@@ -354,7 +357,7 @@ impl Planned<'_> {
     }
 }
 
-const EXISTING: &str = "it was there before: the restore wrote into it";
+const EXISTING: &str = "it existed before; the restore wrote into it";
 
 /// A nested job of which AWS names nothing, where that says that something may be there.
 fn unnamed(restore: &str, attempt: &Attempt, job: &NestedJob, by: String) -> Option<Item> {
@@ -362,7 +365,7 @@ fn unnamed(restore: &str, attempt: &Attempt, job: &NestedJob, by: String) -> Opt
     let why = if !job.has_ended() {
         format!("nested job {} has not ended", job.job_id)
     } else if job.status == "COMPLETED" && resource_type != attempt.resource_type {
-        format!("AWS does not say what nested job {} has made", job.job_id)
+        format!("AWS does not say what nested job {} created", job.job_id)
     } else {
         return None;
     };

@@ -147,7 +147,7 @@ impl<R: Resources, C: Clock> One<R, C> {
             }
             self.wait(began).await?;
         }
-        let why = "AWS says that it is deleted, and still shows it";
+        let why = "AWS reported it as deleted, but still shows it";
         Ok(Outcome::Left(why.to_owned()))
     }
 

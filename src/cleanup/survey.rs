@@ -100,17 +100,17 @@ pub fn survey(levels: &mut [Vec<Item>], events: &[Recorded], known: &Known, now:
         } else if let Some(made_at) = made_at {
             if made_at > ended_at + SKEW {
                 item.disposition = Disposition::Stays(format!(
-                    "it was made again at {made_at} by somebody else: this run's job had ended at {ended_at}"
+                    "somebody else created it again at {made_at}, after this run's job had ended at {ended_at}"
                 ));
             }
         } else if let Some(job) = again {
             item.disposition = Disposition::Stays(format!(
-                "it was made again by restore job {}, which is not of this run",
+                "restore job {}, which is not part of this run, created it again",
                 job.id
             ));
         } else if now.duration_since(ended_at) > FRESH {
             *doubt = Some(format!(
-                "its job ended on {}, and AWS does not tell when what has this name now was made",
+                "its job ended on {}, and AWS does not say when the resource that has this name now was created",
                 ended_at.strftime("%Y-%m-%d")
             ));
         }

@@ -104,8 +104,10 @@ impl Environment {
             profile: text("AWS_PROFILE"),
             credentials,
             user: text("USER")
+                .or_else(|| text("LOGNAME"))
                 .or_else(|| text("USERNAME"))
-                .unwrap_or_else(|| "somebody".to_owned()),
+                .or_else(user_id)
+                .unwrap_or_else(|| "unknown-user".to_owned()),
             program,
         }
     }
@@ -120,4 +122,17 @@ impl Environment {
     pub(super) fn typed(&self) -> Vec<String> {
         std::env::args().skip(1).collect()
     }
+}
+
+/// The account of this process where nothing names it, as in a container.
+#[cfg(target_os = "linux")]
+fn user_id() -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let process = std::fs::metadata("/proc/self").ok()?;
+    Some(format!("uid-{}", process.uid()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn user_id() -> Option<String> {
+    None
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    ABOUT, About, Files, LOCK, Mismatch, PLAN, REPORT_FILES, REPORTS, REQUESTS, STATEMENT,
+    ABOUT, About, Files, JOURNAL, LOCK, Mismatch, PLAN, REPORT_FILES, REPORTS, REQUESTS, STATEMENT,
     first_difference, mismatch, requests,
 };
 use crate::plan::sha256;
@@ -59,24 +59,17 @@ pub fn hold(files: &Files, about: &About, events: &[Recorded]) -> Result<Held, M
         return Err(mismatch(
             ABOUT,
             format!(
-                "its reports have form {form}, and this redrill knows forms up to {REPORTS}: verify it with redrill {} or a later one",
+                "its reports have form {form}, and this redrill knows forms up to {REPORTS}: verify it with redrill {} or later",
                 about.redrill
             ),
         ));
     }
-    // Whoever leaves the number out leaves the reports uncompared: the first form is that of runs that did not record where
-    // they were.
-    let says_where = |recorded: &Recorded| {
-        matches!(
-            &recorded.event,
-            Event::RunOpened { world: Some(_), .. } | Event::RunResumed { world: Some(_), .. }
-        )
-    };
-    if form < REPORTS && events.iter().any(says_where) {
+    // Whoever gives an earlier number leaves the reports uncompared: the journal knows better.
+    if form < earliest_form(events) {
         return Err(mismatch(
             ABOUT,
             format!(
-                "its reports have form {form}, and its journal is of a later version of redrill"
+                "its reports have form {form}, but a later version of redrill wrote its journal"
             ),
         ));
     }
@@ -93,10 +86,9 @@ pub fn hold(files: &Files, about: &About, events: &[Recorded]) -> Result<Held, M
     if files.contains_key(LOCK) {
         held.pass_over(LOCK, "the journal has no digest of it");
     }
-    if form == REPORTS {
-        same_bytes(files, REQUESTS, &requests(events))?;
-    } else {
-        same_requests(files)?;
+    match form {
+        1 => same_requests(files)?,
+        _ => same_bytes(files, REQUESTS, &requests(events))?,
     }
     held.add(REQUESTS);
     for (name, format) in REPORT_FILES {
@@ -104,21 +96,41 @@ pub fn hold(files: &Files, about: &About, events: &[Recorded]) -> Result<Held, M
             same_bytes(files, name, &format.text(&report))?;
             held.add(name);
         } else {
-            earlier_report(files, name, format, &report)?;
-            held.pass_over(
-                name,
-                "an earlier version of redrill laid it out; only what its jobs are was compared",
-            );
+            earlier_report(files, name, format, &report, form)?;
+            held.pass_over(name, why_not(form, format));
         }
     }
     Ok(held)
+}
+
+/// The first form of reports that the versions have made which wrote a journal: each says its own since the third, and those
+/// of the first did not record where they were.
+fn earliest_form(events: &[Recorded]) -> u32 {
+    let forms = events.iter().map(|recorded| match &recorded.event {
+        Event::RunOpened { reports, world, .. } | Event::RunResumed { reports, world, .. } => {
+            reports.unwrap_or(if world.is_some() { 2 } else { 1 })
+        }
+        _ => 1,
+    });
+    forms.max().unwrap_or(1)
+}
+
+/// Why a report of an earlier form is not compared, and what is instead.
+fn why_not(form: u32, format: Format) -> &'static str {
+    match (form, format) {
+        (1, _) => "an earlier version of redrill wrote it; only its jobs were compared",
+        (_, Format::Json) => {
+            "an earlier version of redrill wrote it; everything except its sentences was compared"
+        }
+        _ => "an earlier version of redrill wrote it in other words; it contains nothing active",
+    }
 }
 
 /// Nothing else, and the journal's segments one after the other.
 fn only_what_belongs(files: &Files) -> Result<(), Mismatch> {
     let mut segments = 0u32;
     for name in files.keys() {
-        if name.starts_with("journal/") {
+        if name.starts_with(JOURNAL) {
             segments += 1;
             if *name != format!("journal/{segments:08}.jsonl") {
                 return Err(mismatch(
@@ -149,6 +161,10 @@ fn hold_about(about: &About, report: &RunReport) -> Result<(), Mismatch> {
         reports: about.reports,
         ..About::of(report)
     };
+    // Sentences were put in other words since.
+    if about.reports.unwrap_or(1) < REPORTS && about.notices.len() == made.notices.len() {
+        made.notices.clone_from(&about.notices);
+    }
     if about.reports.is_none() {
         // What the first form did not have, and a verdict that was put in other words.
         let before = made.verdict_before_cleanup.unwrap_or(made.verdict);
@@ -181,7 +197,7 @@ fn hold_about(about: &About, report: &RunReport) -> Result<(), Mismatch> {
         return Err(mismatch(
             ABOUT,
             format!(
-                "its `{key}` is {}, and by the journal it is {}",
+                "its `{key}` is {}, but by the journal it is {}",
                 show(said.get(key)),
                 show(made.get(key))
             ),
@@ -193,7 +209,7 @@ fn hold_about(about: &About, report: &RunReport) -> Result<(), Mismatch> {
         return Err(mismatch(
             ABOUT,
             format!(
-                "it says that redrill {} has made it, and the journal is of {latest}",
+                "it says that redrill {} made it, but redrill {latest} wrote the journal",
                 about.redrill
             ),
         ));
@@ -202,7 +218,7 @@ fn hold_about(about: &About, report: &RunReport) -> Result<(), Mismatch> {
         return Err(mismatch(
             ABOUT,
             format!(
-                "it says that redrill {} has made it, which is later than this one: verify it with that",
+                "it says that redrill {} made it, which is newer than this one: verify it with that version",
                 about.redrill
             ),
         ));
@@ -233,15 +249,14 @@ fn hold_plan(files: &Files, about: &About, held: &mut Held) -> Result<(), Mismat
         None => held.pass_over(PLAN, "the journal has no digest of it"),
         Some(wanted) if *wanted == is => held.add(PLAN),
         Some(_) if String::from_utf8_lossy(plan).contains(REDACTED) => {
-            held.pass_over(
-                PLAN,
-                "a secret was taken out of it, so that it has another digest",
-            );
+            held.pass_over(PLAN, "a secret was redacted in it, so its digest differs");
         }
         Some(wanted) => {
             return Err(mismatch(
                 PLAN,
-                format!("its SHA-256 is {is}, and the run was taken up with a plan of {wanted}"),
+                format!(
+                    "its SHA-256 is {is}, but the run was started with a plan whose SHA-256 is {wanted}"
+                ),
             ));
         }
     }
@@ -258,7 +273,7 @@ fn same_bytes(files: &Files, name: &str, made: &str) -> Result<(), Mismatch> {
     let line = is[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
     Err(mismatch(
         name,
-        format!("it is not what the journal makes of it, from line {line} on (byte {at})"),
+        format!("it differs from what the journal yields, from line {line} on (byte {at})"),
     ))
 }
 
@@ -269,10 +284,7 @@ fn same_requests(files: &Files) -> Result<(), Mismatch> {
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut sent = Vec::new();
-    for (name, bytes) in files
-        .iter()
-        .filter(|(name, _)| name.starts_with("journal/"))
-    {
+    for (name, bytes) in files.iter().filter(|(name, _)| name.starts_with(JOURNAL)) {
         for line in text(bytes).lines() {
             let mut record = parsed(name, line)?;
             if record["event"] == "intended"
@@ -296,7 +308,7 @@ fn same_requests(files: &Files) -> Result<(), Mismatch> {
     let same = said.iter().zip(&sent).take_while(|(a, b)| a == b).count();
     Err(mismatch(
         REQUESTS,
-        format!("line {} is not the request that the journal has", same + 1),
+        format!("line {} differs from the request in the journal", same + 1),
     ))
 }
 
@@ -306,6 +318,7 @@ fn earlier_report(
     name: &str,
     format: Format,
     report: &RunReport,
+    form: u32,
 ) -> Result<(), Mismatch> {
     let bytes = files.get(name).map(Vec::as_slice).unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
@@ -313,7 +326,7 @@ fn earlier_report(
     if let Some(active) = ACTIVE.iter().find(|active| lower.contains(*active)) {
         return Err(mismatch(
             name,
-            format!("it contains `{active}`, and no report of redrill does"),
+            format!("it contains `{active}`, which no report of redrill does"),
         ));
     }
     if format != Format::Json {
@@ -322,6 +335,16 @@ fn earlier_report(
     let said: Value = serde_json::from_str(&text).map_err(|err| mismatch(name, err.to_string()))?;
     let made: Value = serde_json::from_str(&Format::Json.text(report))
         .map_err(|err| mismatch(name, err.to_string()))?;
+    if form > 1 {
+        let (said, made) = (without_sentences(said), without_sentences(made));
+        return match first_that_differs(&said, &made) {
+            None => Ok(()),
+            Some(key) => Err(mismatch(
+                name,
+                format!("`{key}` is not what the journal says"),
+            )),
+        };
+    }
     let of_run = ["plan", "run_id"];
     let of_restore = ["restore", "job_id", "attempts", "created_resource_arn"];
     let differs = |path: String| {
@@ -348,4 +371,48 @@ fn earlier_report(
         }
     }
     Ok(())
+}
+
+/// A report without what is only said to people, and has been put in other words since.
+fn without_sentences(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(members) => {
+            for name in ["missed", "notices", "message", "definition", "validation"] {
+                members.remove(name);
+            }
+            for (_, value) in members.iter_mut() {
+                *value = without_sentences(value.take());
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                *value = without_sentences(value.take());
+            }
+        }
+        _ => {}
+    }
+    value
+}
+
+/// Where two documents differ first.
+fn first_that_differs(a: &Value, b: &Value) -> Option<String> {
+    let below = |key: String, a: &Value, b: &Value| {
+        let inner = first_that_differs(a, b)?;
+        Some(if inner.is_empty() {
+            key
+        } else {
+            format!("{key}.{inner}")
+        })
+    };
+    match (a, b) {
+        (Value::Object(one), Value::Object(other)) => {
+            let mut keys = one.keys().chain(other.keys());
+            keys.find_map(|key| below(key.clone(), &a[key], &b[key]))
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            let mut pairs = one.iter().zip(other).enumerate();
+            pairs.find_map(|(at, (a, b))| below(at.to_string(), a, b))
+        }
+        _ => (a != b).then(String::new),
+    }
 }

@@ -29,6 +29,8 @@ const ABOUT: &str = "about.json";
 const PLAN: &str = "plan.yaml";
 const LOCK: &str = "plan.lock.yaml";
 const REQUESTS: &str = "requests.jsonl";
+/// Where the journal is.
+const JOURNAL: &str = "journal/";
 /// The reports.
 const REPORT_FILES: [(&str, Format); 4] = [
     ("reports/report.json", Format::Json),
@@ -38,7 +40,7 @@ const REPORT_FILES: [(&str, Format); 4] = [
 ];
 /// The form of the reports: one more whenever the same journal makes other bytes of them, so that bundles of earlier forms
 /// are told apart. The first has no number.
-const REPORTS: u32 = 2;
+pub(crate) const REPORTS: u32 = 3;
 /// What kind of statement it is.
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// What it states.
@@ -239,7 +241,7 @@ pub fn check(files: &Files) -> Result<About, Mismatch> {
     if said.type_ != STATEMENT_TYPE || said.predicate_type != PREDICATE_TYPE {
         return Err(mismatch(
             STATEMENT,
-            "it states something else than evidence of redrill",
+            "it is a statement of something other than evidence written by redrill",
         ));
     }
     for subject in &said.subject {
@@ -259,11 +261,11 @@ pub fn check(files: &Files) -> Result<About, Mismatch> {
     }
     let about = files.get(ABOUT).map(Vec::as_slice).unwrap_or_default();
     let about: About = serde_json::from_slice(about)
-        .map_err(|err| mismatch(ABOUT, format!("it says nothing: {err}")))?;
+        .map_err(|err| mismatch(ABOUT, format!("it cannot be read: {err}")))?;
     if said.predicate != about {
         return Err(mismatch(
             STATEMENT,
-            format!("it says something else than {ABOUT}"),
+            format!("it does not agree with {ABOUT}"),
         ));
     }
     let again = statement(files, about.clone());
@@ -271,7 +273,7 @@ pub fn check(files: &Files) -> Result<About, Mismatch> {
         let at = first_difference(&again, written);
         return Err(mismatch(
             STATEMENT,
-            format!("it is not as redrill writes it, from byte {at} on"),
+            format!("redrill would have written it differently, from byte {at} on"),
         ));
     }
     Ok(about)

@@ -10,7 +10,7 @@ use crate::cleanup::{Disposition, Item};
 pub fn cleanup_human(levels: &[Vec<Item>]) -> String {
     let rows: Vec<Vec<String>> = levels.iter().flatten().map(row).collect();
     if rows.is_empty() {
-        return "this run has made nothing\n".to_owned();
+        return "this run created nothing\n".to_owned();
     }
     let mut text = columns(&rows, "");
     let count = |is: fn(&Disposition) -> bool| {
@@ -19,7 +19,7 @@ pub fn cleanup_human(levels: &[Vec<Item>]) -> String {
     };
     let _ = writeln!(
         text,
-        "\n{} to delete, {} gone, {} left, {} not made by this run",
+        "\n{} to delete, {} already gone, {} left, {} not created by this run",
         count(|disposition| matches!(disposition, Disposition::Delete { .. })),
         count(|disposition| matches!(disposition, Disposition::Gone)),
         count(|disposition| matches!(disposition, Disposition::Left(_))),
@@ -33,7 +33,7 @@ fn row(item: &Item) -> Vec<String> {
         Disposition::Delete { named, doubt, .. } => (
             "delete",
             match doubt {
-                Some(doubt) => format!("{}; look first: {doubt}", named.type_name),
+                Some(doubt) => format!("{}; check first: {doubt}", named.type_name),
                 None => named.type_name.clone(),
             },
         ),

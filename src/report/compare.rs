@@ -14,6 +14,9 @@ use super::{duration, signed};
 pub struct Comparison {
     /// The other run.
     pub run_id: String,
+    /// This run.
+    #[serde(skip)]
+    pub now: String,
     /// What that came to.
     pub verdict: Verdict,
     /// How long that took, seconds.
@@ -79,6 +82,7 @@ pub fn compare(report: &RunReport, other: &RunReport) -> Comparison {
     );
     Comparison {
         run_id: other.run_id.clone(),
+        now: report.run_id.clone(),
         verdict: other.verdict_before_cleanup.unwrap_or(other.verdict),
         seconds: other.took(),
         longer_seconds: report
@@ -90,6 +94,12 @@ pub fn compare(report: &RunReport, other: &RunReport) -> Comparison {
 }
 
 impl Comparison {
+    /// What the cells of a difference are: both runs by their ids.
+    #[must_use]
+    pub fn headings(&self) -> [&str; 5] {
+        ["restore", "result", &self.run_id, &self.now, "difference"]
+    }
+
     /// In one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -113,11 +123,16 @@ impl Comparison {
     #[must_use]
     pub fn human(&self) -> String {
         let mut text = format!("compared with {}\n", self.sentence());
-        let rows: Vec<Vec<String>> = self.restores.iter().map(Difference::cells).collect();
+        let mut rows = vec![self.headings().map(str::to_owned).to_vec()];
+        rows.extend(self.restores.iter().map(Difference::cells));
         text.push_str(&columns(&rows, "  "));
         let worse = self.restores.iter().filter(|d| d.before != d.now).count();
         if worse > 0 {
-            let _ = writeln!(text, "{worse} ended otherwise than in that run");
+            let _ = writeln!(
+                text,
+                "{worse} ended differently than in run {}",
+                self.run_id
+            );
         }
         text
     }

@@ -263,7 +263,12 @@ fn judged(
             since_start(last),
             restore.rpo_seconds,
         );
-        name_missed(&restore.restore, &restore.objectives, &mut missed);
+        name_missed(
+            &restore.restore,
+            &restore.objectives,
+            since_start(last),
+            &mut missed,
+        );
     }
     let all_good = report
         .restores
@@ -288,7 +293,12 @@ fn judged(
     let rto = since_start(end).filter(|_| all_good);
     let rpo = report.restores.iter().filter_map(|r| r.rpo_seconds).max();
     report.objectives = Objectives::new(of_all, rto, since_start(last), rpo);
-    name_missed("the run", &report.objectives, &mut missed);
+    name_missed(
+        "the run",
+        &report.objectives,
+        since_start(last),
+        &mut missed,
+    );
     report.missed = missed;
     report.verdict = verdict(report, all_good);
     report.end = end.filter(|_| report.verdict != Verdict::Unfinished);
@@ -324,19 +334,28 @@ fn verdict(report: &RunReport, all_good: bool) -> Verdict {
     }
 }
 
-fn name_missed(what: &str, objectives: &Objectives, missed: &mut Vec<String>) {
+/// Says which objectives were missed, or cannot be met any more after so many seconds.
+fn name_missed(what: &str, objectives: &Objectives, waited: Option<i64>, missed: &mut Vec<String>) {
     for (name, objective) in [("RTO", &objectives.rto), ("RPO", &objectives.rpo)] {
         if let Some(objective) = objective
             && objective.met == Some(false)
         {
             let wanted = super::duration(objective.wanted_seconds);
             missed.push(match objective.seconds {
-                Some(seconds) => format!(
-                    "{what}: {name} of {wanted} missed by {}: it took {}",
-                    super::duration(seconds - objective.wanted_seconds),
-                    super::duration(seconds),
-                ),
-                None => format!("{what}: {name} of {wanted} missed: not restored in that time"),
+                Some(seconds) => {
+                    let by = super::duration(seconds - objective.wanted_seconds);
+                    let is = super::duration(seconds);
+                    match name {
+                        "RTO" => format!("{what}: RTO of {wanted} missed by {by}; it took {is}"),
+                        _ => format!(
+                            "{what}: RPO of {wanted} missed by {by}; the recovery point was {is} old"
+                        ),
+                    }
+                }
+                None => {
+                    let waited = super::duration(waited.unwrap_or_default());
+                    format!("{what}: {name} of {wanted} cannot be met any more; {waited} have passed")
+                }
             });
         }
     }

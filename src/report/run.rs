@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::compare::Comparison;
-use crate::backup::Endpoint;
+use crate::backup::{Endpoint, console_job, console_resource};
 use crate::render::Target;
 use crate::state::{Goals, Origin};
 use notices::Notice;
 
 /// What RTO means here; printed wherever the number is.
-pub(super) const RTO: &str = "from the start of the run, as the journal has it, until the last check has passed; without a check, until the job has ended, as AWS has it";
+pub(super) const RTO: &str = "from the start of the run, as the journal recorded it, until the last check passed; without checks, until AWS's end of the job";
 /// What RPO means here; printed wherever the number is.
-pub(super) const RPO: &str = "from the creation of the recovery point, as AWS has it, to the start of the run, as the journal has it";
+pub(super) const RPO: &str = "from the creation of the recovery point, by AWS, to the start of the run, as the journal recorded it";
 
 /// `redrill.run/v1`.
 #[derive(Clone, Debug, Serialize)]
@@ -104,6 +104,19 @@ pub struct Objective {
     pub met: Option<bool>,
     /// What the number means.
     pub definition: &'static str,
+}
+
+impl Objective {
+    /// What became of it; while something is still to come, what was not reached yet may be.
+    pub(super) fn words(&self, is_open: bool) -> &'static str {
+        match (self.met, self.seconds) {
+            (Some(true), _) => "met",
+            (Some(false), Some(_)) => "missed",
+            (Some(false), None) => "cannot be met any more",
+            (None, _) if is_open => "not yet known",
+            (None, _) => "not reached",
+        }
+    }
 }
 
 impl Objectives {
@@ -469,6 +482,50 @@ impl RunReport {
     #[must_use]
     pub fn took(&self) -> Option<i64> {
         Some(self.end?.duration_since(self.start?).as_secs())
+    }
+}
+
+impl RunReport {
+    /// Whether an objective of a restore, or of the run where there is none, can still be reached by it.
+    pub(super) fn is_open(&self, restore: Option<&RestoreReport>) -> bool {
+        match restore {
+            Some(restore) => restore.outcome().is_open(),
+            None => self.verdict_before_cleanup.unwrap_or(self.verdict) == Verdict::Unfinished,
+        }
+    }
+
+    /// Of the run and of each restore: whose, which, whether it can still be reached, and the objective itself.
+    pub(super) fn all_objectives(
+        &self,
+    ) -> impl Iterator<Item = (&str, &'static str, bool, &Objective)> {
+        let of_restores = self
+            .restores
+            .iter()
+            .map(|of| (of.restore.as_str(), Some(of), &of.objectives));
+        std::iter::once(("the run", None, &self.objectives))
+            .chain(of_restores)
+            .flat_map(move |(whose, restore, of)| {
+                let both = [("RTO", &of.rto), ("RPO", &of.rpo)];
+                both.into_iter().filter_map(move |(name, of)| {
+                    Some((whose, name, self.is_open(restore), of.as_deref()?))
+                })
+            })
+    }
+
+    /// The page of a restore's job in the AWS console; only of a run at AWS.
+    pub(super) fn job_page(&self, restore: &RestoreReport) -> Option<String> {
+        let target = restore.target.as_deref().or(self.target.as_ref())?;
+        let job = restore.job_id.as_deref().filter(|_| self.is_at_aws())?;
+        console_job(&target.region, job)
+    }
+
+    /// The page of a resource in the AWS console; only of a run at AWS.
+    pub(super) fn resource_page(&self, arn: &str) -> Option<String> {
+        console_resource(arn).filter(|_| self.is_at_aws())
+    }
+
+    fn is_at_aws(&self) -> bool {
+        self.world == Some(Endpoint::Aws)
     }
 }
 

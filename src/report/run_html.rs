@@ -9,18 +9,20 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::run::{
-    CheckReport, CheckStatus, Cleanup, Objective, Objectives, RPO, RTO, RestoreReport, RunReport,
-    RunStatus, Verdict,
+    CheckReport, CheckStatus, Cleanup, Objective, RPO, RTO, RestoreReport, RunReport, RunStatus,
+    Verdict,
 };
 use super::timeline::{DENSE, Timeline};
-use super::{duration, signed};
+use super::{LocalTime, duration, signed};
 use crate::diagnostic::{visible, visible_lines};
 
 /// The page. Everything that goes into it is escaped: its name says that it is HTML.
 const TEMPLATE: (&str, &str) = ("run.html", include_str!("run.html"));
-/// Lines of a list that stand open; the rest is folded.
+/// Lines of a list that are open; the rest is folded.
 const LINES: usize = 15;
-/// Restores up to which the details of all stand open.
+/// Lines of a check's output that are shown first.
+const OUTPUT: usize = 12;
+/// Restores up to which the details of all are open.
 const OPEN: usize = 12;
 
 /// As HTML.
@@ -79,7 +81,7 @@ fn page(report: &RunReport) -> Value {
             Verdict::Unfinished => "open",
             Verdict::CleanedUp => "late",
         },
-        "whereabouts": report.whereabouts(),
+        "whereabouts": report.whereabouts(&LocalTime::utc()),
         "cleaned": report.verdict == Verdict::CleanedUp,
         "gone": report.restores.iter().filter(|r| r.status.is_gone()).count(),
         "back": report.back(),
@@ -89,7 +91,7 @@ fn page(report: &RunReport) -> Value {
         "checks_failed": count(CheckStatus::Failed),
         "took": report.took().map_or_else(|| "not finished".to_owned(), duration),
         "started": report.start.map_or_else(|| "not started".to_owned(), time),
-        "cards": objectives_of("the run", &report.objectives),
+        "cards": all_objectives(report).into_iter().filter(|row| row.whose == THE_RUN).collect::<Vec<_>>(),
         "eyes": parts(eyes(report)),
         "objectives": parts(all_objectives(report)),
         "rto": RTO,
@@ -97,12 +99,13 @@ fn page(report: &RunReport) -> Value {
         "ticks": timeline.as_ref().map(Timeline::ticks).unwrap_or_default(),
         "dense": dense,
         "gantt": rows,
-        "restores": report.restores.iter().map(|r| restore(r, is_small)).collect::<Vec<_>>(),
+        "restores": report.restores.iter().map(|r| restore(report, r, is_small)).collect::<Vec<_>>(),
         "plan_checks": report.checks.iter().map(check).collect::<Vec<_>>(),
         "cutover": report.cutover.iter().map(check).collect::<Vec<_>>(),
         "cutover_took": report.cutover_seconds.map(duration),
         "compared": report.compared.as_ref().map(|compared| json!({
             "sentence": compared.sentence(),
+            "headings": compared.headings(),
             "rows": compared.restores.iter().map(super::Difference::cells).collect::<Vec<_>>(),
         })),
         "environment": facts_of_environment(report),
@@ -133,12 +136,13 @@ pub(super) fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> String 
     })
 }
 
-/// A name and its value.
+/// A name and its value, which may have a page at AWS.
 #[derive(Serialize)]
 struct FactRow {
     name: &'static str,
     value: String,
     mono: bool,
+    page: Option<String>,
 }
 
 #[derive(Default)]
@@ -155,7 +159,20 @@ impl Facts {
 
     fn add(&mut self, name: &'static str, value: Option<String>, mono: bool) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            self.0.push(FactRow { name, value, mono });
+            self.0.push(FactRow {
+                name,
+                value,
+                mono,
+                page: None,
+            });
+        }
+    }
+
+    fn page(&mut self, name: &'static str, value: Option<&String>, page: Option<String>) {
+        let before = self.0.len();
+        self.code(name, value);
+        if let Some(added) = self.0.get_mut(before) {
+            added.page = page;
         }
     }
 }
@@ -170,34 +187,25 @@ struct ObjectiveRow {
     tone: &'static str,
 }
 
-fn objectives_of(whose: &str, of: &Objectives) -> Vec<ObjectiveRow> {
-    let row = |name, objective: &Objective| {
-        let (words, tone) = match objective.met {
-            Some(true) => ("met", "good"),
-            Some(false) => ("missed", "late"),
-            None => ("not reached", "soft"),
-        };
-        ObjectiveRow {
-            whose: whose.to_owned(),
-            name,
-            wanted: duration(objective.wanted_seconds),
-            reached: objective.seconds.map_or_else(|| "-".to_owned(), duration),
-            words,
-            tone,
-        }
-    };
-    let rto = of.rto.as_ref().map(|objective| row("RTO", objective));
-    let rpo = of.rpo.as_ref().map(|objective| row("RPO", objective));
-    rto.into_iter().chain(rpo).collect()
-}
+/// Whose an objective is that is not of one restore.
+const THE_RUN: &str = "the run";
 
 fn all_objectives(report: &RunReport) -> Vec<ObjectiveRow> {
-    let mut all = objectives_of("the run", &report.objectives);
-    for restore in &report.restores {
-        all.extend(objectives_of(&restore.restore, &restore.objectives));
-    }
+    let row = |(whose, name, is_open, objective): (&str, _, _, &Objective)| ObjectiveRow {
+        whose: whose.to_owned(),
+        name,
+        wanted: duration(objective.wanted_seconds),
+        reached: objective.seconds.map_or_else(|| "-".to_owned(), duration),
+        words: objective.words(is_open),
+        tone: match objective.met {
+            Some(true) => "good",
+            Some(false) => "late",
+            None => "soft",
+        },
+    };
+    let mut all: Vec<ObjectiveRow> = report.all_objectives().map(row).collect();
     // The run's own come first, then what was missed.
-    all.sort_by_key(|row| (row.whose != "the run", row.words == "met"));
+    all.sort_by_key(|row| (row.whose != THE_RUN, row.words == "met"));
     all
 }
 
@@ -206,14 +214,20 @@ struct Eye {
     whose: String,
     words: String,
     tone: &'static str,
+    /// The end of what a check wrote.
+    output: String,
 }
 
 /// What is not as it was wanted, worst first.
 fn eyes(report: &RunReport) -> Vec<Eye> {
     let mut eyes = Vec::new();
     let mut add = |whose: &str, words: String, tone| {
-        let whose = whose.to_owned();
-        eyes.push(Eye { whose, words, tone });
+        eyes.push(Eye {
+            whose: whose.to_owned(),
+            words,
+            tone,
+            output: String::new(),
+        });
     };
     for restore in &report.restores {
         let message = restore.message.as_deref().unwrap_or_default();
@@ -238,7 +252,7 @@ fn eyes(report: &RunReport) -> Vec<Eye> {
         for (arn, why) in restore.left() {
             add(
                 &restore.restore,
-                format!("left behind: {arn}: {why}"),
+                format!("not deleted: {arn}: {why}"),
                 "bad",
             );
         }
@@ -246,15 +260,36 @@ fn eyes(report: &RunReport) -> Vec<Eye> {
     for (restore, check) in report.all_checks() {
         if check.status == CheckStatus::Failed {
             let why = check.message.as_deref().unwrap_or_default();
-            let whose = restore.unwrap_or("the run");
-            add(whose, format!("check {} failed: {why}", check.name), "bad");
+            eyes.push(Eye {
+                whose: restore.unwrap_or(THE_RUN).to_owned(),
+                words: format!("check {} failed: {why}", check.name),
+                tone: "bad",
+                output: last_lines(&check.output),
+            });
         }
     }
     for missed in &report.missed {
         let (whose, words) = missed.split_once(": ").unwrap_or(("", missed));
-        add(whose, words.to_owned(), "late");
+        eyes.push(Eye {
+            whose: whose.to_owned(),
+            words: words.to_owned(),
+            tone: "late",
+            output: String::new(),
+        });
     }
     eyes
+}
+
+/// As many lines from the end of an output as are read at a glance; all of it is with its check.
+fn last_lines(output: &str) -> String {
+    let lines: Vec<&str> = output.trim_end().lines().collect();
+    let left_out = lines.len().saturating_sub(OUTPUT);
+    let mut text = match left_out {
+        0 => String::new(),
+        _ => "…\n".to_owned(),
+    };
+    text.push_str(&lines[left_out..].join("\n"));
+    text
 }
 
 #[derive(Serialize)]
@@ -273,32 +308,34 @@ struct Restore {
 fn cleanup_words(cleanup: &Cleanup) -> String {
     match cleanup {
         Cleanup::Asked => "not finished".to_owned(),
-        Cleanup::Gone => "gone, and not found when it was looked for".to_owned(),
-        Cleanup::Left(why) => format!("left behind: {why}"),
+        Cleanup::Gone => "deleted (verified)".to_owned(),
+        Cleanup::Left(why) => format!("not deleted: {why}"),
     }
 }
 
-fn restore(restore: &RestoreReport, is_small: bool) -> Restore {
+fn restore(report: &RunReport, restore: &RestoreReport, is_small: bool) -> Restore {
     let mut facts = Facts::default();
     facts.text("message", restore.message.clone());
-    facts.code("made", restore.created_resource_arn.as_ref());
+    let page = |arn: Option<&String>| report.resource_page(arn?);
+    let made = restore.created_resource_arn.as_ref();
+    facts.page("created", made, page(made));
     if let Some(target) = &restore.target {
         facts.text("account", Some(target.account.clone()));
         facts.text("Region", Some(target.region.clone()));
     }
     if restore.into_existing {
-        let words = "it was there before: the restore wrote into it".to_owned();
-        facts.text("not made", Some(words));
+        let words = "existed before; the restore wrote into it".to_owned();
+        facts.text("existing resource", Some(words));
     }
     for made in &restore.also_made {
-        facts.code("also made", Some(&made.arn));
+        facts.page("also created", Some(&made.arn), page(Some(&made.arn)));
         facts.text("by", Some(made.by()));
         facts.text("cleanup", made.cleanup.as_ref().map(cleanup_words));
     }
     facts.text("second job", restore.doubled());
     facts.code("recovery point", restore.recovery_point_arn.as_ref());
-    facts.text("waited for", Some(restore.needs.join(", ")));
-    facts.code("job", restore.job_id.as_ref());
+    facts.text("needed", Some(restore.needs.join(", ")));
+    facts.page("job", restore.job_id.as_ref(), report.job_page(restore));
     facts.text("job created", restore.started_at.map(time));
     facts.text("job ended", restore.ended_at.map(time));
     facts.text("RTO", restore.rto_seconds.map(duration));
@@ -364,12 +401,15 @@ fn facts_of_environment(report: &RunReport) -> Vec<FactRow> {
     let mut facts = Facts::default();
     facts.text("endpoint", report.world.as_ref().map(ToString::to_string));
     for target in &report.targets {
+        if let [_, _, ..] = report.targets.as_slice() {
+            facts.text("target", Some(target.name.clone().unwrap_or_default()));
+        }
         facts.text("account", Some(target.account.clone()));
         facts.text("Region", Some(target.region.clone()));
         facts.code("role", target.iam_role_arn.as_ref());
     }
     facts.code("plan file", report.file.as_ref());
-    facts.text("run opened", report.start.map(time));
+    facts.text("run started", report.start.map(time));
     facts.text("run ended", report.end.map(time));
     for runner in &report.runners {
         let mut words = format!("{}, redrill {}", time(runner.at), runner.redrill);
@@ -393,7 +433,7 @@ fn facts_of_environment(report: &RunReport) -> Vec<FactRow> {
         .collect();
     facts.text("calls to AWS", Some(calls.join(", ")));
     if let Some(longer) = report.compared.as_ref().and_then(|c| c.longer_seconds) {
-        facts.text("against the other run", Some(signed(longer)));
+        facts.text("compared with the other run", Some(signed(longer)));
     }
     facts.0
 }

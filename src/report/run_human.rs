@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use super::LocalTime;
 use super::columns::columns;
 use super::run::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
 use crate::diagnostic::visible;
@@ -31,16 +32,16 @@ pub fn signed(seconds: i64) -> String {
 
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&run_human(self, ""))
+        f.write_str(&run_human(self, "", &LocalTime::utc()))
     }
 }
 
 /// The table, what was missed, and what to do next.
 #[must_use]
-pub fn run_human(report: &RunReport, again: &str) -> String {
+pub fn run_human(report: &RunReport, again: &str, clock: &LocalTime) -> String {
     let mut text = String::new();
     for notice in &report.notices {
-        let _ = writeln!(text, "{}", notice.message);
+        let _ = writeln!(text, "{}", notice.local(clock));
     }
     if !report.notices.is_empty() {
         text.push('\n');
@@ -77,11 +78,21 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         }
         for made in restore.also_made.iter().take(ROWS) {
             let (arn, by) = (&made.arn, made.by());
-            let _ = writeln!(text, "also made: {arn}, by {by} of {}", restore.restore);
+            let _ = writeln!(text, "also created: {arn}, by {by} of {}", restore.restore);
         }
     }
     for missed in &report.missed {
-        let _ = writeln!(text, "missed: {}", visible(missed));
+        let _ = writeln!(text, "objective: {}", visible(missed));
+    }
+    if let Some(rto) = &report.objectives.rto
+        && rto.met.is_none()
+    {
+        let _ = writeln!(
+            text,
+            "objective: the run: RTO of {}: {}",
+            duration(rto.wanted_seconds),
+            rto.words(report.is_open(None))
+        );
     }
     if let Some(seconds) = report.cutover_seconds {
         let _ = writeln!(text, "the cutover took {}", duration(seconds));
@@ -104,16 +115,16 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
             "{whose}: {verdict}; {completed} of {total} restored{took}"
         );
     }
-    if let Some(whereabouts) = report.whereabouts() {
+    if let Some(whereabouts) = report.whereabouts(clock) {
         let _ = writeln!(text, "{whereabouts}");
     }
     match report.count(RunStatus::Running) {
         0 => {}
-        1 => text.push_str("1 restore job goes on at AWS, which has no call to cancel one.\n"),
+        1 => text.push_str("1 restore job continues at AWS, which cannot cancel a restore job.\n"),
         n => {
             let _ = writeln!(
                 text,
-                "{n} restore jobs go on at AWS, which has no call to cancel one."
+                "{n} restore jobs continue at AWS, which cannot cancel a restore job."
             );
         }
     }
@@ -122,7 +133,7 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
         n => {
             let _ = writeln!(
                 text,
-                "{n} {} sent and not answered: a job may exist, and the next run finds out before it sends again.",
+                "{n} {} sent, but AWS did not answer: a job may exist. The next run checks before it sends again.",
                 if n == 1 {
                     "request was"
                 } else {
@@ -134,7 +145,7 @@ pub fn run_human(report: &RunReport, again: &str) -> String {
     match report.verdict {
         _ if again.is_empty() => {}
         Verdict::Unfinished => {
-            let _ = writeln!(text, "go on with: {again}");
+            let _ = writeln!(text, "continue with: {again}");
         }
         // What AWS has completed is not started again in this run.
         Verdict::Failed if report.count(RunStatus::Incomplete) == report.bad() => {}
@@ -156,18 +167,18 @@ fn failed(report: &RunReport, again: &str, text: &mut String) {
     let is_other = |of: &RestoreReport| of.mismatch.is_some();
     if failed().any(is_other) {
         text.push_str(
-            "AWS names something that was not asked for: look at it there before anything of it is started again\n",
+            "AWS created something other than what was asked for: look at it at AWS before you start it again\n",
         );
     }
     let mut checks = report.all_checks();
     let can_help = checks.any(|(_, check)| check.status == CheckStatus::Failed)
         || failed().any(|of| !is_refused(of) && !is_other(of));
     let _ = if can_help {
-        writeln!(text, "try what failed again with: {again} --retry-failed")
+        writeln!(text, "retry what failed with: {again} --retry-failed")
     } else if failed().any(is_refused) {
         writeln!(
             text,
-            "the same request is refused again: correct what the message says, then: {again} --retry-failed"
+            "AWS would refuse the same request again: fix what the message says, then run: {again} --retry-failed"
         )
     } else {
         Ok(())
@@ -186,7 +197,7 @@ fn incomplete(report: &RunReport, text: &mut String) {
     }
     if !found.is_empty() {
         text.push_str(
-            "what is missing is not restored by this run any more: mend what stood in the way, and restore it under another run id\n",
+            "this run does not restore what is missing: fix the cause, then restore it under another run id\n",
         );
     }
 }
@@ -210,18 +221,22 @@ fn checks(report: &RunReport, text: &mut String) {
                     .rev()
                     .find(|line| !line.trim().is_empty())
                 {
-                    let _ = writeln!(text, "  its last words: {}", visible(last.trim()));
+                    let _ = writeln!(text, "  last output: {}", visible(last.trim()));
                 }
             }
             CheckStatus::Running => {
-                let _ = writeln!(text, "{whose}: check {} is not over", visible(&check.name));
+                let _ = writeln!(
+                    text,
+                    "{whose}: check {} has not ended",
+                    visible(&check.name)
+                );
             }
             CheckStatus::NotRun => {
                 if let Some(why) = &check.message {
                     let name = visible(&check.name);
                     let _ = writeln!(
                         text,
-                        "{whose}: check {name} counts no more: {}",
+                        "{whose}: check {name} no longer counts: {}",
                         visible(why)
                     );
                 }
@@ -234,18 +249,26 @@ fn checks(report: &RunReport, text: &mut String) {
             .filter(|(_, check)| check.status == status)
             .count()
     };
+    // What is gone is not said to have passed.
     let (when, good) = match report.verdict {
-        Verdict::CleanedUp => ("before the cleanup: ", "good"),
+        Verdict::CleanedUp => ("before the cleanup: ", "were good"),
         _ => ("", "passed"),
     };
-    let _ = writeln!(
-        text,
-        "{when}{} of {} checks {good}, {} failed, {} not run",
-        count(CheckStatus::Passed),
-        all.len(),
-        count(CheckStatus::Failed),
-        count(CheckStatus::NotRun),
-    );
+    let passed = count(CheckStatus::Passed);
+    let _ = write!(text, "{when}{passed} of {} checks {good}", all.len());
+    for (status, words) in [
+        (CheckStatus::Failed, "failed"),
+        (CheckStatus::Running, "not ended"),
+        (CheckStatus::NotRun, "not run"),
+    ] {
+        match count(status) {
+            0 => {}
+            n => {
+                let _ = write!(text, ", {n} {words}");
+            }
+        }
+    }
+    text.push('\n');
 }
 
 fn row(restore: &RestoreReport) -> Vec<String> {
@@ -265,12 +288,13 @@ fn row(restore: &RestoreReport) -> Vec<String> {
             .as_ref()
             .map_or_else(String::new, |job| format!("job {job}")),
     };
-    vec![
-        restore.status.word().to_owned(),
-        restore.restore.clone(),
-        took,
-        what,
-    ]
+    let mut cells = vec![restore.status.word().to_owned(), restore.restore.clone()];
+    // Where there are several.
+    if let Some(target) = &restore.target {
+        cells.push(format!("{} {}", target.account, target.region));
+    }
+    cells.extend([took, what]);
+    cells
 }
 
 #[cfg(test)]

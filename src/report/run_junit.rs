@@ -38,16 +38,12 @@ pub fn run_junit(report: &RunReport) -> String {
         of_check(whose, check)
     }));
     let mut objectives = suite("objectives", report);
-    let of_restores = report
-        .restores
-        .iter()
-        .map(|restore| (restore.restore.as_str(), &restore.objectives));
-    for (whose, of) in of_restores.chain([("the run", &report.objectives)]) {
-        for (name, objective) in [("RTO", &of.rto), ("RPO", &of.rpo)] {
-            if let Some(objective) = objective {
-                objectives.add_test_case(of_objective(whose, name, objective));
-            }
-        }
+    // Those of the run come last, as they end last.
+    let (of_run, of_restores): (Vec<_>, Vec<_>) = report
+        .all_objectives()
+        .partition(|(whose, ..)| *whose == "the run");
+    for (whose, name, is_open, objective) in of_restores.into_iter().chain(of_run) {
+        objectives.add_test_case(of_objective(whose, name, is_open, objective));
     }
     let mut cleanup = suite("cleanup", report);
     cleanup.add_test_cases(report.restores.iter().filter_map(of_cleanup));
@@ -120,12 +116,12 @@ fn of_restore(report: &RunReport, restore: &RestoreReport) -> TestCase {
             not_passed(NonSuccessKind::Failure, word, message)
         }
         RunStatus::Skipped => skipped(message),
-        RunStatus::Deleted => skipped("what it made was deleted by a cleanup"),
-        RunStatus::Deleting => skipped("a cleanup has asked to delete what it made"),
+        RunStatus::Deleted => skipped("a cleanup deleted what it created"),
+        RunStatus::Deleting => skipped("a cleanup is deleting what it created"),
         RunStatus::NotStarted
         | RunStatus::Unanswered
         | RunStatus::Running
-        | RunStatus::Checking => not_passed(NonSuccessKind::Error, word, "it is not finished"),
+        | RunStatus::Checking => not_passed(NonSuccessKind::Error, word, "not finished"),
     };
     let mut case = TestCase::new(restore.restore.as_str(), status);
     case.set_classname(report.plan.as_str());
@@ -153,15 +149,15 @@ fn of_check(whose: &str, check: &CheckReport) -> TestCase {
     let mut status = match check.status {
         CheckStatus::Passed => TestCaseStatus::success(),
         CheckStatus::Failed => not_passed(NonSuccessKind::Failure, "check", message),
-        CheckStatus::NotRun => skipped("it was not run"),
-        CheckStatus::Running => not_passed(NonSuccessKind::Error, "check", "it is not finished"),
+        CheckStatus::NotRun => skipped("not run"),
+        CheckStatus::Running => not_passed(NonSuccessKind::Error, "check", "not finished"),
     };
     if matches!(check.status, CheckStatus::Passed | CheckStatus::Failed) {
         for earlier in &check.earlier {
             let mut rerun = TestRerun::new(NonSuccessKind::Failure);
             rerun.set_type("check");
             let message = earlier.message.as_deref();
-            rerun.set_message(visible(message.unwrap_or("it was interrupted")));
+            rerun.set_message(visible(message.unwrap_or("interrupted")));
             rerun.set_system_out(earlier.output.as_str());
             status.add_rerun(rerun);
         }
@@ -175,19 +171,25 @@ fn of_check(whose: &str, check: &CheckReport) -> TestCase {
     case
 }
 
-fn of_objective(whose: &str, name: &str, objective: &Objective) -> TestCase {
+fn of_objective(whose: &str, name: &str, is_open: bool, objective: &Objective) -> TestCase {
     let wanted = duration(objective.wanted_seconds);
     let status = match (objective.met, objective.seconds) {
         (Some(true), _) => TestCaseStatus::success(),
         (Some(false), reached) => {
-            let reached = reached.map_or_else(
-                || "it was not reached".to_owned(),
-                |reached| format!("it took {}", duration(reached)),
-            );
-            let message = format!("{name} of {wanted} missed: {reached}");
+            let words = objective.words(is_open);
+            let message = match reached {
+                Some(reached) => {
+                    let is = match name {
+                        "RTO" => "it took",
+                        _ => "the recovery point's age was",
+                    };
+                    format!("{name} of {wanted} {words}: {is} {}", duration(reached))
+                }
+                None => format!("{name} of {wanted} {words}"),
+            };
             not_passed(NonSuccessKind::Failure, "objective", &message)
         }
-        _ => skipped("the number is not known"),
+        _ => skipped(objective.words(is_open)),
     };
     let mut case = TestCase::new(format!("{name} of {wanted}"), status);
     case.set_classname(whose);
@@ -201,7 +203,7 @@ fn of_objective(whose: &str, name: &str, objective: &Objective) -> TestCase {
 fn of_cleanup(restore: &RestoreReport) -> Option<TestCase> {
     let status = match restore.cleanup.as_ref()? {
         Cleanup::Gone => TestCaseStatus::success(),
-        Cleanup::Asked => not_passed(NonSuccessKind::Error, "cleanup", "it is not finished"),
+        Cleanup::Asked => not_passed(NonSuccessKind::Error, "cleanup", "not finished"),
         Cleanup::Left(why) => not_passed(NonSuccessKind::Failure, "cleanup", why),
     };
     let arn = restore.created_resource_arn.as_deref().unwrap_or_default();

@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 
 use super::markdown::{block, code_in_cell as code, escaped};
-use super::run::{
-    CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, RunStatus, Verdict,
-};
-use super::{duration, signed};
+use super::run::{CheckReport, CheckStatus, Cleanup, RestoreReport, RunReport, RunStatus, Verdict};
+use super::{LocalTime, duration, signed};
 
 /// Rows of a table before it is cut. GitHub takes a megabyte of job summary, and 65,535 characters of comment.
 const ROWS: usize = 200;
@@ -43,8 +41,8 @@ pub fn run_markdown(report: &RunReport) -> String {
         let (back, of) = (report.back(), report.restores.len());
         writeln!(text, "{back} of {of} restored{took}.")
     };
-    if let Some(whereabouts) = report.whereabouts() {
-        let _ = writeln!(text, "\nThe run was {}.", escaped(&whereabouts));
+    if let Some(whereabouts) = report.whereabouts(&LocalTime::utc()) {
+        let _ = writeln!(text, "\nRan {}.", escaped(&whereabouts));
     }
     if let Some(compared) = &report.compared {
         let _ = writeln!(text, "\nCompared with {}.", escaped(&compared.sentence()));
@@ -56,7 +54,7 @@ pub fn run_markdown(report: &RunReport) -> String {
     let others = others.flat_map(|restore| restore.also_made.iter().map(move |o| (restore, o)));
     let others: Vec<_> = others.collect();
     if !others.is_empty() {
-        text.push_str("\n### Also made\n\n");
+        text.push_str("\n### Also created\n\n");
         for (restore, made) in others.iter().take(ROWS) {
             let gone = if made.cleanup == Some(Cleanup::Gone) {
                 ", gone"
@@ -87,7 +85,7 @@ pub fn run_markdown(report: &RunReport) -> String {
         .filter(|restore| restore.into_existing && restore.created_resource_arn.is_some())
         .collect();
     if !into.is_empty() {
-        text.push_str("\n### Written into, and there before\n\n");
+        text.push_str("\n### Existing resources that the run wrote into\n\n");
         for restore in into.iter().take(ROWS) {
             let arn = restore.created_resource_arn.as_deref().unwrap_or_default();
             let _ = writeln!(text, "- {}, by {}", code(arn), escaped(&restore.restore));
@@ -101,7 +99,7 @@ pub fn run_markdown(report: &RunReport) -> String {
         .map(|(arn, _)| arn)
         .collect();
     if !left.is_empty() {
-        text.push_str("\n### Left behind\n\n");
+        text.push_str("\n### Not deleted\n\n");
         for arn in left {
             let _ = writeln!(text, "- {}", code(arn));
         }
@@ -110,36 +108,24 @@ pub fn run_markdown(report: &RunReport) -> String {
 }
 
 fn objectives(report: &RunReport, text: &mut String) {
-    let of_restores = report
-        .restores
-        .iter()
-        .map(|restore| (restore.restore.as_str(), &restore.objectives));
-    let rows: Vec<(&str, &str, &Objective)> = [("the run", &report.objectives)]
-        .into_iter()
-        .chain(of_restores)
-        .flat_map(|(whose, of)| {
-            let both = [("RTO", &of.rto), ("RPO", &of.rpo)];
-            both.into_iter()
-                .filter_map(move |(name, of)| Some((whose, name, of.as_deref()?)))
-        })
-        .collect();
+    let rows: Vec<_> = report.all_objectives().collect();
     if rows.is_empty() {
         return;
     }
-    text.push_str("\n### Objectives\n\n| | | wanted | reached | |\n|---|---|---|---|---|\n");
-    for (whose, name, objective) in rows.iter().take(ROWS) {
+    text.push_str(
+        "\n### Objectives\n\n| of | objective | wanted | reached | result |\n|---|---|---|---|---|\n",
+    );
+    for (whose, name, is_open, objective) in rows.iter().take(ROWS) {
+        let words = objective.words(*is_open);
         let _ = writeln!(
             text,
             "| {} | {name} | {} | {} | {} |",
             escaped(whose),
             duration(objective.wanted_seconds),
-            objective
-                .seconds
-                .map_or_else(|| "not reached".to_owned(), duration),
+            objective.seconds.map_or_else(|| "-".to_owned(), duration),
             match objective.met {
-                Some(true) => "met",
-                Some(false) => "**missed**",
-                None => "",
+                Some(false) => format!("**{words}**"),
+                _ => words.to_owned(),
             },
         );
     }
@@ -152,9 +138,19 @@ fn objectives(report: &RunReport, text: &mut String) {
     );
 }
 
+/// Something with its page, where it has one.
+fn linked(text: String, page: Option<String>) -> String {
+    match page {
+        Some(page) => format!("[{text}]({page})"),
+        None => text,
+    }
+}
+
 fn restores(report: &RunReport, text: &mut String) {
-    text.push_str("\n### Restores\n\n| | | took | |\n|---|---|---|---|\n");
-    // What needs eyes comes first.
+    text.push_str(
+        "\n### Restores\n\n| restore | status | took | created, or why not |\n|---|---|---|---|\n",
+    );
+    // What needs attention comes first.
     let mut shown: Vec<&RestoreReport> = report.restores.iter().collect();
     shown.sort_by_key(|restore| !(restore.status.is_bad() || restore.status.is_open()));
     for restore in shown.iter().take(ROWS) {
@@ -177,9 +173,15 @@ fn restores(report: &RunReport, text: &mut String) {
             (Some(arn), Some(message)) if restore.status == RunStatus::Incomplete => {
                 format!("{}: {}", code(arn), escaped(message))
             }
-            (Some(arn), _) if restore.mismatch.is_none() => code(arn),
+            (Some(arn), _) if restore.mismatch.is_none() => {
+                linked(code(arn), report.resource_page(arn))
+            }
             (_, Some(message)) => escaped(message),
             (_, None) => String::new(),
+        };
+        let what = match report.job_page(restore) {
+            Some(page) => format!("{what} ([job]({page}))").trim_start().to_owned(),
+            None => what,
         };
         let status = restore.status.word();
         let status = if restore.status.is_bad() {
@@ -215,7 +217,7 @@ fn checks(report: &RunReport, text: &mut String) {
     let _ = match report.verdict {
         Verdict::CleanedUp => writeln!(
             text,
-            "\n### Checks\n\nBefore the cleanup {passed} of {} were good.",
+            "\n### Checks\n\nBefore the cleanup, {passed} of {} were good.",
             all.len()
         ),
         _ => writeln!(text, "\n### Checks\n\n{passed} of {} passed.", all.len()),

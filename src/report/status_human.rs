@@ -38,6 +38,11 @@ impl LocalTime {
         Self { zone }
     }
 
+    /// Times as files have them, which are read anywhere.
+    pub(super) fn utc() -> Self {
+        Self::new(TimeZone::UTC)
+    }
+
     /// Date, minute and zone.
     #[must_use]
     pub fn minute(&self, at: Timestamp) -> String {

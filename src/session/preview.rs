@@ -132,12 +132,14 @@ impl Preview {
                 file: opening.file,
                 world: Some(opening.endpoint),
                 saved_plan: opening.saved_plan,
+                reports: Some(crate::evidence::REPORTS),
             }
         } else {
             Event::RunResumed {
                 redrill,
                 world: history.world().is_none().then_some(opening.endpoint),
                 saved_plan: opening.saved_plan,
+                reports: Some(crate::evidence::REPORTS),
             }
         }];
         events.extend(history.planned(&opening.outline));

@@ -63,6 +63,10 @@ pub enum Event {
         /// The saved plan that is carried out, by its digest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         saved_plan: Option<String>,
+        /// The form of the reports that this version makes: evidence of the run has no earlier one. Earlier versions do not
+        /// say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reports: Option<u32>,
     },
     /// A runner takes the run up again.
     RunResumed {
@@ -74,6 +78,9 @@ pub enum Event {
         /// The saved plan that is carried out, by its digest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         saved_plan: Option<String>,
+        /// The form of the reports that this version makes; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reports: Option<u32>,
     },
     /// What this runner was given: the plan, its restores and what they have to meet.
     Planned {

@@ -101,15 +101,15 @@ async fn a_caller_that_may_not_start() {
         .await
         .code(1)
         .stdout_eq(str![[r#"
-Not AWS: this run was at http://127.0.0.1:[..], which is no endpoint of AWS. Nothing was restored at AWS.
+Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS.
 
 NOT_STARTED  r0  -  Insufficient privileges to perform this action. (AccessDeniedException)
 NOT_STARTED  r1  -
 NOT_STARTED  r2  -
 
 many run main: not finished; 0 of 3 restored
-at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2; opened [..]
-go on with: redrill run plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..]
+at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2; started [..]
+continue with: redrill run plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..]
 
 "#]])
         .stderr_eq(str![[r#"
@@ -177,15 +177,15 @@ vaults:
     let plan = many(3, 1).replace("    needs: [r1]\n", "");
     write(folder.path(), "plan.yaml", &plan);
     run(folder.path(), &emulator.url(), &[]).await.code(6).stdout_eq(str![[r#"
-Not AWS: this run was at http://127.0.0.1:[..], which is no endpoint of AWS. Nothing was restored at AWS.
+Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS.
 
-FAILED     r0  [..]  FAILED: the KMS key is on holiday
+FAILED     r0  [..]  the KMS key is on holiday
 SKIPPED    r1  -[..]  `r0` failed
 COMPLETED  r2  [..]  arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-[..]
 
 many run main: failed; 1 of 3 restored in [..]
-at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2; opened [..], ended [..]
-try what failed again with: redrill run plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..] --retry-failed
+at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2; started [..], ended [..]
+retry what failed with: redrill run plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..] --retry-failed
 
 "#]]);
     assert_eq!(emulator.jobs().len(), 2);

@@ -257,9 +257,9 @@ A rehearsal against the embedded emulator, not AWS. Nothing was restored at AWS,
 
 COMPLETED  r0  [..]  arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-[..]
 
-missed: r0: RTO of 1s missed by [..]: it took [..]
+objective: r0: RTO of 1s missed by [..]; it took [..]
 many run main: objective missed; 1 of 1 restored in [..]
-at the embedded emulator (a rehearsal, not AWS), into 123456789012 us-west-2; opened [..] UTC, ended [..] UTC
+at the embedded emulator (a rehearsal, not AWS), into 123456789012 us-west-2; started [..] UTC, ended [..] UTC
 
 "#]]);
 }

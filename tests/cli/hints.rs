@@ -13,7 +13,7 @@ async fn issue_14_after_only_the_hint_is_the_rest_of_the_plan() {
     let words = ["run", NAME, "--yes", "-q", "--only", "r0", "r1"];
     let (code, stdout, _) = ran(folder.path(), &emulator, &words).await;
     assert_eq!(code, 0, "{stdout}");
-    assert!(!stdout.contains("go on with"), "{stdout}");
+    assert!(!stdout.contains("continue with"), "{stdout}");
     let hint = stdout
         .lines()
         .find_map(|line| line.split_once("the rest of the plan: "));

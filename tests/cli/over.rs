@@ -47,7 +47,7 @@ async fn safety_a2_a_run_that_is_over_says_when_it_ended_and_that_nothing_was_st
         first.starts_with(&format!("Run main ended {} ", today())),
         "{first}"
     );
-    assert!(first.contains(" UTC; nothing was started now. A new restore needs a new run id: redrill run plan.yaml --yes "), "{first}");
+    assert!(first.contains(" UTC; nothing was started now. To restore again, use a new run id: redrill run plan.yaml --yes "), "{first}");
     assert!(
         first.ends_with(&format!(" --run-id main-{}", today())),
         "{first}"
@@ -208,11 +208,11 @@ async fn safety_a2_another_machine_does_not_take_what_is_gone_for_restored() {
     let (code, stdout, stderr) = ran(path, &emulator, &there).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(
-        stdout.contains("3 of 3 restores were not started by this run: their jobs had ended before it found them, the last 20"),
+        stdout.contains("3 of 3 restores were not started by this run: their jobs had ended before it found them, the last at 20"),
         "{stdout}"
     );
     assert!(
-        stderr.contains("it has the mark of this restore's token; it had ended 20")
+        stderr.contains("found again by its idempotency mark; it had ended 20")
             && stderr.contains(" UTC, and was not started now"),
         "{stderr}"
     );

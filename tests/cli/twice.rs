@@ -26,7 +26,7 @@ COMPLETED  orders  [..]m [..]s  arn:aws:dynamodb:us-west-2:123456789012:table/or
 COMPLETED  app     1m [..]s   arn:aws:cloudformation:us-west-2:123456789012:stack/app-main/[..]
 
 quickstart run main: passed; 3 of 3 restored in [..]m [..]s
-at the embedded emulator (a rehearsal, not AWS), into 123456789012 us-west-2; opened [..] UTC, ended [..] UTC
+at the embedded emulator (a rehearsal, not AWS), into 123456789012 us-west-2; started [..] UTC, ended [..] UTC
 
 "#]]);
     assert!(

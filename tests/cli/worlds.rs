@@ -57,7 +57,7 @@ async fn safety_a8_the_endpoint_is_in_every_report_in_status_and_in_evidence() {
     let (folder, emulator) = ended().await;
     let (path, url) = (folder.path().to_owned(), emulator.url());
     let warning = format!(
-        "Not AWS: this run was at {url}, which is no endpoint of AWS. Nothing was restored at AWS."
+        "Not AWS: this run was at {url}, which is not an AWS endpoint. Nothing was restored at AWS."
     );
     for file in ["r.json", "r.xml", "r.html", "r.md"] {
         let report = text(&path.join(file))
@@ -432,7 +432,7 @@ async fn reliability_r2_9_what_is_left_is_not_listed_elsewhere() {
     let (code, stdout, stderr) = ran(folder.path(), &other, &["cleanup", NAME, "--dry-run"]).await;
     assert_eq!(code, 4, "{stdout}{stderr}");
     assert!(stderr.contains(&emulator.url()), "{stderr}");
-    assert!(!stdout.contains("delete it yourself"), "{stdout}");
+    assert!(!stdout.contains("delete it manually"), "{stdout}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

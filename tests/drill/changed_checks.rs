@@ -94,7 +94,7 @@ async fn a_command_that_has_changed_since_it_passed_runs_again() {
     assert_eq!(open["status"], "NOT_RUN");
     assert_eq!(
         open["message"],
-        "it passed for an earlier plan, and is to be run again"
+        "it passed for an earlier version of the plan; it has to run again"
     );
     let (code, report) = drill.run(&text("false"), &[]).await;
     assert_eq!((code, &report["verdict"]), (6, &"failed".into()));

@@ -98,11 +98,11 @@ async fn everything_that_the_run_made_is_gone_and_nothing_else() {
             snapbox::str![[r#"
 delete  app     arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-[..]  AWS::EFS::FileSystem
 delete  files   arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-[..]  AWS::EFS::FileSystem
-stays   into    arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-0a1b2c3d           it was there before: the restore wrote into it
+stays   into    arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-0a1b2c3d           it existed before; the restore wrote into it
 delete  orders  arn:aws:dynamodb:us-west-2:123456789012:table/orders-main                          AWS::DynamoDB::Table
 delete  web     arn:aws:ec2:us-west-2:123456789012:volume/vol-[..]              AWS::EC2::Volume
 
-4 to delete, 0 gone, 0 left, 1 not made by this run
+4 to delete, 0 already gone, 0 left, 1 not created by this run
 
 "#]]
         );
@@ -134,7 +134,10 @@ delete  web     arn:aws:ec2:us-west-2:123456789012:volume/vol-[..]              
         );
         let (code, stdout, _) = on(&["cleanup", "plan.yaml", "--yes"]);
         assert_eq!(code, 0);
-        assert!(stdout.contains("0 to delete, 4 gone, 0 left"), "{stdout}");
+        assert!(
+            stdout.contains("0 to delete, 4 already gone, 0 left"),
+            "{stdout}"
+        );
         // What was cleaned up is over, and the reports say so.
         let (code, _, stderr) = on(&["run", "plan.yaml", "--yes"]);
         assert_eq!(code, 4, "{stderr}");
@@ -309,7 +312,7 @@ async fn a_cleanup_that_is_left_says_how_to_go_on() {
         String::from_utf8(output.stdout).unwrap(),
         snapbox::str![[r#"
 drill run main: 0 deleted (verified), 0 remaining
-stopped: 4 not looked at to the end; a deletion that was requested continues at AWS
+stopped: 4 not verified; a deletion that was requested continues at AWS
 continue with: [..] cleanup plan.yaml --yes -q --endpoint-url http://127.0.0.1:[..]
 
 "#]]
@@ -350,7 +353,7 @@ left: orders  arn:aws:dynamodb:us-west-2:123456789012:table/orders-main  it is p
         let (code, stdout, _) = run(&path, &["report", "plan.yaml", "--report", "markdown=r.md"]);
         assert_eq!(code, 0, "{stdout}");
         let markdown = String::from_utf8(crate::support::bytes(&path.join("r.md"))).unwrap();
-        assert!(markdown.contains("### Left behind\n\n- `arn:aws:dynamodb:us-west-2:123456789012:table/orders-main`"), "{markdown}");
+        assert!(markdown.contains("### Not deleted\n\n- `arn:aws:dynamodb:us-west-2:123456789012:table/orders-main`"), "{markdown}");
         // Taken off again, it goes.
         write(&path, "plan.yaml", &plan(""));
         let (code, stdout, stderr) = on(&["cleanup", "plan.yaml", "--yes"]);

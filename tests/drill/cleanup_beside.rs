@@ -39,6 +39,7 @@ async fn issue_14_cleanup_beside_a_run_that_has_just_begun() {
         others: Vec::new(),
         file: "plan.yaml".to_owned(),
         saved_plan: None,
+        reports: None,
     };
     let recorded = Recorded {
         at: jiff::Timestamp::UNIX_EPOCH,
@@ -50,7 +51,10 @@ async fn issue_14_cleanup_beside_a_run_that_has_just_begun() {
     // What would be deleted may be looked at, and who works on it is said.
     let (code, _, stderr) = on(&["cleanup", "plan.yaml", "--dry-run"]).await;
     assert_eq!(code, 0, "{stderr}");
-    assert!(stderr.contains("(process 1) works on this run"), "{stderr}");
+    assert!(
+        stderr.contains("(process 1) has worked on this run"),
+        "{stderr}"
+    );
     drop(journal);
     let (code, _, stderr) = on(&["cleanup", "plan.yaml", "--yes"]).await;
     assert_eq!(code, 0, "{stderr}");

@@ -86,10 +86,10 @@ async fn field_a_what_was_there_before_stays_and_is_no_failure() {
     for how in ["--dry-run", "--yes"] {
         let (code, stdout, stderr) = on(&["cleanup", "plan.yaml", how]).await;
         assert_eq!(code, 0, "{stdout}{stderr}");
-        let stays = "it was there before: the restore wrote into it";
+        let stays = "it existed before; the restore wrote into it";
         assert_eq!(stdout.matches(stays).count(), 9, "{stdout}");
         assert!(
-            stdout.contains("0 to delete, 0 gone, 0 left, 9 not made by this run"),
+            stdout.contains("0 to delete, 0 already gone, 0 left, 9 not created by this run"),
             "{stdout}"
         );
     }
@@ -255,7 +255,7 @@ async fn safety_a7_what_nested_jobs_have_made_is_deleted_too() {
         let (code, stdout, stderr) = on(&["run", "shop.yaml", "--yes", "--run-id", run_id]).await;
         assert_eq!(code, 0, "{stdout}{stderr}");
         assert!(
-            stdout.contains("also made: arn:aws:ec2:us-west-2:123456789012:volume/vol-"),
+            stdout.contains("also created: arn:aws:ec2:us-west-2:123456789012:volume/vol-"),
             "{stdout}"
         );
         assert!(
@@ -275,7 +275,7 @@ async fn safety_a7_what_nested_jobs_have_made_is_deleted_too() {
 delete  cluster  arn:aws:eks:us-west-2:123456789012:cluster/shop-one              AWS::EKS::Cluster
 delete  cluster  arn:aws:ec2:us-west-2:123456789012:volume/vol-[..]  AWS::EC2::Volume, of nested job [..]
 
-2 to delete, 0 gone, 0 left, 0 not made by this run
+2 to delete, 0 already gone, 0 left, 0 not created by this run
 
 "#]]
     );
@@ -320,7 +320,10 @@ async fn safety_a7_nested_jobs_that_no_journal_names_are_asked_for() {
     assert_eq!(emulator.resources(ACCOUNT), before);
     let (code, stdout, _) = on(&["cleanup", "shop.yaml", "--yes"]).await;
     assert_eq!(code, 0);
-    assert!(stdout.contains("0 to delete, 2 gone, 0 left"), "{stdout}");
+    assert!(
+        stdout.contains("0 to delete, 2 already gone, 0 left"),
+        "{stdout}"
+    );
     emulator.shutdown().await;
 }
 
@@ -422,7 +425,7 @@ async fn reliability_r3_15_what_a_journal_names_is_held_against_the_request() {
         let (code, stdout, stderr) = on(&["cleanup", "plan.yaml", "--yes"]).await;
         assert_eq!(code, 5, "{arn}: {stdout}{stderr}");
         assert!(
-            stdout.contains("it is not what was asked for, and is not deleted"),
+            stdout.contains("it is not what was asked for, so it is not deleted"),
             "{stdout}"
         );
         assert!(stdout.contains(why), "{arn}: {stdout}");
@@ -451,7 +454,7 @@ async fn reliability_r3_14_what_was_protected_when_the_plan_was_run_is_left() {
     let (code, stdout, stderr) = on(&["cleanup", "plan.yaml", "--yes"]).await;
     assert_eq!(code, 5, "{stdout}{stderr}");
     assert!(
-        stdout.contains("it is protected: `protect` had `orders-*` when the plan was run"),
+        stdout.contains("it is protected: `protect` had `orders-*` when the plan ran"),
         "{stdout}"
     );
     assert_eq!(emulator.resources(ACCOUNT), [TABLE]);
@@ -520,7 +523,10 @@ async fn reliability_r3_13_what_a_failed_job_had_made_is_listed() {
     let (code, stdout, stderr) = on(&["cleanup", "fsx.yaml", "--yes"]).await;
     assert_eq!(code, 5, "{stdout}{stderr}");
     assert_eq!(stdout.matches("left  ").count(), 4, "{stdout}");
-    assert!(stdout.contains("0 to delete, 0 gone, 4 left"), "{stdout}");
+    assert!(
+        stdout.contains("0 to delete, 0 already gone, 4 left"),
+        "{stdout}"
+    );
     // The second attempt makes others; those of the first are not forgotten.
     let (code, stdout, stderr) = on(&["run", "fsx.yaml", "--yes", "-q", "--retry-failed"]).await;
     assert_eq!(code, 6, "{stdout}{stderr}");
@@ -563,7 +569,7 @@ async fn reliability_r3_12_what_was_made_again_stays() {
     let (code, stdout, stderr) = on(&["cleanup", "plan.yaml", "--yes"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(
-        stdout.contains("it was made again by restore job"),
+        stdout.contains(", which is not part of this run, created it again"),
         "{stdout}{stderr}"
     );
     assert_eq!(emulator.resources(ACCOUNT), [TABLE]);
@@ -609,14 +615,13 @@ async fn reliability_r3_12_what_is_known_by_its_name_alone_is_asked_about() {
     // AWS Backup keeps no job from that time, either.
     let (code, stdout, _) = on(&["cleanup", "plan.yaml", "--dry-run"]).await;
     assert_eq!(code, 0, "{stdout}");
-    let doubt =
-        "its job ended on 2026-01-02, and AWS does not tell when what has this name now was made";
+    let doubt = "its job ended on 2026-01-02, and AWS does not say when the resource that has this name now was created";
     assert!(stdout.contains(doubt), "{stdout}");
     let (code, stdout, _) = on(&["cleanup", "plan.yaml", "--yes"]).await;
     assert_eq!(code, 5, "{stdout}");
     assert!(
         stdout.contains(&format!(
-            "left: orders  {TABLE}  {doubt}; look at it, and give --known-by-name to delete it"
+            "left: orders  {TABLE}  {doubt}; check it, then delete it with --known-by-name"
         )),
         "{stdout}"
     );

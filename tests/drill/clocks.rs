@@ -144,14 +144,14 @@ fn issue_14_an_objective_is_missed_when_its_time_is_over() {
     let late = report(&interrupted(700));
     assert_eq!(
         late.missed,
-        ["db: RTO of 10m 00s missed: not restored in that time"]
+        ["db: RTO of 10m 00s cannot be met any more; 11m 40s have passed"]
     );
     let later = report(&interrupted(4000));
     assert_eq!(
         later.missed,
         [
-            "db: RTO of 10m 00s missed: not restored in that time",
-            "the run: RTO of 1h 00m missed: not restored in that time",
+            "db: RTO of 10m 00s cannot be met any more; 1h 06m have passed",
+            "the run: RTO of 1h 00m cannot be met any more; 1h 06m have passed",
         ]
     );
     assert_eq!(later.verdict, Verdict::Unfinished);

@@ -141,7 +141,7 @@ async fn a_bundle_has_everything_and_no_secret() {
     let (code, _, stderr) = run(folder.path(), &["evidence", "plan.yaml", "-o", "x.zip"]);
     assert_eq!(code, 4, "{stderr}");
     assert!(
-        stderr.contains("plan.yaml is not the plan that this run was taken up with"),
+        stderr.contains("plan.yaml is not the plan that this run was last started with"),
         "{stderr}"
     );
 }
@@ -250,9 +250,9 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
         assert!(text.contains(from), "{name} has no {from}");
         files.insert(name.to_owned(), text.replacen(from, to, 1).into_bytes());
     }
-    let forgeries: [(&str, Forge); 17] = [
+    let forgeries: [(&str, Forge); 18] = [
         (
-            "about.json: its `verdict` is passed, and by the journal it is failed",
+            "about.json: its `verdict` is passed, but by the journal it is failed",
             |files| {
                 replace(files, "about.json", "\"failed\"", "\"passed\"");
             },
@@ -273,35 +273,35 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
                 "    \"0.0.7\"\n",
             );
         }),
-        (
-            "about.json: it says that redrill 9.9.9 has made it",
-            |files| {
-                replace(
-                    files,
-                    "about.json",
-                    &format!("\"redrill\": \"{}\"", env!("CARGO_PKG_VERSION")),
-                    "\"redrill\": \"9.9.9\"",
-                );
-            },
-        ),
-        (
-            "about.json: it says that redrill 0.0.1 has made it",
-            |files| {
-                replace(
-                    files,
-                    "about.json",
-                    &format!("\"redrill\": \"{}\"", env!("CARGO_PKG_VERSION")),
-                    "\"redrill\": \"0.0.1\"",
-                );
-            },
-        ),
+        ("about.json: it says that redrill 9.9.9 made it", |files| {
+            replace(
+                files,
+                "about.json",
+                &format!("\"redrill\": \"{}\"", env!("CARGO_PKG_VERSION")),
+                "\"redrill\": \"9.9.9\"",
+            );
+        }),
+        ("about.json: it says that redrill 0.0.1 made it", |files| {
+            replace(
+                files,
+                "about.json",
+                &format!("\"redrill\": \"{}\"", env!("CARGO_PKG_VERSION")),
+                "\"redrill\": \"0.0.1\"",
+            );
+        }),
         ("about.json: its reports have form 99", |files| {
-            replace(files, "about.json", "\"reports\": 2", "\"reports\": 99");
+            replace(files, "about.json", "\"reports\": 3", "\"reports\": 99");
         }),
         (
-            "about.json: its reports have form 1, and its journal is of a later version",
+            "about.json: its reports have form 1, but a later version of redrill wrote its journal",
             |files| {
-                replace(files, "about.json", ",\n  \"reports\": 2", "");
+                replace(files, "about.json", ",\n  \"reports\": 3", "");
+            },
+        ),
+        (
+            "about.json: its reports have form 2, but a later version of redrill wrote its journal",
+            |files| {
+                replace(files, "about.json", "\"reports\": 3", "\"reports\": 2");
             },
         ),
         ("plan.yaml: its SHA-256 is", |files| {
@@ -314,7 +314,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
             replace(files, "about.json", &digest, &forged);
         }),
         (
-            "requests.jsonl: it is not what the journal makes of it, from line 2 on",
+            "requests.jsonl: it differs from what the journal yields, from line 2 on",
             |files| {
                 let text = String::from_utf8(files["requests.jsonl"].clone()).unwrap();
                 let first = text.lines().next().unwrap();
@@ -325,7 +325,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
             },
         ),
         (
-            "reports/report.html: it is not what the journal makes of it",
+            "reports/report.html: it differs from what the journal yields",
             |files| {
                 replace(
                     files,
@@ -336,7 +336,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
             },
         ),
         (
-            "reports/report.json: it is not what the journal makes of it",
+            "reports/report.json: it differs from what the journal yields",
             |files| {
                 replace(files, "reports/report.json", "\"failed\"", "\"passed\"");
             },
@@ -351,7 +351,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
             files.insert("journal/extra.jsonl".to_owned(), Vec::new());
         }),
         (
-            "about.json: its `verdict` is failed, and by the journal it is not finished",
+            "about.json: its `verdict` is failed, but by the journal it is not finished",
             |files| {
                 files.retain(|name, _| {
                     !name.starts_with("journal/") || name.as_str() <= "journal/00000002.jsonl"
@@ -399,7 +399,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
     assert!(
         stdout.contains(": failed, not at AWS, but at http://127.0.0.1:")
             && stdout.contains("not compared: plan.lock.yaml: the journal has no digest of it")
-            && stdout.contains("It does not show who made them and when"),
+            && stdout.contains("It does not show who made them or when"),
         "{stdout}"
     );
     for (at, (found, forge)) in forgeries.iter().enumerate() {
@@ -452,6 +452,61 @@ async fn reliability_r7_27_r4_20_a_bundle_has_files_alone() {
     std::fs::remove_file(&plan).unwrap();
     mkfifo(&plan);
     check("plan.yaml: it is a named pipe");
+}
+
+/// The second form: everything but sentences is compared, and nobody makes it of a later run.
+#[test]
+fn bundles_of_the_second_form_verify() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/evidence/form-2.zip");
+    let folder = folder();
+    let verify = |path: &Path| {
+        run(
+            folder.path(),
+            &["evidence", "verify", &path.to_string_lossy()],
+        )
+    };
+    let (code, stdout, stderr) = verify(&path);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("evidence of quarterly run 2026-Q4: cleaned up, not at AWS")
+            && stdout.contains("not compared: reports/report.json: an earlier version of redrill wrote it; everything except its sentences was compared")
+            && stdout.contains("not compared: reports/report.html: an earlier version"),
+        "{stdout}"
+    );
+    let packed = redrill::evidence::unpack("x", &bytes(&path)).unwrap();
+    for (file, from, to) in [
+        ("reports/report.html", "</body>", "<script></script></body>"),
+        (
+            "reports/report.json",
+            "\"verdict\": \"cleaned_up\"",
+            "\"verdict\": \"passed\"",
+        ),
+        (
+            "reports/report.json",
+            "\"ended_at\": \"2",
+            "\"ended_at\": \"3",
+        ),
+        ("requests.jsonl", "\"token\":\"", "\"token\":\"0"),
+        (
+            "about.json",
+            "\"verdict\": \"cleaned up\"",
+            "\"verdict\": \"passed\"",
+        ),
+    ] {
+        let mut forged = packed.clone();
+        let text = String::from_utf8(forged[file].clone()).unwrap();
+        assert!(text.contains(from), "{file}");
+        forged.insert(file.to_owned(), text.replacen(from, to, 1).into_bytes());
+        stated_anew(&mut forged);
+        let path = folder.path().join("forged.zip");
+        std::fs::write(&path, redrill::evidence::pack(&forged).unwrap()).unwrap();
+        let (code, stdout, stderr) = verify(&path);
+        assert_eq!(code, 6, "{file}: {stdout}");
+        assert!(
+            stderr.starts_with(&format!("error: {file}: ")),
+            "{file}: {stderr}"
+        );
+    }
 }
 
 /// Bundles of earlier versions stay what they are (`tests/journals/README.md`), and what can be compared in them is.

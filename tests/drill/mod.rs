@@ -7,6 +7,7 @@ mod cleanup_beside;
 mod cleanup_faults;
 mod clocks;
 mod evidence;
+mod first_contact;
 mod first_restore;
 mod ours;
 mod page;

@@ -450,7 +450,7 @@ async fn reliability_r1_5_a_second_job_is_said_at_once() {
     let report = report(state.path());
     assert_eq!(report.restores[0].second_jobs, std::slice::from_ref(job));
     assert!(emulator.jobs().len() < 6, "it goes on starting");
-    let said = redrill::report::run_human(&report, "");
+    let said = report.to_string();
     assert!(said.contains(job) && said.contains(beside), "{said}");
     for text in [
         redrill::report::run_markdown(&report),

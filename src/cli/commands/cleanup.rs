@@ -22,7 +22,7 @@ use crate::report::cleanup_human;
 use crate::state::{History, Journal as _, Places, Recorded, Redacting};
 use crate::terminal::{InitialState, Screen, Style};
 
-const NOT_ASKED: &str = "AWS was not asked what was made again since, and which jobs are nested";
+const NOT_ASKED: &str = "AWS was not asked what was created again since, or which jobs are nested";
 
 pub(super) async fn cleanup(
     arguments: &Cleanup,
@@ -44,7 +44,7 @@ pub(super) async fn cleanup(
         }
         let since = &owner.since;
         context.output.note(&format!(
-            "{owner} works on this run since {since}: what it makes from now on is not in this list"
+            "{owner} has worked on this run since {since}; what it creates from now on is not in this list"
         ));
     }
     let mut events = journal::read(&store, &run).await?;
@@ -101,9 +101,9 @@ pub(super) async fn cleanup(
     if arguments.dry_run || is_empty(&levels) {
         context.output.result(&cleanup_human(&levels))?;
         for line in leaves(&levels) {
-            context
-                .output
-                .note(&format!("AWS leaves behind, or wants gone first: {line}"));
+            context.output.note(&format!(
+                "AWS does not delete this with it, or wants it deleted first: {line}"
+            ));
         }
         if !arguments.dry_run {
             context.output.note("nothing to delete");
@@ -130,9 +130,9 @@ pub(super) async fn cleanup(
         context.output.note(&touched.sentence());
     }
     for line in leaves(&levels) {
-        context
-            .output
-            .note(&format!("AWS leaves behind, or wants gone first: {line}"));
+        context.output.note(&format!(
+            "AWS does not delete this with it, or wants it deleted first: {line}"
+        ));
     }
 
     let owner = Owner {
@@ -207,7 +207,7 @@ pub(super) async fn cleanup(
         })
         .saturating_sub(cleaned.gone + cleaned.already_gone + cleaned.left.len());
         text.push_str(&format!(
-            "stopped: {open} not looked at to the end; a deletion that was requested continues at AWS\ncontinue with: {}\n",
+            "stopped: {open} not verified; a deletion that was requested continues at AWS\ncontinue with: {}\n",
             again.command
         ));
         text.push_str(&again.besides().unwrap_or_default());
@@ -242,10 +242,10 @@ fn keep_to(levels: &mut [Vec<Item>], confirmed: &BTreeSet<usize>, with_doubts: b
         };
         let why = match doubt {
             _ if !confirmed.contains(&named.place) => {
-                "it was not in the question; the same command asks again".to_owned()
+                "it was not part of the confirmation; run the same command again".to_owned()
             }
             Some(doubt) if !with_doubts => {
-                format!("{doubt}; look at it, and give --known-by-name to delete it")
+                format!("{doubt}; check it, then delete it with --known-by-name")
             }
             _ => continue,
         };

@@ -93,7 +93,7 @@ pub(super) async fn conclude(
             };
             let is_idle = run_end.before.is_some_and(|before| before.opened.is_none());
             let mut text = match left_out.is_empty() || !is_idle {
-                true => run_human(&report, &again),
+                true => run_human(&report, &again, &context.clock()),
                 // A list of what was not started says nothing more.
                 false => String::new(),
             };

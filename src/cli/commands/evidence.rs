@@ -14,7 +14,7 @@ use crate::execute::Stopped;
 use crate::journal::{self, LocalStore, RunKey};
 use crate::plan::sha256;
 use crate::render::Secrets;
-use crate::report::run_report;
+use crate::report::{Verdict, run_report};
 use crate::session;
 use crate::state::{Recorded, replay};
 
@@ -37,12 +37,36 @@ fn is_zip(path: &Path) -> bool {
         .is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
 }
 
+/// Names of archives that a bundle is not written as.
+const OTHER_ARCHIVES: [&str; 12] = [
+    "7z", "bz2", "gz", "jar", "rar", "tar", "tbz2", "tgz", "txz", "xz", "zipx", "zst",
+];
+
+/// Refuses the name of another kind of archive: it would become a directory of that name.
+fn is_of_a_bundle(path: &Path) -> Result<(), Failure> {
+    let extension = path.extension().and_then(|of| of.to_str());
+    let extension = extension.map(str::to_lowercase).unwrap_or_default();
+    if !OTHER_ARCHIVES.contains(&extension.as_str()) {
+        return Ok(());
+    }
+    let mut zip = path.with_extension("");
+    if zip.extension().is_some_and(|of| of == "tar") {
+        zip.set_extension("");
+    }
+    zip.as_mut_os_string().push(".zip");
+    Err(Failure::Usage(format!(
+        "evidence is a ZIP file or a directory, not a .{extension} file; write it with `-o {}`",
+        super::resume_hint::quoted(&zip.to_string_lossy())
+    )))
+}
+
 async fn make(
     arguments: &Evidence,
     plan: &Path,
     output: &Path,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
+    is_of_a_bundle(output)?;
     let is_empty = |path: &Path| {
         path.read_dir()
             .is_ok_and(|mut entries| entries.next().is_none())
@@ -87,9 +111,9 @@ async fn make(
         let commit = origin
             .commit
             .as_ref()
-            .map_or_else(String::new, |commit| format!(", of commit {commit}"));
+            .map_or_else(String::new, |commit| format!(", commit {commit}"));
         return Err(Failure::Conflict(format!(
-            "{} is not the plan that this run was taken up with (SHA-256 {}{commit}): check that out first",
+            "{} is not the plan that this run was last started with (SHA-256 {}{commit}); check out that version first",
             plan.display(),
             origin.plan_sha256,
         )));
@@ -113,6 +137,11 @@ async fn make(
     } else {
         write_tree(output, &bundle)?;
     }
+    if report.verdict == Verdict::Unfinished {
+        context.output.note(
+            "warning: this run is not finished, so its evidence shows only a part of it; finish the run, then write the evidence again under another name",
+        );
+    }
     context.output.result(&format!(
         "{}: evidence of {name} run {run_id}: {}, {} files\n{}",
         output.display(),
@@ -135,14 +164,14 @@ fn refuse_secrets(files: &Files, secrets: &Secrets) -> Result<(), Failure> {
         let text = String::from_utf8_lossy(bytes);
         if matches!(secrets.redact(&text), std::borrow::Cow::Owned(_)) {
             return Err(Failure::Conflict(format!(
-                "{name} holds a secret; nothing was written: change the secret, and do not hand over this run"
+                "{name} contains a secret, so nothing was written; change the secret, and do not hand over this run"
             )));
         }
     }
     Ok(())
 }
 
-/// The lock file beside a plan, where there is one.
+/// The lock file next to a plan, where there is one.
 fn lock_of(plan: &Path) -> Result<Option<String>, Failure> {
     match super::lock::path(plan).filter(|lock| lock.exists()) {
         Some(lock) => files::text(&lock).map(Some),
@@ -186,8 +215,8 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
     };
     let mut text = format!(
         "{name}: evidence of {} run {}: {}, {world}\n\
-         its {} files match their statement, made by redrill {}\n\
-         its journal of {} records is whole and makes: {}\n",
+         OK: {} files match the statement (redrill {})\n\
+         OK: the journal of {} records is complete, and yields {}\n",
         about.plan,
         about.run_id,
         about.verdict,
@@ -200,8 +229,8 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
         text.push_str(&format!("not compared: {name}: {why}\n"));
     }
     text.push_str(
-        "This shows that the files belong together. It does not show who made them and when, that the\n\
-         journal was not cut at its end, or that AWS said what is in it: verify a signature for that.\n",
+        "This shows that the files belong together. It does not show who made them or when, that no records\n\
+         are missing at the journal's end, or that AWS said what is in it: verify a signature for that.\n",
     );
     text.push_str(&noticed(&about.notices));
     context.output.result(&text)?;

@@ -24,7 +24,9 @@ pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Res
     }
     match arguments.report.format {
         HumanOrJson::Json => context.output.result_with(|out| report.write_json(out)),
-        HumanOrJson::Human => context.output.result(&run_human(&report, "")),
+        HumanOrJson::Human => context
+            .output
+            .result(&run_human(&report, "", &context.clock())),
     }?;
     // What was asked for is done, whatever the run has come to.
     Ok(Exit::Done)

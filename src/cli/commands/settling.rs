@@ -163,7 +163,7 @@ fn say(sent: &Sent<'_>, found: Vec<(Job, Whose)>, events: &mut Vec<Recorded>) ->
             event: Event::Adopted {
                 restore: sent.restore.clone(),
                 job_id: job.id.clone(),
-                because: "it has the mark of this restore's token".to_owned(),
+                because: "found again by its idempotency mark".to_owned(),
                 ours: Some(true),
                 ended_at: None,
             },

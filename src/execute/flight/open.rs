@@ -23,16 +23,16 @@ pub(super) const LISTING_LAG: SignedDuration = SignedDuration::from_mins(2);
 const SHORTLY: SignedDuration = SignedDuration::from_millis(100);
 
 /// Why a job was adopted that is this run's.
-const MARKED: &str = "it has the mark of this restore's token";
+const MARKED: &str = "found again by its idempotency mark";
 /// Why a job was adopted that a person has chosen.
-const CHOSEN: &str = "it was chosen with --adopt";
+const CHOSEN: &str = "chosen with --adopt";
 /// Why a job was adopted that a person has let it adopt.
-const TAKEN: &str = "it asks for the same, and --adopt was given";
+const TAKEN: &str = "it makes the same request, and --adopt was given";
 /// Why the journal of a runner that died has the half of an adoption.
 const BEGUN: &str = "it was about to be adopted when the runner before ended";
 /// Why a job was adopted that nothing marks.
-const ALONE: &str = "it is the one job of this recovery point and metadata since the request left; nothing marks it, so \
-                     whether this run has started it cannot be told";
+const ALONE: &str = "the only job with this recovery point and metadata since the request was sent; it has no mark, so \
+                     whether this run started it is not known";
 /// Why a job was adopted that AWS has named.
 const NAMED: &str = "AWS named it when it was asked again with the same token";
 

@@ -304,10 +304,12 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
         let because = match kin {
             Kin::Marked => {
-                "it has the mark of this restore's token: another runner of this run has started it, or a request of this one whose answer was lost"
+                "it has this restore's idempotency mark: another runner of this run started it, or a request of this one whose answer was lost"
             }
-            Kin::Alike if has_mark => "it asks for the same, and has not the mark of another run",
-            Kin::Alike => "it asks for the same, and no mark tells whose it is",
+            Kin::Alike if has_mark => {
+                "it makes the same request, and does not have the mark of another run"
+            }
+            Kin::Alike => "it makes the same request, and no mark shows whose it is",
         };
         self.emit(vec![Event::SecondJob {
             restore: restore.clone(),

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Cleanup, RestoreReport, RunReport, RunStatus, Verdict};
 use crate::backup::Endpoint;
+use crate::report::LocalTime;
 
 /// Something that whoever reads a report has to know first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -13,6 +14,20 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// In words.
     pub message: String,
+    /// The time in it, which a reader on a screen has in their own zone.
+    #[serde(skip)]
+    pub at: Option<Timestamp>,
+}
+
+impl Notice {
+    /// In words, for a screen.
+    #[must_use]
+    pub fn local(&self, clock: &LocalTime) -> String {
+        match self.at {
+            Some(at) => self.message.replace(&minute(at), &clock.minute(at)),
+            None => self.message.clone(),
+        }
+    }
 }
 
 /// What a notice is about.
@@ -63,12 +78,13 @@ pub(in crate::report) fn overlaid(
 
 fn notices(report: &RunReport, cleaned_up: Option<Timestamp>) -> Vec<Notice> {
     let mut notices = Vec::new();
-    let mut add = |kind, message| notices.push(Notice { kind, message });
+    let mut add = |kind, message, at| notices.push(Notice { kind, message, at });
     if let Some(before) = report.verdict_before_cleanup {
-        add(NoticeKind::CleanedUp, cleaned(report, before, cleaned_up));
+        let message = cleaned(report, before, cleaned_up);
+        add(NoticeKind::CleanedUp, message, cleaned_up);
     }
-    if let Some(message) = adopted(report) {
-        add(NoticeKind::Adopted, message);
+    if let Some((message, last)) = adopted(report) {
+        add(NoticeKind::Adopted, message, Some(last));
     }
     match &report.world {
         Some(world) => {
@@ -77,12 +93,13 @@ fn notices(report: &RunReport, cleaned_up: Option<Timestamp>) -> Vec<Notice> {
                 Endpoint::Aws | Endpoint::Other { .. } => NoticeKind::NotAws,
             };
             if let Some(warning) = world.warning() {
-                add(kind, warning);
+                add(kind, warning, None);
             }
         }
         None if report.start.is_some() => add(
             NoticeKind::EndpointUnknown,
-            "The journal is of an earlier redrill, and does not say whether this was at AWS or at an emulator.".to_owned(),
+            "An earlier redrill wrote this journal. It does not say whether the run was at AWS or at an emulator.".to_owned(),
+            None,
         ),
         None => {}
     }
@@ -90,15 +107,17 @@ fn notices(report: &RunReport, cleaned_up: Option<Timestamp>) -> Vec<Notice> {
 }
 
 /// What an earlier run of redrill had restored, perhaps on another machine.
-fn adopted(report: &RunReport) -> Option<String> {
+fn adopted(report: &RunReport) -> Option<(String, Timestamp)> {
     let restores = report.restores.iter();
     let ended: Vec<Timestamp> = restores.filter_map(|of| of.ended_before).collect();
-    let last = minute(ended.iter().max().copied()?);
-    Some(format!(
-        "{} of {} restores were not started by this run: their jobs had ended before it found them, the last {last}.",
+    let last = ended.iter().max().copied()?;
+    let message = format!(
+        "{} of {} restores were not started by this run: their jobs had ended before it found them, the last at {}.",
         ended.len(),
-        report.restores.len()
-    ))
+        report.restores.len(),
+        minute(last)
+    );
+    Some((message, last))
 }
 
 /// What has become of what the run made.
@@ -110,10 +129,7 @@ fn cleaned(report: &RunReport, before: Verdict, at: Option<Timestamp>) -> String
     let still = report.restores.iter().filter(is_there).count();
     let parts: Vec<String> = [
         (report.count(RunStatus::Deleted), "deleted"),
-        (
-            report.count(RunStatus::Deleting),
-            "being deleted as far as is known",
-        ),
+        (report.count(RunStatus::Deleting), "being deleted"),
         (still, "still there"),
     ]
     .into_iter()
@@ -121,12 +137,13 @@ fn cleaned(report: &RunReport, before: Verdict, at: Option<Timestamp>) -> String
     .map(|(count, what)| format!("{count} {what}"))
     .collect();
     format!(
-        "Cleaned up{at}: of what this run made, {}. Before the cleanup {}.",
+        "Cleaned up{at}: of what this run created, {}. Before the cleanup, {}.",
         parts.join(", "),
         match before {
-            Verdict::Passed => "everything was back and good",
-            Verdict::ObjectiveMissed => "everything was back and good, and an objective was missed",
-            Verdict::Failed => "something was not back, or not good",
+            Verdict::Passed => "everything was restored and good",
+            Verdict::ObjectiveMissed =>
+                "everything was restored and good, but an objective was missed",
+            Verdict::Failed => "a restore or a check had failed",
             Verdict::Unfinished | Verdict::CleanedUp => "the run was not finished",
         }
     )
@@ -135,15 +152,16 @@ fn cleaned(report: &RunReport, before: Verdict, at: Option<Timestamp>) -> String
 impl RunReport {
     /// Says first that the run had ended before this command, which has started nothing; `anew` is the command for a new run.
     pub fn ended_before(&mut self, at: Option<Timestamp>, anew: &str) {
-        let at = at.map_or_else(|| "earlier".to_owned(), minute);
+        let when = at.map_or_else(|| "earlier".to_owned(), minute);
         self.notices.insert(
             0,
             Notice {
                 kind: NoticeKind::EndedBefore,
                 message: format!(
-                    "Run {} ended {at}; nothing was started now. A new restore needs a new run id: {anew}",
+                    "Run {} ended {when}; nothing was started now. To restore again, use a new run id: {anew}",
                     self.run_id
                 ),
+                at,
             },
         );
     }
@@ -151,11 +169,13 @@ impl RunReport {
     /// The accounts and Regions that it ran in.
     #[must_use]
     pub fn places(&self) -> Vec<String> {
-        let targets = self.targets.iter();
-        let mut places: Vec<String> = targets
-            .map(|target| format!("{} {}", target.account, target.region))
-            .collect();
-        places.dedup();
+        let mut places: Vec<String> = Vec::new();
+        for target in &self.targets {
+            let place = format!("{} {}", target.account, target.region);
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
         places
     }
 
@@ -172,22 +192,22 @@ impl RunReport {
         }
     }
 
-    /// Where and when: for the head of a report.
+    /// Where and when, as the clock of the reader has it.
     #[must_use]
-    pub fn whereabouts(&self) -> Option<String> {
+    pub fn whereabouts(&self, clock: &LocalTime) -> Option<String> {
         let start = self.start?;
         let at = match &self.world {
             Some(world) => format!("at {world}, "),
             None => String::new(),
         };
         let end = match self.end {
-            Some(end) => format!(", ended {}", minute(end)),
+            Some(end) => format!(", ended {}", clock.minute(end)),
             None => String::new(),
         };
         Some(format!(
-            "{at}into {}; opened {}{end}",
+            "{at}into {}; started {}{end}",
             self.places().join(", "),
-            minute(start)
+            clock.minute(start)
         ))
     }
 }

@@ -88,7 +88,9 @@ impl CheckReport {
         }
         Self {
             tries: self.tries,
-            message: Some("it passed for an earlier plan, and is to be run again".to_owned()),
+            message: Some(
+                "it passed for an earlier version of the plan; it has to run again".to_owned(),
+            ),
             ..not_run(&self.name)
         }
     }
@@ -270,7 +272,11 @@ impl RestoreReport {
             } => {
                 self.status = RunStatus::Failed;
                 self.timed(recorded, *started_at, *ended_at);
-                self.message = Some(format!("{status}: {message}"));
+                // What is in its status already is not said twice.
+                self.message = Some(match status.as_str() {
+                    "FAILED" => message.clone(),
+                    _ => format!("{status}: {message}"),
+                });
                 self.has_made(created_resource_arn.as_ref());
             }
             Event::Nested { jobs, .. } => {
@@ -342,6 +348,8 @@ impl RestoreReport {
         }
         let own = self.job_id.as_deref().unwrap_or("its own");
         let others = self.second_jobs.join(", ");
-        Some(format!("a second job at AWS: {others}, beside {own}"))
+        Some(format!(
+            "AWS has a second job for it: {others}, in addition to {own}"
+        ))
     }
 }

@@ -68,6 +68,7 @@ impl Event {
                 others,
                 file,
                 saved_plan: _,
+                reports: _,
             } => {
                 at(target);
                 others.iter_mut().for_each(at);
@@ -77,6 +78,7 @@ impl Event {
                 redrill: _,
                 world: _,
                 saved_plan: _,
+                reports: _,
             } => {}
             Self::Planned { outline } => {
                 if !secrets.is_empty() {
