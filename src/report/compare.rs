@@ -108,7 +108,7 @@ impl Comparison {
             .map_or_else(String::new, |seconds| format!(" in {}", duration(seconds)));
         let longer = match self.longer_seconds {
             None => String::new(),
-            Some(0) => "; this one took as long".to_owned(),
+            Some(0) => "; this one took the same time".to_owned(),
             Some(longer) if longer > 0 => format!("; this one took {} longer", duration(longer)),
             Some(longer) => format!("; this one took {} less", duration(-longer)),
         };

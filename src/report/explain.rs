@@ -117,7 +117,7 @@ fn explain_type(schema: &Value) -> String {
     text.push_str(&columns(&rows(&sent), "  "));
     let returned = rows(&|of| !sent(of));
     if !returned.is_empty() {
-        text.push_str("\nReturned by AWS or known elsewhere, and not to be sent\n");
+        text.push_str("\nReturned by AWS or known from elsewhere; do not send\n");
         text.push_str(&columns(&returned, "  "));
     }
     let rules = rules_of(schema, None);
@@ -129,7 +129,7 @@ fn explain_type(schema: &Value) -> String {
     }
     let notes = schema["x-redrill"]["notes"].as_array();
     if let Some(notes) = notes.filter(|notes| !notes.is_empty()) {
-        text.push_str("\nTo know before a restore\n");
+        text.push_str("\nBefore you restore\n");
         for note in notes {
             wrapped(&mut text, "  ", string(note));
         }
@@ -187,8 +187,8 @@ fn explain_key(schema: &Value, path: &[String]) -> String {
             match (returned, sent) {
                 (true, true) => "by GetRecoveryPointRestoreMetadata; may be sent back",
                 (true, false) => "by GetRecoveryPointRestoreMetadata; must not be sent back",
-                (false, true) => "not known to be, by GetRecoveryPointRestoreMetadata",
-                (false, false) => "not known to be; must not be sent",
+                (false, true) => "GetRecoveryPointRestoreMetadata is not known to return it",
+                (false, false) => "not known to be returned; must not be sent",
             }
             .to_owned(),
         );

@@ -217,15 +217,15 @@ fn waits_for(of: &RestoreReport, all: &BTreeMap<&str, &str>) -> String {
 fn next(detail: &StatusDetail<'_>) -> Option<String> {
     let names = detail.names;
     Some(match (&detail.row.held_by, detail.report.verdict) {
-        (Some(_), _) => format!("watch it: redrill status {names} --watch"),
+        (Some(_), _) => format!("watch it with: redrill status {names} --watch"),
         (None, Verdict::Unfinished) => {
-            format!("nobody works on it; continue with: redrill run {names}")
+            format!("no process is working on it; continue with: redrill run {names}")
         }
         (None, Verdict::Failed) => {
-            format!("try what failed again: redrill run {names} --retry-failed")
+            format!("retry what failed with: redrill run {names} --retry-failed")
         }
         (None, Verdict::Passed | Verdict::ObjectiveMissed) => {
-            format!("delete what it created: redrill cleanup {names}")
+            format!("delete what it created with: redrill cleanup {names}")
         }
         (None, Verdict::CleanedUp) => return None,
     })

@@ -153,7 +153,7 @@ async fn first_contact_c3_status_says_all_that_is_asked_in_an_incident() {
             .map(|line| line.split_whitespace().nth(1).unwrap())
             .collect();
         assert_eq!(names, ["r0", "r1", "r2"]);
-        let next = lines[5].strip_prefix("nobody works on it; continue with: redrill ");
+        let next = lines[5].strip_prefix("no process is working on it; continue with: redrill ");
         let next: Vec<&str> = next
             .unwrap_or_else(|| panic!("{stdout}"))
             .split(' ')
@@ -169,7 +169,7 @@ async fn first_contact_c3_status_says_all_that_is_asked_in_an_incident() {
     let (_, stdout, _) = ran(path, &emulator, &["status", "many"]).await;
     assert!(stdout.contains("passed: 3 of 3 completed"), "{stdout}");
     assert!(
-        stdout.contains("delete what it created: redrill cleanup plan.yaml"),
+        stdout.contains("delete what it created with: redrill cleanup plan.yaml"),
         "{stdout}"
     );
     // A second run: the first is a line, the latest is shown in full.

@@ -74,7 +74,7 @@ passed: 3 of 3 completed; last recorded [..] UTC
   COMPLETED  files   [..]  arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-[..]
   COMPLETED  orders  [..]  arn:aws:dynamodb:us-west-2:123456789012:table/orders-main
   COMPLETED  app     [..]  arn:aws:cloudformation:us-west-2:123456789012:stack/app-main/[..]
-delete what it created: redrill cleanup plan.yaml --endpoint-url http://127.0.0.1:[..]
+delete what it created with: redrill cleanup plan.yaml --endpoint-url http://127.0.0.1:[..]
 
 "#]]);
         // Another run id is another run.
