@@ -53,7 +53,7 @@ async fn each_restore_runs_in_its_target() {
                 .success()
         };
         run("first").stdout_eq(str![[r#"
-Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS.
+Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS, and its times are by the clock of that endpoint.
 
 COMPLETED  a  123456789012 us-west-2  1m 00s  arn:aws:ec2:us-west-2:123456789012:volume/vol-243e52d3cb8c1c572
 COMPLETED  b  123456789012 us-east-1  1m 00s  arn:aws:ec2:us-east-1:123456789012:volume/vol-f42f0c881aac96258

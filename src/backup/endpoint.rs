@@ -38,7 +38,7 @@ impl Endpoint {
         match self {
             Self::Aws => None,
             Self::Other { url } => Some(format!(
-                "Not AWS: this run was at {url}, which is not an AWS endpoint. Nothing was restored at AWS."
+                "Not AWS: this run was at {url}, which is not an AWS endpoint. Nothing was restored at AWS, and its times are by the clock of that endpoint."
             )),
             Self::Rehearsal => Some(
                 "A rehearsal against the embedded emulator, not AWS. Nothing was restored at AWS, and its times are estimates."

@@ -21,6 +21,8 @@ pub struct Record {
     start: Option<Timestamp>,
     /// When something was last heard of it.
     last: Option<Timestamp>,
+    /// By how much AWS's clock was ahead when that was last recorded.
+    ahead: Option<i64>,
     targets: Vec<Target>,
     world: Option<Endpoint>,
     cleaned_up: Option<Timestamp>,
@@ -47,13 +49,27 @@ impl Record {
 
     /// Takes one event in; they come in the journal's order.
     pub fn take(&mut self, recorded: &Recorded) {
-        if recorded.aws_ahead.is_some() {
+        // A cleanup does not compare the clocks: those of its run are as near as is known.
+        let may_be_of_cleanup = matches!(
+            recorded.event,
+            Event::Nested { .. }
+                | Event::Deleting { .. }
+                | Event::Deleted { .. }
+                | Event::DeletionFailed { .. }
+        );
+        if recorded.aws_ahead.is_some() || !may_be_of_cleanup {
+            self.ahead = recorded.aws_ahead;
+        }
+        if self.ahead.is_some() {
             // Jobs have the times of AWS: so has everything else, and durations are those of one clock.
-            return self.take_at_aws(&Recorded {
-                at: recorded.at_aws(),
-                aws_ahead: None,
+            let mut by_aws = Recorded {
+                at: recorded.at,
+                aws_ahead: self.ahead,
                 event: recorded.event.clone(),
-            });
+            };
+            by_aws.at = by_aws.at_aws();
+            by_aws.aws_ahead = None;
+            return self.take_at_aws(&by_aws);
         }
         self.take_at_aws(recorded);
     }

@@ -101,7 +101,7 @@ async fn a_caller_that_may_not_start() {
         .await
         .code(1)
         .stdout_eq(str![[r#"
-Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS.
+Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS, and its times are by the clock of that endpoint.
 
 NOT_STARTED  r0  -  Insufficient privileges to perform this action. (AccessDeniedException)
 NOT_STARTED  r1  -
@@ -177,7 +177,7 @@ vaults:
     let plan = many(3, 1).replace("    needs: [r1]\n", "");
     write(folder.path(), "plan.yaml", &plan);
     run(folder.path(), &emulator.url(), &[]).await.code(6).stdout_eq(str![[r#"
-Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS.
+Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS, and its times are by the clock of that endpoint.
 
 FAILED     r0  [..]  the KMS key is on holiday
 SKIPPED    r1  -[..]  `r0` failed

@@ -57,7 +57,7 @@ async fn safety_a8_the_endpoint_is_in_every_report_in_status_and_in_evidence() {
     let (folder, emulator) = ended().await;
     let (path, url) = (folder.path().to_owned(), emulator.url());
     let warning = format!(
-        "Not AWS: this run was at {url}, which is not an AWS endpoint. Nothing was restored at AWS."
+        "Not AWS: this run was at {url}, which is not an AWS endpoint. Nothing was restored at AWS, and its times are by the clock of that endpoint."
     );
     for file in ["r.json", "r.xml", "r.html", "r.md"] {
         let report = text(&path.join(file))

@@ -57,6 +57,30 @@ async fn first_contact_b2_an_emulator_that_has_been_up_for_long_misses_no_object
     emulator.shutdown().await;
 }
 
+/// It is after the end of the run, by the same clock.
+#[test]
+fn first_contact_b2_a_cleanup_is_after_the_end_of_its_run() {
+    let mut events = story();
+    for recorded in &mut events {
+        recorded.at -= SignedDuration::from_hours(3);
+        recorded.aws_ahead = Some(3 * 3600);
+    }
+    events.push(Recorded {
+        at: events.last().unwrap().at + SignedDuration::from_mins(1),
+        aws_ahead: None,
+        event: Event::Deleted {
+            restore: "db".to_owned(),
+            arn: "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-db".to_owned(),
+        },
+    });
+    let report = of(&events);
+    let said = &report.notices[0].message;
+    assert!(
+        said.starts_with("Cleaned up 2026-11-24 06:16 UTC"),
+        "{said}"
+    );
+}
+
 /// What `--only` has left out may still be in time.
 #[tokio::test(flavor = "multi_thread")]
 async fn first_contact_b3_an_objective_whose_time_is_not_over_is_not_yet_known() {
