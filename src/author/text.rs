@@ -139,7 +139,7 @@ fn heading(text: &mut String, restore: &Restore<'_>) {
             text,
             "  ",
             &format!(
-                "{}: redrill has no rules for this type; its metadata is as AWS returned it.",
+                "{}: redrill does not know this type; its metadata is as AWS returned it.",
                 restore.resource_type
             ),
         );
@@ -319,7 +319,7 @@ fn metadata(
         }
     }
     for remark in restore.remarks {
-        comment(text, "      ", &format!("To be mended: {remark}"));
+        comment(text, "      ", &format!("To fix: {remark}"));
     }
 }
 

@@ -130,7 +130,7 @@ pub(super) const MORE: [More; 21] = [
                 "redrill rehearse plans/quickstart.yaml --state rehearsals --speed 600",
             ),
         ],
-        exits: &[0, 1, 4, 5, 6, 7, 64, 130, 143],
+        exits: &[0, 1, 4, 5, 6, 7, 10, 64, 130, 143],
     },
     More {
         command: "emulator",

@@ -199,7 +199,7 @@ fn a_type_that_redrill_does_not_know() {
         restores,
         snapbox::str![[r#"
 restores:
-  # Ledger: redrill has no rules for this type; its metadata is as AWS returned it.
+  # Ledger: redrill does not know this type; its metadata is as AWS returned it.
   books:
     # arn:aws:qldb:us-east-1:123456789012:ledger/books, in vault v, of 2026-11-20T03:00:00Z
     type: Ledger
@@ -209,8 +209,8 @@ restores:
       ledgerName: '{{ "books {{ x }}" }}'
       # Not sent back:
       # - password: it looks like a secret; give it as a variable with `secret: true` where it is needed
-      # To be mended: `Ledger` is not a resource type that redrill knows; its metadata is sent unchecked; known
-      # are `Aurora`, `Aurora DSQL`, [..]
+      # To fix: `Ledger` is not a resource type that redrill knows; its metadata is sent unchecked; known are
+      # `Aurora`, `Aurora DSQL`, [..]
 ...
 "#]]
     );
@@ -224,7 +224,7 @@ restores:
 
 /// What leaving out does not mend is said where it stands, and the plan is none the less valid.
 #[test]
-fn what_is_still_to_be_mended() {
+fn what_is_still_to_be_fixed() {
     let folder = folder();
     let text = account(1).replace(
         r#"[\"subnet-0e66e94eb43235351\",\"subnet-0e66e94eb43235352\"]"#,
@@ -239,8 +239,7 @@ fn what_is_still_to_be_mended() {
         0,
     );
     assert!(plan.contains("DeploymentType: MULTI_AZ_1"));
-    let words =
-        "# To be mended: MULTI_AZ_1 needs two subnets, and one of them as `PreferredSubnetId`";
+    let words = "# To fix: MULTI_AZ_1 needs two subnets, and one of them as `PreferredSubnetId`";
     assert!(plan.contains(words), "{plan}");
     write(folder.path(), "plan.yaml", &plan);
     let (checked, _) = run(folder.path(), &["validate", "plan.yaml"], 0);

@@ -303,3 +303,25 @@ fn first_contact_b7_a_failed_check_under_only_is_tried_again() {
     assert_eq!(code, 0, "{out}");
     assert_eq!(jobs(folder.path(), "drill", "main"), 1);
 }
+
+/// Two rehearsals of one run are one too many, as two runs are.
+#[test]
+fn first_contact_d_a_second_rehearsal_of_a_run_is_told_who_holds_it() {
+    let folder = folder();
+    write(folder.path(), "many.yaml", &many(1, 0));
+    let words = ["rehearse", "many.yaml", "--state", "state", "-q"];
+    let mut child = process(folder.path())
+        .args(words)
+        .args(["--speed", "1"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while jobs(folder.path(), "many", "main") == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let (code, _, err) = run(folder.path(), &words);
+    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+    child.wait().unwrap();
+    assert_eq!(code, 10, "{err}");
+    assert!(err.contains("holds this run since"), "{err}");
+}

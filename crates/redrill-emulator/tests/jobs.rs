@@ -272,5 +272,8 @@ async fn an_estimate_of_real_time() {
     assert_eq!((estimate.waited, estimate.endless), (1, 1));
     assert!(estimate.starting.is_zero(), "five may start in a second");
     let words = estimate.to_string();
-    assert!(words.contains("about 25m 36s (an estimate, "), "{words}");
+    assert!(
+        words.contains("estimated at AWS: 25m 36s (longest chain: 1 restore"),
+        "{words}"
+    );
 }

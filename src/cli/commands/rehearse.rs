@@ -1,9 +1,10 @@
 //! `redrill rehearse PLAN`: the real engine against the embedded emulator, over real HTTP.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use redrill_emulator::{Options, Speed};
+use redrill_emulator::{Options, Speed, StartError};
 
 use super::before::Before;
 use super::clients::paced;
@@ -80,12 +81,22 @@ pub(super) async fn rehearse(
         state: kept.emulator.clone(),
         ..options
     };
-    let rehearsal = Rehearsal::start(options, targets)
-        .await
-        .map_err(|why| match why {
-            NotRehearsed::Emulator(why) => refused(why),
-            NotRehearsed::Aws(why) => Failure::Aws(why),
-        })?;
+    let rehearsal = match Rehearsal::start(options, targets).await {
+        Ok(rehearsal) => rehearsal,
+        Err(NotRehearsed::Emulator(why)) => {
+            // Whoever rehearses the same run has its emulator's file and its lease.
+            let holder = kept.store.holder(&run).await?.filter(|_| is_busy(&why));
+            return Err(holder.map_or_else(
+                || refused(why),
+                |owner| {
+                    Failure::Journal(journal::Error::Held {
+                        owner: Box::new(owner),
+                    })
+                },
+            ));
+        }
+        Err(NotRehearsed::Aws(why)) => return Err(Failure::Aws(why)),
+    };
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
@@ -139,9 +150,9 @@ pub(super) async fn rehearse(
         reached: Reached {
             endpoint: Endpoint::Rehearsal,
             profile: None,
+            has_inventory: !arguments.inputs.inventory.is_empty(),
         },
         saved: None,
-        has_inventory: !arguments.inputs.inventory.is_empty(),
         lock: LockFile {
             lock,
             // Without an inventory the emulator has no vault that a lock could name.
@@ -179,6 +190,11 @@ pub(super) async fn rehearse(
         Ok(Exit::Done) if !is_whole => Ok(Exit::Unfinished),
         exit => exit,
     }
+}
+
+/// Whether another emulator has the file.
+fn is_busy(error: &StartError) -> bool {
+    matches!(error, StartError::File { source, .. } if source.kind() == ErrorKind::ResourceBusy)
 }
 
 /// Where a rehearsal is recorded.

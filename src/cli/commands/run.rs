@@ -81,13 +81,13 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
             endpoint: super::endpoint::of_all(&aws).await?,
             profile: (arguments.aws.profile.clone())
                 .or_else(|| context.environment.profile.clone()),
+            has_inventory: !arguments.inputs.inventory.is_empty(),
         },
         hints: Hints {
             again: ResumeHint::of(context, &loaded.planner),
             new_run: ResumeHint::anew(context, &loaded.planner),
         },
         saved: saved.as_ref(),
-        has_inventory: !arguments.inputs.inventory.is_empty(),
         lock: LockFile {
             lock,
             is_checked: true,
@@ -141,7 +141,6 @@ pub(super) struct Execution<'a> {
     pub(super) reached: Reached,
     /// The saved plan that is carried out, where it is one.
     pub(super) saved: Option<&'a SavedPlan>,
-    pub(super) has_inventory: bool,
     pub(super) lock: LockFile,
 }
 
@@ -159,6 +158,8 @@ pub(super) struct Reached {
     pub(super) endpoint: Endpoint,
     /// The profile of AWS's configuration, where one was named.
     pub(super) profile: Option<String>,
+    /// Whether recovery points are those of an inventory.
+    pub(super) has_inventory: bool,
 }
 
 /// The lock file beside the plan.
@@ -221,7 +222,7 @@ pub(super) async fn execute<C: Clock>(
     let lookups = Lookups {
         points: world.points(&readers),
         lock: execution.lock.lock.as_ref(),
-        has_inventory: execution.has_inventory,
+        has_inventory: execution.reached.has_inventory,
         checks_lock: execution.lock.is_checked,
         only: &execution.wanted.only,
         start,
