@@ -275,6 +275,7 @@ pub(crate) fn owner(pid: u32) -> Owner {
         host: "test".to_owned(),
         user: "test".to_owned(),
         since: jiff::Timestamp::UNIX_EPOCH,
+        beat_at: None,
     }
 }
 

@@ -27,12 +27,12 @@ const STAGES: [&str; 16] = [
 
 /// Edges and what of ours they may import.
 const EDGES: [(&str, &[&str]); 6] = [
-    ("aws", &["backup", "cleanup", "plan", "render"]),
+    ("aws", &["backup", "cleanup", "journal", "plan", "render"]),
     ("inventory", &["backup", "render", "rules"]),
-    ("journal", &["state"]),
+    ("journal", &["backup", "state"]),
     ("process", &["diagnostic", "execute", "state"]),
     ("rehearsal", &["aws", "backup", "render"]),
-    ("terminal", &["diagnostic", "execute", "state"]),
+    ("terminal", &["backup", "diagnostic", "execute", "state"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -8,6 +8,7 @@
 )]
 
 mod authoring;
+mod bucket;
 mod cases;
 mod cli;
 mod complete;
@@ -30,6 +31,8 @@ mod questions;
 mod reading;
 mod rules;
 mod selectors;
+mod shared_state;
+mod spelling;
 mod state;
 mod store;
 mod support;

@@ -1,8 +1,11 @@
 //! How much of an answer is taken in. AWS's are small; what stands between here and AWS can send anything.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use aws_sdk_backup::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_backup::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+};
 use aws_sdk_backup::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_backup::error::BoxError;
 use aws_smithy_types::body::SdkBody;
@@ -15,13 +18,43 @@ const MESSAGE: usize = 4 << 10;
 /// Bytes of a name: an ARN has up to 2,048 characters (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
 const NAME: usize = 2048;
 
-/// Stops reading an answer that does not end.
-#[derive(Debug)]
-pub(super) struct Bounded;
+/// Stops reading an answer that does not end, and keeps who was asked, which no error says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bounded {
+    host: Arc<OnceLock<String>>,
+}
+
+impl Bounded {
+    /// Scheme, host and port of whoever is asked, where anybody was.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.host.get().map(String::as_str)
+    }
+}
 
 impl Intercept for Bounded {
     fn name(&self) -> &'static str {
         "bounded answers"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.host.get_or_init(|| {
+            // A URL's user and query could be a secret.
+            let uri: Option<hyper::Uri> = context.request().uri().parse().ok();
+            let authority = uri.as_ref().and_then(hyper::Uri::authority);
+            let host = authority.map(|of| of.as_str().rsplit('@').next().unwrap_or_default());
+            let scheme = uri.as_ref().and_then(hyper::Uri::scheme_str);
+            format!(
+                "{}://{}",
+                scheme.unwrap_or("https"),
+                host.unwrap_or_default()
+            )
+        });
+        Ok(())
     }
 
     fn modify_before_deserialization(

@@ -5,20 +5,23 @@ mod resources;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::bounds::Bounded;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_backup::config::http::HttpResponse;
 use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::config::timeout::TimeoutConfig;
 use aws_sdk_backup::config::{Credentials, StalledStreamProtectionConfig};
+use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
 
 use super::date::{Dates, Watch};
+use super::error::classify;
 use super::profile;
-use crate::backup::{ApiError, Operation, Vaults};
+use crate::backup::{ApiError, Gate, Operation, Vaults};
 
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
@@ -67,9 +70,12 @@ pub struct Aws<H = Writes> {
     pub(super) jobs: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,
+    /// Who was asked: by AWS Backup's, STS's and Cloud Control API's client.
+    bounded: [Bounded; 3],
     pub(super) vaults: Vaults,
     pub(super) date: Arc<Dates>,
     calls: Mutex<BTreeMap<Operation, u64>>,
+    gate: OnceLock<Gate>,
 }
 
 impl<H> Aws<H> {
@@ -129,17 +135,19 @@ impl<H> Aws<H> {
                 .build();
         }
         let date = Arc::new(Dates::default());
+        let bounded: [Bounded; 3] = Default::default();
+        let [of_backup, of_sts, of_cloudcontrol] = bounded.clone();
         // None makes tries of its own: whoever calls has to know of each, for the rates and for what it may have done.
         let once = RetryConfig::disabled;
         let mut backup = aws_sdk_backup::config::Builder::from(&config)
             .retry_config(once())
-            .interceptor(Bounded);
+            .interceptor(of_backup);
         let mut sts = aws_sdk_sts::config::Builder::from(&config)
             .retry_config(once())
-            .interceptor(Bounded);
+            .interceptor(of_sts);
         let mut cloudcontrol = aws_sdk_cloudcontrol::config::Builder::from(&config)
             .retry_config(once())
-            .interceptor(Bounded);
+            .interceptor(of_cloudcontrol);
         if settings.empty_endpoint && settings.endpoint_url.is_none() {
             backup.set_endpoint_url(None);
             sts.set_endpoint_url(None);
@@ -153,9 +161,11 @@ impl<H> Aws<H> {
             jobs: aws_sdk_backup::Client::from_conf(jobs.build()),
             sts: aws_sdk_sts::Client::from_conf(sts.build()),
             cloudcontrol: aws_sdk_cloudcontrol::Client::from_conf(cloudcontrol.build()),
+            bounded,
             vaults: Vaults::default(),
             date,
             calls: Mutex::default(),
+            gate: OnceLock::new(),
         })
     }
 
@@ -163,6 +173,39 @@ impl<H> Aws<H> {
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
+    }
+
+    /// From now on nothing is changed before this is passed. The first one stays.
+    pub fn guard(&self, gate: Gate) {
+        let _ = self.gate.set(gate);
+    }
+
+    /// Done once something may be changed.
+    pub(super) async fn pass(&self) {
+        if let Some(gate) = self.gate.get() {
+            gate.pass().await;
+        }
+    }
+
+    /// Why a call has failed.
+    pub(super) fn failed<E>(
+        &self,
+        operation: Operation,
+        error: &SdkError<E, HttpResponse>,
+    ) -> ApiError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let [backup, sts, cloudcontrol] = &self.bounded;
+        let asked = match operation {
+            Operation::GetCallerIdentity => sts,
+            Operation::DeleteResource
+            | Operation::GetResource
+            | Operation::GetResourceRequestStatus
+            | Operation::ListResources => cloudcontrol,
+            _ => backup,
+        };
+        classify(operation, error, asked.host())
     }
 
     /// Counts a call.

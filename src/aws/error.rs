@@ -58,7 +58,12 @@ const BETWEEN: &str =
 /// The caller's session has run out.
 const EXPIRED: [&str; 2] = ["ExpiredToken", "ExpiredTokenException"];
 
-pub(super) fn classify<E>(operation: Operation, error: &SdkError<E, HttpResponse>) -> ApiError
+/// What an error means; `host` is who was asked, where somebody was.
+pub(super) fn classify<E>(
+    operation: Operation,
+    error: &SdkError<E, HttpResponse>,
+    host: Option<&str>,
+) -> ApiError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -105,13 +110,22 @@ where
         SdkError::ResponseError(_) => (Fault::Service, None, causes(error)),
         _ => match credentials(error) {
             Some((fault, message)) => (fault, None, message),
-            None => (Fault::Unreachable, None, causes(error)),
+            None => (Fault::Unreachable, None, transport(error, host)),
         },
     };
-    let message = if fault == Fault::Expired {
-        format!("{message}; log in again, for example with `aws sso login`")
-    } else {
-        message
+    let message = match (fault, code.as_deref()) {
+        (Fault::Expired, _) => {
+            format!("{message}; log in again, for example with `aws sso login`")
+        }
+        // AWS's words do not always say what would have to be allowed.
+        (
+            Fault::Denied,
+            Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"),
+        ) => match operation.iam_action() {
+            action if message.contains(&action) => message,
+            action => format!("{message}; the caller needs {action}"),
+        },
+        _ => message,
     };
     ApiError {
         operation,
@@ -136,12 +150,7 @@ fn is_done(answer: &HttpResponse) -> bool {
 
 /// What to say of an answer that is AWS's, and not as its API says: nothing on the way has spoilt it.
 fn unreadable(answer: &HttpResponse, error: &(dyn Error + 'static)) -> String {
-    // What the SDK says of it, without the layers around.
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let why = bounds::message(innermost);
+    let why = innermost(error);
     let body = answer.body().bytes().unwrap_or_default();
     let field = field_at(body, &why).or_else(|| misfit(body, &why));
     let place = field.map_or(String::new(), |field| format!(" at `{field}`"));
@@ -259,6 +268,26 @@ fn causes(error: &dyn Error) -> String {
     bounds::message(parts.join(": "))
 }
 
+/// Why no answer came from whoever was asked.
+fn transport(error: &(dyn Error + 'static), host: Option<&str>) -> String {
+    let is_connected = !causes(error).contains("(Connect)");
+    let why = innermost(error);
+    let host = host.unwrap_or("AWS");
+    match is_connected {
+        true => format!("the connection to {host} broke: {why}"),
+        false => format!("cannot connect to {host}: {why}"),
+    }
+}
+
+/// What began it, in its own words.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    bounds::message(innermost).trim_end_matches('.').to_owned()
+}
+
 /// What is wrong with the credentials, where it is they.
 fn credentials(error: &(dyn Error + 'static)) -> Option<(Fault, String)> {
     let mut next = Some(error);
@@ -268,6 +297,15 @@ fn credentials(error: &(dyn Error + 'static)) -> Option<(Fault, String)> {
                 CredentialsError::CredentialsNotLoaded(_) => (
                     Fault::Denied,
                     "no AWS credentials were found; set AWS_PROFILE or give --profile".to_owned(),
+                ),
+                // The instance metadata service is asked last, where nothing else has any: it is told of what is missing.
+                other if causes(other).contains("IMDS") => (
+                    Fault::Expired,
+                    format!(
+                        "no AWS credentials were found in the environment, in the profile, from a container or from the \
+                         instance metadata service ({})",
+                        innermost(other)
+                    ),
                 ),
                 // Whoever gives them out has none to give any more, such as IAM Identity Center after a day.
                 other => (Fault::Expired, causes(other)),
@@ -299,6 +337,7 @@ mod tests {
             classify(
                 Operation::DescribeRestoreJob,
                 &SdkError::service_error(error, answer),
+                None,
             )
         };
         let error = answer(Some("r-1"));

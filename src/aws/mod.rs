@@ -1,4 +1,4 @@
-//! AWS Backup, Cloud Control API and STS: the only place that names the SDK.
+//! AWS Backup, Cloud Control API, STS and S3: the only place that names the SDK.
 //!
 //! Region, endpoint, profile and credentials come from the SDK's own configuration, so that everything AWS documents
 //! for its tools works here unchanged.
@@ -7,6 +7,7 @@ mod bounds;
 mod client;
 mod date;
 mod error;
+mod objects;
 mod paced;
 mod points;
 mod profile;
@@ -14,5 +15,6 @@ mod read;
 mod write;
 
 pub use client::{Aws, Reads, Settings, Writes};
+pub use objects::{Bucket, BucketSettings, BucketTraits};
 pub use paced::Paced;
 pub use profile::NO_PROFILE;

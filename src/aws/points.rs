@@ -9,7 +9,6 @@ use aws_sdk_backup::types::{
 };
 
 use super::Aws;
-use super::error::classify;
 use super::read::{sorted, timestamp};
 use crate::backup::{
     ApiError, Operation, Page, PointQuery, PointStatus, RecoveryPoint, Sources, Vault,
@@ -37,7 +36,7 @@ impl<H> Sources for Aws<H> {
             .set_next_token(token)
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         let vaults = page.backup_vault_list.unwrap_or_default();
         Ok((
             vaults.into_iter().filter_map(vault).collect(),
@@ -68,7 +67,7 @@ impl<H> Sources for Aws<H> {
                     .set_next_token(token)
                     .send()
                     .await
-                    .map_err(|err| classify(operation, &err))?;
+                    .map_err(|err| self.failed(operation, &err))?;
                 let points = page.recovery_points.unwrap_or_default();
                 let points = points.into_iter().map(|point| in_vault(vault, point));
                 Ok((points.collect(), page.next_token))
@@ -83,7 +82,7 @@ impl<H> Sources for Aws<H> {
                     .set_next_token(token)
                     .send()
                     .await
-                    .map_err(|err| classify(operation, &err))?;
+                    .map_err(|err| self.failed(operation, &err))?;
                 let points = page.recovery_points.unwrap_or_default();
                 let points = points
                     .into_iter()
@@ -107,7 +106,7 @@ impl<H> Sources for Aws<H> {
             .recovery_point_arn(recovery_point_arn)
             .send()
             .await
-            .map_err(|err| classify(operation, &err));
+            .map_err(|err| self.failed(operation, &err));
         match answer {
             Ok(point) => Ok(Some(described(vault, recovery_point_arn, point))),
             Err(err) if err.may_mean_absence() => Ok(None),
@@ -129,7 +128,7 @@ impl<H> Sources for Aws<H> {
             .recovery_point_arn(recovery_point_arn)
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         Ok(sorted(answer.restore_metadata))
     }
 
@@ -147,7 +146,7 @@ impl<H> Sources for Aws<H> {
             .set_next_token(token)
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         let tags = sorted(page.tags);
         Ok((tags.into_iter().collect(), page.next_token))
     }

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 use super::Aws;
 use super::bounds::{message, name};
-use super::error::classify;
 use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Operation, Page, Reader};
 use crate::cleanup::made;
 use crate::plan::Request;
@@ -25,7 +24,7 @@ impl<H> Reader for Aws<H> {
             .get_caller_identity()
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         identity.account.ok_or_else(|| ApiError {
             operation,
             fault: Fault::Service,
@@ -47,7 +46,7 @@ impl<H> Reader for Aws<H> {
             .restore_job_id(job_id)
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         let id = job.restore_job_id.unwrap_or_else(|| job_id.to_owned());
         if !id.eq_ignore_ascii_case(job_id) {
             return Err(ApiError {
@@ -94,7 +93,7 @@ impl<H> Reader for Aws<H> {
             .set_next_token(token)
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         let jobs = page.restore_jobs.unwrap_or_default();
         Ok((jobs.into_iter().map(listed).collect(), page.next_token))
     }
@@ -114,7 +113,7 @@ impl<H> Reader for Aws<H> {
             .restore_job_id(job_id)
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         if let Some(id) = answer
             .restore_job_id
             .filter(|id| !id.eq_ignore_ascii_case(job_id))

@@ -6,13 +6,13 @@ use aws_sdk_backup::operation::RequestId as _;
 use aws_sdk_backup::types::RestoreValidationStatus;
 
 use super::bounds;
-use super::error::classify;
 use super::{Aws, Writes};
 use crate::backup::{ApiError, Fault, Operation, Started, Writer};
 use crate::plan::TokenedRequest;
 
 impl Writer for Aws<Writes> {
     async fn start(&self, request: &TokenedRequest) -> Result<Started, ApiError> {
+        self.pass().await;
         let operation = self.count(Operation::StartRestoreJob);
         let answer = self
             .jobs
@@ -33,7 +33,7 @@ impl Writer for Aws<Writes> {
             )
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         let request_id = answer.request_id().map(bounds::message);
         match answer.restore_job_id.filter(|id| is_id(id)) {
             Some(job_id) => Ok(Started { job_id, request_id }),
@@ -48,6 +48,7 @@ impl Writer for Aws<Writes> {
     }
 
     async fn publish(&self, job_id: &str, failure: Option<&str>) -> Result<(), ApiError> {
+        self.pass().await;
         let operation = self.count(Operation::PutRestoreValidationResult);
         let status = match failure {
             None => RestoreValidationStatus::Successful,
@@ -60,7 +61,7 @@ impl Writer for Aws<Writes> {
             .set_validation_status_message(failure.map(str::to_owned))
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         Ok(())
     }
 

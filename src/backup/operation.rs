@@ -12,16 +12,19 @@ pub enum Operation {
     DescribeRecoveryPoint,
     DescribeRestoreJob,
     GetCallerIdentity,
+    GetObject,
     GetRecoveryPointRestoreMetadata,
     GetResource,
     GetResourceRequestStatus,
     GetRestoreJobMetadata,
     ListBackupVaults,
+    ListObjectsV2,
     ListRecoveryPointsByBackupVault,
     ListRecoveryPointsByResource,
     ListResources,
     ListRestoreJobs,
     ListTags,
+    PutObject,
     PutRestoreValidationResult,
     StartRestoreJob,
 }
@@ -36,16 +39,19 @@ impl Operation {
             Self::DescribeRecoveryPoint => "DescribeRecoveryPoint",
             Self::DescribeRestoreJob => "DescribeRestoreJob",
             Self::GetCallerIdentity => "GetCallerIdentity",
+            Self::GetObject => "GetObject",
             Self::GetRecoveryPointRestoreMetadata => "GetRecoveryPointRestoreMetadata",
             Self::GetResource => "GetResource",
             Self::GetResourceRequestStatus => "GetResourceRequestStatus",
             Self::GetRestoreJobMetadata => "GetRestoreJobMetadata",
             Self::ListBackupVaults => "ListBackupVaults",
+            Self::ListObjectsV2 => "ListObjectsV2",
             Self::ListRecoveryPointsByBackupVault => "ListRecoveryPointsByBackupVault",
             Self::ListRecoveryPointsByResource => "ListRecoveryPointsByResource",
             Self::ListResources => "ListResources",
             Self::ListRestoreJobs => "ListRestoreJobs",
             Self::ListTags => "ListTags",
+            Self::PutObject => "PutObject",
             Self::PutRestoreValidationResult => "PutRestoreValidationResult",
             Self::StartRestoreJob => "StartRestoreJob",
         }
@@ -53,13 +59,33 @@ impl Operation {
 }
 
 impl Operation {
+    /// What a policy has to allow for it. Cloud Control API's calls are CloudFormation's
+    /// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/security.html>); to list objects is to list a bucket
+    /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
+    #[must_use]
+    pub fn iam_action(self) -> String {
+        match self {
+            Self::ListObjectsV2 => "s3:ListBucket".to_owned(),
+            Self::GetObject | Self::PutObject => format!("s3:{self}"),
+            Self::Configuration | Self::GetCallerIdentity => format!("sts:{self}"),
+            _ => match self.service() {
+                Some(Service::CloudControl) => format!("cloudformation:{self}"),
+                Some(Service::Backup) | None => format!("backup:{self}"),
+            },
+        }
+    }
+
     /// How many there are.
     pub(super) const COUNT: usize = Self::StartRestoreJob as usize + 1;
 
     /// Whose it is; none of what nobody counts.
     pub(super) fn service(self) -> Option<Service> {
         match self {
-            Self::Configuration | Self::GetCallerIdentity => None,
+            Self::Configuration
+            | Self::GetCallerIdentity
+            | Self::GetObject
+            | Self::ListObjectsV2
+            | Self::PutObject => None,
             Self::DeleteResource
             | Self::GetResource
             | Self::GetResourceRequestStatus
@@ -111,16 +137,19 @@ mod tests {
             Of::DescribeRecoveryPoint,
             Of::DescribeRestoreJob,
             Of::GetCallerIdentity,
+            Of::GetObject,
             Of::GetRecoveryPointRestoreMetadata,
             Of::GetResource,
             Of::GetResourceRequestStatus,
             Of::GetRestoreJobMetadata,
             Of::ListBackupVaults,
+            Of::ListObjectsV2,
             Of::ListRecoveryPointsByBackupVault,
             Of::ListRecoveryPointsByResource,
             Of::ListResources,
             Of::ListRestoreJobs,
             Of::ListTags,
+            Of::PutObject,
             Of::PutRestoreValidationResult,
             Of::StartRestoreJob,
         ];

@@ -73,6 +73,9 @@ pub(super) enum Command {
     Schema(Schema),
     /// List the runs known here
     Runs(Runs),
+    /// Check the state, or copy runs to another
+    #[command(subcommand)]
+    State(StateCommand),
     /// Show which settings hold, and where each comes from
     Config(Config),
     /// Print shell completions
@@ -208,16 +211,20 @@ pub(super) struct ReadOptions {
 /// Where runs are recorded.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StateOption {
-    /// Directory of the runs' journals
+    /// Where runs are recorded: a directory, or a bucket that several machines share
     ///
     /// Unless given, the nearest .redrill from the plan's folder upward; a new one where there is none. Keep it.
+    /// `redrill state check` says whether a bucket can be used.
     #[arg(
         long,
-        value_name = "DIR",
+        value_name = "DIR|s3://BUCKET/PREFIX",
         default_value = ".redrill",
         help_heading = "State"
     )]
     pub(super) state: PathBuf,
+    /// Profile in your AWS configuration for the bucket of --state, where it is not that of --profile
+    #[arg(long, value_name = "PROFILE", help_heading = "State")]
+    pub(super) state_profile: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -228,7 +235,7 @@ pub(super) struct Validate {
     #[command(flatten)]
     pub(super) inputs: InputOptions,
     /// Output format. `sarif`: SARIF 2.1.0. `github`: annotations on a pull request
-    #[arg(long, default_value = "human")]
+    #[arg(long, default_value = "human", help_heading = "Output")]
     pub(super) format: FindingsFormat,
 }
 
@@ -258,7 +265,7 @@ pub(super) struct Render {
     #[command(flatten)]
     pub(super) aws: AwsOptions,
     /// Output format. `json`: one object a line. `cli-json`: for `aws backup start-restore-job --cli-input-json`
-    #[arg(long, default_value = "json")]
+    #[arg(long, default_value = "json", help_heading = "Output")]
     pub(super) format: RenderFormat,
 }
 
@@ -282,25 +289,31 @@ pub(super) struct DryRun {
     #[command(flatten)]
     pub(super) state: StateOption,
     /// Show what `run --retry-failed` would do
-    #[arg(long)]
+    #[arg(long, help_heading = "Comparison")]
     pub(super) retry_failed: bool,
     /// Compare with `source`, `run[:ID]`, `git:REV` or `file:PATH`
     ///
     /// `source`: what was backed up (the default where recovery points can be looked up). `run[:ID]`: what that run has
     /// sent. `git:REV`: this plan in that revision. `file:PATH`: another plan.
-    #[arg(long, value_name = "BASE", value_parser = against)]
+    #[arg(long, value_name = "BASE", value_parser = against, help_heading = "Comparison")]
     pub(super) against: Option<Against>,
     /// Also show what did not change
-    #[arg(long)]
+    #[arg(long, help_heading = "Comparison")]
     pub(super) full: bool,
     /// Save the plan: `redrill run FILE` then sends exactly these requests, or refuses
-    #[arg(long, short, value_name = "FILE", alias = "out")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        alias = "out",
+        help_heading = "Output"
+    )]
     pub(super) output: Option<PathBuf>,
     /// Exit with 2 if something changed
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(super) detailed_exitcode: bool,
     /// Output format. `markdown`: a comment on a pull request. `github`: annotations on a workflow run
-    #[arg(long, default_value = "human")]
+    #[arg(long, default_value = "human", help_heading = "Output")]
     pub(super) format: DryRunFormat,
 }
 
@@ -322,7 +335,7 @@ pub(super) struct Lock {
     #[command(flatten)]
     pub(super) aws: AwsOptions,
     /// Look up these restores again, or all of them. Without it, only those that are not locked yet
-    #[arg(long, value_name = "NAME,…", num_args = 0.., value_delimiter = ',', add = complete::restores())]
+    #[arg(long, value_name = "NAME,…", num_args = 0.., value_delimiter = ',', add = complete::restores(), help_heading = "Lock file")]
     pub(super) update: Option<Vec<String>>,
 }
 
@@ -378,6 +391,12 @@ pub(super) struct Run {
     /// Same as `redrill plan`: show what would happen, and do nothing
     #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
+    /// Wait while somebody else works on the run, and take over when they leave or fall silent
+    #[arg(long, help_heading = "Run")]
+    pub(super) standby: bool,
+    /// With a bucket as --state: after how long without a sign of life another runner may take over
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = lease, help_heading = "Run")]
+    pub(super) lease: jiff::SignedDuration,
     /// Run the plan's `cutover` steps once every restore and check has passed
     #[arg(long, help_heading = "Run")]
     pub(super) cutover: bool,
@@ -418,9 +437,15 @@ pub(super) struct ReportOptions {
     pub(super) format: HumanOrJson,
 }
 
-/// What `run` takes about AWS: a rehearsal has no use for it.
+/// What `run` takes about AWS and other runners: a rehearsal has no use for it.
 #[derive(Args, Clone, Debug)]
 pub(super) struct UnusedAws {
+    #[arg(long, hide = true)]
+    pub(super) standby: bool,
+    #[arg(long, hide = true, value_parser = lease)]
+    pub(super) lease: Option<jiff::SignedDuration>,
+    #[arg(long, hide = true)]
+    pub(super) state_profile: Option<String>,
     #[arg(long, hide = true)]
     pub(super) region: Option<String>,
     #[arg(long, hide = true)]
@@ -453,10 +478,70 @@ pub(super) struct Rehearse {
     #[arg(long, help_heading = "Run")]
     pub(super) cutover: bool,
     /// How many times faster than real time. `max`: skip from event to event
-    #[arg(long, value_name = "N|max", default_value = "max")]
+    #[arg(
+        long,
+        value_name = "N|max",
+        default_value = "max",
+        help_heading = "Rehearsal"
+    )]
     pub(super) speed: redrill_emulator::Speed,
     #[command(flatten)]
     pub(super) trouble: redrill_emulator::command::Trouble,
+}
+
+/// The time that a lease lasts.
+fn lease(text: &str) -> Result<jiff::SignedDuration, String> {
+    let lease: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "write a time, such as 60s or 2m".to_owned())?;
+    match (1..=3600).contains(&lease.as_secs()) {
+        true => Ok(lease),
+        false => Err("a lease lasts from 1s to 1h".to_owned()),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StateCommand {
+    /// Say whether a state can be used, and whether every run in it can be read
+    ///
+    /// Of a bucket it tries whether conditional writes hold, which is what keeps two runners from working on one run, and
+    /// says whether versioning, encryption and the block of public access are on, as far as it may look.
+    Check(StateCheck),
+    /// Copy runs from one state to another, verified
+    ///
+    /// What the other side has already is left alone. A run that somebody works on is refused.
+    Copy(StateCopy),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct StateCheck {
+    /// The state. Default: as for every command
+    #[arg(value_name = "DIR|s3://BUCKET/PREFIX")]
+    pub(super) place: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct StateCopy {
+    /// Where the runs are
+    #[arg(value_name = "FROM")]
+    pub(super) from: PathBuf,
+    /// Where they are copied to
+    #[arg(value_name = "TO")]
+    pub(super) to: PathBuf,
+    /// Only the runs of this plan, by its file or its name
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: Option<PathBuf>,
+    /// Only this run
+    #[arg(long, value_name = "ID")]
+    pub(super) run_id: Option<String>,
+    /// Profile for the bucket to read
+    #[arg(long, value_name = "PROFILE")]
+    pub(super) from_profile: Option<String>,
+    /// Profile for the bucket to write
+    #[arg(long, value_name = "PROFILE")]
+    pub(super) to_profile: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -478,7 +563,7 @@ pub(super) struct Runs {
     #[command(flatten)]
     pub(super) state: StateOption,
     /// Output format
-    #[arg(long, default_value = "human")]
+    #[arg(long, default_value = "human", help_heading = "Output")]
     pub(super) format: HumanOrJson,
 }
 
@@ -491,7 +576,7 @@ pub(super) struct Config {
     #[arg(long)]
     pub(super) all: bool,
     /// Output format
-    #[arg(long, default_value = "human")]
+    #[arg(long, default_value = "human", help_heading = "Output")]
     pub(super) format: HumanOrJson,
 }
 

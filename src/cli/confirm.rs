@@ -3,8 +3,8 @@
 use std::io::{BufRead, Write};
 
 use super::exit::Failure;
-use super::output::Output;
-use crate::diagnostic::visible_lines;
+use super::output::{Output, stderr_width};
+use crate::diagnostic::{fold, visible_lines};
 
 /// Refuses where nobody is there to ask.
 pub(super) fn can_ask() -> Result<(), Failure> {
@@ -30,6 +30,7 @@ pub(super) fn typed(question: &str, word: &str, purpose: &str) -> Result<bool, F
     };
     let mut stderr = std::io::stderr().lock();
     let question = visible_lines(question);
+    let question = fold(&question, stderr_width(), 2);
     write!(stderr, "{question}\nType {word} to {purpose}: ").map_err(fail)?;
     stderr.flush().map_err(fail)?;
     let mut line = String::new();

@@ -23,16 +23,22 @@ pub(super) struct Environment {
     pub(super) directory: PathBuf,
     /// Whether it names any AWS credentials.
     pub(super) names_credentials: bool,
-    /// The terminal can print lines and no more.
-    pub(super) is_dumb: bool,
+    /// Only lines can be shown: the terminal can do no more, or it belongs to CI, whose log keeps every row that is drawn.
+    pub(super) is_lines: bool,
+    /// Colours are wanted wherever output goes.
+    pub(super) is_colour_forced: bool,
     /// Endpoints that it names, by the variable.
     pub(super) endpoints: Vec<(&'static str, String)>,
+    /// Whether it names an endpoint of S3, which is then not AWS's own.
+    pub(super) names_s3_endpoint: bool,
     /// The profile in AWS's own configuration that it names.
     pub(super) profile: Option<String>,
     /// redrill's own credentials, as far as they are in its environment: a check finds them there.
     pub(super) credentials: Vec<String>,
     /// Who this is.
     pub(super) user: String,
+    /// The variable that sends calls through a proxy.
+    pub(super) proxy: Option<&'static str>,
     /// Where programs are looked for.
     pub(super) path: Option<std::ffi::OsString>,
     /// The user's home, to shorten paths.
@@ -95,12 +101,28 @@ impl Environment {
             flags,
             directory: std::env::current_dir().unwrap_or_default(),
             names_credentials,
+            proxy: [
+                "HTTPS_PROXY",
+                "https_proxy",
+                "HTTP_PROXY",
+                "http_proxy",
+                "ALL_PROXY",
+                "all_proxy",
+            ]
+            .into_iter()
+            .find(|name| set(name)),
             path: std::env::var_os("PATH"),
-            is_dumb: text("TERM").is_some_and(|term| term == "dumb"),
+            is_lines: text("TERM").is_some_and(|term| term == "dumb")
+                || text("CI").is_some_and(|ci| !["false", "0"].contains(&&*ci)),
+            is_colour_forced: text("FORCE_COLOR").is_some_and(|force| force != "0")
+                && !set("NO_COLOR"),
             endpoints: ENDPOINTS
                 .iter()
                 .filter_map(|name| Some((*name, std::env::var(name).ok()?)))
                 .collect(),
+            names_s3_endpoint: ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"]
+                .into_iter()
+                .any(set),
             profile: text("AWS_PROFILE"),
             credentials,
             user: text("USER")

@@ -229,6 +229,9 @@ impl Failure {
                 let why = of_disk(&source.to_string(), "check the disk");
                 format!("nothing was sent; {why}, or choose another directory with --state")
             }
+            Self::Journal(journal::Error::Store { .. }) => {
+                "nothing was sent; check the bucket, its Region and your permissions with `redrill state check`".to_owned()
+            }
             Self::Journal(journal::Error::NotAFile { .. }) => {
                 "nothing was sent; see what has put it there, and remove it".to_owned()
             }

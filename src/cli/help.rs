@@ -13,7 +13,7 @@ pub(super) struct More {
 }
 
 /// In the order of the commands.
-pub(super) const MORE: [More; 21] = [
+pub(super) const MORE: [More; 22] = [
     More {
         command: "validate",
         examples: &[
@@ -181,6 +181,17 @@ pub(super) const MORE: [More; 21] = [
         exits: &[0, 1, 64],
     },
     More {
+        command: "state",
+        examples: &[
+            ("See whether every run can be read", "redrill state check"),
+            (
+                "Move a run to where others can continue it",
+                "redrill state copy .redrill copied",
+            ),
+        ],
+        exits: &[0, 1, 4, 6, 10, 64],
+    },
+    More {
         command: "completions",
         examples: &[(
             "For bash, in ~/.bashrc",
@@ -209,7 +220,7 @@ pub(super) const MORE: [More; 21] = [
 ];
 
 /// Variables, and what each is for.
-pub(super) const VARIABLES: [(&str, &str); 5] = [
+pub(super) const VARIABLES: [(&str, &str); 6] = [
     (
         "REDRILL_<FLAG>",
         "A value for any flag: REDRILL_STATE for --state. Lists are separated by commas. What is typed is stronger; \
@@ -220,7 +231,14 @@ pub(super) const VARIABLES: [(&str, &str); 5] = [
         "AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_BACKUP, …",
         "As for every tool that uses an AWS SDK",
     ),
-    ("NO_COLOR, CLICOLOR_FORCE", "No colours; colours everywhere"),
+    (
+        "NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE",
+        "No colours; colours everywhere",
+    ),
+    (
+        "CI, TERM=dumb",
+        "Progress is printed as lines, even on a terminal",
+    ),
     ("TZ", "The time zone of times on the screen"),
 ];
 
@@ -319,6 +337,11 @@ pub(super) fn extended(mut command: Command) -> Command {
                             .help("Same as --format json"),
                     ),
                     false => sub,
+                };
+                // It says nothing to commands that make the lock file, or read none.
+                let sub = match sub.get_name() {
+                    "lock" | "cleanup" => sub.mut_arg("no_lock", |arg| arg.hide(true)),
+                    _ => sub,
                 };
                 sub.after_long_help(more.text())
             });

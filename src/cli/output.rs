@@ -10,7 +10,7 @@ use super::arguments::{Display, When};
 use super::environment::Environment;
 use super::exit::Failure;
 use crate::backup::{Backoff, Clock as _, SystemClock};
-use crate::diagnostic::{Finding, Safe, human, visible_lines};
+use crate::diagnostic::{Finding, Safe, fold, human, visible_lines};
 use crate::render::Secrets;
 use crate::session::Patience;
 
@@ -20,17 +20,32 @@ pub(super) const SAYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// How long its silences are, as of a run that waits.
 const SILENCE: Backoff = Backoff::doubled(SAYS_AFTER, SignedDuration::from_mins(16));
 
+/// By how much more than its line the rest of a long one is indented on a terminal.
+const HANG: usize = 2;
+
+/// How wide the terminal behind standard output is; a pipe, and a terminal that does not say, takes any line as it is.
+fn stdout_width() -> usize {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(0, |(width, _)| width.0.into())
+}
+
+/// The same of standard error.
+pub(super) fn stderr_width() -> usize {
+    terminal_size::terminal_size_of(std::io::stderr()).map_or(0, |(width, _)| width.0.into())
+}
+
 /// Where a command writes.
 pub(super) struct Output {
     stdout: AutoStream<std::io::Stdout>,
     stderr: AutoStream<std::io::Stderr>,
     quiet: bool,
     secrets: Secrets,
+    proxy: Option<&'static str>,
 }
 
 impl Output {
     pub(super) fn new(display: &Display, environment: &Environment) -> Self {
         let choice = match display.color {
+            When::Auto if environment.is_colour_forced => ColorChoice::Always,
             When::Auto => ColorChoice::Auto,
             When::Always => ColorChoice::Always,
             When::Never => ColorChoice::Never,
@@ -39,7 +54,22 @@ impl Output {
             stdout: AutoStream::new(std::io::stdout(), choice),
             stderr: AutoStream::new(std::io::stderr(), choice),
             quiet: display.quiet,
+            proxy: environment.proxy,
             secrets: Secrets::default().with_own(environment.credentials.iter().cloned()),
+        }
+    }
+
+    /// Whether standard error is a terminal that takes links.
+    pub(super) fn takes_links() -> bool {
+        supports_hyperlinks::on(supports_hyperlinks::Stream::Stderr)
+    }
+
+    /// Whether what is drawn on standard error has colours.
+    pub(super) fn is_coloured(display: &Display) -> bool {
+        match display.color {
+            When::Auto => AutoStream::choice(&std::io::stderr()) != ColorChoice::Never,
+            When::Always => true,
+            When::Never => false,
         }
     }
 
@@ -50,6 +80,13 @@ impl Output {
 
     /// A result for people.
     pub(super) fn result(&mut self, text: &str) -> Result<(), Failure> {
+        let text = self.secrets.redact_text(text).into_owned();
+        let text = fold(&text, stdout_width(), HANG);
+        self.result_with(|out| out.write_all(text.as_bytes()))
+    }
+
+    /// A result to be copied as it is, such as Markdown.
+    pub(super) fn verbatim(&mut self, text: &str) -> Result<(), Failure> {
         let text = self.secrets.redact_text(text).into_owned();
         self.result_with(|out| out.write_all(text.as_bytes()))
     }
@@ -130,6 +167,7 @@ impl Output {
             .secrets
             .redact_text(&human(findings, true))
             .into_owned();
+        let text = fold(&text, stdout_width(), HANG);
         let mut out = Safe::styled(std::io::BufWriter::new(&mut self.stdout));
         let written = out.write_all(text.as_bytes()).and_then(|()| out.finish());
         Self::ended(written)
@@ -154,7 +192,14 @@ impl Output {
             .fg_color(Some(AnsiColor::BrightRed.into()));
         let failure_text = visible_lines(&failure.to_string()).into_owned();
         self.error(&format!("{red}error{red:#}: {failure_text}"));
-        if let Some(help) = failure.help() {
+        // Nothing else says that it was not the endpoint that refused.
+        let proxy = self
+            .proxy
+            .filter(|_| failure_text.contains("cannot connect to"));
+        let proxy = proxy.map(|name| {
+            format!("{name} is set, so calls go through that proxy; NO_PROXY excludes hosts, such as NO_PROXY=127.0.0.1")
+        });
+        for help in failure.help().into_iter().chain(proxy) {
             let cyan = Style::new()
                 .bold()
                 .fg_color(Some(AnsiColor::BrightCyan.into()));
@@ -166,6 +211,7 @@ impl Output {
         let mut text = text.to_owned();
         // What AWS has said may have been cut within a secret.
         self.secrets.redact_sentence(&mut text);
+        let text = fold(&text, stderr_width(), HANG);
         let mut out = Safe::styled(&mut self.stderr);
         // Nobody is left to tell where this fails.
         let _ = writeln!(out, "{text}").and_then(|()| out.finish());

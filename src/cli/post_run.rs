@@ -23,7 +23,7 @@ pub(super) struct Status {
     #[command(flatten)]
     pub(super) state: StateOption,
     /// Output format
-    #[arg(long, default_value = "human")]
+    #[arg(long, default_value = "human", help_heading = "Output")]
     pub(super) format: HumanOrJson,
 }
 
@@ -87,7 +87,13 @@ pub(super) struct Evidence {
     #[command(flatten)]
     pub(super) state: StateOption,
     /// Where to write the bundle: a directory, or a file that ends in .zip
-    #[arg(long, short, value_name = "DIR|ZIP", required = true)]
+    #[arg(
+        long,
+        short,
+        value_name = "DIR|ZIP",
+        required = true,
+        help_heading = "Output"
+    )]
     pub(super) output: Option<PathBuf>,
 }
 

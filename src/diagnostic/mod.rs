@@ -5,6 +5,7 @@
 //! sorted result into bytes.
 
 mod findings;
+mod fold;
 mod github;
 mod human;
 mod json;
@@ -12,8 +13,10 @@ pub mod rule;
 mod safe;
 mod sarif;
 mod source;
+mod times;
 
 pub use findings::Findings;
+pub use fold::fold;
 pub use github::github;
 pub use human::human;
 pub use json::{FindingJson, json};
@@ -21,6 +24,7 @@ pub use rule::{Described, Rule};
 pub use safe::{Safe, is_hidden, visible, visible_lines, workflow_command};
 pub use sarif::sarif;
 pub use source::{Position, Source, Span, Spanned};
+pub use times::{LocalTime, duration};
 
 use std::sync::Arc;
 

@@ -31,4 +31,5 @@ pub use engine::{Control, DuplicatePolicy, Ended, Engine, Observer, Policy, Stop
 pub use forecast::forecast;
 pub use lookback::listed_since;
 pub use poll::describe_jobs;
+pub use schedule::at_once;
 pub use under_way::{Whose, jobs_of, may_be_since, whose, whose_without_journal};

@@ -65,7 +65,7 @@ impl Schedule {
             of_type.push(*names.entry((step.target, name)).or_insert_with(|| {
                 types.push(Type {
                     target: step.target,
-                    limit: limit(plan, name),
+                    limit: at_once(plan, name),
                     in_flight: 0,
                     ready: Ready::new(),
                 });
@@ -264,7 +264,8 @@ impl Type {
 }
 
 /// Restores of a type at once: what the plan says, else what AWS documents. Nothing is published for most types.
-fn limit(plan: &Plan, resource_type: &str) -> u32 {
+#[must_use]
+pub fn at_once(plan: &Plan, resource_type: &str) -> u32 {
     let documented = || Some(Facts::of(resource_type)?.at_once.as_ref()?.restores);
     let by_plan = plan.limits.by_type.get(resource_type).copied();
     by_plan.or_else(documented).unwrap_or(u32::MAX)

@@ -97,5 +97,6 @@ fn named(file: &mut File) -> Owner {
         host: "an unknown host".to_owned(),
         user: "somebody".to_owned(),
         since: Timestamp::UNIX_EPOCH,
+        beat_at: None,
     })
 }

@@ -9,9 +9,11 @@
 mod local;
 mod lock;
 mod memory;
+mod object;
 mod record;
 mod store;
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,11 @@ use std::sync::Arc;
 
 pub use local::LocalStore;
 pub use memory::MemoryStore;
-pub use store::{Owner, RunKey, RunStore};
+pub use object::{
+    Counts, LEASE, MemoryObjects, Mishap, Object, ObjectError, ObjectLease, ObjectStore, Objects,
+    Probe, Put, probe,
+};
+pub use store::{Ahead, Fence, Owner, RunKey, RunStore};
 
 use crate::state::{Journal as Append, JournalError, Recorded};
 use record::Chain;
@@ -43,6 +49,14 @@ pub enum Error {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// A store that does not answer, or refuses the caller.
+    #[error("{}: {message}", path.display())]
+    Store {
+        /// What was asked for.
+        path: PathBuf,
+        /// What it says.
+        message: String,
     },
     /// Something that is no file lies where the journal has one: to read it could take for ever.
     #[error("{}: it is {what}, and the journal has a file there", path.display())]
@@ -133,6 +147,36 @@ impl<S: RunStore> Journal<S> {
     }
 }
 
+impl<S: RunStore> Journal<S> {
+    /// What keeps this process from sending anything once the run may be another's.
+    #[must_use]
+    pub fn fence(&self) -> Fence {
+        S::fence(&self.lease)
+    }
+
+    /// What gives the run back: to be asked for before the journal is handed to whoever writes it.
+    #[must_use]
+    pub fn held(&self) -> Held<S> {
+        Held {
+            store: self.store.clone(),
+            lease: Arc::clone(&self.lease),
+        }
+    }
+}
+
+/// A run that is held.
+pub struct Held<S: RunStore> {
+    store: S,
+    lease: Arc<S::Lease>,
+}
+
+impl<S: RunStore> Held<S> {
+    /// Gives it back, and is done once others know.
+    pub async fn release(self) {
+        self.store.release(self.lease).await;
+    }
+}
+
 impl<S: RunStore> Append for Journal<S> {
     async fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
         let (run, segment) = (&self.run, self.next);
@@ -172,9 +216,13 @@ async fn load<E: From<Error>>(
         chain,
         torn,
     } = &mut whole;
+    let mut ahead = VecDeque::new();
     loop {
         let next = *segments + 1;
-        let Some(bytes) = store.read(run, next).await? else {
+        if ahead.is_empty() {
+            ahead.extend(store.ahead(run, next).await?);
+        }
+        let Some(Ahead { bytes, .. }) = ahead.pop_front() else {
             if !store.is_followed(run, next).await? {
                 return Ok(whole);
             }

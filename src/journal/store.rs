@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::Error;
 use crate::state::JournalError;
@@ -40,11 +42,95 @@ pub struct Owner {
     pub user: String,
     /// Since when.
     pub since: Timestamp,
+    /// When it was last heard of, by its own clock, where it says so again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beat_at: Option<Timestamp>,
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{} (process {})", self.user, self.host, self.pid)
+        write!(f, "{}@{} (process {}", self.user, self.host, self.pid)?;
+        match self.beat_at {
+            Some(at) => write!(
+                f,
+                ", last heard of {})",
+                at.strftime("%Y-%m-%d %H:%M:%S UTC")
+            ),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+/// A segment that was read ahead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// Its number.
+    pub number: u32,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// What keeps a runner from sending anything once its run may be another's.
+#[derive(Clone, Default)]
+pub struct Fence {
+    watched: Option<Watched>,
+}
+
+#[derive(Clone)]
+struct Watched {
+    is_fresh: Arc<dyn Fn() -> bool + Send + Sync>,
+    is_lost: watch::Receiver<bool>,
+    beats: watch::Receiver<u64>,
+}
+
+impl Fence {
+    /// The fence of a lease: whether its last heartbeat is younger than it lasts, whether somebody else has it by now, and
+    /// what rings with each heartbeat.
+    #[must_use]
+    pub fn new(
+        is_fresh: impl Fn() -> bool + Send + Sync + 'static,
+        is_lost: watch::Receiver<bool>,
+        beats: watch::Receiver<u64>,
+    ) -> Self {
+        let is_fresh = Arc::new(is_fresh);
+        Self {
+            watched: Some(Watched {
+                is_fresh,
+                is_lost,
+                beats,
+            }),
+        }
+    }
+
+    /// Done once something may be sent: at once, where nobody else can hold the run; never, where somebody does.
+    pub async fn pass(self) {
+        let Some(mut of) = self.watched else {
+            return;
+        };
+        while *of.is_lost.borrow() || !(of.is_fresh)() {
+            // A heart that beats no more rings no more.
+            if of.beats.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Whether another process may hold the run at all.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.watched.is_some()
+    }
+
+    /// Done once somebody else holds the run.
+    pub async fn lost(self) {
+        match self.watched {
+            Some(mut of) => {
+                if of.is_lost.wait_for(|is_lost| *is_lost).await.is_err() {
+                    std::future::pending().await
+                }
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -79,6 +165,26 @@ pub trait RunStore: Clone + Send + Sync + 'static {
         segment: u32,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, Error>> + Send;
 
+    /// Segments from a number on, as many as are good to hold at once; none where that one is not there.
+    ///
+    /// # Errors
+    ///
+    /// Where the store does not answer, or has something else there.
+    fn ahead(
+        &self,
+        run: &RunKey,
+        from: u32,
+    ) -> impl Future<Output = Result<Vec<Ahead>, Error>> + Send {
+        async move {
+            let bytes = self.read(run, from).await?;
+            let ahead = bytes.map(|bytes| Ahead {
+                number: from,
+                bytes,
+            });
+            Ok(ahead.into_iter().collect())
+        }
+    }
+
     /// Whether there is a segment behind one.
     ///
     /// # Errors
@@ -97,7 +203,7 @@ pub trait RunStore: Clone + Send + Sync + 'static {
     /// Where it may not be there, or was there already: another runner has taken the run over.
     fn create(
         &self,
-        lease: &std::sync::Arc<Self::Lease>,
+        lease: &Arc<Self::Lease>,
         run: &RunKey,
         segment: u32,
         bytes: Vec<u8>,
@@ -128,6 +234,16 @@ pub trait RunStore: Clone + Send + Sync + 'static {
         owner: &Owner,
         take_over: bool,
     ) -> impl Future<Output = Result<Self::Lease, Error>> + Send;
+
+    /// Gives a run back, and is done once others know that.
+    fn release(&self, lease: Arc<Self::Lease>) -> impl Future<Output = ()> + Send {
+        async move { drop(lease) }
+    }
+
+    /// What keeps whoever holds a lease from sending anything once it may be another's. On one machine the system does.
+    fn fence(_: &Self::Lease) -> Fence {
+        Fence::default()
+    }
 
     /// Who works on a run now, if anybody does.
     ///

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::columns::columns;
 use super::run::{RestoreReport, RunReport, Verdict};
-use super::{duration, signed};
+use super::signed;
+use crate::diagnostic::duration;
 
 /// How a run differs from another.
 #[derive(Clone, Debug, Serialize)]

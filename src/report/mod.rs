@@ -38,11 +38,11 @@ pub use run::{
     Runner, Try, Verdict,
 };
 pub use run_html::run_html;
-pub use run_human::{duration, run_human, signed};
+pub use run_human::{run_human, signed};
 pub use run_junit::run_junit;
 pub use run_markdown::run_markdown;
 pub use status::{StatusRow, status_json};
-pub use status_human::{LocalTime, StatusDetail, runs_human, status_human};
+pub use status_human::{StatusDetail, runs_human, status_human};
 
 use serde::Serialize;
 

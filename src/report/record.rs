@@ -356,11 +356,11 @@ fn name_missed(what: &str, objectives: &Objectives, waited: Option<i64>, missed:
         if let Some(objective) = objective
             && objective.met == Some(false)
         {
-            let wanted = super::duration(objective.wanted_seconds);
+            let wanted = crate::diagnostic::duration(objective.wanted_seconds);
             missed.push(match objective.seconds {
                 Some(seconds) => {
-                    let by = super::duration(seconds - objective.wanted_seconds);
-                    let is = super::duration(seconds);
+                    let by = crate::diagnostic::duration(seconds - objective.wanted_seconds);
+                    let is = crate::diagnostic::duration(seconds);
                     match name {
                         "RTO" => format!("{what}: RTO of {wanted} missed by {by}; it took {is}"),
                         _ => format!(
@@ -369,7 +369,7 @@ fn name_missed(what: &str, objectives: &Objectives, waited: Option<i64>, missed:
                     }
                 }
                 None => {
-                    let waited = super::duration(waited.unwrap_or_default());
+                    let waited = crate::diagnostic::duration(waited.unwrap_or_default());
                     format!("{what}: {name} of {wanted} cannot be met any more; {waited} have passed")
                 }
             });

@@ -12,9 +12,9 @@ use super::run::{
     CheckReport, CheckStatus, Cleanup, Objective, RPO, RTO, RestoreReport, RunReport, RunStatus,
     Verdict,
 };
+use super::signed;
 use super::timeline::{DENSE, Timeline};
-use super::{LocalTime, duration, signed};
-use crate::diagnostic::{visible, visible_lines};
+use crate::diagnostic::{LocalTime, duration, visible, visible_lines};
 
 /// The page. Everything that goes into it is escaped: its name says that it is HTML.
 const TEMPLATE: (&str, &str) = ("run.html", include_str!("run.html"));

@@ -2,26 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
-use super::LocalTime;
 use super::columns::columns;
 use super::run::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
-use crate::diagnostic::visible;
+use crate::diagnostic::{LocalTime, duration, visible};
 
 /// Restores in a table before it is cut; the JSON report has them all.
 const ROWS: usize = 200;
-
-/// `4h 05m`, `3m 20s`, `12s`.
-#[must_use]
-pub fn duration(seconds: i64) -> String {
-    let sign = if seconds < 0 { "-" } else { "" };
-    let seconds = seconds.unsigned_abs();
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{sign}{rest}s"),
-        (0, _) => format!("{sign}{minutes}m {rest:02}s"),
-        _ => format!("{sign}{hours}h {minutes:02}m"),
-    }
-}
 
 /// A difference: `+3m 20s`, `-12s`, `0s`.
 #[must_use]
@@ -295,23 +281,4 @@ fn row(restore: &RestoreReport) -> Vec<String> {
     }
     cells.extend([took, what]);
     cells
-}
-
-#[cfg(test)]
-mod tests {
-    use super::duration;
-
-    #[test]
-    fn durations_are_short_enough_to_read() {
-        for (seconds, text) in [
-            (0, "0s"),
-            (59, "59s"),
-            (200, "3m 20s"),
-            (14_700, "4h 05m"),
-            (360_000, "100h 00m"),
-            (-5, "-5s"),
-        ] {
-            assert_eq!(duration(seconds), text);
-        }
-    }
 }

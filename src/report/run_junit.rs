@@ -7,11 +7,10 @@ use quick_junit::{
     NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite,
 };
 
-use super::duration;
 use super::run::{
     CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, RunStatus,
 };
-use crate::diagnostic::{visible, visible_lines};
+use crate::diagnostic::{duration, visible, visible_lines};
 
 /// As JUnit XML.
 #[must_use]

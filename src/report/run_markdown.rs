@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::markdown::{block, code_in_cell as code, escaped};
 use super::run::{CheckReport, CheckStatus, Cleanup, RestoreReport, RunReport, RunStatus, Verdict};
-use super::{LocalTime, duration, signed};
+use super::signed;
+use crate::diagnostic::{LocalTime, duration};
 
 /// Rows of a table before it is cut. GitHub takes a megabyte of job summary, and 65,535 characters of comment.
 const ROWS: usize = 200;

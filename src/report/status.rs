@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::RestoreReport;
-use super::status_human::LocalTime;
 use crate::backup::{Endpoint, Job};
+use crate::diagnostic::LocalTime;
 use crate::render::{REDACTED, Target};
 use crate::state::{Check, Deletion, History, RestoreStage};
 

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::columns::columns;
 use super::run::{CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
-use super::run_human::duration;
 use super::status::StatusRow;
-use crate::diagnostic::visible;
+use crate::diagnostic::{LocalTime, duration, visible};
 
 /// One run, with all that its journal says.
 #[derive(Debug)]
@@ -23,42 +21,6 @@ pub struct StatusDetail<'a> {
     pub last: Option<Timestamp>,
     /// How a command names the plan and the run.
     pub names: &'a str,
-}
-
-/// A time of day in a zone, with the date where it is another day than the one before.
-#[derive(Debug)]
-pub struct LocalTime {
-    zone: TimeZone,
-}
-
-impl LocalTime {
-    /// Times as people in a zone read them.
-    #[must_use]
-    pub fn new(zone: TimeZone) -> Self {
-        Self { zone }
-    }
-
-    /// Times as files have them, which are read anywhere.
-    pub(super) fn utc() -> Self {
-        Self::new(TimeZone::UTC)
-    }
-
-    /// Date, minute and zone.
-    #[must_use]
-    pub fn minute(&self, at: Timestamp) -> String {
-        let at = at.to_zoned(self.zone.clone());
-        at.strftime("%Y-%m-%d %H:%M %Z").to_string()
-    }
-
-    /// The minute; the date before it where that is not the day of another time.
-    fn short(&self, at: Timestamp, than: Option<Timestamp>) -> String {
-        let zoned = |at: Timestamp| at.to_zoned(self.zone.clone());
-        let at = zoned(at);
-        match than.map(zoned) {
-            Some(than) if than.date() == at.date() => at.strftime("%H:%M").to_string(),
-            _ => at.strftime("%Y-%m-%d %H:%M").to_string(),
-        }
-    }
 }
 
 /// A line for each run, the latest last.

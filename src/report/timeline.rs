@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::duration;
 use super::run::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus};
 use super::run_html::{between, time};
+use crate::diagnostic::duration;
 
 /// Rows from which the timeline is drawn closer, and in the order of their beginning.
 pub(super) const DENSE: usize = 40;

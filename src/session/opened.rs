@@ -56,6 +56,11 @@ pub struct Outcome {
 }
 
 impl<J: Journal + 'static> Opened<J> {
+    /// What will be written to.
+    pub fn journal(&self) -> &J {
+        &self.journal
+    }
+
     /// The first events of the run as they will be recorded: a run that ends before that is reported by them.
     #[must_use]
     pub fn header(&self, secrets: &Secrets, at: Timestamp) -> Vec<Recorded> {

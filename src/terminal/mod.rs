@@ -5,17 +5,25 @@
 
 mod board;
 mod counter;
+mod display;
 mod tally;
 mod words;
 
 pub use counter::Counter;
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::Write;
+use std::sync::Arc;
 
-use crate::diagnostic::visible;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::backup::{console_job, console_resource};
+use crate::diagnostic::{LocalTime, visible};
 use crate::execute::Observer;
 use crate::state::{Event, Recorded};
-use board::ProgressView;
+use board::Board;
+use display::Display;
 use tally::{Counts, Throttle};
 
 /// Up to so many restores, every event has its line.
@@ -24,7 +32,7 @@ const FEW: usize = 50;
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// A bar and what runs, with a line above for everything that matters.
+    /// What goes on at the bottom, with a line above for everything that matters.
     Bar,
     /// A line for everything that matters.
     Lines,
@@ -32,51 +40,120 @@ pub enum Style {
     None,
 }
 
-/// A run as it stands when the screen begins.
+/// How the screen looks.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// How progress is shown.
+    pub style: Style,
+    /// Every change of a job's status has its line.
+    pub verbose: bool,
+    /// Times as people read them.
+    pub clock: LocalTime,
+    /// What time it is.
+    pub now: Now,
+    /// Whether rows have colours.
+    pub is_coloured: bool,
+    /// Whether jobs and resources are links to the AWS console: on a terminal that takes them, of a run at AWS.
+    pub is_linked: bool,
+}
+
+/// What time it is while nothing happens.
+#[derive(Clone, Copy, Debug)]
+pub enum Now {
+    /// A clock says so.
+    Clock(fn() -> Timestamp),
+    /// As late as the last event: time is simulated, and lines have what has passed of it.
+    Simulated,
+}
+
+/// A run as it is when the screen begins.
 #[derive(Clone, Debug, Default)]
 pub struct InitialState {
-    /// How many restores the run has.
-    pub total: usize,
-    /// How many of them have been completed before.
-    pub completed: usize,
-    /// The names of those that an earlier runner started.
-    pub running: Vec<String>,
-    /// How many requests an earlier runner sent without seeing the answer.
-    pub unanswered: usize,
+    /// When this runner began.
+    pub at: Timestamp,
+    /// In the plan's order.
+    pub restores: Vec<InitialRestore>,
+    /// Their indices, needed ones before those that need them.
+    pub order: Vec<usize>,
+    /// How many restores of each lane run at once.
+    pub lanes: Vec<u32>,
+    /// How many of all.
+    pub at_once: u32,
+}
+
+/// A restore as it is when the screen begins.
+#[derive(Clone, Debug)]
+pub struct InitialRestore {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Indices of those that it waits for.
+    pub needs: Arc<[usize]>,
+    /// How many checks it has that have not ended.
+    pub checks: usize,
+    /// How long it is likely to take.
+    pub expected: SignedDuration,
+    /// The Region that it runs in.
+    pub region: Arc<str>,
+    /// The limit that it is under.
+    pub lane: usize,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far a restore is, for the eye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing was sent.
+    Waiting,
+    /// A request was sent that has no answer.
+    Sent,
+    /// It has a job, since then.
+    Running(Timestamp),
+    /// It is back, and its checks have not ended.
+    Checking,
+    /// It is back, and good.
+    Done,
+    /// It will not be, in this run of redrill.
+    Bad,
 }
 
 /// Standard error while a run goes on.
 pub struct Screen {
-    style: Style,
-    verbose: bool,
+    look: Look,
     is_large: bool,
     tally: Counts,
     pace: Throttle,
-    board: Option<ProgressView>,
+    display: Option<Display>,
     has_header: bool,
+    began: Timestamp,
+    /// Where each restore runs, where that makes a link.
+    regions: HashMap<Arc<str>, Arc<str>>,
+    /// When the last line was written.
+    last: Option<Timestamp>,
     out: anstream::AutoStream<std::io::Stderr>,
 }
 
 impl Screen {
-    /// For a run that stands somewhere.
+    /// For a run that has come so far.
     #[must_use]
-    pub fn new(style: Style, verbose: bool, standing: &InitialState) -> Self {
-        let tally = Counts::new(standing);
-        let mut board = (style == Style::Bar).then(|| ProgressView::new(standing.total));
-        if let Some(board) = &mut board {
-            for name in &standing.running {
-                board.start(name);
-            }
-            board.count(&tally);
-        }
+    pub fn new(look: Look, initial: InitialState) -> Self {
+        let tally = Counts::new(&initial);
+        let (is_large, began) = (initial.restores.len() > FEW, initial.at);
+        let restores = initial.restores.iter().filter(|_| look.is_linked);
+        let region = |of: &InitialRestore| (Arc::clone(&of.name), Arc::clone(&of.region));
+        let regions = restores.map(region).collect();
+        let display = (look.style == Style::Bar)
+            .then(|| Display::new(Board::new(initial), tally, began, &look));
         Self {
-            style,
-            verbose,
-            is_large: standing.total > FEW,
+            look,
+            is_large,
             tally,
             pace: Throttle::default(),
-            board,
+            display,
             has_header: false,
+            began,
+            regions,
+            last: None,
             out: anstream::stderr(),
         }
     }
@@ -84,16 +161,16 @@ impl Screen {
     /// Says whose run this is and where, before AWS is asked anything that may take its time. It is not said again when it is
     /// recorded.
     pub fn head(&mut self, opened: &Recorded) {
-        if let Some(words) = words::words(&opened.event, self.verbose) {
+        if let Some(words) = words::words(&opened.event, self.look.verbose) {
             self.line(opened, &words);
             self.has_header = true;
         }
     }
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
-        if let Some(board) = &self.board {
-            board.finish();
+    /// Takes the rows away.
+    pub fn finish(&mut self) {
+        if let Some(display) = &mut self.display {
+            display.finish();
         }
     }
 
@@ -104,9 +181,15 @@ impl Screen {
     }
 
     fn line(&mut self, recorded: &Recorded, words: &str) {
-        let text = format!("{}  {}", recorded.at.strftime("%H:%M:%S"), visible(words));
-        match (&self.board, self.style) {
-            (Some(board), _) => board.line(&text),
+        let at = recorded.at;
+        let time = match self.look.now {
+            Now::Clock(_) => self.look.clock.second(at, self.last),
+            Now::Simulated => passed(at.duration_since(self.began)),
+        };
+        self.last = Some(at);
+        let text = format!("{time}  {}", self.linked(visible(words), &recorded.event));
+        match (&self.display, self.look.style) {
+            (Some(display), _) => display.line(&text, time.len() + 2),
             (None, Style::Lines) => {
                 // Nobody is left to tell where this fails.
                 let _ = writeln!(self.out, "{text}");
@@ -116,32 +199,70 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// The same with the job, or what it made, as a link to its page.
+    fn linked<'t>(&self, text: Cow<'t, str>, event: &Event) -> Cow<'t, str> {
+        let (name, url) = match event {
+            Event::Accepted {
+                restore, job_id, ..
+            }
+            | Event::Adopted {
+                restore, job_id, ..
+            } => {
+                let region = self.regions.get(restore.as_str());
+                (job_id, region.and_then(|region| console_job(region, job_id)))
+            }
+            Event::Completed {
+                created_resource_arn: Some(arn),
+                ..
+            } if self.look.is_linked => (arn, console_resource(arn)),
+            _ => return text,
+        };
+        match url {
+            Some(url) if text.contains(name.as_str()) => {
+                let link = format!("\x1b]8;;{url}\x1b\\{name}\x1b]8;;\x1b\\");
+                Cow::Owned(text.replacen(name.as_str(), &link, 1))
+            }
+            _ => text,
+        }
+    }
+}
+
 impl Observer for Screen {
     fn observe(&mut self, recorded: &Recorded) {
         let event = &recorded.event;
         self.tally.take(event);
-        if let Some(board) = &mut self.board {
-            board.take(event, self.verbose);
-            board.count(&self.tally);
-        }
-        let counted = self.is_large && !self.verbose && is_usual(event);
+        let counted = self.is_large && !self.look.verbose && is_usual(event);
         let is_said = self.has_header && matches!(event, Event::RunOpened { .. });
         let words = match event {
             Event::Draining if !self.tally.goes_on() => Some(words::IDLE.to_owned()),
-            _ => words::words(event, self.verbose),
+            _ if counted || is_said => None,
+            _ => words::words(event, self.look.verbose),
         };
-        if !counted
-            && !is_said
-            && let Some(words) = words
-        {
+        if let Some(display) = &self.display {
+            display.take(recorded, words.as_deref(), self.tally);
+        }
+        if let Some(words) = words {
             self.line(recorded, &words);
         }
         let ends = matches!(event, Event::Detached | Event::RunEnded);
-        if self.is_large && self.style == Style::Lines && self.pace.is_time(recorded.at, ends) {
+        if self.is_large && self.look.style == Style::Lines && self.pace.is_time(recorded.at, ends)
+        {
             let words = self.tally.to_string();
             self.line(recorded, &words);
         }
     }
+}
+
+/// Simulated time since the beginning: `+1:02:03`.
+fn passed(since: SignedDuration) -> String {
+    let seconds = since.as_secs().max(0);
+    format!(
+        "+{}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 /// What is expected of a run, restore by restore.
@@ -150,4 +271,53 @@ fn is_usual(event: &Event) -> bool {
         event,
         Event::Accepted { .. } | Event::Completed { message: None, .. } | Event::Skipped { .. }
     ) || matches!(event, Event::StatusChanged { status, .. } if words::is_known(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn screen(is_linked: bool) -> Screen {
+        let look = Look {
+            style: Style::None,
+            verbose: false,
+            clock: LocalTime::new(TimeZone::UTC),
+            now: Now::Simulated,
+            is_coloured: false,
+            is_linked,
+        };
+        let restore = InitialRestore {
+            name: "files".into(),
+            needs: [].into(),
+            checks: 0,
+            expected: SignedDuration::ZERO,
+            region: "us-west-2".into(),
+            lane: 0,
+            stage: Stage::Waiting,
+        };
+        let initial = InitialState {
+            restores: vec![restore],
+            ..InitialState::default()
+        };
+        Screen::new(look, initial)
+    }
+
+    #[test]
+    fn a_job_is_a_link_where_the_terminal_takes_one() {
+        let event = Event::Accepted {
+            restore: "files".to_owned(),
+            job_id: "A-1".to_owned(),
+            request_id: None,
+        };
+        let text = "files: started, job A-1";
+        let linked = screen(true).linked(text.into(), &event).into_owned();
+        let url = "https://us-west-2.console.aws.amazon.com/backup/home?region=us-west-2#/jobs/restore/details/A-1";
+        let wanted = format!("files: started, job \x1b]8;;{url}\x1b\\A-1\x1b]8;;\x1b\\");
+        assert_eq!(linked, wanted);
+        // It is as wide as without.
+        assert_eq!(textwrap::core::display_width(&linked), text.len());
+        assert_eq!(screen(false).linked(text.into(), &event), text);
+    }
 }

@@ -4,11 +4,11 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::InitialState;
+use super::{InitialState, Stage};
 use crate::state::Event;
 
 /// How many restores are where.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     total: usize,
     running: usize,
@@ -20,14 +20,20 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn new(standing: &InitialState) -> Self {
-        Self {
-            total: standing.total,
-            completed: standing.completed,
-            running: standing.running.len(),
-            unanswered: standing.unanswered,
+    pub(super) fn new(initial: &InitialState) -> Self {
+        let mut counts = Self {
+            total: initial.restores.len(),
             ..Self::default()
+        };
+        for restore in &initial.restores {
+            match restore.stage {
+                Stage::Sent => counts.unanswered += 1,
+                Stage::Running(_) => counts.running += 1,
+                Stage::Checking | Stage::Done => counts.completed += 1,
+                Stage::Waiting | Stage::Bad => {}
+            }
         }
+        counts
     }
 
     pub(super) fn take(&mut self, event: &Event) {
@@ -60,28 +66,18 @@ impl Counts {
     pub(super) fn goes_on(&self) -> bool {
         self.running + self.unanswered > 0
     }
-
-    /// What there is to say besides how many are back.
-    pub(super) fn rest(&self) -> String {
-        let mut text = format!("{} running", self.running);
-        for (count, word) in [(self.failed, "failed"), (self.skipped, "skipped")] {
-            if count > 0 {
-                text.push_str(&format!(", {count} {word}"));
-            }
-        }
-        text
-    }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} restored, {}",
-            self.completed,
-            self.total,
-            self.rest()
-        )
+        let (completed, total, running) = (self.completed, self.total, self.running);
+        write!(f, "{completed} of {total} restored, {running} running")?;
+        for (count, word) in [(self.failed, "failed"), (self.skipped, "skipped")] {
+            if count > 0 {
+                write!(f, ", {count} {word}")?;
+            }
+        }
+        Ok(())
     }
 }
 

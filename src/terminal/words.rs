@@ -2,10 +2,12 @@
 
 use jiff::SignedDuration;
 
+use crate::backup::Endpoint;
 use crate::state::{Awaited, CheckVerdict, Event};
 
 /// What is said to somebody who wants to leave while nothing runs.
-pub(super) const IDLE: &str = "leaving: nothing is started any more (again to leave at once)";
+pub(super) const IDLE: &str =
+    "stopping: no new restores, and none is running (Ctrl-C again to quit now)";
 
 /// Whether a status is one that AWS documents of a restore job.
 pub(super) fn is_known(status: &str) -> bool {
@@ -28,9 +30,13 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
                 .map(|target| format!("{} {}", target.account, target.region))
                 .collect();
             let at = world.as_ref().map_or_else(String::new, |world| format!(", at {world}"));
-            format!("{plan} run {run}{at}, into {}", places.join(", "))
+            let simulated = match world {
+                Some(Endpoint::Rehearsal) => ", in simulated time",
+                _ => "",
+            };
+            format!("{plan} run {run}{at}, into {}{simulated}", places.join(", "))
         }
-        Event::RunResumed { .. } => "the run goes on where it stopped".to_owned(),
+        Event::RunResumed { .. } => "continuing the run where it stopped".to_owned(),
         Event::Resolved { restore, point, .. } => {
             let made = match point.created_at {
                 Some(at) => format!(", made {at}"),
@@ -71,7 +77,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
                 let at = at.strftime("%Y-%m-%d %H:%M UTC");
                 format!("; it had ended {at}, and was not started now")
             });
-            format!("{restore}: job {job_id} is this restore's: {because}{ended}")
+            format!("{restore}: found its job {job_id}: {because}{ended}")
         }
         Event::Withdrawn { restore, message } => {
             format!("{restore}: not started: {message}")
@@ -86,7 +92,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             restore, message, ..
         } => format!("{restore}: not sent: {message}"),
         Event::StatusChanged { restore, status } if !is_known(status) => format!(
-            "{restore}: AWS calls its job `{status}`, a status that redrill does not know: it is followed until AWS says another"
+            "{restore}: AWS reports the status `{status}`, which redrill does not know; it keeps following the job"
         ),
         Event::StatusChanged { restore, status } if verbose => format!("{restore}: {status}"),
         Event::Nested { restore, jobs, .. } => {
@@ -119,7 +125,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             beside,
             because,
         } => format!(
-            "{restore}: SECOND JOB {job_id} at AWS beside {beside}: {because}"
+            "{restore}: SECOND JOB {job_id} at AWS, next to {beside}: {because}"
         ),
         Event::Failed {
             restore,
@@ -128,7 +134,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             ..
         } => format!("{restore}: {status}: {message}"),
         Event::Overdue { restore } => format!(
-            "{restore}: not back within its timeout; it goes on at AWS and is not followed any more"
+            "{restore}: not finished within its timeout; its job continues at AWS and is no longer followed"
         ),
         Event::Skipped { restore, because } => format!("{restore}: skipped, because {because}"),
         Event::CheckStarted {
@@ -156,15 +162,15 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             let why = message.as_deref().unwrap_or_default();
             match verdict {
                 CheckVerdict::Passed => format!("{subject}: passed"),
-                CheckVerdict::Again => format!("{subject}: {why}; trying again"),
+                CheckVerdict::Again => format!("{subject}: {why}; retrying"),
                 CheckVerdict::Failed => format!("{subject}: FAILED: {why}"),
             }
         }
         Event::Published { restore, status } => {
-            format!("{restore}: AWS Backup was told that it is {status}")
+            format!("{restore}: validation result {status} published")
         }
         Event::NotPublished { restore, message } => {
-            format!("{restore}: AWS Backup does not take what the checks have come to: {message}")
+            format!("{restore}: validation result not accepted: {message}")
         }
         Event::Deleting { restore, arn, .. } => format!("{restore}: deleting {arn}"),
         Event::Deleted { restore, arn } => format!("{restore}: {arn} is gone"),
@@ -172,17 +178,17 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             restore,
             arn,
             message,
-        } => format!("{restore}: {arn} is left: {message}"),
+        } => format!("{restore}: could not delete {arn}: {message}"),
         Event::AwsUnavailable { message } => {
-            format!("AWS does not answer as it should: {message}; trying again")
+            format!("AWS call failed ({message}); retrying")
         }
         Event::Waiting { awaited } => waiting(awaited),
         Event::Recovered => "AWS answers again".to_owned(),
         Event::Draining => {
-            "leaving: nothing new is started; jobs go on at AWS and cannot be cancelled (again to leave at once)"
+            "stopping: no new restores; running jobs continue at AWS and cannot be cancelled (Ctrl-C again to quit now)"
                 .to_owned()
         }
-        Event::Detached => "left; the same command goes on from here".to_owned(),
+        Event::Detached => "stopped; the same command continues from here".to_owned(),
         Event::StatusChanged { .. }
         | Event::CheckStarted { .. }
         | Event::Planned { .. }

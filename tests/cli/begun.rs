@@ -331,7 +331,7 @@ async fn issue_14_a_status_that_nobody_knows_is_named_once() {
     emulator.inject(Fault::new(Operation::DescribeRestoreJob, FaultKind::UnknownStatus).times(2));
     let (code, stdout, stderr) = ran(folder.path(), &emulator, &["run", NAME, "--yes"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
-    let said = "r0: AWS calls its job `SUSPENDED`, a status that redrill does not know";
+    let said = "r0: AWS reports the status `SUSPENDED`, which redrill does not know";
     assert_eq!(stderr.matches(said).count(), 1, "{stderr}");
     emulator.shutdown().await;
 }

@@ -35,7 +35,7 @@ fn nobody_listens() {
         .code(1)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: GetCallerIdentity: dispatch failure: [..]Connection refused (os error 111)
+error: GetCallerIdentity: cannot connect to http://127.0.0.1:9: Connection refused (os error 111)
 help: nothing was sent; run the same command again
 
 "#]]);
@@ -103,7 +103,7 @@ async fn a_caller_that_may_not_start() {
         .stdout_eq(str![[r#"
 Not AWS: this run was at http://127.0.0.1:[..], which is not an AWS endpoint. Nothing was restored at AWS, and its times are by the clock of that endpoint.
 
-NOT_STARTED  r0  -  Insufficient privileges to perform this action. (AccessDeniedException)
+NOT_STARTED  r0  -  Insufficient privileges to perform this action. (AccessDeniedException); the caller needs backup:StartRestoreJob
 NOT_STARTED  r1  -
 NOT_STARTED  r2  -
 
@@ -113,7 +113,7 @@ continue with: redrill run plan.yaml --yes -q --endpoint-url http://127.0.0.1:[.
 
 "#]])
         .stderr_eq(str![[r#"
-error: StartRestoreJob: Insufficient privileges to perform this action. (AccessDeniedException) (request id [..])
+error: StartRestoreJob: Insufficient privileges to perform this action. (AccessDeniedException); the caller needs backup:StartRestoreJob (request id [..])
 help: no job of this run is running at AWS; run the same command again to continue
 
 "#]]);

@@ -187,3 +187,59 @@ async fn words_complete_to_what_there_is() {
         assert!(printed(&["completions", shell]).contains("redrill"));
     }
 }
+
+/// The options under a heading of a command's help.
+fn under(help: &str, heading: &str) -> Vec<String> {
+    let lines = help
+        .lines()
+        .skip_while(|line| *line != format!("{heading}:"));
+    let block = lines.skip(1).take_while(|line| !line.is_empty());
+    let words = block.flat_map(str::split_whitespace);
+    let options = words.filter(|word| word.starts_with("--"));
+    let name = |word: &str| {
+        word.trim_end_matches(',')
+            .split(['[', '='])
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    options.map(name).collect()
+}
+
+#[test]
+fn first_contact_c12_options_are_under_the_headings_that_they_belong_to() {
+    let inputs = [
+        "--var",
+        "--var-file",
+        "--run-id",
+        "--inventory",
+        "--no-lock",
+        "--only",
+    ];
+    let aws = ["--region", "--profile", "--endpoint-url", "--no-rate-limit"];
+    for command in commands() {
+        let help = printed(&[&command, "-h"]);
+        for (heading, allowed) in [
+            ("Inputs", &inputs[..]),
+            ("AWS", &aws[..]),
+            ("State", &["--state", "--state-profile", "--profile"]),
+        ] {
+            let strangers: Vec<String> = under(&help, heading)
+                .into_iter()
+                .filter(|option| !allowed.contains(&option.as_str()))
+                // Help texts name options, too.
+                .filter(|option| {
+                    help.contains(&format!("      {option} <"))
+                        || help.contains(&format!("  {option}  "))
+                })
+                .collect();
+            assert!(strangers.is_empty(), "{command}, {heading}: {strangers:?}");
+        }
+    }
+    for command in ["lock", "cleanup"] {
+        assert!(
+            !printed(&[command, "-h"]).contains("--no-lock"),
+            "{command}"
+        );
+    }
+}

@@ -18,6 +18,7 @@ mod profiles;
 mod question;
 mod rehearsal;
 mod rules;
+mod screens;
 mod secrets;
 mod selectors;
 mod shared;

@@ -72,9 +72,9 @@ async fn screen(folder: &Path, emulator: &Emulator, words: &[&str]) -> Option<St
     Some(rows[rows.len().saturating_sub(24)..].join("\n"))
 }
 
-/// The text without the ends of its rows, so that words that were wrapped are found.
+/// The text as one line, so that what was broken between words is found.
 fn unwrapped(screen: &str) -> String {
-    screen.replace('\n', "")
+    screen.split_whitespace().collect::<Vec<&str>>().join(" ") + " "
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +112,7 @@ async fn safety_a9_the_question_repeats_what_matters_where_the_dry_run_is_long()
     let text = unwrapped(&screen);
     for wanted in [
         "This starts 40 restores of many, run 2026-Q4, at http://127.0.0.1:",
-        " (not AWS)",
+        "(not AWS)",
         "30 restores into account 123456789012, us-west-2",
         "10 restores into account 444455556666, eu-north-1",
         "Review:",

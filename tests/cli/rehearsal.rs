@@ -73,7 +73,8 @@ fn first_contact_d_every_flag_of_run_is_one_of_rehearse() {
             "--run-id" => &["other"],
             "--state" => &["state"],
             "--region" => &["us-west-2"],
-            "--profile" => &["dr"],
+            "--profile" | "--state-profile" => &["dr"],
+            "--lease" => &["2m"],
             "--endpoint-url" => &["http://127.0.0.1:9"],
             _ => &[],
         };
@@ -118,7 +119,7 @@ fn first_contact_d_a_rehearsal_tries_again_what_failed() {
     let (code, out, _) = run(folder.path(), &words);
     assert_eq!(code, 6, "{out}");
     let hint =
-        "try what failed again with: redrill rehearse drill.yaml --state state --retry-failed\n";
+        "retry what failed with: redrill rehearse drill.yaml --state state --retry-failed\n";
     assert!(out.contains(hint), "{out}");
     write(folder.path(), "mended", "");
     let (code, out, _) = run(folder.path(), &[&words[..], &["--retry-failed"]].concat());
@@ -291,7 +292,7 @@ fn first_contact_b7_a_failed_check_under_only_is_tried_again() {
     assert_eq!(code, 6, "{out}");
     let hint = out
         .lines()
-        .find_map(|line| line.strip_prefix("go on with: redrill "))
+        .find_map(|line| line.strip_prefix("continue with: redrill "))
         .unwrap();
     assert_eq!(
         hint,

@@ -61,9 +61,12 @@ Run main ended [..] UTC. A new restore needs another --run-id.
 quickstart run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 against source: 3 unchanged
 
-  done  files   EFS             arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-050a12a288819304ce0cdffed9073673bfe61552
-  done  orders  DynamoDB        arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-71eae55542befb00cba8aa0cddc23c7cad33e56e
-  done  app     CloudFormation  arn:aws:backup:us-west-2:123456789012:recovery-point:4D2B7C91-0E5A-4F3C-8A6D-9B1E2F3A4C5D  rd1-[..]
+  done  files   EFS             recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
+        token rd1-050a12a288819304ce0cdffed9073673bfe61552
+  done  orders  DynamoDB        recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90
+        token rd1-71eae55542befb00cba8aa0cddc23c7cad33e56e
+  done  app     CloudFormation  recovery-point:4D2B7C91-0E5A-4F3C-8A6D-9B1E2F3A4C5D
+        token rd1-[..]
 
 3 done
 
@@ -116,10 +119,13 @@ error: the plan differs from what this run has already started; nothing was sent
 
 quickstart run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 
-  conflict  files   EFS             arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-050a12a288819304ce0cdffed9073673bfe61552
+  conflict  files   EFS             recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
             the request has changed since this run sent it: undo the change, or give the new request a run of its own with `--run-id`
-  done      orders  DynamoDB        arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-71eae55542befb00cba8aa0cddc23c7cad33e56e
-  done      app     CloudFormation  arn:aws:backup:us-west-2:123456789012:recovery-point:4D2B7C91-0E5A-4F3C-8A6D-9B1E2F3A4C5D  rd1-[..]
+            token rd1-050a12a288819304ce0cdffed9073673bfe61552
+  done      orders  DynamoDB        recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90
+            token rd1-71eae55542befb00cba8aa0cddc23c7cad33e56e
+  done      app     CloudFormation  recovery-point:4D2B7C91-0E5A-4F3C-8A6D-9B1E2F3A4C5D
+            token rd1-[..]
 
 2 done, 1 conflict
 

@@ -219,7 +219,7 @@ async fn a_refused_validation_is_reported_and_tolerated() {
             "{stdout}"
         );
         assert!(
-            stderr.contains("AWS Backup does not take what the checks have come to"),
+            stderr.contains("validation result not accepted"),
             "{stderr}"
         );
     })

@@ -57,6 +57,8 @@ fn plain(output: &str) -> String {
     let mut text = output.to_owned();
     for (pattern, with) in [
         (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "DATE"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "TIME"),
+        (r"\+\d+:\d\d:\d\d", "TIME"),
         (r"\d\d:\d\d(:\d\d)?", "TIME"),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "JOB"),
         (

@@ -35,15 +35,18 @@ orders run main, into 123456789012 us-west-2
 against git:main: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged
 Review: 1 writes into an existing resource; 1 network; 1 encryption
 
-  start  web     EC2  arn:aws:ec2:us-west-2::image/ami-0a1b2c3d4e5f60718                                         rd1-4f0afa704cfeec06e79b1ad05e84c14760460616
+  start  web     EC2  image/ami-0a1b2c3d4e5f60718
+         token rd1-4f0afa704cfeec06e79b1ad05e84c14760460616
          ~ NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718" → "subnet-0ffffffff"  (network)
            6 keys unchanged
-  start  share   EFS  arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-8a0f9a5c68876f86ef66356e5fb280d3344c8aa4
+  start  share   EFS  recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
          renamed from `files`
+         token rd1-8a0f9a5c68876f86ef66356e5fb280d3344c8aa4
          ~ CreationToken: "orders-files-main" → "orders-share-main"
            8 keys unchanged
-  start  bucket  S3   arn:aws:backup:us-west-2:123456789012:recovery-point:orders-20261120030000-0a1b2c3d        rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0
+  start  bucket  S3   recovery-point:orders-20261120030000-0a1b2c3d
          added
+         token rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0
          ! writes into bucket orders-live; say so with `into_existing: true`
          + DestinationBucketName: "orders-live"
          + Encrypted: "true"  (encryption)
@@ -181,7 +184,8 @@ A restore job that has been started cannot be cancelled.
 orders run main, into 123456789012 us-west-2
 against git:main: 1 unchanged
 
-  start  orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-84fa0c0a4d8bd4488e6aba2ad23cb6bcfaf60ad9
+  start  orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90
+         token rd1-84fa0c0a4d8bd4488e6aba2ad23cb6bcfaf60ad9
            IamRoleArn: "arn:aws:iam::123456789012:role/restore"
            RecoveryPointArn: "arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90"
            ResourceType: "DynamoDB"
@@ -246,8 +250,9 @@ fn variables_and_inventory_are_those_of_the_revision_where_they_are_in_it() {
 orders run main, into 123456789012 us-west-2
 against git:HEAD: 1 changed, 3 unchanged
 
-  start  orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-dc183bce5b0cc6be3f55d4d1e6dcc2beaa07c4cc
+  start  orders  DynamoDB  recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90
          [..] old
+         token rd1-dc183bce5b0cc6be3f55d4d1e6dcc2beaa07c4cc
          ~ targetTableName: "before-old" → "after-new"
            6 keys unchanged
   3 restores did not change; --full shows them

@@ -51,21 +51,24 @@ orders run main, into 123456789012 us-west-2
 against source: 2 changed, 1 not compared
 Review: 1 name collision; 3 encryption
 
-  start  files   EFS       arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-b149b87b5003a47056174af932ac28eeac476d42
+  start  files   EFS       recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
          [..] old, 1.0 TiB, expires 2099-01-01
+         token rd1-b149b87b5003a47056174af932ac28eeac476d42
          + CreationToken: "orders-files-main"
          - KmsKeyId: "alias/live"  (encryption)
          - PerformanceMode: "generalPurpose"
          + newFileSystem: "true"
            2 keys unchanged
-  start  orders  DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90  rd1-84fa0c0a4d8bd4488e6aba2ad23cb6bcfaf60ad9
+  start  orders  DynamoDB  recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F90
          [..] old, 4.0 KiB
+         token rd1-84fa0c0a4d8bd4488e6aba2ad23cb6bcfaf60ad9
          ! targetTableName orders-drill is the name of arn:aws:dynamodb:us-west-2:123456789012:table/orders-drill, which was backed up
          + encryptionType: "Default"  (encryption)
          - originalTableName: "orders-drill"
            1 key unchanged
-  start  same    DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F91  rd1-61d6f8767309378403e9cc5b0d32e51b52f52227
+  start  same    DynamoDB  recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F91
          not compared: the recovery point is not at hand
+         token rd1-61d6f8767309378403e9cc5b0d32e51b52f52227
          + encryptionType: "Default"  (encryption)
          + targetTableName: "same-drill"
 
@@ -87,7 +90,8 @@ fn without_credentials_and_inventory_nothing_is_compared_unless_somebody_insists
         .stdout_eq(str![[r#"
 orders run main, at AWS, into 123456789012 us-west-2
 
-  start  files  EFS  arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-b149b87b5003a47056174af932ac28eeac476d42
+  start  files  EFS  recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
+         token rd1-b149b87b5003a47056174af932ac28eeac476d42
 
 1 start
 A restore job that has been started cannot be cancelled.
@@ -166,16 +170,19 @@ orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 against run: 1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged
 Review: 1 writes into an existing resource; 1 network; 1 encryption
 
-  conflict  web     EC2  arn:aws:ec2:us-west-2::image/ami-0a1b2c3d4e5f60718                                         rd1-c669f745c45e509291778c66187a259897ebe706
+  conflict  web     EC2  image/ami-0a1b2c3d4e5f60718
             the request has changed since this run sent it: undo the change, or give the new request a run of its own with `--run-id`
+            token rd1-c669f745c45e509291778c66187a259897ebe706
             ~ NetworkInterfaces[0].SubnetId: "subnet-0a1b2c3d4e5f60718" → "subnet-0ffffffff"  (network)
               6 keys unchanged
-  start     share   EFS  arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-8a0f9a5c68876f86ef66356e5fb280d3344c8aa4
+  start     share   EFS  recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
             renamed from `files`
+            token rd1-8a0f9a5c68876f86ef66356e5fb280d3344c8aa4
             ~ CreationToken: "orders-files-main" → "orders-share-main"
               8 keys unchanged
-  start     bucket  S3   arn:aws:backup:us-west-2:123456789012:recovery-point:orders-20261120030000-0a1b2c3d        rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0
+  start     bucket  S3   recovery-point:orders-20261120030000-0a1b2c3d
             added
+            token rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0
             ! writes into bucket orders-live; say so with `into_existing: true`
             + DestinationBucketName: "orders-live"
             + Encrypted: "true"  (encryption)
@@ -198,16 +205,20 @@ error: the plan differs from what this run has already started; nothing was sent
 
 orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 
-  conflict  web     EC2       arn:aws:ec2:us-west-2::image/ami-0a1b2c3d4e5f60718                                         rd1-c669f745c45e509291778c66187a259897ebe706
+  conflict  web     EC2       image/ami-0a1b2c3d4e5f60718
             the request has changed since this run sent it: undo the change, or give the new request a run of its own with `--run-id`
-  start     share   EFS       arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-8a0f9a5c68876f86ef66356e5fb280d3344c8aa4
-  done      same    DynamoDB  arn:aws:backup:us-west-2:123456789012:recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F91  rd1-61d6f8767309378403e9cc5b0d32e51b52f52227
-  start     bucket  S3        arn:aws:backup:us-west-2:123456789012:recovery-point:orders-20261120030000-0a1b2c3d        rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0
+            token rd1-c669f745c45e509291778c66187a259897ebe706
+  start     share   EFS       recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
+            token rd1-8a0f9a5c68876f86ef66356e5fb280d3344c8aa4
+  done      same    DynamoDB  recovery-point:8C3F1A52-6F0B-4D0E-9B53-2A8C1D7E4F91
+            token rd1-61d6f8767309378403e9cc5b0d32e51b52f52227
+  start     bucket  S3        recovery-point:orders-20261120030000-0a1b2c3d
+            token rd1-f5e76fe57bdd854e29a0a45937af0376b1c338b0
 
 2 start, 1 done, 1 conflict
 A restore job that has been started cannot be cancelled.
 
-`web`: the request that this run sent has made job [..]
+`web`: the request that this run sent has made job 59970868-878d-599f-a332-3d54f6ea99e4
 
 "#]]);
         plan(&["--against", "run:manin"])
@@ -264,12 +275,13 @@ error: the plan differs from what this run has already started; nothing was sent
 
 orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 
-  conflict  files  EFS  arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45  rd1-b149b87b5003a47056174af932ac28eeac476d42
+  conflict  files  EFS  recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
             attempt 1 has failed (FAILED: no more room), and the request has changed since: `--retry-failed` sends the new one as attempt 2, `--run-id` gives it a run of its own
+            token rd1-b149b87b5003a47056174af932ac28eeac476d42
 
 1 conflict
 
-`files`: the request that this run sent has made job [..]
+`files`: the request that this run sent has made job c7bad25d-2645-5ff0-aaab-9e1827883278
 
 "#]]);
         only(&["plan", "plan.yaml", "--against", "run"])

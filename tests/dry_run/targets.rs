@@ -32,7 +32,8 @@ fn a_restore_that_moves_to_another_target_shows_where() {
 everywhere run main, into 123456789012 us-west-2, 123456789012 us-east-1, 210987654321 us-west-2
 against file:old.yaml: 1 changed, 2 unchanged
 
-  start  b  EBS  other  arn:aws:ec2:us-east-1::snapshot/snap-0a1b2c3d4e5f60718  rd1-65daf7768b82b1b6bd47f9aaa48ba69ef44fd56a
+  start  b  EBS  other  arn:aws:ec2:us-east-1::snapshot/snap-0a1b2c3d4e5f60718
+         token rd1-65daf7768b82b1b6bd47f9aaa48ba69ef44fd56a
          ~ IamRoleArn: "arn:aws:iam::123456789012:role/restore" → "arn:aws:iam::210987654321:role/restore"
          ~ target.account: "123456789012" → "210987654321"
          ~ target.region: "us-east-1" → "us-west-2"

@@ -200,7 +200,7 @@ async fn a_timeout_ends_following_and_nothing_else() {
                 .code(5)
                 .stderr_eq(snapbox::str![[r#"
 ...
-[..]files: not back within its timeout; it goes on at AWS and is not followed any more
+[..]files: not finished within its timeout; its job continues at AWS and is no longer followed
 [..]next: skipped, because `files` was not back within its timeout
 ...
 "#]]);

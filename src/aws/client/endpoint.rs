@@ -9,7 +9,6 @@ use aws_sdk_backup::config::{ConfigBag, Credentials, Intercept, RuntimeComponent
 use hyper::Uri;
 
 use crate::aws::Aws;
-use crate::aws::error::classify;
 use crate::backup::{ApiError, Endpoint, Fault, Operation};
 
 /// What the hosts of AWS end with, partition by partition, with and without dual-stack
@@ -49,7 +48,7 @@ impl<H> Aws<H> {
             .send()
             .await;
         probe.seen("backup").ok_or_else(|| match asked {
-            Err(err) => classify(Operation::ListBackupVaults, &err),
+            Err(err) => self.failed(Operation::ListBackupVaults, &err),
             Ok(_) => unsettled(Operation::ListBackupVaults),
         })
     }
@@ -74,7 +73,7 @@ impl<H> Aws<H> {
             .send()
             .await;
         probe.seen("cloudcontrolapi").ok_or_else(|| match asked {
-            Err(err) => classify(Operation::ListResources, &err),
+            Err(err) => self.failed(Operation::ListResources, &err),
             Ok(_) => unsettled(Operation::ListResources),
         })
     }

@@ -4,7 +4,6 @@ use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 
 use crate::aws::Aws;
 use crate::aws::bounds::message;
-use crate::aws::error::classify;
 use crate::backup::{ApiError, Fault, Operation};
 use crate::cleanup::{Asked, Found, Named, Progress, Resources};
 
@@ -27,7 +26,7 @@ impl<H> Aws<H> {
             .identifier(&named.identifier)
             .send()
             .await
-            .map_err(|err| classify(operation, &err));
+            .map_err(|err| self.failed(operation, &err));
         match answer {
             Ok(answer) => {
                 let properties = answer.resource_description.and_then(|of| of.properties);
@@ -60,6 +59,7 @@ impl Resources for Aws {
     }
 
     async fn delete(&self, named: &Named, token: &str) -> Result<Asked, ApiError> {
+        self.pass().await;
         let operation = self.count(Operation::DeleteResource);
         let answer = self
             .cloudcontrol
@@ -69,7 +69,7 @@ impl Resources for Aws {
             .client_token(token)
             .send()
             .await
-            .map_err(|err| classify(operation, &err));
+            .map_err(|err| self.failed(operation, &err));
         match answer {
             Ok(answer) => answer
                 .progress_event
@@ -99,7 +99,7 @@ impl Resources for Aws {
             .request_token(request)
             .send()
             .await
-            .map_err(|err| classify(operation, &err))?;
+            .map_err(|err| self.failed(operation, &err))?;
         Ok(answer.progress_event.map_or(Progress::UnderWay, progress))
     }
 }

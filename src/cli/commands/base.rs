@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::store::Store;
 use super::world::World;
 use super::{Context, lock, redact};
 use crate::backup::{Clock, Sources, SystemClock};
@@ -15,7 +16,7 @@ use crate::cli::tree::Tree;
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::diff::{Entry, Subject};
 use crate::inventory;
-use crate::journal::{self, LocalStore, RunKey, RunStore as _};
+use crate::journal::{self, RunKey, RunStore as _};
 use crate::plan::{Identity, MARK, mark, token};
 use crate::render::{Known, Lock, Resolved, Secrets, Target};
 use crate::session::{self, Loaded};
@@ -64,7 +65,7 @@ impl Context<'_> {
             Against::Source => return Ok(None),
             Against::Run(id) => {
                 let name = &present.loaded.planner.document().plan.value;
-                let store = LocalStore::new(&arguments.state.state);
+                let store = self.store(&arguments.state).await?;
                 let current = RunKey::new(name, &inputs.run_id);
                 self.run_base(&store, &current, id.as_deref()).await?
             }
@@ -86,7 +87,7 @@ impl Context<'_> {
     /// What a run has sent, by its journal.
     async fn run_base(
         &self,
-        store: &LocalStore,
+        store: &Store,
         current: &RunKey,
         id: Option<&str>,
     ) -> Result<Base, Failure> {
@@ -106,7 +107,7 @@ impl Context<'_> {
                 .collect();
             return Err(Failure::Usage(format!(
                 "--against run:{run}: {} has no such run of {plan}; {}",
-                store.state().display(),
+                store.place(),
                 crate::diagnostic::suggest(run, known.iter().map(String::as_str))
             )));
         }

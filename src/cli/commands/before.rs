@@ -4,10 +4,11 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::saved::{self, SavedPlan};
+use super::store::Store;
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff, Wanted};
 use crate::execute::Stopped;
-use crate::journal::{Journal, LocalStore, Owner, RunKey};
+use crate::journal::{Journal, Owner, RunKey};
 use crate::plan::Plan;
 use crate::render::Known;
 use crate::session::Preview;
@@ -40,12 +41,13 @@ pub(super) fn owner(context: &Context<'_>, since: Timestamp) -> Owner {
         host: gethostname::gethostname().to_string_lossy().into_owned(),
         user: context.environment.user.clone(),
         since,
+        beat_at: None,
     }
 }
 
 /// Records what is found out of a run before it goes on.
 pub(super) struct Recorder<'a> {
-    pub(super) store: &'a LocalStore,
+    pub(super) store: &'a Store,
     pub(super) run: &'a RunKey,
     pub(super) owner: &'a Owner,
     pub(super) take_over: bool,
@@ -71,7 +73,11 @@ impl Recorder<'_> {
         for recorded in events {
             now.take(recorded).map_err(Stopped::from)?;
         }
-        journal.append(events).await.map_err(Stopped::from)?;
+        let held = journal.held();
+        let appended = journal.append(events).await;
+        drop(journal);
+        held.release().await;
+        appended.map_err(Stopped::from)?;
         preview.history = now;
         preview.compare_again();
         Ok(())

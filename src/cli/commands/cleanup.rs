@@ -16,10 +16,10 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Cleanup;
 use crate::cli::signals::Signals;
 use crate::execute::{Ended, Observer, Stopped};
-use crate::journal::{self, Journal, LocalStore, Owner, RunKey, RunStore as _};
+use crate::journal::{self, Journal, RunKey, RunStore as _};
 use crate::render::Target;
 use crate::report::cleanup_human;
-use crate::state::{History, Journal as _, Places, Recorded, Redacting};
+use crate::state::{History, Journal as _, JournalError, Places, Recorded, Redacting};
 use crate::terminal::{InitialState, Screen, Style};
 
 const NOT_ASKED: &str = "AWS was not asked what was created again since, or which jobs are nested";
@@ -34,7 +34,7 @@ pub(super) async fn cleanup(
     let protect: Vec<&str> = planner.protect().collect();
     let name = planner.document().plan.value.clone();
     let run_id = arguments.inputs.run_id.as_str();
-    let store = LocalStore::new(&arguments.state.state);
+    let store = context.store(&arguments.state).await?;
     let run = RunKey::new(&name, run_id);
     if let Some(owner) = store.holder(&run).await? {
         // What it makes from now on would be left.
@@ -135,12 +135,7 @@ pub(super) async fn cleanup(
         ));
     }
 
-    let owner = Owner {
-        pid: std::process::id(),
-        host: gethostname::gethostname().to_string_lossy().into_owned(),
-        user: context.environment.user.clone(),
-        since: SystemClock.now(),
-    };
+    let owner = super::before::owner(context, SystemClock.now());
     let signals = Signals::listen();
     let terminated = signals.terminated();
     // Another cleanup may have worked between the question and the lock.
@@ -150,6 +145,8 @@ pub(super) async fn cleanup(
         Ok::<(), journal::Error>(())
     };
     let journal = Journal::open(&store, &run, &owner, false, take).await?;
+    let (fence, held) = (journal.fence(), journal.held());
+    super::run::guard(&everywhere.places, &fence);
     let secrets = planner.secrets();
     let mut journal = Redacting::new(journal, secrets);
     world.reveal_in(&mut events, planner.secrets()).await;
@@ -163,23 +160,26 @@ pub(super) async fn cleanup(
     let confirmed = touched.places().collect();
     keep_to(&mut levels, &confirmed, confirmation.includes_doubts());
     // A bar counts restores; there are none here.
-    let style = match context.style() {
-        Style::None => Style::None,
-        Style::Bar | Style::Lines => Style::Lines,
-    };
-    let mut screen = Screen::new(style, context.display.verbose, &InitialState::default());
-    let cleaned = Deletions {
+    let mut look = context.look(&here);
+    if look.style == Style::Bar {
+        look.style = Style::Lines;
+    }
+    let mut screen = Screen::new(look, InitialState::default());
+    let deletions = Deletions {
         resources: Arc::clone(&everywhere),
         pace: everywhere.pace.clone(),
         journal,
         clock: SystemClock,
         observer: &mut |recorded: &Recorded| screen.observe(&recorded.redacted(secrets)),
         control: signals.control,
-    }
-    .carry_out(&levels)
-    .await;
+    };
+    let cleaned = tokio::select! {
+        cleaned = deletions.carry_out(&levels) => Some(cleaned),
+        () = fence.lost() => None,
+    };
     screen.finish();
-    let cleaned = cleaned?;
+    held.release().await;
+    let cleaned = cleaned.ok_or(Stopped::Journal(JournalError::TakenOver))??;
     let mut text = format!(
         "{name} run {run_id}: {} deleted (verified), {}{} remaining\n",
         cleaned.gone,

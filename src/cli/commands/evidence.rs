@@ -11,7 +11,7 @@ use crate::cli::tree::Tree;
 use crate::cli::writing::{Kind, Output, write_tree};
 use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};
 use crate::execute::Stopped;
-use crate::journal::{self, LocalStore, RunKey};
+use crate::journal::{self, RunKey};
 use crate::plan::sha256;
 use crate::render::Secrets;
 use crate::report::{Verdict, run_report};
@@ -84,7 +84,7 @@ async fn make(
     let planner = session::read(&source, run_id, &inputs.for_checking(), &context.rules)?.planner;
     context.output.hide(planner.secrets());
     let name = planner.document().plan.value.clone();
-    let store = LocalStore::new(&arguments.state.state);
+    let store = context.store(&arguments.state).await?;
     let run = RunKey::new(&name, run_id);
     let mut segments = journal::segments(&store, &run).await?;
     let parts = segments

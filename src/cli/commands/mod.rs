@@ -31,9 +31,12 @@ mod resume_hint;
 mod run;
 mod saved;
 mod schema;
+mod screen;
 mod settling;
+mod state;
 mod status;
 mod still_there;
+mod store;
 mod under_way;
 mod validate;
 mod world;
@@ -45,7 +48,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tokio::runtime::{Builder, Runtime};
 
-use super::arguments::{AwsOptions, Command, Display, InputOptions, Progress, endpoint_url};
+use super::arguments::{
+    AwsOptions, Command, Display, InputOptions, Progress, StateCommand, endpoint_url,
+};
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::files;
@@ -54,16 +59,16 @@ use super::settings::Settings;
 use super::tree::Tree;
 use crate::aws::Settings as AwsSettings;
 use crate::backup::Reader;
-use crate::diagnostic::{Finding, Findings};
+use crate::diagnostic::{Finding, Findings, LocalTime};
 use crate::inventory::Recorded;
-use crate::journal::{LocalStore, RunKey, RunStore as _};
+use crate::journal::{RunKey, RunStore as _};
 use crate::parse::given;
 use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Missing, Target};
-use crate::report::LocalTime;
 use crate::rules::Rules;
 use crate::session::{self, Loaded, Lookups, Settled};
 use crate::terminal::{Counter, Style};
+use store::Store;
 use world::View;
 
 /// The texts of the licences of what is linked in; a test makes them.
@@ -123,6 +128,12 @@ pub(super) fn run(
         Command::Explain(arguments) => explain::explain(&arguments, &mut context),
         Command::Schema(arguments) => schema::schema(&arguments, &mut context),
         Command::Runs(arguments) => runtime()?.block_on(status::runs(&arguments, &mut context)),
+        Command::State(StateCommand::Check(arguments)) => {
+            runtime()?.block_on(state::check(&arguments, &mut context))
+        }
+        Command::State(StateCommand::Copy(arguments)) => {
+            runtime()?.block_on(state::copy(&arguments, &mut context))
+        }
         Command::Config(arguments) => config::config(&arguments, settings, &mut context),
         Command::Help { topic } => help::help(&topic, &mut context),
         Command::Completions { shell } => {
@@ -167,7 +178,7 @@ impl Context<'_> {
             Progress::None => Style::None,
             Progress::Bar => Style::Bar,
             Progress::Lines => Style::Lines,
-            Progress::Auto if Output::is_terminal() && !self.environment.is_dumb => Style::Bar,
+            Progress::Auto if Output::is_terminal() && !self.environment.is_lines => Style::Bar,
             Progress::Auto => Style::Lines,
         }
     }
@@ -399,7 +410,7 @@ fn plan_name(path: &Path) -> Result<String, Failure> {
 }
 
 /// There is no journal of a run.
-async fn no_such_run(store: &LocalStore, run: &RunKey) -> Failure {
+async fn no_such_run(store: &Store, run: &RunKey) -> Failure {
     let runs = match store.runs().await {
         Ok(runs) => runs,
         Err(error) => return error.into(),
@@ -411,7 +422,7 @@ async fn no_such_run(store: &LocalStore, run: &RunKey) -> Failure {
         .collect();
     Failure::Usage(format!(
         "{} has no run `{}` of {}; {}",
-        store.state().display(),
+        store.place(),
         run.run,
         run.plan,
         crate::diagnostic::suggest(&run.run, known),

@@ -13,7 +13,7 @@ use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::Severity;
 use crate::diff::{Action, Compared, Comparing, Review, Sense, Wanted, compare, compare_sources};
 use crate::execute::Stopped;
-use crate::journal::{self, LocalStore, RunKey};
+use crate::journal::{self, RunKey};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
 use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoints};
 use crate::state::{Counter, History, due_after};
@@ -29,7 +29,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let settings = context.all_settings(&arguments.aws, targets)?;
     let world = World::new(inventory, settings.clone());
     let name = &loaded.planner.document().plan.value;
-    let store = LocalStore::new(&arguments.state.state);
+    let store = context.store(&arguments.state).await?;
     let run = RunKey::new(name, &arguments.inputs.run_id);
     let mut history = History::default();
     let mut counter = Counter::default();
@@ -111,7 +111,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     match arguments.format {
         DryRunFormat::Human => context.output.result(&dry_run_human(&run)),
         DryRunFormat::Json => context.output.document(&dry_run_json(&run)),
-        DryRunFormat::Markdown => context.output.result(&dry_run_markdown(&run)),
+        DryRunFormat::Markdown => context.output.verbatim(&dry_run_markdown(&run)),
         DryRunFormat::Github => context.output.exact(&dry_run_github(&run)),
     }?;
     if let Some(path) = arguments.output.as_ref().filter(|_| !is_elsewhere) {

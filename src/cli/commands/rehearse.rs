@@ -11,6 +11,7 @@ use super::clients::paced;
 use super::emulator::{of_file, refused};
 use super::resume_hint::ResumeHint;
 use super::run::{Execution, Hints, LockFile, Reached, execute, policy};
+use super::store::{Place, Store};
 use super::world::World;
 use super::{Context, check_region, chosen, lock, refuse};
 use crate::backup::{Clock, Endpoint, Keeping, Pace, SystemClock};
@@ -101,7 +102,7 @@ pub(super) async fn rehearse(
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
         runs: kept.store.runs().await.unwrap_or_default(),
-        store: kept.store,
+        store: Store::Local(kept.store),
         wanted: Wanted {
             only: only.clone(),
             retry_failed: arguments.how.retry_failed,
@@ -224,6 +225,11 @@ impl Kept {
                 _passing: Some(passing),
             });
         };
+        if let Place::Bucket { .. } = Place::of(state)? {
+            return Err(Failure::Usage(
+                "a rehearsal is kept in a directory: give one to --state".to_owned(),
+            ));
+        }
         let store = LocalStore::new(state);
         let emulator = state.join(&run.plan).join(&run.run).join(EMULATOR);
         let mut kept = Self {

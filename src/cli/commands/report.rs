@@ -1,19 +1,20 @@
 //! `redrill report PLAN`: from the journal alone.
 
 use super::Context;
+use super::store::Store;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Report;
 use crate::cli::writing::{Kind, Output, check_reports};
 use crate::execute::Stopped;
-use crate::journal::{self, LocalStore, RunKey};
+use crate::journal::{self, RunKey};
 use crate::report::{RunReport, compare, run_human, run_report};
 use crate::state::replay;
 
 pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Exit, Failure> {
     check_reports(&arguments.report.reports)?;
     let plan = super::plan_name(&arguments.plan)?;
-    let store = LocalStore::new(&arguments.state.state);
+    let store = context.store(&arguments.state).await?;
     let mut report = of_run(&store, &RunKey::new(&plan, &arguments.run_id)).await?;
     if let Some(other) = &arguments.compare {
         let other = of_run(&store, &RunKey::new(&plan, other)).await?;
@@ -32,7 +33,7 @@ pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Res
     Ok(Exit::Done)
 }
 
-async fn of_run(store: &LocalStore, run: &RunKey) -> Result<RunReport, Failure> {
+async fn of_run(store: &Store, run: &RunKey) -> Result<RunReport, Failure> {
     let events = journal::read(store, run).await?;
     if events.is_empty() {
         return Err(super::no_such_run(store, run).await);

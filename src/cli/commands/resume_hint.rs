@@ -33,7 +33,13 @@ pub(super) struct CommandPlace {
 
 impl CommandPlace {
     pub(super) fn of(context: &Context<'_>) -> Self {
-        const OPTIONS: [&str; 4] = ["--state", "--endpoint-url", "--profile", "--region"];
+        const OPTIONS: [&str; 5] = [
+            "--state",
+            "--state-profile",
+            "--endpoint-url",
+            "--profile",
+            "--region",
+        ];
         let mut place = Self::default();
         let mut words = context.environment.typed().into_iter();
         while let Some(word) = words.next() {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use super::before::{Before, Recorder, older_than_listings, owner};
 use super::clients::{Client, connected, pace};
@@ -12,26 +15,78 @@ use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflic
 use super::consent::Consent;
 use super::resume_hint::{ResumeHint, quoted};
 use super::saved::SavedPlan;
+use super::screen::initial;
+use super::store::Store;
 use super::world::World;
 use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
-use crate::backup::{Clock, Endpoint, SystemClock};
+use crate::backup::{Clock, Endpoint, Gate, SystemClock};
 use crate::cli::arguments::{ReportOptions, Run, RunOptions};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
-use crate::diff::{Action, Wanted};
+use crate::diff::Wanted;
 use crate::execute::{DuplicatePolicy, Ended, Policy, Stopped};
-use crate::journal::{self, Journal, LocalStore, RunKey, RunStore as _};
+use crate::journal::{self, Fence, Journal, LEASE, Owner, RunKey, RunStore as _};
 use crate::plan::Plan;
 use crate::process::Processes;
 use crate::render::Lock;
 use crate::report::minute;
 use crate::session::{self, Loaded, Lookups, NotOpened, Opened, Opening, Outcome, Preview, Works};
-use crate::state::{History, Outline, Recorded, RestoreStage, due_after};
-use crate::terminal::{InitialState, Screen};
+use crate::state::{History, JournalError, Outline, Recorded, due_after};
+use crate::terminal::Screen;
 
+/// Runs a plan; with `--standby`, whenever nobody else works on the run, until it has ended.
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    loop {
+        match once(typed, context).await {
+            // Somebody else was faster: it is waited for again.
+            Err(
+                Failure::Journal(journal::Error::Held { .. })
+                | Failure::Stopped(Stopped::Journal(JournalError::TakenOver)),
+            ) if typed.standby => {}
+            ended => return ended,
+        }
+    }
+}
+
+/// Waits until nobody works on a run.
+async fn wait_for_turn(
+    store: &Store,
+    run: &RunKey,
+    owner: &Owner,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let mut is_said = false;
+    loop {
+        match store.lease(run, owner, false).await {
+            Ok(lease) => {
+                store.release(Arc::new(lease)).await;
+                if is_said {
+                    context.output.note(&format!(
+                        "standing by: nobody works on run {} of {} any more; taking it over",
+                        run.run, run.plan
+                    ));
+                }
+                return Ok(());
+            }
+            Err(journal::Error::Held { owner }) => {
+                if !is_said {
+                    context.output.note(&format!(
+                        "standing by: {owner} works on this run since {}; this runner takes over when it falls silent or leaves",
+                        minute(owner.since)
+                    ));
+                    is_said = true;
+                }
+                let next = SystemClock.now() + SignedDuration::from_secs(1);
+                SystemClock.sleep_until(next).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let saved = saved::open(&typed.plan, context)?;
     let arguments = &match &saved {
         Some(saved) => {
@@ -55,7 +110,24 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
     let settings = context.all_settings(&arguments.aws, targets)?;
     let pace = pace(&settings, arguments.how.no_rate_limit);
     let aws = connected(&settings, &pace).await?;
-    let store = LocalStore::new(&arguments.state.state);
+    let store = context
+        .store_at(
+            &arguments.state.state,
+            arguments.state.state_profile.as_deref(),
+            lease_of(arguments),
+        )
+        .await?;
+    if let Store::Bucket(of) = &store {
+        super::state::probed(of.objects()).await?;
+    }
+    if arguments.standby {
+        let key = RunKey::new(
+            &loaded.planner.document().plan.value,
+            &arguments.inputs.run_id,
+        );
+        let owner = owner(context, SystemClock.now());
+        wait_for_turn(&store, &key, &owner, context).await?;
+    }
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
@@ -122,11 +194,16 @@ pub(super) fn policy(how: &RunOptions) -> Policy {
     }
 }
 
+/// After how long without a sign of life another runner may take this run over.
+fn lease_of(arguments: &Run) -> Duration {
+    Duration::try_from(arguments.lease).unwrap_or(LEASE)
+}
+
 /// One run of the engine, whatever it works against.
 pub(super) struct Execution<'a> {
     pub(super) file: &'a Path,
     pub(super) run_id: &'a str,
-    pub(super) store: LocalStore,
+    pub(super) store: Store,
     /// Those that were there when it began.
     pub(super) runs: Vec<RunKey>,
     pub(super) wanted: Wanted,
@@ -318,8 +395,19 @@ pub(super) async fn execute<C: Clock>(
     carry_out(opened, loaded, aws, clock, &execution, context).await
 }
 
+/// Nothing is sent once the run may be another's.
+pub(super) fn guard(aws: &[Arc<Client>], fence: &Fence) {
+    if !fence.is_watched() {
+        return;
+    }
+    for aws in aws {
+        let fence = fence.clone();
+        aws.reader().guard(Gate::new(move || fence.clone().pass()));
+    }
+}
+
 /// Takes over how long restores took in the run before.
-async fn learn(plan: &mut Plan, run: &RunKey, store: &LocalStore) {
+async fn learn(plan: &mut Plan, run: &RunKey, store: &Store) {
     let Some(earlier) = store.latest_other(run).await else {
         return;
     };
@@ -358,7 +446,7 @@ fn not_opened(why: NotOpened, loaded: &Loaded, execution: &Execution<'_>) -> Fai
 
 /// Runs what was opened, before the eyes of a person and under their signals.
 async fn carry_out<C: Clock>(
-    opened: Opened<Journal<LocalStore>>,
+    opened: Opened<Journal<Store>>,
     loaded: &Loaded,
     aws: &[Arc<Client>],
     clock: &C,
@@ -389,20 +477,8 @@ async fn carry_out<C: Clock>(
     }
     let signals = Signals::listen();
     let terminated = signals.terminated();
-    let pasts = &opened.history.observed.restores;
-    let standing = InitialState {
-        total: opened.plan.steps.len(),
-        completed: opened.diff.count(Action::Done),
-        running: pasts
-            .iter()
-            .filter(|(_, past)| matches!(past.stage, RestoreStage::Running { .. }))
-            .map(|(name, _)| name.clone())
-            .collect(),
-        unanswered: (pasts.values())
-            .filter(|past| past.stage == RestoreStage::Intended)
-            .count(),
-    };
-    let mut screen = Screen::new(context.style(), context.display.verbose, &standing);
+    let initial = initial(&opened.plan, &opened.diff, &opened.history, clock.now());
+    let mut screen = Screen::new(context.look(&execution.reached.endpoint), initial);
     let planner = &loaded.planner;
     let header = opened.header(planner.secrets(), clock.now());
     if let (Some(first), None) = (header.first(), &opened.history.opened) {
@@ -420,8 +496,17 @@ async fn carry_out<C: Clock>(
         control: signals.control,
         policy: execution.policy.clone(),
     };
-    let Outcome { plan, diff, ended } = opened.run(works).await;
+    let (fence, held) = (opened.journal().fence(), opened.journal().held());
+    guard(aws, &fence);
+    let outcome = tokio::select! {
+        outcome = opened.run(works) => Some(outcome),
+        () = fence.lost() => None,
+    };
     screen.finish();
+    held.release().await;
+    let Some(Outcome { plan, diff, ended }) = outcome else {
+        return Err(Stopped::Journal(JournalError::TakenOver).into());
+    };
     let goes_on = screen.goes_on();
     let terminated = terminated.load(Ordering::Relaxed);
     let (ended, stopped) = match ended {

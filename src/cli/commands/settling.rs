@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::Context;
 use super::clients::Client;
+use super::store::Store;
 use crate::backup::{ApiError, Clock, Job, Reader, SystemClock};
 use crate::cli::exit::Failure;
 use crate::diff::Action;
 use crate::execute::{Whose, jobs_of, may_be_since, whose};
-use crate::journal::{self, LocalStore, RunKey};
+use crate::journal::{self, RunKey};
 use crate::plan::{Plan, TokenedRequest};
 use crate::render::Target;
 use crate::report::minute;
@@ -36,7 +37,7 @@ struct Sent<'a> {
 /// Looks for the jobs of requests that stand against the plan and have no answer.
 pub(super) async fn settle(
     preview: &Preview,
-    store: &LocalStore,
+    store: &Store,
     run: &RunKey,
     aws: &[Arc<Client>],
     context: &mut Context<'_>,
@@ -76,7 +77,7 @@ pub(super) async fn settle(
 
 /// The latest requests of some restores, and the targets that the run was opened for.
 async fn sent<'a>(
-    store: &LocalStore,
+    store: &Store,
     run: &RunKey,
     open: &BTreeMap<&str, &'a RestoreState>,
 ) -> Result<(Vec<Sent<'a>>, Vec<Target>), Failure> {

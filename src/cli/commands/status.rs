@@ -9,13 +9,14 @@ use jiff::SignedDuration;
 use super::Context;
 use super::clients::keeping;
 use super::resume_hint::quoted;
+use super::store::Store;
 use crate::aws::{Aws, Paced, Reads};
 use crate::backup::{Clock as _, Endpoint, Pace, SystemClock};
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Runs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
 use crate::execute::{Stopped, describe_jobs};
-use crate::journal::{self, LocalStore, RunKey, RunStore as _};
+use crate::journal::{self, RunKey, RunStore as _};
 use crate::render::{REDACTED, Target};
 use crate::report::{
     RunReport, StatusDetail, StatusRow, run_report, runs_human, status_human, status_json,
@@ -28,7 +29,7 @@ const NOT_SHOWN: &str =
 
 /// Every run that is known, a line each.
 pub(super) async fn runs(arguments: &Runs, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let store = LocalStore::new(&arguments.state.state);
+    let store = context.store(&arguments.state).await?;
     let mut rows = Vec::new();
     for run in store.runs().await? {
         rows.push(KnownRun::read(&store, run).await?.row);
@@ -57,13 +58,13 @@ pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Res
     }
 }
 
-fn none_known(store: &LocalStore) -> String {
-    format!("no runs are known in {}\n", store.state().display())
+fn none_known(store: &Store) -> String {
+    format!("no runs are known in {}\n", store.place())
 }
 
 /// Shows what was asked for once; whether somebody works on it.
 async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Failure> {
-    let store = LocalStore::new(&arguments.state.state);
+    let store = context.store(&arguments.state).await?;
     let all = store.runs().await?;
     let wanted = match &arguments.plan {
         // A name that runs are known of needs no file.
@@ -158,7 +159,7 @@ struct KnownRun {
 }
 
 impl KnownRun {
-    async fn read(store: &LocalStore, run: RunKey) -> Result<Self, Failure> {
+    async fn read(store: &Store, run: RunKey) -> Result<Self, Failure> {
         let mut history = History::default();
         let mut places = Places::default();
         let mut secretive = HashSet::new();

@@ -79,7 +79,6 @@ struct Widths {
     name: usize,
     of_type: usize,
     target: usize,
-    arn: usize,
 }
 
 impl Widths {
@@ -95,7 +94,6 @@ impl Widths {
             name: widest(|row| &row.step.name),
             of_type: widest(|row| &row.step.draft.request.resource_type),
             target: widest(|row| row.target_name().unwrap_or_default()),
-            arn: widest(|row| &row.step.draft.request.recovery_point_arn),
         }
     }
 }
@@ -107,16 +105,14 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
     });
     let _ = writeln!(
         text,
-        "  {:<action$}  {:<name$}  {:<of_type$}  {target}{:<arn$}  {}",
+        "  {:<action$}  {:<name$}  {:<of_type$}  {target}{}",
         row.change.action.name(),
         visible(&row.step.name),
         visible(&request.resource_type),
-        visible(&run.secrets.redact(&request.recovery_point_arn)),
-        token(row, run),
+        visible(&run.secrets.redact(point(row, run))),
         action = widths.action,
         name = widths.name,
         of_type = widths.of_type,
-        arn = widths.arn,
     );
     let indent = " ".repeat(widths.action + 4);
     let mut line = |line: &str| {
@@ -136,6 +132,7 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
     if let Some(reason) = &row.change.reason {
         line(&visible(&run.secrets.redact(reason)));
     }
+    line(&token(row, run));
     let Some(restored) = row.restored else {
         return;
     };
@@ -160,13 +157,31 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
     }
 }
 
+/// The recovery point: its ARN, but for what it shares with the target, unless all is shown.
+fn point<'a>(row: &'a Row<'_>, run: &'a DryRun<'_>) -> &'a str {
+    let arn = row.step.draft.request.recovery_point_arn.as_str();
+    let target = run.plan.target_of(row.step);
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts[..] {
+        // Images and snapshots belong to no account.
+        ["arn", _, _, region, account, resource]
+            if !run.full
+                && region == target.region
+                && (account.is_empty() || account == target.account) =>
+        {
+            resource
+        }
+        _ => arn,
+    }
+}
+
 fn token(row: &Row<'_>, run: &DryRun<'_>) -> String {
     match row.token(run.secrets) {
-        Token::Shown(token) => token.to_owned(),
-        Token::Secret => "(a token that is not shown: the request holds a secret)".to_owned(),
+        Token::Shown(token) => format!("token {token}"),
+        Token::Secret => "token not shown: the request holds a secret".to_owned(),
         Token::Pending => {
             let waits: Vec<&str> = row.step.draft.pending.iter().map(Fact::as_str).collect();
-            format!("(waits for {})", visible(&waits.join(", ")))
+            format!("waits for {}", visible(&waits.join(", ")))
         }
     }
 }

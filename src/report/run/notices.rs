@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Cleanup, RestoreReport, RunReport, RunStatus, Verdict};
 use crate::backup::Endpoint;
-use crate::report::LocalTime;
+use crate::diagnostic::LocalTime;
 
 /// Something that whoever reads a report has to know first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

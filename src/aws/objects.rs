@@ -1,0 +1,324 @@
+//! Objects in S3, for runs whose record is kept there.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::bounds::Bounded;
+use super::{error, profile};
+use crate::backup::{ApiError, Fault, Operation};
+use crate::journal::{Object, ObjectError, Objects, Put};
+
+/// Who wrote an object, as its metadata says: `x-amz-meta-redrill-writer`.
+const WRITER: &str = "redrill-writer";
+
+/// A bucket, and how it is reached.
+#[derive(Clone, Debug, Default)]
+pub struct BucketSettings {
+    /// Its name.
+    pub bucket: String,
+    /// What all keys begin with; empty, or without slashes at its ends.
+    pub prefix: String,
+    /// A profile of AWS's configuration for the bucket alone.
+    pub profile: Option<String>,
+    /// An endpoint that is not AWS's has the bucket in the path of its URLs.
+    pub path_style: bool,
+    /// The environment sets AWS_ENDPOINT_URL to nothing, which is not set.
+    pub empty_endpoint: bool,
+}
+
+/// A prefix of a bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    client: Client,
+    bucket: String,
+    prefix: String,
+    bounded: Bounded,
+}
+
+/// What a bucket is set to, as far as the caller may see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BucketTraits {
+    /// Whether earlier versions of objects are kept.
+    pub versioning: Option<bool>,
+    /// How objects are encrypted.
+    pub encryption: Option<String>,
+    /// Whether every kind of public access is blocked.
+    pub blocks_public: Option<bool>,
+}
+
+impl Bucket {
+    /// Connects, and finds out in which Region the bucket is.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such profile.
+    pub async fn connect(settings: &BucketSettings) -> Result<Self, ApiError> {
+        profile::check(settings.profile.as_deref()).await?;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(Duration::from_secs(10))
+                    .build(),
+            )
+            .retry_config(RetryConfig::disabled());
+        if let Some(name) = &settings.profile {
+            loader = loader
+                .profile_name(name)
+                .credentials_provider(profile::credentials(name, None).await);
+        }
+        let config = loader.load().await;
+        let bounded = Bounded::default();
+        let build = |region: Option<Region>| {
+            let mut builder = aws_sdk_s3::config::Builder::from(&config)
+                // Whoever calls has to know of each try: an answer that is lost may have been a write.
+                .retry_config(RetryConfig::disabled())
+                .force_path_style(settings.path_style)
+                // Records have sums of their own; other stores do not know those of the SDK.
+                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+                .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+                .interceptor(bounded.clone());
+            if settings.empty_endpoint {
+                builder.set_endpoint_url(None);
+            }
+            let region = region.or_else(|| config.region().cloned());
+            builder = builder.region(region.unwrap_or_else(|| Region::from_static("us-east-1")));
+            Client::from_conf(builder.build())
+        };
+        let mut client = build(None);
+        // A bucket answers in its own Region only, and says which that is.
+        let asked = client.head_bucket().bucket(&settings.bucket).send().await;
+        let there = match &asked {
+            Ok(answer) => answer.bucket_region().map(str::to_owned),
+            Err(error) => error
+                .raw_response()
+                .and_then(|raw| raw.headers().get("x-amz-bucket-region"))
+                .map(str::to_owned),
+        };
+        if let Some(there) =
+            there.filter(|there| config.region().is_none_or(|of| of.as_ref() != there))
+        {
+            client = build(Some(Region::new(there)));
+        }
+        Ok(Self {
+            client,
+            bucket: settings.bucket.clone(),
+            prefix: settings.prefix.clone(),
+            bounded,
+        })
+    }
+
+    fn key(&self, key: &str) -> String {
+        match self.prefix.as_str() {
+            "" => key.to_owned(),
+            prefix => format!("{prefix}/{key}"),
+        }
+    }
+
+    /// What the bucket is set to. What the caller may not see is not known.
+    pub async fn traits(&self) -> BucketTraits {
+        let (client, bucket) = (&self.client, &self.bucket);
+        let versioning = client.get_bucket_versioning().bucket(bucket).send();
+        let encryption = client.get_bucket_encryption().bucket(bucket).send();
+        let public = client.get_public_access_block().bucket(bucket).send();
+        let (versioning, encryption, public) = tokio::join!(versioning, encryption, public);
+        let encryption = encryption.ok().and_then(|answer| {
+            let rules = answer.server_side_encryption_configuration?.rules;
+            let first = rules.into_iter().next()?;
+            let by_default = first.apply_server_side_encryption_by_default?;
+            Some(by_default.sse_algorithm.as_str().to_owned())
+        });
+        let blocks =
+            |answer: aws_sdk_s3::operation::get_public_access_block::GetPublicAccessBlockOutput| {
+                let of = answer.public_access_block_configuration?;
+                let all = [
+                    of.block_public_acls,
+                    of.ignore_public_acls,
+                    of.block_public_policy,
+                    of.restrict_public_buckets,
+                ];
+                Some(all.iter().all(|is| *is == Some(true)))
+            };
+        let blocks_public = match public {
+            Ok(answer) => blocks(answer),
+            // It was never set.
+            Err(error) if error.code() == Some("NoSuchPublicAccessBlockConfiguration") => {
+                Some(false)
+            }
+            Err(_) => None,
+        };
+        BucketTraits {
+            versioning: versioning.ok().map(|answer| {
+                answer.status == Some(aws_sdk_s3::types::BucketVersioningStatus::Enabled)
+            }),
+            encryption,
+            blocks_public,
+        }
+    }
+
+    /// Why a call has failed; `None` where its condition did not hold.
+    fn failed<E>(
+        &self,
+        operation: Operation,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Option<ObjectError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let raw = match error {
+            SdkError::ServiceError(context) => Some(context.raw()),
+            _ => None,
+        };
+        let status = raw.map(|raw| raw.status().as_u16());
+        let code = error.code();
+        if matches!(status, Some(409 | 412)) {
+            return None;
+        }
+        if status == Some(404) && code == Some("NoSuchKey") && operation == Operation::PutObject {
+            // The object that was to be replaced is gone.
+            return None;
+        }
+        let error = error::classify(operation, error, self.bounded.host());
+        let text = error.to_string();
+        Some(match (error.fault, status) {
+            (_, Some(500..))
+            | (Fault::Throttled | Fault::Service | Fault::Unreachable | Fault::Expired, _) => {
+                ObjectError::Unavailable(text)
+            }
+            _ => ObjectError::Denied(text),
+        })
+    }
+}
+
+impl Objects for Bucket {
+    fn place(&self) -> String {
+        let Self { bucket, prefix, .. } = self;
+        match prefix.as_str() {
+            "" => format!("s3://{bucket}"),
+            prefix => format!("s3://{bucket}/{prefix}"),
+        }
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Object>, ObjectError> {
+        let asked = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.key(key))
+            .send()
+            .await;
+        let answer = match asked {
+            Ok(answer) => answer,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => {
+                let failed = self.failed(Operation::GetObject, &error);
+                return Err(failed.unwrap_or_else(|| ObjectError::Unavailable(error.to_string())));
+            }
+        };
+        let length = answer.content_length;
+        let writer = answer.metadata().and_then(|of| of.get(WRITER)).cloned();
+        let etag = answer.e_tag.unwrap_or_default();
+        let broken = |why: String| {
+            ObjectError::Unavailable(format!(
+                "GetObject: the answer was not read to its end: {why}"
+            ))
+        };
+        let read = answer
+            .body
+            .collect()
+            .await
+            .map_err(|err| broken(err.to_string()))?;
+        let bytes = read.to_vec();
+        let is_whole = length.is_none_or(|length| u64::try_from(length) == Ok(bytes.len() as u64));
+        match is_whole {
+            true => Ok(Some(Object {
+                bytes,
+                etag,
+                writer,
+            })),
+            false => Err(broken(format!(
+                "{} bytes of {}",
+                bytes.len(),
+                length.unwrap_or(0)
+            ))),
+        }
+    }
+
+    async fn create(&self, key: &str, bytes: Vec<u8>, writer: &str) -> Result<Put, ObjectError> {
+        self.put(key, bytes, writer, None).await
+    }
+
+    async fn replace(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        writer: &str,
+        etag: &str,
+    ) -> Result<Put, ObjectError> {
+        self.put(key, bytes, writer, Some(etag)).await
+    }
+
+    async fn keys(&self, prefix: &str, after: &str) -> Result<Vec<String>, ObjectError> {
+        let (prefix, after) = (
+            self.key(prefix),
+            (!after.is_empty()).then(|| self.key(after)),
+        );
+        let asked = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(prefix)
+            .set_start_after(after)
+            .send()
+            .await;
+        let answer = asked.map_err(|error| {
+            let failed = self.failed(Operation::ListObjectsV2, &error);
+            failed.unwrap_or_else(|| ObjectError::Unavailable(error.to_string()))
+        })?;
+        let behind = match self.prefix.as_str() {
+            "" => 0,
+            prefix => prefix.len() + 1,
+        };
+        let keys = answer.contents.unwrap_or_default().into_iter();
+        Ok(keys
+            .filter_map(|object| Some(object.key?.get(behind..)?.to_owned()))
+            .collect())
+    }
+}
+
+impl Bucket {
+    /// Writes an object that is not there yet, or still has a version.
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        writer: &str,
+        etag: Option<&str>,
+    ) -> Result<Put, ObjectError> {
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.key(key))
+            .metadata(WRITER, writer)
+            .body(ByteStream::from(bytes));
+        let request = match etag {
+            Some(etag) => request.if_match(etag),
+            None => request.if_none_match("*"),
+        };
+        match request.send().await {
+            Ok(answer) => Ok(Put::Done(answer.e_tag.unwrap_or_default())),
+            Err(error) => match self.failed(Operation::PutObject, &error) {
+                Some(error) => Err(error),
+                None => Ok(Put::Refused),
+            },
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Runs in an object store: the same segments as in a directory, under keys of the same names, and a lease next to them.
+//!
+//! A segment is created and never written again (`If-None-Match: *`): of two runners that write the same one, one learns that
+//! it is there. That is the fence, whatever a clock says. The lease is for liveness alone ([`lease`]).
+
+mod lease;
+mod memory;
+mod objects;
+mod probe;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::store::{Ahead, Fence, Owner, RunKey, RunStore};
+use super::{Error, FOLDER, called};
+use crate::backup::ask_all;
+use crate::state::JournalError;
+pub use lease::ObjectLease;
+pub use memory::{Counts, MemoryObjects, Mishap};
+pub use objects::{Object, ObjectError, Objects, Put};
+pub use probe::{Probe, probe};
+
+/// How long a lease lasts, unless somebody says.
+pub const LEASE: Duration = Duration::from_mins(1);
+/// How long a store that does not answer is asked again before the run stops. Its jobs go on at AWS.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Segments that are read ahead: a run can have thousands, and whoever reads it keeps what it needs.
+const HELD: usize = 128;
+
+/// Whether something in a store is one's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Mine,
+    Lost,
+    Unknown,
+}
+
+/// Runs in an object store.
+#[derive(Clone, Debug)]
+pub struct ObjectStore<O> {
+    objects: O,
+    lasts: Duration,
+    patience: Duration,
+}
+
+impl<O: Objects> ObjectStore<O> {
+    /// The runs in a store. A runner that is not heard of for as long as a lease `lasts` counts as gone.
+    #[must_use]
+    pub fn new(objects: O, lasts: Duration) -> Self {
+        Self {
+            objects,
+            lasts,
+            patience: PATIENCE,
+        }
+    }
+
+    /// The same, which asks a store that does not answer for so long.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The store itself.
+    #[must_use]
+    pub fn objects(&self) -> &O {
+        &self.objects
+    }
+
+    fn key(run: &RunKey, name: &str) -> String {
+        format!("{}/{}/{name}", run.plan, run.run)
+    }
+
+    fn segment(run: &RunKey, number: u32) -> String {
+        Self::key(run, &format!("{FOLDER}/{}", called(number)))
+    }
+
+    /// All keys that begin with a prefix, behind one.
+    async fn keys(&self, prefix: &str, after: &str) -> Result<Vec<String>, Error> {
+        let mut keys: Vec<String> = Vec::new();
+        loop {
+            let after = keys.last().map_or(after, String::as_str).to_owned();
+            let page = asked(&self.objects, prefix, || self.objects.keys(prefix, &after)).await?;
+            if page.is_empty() {
+                return Ok(keys);
+            }
+            keys.extend(page);
+        }
+    }
+}
+
+/// Asks a store until it answers, for a while; only for what changes nothing.
+async fn asked<O: Objects, T, F>(objects: &O, key: &str, ask: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, ObjectError>>,
+{
+    /// Tries before it is said that the store does not answer.
+    const TRIES: u32 = 6;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let message = match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(ObjectError::Unavailable(_)) if tries < TRIES => {
+                sleep_until(Instant::now() + wait(tries)).await;
+                continue;
+            }
+            Err(error) => error.to_string(),
+        };
+        return Err(Error::Store {
+            path: format!("{}/{key}", objects.place()).into(),
+            message,
+        });
+    }
+}
+
+/// How long to wait after so many tries: a fifth of a second, doubled each time, up to five seconds, and not all at once.
+fn wait(tries: u32) -> Duration {
+    let longest = Duration::from_millis(200) * 2_u32.saturating_pow(tries.min(6) - 1);
+    longest
+        .min(Duration::from_secs(5))
+        .mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+impl<O: Objects> RunStore for ObjectStore<O> {
+    type Lease = ObjectLease;
+
+    async fn runs(&self) -> Result<Vec<RunKey>, Error> {
+        let mut runs = BTreeSet::new();
+        let mut after = String::new();
+        loop {
+            let page = asked(&self.objects, "", || self.objects.keys("", &after)).await?;
+            let Some(last) = page.last() else {
+                return Ok(runs.into_iter().collect());
+            };
+            after.clone_from(last);
+            for key in &page {
+                if let [plan, run, FOLDER, _] = key.split('/').collect::<Vec<&str>>()[..] {
+                    runs.insert(RunKey::new(plan, run));
+                    // The segments of a run may be thousands: none of them says anything new.
+                    let behind = format!("{plan}/{run}/{FOLDER}/~");
+                    if key == last && behind > after {
+                        after = behind;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn latest_other(&self, but: &RunKey) -> Option<RunKey> {
+        // By their names: run ids are dates and quarters more often than not, and an object store has no better order that
+        // costs as little.
+        let runs = self.runs().await.ok()?;
+        let mut others = runs
+            .into_iter()
+            .filter(|of| of.plan == but.plan && of != but);
+        others.next_back()
+    }
+
+    fn path(&self, run: &RunKey, segment: u32) -> PathBuf {
+        format!("{}/{}", self.objects.place(), Self::segment(run, segment)).into()
+    }
+
+    async fn read(&self, run: &RunKey, segment: u32) -> Result<Option<Vec<u8>>, Error> {
+        let key = Self::segment(run, segment);
+        let object = asked(&self.objects, &key, || self.objects.get(&key)).await?;
+        Ok(object.map(|object| object.bytes))
+    }
+
+    async fn ahead(&self, run: &RunKey, from: u32) -> Result<Vec<Ahead>, Error> {
+        let folder = Self::key(run, &format!("{FOLDER}/"));
+        let after = Self::segment(run, from - 1);
+        let there = asked(&self.objects, &folder, || {
+            self.objects.keys(&folder, &after)
+        })
+        .await?;
+        let follow = (from..)
+            .zip(&there)
+            .take_while(|(number, key)| Self::segment(run, *number) == **key);
+        let numbers: Vec<u32> = follow.map(|(number, _)| number).take(HELD).collect();
+        let questions = numbers.into_iter().map(async |number| {
+            let bytes = self.read(run, number).await?;
+            Ok::<_, Error>(bytes.map(|bytes| Ahead { number, bytes }))
+        });
+        let mut read = Vec::new();
+        ask_all(questions, |ahead| read.push(ahead)).await?;
+        Ok(read.into_iter().map_while(|ahead| ahead).collect())
+    }
+
+    async fn is_followed(&self, run: &RunKey, segment: u32) -> Result<bool, Error> {
+        let folder = Self::key(run, &format!("{FOLDER}/"));
+        let behind = Self::segment(run, segment);
+        Ok(!self.keys(&folder, &behind).await?.is_empty())
+    }
+
+    async fn create(
+        &self,
+        lease: &Arc<ObjectLease>,
+        run: &RunKey,
+        segment: u32,
+        bytes: Vec<u8>,
+    ) -> Result<(), JournalError> {
+        let key = Self::segment(run, segment);
+        let began = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let written = self
+                .objects
+                .create(&key, bytes.clone(), &lease.holder)
+                .await;
+            let why = match written {
+                Ok(Put::Done(_)) => return Ok(()),
+                Err(ObjectError::Denied(message)) => return Err(self.unwritten(&key, &message)),
+                Ok(Put::Refused) => None,
+                Err(ObjectError::Unavailable(message)) => Some(message),
+            };
+            // It may be there all the same, and be this runner's own: an answer can be lost, and two writes of one key at one
+            // moment refuse each other (409).
+            match self.objects.get(&key).await {
+                Ok(Some(object)) if object.writer.as_deref() == Some(&lease.holder) => {
+                    return Ok(());
+                }
+                Ok(Some(_)) => return Err(JournalError::TakenOver),
+                Ok(None) => {}
+                Err(ObjectError::Denied(message)) => return Err(self.unwritten(&key, &message)),
+                Err(ObjectError::Unavailable(_)) => {}
+            }
+            if began.elapsed() >= self.patience {
+                let why = why.unwrap_or_else(|| "the store neither writes nor has it".to_owned());
+                return Err(self.unwritten(&key, &why));
+            }
+            sleep_until(Instant::now() + wait(tries)).await;
+        }
+    }
+
+    async fn cut(&self, run: &RunKey, segment: u32, length: usize, _: bool) -> Result<(), Error> {
+        Err(Error::Damaged {
+            path: self.path(run, segment),
+            offset: length,
+            record: 0,
+            why: "it ends in the middle of a record, and an object is written whole".to_owned(),
+        })
+    }
+
+    async fn lease(
+        &self,
+        run: &RunKey,
+        owner: &Owner,
+        take_over: bool,
+    ) -> Result<ObjectLease, Error> {
+        let key = Self::key(run, lease::KEY);
+        ObjectLease::take(&self.objects, &key, owner, self.lasts, take_over).await
+    }
+
+    async fn release(&self, lease: Arc<ObjectLease>) {
+        lease.release().await;
+    }
+
+    fn fence(lease: &ObjectLease) -> Fence {
+        lease.fence()
+    }
+
+    async fn holder(&self, run: &RunKey) -> Result<Option<Owner>, Error> {
+        let key = Self::key(run, lease::KEY);
+        let object = asked(&self.objects, &key, || self.objects.get(&key)).await?;
+        Ok(object.as_ref().and_then(lease::holder))
+    }
+}
+
+impl<O: Objects> ObjectStore<O> {
+    fn unwritten(&self, key: &str, why: &str) -> JournalError {
+        JournalError::Disk(format!("{}/{key}: {why}", self.objects.place()))
+    }
+}

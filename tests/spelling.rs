@@ -1,0 +1,40 @@
+//! Every word of the documents, of strings and of comments is one that a dictionary or `cspell.json` has.
+
+use std::path::Path;
+use std::process::Command;
+
+/// A spelling checker that also editors have.
+const PACKAGE: &str = "cspell@9.8.0";
+const PROGRAM: &str = "cspell/bin.mjs";
+
+/// What the checker says of the files that `cspell.json` names, or of one.
+fn unknown(program: &Path, file: Option<&Path>) -> String {
+    let output = Command::new("node")
+        .arg(program)
+        .args(["lint", "--no-progress", "--no-summary", "--no-color"])
+        .args(file)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() < Some(2), "{errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn words_are_spelt_as_in_a_dictionary() {
+    let program = match crate::npm::installed(PACKAGE, PROGRAM) {
+        Ok(program) => program,
+        Err(why) => return crate::npm::skip("no spelling checker", &why),
+    };
+    let found = unknown(&program, None);
+    assert!(
+        found.is_empty(),
+        "correct these, or add what is right to cspell.json:\n{found}"
+    );
+    // It would find something.
+    let file = tempfile::Builder::new().suffix(".md").tempfile().unwrap();
+    std::fs::write(file.path(), "Nothing is restored twize.\n").unwrap();
+    let found = unknown(&program, Some(file.path()));
+    assert!(found.contains("twize"), "{found}");
+}
