@@ -49,7 +49,7 @@ async fn read(store: &ObjectStore<MemoryObjects>) -> Vec<String> {
 /// The lease of a runner that says nothing more.
 fn silent(beat: u64) -> Vec<u8> {
     format!(
-        "{{\"schema\":\"redrill.lease/v1\",\"pid\":9,\"host\":\"gone\",\"user\":\"u\",\"since\":\"2026-11-01T00:00:00Z\",\
+        "{{\"v\":1,\"pid\":9,\"host\":\"gone\",\"user\":\"u\",\"since\":\"2026-11-01T00:00:00Z\",\
          \"holder\":\"gone-9\",\"beat\":{beat},\"lease_ms\":400,\"is_released\":false}}"
     )
     .into_bytes()

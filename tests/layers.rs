@@ -30,7 +30,7 @@ const EDGES: [(&str, &[&str]); 6] = [
     ("aws", &["backup", "cleanup", "journal", "plan", "render"]),
     ("inventory", &["backup", "render", "rules"]),
     ("journal", &["backup", "state"]),
-    ("process", &["diagnostic", "execute", "state"]),
+    ("process", &["backup", "diagnostic", "execute", "state"]),
     ("rehearsal", &["aws", "backup", "render"]),
     ("terminal", &["backup", "diagnostic", "execute", "state"]),
 ];

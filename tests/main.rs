@@ -30,6 +30,7 @@ mod python;
 mod questions;
 mod reading;
 mod rules;
+mod s3_faults;
 mod selectors;
 mod shared_state;
 mod spelling;

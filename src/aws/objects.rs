@@ -265,6 +265,40 @@ impl Objects for Bucket {
         self.put(key, bytes, writer, Some(etag)).await
     }
 
+    async fn folders(&self, prefix: &str) -> Result<Vec<String>, ObjectError> {
+        let prefix = self.key(prefix);
+        let mut names = Vec::new();
+        let mut token = None;
+        loop {
+            let asked = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .prefix(&prefix)
+                .delimiter("/")
+                .set_continuation_token(token)
+                .send()
+                .await;
+            let answer = asked.map_err(|error| {
+                let failed = self.failed(Operation::ListObjectsV2, &error);
+                failed.unwrap_or_else(|| ObjectError::Unavailable(error.to_string()))
+            })?;
+            let found = answer.common_prefixes.unwrap_or_default().into_iter();
+            names.extend(found.filter_map(|of| {
+                let name = of
+                    .prefix?
+                    .strip_prefix(&prefix)?
+                    .trim_end_matches('/')
+                    .to_owned();
+                Some(name)
+            }));
+            token = answer.next_continuation_token;
+            if token.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
     async fn keys(&self, prefix: &str, after: &str) -> Result<Vec<String>, ObjectError> {
         let (prefix, after) = (
             self.key(prefix),

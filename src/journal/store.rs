@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -45,6 +45,16 @@ pub struct Owner {
     /// When it was last heard of, by its own clock, where it says so again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beat_at: Option<Timestamp>,
+}
+
+impl Owner {
+    /// Whether it is not heard of any more, as far as two clocks can say: for people, and never to take a run from anybody.
+    #[must_use]
+    pub fn is_silent(&self, now: Timestamp) -> bool {
+        const LONG: SignedDuration = SignedDuration::from_mins(5);
+        self.beat_at
+            .is_some_and(|beat| now.duration_since(beat) > LONG)
+    }
 }
 
 impl fmt::Display for Owner {

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
+use crate::backup::Gate;
 use crate::execute::{Command, Commands, Exited, Left, Ran};
 use crate::state::{Begun, Machine};
 
@@ -27,6 +28,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct Processes {
     directory: PathBuf,
     environment: Vec<(String, Option<String>)>,
+    gate: Option<Gate>,
 }
 
 impl Processes {
@@ -44,7 +46,14 @@ impl Processes {
         Self {
             directory,
             environment,
+            gate: None,
         }
+    }
+
+    /// The same, where nothing is started before a gate is passed.
+    #[must_use]
+    pub fn behind(self, gate: Option<Gate>) -> Self {
+        Self { gate, ..self }
     }
 
     /// A word with a slash is a path from the directory; any other is looked for in PATH.
@@ -89,7 +98,12 @@ impl Processes {
 impl Commands for Processes {
     fn run(&self, command: Command) -> Pin<Box<dyn Future<Output = Ran> + Send>> {
         let processes = self.clone();
-        Box::pin(async move { processes.to_its_end(command).await })
+        Box::pin(async move {
+            if let Some(gate) = &processes.gate {
+                gate.pass().await;
+            }
+            processes.to_its_end(command).await
+        })
     }
 
     fn machine(&self) -> Option<Machine> {

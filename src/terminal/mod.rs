@@ -210,7 +210,10 @@ impl Screen {
                 restore, job_id, ..
             } => {
                 let region = self.regions.get(restore.as_str());
-                (job_id, region.and_then(|region| console_job(region, job_id)))
+                (
+                    job_id,
+                    region.and_then(|region| console_job(region, job_id)),
+                )
             }
             Event::Completed {
                 created_resource_arn: Some(arn),

@@ -118,8 +118,7 @@ fn first_contact_d_a_rehearsal_tries_again_what_failed() {
     let words = ["rehearse", "drill.yaml", "--state", "state"];
     let (code, out, _) = run(folder.path(), &words);
     assert_eq!(code, 6, "{out}");
-    let hint =
-        "retry what failed with: redrill rehearse drill.yaml --state state --retry-failed\n";
+    let hint = "retry what failed with: redrill rehearse drill.yaml --state state --retry-failed\n";
     assert!(out.contains(hint), "{out}");
     write(folder.path(), "mended", "");
     let (code, out, _) = run(folder.path(), &[&words[..], &["--retry-failed"]].concat());

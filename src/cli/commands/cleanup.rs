@@ -36,7 +36,9 @@ pub(super) async fn cleanup(
     let run_id = arguments.inputs.run_id.as_str();
     let store = context.store(&arguments.state).await?;
     let run = RunKey::new(&name, run_id);
-    if let Some(owner) = store.holder(&run).await? {
+    let owner = store.holder(&run).await?;
+    // Whether somebody is alive who is not heard of any more is found out when the run is taken.
+    if let Some(owner) = owner.filter(|owner| !owner.is_silent(SystemClock.now())) {
         // What it makes from now on would be left.
         if !arguments.dry_run {
             let owner = Box::new(owner);

@@ -372,6 +372,15 @@ pub(super) async fn execute<C: Clock>(
     let mut now = Before::new(execution.saved);
     let take = |recorded: Recorded| now.take(&recorded);
     let (store, take_over) = (&execution.store, execution.take_over);
+    if let Some(owner) = store.holder(&run).await?
+        && owner.beat_at.is_some()
+        && !take_over
+    {
+        context.output.note(&format!(
+            "{owner} has this run since {}: waiting to see whether it is still alive",
+            minute(owner.since)
+        ));
+    }
     let journal = Journal::open(store, &run, &owner, take_over, take).await?;
     now.check(&mut execution.wanted)?;
     preview.wanted = execution.wanted.clone();
@@ -395,14 +404,16 @@ pub(super) async fn execute<C: Clock>(
     carry_out(opened, loaded, aws, clock, &execution, context).await
 }
 
+/// What has to be passed before anything is sent or started, where another machine may have the run.
+fn gate(fence: &Fence) -> Option<Gate> {
+    let fence = fence.is_watched().then(|| fence.clone())?;
+    Some(Gate::new(move || fence.clone().pass()))
+}
+
 /// Nothing is sent once the run may be another's.
 pub(super) fn guard(aws: &[Arc<Client>], fence: &Fence) {
-    if !fence.is_watched() {
-        return;
-    }
-    for aws in aws {
-        let fence = fence.clone();
-        aws.reader().guard(Gate::new(move || fence.clone().pass()));
+    if let Some(gate) = gate(fence) {
+        aws.iter().for_each(|aws| aws.reader().guard(gate.clone()));
     }
 }
 
@@ -484,20 +495,21 @@ async fn carry_out<C: Clock>(
     if let (Some(first), None) = (header.first(), &opened.history.opened) {
         screen.head(first);
     }
+    let (fence, held) = (opened.journal().fence(), opened.journal().held());
+    guard(aws, &fence);
+    let commands = Processes::new(
+        execution.file.parent().unwrap_or(Path::new("")),
+        execution.environment.clone(),
+    );
     let works = Works {
         planner,
         api: aws.iter().map(|aws| Arc::clone(aws.reader())).collect(),
-        commands: Arc::new(Processes::new(
-            execution.file.parent().unwrap_or(Path::new("")),
-            execution.environment.clone(),
-        )),
+        commands: Arc::new(commands.behind(gate(&fence))),
         clock,
         observer: &mut screen,
         control: signals.control,
         policy: execution.policy.clone(),
     };
-    let (fence, held) = (opened.journal().fence(), opened.journal().held());
-    guard(aws, &fence);
     let outcome = tokio::select! {
         outcome = opened.run(works) => Some(outcome),
         () = fence.lost() => None,

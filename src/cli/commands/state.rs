@@ -1,8 +1,10 @@
 //! `redrill state check`, `redrill state copy`
 
+use jiff::SignedDuration;
+
 use super::Context;
 use super::store::{Place, Store};
-use crate::backup::{Clock as _, SystemClock};
+use crate::backup::{Backoff, Clock as _, SystemClock};
 use crate::cli::arguments::{StateCheck, StateCopy};
 use crate::cli::exit::{Exit, Failure};
 use crate::journal::{
@@ -87,11 +89,27 @@ pub(super) async fn check(
 
 /// Refuses a bucket in which two runners could both hold a run.
 pub(super) async fn probed(objects: &impl Objects) -> Result<(), Failure> {
+    const PATIENCE: Backoff = Backoff::doubled(
+        SignedDuration::from_millis(200),
+        SignedDuration::from_secs(2),
+    );
+    const TRIES: u32 = 5;
     let place = || objects.place().into();
-    match probe(objects).await {
+    let mut tried = 0;
+    let probed = loop {
+        match probe(objects).await {
+            Err(ObjectError::Unavailable(_)) if tried < TRIES => {
+                let next = SystemClock.now() + PATIENCE.wait(tried);
+                SystemClock.sleep_until(next).await;
+                tried += 1;
+            }
+            probed => break probed,
+        }
+    };
+    match probed {
         Ok(Probe::Good) => Ok(()),
         Ok(Probe::Ignores(why)) => Err(Failure::Usage(format!(
-            "{} cannot keep runs: {why}, so two runners could both work on a run; use a bucket of Amazon S3",
+            "{} cannot keep runs: {why}, so two runners could both work on a run; use a bucket at AWS",
             objects.place()
         ))),
         Err(ObjectError::Unavailable(message) | ObjectError::Denied(message)) => {
@@ -164,10 +182,6 @@ async fn copy_run(
     context: &Context<'_>,
 ) -> Result<String, Failure> {
     let owner = super::before::owner(context, SystemClock.now());
-    if let Some(owner) = from.holder(run).await? {
-        let owner = Box::new(owner);
-        return Err(journal::Error::Held { owner }.into());
-    }
     let nothing = |_| Ok::<(), journal::Error>(());
     let source: Journal<Store> = Journal::open(from, run, &owner, false, nothing).await?;
     let source: Held<Store> = source.held();

@@ -178,7 +178,10 @@ impl KnownRun {
             Ok::<(), Failure>(())
         };
         journal::each(store, &run, take).await?;
-        let holder = store.holder(&run).await?.map(|owner| owner.to_string());
+        let holder = store.holder(&run).await?;
+        // Of whoever is not heard of any more somebody has to take the run up.
+        let holder = holder.filter(|owner| !owner.is_silent(SystemClock.now()));
+        let holder = holder.map(|owner| owner.to_string());
         let mut row = StatusRow::new(run.plan, run.run, holder, &history, &places.targets);
         row.conceal(&secretive);
         Ok(Self {

@@ -25,11 +25,14 @@ pub(super) const KEY: &str = "lease.json";
 /// Heartbeats in the time that a lease lasts: three may be lost.
 const BEATS: u32 = 4;
 
+/// How long it is tried to give a lease back.
+const GOODBYE: Duration = Duration::from_secs(5);
+
 /// What is in the lease.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Body {
-    /// The format.
-    schema: String,
+    /// The version of the format.
+    v: u32,
     /// Who works on the run.
     #[serde(flatten)]
     owner: Owner,
@@ -44,11 +47,11 @@ struct Body {
 }
 
 impl Body {
-    const SCHEMA: &str = "redrill.lease/v1";
+    const VERSION: u32 = 1;
 
     fn read(object: &Object) -> Option<Self> {
         let body: Self = serde_json::from_slice(&object.bytes).ok()?;
-        (body.schema == Self::SCHEMA).then_some(body)
+        (body.v == Self::VERSION).then_some(body)
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -142,7 +145,8 @@ impl ObjectLease {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(heart) = heart {
-            let _ = heart.await;
+            // Whoever leaves does not wait for a store that does not answer.
+            let _ = tokio::time::timeout(GOODBYE, heart).await;
         }
     }
 
@@ -157,7 +161,7 @@ impl ObjectLease {
     ) -> Result<Self, Error> {
         let holder = uuid_of(owner);
         let mut body = Body {
-            schema: Body::SCHEMA.to_owned(),
+            v: Body::VERSION,
             owner: owner.clone(),
             holder: holder.clone(),
             beat: 1,

@@ -182,6 +182,19 @@ impl Objects for MemoryObjects {
         self.kept().conditional(key, bytes, writer, is_it)
     }
 
+    async fn folders(&self, prefix: &str) -> Result<Vec<String>, ObjectError> {
+        let mut kept = self.kept();
+        kept.counts.lists += 1;
+        kept.read()?;
+        let names = kept.objects.keys().filter_map(|key| {
+            let (name, _) = key.strip_prefix(prefix)?.split_once('/')?;
+            Some(name.to_owned())
+        });
+        let mut names: Vec<String> = names.collect();
+        names.dedup();
+        Ok(names)
+    }
+
     async fn keys(&self, prefix: &str, after: &str) -> Result<Vec<String>, ObjectError> {
         let mut kept = self.kept();
         kept.counts.lists += 1;

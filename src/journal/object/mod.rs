@@ -8,7 +8,6 @@ mod memory;
 mod objects;
 mod probe;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +69,13 @@ impl<O: Objects> ObjectStore<O> {
         &self.objects
     }
 
+    /// The runs of a plan, sorted.
+    async fn runs_of(&self, plan: &str) -> Result<Vec<RunKey>, Error> {
+        let prefix = format!("{plan}/");
+        let runs = asked(&self.objects, &prefix, || self.objects.folders(&prefix)).await?;
+        Ok(runs.iter().map(|run| RunKey::new(plan, run)).collect())
+    }
+
     fn key(run: &RunKey, name: &str) -> String {
         format!("{}/{}/{name}", run.plan, run.run)
     }
@@ -129,34 +135,22 @@ impl<O: Objects> RunStore for ObjectStore<O> {
     type Lease = ObjectLease;
 
     async fn runs(&self) -> Result<Vec<RunKey>, Error> {
-        let mut runs = BTreeSet::new();
-        let mut after = String::new();
-        loop {
-            let page = asked(&self.objects, "", || self.objects.keys("", &after)).await?;
-            let Some(last) = page.last() else {
-                return Ok(runs.into_iter().collect());
-            };
-            after.clone_from(last);
-            for key in &page {
-                if let [plan, run, FOLDER, _] = key.split('/').collect::<Vec<&str>>()[..] {
-                    runs.insert(RunKey::new(plan, run));
-                    // The segments of a run may be thousands: none of them says anything new.
-                    let behind = format!("{plan}/{run}/{FOLDER}/~");
-                    if key == last && behind > after {
-                        after = behind;
-                    }
-                }
-            }
-        }
+        let mut runs = Vec::new();
+        let plans = asked(&self.objects, "", || self.objects.folders("")).await?;
+        let questions = plans.into_iter().map(async |plan| {
+            let of = self.runs_of(&plan).await?;
+            Ok::<_, Error>(of)
+        });
+        ask_all(questions, |of| runs.extend(of)).await?;
+        runs.sort();
+        Ok(runs)
     }
 
     async fn latest_other(&self, but: &RunKey) -> Option<RunKey> {
         // By their names: run ids are dates and quarters more often than not, and an object store has no better order that
         // costs as little.
-        let runs = self.runs().await.ok()?;
-        let mut others = runs
-            .into_iter()
-            .filter(|of| of.plan == but.plan && of != but);
+        let runs = self.runs_of(&but.plan).await.ok()?;
+        let mut others = runs.into_iter().filter(|of| of != but);
         others.next_back()
     }
 

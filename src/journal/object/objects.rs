@@ -76,6 +76,16 @@ pub trait Objects: Clone + Send + Sync + 'static {
         etag: &str,
     ) -> impl Future<Output = Result<Put, ObjectError>> + Send;
 
+    /// The names behind a prefix up to the next slash, sorted, all of them: what folders would be.
+    ///
+    /// # Errors
+    ///
+    /// Where the store does not answer, or refuses the caller.
+    fn folders(
+        &self,
+        prefix: &str,
+    ) -> impl Future<Output = Result<Vec<String>, ObjectError>> + Send;
+
     /// Keys that begin with a prefix and sort behind another key, sorted, as many as one answer has.
     ///
     /// # Errors
