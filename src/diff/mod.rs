@@ -225,6 +225,8 @@ fn change(
             Action::Conflict
         };
         let (failed, next) = (past.attempt, past.attempt + 1);
+        // That it has failed is said.
+        let message = message.strip_prefix("FAILED: ").unwrap_or(message);
         let reason = if same {
             format!(
                 "attempt {failed} has failed ({message}): `--retry-failed` starts attempt {next}"

@@ -5,6 +5,7 @@ mod broken_world;
 mod config;
 mod existing;
 mod exits;
+mod first_contact;
 mod help;
 mod hints;
 mod incomplete;

@@ -276,7 +276,7 @@ error: the plan differs from what this run has already started; nothing was sent
 orders run main, at http://127.0.0.1:[..] (not AWS), into 123456789012 us-west-2
 
   conflict  files  EFS  recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45
-            attempt 1 has failed (FAILED: no more room), and the request has changed since: `--retry-failed` sends the new one as attempt 2, `--run-id` gives it a run of its own
+            attempt 1 has failed (no more room), and the request has changed since: `--retry-failed` sends the new one as attempt 2, `--run-id` gives it a run of its own
             token rd1-b149b87b5003a47056174af932ac28eeac476d42
 
 1 conflict
