@@ -287,8 +287,48 @@ async fn a_long_journal_is_listed_and_read_a_hundred_at_a_time() {
     assert_eq!(read(&store).await.len(), 300);
     let now = store.objects().counts();
     assert_eq!(now.gets - before.gets, 300);
-    // Three times a hundred, and twice to see that there is no more.
+    // Whether it is compacted, three times a hundred, and twice to see that there is no more.
     assert!(now.lists - before.lists <= 6, "{now:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_has_ended_is_read_in_few_calls() {
+    let store = store();
+    let mut journal = open(&store, 1, false).await.unwrap();
+    for nth in 0..40 {
+        journal.append(&[event(&nth.to_string())]).await.unwrap();
+    }
+    let whole = journal::segments(&store, &run()).await.unwrap();
+    store.compact(&run()).await;
+    let before = store.objects().counts();
+    assert_eq!(read(&store).await.len(), 40);
+    let now = store.objects().counts();
+    assert_eq!(now.gets - before.gets, 1, "{now:?}");
+    // What comes later, such as a cleanup, is behind it, with the next number.
+    journal.append(&[event("later")]).await.unwrap();
+    assert_eq!(read(&store).await.last().unwrap(), "later");
+    assert!(
+        store
+            .objects()
+            .all()
+            .contains_key("orders/main/journal/00000041.jsonl")
+    );
+    // Evidence has the segments as they were written.
+    let now = journal::segments(&store, &run()).await.unwrap();
+    assert_eq!(now.len(), 41);
+    assert_eq!(now[..40], whole);
+    // A flipped byte is found there, too.
+    let key = "orders/main/compacted/00000040.jsonl";
+    let mut bytes = store.objects().all()[key].clone();
+    bytes[40] ^= 1;
+    store.objects().put(key, bytes);
+    assert!(journal::read(&store, &run()).await.is_err());
+    // A short run stays as it is.
+    let short = self::store();
+    let mut journal = open(&short, 1, false).await.unwrap();
+    journal.append(&[event("a")]).await.unwrap();
+    short.compact(&run()).await;
+    assert_eq!(short.objects().all().len(), 2);
 }
 
 #[tokio::test]

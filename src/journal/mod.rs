@@ -27,6 +27,7 @@ pub use object::{
 };
 pub use store::{Ahead, Fence, Owner, RunKey, RunStore};
 
+use crate::backup::ask_all;
 use crate::state::{Journal as Append, JournalError, Recorded};
 use record::Chain;
 
@@ -222,7 +223,7 @@ async fn load<E: From<Error>>(
         if ahead.is_empty() {
             ahead.extend(store.ahead(run, next).await?);
         }
-        let Some(Ahead { bytes, .. }) = ahead.pop_front() else {
+        let Some(Ahead { number, bytes }) = ahead.pop_front() else {
             if !store.is_followed(run, next).await? {
                 return Ok(whole);
             }
@@ -258,7 +259,7 @@ async fn load<E: From<Error>>(
         let length = record::read(&bytes, 0, &path, chain, &mut take)?;
         // A segment that is empty is one that is being written, or was never.
         *torn = (length < bytes.len() || bytes.is_empty()).then_some((next, length));
-        *segments += 1;
+        *segments = number;
     }
 }
 
@@ -302,15 +303,16 @@ pub async fn segments(
 ) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let whole = load(store, run, |_| Ok::<(), Error>(())).await?;
     let mut segments = Vec::new();
-    for number in 1..=whole.segments {
+    let questions = (1..=whole.segments).map(async |number| {
         let mut bytes = store.read(run, number).await?.unwrap_or_default();
         if let Some((torn, length)) = whole.torn
             && torn == number
         {
             bytes.truncate(length);
         }
-        segments.push((format!("{FOLDER}/{}", called(number)), bytes));
-    }
+        Ok::<_, Error>((format!("{FOLDER}/{}", called(number)), bytes))
+    });
+    ask_all(questions, |segment| segments.push(segment)).await?;
     Ok(segments)
 }
 

@@ -71,10 +71,10 @@ impl fmt::Display for Owner {
     }
 }
 
-/// A segment that was read ahead.
+/// A segment that was read ahead, or several in one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ahead {
-    /// Its number.
+    /// Its number: of several, that of the last.
     pub number: u32,
     /// What is in it.
     pub bytes: Vec<u8>,
@@ -244,6 +244,11 @@ pub trait RunStore: Clone + Send + Sync + 'static {
         owner: &Owner,
         take_over: bool,
     ) -> impl Future<Output = Result<Self::Lease, Error>> + Send;
+
+    /// Keeps a run that has ended so that it is read in few calls, where that is not so anyway. Nothing depends on it.
+    fn compact(&self, _: &RunKey) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// Gives a run back, and is done once others know that.
     fn release(&self, lease: Arc<Self::Lease>) -> impl Future<Output = ()> + Send {

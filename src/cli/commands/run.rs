@@ -525,6 +525,10 @@ async fn carry_out<C: Clock>(
         Ok(ended) => (ended, None),
         Err(stopped) => (Ended::Detached, Some(stopped)),
     };
+    if ended == Ended::Finished {
+        let run = RunKey::new(&plan.name, &plan.run_id);
+        execution.store.compact(&run).await;
+    }
     let run_end = RunEnd {
         header,
         more: None,

@@ -213,6 +213,13 @@ impl RunStore for Store {
         })
     }
 
+    async fn compact(&self, run: &RunKey) {
+        match self {
+            Self::Local(store) => store.compact(run).await,
+            Self::Bucket(store) => store.compact(run).await,
+        }
+    }
+
     async fn release(&self, lease: Arc<Lease>) {
         if let (Self::Bucket(store), Lease::Bucket(of)) = (self, &*lease) {
             store.release(Arc::clone(of)).await;

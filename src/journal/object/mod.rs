@@ -27,6 +27,10 @@ pub use probe::{Probe, probe};
 pub const LEASE: Duration = Duration::from_mins(1);
 /// How long a store that does not answer is asked again before the run stops. Its jobs go on at AWS.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// What several segments are in, next to the journal, under the name of the last of them.
+const COMPACTED: &str = "compacted";
+/// Fewer segments than this are read as they are.
+const MANY: u32 = 32;
 /// Segments that are read ahead: a run can have thousands, and whoever reads it keeps what it needs.
 const HELD: usize = 128;
 
@@ -82,6 +86,22 @@ impl<O: Objects> ObjectStore<O> {
 
     fn segment(run: &RunKey, number: u32) -> String {
         Self::key(run, &format!("{FOLDER}/{}", called(number)))
+    }
+
+    /// The first segments of a run that has ended, in one object; what is behind them is in segments.
+    async fn compacted(&self, run: &RunKey) -> Result<Option<Ahead>, Error> {
+        let folder = Self::key(run, &format!("{COMPACTED}/"));
+        let there = asked(&self.objects, &folder, || self.objects.keys(&folder, "")).await?;
+        // The last is of the most segments.
+        let Some(key) = there.last() else {
+            return Ok(None);
+        };
+        let number = key[folder.len()..].trim_end_matches(".jsonl").parse();
+        let object = asked(&self.objects, key, || self.objects.get(key)).await?;
+        Ok(number.ok().zip(object).map(|(number, object)| Ahead {
+            number,
+            bytes: object.bytes,
+        }))
     }
 
     /// All keys that begin with a prefix, behind one.
@@ -165,6 +185,11 @@ impl<O: Objects> RunStore for ObjectStore<O> {
     }
 
     async fn ahead(&self, run: &RunKey, from: u32) -> Result<Vec<Ahead>, Error> {
+        if from == 1
+            && let Some(all) = self.compacted(run).await?
+        {
+            return Ok(vec![all]);
+        }
         let folder = Self::key(run, &format!("{FOLDER}/"));
         let after = Self::segment(run, from - 1);
         let there = asked(&self.objects, &folder, || {
@@ -248,6 +273,22 @@ impl<O: Objects> RunStore for ObjectStore<O> {
     ) -> Result<ObjectLease, Error> {
         let key = Self::key(run, lease::KEY);
         ObjectLease::take(&self.objects, &key, owner, self.lasts, take_over).await
+    }
+
+    async fn compact(&self, run: &RunKey) {
+        let mut bytes = Vec::new();
+        let mut next = 1;
+        // What cannot be read now is read segment by segment later.
+        while let Ok(ahead) = self.ahead(run, next).await
+            && let Some(last) = ahead.last()
+        {
+            next = last.number + 1;
+            bytes.extend(ahead.into_iter().flat_map(|ahead| ahead.bytes));
+        }
+        if next > MANY {
+            let key = Self::key(run, &format!("{COMPACTED}/{}", called(next - 1)));
+            let _ = self.objects.create(&key, bytes, "compacted").await;
+        }
     }
 
     async fn release(&self, lease: Arc<ObjectLease>) {
