@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use textwrap::core::{Word, display_width};
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
-/// Breaks lines that are wider than `width` between words; what follows is indented by `hang` more than the line. A command
+/// Breaks lines that are wider than `width` between words; what follows is under the second column, or is indented by `hang`
+/// more than the line. A command
 /// stays in one piece, so that it can be pasted; so do frames with a line of source.
 #[must_use]
 pub fn fold(text: &str, width: usize, hang: usize) -> Cow<'_, str> {
@@ -22,13 +23,29 @@ pub fn fold(text: &str, width: usize, hang: usize) -> Cow<'_, str> {
         if display_width(line) <= width || is_frame(&shown) {
             folded.push_str(line);
         } else {
-            let own = shown.len() - shown.trim_start_matches(' ').len();
-            let indent = " ".repeat((own + hang).min(width / 2));
+            let indent = " ".repeat(hanging(&shown, hang).min(width / 2));
             folded.push_str(&textwrap::fill(line, options(width, &indent)));
         }
         folded.push_str(end);
     }
     Cow::Owned(folded)
+}
+
+/// Where the rest of a line goes: under its second column, where it has columns.
+fn hanging(line: &str, hang: usize) -> usize {
+    /// A first column is no wider than this: a status, an action or a time.
+    const FIRST: usize = 20;
+    let own = line.len() - line.trim_start_matches(' ').len();
+    let first = line[own..]
+        .split_once("  ")
+        .filter(|(first, _)| first.len() <= FIRST);
+    match first {
+        Some((first, rest)) => {
+            let gap = 2 + rest.len() - rest.trim_start_matches(' ').len();
+            own + display_width(first) + gap
+        }
+        None => own + hang,
+    }
 }
 
 fn options(width: usize, indent: &str) -> Options<'_> {
@@ -91,7 +108,7 @@ mod tests {
     #[test]
     fn lines_break_between_words_and_hang() {
         let text = "  files  EFS  recovery-point:1EB3B5E7-9EB0-435A\nshort\n";
-        let folded = "  files  EFS\n    recovery-point:1EB3B5E7-9EB0-435A\nshort\n";
+        let folded = "  files  EFS\n         recovery-point:1EB3B5E7-9EB0-435A\nshort\n";
         assert_eq!(fold(text, 40, 2), folded);
         assert!(matches!(fold(text, 80, 2), Cow::Borrowed(_)));
     }
