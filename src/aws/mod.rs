@@ -7,14 +7,14 @@ mod bounds;
 mod client;
 mod date;
 mod error;
-mod objects;
 mod paced;
 mod points;
 mod profile;
 mod read;
+mod s3;
 mod write;
 
 pub use client::{Aws, Reads, Settings, Writes};
-pub use objects::{Bucket, BucketSettings, BucketTraits};
 pub use paced::Paced;
 pub use profile::NO_PROFILE;
+pub use s3::{Bucket, BucketSettings, BucketTraits};

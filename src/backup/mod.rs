@@ -12,9 +12,9 @@ mod pages;
 mod points;
 mod questions;
 mod rates;
-mod read;
+mod reader;
 mod vaults;
-mod write;
+mod writer;
 
 pub use backoff::{Backoff, Interval, Retry};
 #[cfg(test)]
@@ -29,6 +29,6 @@ pub use pages::{Listed, Page, Pages, each_page};
 pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_tags, all_vaults};
 pub use questions::ask_all;
 pub use rates::Rates;
-pub use read::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources, each_job_page};
+pub use reader::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources, each_job_page};
 pub use vaults::Vaults;
-pub use write::{Started, Writer};
+pub use writer::{Started, Writer};

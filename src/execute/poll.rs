@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use super::lookback::listed_since;
+use super::listing_window::listed_since;
 use super::poller::HANDFUL;
 use super::skew::Skew;
 use crate::backup::{ApiError, Fault, Job, JobQuery, Reader, ask_all, each_job_page};

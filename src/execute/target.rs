@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::duplicate_watch::Look;
 use super::flight::Retries;
-use super::lookout::Look;
 use super::outage::Outage;
 use super::poller::Poller;
 use crate::backup::{Job, Operation};

@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::lock::{self, Lock};
+use super::local_lock::{self, Lock};
 use super::store::{Owner, RunKey, RunStore};
 use super::{Error, FOLDER, called, refuse_no_file};
 use crate::state::JournalError;
@@ -185,7 +185,7 @@ impl RunStore for LocalStore {
     }
 
     async fn holder(&self, run: &RunKey) -> Result<Option<Owner>, Error> {
-        lock::holder(&self.directory(run))
+        local_lock::holder(&self.directory(run))
     }
 }
 

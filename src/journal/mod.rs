@@ -6,10 +6,10 @@
 //!
 //! What a record is stands in `record.rs`; where records lie is a [`RunStore`].
 
+mod bucket;
 mod local;
-mod lock;
+mod local_lock;
 mod memory;
-mod object;
 mod record;
 mod store;
 
@@ -19,12 +19,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use local::LocalStore;
-pub use memory::MemoryStore;
-pub use object::{
+pub use bucket::{
     Counts, LEASE, MemoryObjects, Mishap, Object, ObjectError, ObjectLease, ObjectStore, Objects,
     Probe, Put, probe,
 };
+pub use local::LocalStore;
+pub use memory::MemoryStore;
 pub use store::{Ahead, Fence, Owner, RunKey, RunStore};
 
 use crate::backup::ask_all;

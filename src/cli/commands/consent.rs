@@ -8,7 +8,7 @@ use super::programs::{Due, Programs};
 use super::question::{look_twice, question};
 use super::run::Execution;
 use super::world::World;
-use super::{Context, check_account, under_way};
+use super::{Context, begun_elsewhere, check_account};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::Failure;
 use crate::diagnostic::Findings;
@@ -50,7 +50,10 @@ impl Consent<'_> {
                 .await?;
         }
         let begun = match preview.history.opened {
-            None => under_way::begun_elsewhere(loaded, plan, diff, aws, execution, context).await?,
+            None => {
+                begun_elsewhere::begun_elsewhere(loaded, plan, diff, aws, execution, context)
+                    .await?
+            }
             Some(_) => Vec::new(),
         };
         if execution.confirmed {

@@ -2,6 +2,7 @@
 
 mod base;
 mod before;
+mod begun_elsewhere;
 mod cleanup;
 mod clients;
 mod conclude;
@@ -32,12 +33,11 @@ mod run;
 mod saved;
 mod schema;
 mod screen;
-mod settling;
 mod state;
 mod status;
 mod still_there;
 mod store;
-mod under_way;
+mod unanswered;
 mod validate;
 mod world;
 

@@ -18,7 +18,7 @@ use super::saved::SavedPlan;
 use super::screen::initial;
 use super::store::Store;
 use super::world::World;
-use super::{Context, chosen, endpoint, lock, programs, saved, settling, still_there};
+use super::{Context, chosen, endpoint, lock, programs, saved, still_there, unanswered};
 use crate::backup::{Clock, Endpoint, Gate, SystemClock};
 use crate::cli::arguments::{ReportOptions, Run, RunOptions};
 use crate::cli::exit::{Exit, Failure};
@@ -322,7 +322,7 @@ pub(super) async fn execute<C: Clock>(
         owner: &owner,
         take_over: execution.take_over,
     };
-    let settled = settling::settle(&preview, &execution.store, &run, aws, context).await?;
+    let settled = unanswered::settle(&preview, &execution.store, &run, aws, context).await?;
     recorder.keep(&settled.events, &mut preview).await?;
     refuse_conflicts(loaded, &preview, &execution, &settled.lines)?;
     let policy = &execution.policy;

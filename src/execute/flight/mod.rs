@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod model;
-mod open;
+mod open_request;
 mod parent;
 mod reconciliation;
 mod retries;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::backup::Job;
 use crate::plan::Draft;
 
-pub(super) use open::{Adoption, Comparing, Next, OpenRequest, Sight};
+pub(super) use open_request::{Adoption, Comparing, Next, OpenRequest, Sight};
 pub(super) use parent::Parent;
 pub(super) use reconciliation::{JobMetadata, Kin, Reason, Reconciliation, is_of, kin};
 pub(super) use retries::Retries;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::open::LISTING_LAG;
+use super::open_request::LISTING_LAG;
 use super::*;
 use crate::backup::{ApiError, Fault, JobStatus, Operation, Started};
 use crate::execute::Policy;

@@ -16,7 +16,7 @@ use crate::diff::{Action, Diff};
 use crate::execute::Observer;
 use crate::execute::engine::{Control, Ended, Stopped};
 use crate::execute::flight::is_of;
-use crate::execute::lookback::listed_since;
+use crate::execute::listing_window::listed_since;
 use crate::execute::outage::Caller;
 use crate::plan::Draft;
 use crate::state::{Journal, RestoreStage};

@@ -9,7 +9,7 @@ use crate::diagnostic::Findings;
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
 use crate::execute::flight::{OpenRequest, Reason, Reconciliation};
-use crate::execute::lookback::listed_since;
+use crate::execute::listing_window::listed_since;
 use crate::execute::recording::Effect;
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Fact;

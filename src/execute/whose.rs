@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 
 use super::flight::{Kin, is_of, kin};
-use super::lookback::listed_since;
+use super::listing_window::listed_since;
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Reader, each_job_page};
 use crate::plan::{MARK, Plan, Request, TokenedRequest, mark, token};

@@ -12,7 +12,7 @@ use super::reconciliation::{JobMetadata, Match, Reason, Reconciliation};
 use crate::backup::{ApiError, Fault, Job, JobQuery, Operation, Started};
 use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Policy, Stopped};
-use crate::execute::lookback::listed_since;
+use crate::execute::listing_window::listed_since;
 use crate::execute::skew::{Moment, Skew};
 use crate::plan::TokenedRequest;
 use crate::state::RestoreState;
