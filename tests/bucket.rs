@@ -331,6 +331,44 @@ async fn a_run_that_has_ended_is_read_in_few_calls() {
     assert_eq!(short.objects().all().len(), 2);
 }
 
+/// A colleague's copy, a log of the bucket: they are no segments, wherever their names sort.
+#[tokio::test]
+async fn what_others_have_put_there_is_passed_over() {
+    let store = store();
+    store.objects().page_by(2);
+    let mut journal = open(&store, 1, false).await.unwrap();
+    for nth in 0..5 {
+        journal.append(&[event(&nth.to_string())]).await.unwrap();
+    }
+    for name in [
+        "00000003.jsonl.bak",
+        "0",
+        "00000005.jsonl.bak",
+        "notes.txt",
+        "00000002",
+        "zz",
+        "zzz",
+    ] {
+        let key = format!("orders/main/journal/{name}");
+        store.objects().put(&key, b"not ours".to_vec());
+    }
+    let read = tokio::time::timeout(Duration::from_secs(20), read(&store)).await;
+    assert_eq!(read.unwrap().len(), 5);
+}
+
+/// Whoever is passed over may have recorded what they are about to send, and send it as long as they believe in their lease.
+#[tokio::test]
+async fn whoever_takes_over_waits_until_the_other_can_send_nothing_more() {
+    let store = store();
+    let old = open(&store, 1, false).await.unwrap();
+    let began = tokio::time::Instant::now();
+    let new = open(&store, 2, true).await.unwrap();
+    assert!(began.elapsed() >= LEASE, "{:?}", began.elapsed());
+    let passed = tokio::time::timeout(Duration::from_millis(1), old.fence().pass()).await;
+    assert!(passed.is_err(), "the old one may still send");
+    new.fence().pass().await;
+}
+
 #[tokio::test]
 async fn the_probe_refuses_a_store_that_ignores_conditions() {
     let good = MemoryObjects::default();

@@ -370,7 +370,7 @@ async fn what_does_not_pass_is_said() {
             let (exit, said) = run(&s3, machine.path(), &emulator, "main", &[]);
             assert_eq!(exit, 1, "{said}");
             assert!(
-                said.contains(code) && said.contains("nothing was sent"),
+                said.contains(code) && said.contains("check the bucket"),
                 "{said}"
             );
             assert!(emulator.jobs().is_empty());

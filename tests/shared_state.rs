@@ -181,6 +181,15 @@ async fn another_machine_knows_what_this_one_has_done() {
         };
         assert!(!files("here").is_empty());
         assert_eq!(files("here"), files("there"));
+        // What is further is left alone.
+        let shorter = second.path().join("shorter/many/q4/journal");
+        std::fs::create_dir_all(&shorter).unwrap();
+        let first_segment = second.path().join("here/many/q4/journal/00000001.jsonl");
+        std::fs::copy(first_segment, shorter.join("00000001.jsonl")).unwrap();
+        let (code, stdout, stderr) =
+            bucket.said(second.path(), &["state", "copy", "shorter", STATE]);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        assert!(stdout.contains("is there already, and further"), "{stdout}");
         // A flipped byte is named.
         let segment = second.path().join("there/many/q4/journal/00000001.jsonl");
         let mut bytes = std::fs::read(&segment).unwrap();
@@ -367,6 +376,10 @@ fn what_is_no_state_is_said() {
         ("s3://Upper/x", "is not the name of a bucket"),
         ("s3://drills//x//y", "two slashes"),
         ("gs://drills", "not in gs://"),
+        ("s3:/drills/x", "write a bucket as s3://"),
+        ("s3:drills/x", "write a bucket as s3://"),
+        ("S3://drills/x", "write a bucket as s3://"),
+        ("arn:aws:s3:::drills", "write a bucket as s3://"),
     ] {
         let assert = redrill(machine.path())
             .args(["runs", "--state", state])

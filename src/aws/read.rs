@@ -39,6 +39,7 @@ impl<H> Reader for Aws<H> {
     }
 
     async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
+        self.pass().await;
         let operation = self.count(Operation::DescribeRestoreJob);
         let job = self
             .jobs
@@ -80,6 +81,7 @@ impl<H> Reader for Aws<H> {
         token: Option<String>,
     ) -> Result<Page<Job>, ApiError> {
         let at = |time: Timestamp| DateTime::from_secs(time.as_second());
+        self.pass().await;
         let operation = self.count(Operation::ListRestoreJobs);
         let page = self
             .jobs
@@ -106,6 +108,7 @@ impl<H> Reader for Aws<H> {
     }
 
     async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
+        self.pass().await;
         let operation = self.count(Operation::GetRestoreJobMetadata);
         let answer = self
             .jobs

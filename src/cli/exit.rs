@@ -125,6 +125,25 @@ pub(super) enum Failure {
     /// A caller of another account than the plan's.
     #[error("{0}")]
     Account(String),
+    /// Another runner, who works on the run.
+    #[error("{message}")]
+    Held {
+        /// Who.
+        message: String,
+        /// What shows what they do.
+        status: String,
+    },
+    /// Another runner, who works on the run now.
+    #[error("{message}")]
+    TakenOver {
+        /// Who.
+        message: String,
+        /// What shows what they do.
+        status: String,
+    },
+    /// Another runner, who has ended the run between two looks at it.
+    #[error("another runner has ended this run meanwhile; run the same command again")]
+    Again,
     /// Another runner, the disk, or a damaged journal.
     #[error(transparent)]
     Journal(#[from] journal::Error),
@@ -172,6 +191,8 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Aws(error) if is_without_profile(error) => Exit::Usage,
             Self::Mismatch(_) => Exit::Failed,
+            Self::Held { .. } | Self::TakenOver { .. } => Exit::Held,
+            Self::Again => Exit::Unfinished,
             Self::Journal(journal::Error::Held { .. })
             | Self::Stopped(Stopped::Journal(JournalError::TakenOver))
             | Self::Cleanup(cleanup::Stopped::Journal(JournalError::TakenOver)) => Exit::Held,
@@ -197,7 +218,17 @@ impl Failure {
     /// What can be done about it.
     pub(super) fn help(&self) -> Option<String> {
         Some(match self {
-            Self::Findings(_) | Self::Conflict(_) | Self::Usage(_) | Self::System(_) => return None,
+            Self::Findings(_)
+            | Self::Conflict(_)
+            | Self::Usage(_)
+            | Self::System(_)
+            | Self::Again => return None,
+            Self::Held { status, .. } => format!(
+                "wait for it, or stop it; --take-over takes the run from a runner that is stuck. What it does: {status}"
+            ),
+            Self::TakenOver { status, .. } => {
+                format!("this process sends and writes nothing more. What the other does: {status}")
+            }
             Self::Mismatch(_) => {
                 "this is not the bundle that redrill has made: get it again from where it came from".to_owned()
             }
@@ -230,7 +261,7 @@ impl Failure {
                 format!("nothing was sent; {why}, or choose another directory with --state")
             }
             Self::Journal(journal::Error::Store { .. }) => {
-                "nothing was sent; check the bucket, its Region and your permissions with `redrill state check`".to_owned()
+                "check the bucket, its Region, your permissions and this machine's clock; `redrill state check` tries them".to_owned()
             }
             Self::Journal(journal::Error::NotAFile { .. }) => {
                 "nothing was sent; see what has put it there, and remove it".to_owned()
@@ -270,7 +301,10 @@ impl Failure {
                     .to_owned()
             }
             Self::Stopped(Stopped::Journal(JournalError::Disk(text))) => {
-                let why = of_disk(text, "check the disk");
+                let why = match text.starts_with("s3://") {
+                    true => "check the bucket and your permissions",
+                    false => of_disk(text, "check the disk"),
+                };
                 format!(
                     "nothing more was sent; {why}, then run the same command again: it finds the jobs that were started"
                 )

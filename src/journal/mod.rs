@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub use bucket::{
     Counts, LEASE, MemoryObjects, Mishap, Object, ObjectError, ObjectLease, ObjectStore, Objects,
-    Probe, Put, probe,
+    Probe, Put, Tell, probe,
 };
 pub use local::LocalStore;
 pub use memory::MemoryStore;
@@ -38,7 +38,7 @@ const FOLDER: &str = "journal";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Somebody else works on this run.
-    #[error("{owner} holds this run since {}", owner.since)]
+    #[error("{owner} holds this run since {}", owner.since.strftime("%Y-%m-%d %H:%M UTC"))]
     Held {
         /// Who.
         owner: Box<Owner>,

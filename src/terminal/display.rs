@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,11 +12,32 @@ use jiff::Timestamp;
 use super::board::{Board, Size};
 use super::tally::Counts;
 use super::{Look, Now};
-use crate::diagnostic::{LocalTime, fold};
+use crate::diagnostic::{LocalTime, fold, visible};
 use crate::state::Recorded;
 
 /// How often the rows are drawn: so that the time goes on while nothing happens.
 const TICK: Duration = Duration::from_millis(250);
+
+/// Says something above the rows, or on standard error where there are none: for what is no event of a run.
+#[derive(Clone, Default)]
+pub struct Speaker {
+    rows: Arc<Mutex<Weak<Mutex<Shown>>>>,
+}
+
+impl Speaker {
+    /// Says it.
+    pub fn say(&self, text: &str) {
+        let text = visible(text);
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        match rows.upgrade() {
+            Some(shown) => lock(&shown).bar.println(&*text),
+            None => {
+                // Nobody is left to tell where this fails.
+                let _ = writeln!(anstream::stderr(), "{text}");
+            }
+        }
+    }
+}
 
 /// Rows at the bottom of standard error, until they are taken away.
 pub(super) struct Display {
@@ -25,7 +46,7 @@ pub(super) struct Display {
     ticker: Option<JoinHandle<()>>,
 }
 
-struct Shown {
+pub(super) struct Shown {
     board: Board,
     counts: Counts,
     bar: ProgressBar,
@@ -34,8 +55,6 @@ struct Shown {
     /// When something last happened, which is now where time is simulated.
     last: Timestamp,
     is_coloured: bool,
-    /// How wide each drawn row is.
-    drawn: Vec<usize>,
     size: Size,
 }
 
@@ -54,11 +73,12 @@ impl Display {
             now: look.now,
             last,
             is_coloured: look.is_coloured,
-            drawn: Vec::new(),
             size: size(),
         };
         shown.draw();
         let shown = Arc::new(Mutex::new(shown));
+        let speaker = look.speaker.rows.lock();
+        *speaker.unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&shown);
         let (stop, stopped) = mpsc::channel();
         let ticking = Arc::clone(&shown);
         let ticker = std::thread::spawn(move || {
@@ -76,7 +96,7 @@ impl Display {
     /// A line above the rows, which stays.
     pub(super) fn line(&self, text: &str, hang: usize) {
         let mut shown = lock(&self.shown);
-        shown.fit();
+        shown.size = size();
         shown.bar.println(fold(text, shown.size.width, hang));
     }
 
@@ -106,7 +126,7 @@ impl Drop for Display {
 
 impl Shown {
     fn draw(&mut self) {
-        self.fit();
+        self.size = size();
         let (now, clock) = match self.now {
             Now::Clock(now) => (now(), Some(&self.clock)),
             Now::Simulated => (self.last, None),
@@ -114,34 +134,8 @@ impl Shown {
         let rows = self
             .board
             .rows(&self.counts, now, self.size, clock, self.is_coloured);
-        let wide = rows.iter().map(|row| textwrap::core::display_width(row));
-        self.drawn = wide.collect();
         self.bar.set_message(rows.join("\n"));
         self.bar.tick();
-    }
-
-    /// Sees how large the terminal is now.
-    fn fit(&mut self) {
-        let size = size();
-        if size.width < self.size.width {
-            self.gather(size.width);
-            self.drawn.clear();
-        }
-        self.size = size;
-    }
-
-    /// A terminal that was made narrower has broken rows in two: what would be left of them is taken away.
-    fn gather(&self, width: usize) {
-        let rows = |wide: &usize| wide.div_ceil(width.max(1)).max(1) - 1;
-        let extra: usize = self.drawn.iter().map(rows).sum();
-        if extra == 0 {
-            return;
-        }
-        self.bar.suspend(|| {
-            let mut out = std::io::stderr();
-            // Nobody is left to tell where this fails.
-            let _ = write!(out, "\x1b[{extra}A\r\x1b[J").and_then(|()| out.flush());
-        });
     }
 }
 

@@ -10,6 +10,7 @@ mod tally;
 mod words;
 
 pub use counter::Counter;
+pub use display::Speaker;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -41,7 +42,7 @@ pub enum Style {
 }
 
 /// How the screen looks.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Look {
     /// How progress is shown.
     pub style: Style,
@@ -55,6 +56,8 @@ pub struct Look {
     pub is_coloured: bool,
     /// Whether jobs and resources are links to the AWS console: on a terminal that takes them, of a run at AWS.
     pub is_linked: bool,
+    /// Who else says something meanwhile.
+    pub speaker: Speaker,
 }
 
 /// What time it is while nothing happens.
@@ -290,6 +293,7 @@ mod tests {
             now: Now::Simulated,
             is_coloured: false,
             is_linked,
+            speaker: Speaker::default(),
         };
         let restore = InitialRestore {
             name: "files".into(),

@@ -178,7 +178,7 @@ async fn a_second_runner_is_told_who_holds_the_run() {
             .assert()
             .code(10)
             .stderr_eq(format!(
-                "...\nerror: [..]@[..] (process {pid}) holds this run since [..]\nhelp: wait for it, or stop it; `redrill status` shows what it does; --take-over [..]\n"
+                "...\nerror: [..]@[..] (process {pid}) holds this run since [..]\nhelp: wait for it, or stop it; --take-over takes the run from a runner that is stuck. What it does: redrill status plan.yaml --endpoint-url [..]\n"
             ));
         redrill(&path)
             .args(["status"])

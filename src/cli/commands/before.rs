@@ -70,11 +70,17 @@ impl Recorder<'_> {
         };
         let mut journal =
             Journal::open(self.store, self.run, self.owner, self.take_over, take).await?;
-        for recorded in events {
-            now.take(recorded).map_err(Stopped::from)?;
-        }
+        // What has happened to a restore meanwhile, such as that a cleanup has deleted it, is recorded already.
+        let fresh: Vec<Recorded> = events
+            .iter()
+            .filter(|recorded| now.take(recorded).is_ok())
+            .cloned()
+            .collect();
         let held = journal.held();
-        let appended = journal.append(events).await;
+        let appended = match fresh.is_empty() {
+            true => Ok(()),
+            false => journal.append(&fresh).await,
+        };
         drop(journal);
         held.release().await;
         appended.map_err(Stopped::from)?;

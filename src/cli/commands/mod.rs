@@ -67,7 +67,7 @@ use crate::plan::{Plan, Planner};
 use crate::render::{Inputs, Known, Missing, Target};
 use crate::rules::Rules;
 use crate::session::{self, Loaded, Lookups, Settled};
-use crate::terminal::{Counter, Style};
+use crate::terminal::{Counter, Speaker, Style};
 use store::Store;
 use world::View;
 
@@ -81,6 +81,8 @@ pub(super) struct Context<'a> {
     output: &'a mut Output,
     /// Compiled when they are first asked, and once.
     rules: Arc<Rules>,
+    /// Whoever says something while a run goes on.
+    speaker: Speaker,
     /// What was said of an inventory, once.
     told: BTreeSet<String>,
 }
@@ -97,6 +99,7 @@ pub(super) fn run(
         environment,
         output,
         rules: Arc::new(Rules::embedded()),
+        speaker: Speaker::default(),
         told: BTreeSet::new(),
     };
     match command {

@@ -13,7 +13,7 @@ use super::clients::{Client, connected, pace};
 use super::conclude::{RunEnd, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
-use super::resume_hint::{ResumeHint, quoted};
+use super::resume_hint::{CommandPlace, ResumeHint, quoted};
 use super::saved::SavedPlan;
 use super::screen::initial;
 use super::store::Store;
@@ -40,14 +40,78 @@ use crate::terminal::Screen;
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     loop {
         match once(typed, context).await {
+            // Somebody else has ended it meanwhile.
+            Err(Failure::Again) => {}
             // Somebody else was faster: it is waited for again.
             Err(
                 Failure::Journal(journal::Error::Held { .. })
                 | Failure::Stopped(Stopped::Journal(JournalError::TakenOver)),
             ) if typed.standby => {}
+            Err(Failure::Journal(journal::Error::Held { owner })) => {
+                let since = minute(owner.since);
+                return Err(Failure::Held {
+                    message: format!("{owner} holds this run since {since}"),
+                    status: status_command(typed, context),
+                });
+            }
+            Err(Failure::Stopped(Stopped::Journal(JournalError::TakenOver))) => {
+                let by = match successor(typed, context).await {
+                    Some(owner) => format!(": {owner}, since {}", minute(owner.since)),
+                    None => String::new(),
+                };
+                return Err(Failure::TakenOver {
+                    message: format!("another runner has taken this run over{by}"),
+                    status: status_command(typed, context),
+                });
+            }
             ended => return ended,
         }
     }
+}
+
+/// What shows how far a run is, to be pasted.
+fn status_command(typed: &Run, context: &Context<'_>) -> String {
+    let place = CommandPlace::of(context).words;
+    let run = match typed.inputs.run_id.as_str() {
+        "main" => String::new(),
+        run => format!(" --run-id {run}"),
+    };
+    let plan = quoted(&typed.plan.to_string_lossy());
+    format!("redrill status {plan}{run}{place}")
+}
+
+/// Who holds the run by now.
+async fn successor(typed: &Run, context: &Context<'_>) -> Option<Owner> {
+    let plan = super::plan_name(&typed.plan).ok()?;
+    let store = context.store(&typed.state).await.ok()?;
+    let run = RunKey::new(&plan, &typed.inputs.run_id);
+    store.holder(&run).await.ok()?
+}
+
+/// What others have recorded is read once they can record and send nothing more: whoever holds the run in a bucket is waited
+/// for, until they are heard of, or count as gone.
+async fn wait_out(
+    store: &Store,
+    run: &RunKey,
+    owner: &Owner,
+    take_over: bool,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let Some(holder) = store
+        .holder(run)
+        .await?
+        .filter(|holder| holder.beat_at.is_some())
+    else {
+        return Ok(());
+    };
+    let since = minute(holder.since);
+    context.output.note(&match take_over {
+        true => format!("taking run {} over from {holder}, who has it since {since}: waiting until they can send nothing more", run.run),
+        false => format!("{holder} has this run since {since}: waiting to see whether it is still alive"),
+    });
+    let lease = store.lease(run, owner, take_over).await?;
+    store.release(Arc::new(lease)).await;
+    Ok(())
 }
 
 /// Waits until nobody works on a run.
@@ -58,6 +122,13 @@ async fn wait_for_turn(
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let mut is_said = false;
+    if let Some(holder) = store.holder(run).await? {
+        context.output.note(&format!(
+            "standing by: {holder} has run {} of {} since {}; this runner takes over when it falls silent or leaves",
+            run.run, run.plan, minute(holder.since)
+        ));
+        is_said = true;
+    }
     loop {
         match store.lease(run, owner, false).await {
             Ok(lease) => {
@@ -120,13 +191,14 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if let Store::Bucket(of) = &store {
         super::state::probed(of.objects()).await?;
     }
-    if arguments.standby {
-        let key = RunKey::new(
-            &loaded.planner.document().plan.value,
-            &arguments.inputs.run_id,
-        );
-        let owner = owner(context, SystemClock.now());
-        wait_for_turn(&store, &key, &owner, context).await?;
+    let key = RunKey::new(
+        &loaded.planner.document().plan.value,
+        &arguments.inputs.run_id,
+    );
+    let myself = owner(context, SystemClock.now());
+    match arguments.standby {
+        true => wait_for_turn(&store, &key, &myself, context).await?,
+        false => wait_out(&store, &key, &myself, arguments.how.take_over, context).await?,
     }
     let execution = Execution {
         file: &arguments.plan,
@@ -368,20 +440,19 @@ pub(super) async fn execute<C: Clock>(
     }
 
     // Another runner may have worked between the question and the lock.
+    let had_ended = preview.history.ended.is_some();
     preview.history = History::default();
     let mut now = Before::new(execution.saved);
     let take = |recorded: Recorded| now.take(&recorded);
     let (store, take_over) = (&execution.store, execution.take_over);
-    if let Some(owner) = store.holder(&run).await?
-        && owner.beat_at.is_some()
-        && !take_over
-    {
-        context.output.note(&format!(
-            "{owner} has this run since {}: waiting to see whether it is still alive",
-            minute(owner.since)
-        ));
-    }
     let journal = Journal::open(store, &run, &owner, take_over, take).await?;
+    if now.history.ended.is_some() && !had_ended {
+        // What is left to do is another thing by now.
+        let held = journal.held();
+        drop(journal);
+        held.release().await;
+        return Err(Failure::Again);
+    }
     now.check(&mut execution.wanted)?;
     preview.wanted = execution.wanted.clone();
     let now = now.history;

@@ -27,6 +27,7 @@ impl Context<'_> {
                 false => Now::Clock(|| SystemClock.now()),
             },
             is_coloured: Output::is_coloured(self.display),
+            speaker: self.speaker.clone(),
             is_linked: *at == Endpoint::Aws && Output::takes_links(),
         }
     }

@@ -48,7 +48,7 @@ pub(super) async fn check(
         ));
     }
     let runs = store.runs().await?;
-    let mut damaged = 0;
+    let (mut damaged, mut empty) = (0, 0);
     for run in &runs {
         let mut records = 0;
         let read = journal::each(&store, run, |_| {
@@ -56,6 +56,11 @@ pub(super) async fn check(
             Ok::<(), journal::Error>(())
         });
         let line = match read.await {
+            // Nobody has worked on it, or it is something else.
+            Ok(()) if records == 0 => {
+                empty += 1;
+                format!("{}/{}: no journal of a run\n", run.plan, run.run)
+            }
             Ok(()) => {
                 let held = match store.holder(run).await? {
                     Some(owner) => format!(", held by {owner}"),
@@ -74,7 +79,7 @@ pub(super) async fn check(
         };
         text.push_str(&line);
     }
-    text.push_str(&match (runs.len(), damaged) {
+    text.push_str(&match (runs.len() - empty, damaged) {
         (0, _) => "no runs\n".to_owned(),
         (1, 0) => "1 run, whole\n".to_owned(),
         (runs, 0) => format!("{runs} runs, all whole\n"),
@@ -151,8 +156,15 @@ pub(super) async fn copy(
     };
     let wanted: Vec<&RunKey> = runs.iter().filter(is_wanted).collect();
     if wanted.is_empty() {
+        let known: Vec<String> = (runs.iter().take(5))
+            .map(|run| format!("{} run {}", run.plan, run.run))
+            .collect();
+        let known = match known.is_empty() {
+            true => "it has no runs".to_owned(),
+            false => format!("it has {}", known.join(", ")),
+        };
         return Err(Failure::Usage(format!(
-            "nothing to copy: {} has no such run",
+            "nothing to copy from {}: {known}",
             from.place()
         )));
     }
@@ -198,12 +210,14 @@ async fn copied(
 ) -> Result<String, Failure> {
     let segments = journal::segments(from, run).await?;
     let there = journal::segments(to, run).await?;
-    let is_beginning = there.len() <= segments.len()
-        && there
-            .iter()
-            .zip(&segments)
-            .all(|(there, here)| there.1 == here.1);
-    if !is_beginning {
+    let is_same = there
+        .iter()
+        .zip(&segments)
+        .all(|(there, here)| there.1 == here.1);
+    if is_same && there.len() > segments.len() {
+        return Ok("is there already, and further".to_owned());
+    }
+    if !is_same {
         return Err(Failure::Conflict(format!(
             "{} run {}: {} has another journal of this run; nothing was copied",
             run.plan,

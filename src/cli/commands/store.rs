@@ -36,6 +36,12 @@ impl Place {
     pub(super) fn of(typed: &Path) -> Result<Self, Failure> {
         let text = typed.to_string_lossy();
         let Some(rest) = text.strip_prefix(SCHEME) else {
+            let lower = text.to_lowercase();
+            if lower.starts_with("s3:") || lower.starts_with("arn:aws") {
+                return Err(Failure::Usage(format!(
+                    "state `{text}`: write a bucket as s3://BUCKET/PREFIX"
+                )));
+            }
             if let Some((scheme, _)) = text.split_once("://") {
                 return Err(Failure::Usage(format!(
                     "state `{text}`: redrill keeps runs in a directory or in a bucket (s3://BUCKET/PREFIX), not in {scheme}://"
@@ -78,7 +84,7 @@ impl fmt::Display for Place {
 }
 
 /// The runs of a state.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Store {
     Local(LocalStore),
     Bucket(ObjectStore<Bucket>),
@@ -119,7 +125,12 @@ impl Context<'_> {
                     empty_endpoint: self.environment.has_empty_endpoint(),
                 };
                 let bucket = Bucket::connect(&settings).await.map_err(Failure::Aws)?;
-                Ok(Store::Bucket(ObjectStore::new(bucket, lasts)))
+                let store = ObjectStore::new(bucket, lasts);
+                let speaker = self.speaker.clone();
+                Ok(Store::Bucket(match self.display.quiet {
+                    true => store,
+                    false => store.telling(Arc::new(move |text: &str| speaker.say(text))),
+                }))
             }
         }
     }

@@ -169,6 +169,8 @@ impl ObjectLease {
             is_released: false,
         };
         let mut seen: Option<(String, Instant)> = None;
+        // How long whoever is passed over may still believe that the run is theirs.
+        let mut believes = Duration::ZERO;
         loop {
             let there = asked(objects, key, || objects.get(key)).await?;
             if let Some(object) = &there
@@ -187,7 +189,13 @@ impl ObjectLease {
             let held = there
                 .as_ref()
                 .and_then(|object| Some((object, Body::read(object)?)));
-            if let Some((object, held)) = held.filter(|(_, held)| !held.is_released && !take_over) {
+            let held = held.filter(|(_, held)| !held.is_released);
+            if let Some((_, held)) = &held
+                && take_over
+            {
+                believes = held.lasts();
+            }
+            if let Some((object, held)) = held.filter(|_| !take_over) {
                 match &seen {
                     Some((etag, since)) if *etag == object.etag => {
                         if since.elapsed() < held.lasts() {
@@ -219,7 +227,12 @@ impl ObjectLease {
                 None => objects.create(key, body.bytes(), &holder).await,
             };
             match written {
-                Ok(Put::Done(etag)) => return Ok(Self::beating(objects, key, body, etag, sent)),
+                Ok(Put::Done(etag)) => {
+                    let lease = Self::beating(objects, key, body, etag, sent);
+                    // What they have sent by then is seen, and nothing more comes.
+                    sleep_until(Instant::now() + believes).await;
+                    return Ok(lease);
+                }
                 // Somebody else was faster, or the answer was lost: what is there now says which.
                 Ok(Put::Refused) | Err(ObjectError::Unavailable(_)) => seen = None,
                 Err(ObjectError::Denied(message)) => {

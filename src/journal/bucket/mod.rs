@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 const COMPACTED: &str = "compacted";
 /// Fewer segments than this are read as they are.
 const MANY: u32 = 32;
+/// After so many writes in vain it is said.
+const SAID_AFTER: u32 = 2;
 /// Segments that are read ahead: a run can have thousands, and whoever reads it keeps what it needs.
 const HELD: usize = 128;
 
@@ -42,12 +44,16 @@ enum Asked {
     Unknown,
 }
 
+/// Whoever tells people that a store does not answer, or does again.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Runs in an object store.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ObjectStore<O> {
     objects: O,
     lasts: Duration,
     patience: Duration,
+    tell: Tell,
 }
 
 impl<O: Objects> ObjectStore<O> {
@@ -58,6 +64,7 @@ impl<O: Objects> ObjectStore<O> {
             objects,
             lasts,
             patience: PATIENCE,
+            tell: Arc::new(|_: &str| {}),
         }
     }
 
@@ -65,6 +72,12 @@ impl<O: Objects> ObjectStore<O> {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same, which says where it does not answer.
+    #[must_use]
+    pub fn telling(self, tell: Tell) -> Self {
+        Self { tell, ..self }
     }
 
     /// The store itself.
@@ -104,16 +117,26 @@ impl<O: Objects> ObjectStore<O> {
         }))
     }
 
-    /// All keys that begin with a prefix, behind one.
-    async fn keys(&self, prefix: &str, after: &str) -> Result<Vec<String>, Error> {
-        let mut keys: Vec<String> = Vec::new();
+    /// The segments behind a key, as many as one answer has and at least one where there is any. What others have put
+    /// there is passed over.
+    async fn segments(&self, run: &RunKey, after: &str) -> Result<Vec<String>, Error> {
+        let folder = Self::key(run, &format!("{FOLDER}/"));
+        let is_segment = |key: &String| {
+            let number = key[folder.len()..].strip_suffix(".jsonl");
+            number.is_some_and(|of| of.len() == 8 && of.bytes().all(|digit| digit.is_ascii_digit()))
+        };
+        let mut after = after.to_owned();
         loop {
-            let after = keys.last().map_or(after, String::as_str).to_owned();
-            let page = asked(&self.objects, prefix, || self.objects.keys(prefix, &after)).await?;
-            if page.is_empty() {
-                return Ok(keys);
+            let asking = || self.objects.keys(&folder, &after);
+            let page = asked(&self.objects, &folder, asking).await?;
+            let Some(last) = page.last().cloned() else {
+                return Ok(Vec::new());
+            };
+            let segments: Vec<String> = page.into_iter().filter(is_segment).collect();
+            if !segments.is_empty() {
+                return Ok(segments);
             }
-            keys.extend(page);
+            after = last;
         }
     }
 }
@@ -190,12 +213,8 @@ impl<O: Objects> RunStore for ObjectStore<O> {
         {
             return Ok(vec![all]);
         }
-        let folder = Self::key(run, &format!("{FOLDER}/"));
         let after = Self::segment(run, from - 1);
-        let there = asked(&self.objects, &folder, || {
-            self.objects.keys(&folder, &after)
-        })
-        .await?;
+        let there = self.segments(run, &after).await?;
         let follow = (from..)
             .zip(&there)
             .take_while(|(number, key)| Self::segment(run, *number) == **key);
@@ -210,9 +229,8 @@ impl<O: Objects> RunStore for ObjectStore<O> {
     }
 
     async fn is_followed(&self, run: &RunKey, segment: u32) -> Result<bool, Error> {
-        let folder = Self::key(run, &format!("{FOLDER}/"));
         let behind = Self::segment(run, segment);
-        Ok(!self.keys(&folder, &behind).await?.is_empty())
+        Ok(!self.segments(run, &behind).await?.is_empty())
     }
 
     async fn create(
@@ -225,6 +243,12 @@ impl<O: Objects> RunStore for ObjectStore<O> {
         let key = Self::segment(run, segment);
         let began = Instant::now();
         let mut tries = 0;
+        let again = |tries: u32| {
+            if tries > SAID_AFTER {
+                (self.tell)(&format!("{} answers again", self.objects.place()));
+            }
+            Ok(())
+        };
         loop {
             tries += 1;
             let written = self
@@ -232,7 +256,7 @@ impl<O: Objects> RunStore for ObjectStore<O> {
                 .create(&key, bytes.clone(), &lease.holder)
                 .await;
             let why = match written {
-                Ok(Put::Done(_)) => return Ok(()),
+                Ok(Put::Done(_)) => return again(tries),
                 Err(ObjectError::Denied(message)) => return Err(self.unwritten(&key, &message)),
                 Ok(Put::Refused) => None,
                 Err(ObjectError::Unavailable(message)) => Some(message),
@@ -241,12 +265,20 @@ impl<O: Objects> RunStore for ObjectStore<O> {
             // moment refuse each other (409).
             match self.objects.get(&key).await {
                 Ok(Some(object)) if object.writer.as_deref() == Some(&lease.holder) => {
-                    return Ok(());
+                    return again(tries);
                 }
                 Ok(Some(_)) => return Err(JournalError::TakenOver),
                 Ok(None) => {}
                 Err(ObjectError::Denied(message)) => return Err(self.unwritten(&key, &message)),
                 Err(ObjectError::Unavailable(_)) => {}
+            }
+            if tries == SAID_AFTER {
+                let why = why.as_deref().unwrap_or("it refuses, and does not have it");
+                (self.tell)(&format!(
+                    "{} does not take the journal ({why}); retrying for {} minutes. Running jobs continue at AWS",
+                    self.objects.place(),
+                    self.patience.as_secs().div_ceil(60)
+                ));
             }
             if began.elapsed() >= self.patience {
                 let why = why.unwrap_or_else(|| "the store neither writes nor has it".to_owned());
