@@ -424,6 +424,7 @@ mod tests {
         };
         InitialState {
             at: BEGAN,
+            counts: Counts::default(),
             restores: (0..30).map(restore).collect(),
             order: (0..30).collect(),
             lanes: vec![u32::MAX],
@@ -433,7 +434,8 @@ mod tests {
 
     /// What is seen of a run after these events, each of which is said as its own line says it.
     fn seen(initial: InitialState, events: &[(i64, Event)], now: i64, size: Size) -> String {
-        let mut counts = Counts::new(&initial);
+        let mut counts = Counts::default();
+        initial.restores.iter().for_each(|of| counts.add(of.stage));
         let mut board = Board::new(initial);
         for (at, event) in events {
             let recorded = Recorded {

@@ -25,7 +25,8 @@ use crate::execute::Observer;
 use crate::state::{Event, Recorded};
 use board::Board;
 use display::Display;
-use tally::{Counts, Throttle};
+pub use tally::Counts;
+use tally::Throttle;
 
 /// Up to so many restores, every event has its line.
 const FEW: usize = 50;
@@ -74,7 +75,9 @@ pub enum Now {
 pub struct InitialState {
     /// When this runner began.
     pub at: Timestamp,
-    /// In the plan's order.
+    /// How many restores are where.
+    pub counts: Counts,
+    /// In the plan's order, where they are shown.
     pub restores: Vec<InitialRestore>,
     /// Their indices, needed ones before those that need them.
     pub order: Vec<usize>,
@@ -140,8 +143,8 @@ impl Screen {
     /// For a run that has come so far.
     #[must_use]
     pub fn new(look: Look, initial: InitialState) -> Self {
-        let tally = Counts::new(&initial);
-        let (is_large, began) = (initial.restores.len() > FEW, initial.at);
+        let tally = initial.counts;
+        let (is_large, began) = (tally.total > FEW, initial.at);
         let restores = initial.restores.iter().filter(|_| look.is_linked);
         let region = |of: &InitialRestore| (Arc::clone(&of.name), Arc::clone(&of.region));
         let regions = restores.map(region).collect();

@@ -4,13 +4,13 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{InitialState, Stage};
+use super::Stage;
 use crate::state::Event;
 
 /// How many restores are where.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    total: usize,
+pub struct Counts {
+    pub(super) total: usize,
     running: usize,
     /// Requests that were meant to leave and have no answer.
     unanswered: usize,
@@ -20,20 +20,15 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn new(initial: &InitialState) -> Self {
-        let mut counts = Self {
-            total: initial.restores.len(),
-            ..Self::default()
-        };
-        for restore in &initial.restores {
-            match restore.stage {
-                Stage::Sent => counts.unanswered += 1,
-                Stage::Running(_) => counts.running += 1,
-                Stage::Checking | Stage::Done => counts.completed += 1,
-                Stage::Waiting | Stage::Bad => {}
-            }
+    /// Counts one more restore as it is when the screen begins.
+    pub fn add(&mut self, stage: Stage) {
+        self.total += 1;
+        match stage {
+            Stage::Sent => self.unanswered += 1,
+            Stage::Running(_) => self.running += 1,
+            Stage::Checking | Stage::Done => self.completed += 1,
+            Stage::Waiting | Stage::Bad => {}
         }
-        counts
     }
 
     pub(super) fn take(&mut self, event: &Event) {

@@ -188,14 +188,14 @@ against file:old.yaml: 2 changed
 Review: 2 encryption
 
   start  files  EFS
-    recovery-point:00000000-0000-0000-0000-000000000000
+         recovery-point:00000000-0000-0000-0000-000000000000
          token
            rd1-e99fa3bd1d5d4e57fa53a0eb730c6e9b973a1f19
          ~ Encrypted: "false" → "true"
            (encryption)
            8 keys unchanged
   start  more   EFS
-    recovery-point:00000000-0000-0000-0000-000000000001
+         recovery-point:00000000-0000-0000-0000-000000000001
          waits for restores.files.created.job_id
          ~ Encrypted: "false" → "true"
            (encryption)

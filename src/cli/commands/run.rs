@@ -34,7 +34,7 @@ use crate::render::Lock;
 use crate::report::minute;
 use crate::session::{self, Loaded, Lookups, NotOpened, Opened, Opening, Outcome, Preview, Works};
 use crate::state::{History, JournalError, Outline, Recorded, due_after};
-use crate::terminal::Screen;
+use crate::terminal::{Screen, Style};
 
 /// Runs a plan; with `--standby`, whenever nobody else works on the run, until it has ended.
 pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -559,8 +559,17 @@ async fn carry_out<C: Clock>(
     }
     let signals = Signals::listen();
     let terminated = signals.terminated();
-    let initial = initial(&opened.plan, &opened.diff, &opened.history, clock.now());
-    let mut screen = Screen::new(context.look(&execution.reached.endpoint), initial);
+    let look = context.look(&execution.reached.endpoint);
+    // Rows and links need each restore; lines need how many there are.
+    let is_shown = look.style == Style::Bar || look.is_linked;
+    let initial = initial(
+        &opened.plan,
+        &opened.diff,
+        &opened.history,
+        clock.now(),
+        is_shown,
+    );
+    let mut screen = Screen::new(look, initial);
     let planner = &loaded.planner;
     let header = opened.header(planner.secrets(), clock.now());
     if let (Some(first), None) = (header.first(), &opened.history.opened) {

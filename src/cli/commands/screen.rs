@@ -1,6 +1,6 @@
 //! What the screen is told of a run before it goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -33,45 +33,58 @@ impl Context<'_> {
     }
 }
 
-/// A run as it is at `now`, when somebody begins to watch.
-pub(super) fn initial(plan: &Plan, diff: &Diff, history: &History, now: Timestamp) -> InitialState {
+/// A run as it is at `now`, when somebody begins to watch; restore by restore where that is shown.
+pub(super) fn initial(
+    plan: &Plan,
+    diff: &Diff,
+    history: &History,
+    now: Timestamp,
+    is_shown: bool,
+) -> InitialState {
     let regions: Vec<Arc<str>> = (plan.targets.iter())
         .map(|target| Arc::from(target.region.as_str()))
         .collect();
-    let mut lanes = Vec::new();
+    let mut initial = InitialState {
+        at: now,
+        at_once: plan.limits.concurrent.unwrap_or(u32::MAX),
+        ..InitialState::default()
+    };
     let mut of_type: BTreeMap<(usize, &str), usize> = BTreeMap::new();
-    let actions: BTreeMap<usize, Action> = (diff
+    let starts = diff
         .changes
         .iter()
-        .map(|change| (change.step, change.action)))
-    .collect();
-    let restores = plan.steps.iter().enumerate().map(|(at, step)| {
+        .filter(|change| change.action == Action::Start);
+    let starts: HashSet<usize> = starts.map(|change| change.step).collect();
+    for (at, step) in plan.steps.iter().enumerate() {
+        let past = history.observed.restores.get(&*step.name);
+        let checks = open_checks(step, past);
+        let stage = stage(past, starts.contains(&at), checks > 0);
+        initial.counts.add(stage);
+        if !is_shown {
+            continue;
+        }
         let resource_type = step.draft.request.resource_type.as_str();
+        let lanes = &mut initial.lanes;
         let lane = *of_type
             .entry((step.target, resource_type))
             .or_insert_with(|| {
                 lanes.push(at_once(plan, resource_type));
                 lanes.len() - 1
             });
-        let past = history.observed.restores.get(&*step.name);
-        let checks = open_checks(step, past);
-        InitialRestore {
+        initial.restores.push(InitialRestore {
             name: Arc::clone(&step.name),
             needs: Arc::clone(&step.needs),
             checks,
             expected: step.draft.expected,
             region: Arc::clone(&regions[step.target]),
             lane,
-            stage: stage(past, actions.get(&at).copied(), checks > 0),
-        }
-    });
-    InitialState {
-        at: now,
-        restores: restores.collect(),
-        order: plan.order.clone(),
-        lanes,
-        at_once: plan.limits.concurrent.unwrap_or(u32::MAX),
+            stage,
+        });
     }
+    if is_shown {
+        initial.order.clone_from(&plan.order);
+    }
+    initial
 }
 
 /// How many checks have not ended.
@@ -86,13 +99,13 @@ fn open_checks(step: &Step, past: Option<&RestoreState>) -> usize {
         .count()
 }
 
-fn stage(past: Option<&RestoreState>, action: Option<Action>, is_checked: bool) -> Stage {
-    match (past.map(|past| (&past.stage, past)), action) {
+fn stage(past: Option<&RestoreState>, starts: bool, is_checked: bool) -> Stage {
+    match (past.map(|past| (&past.stage, past)), starts) {
         (Some((RestoreStage::Running { .. }, past)), _) => Stage::Running(past.intended_at),
         (Some((RestoreStage::Intended, _)), _) => Stage::Sent,
         (Some((RestoreStage::Completed { .. }, _)), _) if is_checked => Stage::Checking,
         (Some((RestoreStage::Completed { .. }, _)), _) => Stage::Done,
-        (_, Some(Action::Start)) => Stage::Waiting,
+        (_, true) => Stage::Waiting,
         // It failed, was left out, or waits for what did: nothing comes of it now.
         _ => Stage::Bad,
     }
