@@ -120,6 +120,16 @@ fn strings_and_documents_are_in_plain_english() {
             look(path, at + 1, line);
         }
     }
+    let mut data = Vec::new();
+    for folder in ["plans", "schemas"] {
+        files_below(&root().join(folder), "yaml", &mut data);
+    }
+    assert!(data.len() > 30, "{}", data.len());
+    for path in &data {
+        for (at, line) in std::fs::read_to_string(path).unwrap().lines().enumerate() {
+            look(path, at + 1, line);
+        }
+    }
     assert!(
         offenders.is_empty(),
         "docs/style.md:\n{}",

@@ -44,7 +44,6 @@ pub fn human(findings: &[Finding], colour: bool) -> String {
         text.push_str("\n\n");
     }
     if !unchecked.is_empty() {
-        unchecked.dedup();
         let title = format!(
             "{}: skipped the rules that need the recovery point itself; {remedy}",
             unchecked.join(", ")
