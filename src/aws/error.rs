@@ -106,7 +106,14 @@ where
             }
         }
         SdkError::ConstructionFailure(_) => (Fault::Refused, None, causes(error)),
-        SdkError::TimeoutError(_) => (Fault::Unreachable, None, "no answer in time".to_owned()),
+        SdkError::TimeoutError(_) => {
+            let host = host.unwrap_or("AWS");
+            (
+                Fault::Unreachable,
+                None,
+                format!("no answer from {host} in time"),
+            )
+        }
         SdkError::ResponseError(_) => (Fault::Service, None, causes(error)),
         _ => match credentials(error) {
             Some((fault, message)) => (fault, None, message),

@@ -14,11 +14,12 @@ use crate::diagnostic::{Finding, Safe, fold, human, visible_lines};
 use crate::render::Secrets;
 use crate::session::Patience;
 
-/// After how long a command in which nothing happens says what it waits for.
+/// After how long a run in which nothing happens says what it waits for.
 pub(super) const SAYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// How long its silences are, as of a run that waits.
-const SILENCE: Backoff = Backoff::doubled(SAYS_AFTER, SignedDuration::from_mins(16));
+/// How long the silences are of a command that asks something before it goes on: somebody looks on.
+const SILENCE: Backoff =
+    Backoff::doubled(SignedDuration::from_secs(10), SignedDuration::from_mins(16));
 
 /// By how much more than its line the rest of a long one is indented on a terminal.
 const HANG: usize = 2;
