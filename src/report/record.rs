@@ -278,6 +278,7 @@ fn judged(
             restore.rto_seconds,
             since_start(last),
             restore.rpo_seconds,
+            restore.status == RunStatus::Completed,
         );
         name_missed(
             &restore.restore,
@@ -308,7 +309,7 @@ fn judged(
     let end = over.max(cut_over);
     let rto = since_start(end).filter(|_| all_good);
     let rpo = report.restores.iter().filter_map(|r| r.rpo_seconds).max();
-    report.objectives = Objectives::new(of_all, rto, since_start(last), rpo);
+    report.objectives = Objectives::new(of_all, rto, since_start(last), rpo, all_good);
     name_missed(
         "the run",
         &report.objectives,

@@ -121,12 +121,15 @@ impl Objective {
 
 impl Objectives {
     /// Where the RTO was not reached, `waited` says for how long the run has gone on: it is missed once its time is over.
+    /// The age of a recovery point, `rpo`, can be too much before anything is back; it is enough only of what `is_good`.
     pub(super) fn new(
         goals: &Goals,
         rto: Option<i64>,
         waited: Option<i64>,
         rpo: Option<i64>,
+        is_good: bool,
     ) -> Self {
+        let is_known = |age: &i64| is_good || goals.rpo_seconds.is_some_and(|wanted| *age > wanted);
         let objective = |wanted: Option<i64>, seconds: Option<i64>, waited, definition| {
             wanted.map(|wanted_seconds| {
                 Box::new(Objective {
@@ -143,7 +146,7 @@ impl Objectives {
         };
         Self {
             rto: objective(goals.rto_seconds, rto, waited, RTO),
-            rpo: objective(goals.rpo_seconds, rpo, None, RPO),
+            rpo: objective(goals.rpo_seconds, rpo.filter(is_known), None, RPO),
         }
     }
 }
@@ -212,6 +215,10 @@ pub struct RestoreReport {
     /// When its job had ended, where it had before the run found it.
     #[serde(skip)]
     pub ended_before: Option<Timestamp>,
+    /// Whether its job had ended before the run found it, and what that made no longer exists, deleted by nobody that this
+    /// run knows of.
+    #[serde(skip)]
+    pub was_gone: bool,
     /// When the job was created.
     pub started_at: Option<Timestamp>,
     /// When it ended.

@@ -339,7 +339,11 @@ fn restore(report: &RunReport, restore: &RestoreReport, is_small: bool) -> Resto
     facts.text("job created", restore.started_at.map(time));
     facts.text("job ended", restore.ended_at.map(time));
     facts.text("RTO", restore.rto_seconds.map(duration));
-    facts.text("RPO", restore.rpo_seconds.map(duration));
+    // The age of a recovery point is an RPO once something good is back.
+    let reached = restore
+        .rpo_seconds
+        .filter(|_| restore.outcome() == RunStatus::Completed);
+    facts.text("RPO", reached.map(duration));
     if restore.attempts > 1 {
         facts.text("attempts", Some(restore.attempts.to_string()));
     }

@@ -143,7 +143,8 @@ fn every_report_of_a_drill_says_the_same() {
     assert_eq!(is("r3", "bad"), "failed");
     assert_eq!(is("drill", "end to end"), "skipped");
     assert_eq!(is("r4", "RTO of 1m 00s"), "failed");
-    assert_eq!(is("the run", "RPO of 24h 00m"), "passed");
+    // The recovery points are young enough, and not all of it is back.
+    assert_eq!(is("the run", "RPO of 24h 00m"), "skipped");
     assert_eq!(cases.values().filter(|is| **is == "failed").count(), 3);
     for text in [read("drill.html"), read("drill.md")] {
         for words in [

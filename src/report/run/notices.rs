@@ -127,6 +127,15 @@ fn cleaned(report: &RunReport, before: Verdict, at: Option<Timestamp>) -> String
         restore.status.is_back() && restore.created_resource_arn.is_some()
     };
     let still = report.restores.iter().filter(is_there).count();
+    // Their jobs had ended before this run found them, and what those had made was gone by then: nobody has cleaned up this run.
+    let was_gone = |of: &&RestoreReport| of.status == RunStatus::Deleted && of.was_gone;
+    let gone = report.restores.iter().filter(was_gone).count();
+    if gone > 0 && gone == report.count(RunStatus::Deleted) {
+        return format!(
+            "{gone} of {} restores had ended before this run found their jobs, and what they had created no longer exists.",
+            report.restores.len()
+        );
+    }
     let parts: Vec<String> = [
         (report.count(RunStatus::Deleted), "deleted"),
         (report.count(RunStatus::Deleting), "being deleted"),

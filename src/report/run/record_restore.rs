@@ -113,6 +113,7 @@ impl RestoreReport {
             attempts: 0,
             adopted: false,
             ended_before: None,
+            was_gone: false,
             started_at: None,
             ended_at: None,
             created_resource_arn: None,
@@ -146,6 +147,7 @@ impl RestoreReport {
             attempts: attempt,
             adopted: false,
             ended_before: None,
+            was_gone: false,
             job_id: None,
             token: None,
             request_sha256: None,
@@ -316,7 +318,10 @@ impl RestoreReport {
                 });
             }
             Event::Deleting { arn, .. } => self.is_cleaned_up(arn, Cleanup::Asked),
-            Event::Deleted { arn, .. } => self.is_cleaned_up(arn, Cleanup::Gone),
+            Event::Deleted { arn, .. } => {
+                self.was_gone = self.ended_before.is_some() && self.cleanup.is_none();
+                self.is_cleaned_up(arn, Cleanup::Gone);
+            }
             Event::DeletionFailed { arn, message, .. } => {
                 self.is_cleaned_up(arn, Cleanup::Left(message.clone()));
             }
