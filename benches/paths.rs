@@ -96,6 +96,7 @@ fn plan_of_5000(bencher: Bencher<'_, '_>) {
             now: jiff::Timestamp::UNIX_EPOCH,
             full: false,
             endpoint: None,
+            findings: &[],
             notice: None,
         };
         let text = dry_run_human(&run);
@@ -126,6 +127,7 @@ fn tokens_and_text_of_5000(bencher: Bencher<'_, '_>) {
             now: jiff::Timestamp::UNIX_EPOCH,
             full: false,
             endpoint: None,
+            findings: &[],
             notice: None,
         });
         (diff, text)
@@ -194,6 +196,7 @@ fn render_and_dry_run(bencher: Bencher<'_, '_>) {
             now: jiff::Timestamp::UNIX_EPOCH,
             full: false,
             endpoint: None,
+            findings: &[],
             notice: None,
         };
         (lines, dry_run_json(&run))

@@ -48,6 +48,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule};
 use crate::parse::{Document, Entry, Kind, Point};
+pub(crate) use scope::has_placeholder;
 use scope::{Cell, PLACEHOLDER_ARN, RecoveryPoint, Scope, Shared};
 use template::Templates;
 

@@ -9,7 +9,7 @@ use minijinja::value::{Enumerator, Object};
 
 use super::Created;
 use super::instances::{Instances, instance_name, split_instance};
-use super::scope::{Cell, PLACEHOLDER_ARN, Slot, join, known, names};
+use super::scope::{Cell, PLACEHOLDER_ARN, PLACEHOLDER_JOB, Slot, join, known, names};
 use crate::diagnostic::suggest;
 use crate::parse::{Document, Restore};
 
@@ -241,7 +241,7 @@ pub(super) fn created_names(path: &str, created: Option<&Created>, cell: &Cell) 
         Some(created) => (known(&created.resource_arn), known(&created.job_id)),
         None => (
             Slot::Pending(Value::from(PLACEHOLDER_ARN)),
-            Slot::Pending(Value::from("job-id")),
+            Slot::Pending(Value::from(PLACEHOLDER_JOB)),
         ),
     };
     let slots = BTreeMap::from([

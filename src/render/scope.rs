@@ -22,6 +22,15 @@ use crate::parse::Document;
 pub(super) const PLACEHOLDER_ARN: &str =
     "arn:aws:service:us-east-1:123456789012:resource/known-after-restore";
 
+/// The same for a job.
+pub(super) const PLACEHOLDER_JOB: &str = "job-id";
+
+/// Whether a text was made with what stands for something that is not known yet.
+#[must_use]
+pub(crate) fn has_placeholder(text: &str) -> bool {
+    text.contains("known-after-restore") || text.contains(PLACEHOLDER_JOB)
+}
+
 /// Functions that templates may call.
 const FUNCTIONS: [&str; 2] = ["dict", "range"];
 

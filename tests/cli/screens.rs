@@ -157,7 +157,7 @@ Review: 2 encryption
   start  more   EFS  arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-000000000001
          waits for restores.files.created.job_id
          ~ Encrypted: "false" → "true"  (encryption)
-           CreationToken: "job-id"
+           CreationToken: (known later)
            IamRoleArn: "arn:aws:iam::123456789012:role/restore"
            RecoveryPointArn: "arn:aws:backup:us-west-2:123456789012:recovery-point:00000000-0000-0000-0000-000000000001"
            ResourceType: "EFS"

@@ -66,6 +66,7 @@ fn compared(plan: &Plan, step: &Step, facts: SourceFacts, review: &Review) -> Va
     );
     let text = dry_run_json(&DryRun {
         endpoint: None,
+        findings: &[],
         notice: None,
         file: "plan.yaml",
         plan,

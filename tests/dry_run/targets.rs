@@ -49,6 +49,8 @@ A restore job that has been started cannot be cancelled.
 <!-- redrill plan plan.yaml -->
 ### redrill plan: everywhere, run main
 
+> **warning[arn/other-region]** plan.yaml:17: the recovery point is in us-east-1, the target in us-west-2; AWS Backup restores in the Region of the recovery point
+
 **3 start** in 123456789012 us-west-2, 123456789012 us-east-1, 210987654321 us-west-2.
 Against `file:old.yaml`: **1 changed, 2 unchanged**.
 
@@ -164,4 +166,50 @@ async fn a_saved_plan_of_several_targets() {
     .unwrap();
     assert_eq!(emulator.jobs().len(), 3);
     emulator.shutdown().await;
+}
+
+/// Whoever reviews a plan sees what validation says of it, and no value that stands for one that is not known yet.
+#[test]
+fn first_contact_a_comment_has_the_findings_and_no_placeholder() {
+    let folder = folder();
+    let path = folder.path();
+    let plan = |of_new: &str| {
+        crate::support::many(1, 0)
+            + "  new:\n    type: Foo\n    needs: [r0]\n    recovery_point: arn:aws:backup:us-west-2:123456789012:recovery-point:1\n"
+            + &format!("    metadata: {{ {of_new} }}\n")
+    };
+    let made = "a: \"x-{{ restores.r0.created.resource_arn | split('/') | last }}\", b: \"{{ restores.r0.created.job_id }}\", \
+                c: \"{{ restores.r0.created.resource_arn }}\"";
+    write(path, "old.yaml", &plan("d: x"));
+    write(path, "plan.yaml", &plan(made));
+    for (against, format) in [
+        ("old.yaml", "human"),
+        ("old.yaml", "markdown"),
+        ("plan.yaml", "human"),
+        ("plan.yaml", "markdown"),
+    ] {
+        let output = redrill(path)
+            .args(["plan", "plan.yaml", "-q", "--full", "--format", format])
+            .args(["--against", &format!("file:{against}")])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}");
+        for key in ["a", "b", "c"] {
+            let said = format!(" {key}: (known later)");
+            assert!(text.contains(&said), "{against} {format} {key}: {text}");
+        }
+        for never in ["job-id", "known-after-restore"] {
+            assert!(!text.contains(never), "{against} {format}: {text}");
+        }
+        if format == "markdown" {
+            let finding = "\n\n> **warning[type/unknown]** plan.yaml:";
+            let (head, rest) = text.split_once(finding).unwrap();
+            assert_eq!(head.lines().count(), 2, "{text}");
+            assert!(
+                rest.contains("is not a resource type") && !rest.contains("\\\n\n"),
+                "{text}"
+            );
+        }
+    }
 }

@@ -46,6 +46,7 @@ pub(super) fn brief(
         now: SystemClock.now(),
         full: false,
         endpoint: Some(&execution.reached.endpoint),
+        findings: &[],
         notice: None,
     })
 }

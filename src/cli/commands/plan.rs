@@ -64,11 +64,20 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         only: &wanted.only,
         start,
     };
-    let plan = context.settled(&loaded, &mut known, &lookups).await?;
+    let settled = loaded.settle(&mut known, &lookups, context.output).await;
+    let (plan, findings) = context.drafted(settled.map_err(Failure::Aws)?, &loaded)?;
+    let mut said = context.shown(&loaded, findings);
+    if !said.is_empty() {
+        context.output.findings(&said);
+    }
     let found = Programs::beside(&arguments.plan, context.environment.path.as_deref())
         .of_plan(&loaded.planner, &known);
     // It would be refused by `run`, here or elsewhere; a preview is not held up.
-    context.show(&loaded, found.weighing(Severity::Warning));
+    let found = context.shown(&loaded, found.weighing(Severity::Warning));
+    if !found.is_empty() {
+        context.output.findings(&found);
+    }
+    said.extend(found);
     let mut preview = Preview::new(plan, history, known, wanted);
     let against = arguments.against.clone().unwrap_or(Against::Source);
     let label = against.to_string();
@@ -106,6 +115,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
         now: SystemClock.now(),
         full: arguments.full,
         endpoint: asked.as_ref(),
+        findings: &said,
         notice: notice.as_deref(),
     };
     match arguments.format {

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::words::{class, count, counted, key_change, kind, recovery_point, value};
+use super::words::{class, count, counted, key_change, kind, later, recovery_point, value};
 use super::{DryRun, NOT_CANCELLED, Row, Token};
 use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
 use crate::plan::Step;
 use crate::render::Fact;
+use crate::render::has_placeholder;
 
 /// A terminal shows whole values.
 const LIMIT: usize = usize::MAX;
@@ -159,6 +160,11 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
 
 /// The recovery point: its ARN, but for what it shares with the target, unless all is shown.
 fn point<'a>(row: &'a Row<'_>, run: &'a DryRun<'_>) -> &'a str {
+    if row.step.draft.waits_for_its_point()
+        && has_placeholder(&row.step.draft.request.recovery_point_arn)
+    {
+        return "(recovery point known later)";
+    }
     let arn = row.step.draft.request.recovery_point_arn.as_str();
     let target = run.plan.target_of(row.step);
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
@@ -192,10 +198,12 @@ pub(super) fn unchanged(run: &DryRun<'_>, step: &Step, keys: &[String]) -> Vec<(
         .redacted(run.secrets);
     keys.iter()
         .filter_map(|key| {
-            Some((
-                visible(key).into_owned(),
-                value(subject.keys.get(key)?, LIMIT),
-            ))
+            let of = subject.keys.get(key)?;
+            let shown = match subject.pending.contains(key.as_str()) {
+                true => later(of, LIMIT),
+                false => value(of, LIMIT),
+            };
+            Some((visible(key).into_owned(), shown))
         })
         .collect()
 }

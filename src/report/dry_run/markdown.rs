@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use super::super::markdown::{block, code, escaped, html};
 use super::words::{class, count, counted, diff_lines, kind, recovery_point};
 use super::{DryRun, NOT_CANCELLED, Row, Token};
-use crate::diagnostic::visible;
+use crate::diagnostic::{Finding, Severity, visible};
 use crate::diff::{Action, Class};
+use crate::render::has_placeholder;
 
 /// What a comment may be long; bytes are counted, of which no text has fewer than characters.
 pub const COMMENT_LIMIT: usize = 65_535;
@@ -14,6 +15,8 @@ pub const COMMENT_LIMIT: usize = 65_535;
 const RESERVED: usize = 600;
 /// Characters of one value: more is for `redrill plan` in a terminal.
 const VALUE: usize = 300;
+/// Findings that are shown.
+const FINDINGS: usize = 20;
 /// Keys of one restore.
 const KEYS: usize = 60;
 
@@ -30,6 +33,7 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
         escaped(&plan.name),
         escaped(&plan.run_id)
     );
+    text.push_str(&findings(run));
     if let Some(notice) = run.notice {
         let _ = writeln!(text, "> **{}**\n", visible(notice));
     }
@@ -92,6 +96,38 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
     text
 }
 
+/// What validation has found, a line each: whoever reviews a plan has to see it.
+fn findings(run: &DryRun<'_>) -> String {
+    let mut text = String::new();
+    let weighty = |finding: &&Finding| finding.severity != Severity::Note;
+    let all: Vec<&Finding> = run.findings.iter().filter(weighty).collect();
+    for finding in all.iter().take(FINDINGS) {
+        let severity = match finding.severity {
+            Severity::Error => "error",
+            _ => "warning",
+        };
+        let line = format!(
+            "> **{}[{}]** {}:{}: {}",
+            severity,
+            finding.rule,
+            escaped(&finding.source.name),
+            finding.span.start.line,
+            escaped(&cut(&finding.message))
+        );
+        let _ = writeln!(text, "{line}\\");
+    }
+    if all.len() > FINDINGS {
+        let more = all.len() - FINDINGS;
+        let _ = writeln!(text, "> and {more} more; `redrill validate` shows all\\");
+    }
+    if !text.is_empty() {
+        // The last line ends its paragraph.
+        text.truncate(text.len() - 2);
+        text.push_str("\n\n");
+    }
+    text
+}
+
 fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
     let request = row.step.draft.request.redacted(run.secrets);
     let mut summary = vec![
@@ -107,7 +143,11 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
         summary.extend(told.map(|of| format!("⚠ {}", class(of))));
     }
     let mut text = format!("<details><summary>{}</summary>\n\n", summary.join(" · "));
-    let _ = writeln!(text, "{}", code(&cut(&request.recovery_point_arn)));
+    let point = match row.step.draft.waits_for_its_point() {
+        true if has_placeholder(&request.recovery_point_arn) => "(recovery point known later)",
+        _ => &request.recovery_point_arn,
+    };
+    let _ = writeln!(text, "{}", code(&cut(point)));
     if let Some(words) = recovery_point(row, run.now) {
         let _ = writeln!(text, "· {words}");
     }

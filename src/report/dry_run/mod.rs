@@ -17,6 +17,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::backup::Endpoint;
+use crate::diagnostic::Finding;
 use crate::diff::{Action, Change, ChangeKind, Class, Compared, Diff, Restored};
 use crate::plan::{Plan, Step};
 use crate::render::{Resolved, Secrets, SourceFacts, Target};
@@ -47,6 +48,8 @@ pub struct DryRun<'a> {
     pub full: bool,
     /// The endpoint that is asked, where one is.
     pub endpoint: Option<&'a Endpoint>,
+    /// What validation has found, worst first.
+    pub findings: &'a [Finding],
     /// What has become of the run, where it is over or elsewhere: said first.
     pub notice: Option<&'a str>,
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Row;
 use crate::diagnostic::visible;
 use crate::diff::{ChangeKind, Class, KeyChange, container};
+use crate::render::has_placeholder;
 
 /// An end that is worth to be counted down to: a quarter, in seconds.
 const SOON: i64 = 92 * 86_400;
@@ -38,6 +39,16 @@ pub(super) fn value(value: &Value, limit: usize) -> String {
     }
 }
 
+/// A value that is made with something that is known only after another restore: what stands for that is nobody's to read.
+pub(super) fn later(of: &Value, limit: usize) -> String {
+    match of {
+        Value::String(text) if container(text).is_none() && has_placeholder(text) => {
+            "(known later)".to_owned()
+        }
+        of => format!("{} (known later)", value(of, limit)),
+    }
+}
+
 /// The same as lines of a diff, whose colours come from what they begin with: a changed key is one that goes and one that
 /// comes.
 pub(super) fn diff_lines(change: &KeyChange, limit: usize) -> Vec<String> {
@@ -64,13 +75,9 @@ pub(super) fn diff_lines(change: &KeyChange, limit: usize) -> Vec<String> {
 pub(super) fn key_change(change: &KeyChange, limit: usize) -> String {
     let path = change.path.to_string();
     let path = visible(&path);
-    let new = change.new.as_ref().map(|new| {
-        let shown = value(new, limit);
-        if change.pending {
-            format!("{shown} (known later)")
-        } else {
-            shown
-        }
+    let new = change.new.as_ref().map(|new| match change.pending {
+        true => later(new, limit),
+        false => value(new, limit),
     });
     let mut line = match (&change.old, new) {
         (Some(old), Some(new)) => format!("~ {path}: {} → {new}", value(old, limit)),
