@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::columns::columns;
 use super::run::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
+use crate::backup::Endpoint;
 use crate::diagnostic::{LocalTime, duration, visible};
 
 /// Restores in a table before it is cut; the JSON report has them all.
@@ -106,6 +107,17 @@ pub fn run_human(report: &RunReport, again: &str, clock: &LocalTime) -> String {
     }
     match report.count(RunStatus::Running) {
         0 => {}
+        n if report.world == Some(Endpoint::Rehearsal) => {
+            let (jobs, were) = if n == 1 {
+                ("job", "was")
+            } else {
+                ("jobs", "were")
+            };
+            let _ = writeln!(
+                text,
+                "{n} restore {jobs} of the rehearsal {were} still running."
+            );
+        }
         1 => text.push_str("1 restore job continues at AWS, which cannot cancel a restore job.\n"),
         n => {
             let _ = writeln!(

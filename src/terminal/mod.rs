@@ -186,6 +186,10 @@ impl Screen {
         self.tally.goes_on()
     }
 
+    fn is_simulated(&self) -> bool {
+        matches!(self.look.now, Now::Simulated)
+    }
+
     fn line(&mut self, recorded: &Recorded, words: &str) {
         let at = recorded.at;
         let time = match self.look.now {
@@ -245,6 +249,9 @@ impl Observer for Screen {
         let is_said = self.has_header && matches!(event, Event::RunOpened { .. });
         let words = match event {
             Event::Draining if !self.tally.goes_on() => Some(words::IDLE.to_owned()),
+            Event::Draining if self.is_simulated() => Some(words::REHEARSED.to_owned()),
+            // The end says what is kept.
+            Event::Detached if self.is_simulated() => Some("stopped".to_owned()),
             _ if counted || is_said => None,
             _ => words::words(event, self.look.verbose),
         };

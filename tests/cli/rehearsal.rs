@@ -154,6 +154,50 @@ fn first_contact_d_an_interrupted_rehearsal_is_continued() {
     }
 }
 
+/// Nothing of a rehearsal is at AWS, and without `--state` nothing of it is anywhere.
+#[test]
+fn first_contact_an_interrupted_rehearsal_speaks_of_no_aws() {
+    for state in [&[][..], &["--state", "state"]] {
+        let folder = folder();
+        write(folder.path(), "many.yaml", &many(2, 1));
+        let child = process(folder.path())
+            .args(["rehearse", "many.yaml", "--speed", "20"])
+            .args(state)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let out = String::from_utf8_lossy(&output.stdout);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{out}{err}");
+        assert!(
+            err.contains("stopping: no new restores (Ctrl-C again"),
+            "{err}"
+        );
+        assert!(
+            out.contains("1 restore job of the rehearsal was still running."),
+            "{out}"
+        );
+        let is_kept = !state.is_empty();
+        assert_eq!(
+            out.contains("nothing of this rehearsal was kept"),
+            !is_kept,
+            "{out}"
+        );
+        assert_eq!(
+            out.contains("continue with: redrill rehearse many.yaml"),
+            is_kept,
+            "{out}"
+        );
+        for never in ["continue at AWS", "continues at AWS", "continues from here"] {
+            assert!(!out.contains(never) && !err.contains(never), "{out}{err}");
+        }
+    }
+}
+
 /// The journal of a rehearsal without what its emulator knew is not continued as if that were there.
 #[test]
 fn first_contact_d_a_rehearsal_whose_emulator_is_gone_says_so() {

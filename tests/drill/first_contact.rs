@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::reports::{at_aws, report, story};
 use super::{check, plan, run};
-use crate::support::{at_once, bytes, emulator, folder, ran, redrill, write};
+use crate::support::{at_once, bytes, emulator, folder, ran, redrill, repository_file, write};
 
 fn of(events: &[Recorded]) -> RunReport {
     run_report("orders", "2026-Q4", events.iter().collect::<Record>())
@@ -398,4 +398,139 @@ fn times_are_local_on_a_screen_and_utc_in_files() {
         .unwrap();
     let utc = String::from_utf8(utc.stdout).unwrap();
     assert!(utc.contains(" UTC") && !utc.contains(" EST"), "{utc}");
+}
+
+/// What is not back has met no objective, however young its recovery point is.
+#[test]
+fn first_contact_rpo_of_what_is_not_back_is_not_met() {
+    let folder = folder();
+    std::fs::create_dir_all(folder.path().join("plans/checks")).unwrap();
+    for name in ["plans/drill.yaml", "plans/checks/has-an-id.sh"] {
+        let path = write(folder.path(), name, &repository_file(name));
+        #[cfg(unix)]
+        if name.ends_with(".sh") {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        assert!(path.is_file());
+    }
+    let words = [
+        "rehearse",
+        "plans/drill.yaml",
+        "--fault",
+        "job-fails,resource_type=EFS",
+        "--report",
+        "junit=f.xml",
+        "--report",
+        "md=f.md",
+        "--format",
+        "json",
+    ];
+    let (code, stdout, stderr) = run(folder.path(), &words);
+    assert_eq!(code, 6, "{stderr}");
+    let report = json(&stdout);
+    assert_eq!(report["objectives"]["rpo"]["met"], Value::Null, "{stdout}");
+    assert_eq!(report["objectives"]["rpo"]["seconds"], Value::Null);
+    let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let rpo = |line: &&str| line.contains("RPO of") || line.contains("| RPO |");
+    let (junit, markdown) = (text("f.xml"), text("f.md"));
+    let case = junit.lines().skip_while(|line| !rpo(line)).nth(1).unwrap();
+    assert!(junit.contains("not reached"), "{case}\n{junit}");
+    let row = markdown.lines().find(rpo).unwrap();
+    assert!(row.ends_with("| - | not reached |"), "{row}");
+}
+
+/// The age of a recovery point can be too much while nothing is back yet.
+#[test]
+fn first_contact_rpo_is_missed_before_anything_is_back() {
+    let told = |wanted| {
+        let mut events = at_aws(true);
+        for recorded in &mut events {
+            if let Event::Planned { outline } = &mut recorded.event {
+                let outline = std::sync::Arc::make_mut(outline);
+                for restore in &mut outline.restores {
+                    restore.objectives.rpo_seconds = Some(wanted);
+                }
+            }
+        }
+        let report = of(&events);
+        let rpo = |of: &redrill::report::RestoreReport| {
+            let rpo = of.objectives.rpo.as_ref().unwrap();
+            (of.status.word(), of.rpo_seconds, rpo.met)
+        };
+        report.restores.iter().map(rpo).collect::<Vec<_>>()
+    };
+    for (wanted, when_good) in [(0, false), (i64::MAX, true)] {
+        for (status, age, met) in told(wanted) {
+            let expected = match (status, age) {
+                (_, None) => None,
+                ("COMPLETED", _) => Some(when_good),
+                (_, Some(_)) => (!when_good).then_some(false),
+            };
+            assert_eq!(met, expected, "{status} {age:?} {wanted}");
+        }
+    }
+}
+
+/// The result does not depend on a file that can be written.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn first_contact_a_report_without_room_hides_no_result() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    write(folder.path(), "plan.yaml", &plan(1, "", |_| String::new()));
+    let words = [
+        "run",
+        "plan.yaml",
+        "--yes",
+        "--run-id",
+        "a",
+        "--report",
+        "html=/dev/full",
+        "--report",
+        "md=there.md",
+    ];
+    let (code, stdout, stderr) = ran(folder.path(), &emulator, &words).await;
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stdout.contains("passed; 1 of 1 restored"), "{stdout}");
+    assert!(folder.path().join("there.md").is_file());
+    let again = "write it again: redrill report plan.yaml --run-id a --report=html=/dev/full";
+    assert!(
+        stderr.contains(again) && stderr.contains("make room"),
+        "{stderr}"
+    );
+    let words = [
+        "report",
+        "plan.yaml",
+        "--run-id",
+        "a",
+        "--report=html=r.html",
+    ];
+    assert_eq!(run(folder.path(), &words).0, 0);
+    emulator.shutdown().await;
+}
+
+/// Another machine has run and cleaned up the same run: this one has neither made nor deleted anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn first_contact_what_was_gone_before_was_not_cleaned_up_here() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    write(folder.path(), "plan.yaml", &plan(2, "", |_| String::new()));
+    let at = async |state: &str, words: &[&str]| {
+        ran(
+            folder.path(),
+            &emulator,
+            &[words, &["--state", state]].concat(),
+        )
+        .await
+    };
+    assert_eq!(at("first", &["run", "plan.yaml", "--yes"]).await.0, 0);
+    assert_eq!(at("first", &["cleanup", "plan.yaml", "--yes"]).await.0, 0);
+    let (_, stdout, stderr) = at("second", &["run", "plan.yaml", "--yes"]).await;
+    let said = "2 of 2 restores had ended before this run found their jobs, and what they had created no longer exists.";
+    assert!(stdout.contains(said), "{stdout}{stderr}");
+    for never in ["of what this run created", "had failed"] {
+        assert!(!stdout.contains(never), "{stdout}");
+    }
+    emulator.shutdown().await;
 }

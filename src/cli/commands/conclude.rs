@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::Context;
-use super::resume_hint::quoted;
+use super::resume_hint::{quoted, quoted_path};
 use super::run::Execution;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
@@ -66,8 +66,15 @@ pub(super) async fn conclude(
                 .note("nothing to do: no restore to start or to follow");
         }
     }
+    // The result does not depend on whether a file can be written.
+    let mut is_unwritten = None;
+    let mut unwritten = Vec::new();
     for (format, file) in &execution.report.reports {
-        Output::new(file, Kind::Report).write_with(|out| format.write(&report, out))?;
+        let output = Output::new(file, Kind::Report);
+        if let Err(failure) = output.write_with(|out| format.write(&report, out)) {
+            unwritten.push(quoted(&format!("--report={format}={}", file.display())));
+            is_unwritten.get_or_insert(failure);
+        }
     }
     match execution.report.format {
         HumanOrJson::Json => context.output.result_with(|out| report.write_json(out)),
@@ -113,9 +120,26 @@ pub(super) async fn conclude(
             {
                 text.push_str(&besides);
             }
+            if execution.rehearsal
+                && run_end.ended != Ended::Finished
+                && execution.hints.again.command.is_empty()
+            {
+                text.push_str(
+                    "nothing of this rehearsal was kept; with --state DIR it is, and the same command continues it\n",
+                );
+            }
             context.output.result(&text)
         }
     }?;
+    if let Some(failure) = is_unwritten {
+        if let Some(command) = written_again(plan, execution) {
+            let words = unwritten.join(" ");
+            context.output.note(&format!(
+                "a report was not written; once the cause is mended, write it again: {command} {words}"
+            ));
+        }
+        return Err(failure);
+    }
     Ok(match run_end.ended {
         Ended::Interrupted => Exit::Interrupted,
         Ended::Detached => Exit::Unfinished,
@@ -129,6 +153,23 @@ pub(super) async fn conclude(
             Verdict::Unfinished => unfinished(&execution.wanted, diff, &report),
         },
     })
+}
+
+/// The command that makes a report from the journal; none where no journal is kept.
+fn written_again(plan: &Plan, execution: &Execution<'_>) -> Option<String> {
+    if execution.rehearsal && execution.hints.again.command.is_empty() {
+        return None;
+    }
+    let file = quoted_path(&execution.file.to_string_lossy());
+    let place = execution.store.place();
+    let mut command = format!("redrill report {file}");
+    if plan.run_id != "main" {
+        command.push_str(&format!(" --run-id {}", plan.run_id));
+    }
+    if place != ".redrill" {
+        command.push_str(&format!(" --state {}", quoted(&place)));
+    }
+    Some(command)
 }
 
 /// The restores that `--only` names and that need what it leaves out, a line each.

@@ -62,6 +62,15 @@ impl CommandPlace {
     }
 }
 
+/// A file as a word that is none of the options.
+fn as_argument(path: &Path) -> String {
+    let path = path.to_string_lossy().into_owned();
+    match path.starts_with('-') {
+        true => format!("./{path}"),
+        false => path,
+    }
+}
+
 /// An address without its user and query: either may be a password.
 fn without_secrets(url: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -121,7 +130,7 @@ impl ResumeHint {
         context: &Context<'_>,
         planner: &Planner,
     ) -> Self {
-        let mut words = vec![command.to_owned(), plan.to_string_lossy().into_owned()];
+        let mut words = vec![command.to_owned(), as_argument(plan)];
         if inputs.run_id != "main" {
             words.extend(["--run-id".to_owned(), inputs.run_id.clone()]);
         }
@@ -148,7 +157,17 @@ impl ResumeHint {
             ..Self::default()
         };
         let mut words = typed.into_iter();
+        let mut is_behind = false;
         while let Some(word) = words.next() {
+            // Behind `--` no word is an option, and options that are added to the command have to be.
+            if is_behind || word == "--" {
+                if is_behind {
+                    let shown = secrets.redact_text(&word).replace(REDACTED, "…");
+                    let _ = write!(again.command, " {}", quoted_path(&shown));
+                }
+                is_behind = true;
+                continue;
+            }
             let (option, value) = match word.split_once('=') {
                 Some((option, value)) => (option, Some(value.to_owned())),
                 None => (word.as_str(), None),
@@ -220,6 +239,11 @@ fn without_only(typed: Vec<String>) -> Vec<String> {
         }
     }
     kept
+}
+
+/// The same of a file, which is none of the options even where its name begins like one.
+pub(super) fn quoted_path(path: &str) -> String {
+    quoted(&as_argument(Path::new(path)))
 }
 
 /// A word as a shell reads it; what is not seen is written out, as in the `$'…'` of every shell of today.
