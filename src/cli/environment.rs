@@ -33,6 +33,10 @@ pub(super) struct Environment {
     pub(super) names_s3_endpoint: bool,
     /// The profile in AWS's own configuration that it names.
     pub(super) profile: Option<String>,
+    /// Whether AWS_PROFILE is there, without a value.
+    pub(super) has_empty_profile: bool,
+    /// The variable of the Region, where it is there without a value.
+    pub(super) empty_region: Option<&'static str>,
     /// redrill's own credentials, as far as they are in its environment: a check finds them there.
     pub(super) credentials: Vec<String>,
     /// Who this is.
@@ -52,6 +56,7 @@ impl Environment {
     )]
     pub(super) fn read() -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_empty = |name: &str| std::env::var_os(name).is_some_and(|value| value.is_empty());
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let vars = std::env::vars_os()
             .filter_map(|(name, value)| {
@@ -124,6 +129,11 @@ impl Environment {
                 .into_iter()
                 .any(set),
             profile: text("AWS_PROFILE"),
+            has_empty_profile: is_empty("AWS_PROFILE"),
+            empty_region: ["AWS_REGION", "AWS_DEFAULT_REGION"]
+                .into_iter()
+                .find(|name| std::env::var_os(name).is_some())
+                .filter(|name| is_empty(name)),
             credentials,
             user: text("USER")
                 .or_else(|| text("LOGNAME"))

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::columns::columns;
 use super::run::{CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
 use super::status::StatusRow;
+use crate::backup::Endpoint;
 use crate::diagnostic::{LocalTime, duration, visible};
 
 /// One run, with all that its journal says.
@@ -178,14 +179,18 @@ fn waits_for(of: &RestoreReport, all: &BTreeMap<&str, &str>) -> String {
 /// What to type next.
 fn next(detail: &StatusDetail<'_>) -> Option<String> {
     let names = detail.names;
+    let is_rehearsal = detail.report.world == Some(Endpoint::Rehearsal);
+    let run = if is_rehearsal { "rehearse" } else { "run" };
     Some(match (&detail.row.held_by, detail.report.verdict) {
         (Some(_), _) => format!("watch it with: redrill status {names} --watch"),
         (None, Verdict::Unfinished) => {
-            format!("no process is working on it; continue with: redrill run {names}")
+            format!("no process is working on it; continue with: redrill {run} {names}")
         }
         (None, Verdict::Failed) => {
-            format!("retry what failed with: redrill run {names} --retry-failed")
+            format!("retry what failed with: redrill {run} {names} --retry-failed")
         }
+        // Nothing of a rehearsal is at AWS.
+        (None, Verdict::Passed | Verdict::ObjectiveMissed) if is_rehearsal => return None,
         (None, Verdict::Passed | Verdict::ObjectiveMissed) => {
             format!("delete what it created with: redrill cleanup {names}")
         }

@@ -254,3 +254,198 @@ fn every_case_has_a_test() {
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// A job that is named and cannot be taken: nothing is started in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn first_contact_a_job_to_adopt_is_one_of_the_plan() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    write(path, "plan.yaml", &many(1, 0));
+    let other = many(2, 0);
+    write(
+        path,
+        "other.yaml",
+        &other.replace("plan: many", "plan: other"),
+    );
+    let words = ["run", "other.yaml", "--yes", "-q"];
+    assert_eq!(ran(path, &emulator, &words).await.0, 0);
+    let jobs = emulator.jobs();
+    let job = |end: char| {
+        let mut jobs = jobs.iter();
+        let found = jobs.find(|job| job.recovery_point_arn.ends_with(end));
+        found.unwrap().id.clone()
+    };
+    for (id, why) in [
+        (
+            "6D6F6E65-0000-0000-0000-000000000000".to_owned(),
+            "AWS does not know",
+        ),
+        (job('1'), "as no restore of this plan does"),
+        (job('0'), "was started with other metadata than `r0` has"),
+    ] {
+        let adopt = format!("--adopt={id}");
+        let words = ["run", "plan.yaml", "--yes", &adopt];
+        let (code, _, stderr) = ran(path, &emulator, &words).await;
+        assert_eq!((code, emulator.jobs().len()), (64, 2), "{stderr}");
+        assert!(
+            stderr.contains(&format!("--adopt names job {id}, which ")) && stderr.contains(why),
+            "{stderr}"
+        );
+        assert!(stderr.contains("; nothing was started"), "{stderr}");
+    }
+    // One that asks for the same is taken.
+    write(
+        path,
+        "same.yaml",
+        &many(1, 0).replace("{{ run.id }}", "main"),
+    );
+    let words = ["run", "same.yaml", "--yes", "--state", "elsewhere"];
+    assert_eq!(ran(path, &emulator, &words).await.0, 0);
+    let made = emulator.jobs().last().unwrap().id.clone();
+    let adopt = format!("--adopt={made}");
+    let words = ["run", "same.yaml", "--yes", "--state", "here", &adopt];
+    let (code, _, stderr) = ran(path, &emulator, &words).await;
+    assert_eq!((code, emulator.jobs().len()), (0, 3), "{stderr}");
+    emulator.shutdown().await;
+}
+
+#[test]
+fn first_contact_status_of_a_run_that_is_not_known_names_those_that_are() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, "plan.yaml", &many(1, 0));
+    write(
+        path,
+        "other.yaml",
+        &many(1, 0).replace("plan: many", "plan: other"),
+    );
+    write(path, "file", "");
+    let rehearse = ["rehearse", "plan.yaml", "--state", "s", "--run-id", "Q4"];
+    assert_eq!(said(path, &[], &rehearse).0, 0);
+    for (words, wanted, says) in [
+        (
+            &["status", "plan.yaml", "--state", "s", "--run-id", "zz"][..],
+            64,
+            "no run `zz` of many; known are `Q4`",
+        ),
+        (
+            &["status", "many", "--state", "s", "--run-id", "zz", "--json"],
+            64,
+            "known are `Q4`",
+        ),
+        (
+            &["status", "--state", "s", "--run-id", "zz"],
+            64,
+            "no run `zz`; known are `Q4`",
+        ),
+        (
+            &["status", "other.yaml", "--state", "s"],
+            0,
+            "no runs of other are known in s; it has runs of many",
+        ),
+        (
+            &["status", "--state", "none"],
+            0,
+            "no runs are known in none",
+        ),
+        (
+            &["status", "--state", "file"],
+            64,
+            "--state file is a file; give a directory",
+        ),
+        (
+            &["runs", "--state", "file"],
+            64,
+            "--state file is a file; give a directory",
+        ),
+    ] {
+        let (code, text) = said(path, &[], words);
+        assert_eq!(code, wanted, "{words:?}: {text}");
+        assert!(text.contains(says), "{words:?}: {text}");
+    }
+}
+
+/// What is printed is pasted, where it is printed.
+#[test]
+fn first_contact_status_of_a_rehearsal_is_continued_as_one() {
+    let folder = folder();
+    let path = folder.path();
+    std::fs::create_dir_all(path.join("drills/.redrill")).unwrap();
+    write(path, "drills/-q.yaml", &many(2, 1));
+    let drills = path.join("drills");
+    let words = [
+        "rehearse", "--state", ".redrill", "--speed", "max", "--", "-q.yaml",
+    ];
+    let (code, text) = said(&drills, &[], &words);
+    assert_eq!(code, 0, "{text}");
+    // The id of the rehearsal would be refused.
+    let next = text
+        .lines()
+        .find(|line| line.contains("redrill run "))
+        .unwrap();
+    assert!(
+        next.contains("redrill run ./-q.yaml --run-id main-2"),
+        "{text}"
+    );
+    let (code, text) = said(&drills, &[], &["status"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("passed: 2 of 2 completed"), "{text}");
+    assert!(
+        !text.contains("cleanup") && !text.contains("redrill run"),
+        "{text}"
+    );
+    let failed = [
+        "rehearse",
+        "--fault",
+        "job-fails",
+        "--state",
+        ".redrill",
+        "--run-id",
+        "b",
+        "./-q.yaml",
+    ];
+    let (code, text) = said(&drills, &[], &failed);
+    assert_eq!(code, 6, "{text}");
+    let hint =
+        |names: &str| format!("retry what failed with: redrill rehearse {names} --retry-failed");
+    let (_, text) = said(&drills, &[], &["status"]);
+    let names = "./-q.yaml --run-id b --state .redrill";
+    assert!(text.contains(&hint(names)), "{text}");
+    let (_, text) = said(path, &[], &["status", "drills/-q.yaml"]);
+    let names = "drills/-q.yaml --run-id b --state drills/.redrill";
+    assert!(text.contains(&hint(names)), "{text}");
+    let (_, text) = said(path, &[], &["status", "--state", "drills/.redrill"]);
+    assert!(
+        text.contains(&hint("drills/./-q.yaml --run-id b --state drills/.redrill")),
+        "{text}"
+    );
+}
+
+#[test]
+fn first_contact_what_is_set_to_nothing_is_named() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, "plan.yaml", &many(1, 0));
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "123456789012"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+    ];
+    for (name, words) in [
+        ("AWS_PROFILE", &["run", "plan.yaml", "--yes"][..]),
+        ("AWS_PROFILE", &["inventory"]),
+        (
+            "AWS_PROFILE",
+            &["runs", "--state", "s3://my-drills/redrill"],
+        ),
+        ("AWS_REGION", &["inventory"]),
+        ("AWS_REGION", &["runs", "--state", "s3://my-drills/redrill"]),
+    ] {
+        let mut set = keys.to_vec();
+        set.push((name, ""));
+        let (code, text) = said(path, &set, words);
+        assert_eq!(code, 64, "{name} {words:?}: {text}");
+        let says = format!("{name} is set to nothing: unset it");
+        assert!(text.contains(&says), "{name} {words:?}: {text}");
+    }
+}

@@ -1,5 +1,6 @@
 //! One file a command; what they share is here.
 
+mod adopting;
 mod base;
 mod before;
 mod begun_elsewhere;
@@ -293,6 +294,27 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Refuses AWS_PROFILE without a value: the SDK would look for a profile of no name.
+    fn check_profile(&self, profile: Option<&str>) -> Result<(), Failure> {
+        match self.environment.has_empty_profile && profile.is_none() {
+            true => Err(Failure::Usage(
+                "AWS_PROFILE is set to nothing: unset it, or give it the name of a profile"
+                    .to_owned(),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses a Region without a value, where no other is given.
+    fn check_region_set(&self) -> Result<(), Failure> {
+        match self.environment.empty_region {
+            Some(name) => Err(Failure::Usage(format!(
+                "{name} is set to nothing: unset it, or give it a Region, such as us-west-2"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Where AWS is, for a target; made-up credentials for an emulator on this machine when there are no others.
     fn settings(&self, options: &AwsOptions, target: &Target) -> Result<AwsSettings, Failure> {
         if let Some(region) = &options.region {
@@ -301,6 +323,7 @@ impl Context<'_> {
         if options.endpoint_url.is_none() {
             self.check_endpoints()?;
         }
+        self.check_profile(options.profile.as_deref())?;
         let local = options.endpoint_url.as_deref().is_some_and(is_loopback);
         Ok(AwsSettings {
             account: target.account.clone(),
@@ -414,10 +437,14 @@ fn plan_name(path: &Path) -> Result<String, Failure> {
 
 /// There is no journal of a run.
 async fn no_such_run(store: &Store, run: &RunKey) -> Failure {
-    let runs = match store.runs().await {
-        Ok(runs) => runs,
-        Err(error) => return error.into(),
-    };
+    match store.runs().await {
+        Ok(runs) => not_among(&runs, store, run),
+        Err(error) => error.into(),
+    }
+}
+
+/// A run is none of those that are known.
+fn not_among(runs: &[RunKey], store: &Store, run: &RunKey) -> Failure {
     let known: Vec<&str> = runs
         .iter()
         .filter(|of| of.plan == run.plan)

@@ -27,6 +27,10 @@ pub(super) fn settings(
     if options.endpoint_url.is_none() {
         context.check_endpoints()?;
     }
+    context.check_profile(options.profile.as_deref())?;
+    if region.is_none() {
+        context.check_region_set()?;
+    }
     let local = options.endpoint_url.as_deref().is_some_and(is_loopback);
     Ok(Settings {
         account: "redrill".to_owned(),

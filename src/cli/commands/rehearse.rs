@@ -9,6 +9,7 @@ use redrill_emulator::{Options, Speed, StartError};
 use super::before::Before;
 use super::clients::paced;
 use super::emulator::{of_file, refused};
+use super::endpoint::free_run_id;
 use super::resume_hint::ResumeHint;
 use super::run::{Execution, Hints, LockFile, Reached, execute, policy};
 use super::store::{Place, Store};
@@ -98,10 +99,11 @@ pub(super) async fn rehearse(
         }
         Err(NotRehearsed::Aws(why)) => return Err(Failure::Aws(why)),
     };
+    let mut runs = kept.store.runs().await.unwrap_or_default();
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
-        runs: kept.store.runs().await.unwrap_or_default(),
+        runs: runs.clone(),
         store: Store::Local(kept.store),
         wanted: Wanted {
             only: only.clone(),
@@ -185,7 +187,8 @@ pub(super) async fn rehearse(
         } else {
             &only
         };
-        next(arguments, chosen, &loaded, context);
+        runs.push(run);
+        next(arguments, chosen, &loaded, &runs, context);
     }
     match exit {
         Ok(Exit::Done) if !is_whole => Ok(Exit::Unfinished),
@@ -260,9 +263,37 @@ impl Kept {
     }
 }
 
+/// Whether a rehearsal is kept where `run` keeps its runs unless another state is named.
+fn is_state_of_runs(state: Option<&Path>, context: &Context<'_>) -> bool {
+    let Some(state) = state.and_then(|state| state.canonicalize().ok()) else {
+        return false;
+    };
+    let of_runs = context
+        .environment
+        .flags
+        .get("STATE")
+        .map_or(".redrill", String::as_str);
+    match Path::new(of_runs).canonicalize() {
+        Ok(of_runs) => of_runs == state,
+        Err(_) => state.file_name().is_some_and(|name| name == of_runs),
+    }
+}
+
 /// What to type after a rehearsal that went well.
-fn next(arguments: &Rehearse, only: &[String], loaded: &Loaded, context: &mut Context<'_>) {
-    let inputs = (&*arguments.plan, &arguments.inputs, only);
+fn next(
+    arguments: &Rehearse,
+    only: &[String],
+    loaded: &Loaded,
+    runs: &[RunKey],
+    context: &mut Context<'_>,
+) {
+    let mut inputs = arguments.inputs.clone();
+    let plan = &loaded.planner.document().plan.value;
+    if is_state_of_runs(arguments.state.as_deref(), context) {
+        // There this run id is the rehearsal's.
+        inputs.run_id = free_run_id(runs, plan, &inputs.run_id, SystemClock.now());
+    }
+    let inputs = (&*arguments.plan, &inputs, only);
     let command = |name| ResumeHint::at_aws(name, inputs, context, &loaded.planner);
     let (plan, run) = (command("plan"), command("run"));
     let besides = run.besides().unwrap_or_default();

@@ -18,7 +18,7 @@ use super::saved::SavedPlan;
 use super::screen::initial;
 use super::store::Store;
 use super::world::World;
-use super::{Context, chosen, endpoint, lock, programs, saved, still_there, unanswered};
+use super::{Context, adopting, chosen, endpoint, lock, programs, saved, still_there, unanswered};
 use crate::backup::{Clock, Endpoint, Gate, SystemClock};
 use crate::cli::arguments::{ReportOptions, Run, RunOptions};
 use crate::cli::exit::{Exit, Failure};
@@ -427,6 +427,7 @@ pub(super) async fn execute<C: Clock>(
         return conclude(plan, diff, run_end, &execution, context).await;
     }
     refuse_cleaned_up(&preview, &execution)?;
+    adopting::check(&preview, aws, &execution).await?;
     let accounts = aws.iter().zip(&preview.plan.targets);
     let consent = Consent {
         preview: &preview,

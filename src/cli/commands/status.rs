@@ -1,20 +1,21 @@
 //! `redrill status [PLAN]`
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
 use super::Context;
 use super::clients::keeping;
-use super::resume_hint::quoted;
+use super::resume_hint::{quoted, quoted_path};
 use super::store::Store;
 use crate::aws::{Aws, Paced, Reads};
 use crate::backup::{Clock as _, Endpoint, Pace, SystemClock};
 use crate::cli::arguments::{AwsOptions, HumanOrJson, Runs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
+use crate::diagnostic::suggest;
 use crate::execute::{Stopped, describe_jobs};
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::render::{REDACTED, Target};
@@ -62,6 +63,27 @@ fn none_known(store: &Store) -> String {
     format!("no runs are known in {}\n", store.place())
 }
 
+/// There are runs, of other plans only.
+fn none_of_plan(runs: &[RunKey], store: &Store, plan: &str) -> String {
+    let plans: BTreeSet<&str> = runs.iter().map(|run| run.plan.as_str()).collect();
+    let plans: Vec<&str> = plans.into_iter().collect();
+    format!(
+        "no runs of {plan} are known in {}; it has runs of {}\n",
+        store.place(),
+        plans.join(", ")
+    )
+}
+
+/// No plan has a run of an id.
+fn no_run_of_id(runs: &[RunKey], store: &Store, id: &str) -> Failure {
+    let known: BTreeSet<&str> = runs.iter().map(|run| run.run.as_str()).collect();
+    Failure::Usage(format!(
+        "{} has no run `{id}`; {}",
+        store.place(),
+        suggest(id, known)
+    ))
+}
+
 /// Shows what was asked for once; whether somebody works on it.
 async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Failure> {
     let store = context.store(&arguments.state).await?;
@@ -83,8 +105,8 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Fai
     // The run that somebody asks about is the latest, where none is named.
     let mut latest: Option<KnownRun> = None;
     let mut asks = true;
-    for run in all.into_iter().filter(is_wanted) {
-        let mut of = KnownRun::read(&store, run).await?;
+    for run in all.iter().filter(|run| is_wanted(run)) {
+        let mut of = KnownRun::read(&store, run.clone()).await?;
         // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
         if of.row.held_by.is_none() && asks {
             asks = refresh(&mut of, &arguments.aws, context).await?;
@@ -95,9 +117,22 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Fai
         }
     }
     let Some(latest) = latest else {
+        if let Some(id) = &arguments.run_id {
+            return Err(match &wanted {
+                Some(plan) => super::not_among(&all, &store, &RunKey::new(plan, id)),
+                None => no_run_of_id(&all, &store, id),
+            });
+        }
         match arguments.format {
             HumanOrJson::Json => context.output.document(&status_json(&rows)),
-            HumanOrJson::Human => context.output.result(&none_known(&store)),
+            HumanOrJson::Human => {
+                context
+                    .output
+                    .result(&match wanted.filter(|_| !all.is_empty()) {
+                        Some(plan) => none_of_plan(&all, &store, &plan),
+                        None => none_known(&store),
+                    })
+            }
         }?;
         return Ok(false);
     };
@@ -131,10 +166,24 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Fai
     Ok(goes_on)
 }
 
+/// Where the plan file is, from here: as it was typed now, else as the run was given it, which may have been elsewhere.
+fn file(report: &RunReport, arguments: &Status) -> PathBuf {
+    let typed = arguments.plan.as_ref().filter(|plan| plan.is_file());
+    let recorded = PathBuf::from(report.file.as_deref().unwrap_or(&report.plan));
+    match typed {
+        Some(typed) => typed.clone(),
+        None if recorded.exists() => recorded,
+        None => {
+            // The state is next to the plan, or above it.
+            let next_to = arguments.state.state.parent().map(|of| of.join(&recorded));
+            next_to.filter(|path| path.exists()).unwrap_or(recorded)
+        }
+    }
+}
+
 /// How a command names a plan, a run of it, and where its journal is.
 fn names(report: &RunReport, arguments: &Status) -> String {
-    let file = report.file.as_deref().unwrap_or(&report.plan);
-    let mut names = quoted(file);
+    let mut names = quoted_path(&file(report, arguments).to_string_lossy());
     if report.run_id != "main" {
         names.push_str(&format!(" --run-id {}", report.run_id));
     }
@@ -142,7 +191,8 @@ fn names(report: &RunReport, arguments: &Status) -> String {
         names.push_str(&format!(" --endpoint-url {}", quoted(url)));
     }
     let state = arguments.state.state.to_string_lossy();
-    if state != ".redrill" {
+    // A rehearsal is kept where `--state` says so, and nowhere else.
+    if state != ".redrill" || report.world == Some(Endpoint::Rehearsal) {
         names.push_str(&format!(" --state {}", quoted(&state)));
     }
     names

@@ -115,8 +115,14 @@ impl Context<'_> {
         lasts: Duration,
     ) -> Result<Store, Failure> {
         match Place::of(state)? {
+            Place::Directory(path) if path.is_file() => Err(Failure::Usage(format!(
+                "--state {} is a file; give a directory",
+                path.display()
+            ))),
             Place::Directory(path) => Ok(Store::Local(LocalStore::new(&path))),
             Place::Bucket { bucket, prefix } => {
+                self.check_profile(profile)?;
+                self.check_region_set()?;
                 let settings = BucketSettings {
                     bucket,
                     prefix,
