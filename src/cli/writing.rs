@@ -437,15 +437,83 @@ pub(super) fn write_tree(
     directory: &Path,
     tree: &std::collections::BTreeMap<String, Vec<u8>>,
 ) -> Result<(), Failure> {
-    for (name, content) in tree {
-        let path = directory.join(name);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|source| Failure::Io {
-                path: parent.to_owned(),
-                source,
-            })?;
+    let is_there = directory.exists();
+    let place = match directory.file_name() {
+        // What is there, and is empty, may be where nothing can be renamed to.
+        Some(name) if !is_there => {
+            let name = format!(".{}.{}.part", name.to_string_lossy(), std::process::id());
+            directory.with_file_name(name)
         }
-        Output::new(&path, Kind::Evidence).write(content)?;
+        _ => directory.to_owned(),
+    };
+    let written = fill(&place, tree).and_then(|()| match is_there {
+        true => Ok(()),
+        false => std::fs::rename(&place, directory),
+    });
+    written.map_err(|source| {
+        // Half of it would pass for the whole, and be in the way of the next attempt. What cannot be removed stays.
+        for entry in place.read_dir().into_iter().flatten().flatten() {
+            let path = entry.path();
+            let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
+        }
+        if !is_there {
+            let _ = std::fs::remove_dir(&place);
+        }
+        Failure::Io {
+            path: directory.to_owned(),
+            source,
+        }
+    })
+}
+
+/// Writes the files of a tree, each of which is new.
+fn fill(place: &Path, tree: &std::collections::BTreeMap<String, Vec<u8>>) -> io::Result<()> {
+    std::fs::create_dir_all(place)?;
+    for (name, content) in tree {
+        let path = place.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        file.write_all(content)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn first_contact_a_tree_is_written_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || {
+            let entries = folder.path().read_dir().unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.collect::<Vec<_>>()
+        };
+        let tree = |names: &[&str]| {
+            let files = names.iter().map(|name| ((*name).to_owned(), b"x".to_vec()));
+            files.collect::<BTreeMap<_, _>>()
+        };
+        let directory = folder.path().join("evidence");
+        // A file is where a directory would have to be: as good as a full disk.
+        let broken = tree(&["a", "a/b"]);
+        assert!(write_tree(&directory, &broken).is_err());
+        assert_eq!(names(), Vec::<String>::new());
+        // One that was there stays, and is empty again.
+        std::fs::create_dir(&directory).unwrap();
+        assert!(write_tree(&directory, &broken).is_err());
+        assert_eq!(directory.read_dir().unwrap().count(), 0);
+        assert!(write_tree(&directory, &tree(&["a", "b/c"])).is_ok());
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert!(write_tree(&directory, &tree(&["a", "b/c"])).is_ok());
+        assert_eq!(names(), ["evidence"]);
+        assert_eq!(std::fs::read(directory.join("b/c")).unwrap(), b"x");
+    }
 }
