@@ -79,7 +79,7 @@ pub(super) const MORE: [More; 22] = [
             ("Where every run stands", "redrill status"),
             ("One plan, by its file or its name", "redrill status drill"),
         ],
-        exits: &[0, 1, 64],
+        exits: &[0, 1, 4, 64],
     },
     More {
         command: "report",

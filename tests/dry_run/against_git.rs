@@ -395,3 +395,13 @@ fn nothing_is_written_into_the_repository() {
     }
     assert_eq!(files(folder.path()), before);
 }
+
+/// What the document shows is what is printed.
+#[test]
+fn first_contact_the_sample_of_the_document_is_what_is_printed() {
+    let document = crate::support::repository_file("docs/dry-run.md");
+    let sample = document.split("```text\n").nth(1).unwrap();
+    let sample = sample.split("```").next().unwrap().to_owned();
+    let folder = pull_request();
+    plan(folder.path()).assert().code(2).stdout_eq(sample);
+}
