@@ -219,8 +219,8 @@ fn a_disk_that_takes_nothing() {
     redrill(folder.path())
         .args(["status", "--state", "state"])
         .assert()
-        .success()
-        .stdout_eq("no runs are known in state\n");
+        .code(64)
+        .stderr_eq("error: --state state is a file; give a directory\n");
 }
 
 /// A call that is due and held back by the rates is waited for, in time that nobody else spends.
