@@ -515,6 +515,6 @@ mod tests {
         std::fs::remove_dir_all(&directory).unwrap();
         assert!(write_tree(&directory, &tree(&["a", "b/c"])).is_ok());
         assert_eq!(names(), ["evidence"]);
-        assert_eq!(std::fs::read(directory.join("b/c")).unwrap(), b"x");
+        assert_eq!(files::bytes(&directory.join("b/c")).unwrap(), b"x");
     }
 }
