@@ -490,7 +490,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test reads what was written")]
     fn first_contact_a_tree_is_written_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let names = || {
