@@ -23,10 +23,8 @@ pub(super) struct Environment {
     pub(super) directory: PathBuf,
     /// Whether it names any AWS credentials.
     pub(super) names_credentials: bool,
-    /// Only lines can be shown: the terminal can do no more, or it belongs to CI, whose log keeps every row that is drawn.
-    pub(super) is_lines: bool,
-    /// Colours are wanted wherever output goes.
-    pub(super) is_colour_forced: bool,
+    /// What it says of the terminal.
+    pub(super) terminal: Terminal,
     /// Endpoints that it names, by the variable.
     pub(super) endpoints: Vec<(&'static str, String)>,
     /// Whether it names an endpoint of S3, which is then not AWS's own.
@@ -47,6 +45,15 @@ pub(super) struct Environment {
     pub(super) path: Option<std::ffi::OsString>,
     /// The user's home, to shorten paths.
     pub(super) program: String,
+}
+
+/// What the environment says of the terminal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Terminal {
+    /// Only lines can be shown: the terminal can do no more, or it belongs to CI, whose log keeps every row that is drawn.
+    pub(super) is_lines: bool,
+    /// Colours are wanted wherever output goes.
+    pub(super) is_colour_forced: bool,
 }
 
 impl Environment {
@@ -117,10 +124,12 @@ impl Environment {
             .into_iter()
             .find(|name| set(name)),
             path: std::env::var_os("PATH"),
-            is_lines: text("TERM").is_some_and(|term| term == "dumb")
-                || text("CI").is_some_and(|ci| !["false", "0"].contains(&&*ci)),
-            is_colour_forced: text("FORCE_COLOR").is_some_and(|force| force != "0")
-                && !set("NO_COLOR"),
+            terminal: Terminal {
+                is_lines: text("TERM").is_some_and(|term| term == "dumb")
+                    || text("CI").is_some_and(|ci| !["false", "0"].contains(&&*ci)),
+                is_colour_forced: text("FORCE_COLOR").is_some_and(|force| force != "0")
+                    && !set("NO_COLOR"),
+            },
             endpoints: ENDPOINTS
                 .iter()
                 .filter_map(|name| Some((*name, std::env::var(name).ok()?)))

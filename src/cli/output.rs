@@ -46,7 +46,7 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new(display: &Display, environment: &Environment) -> Self {
         let choice = match display.color {
-            When::Auto if environment.is_colour_forced => ColorChoice::Always,
+            When::Auto if environment.terminal.is_colour_forced => ColorChoice::Always,
             When::Auto => ColorChoice::Auto,
             When::Always => ColorChoice::Always,
             When::Never => ColorChoice::Never,

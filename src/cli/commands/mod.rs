@@ -182,7 +182,9 @@ impl Context<'_> {
             Progress::None => Style::None,
             Progress::Bar => Style::Bar,
             Progress::Lines => Style::Lines,
-            Progress::Auto if Output::is_terminal() && !self.environment.is_lines => Style::Bar,
+            Progress::Auto if Output::is_terminal() && !self.environment.terminal.is_lines => {
+                Style::Bar
+            }
             Progress::Auto => Style::Lines,
         }
     }
