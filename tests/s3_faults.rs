@@ -10,7 +10,7 @@ use std::thread;
 
 use redrill_emulator::{Emulator, Options};
 
-use crate::support::{emulator, folder, many, process, write};
+use crate::support::{emulator, folder, many, on_bucket, write};
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,14 +79,7 @@ impl S3 {
     }
 
     fn on(&self, machine: &Path, words: &[&str]) -> Command {
-        let mut command = process(machine);
-        command
-            .args(words)
-            .env("AWS_ENDPOINT_URL_S3", &self.url)
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "123456789012")
-            .env("AWS_SECRET_ACCESS_KEY", "no-secret");
-        command
+        on_bucket(&self.url, machine, words)
     }
 }
 

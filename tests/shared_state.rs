@@ -10,7 +10,7 @@ use std::time::Duration;
 use redrill_emulator::{Emulator, Options, Speed};
 
 use crate::python::venv;
-use crate::support::{emulator, folder, many, process, redrill, write};
+use crate::support::{emulator, folder, many, on_bucket, redrill, write};
 
 /// moto looks at the condition of a write and then writes, which are two steps: a lock around both makes one of them, as at
 /// S3 (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
@@ -71,14 +71,7 @@ impl Bucket {
 
     /// A command that works on the bucket from a machine of its own.
     fn on(&self, machine: &Path, words: &[&str]) -> Command {
-        let mut command = process(machine);
-        command
-            .args(words)
-            .env("AWS_ENDPOINT_URL_S3", &self.url)
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "123456789012")
-            .env("AWS_SECRET_ACCESS_KEY", "no-secret");
-        command
+        on_bucket(&self.url, machine, words)
     }
 
     fn said(&self, machine: &Path, words: &[&str]) -> (i32, String, String) {

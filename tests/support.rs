@@ -50,6 +50,18 @@ pub(crate) fn process(directory: &Path) -> std::process::Command {
     command
 }
 
+/// A command that works on a bucket, from a machine of its own.
+pub(crate) fn on_bucket(url: &str, machine: &Path, words: &[&str]) -> std::process::Command {
+    let mut command = process(machine);
+    command
+        .args(words)
+        .env("AWS_ENDPOINT_URL_S3", url)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "123456789012")
+        .env("AWS_SECRET_ACCESS_KEY", "no-secret");
+    command
+}
+
 /// Runs a command against an emulator in this process, which goes on meanwhile: its exit code, standard output and
 /// standard error.
 pub(crate) async fn ran(

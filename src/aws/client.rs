@@ -21,7 +21,7 @@ use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
 use super::date::{Dates, Watch};
 use super::error::classify;
 use super::profile;
-use crate::backup::{ApiError, Gate, Operation, Vaults};
+use crate::backup::{ApiError, Gate, Operation, Service, Vaults};
 
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
@@ -175,12 +175,12 @@ impl<H> Aws<H> {
         self.region.as_deref()
     }
 
-    /// From now on nothing is changed before this is passed. The first one stays.
+    /// From now on nothing of a run is asked or changed before this is passed. The first one stays.
     pub fn guard(&self, gate: Gate) {
         let _ = self.gate.set(gate);
     }
 
-    /// Done once something may be changed.
+    /// Done once something may be asked or changed.
     pub(super) async fn pass(&self) {
         if let Some(gate) = self.gate.get() {
             gate.pass().await;
@@ -197,13 +197,10 @@ impl<H> Aws<H> {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let [backup, sts, cloudcontrol] = &self.bounded;
-        let asked = match operation {
-            Operation::GetCallerIdentity => sts,
-            Operation::DeleteResource
-            | Operation::GetResource
-            | Operation::GetResourceRequestStatus
-            | Operation::ListResources => cloudcontrol,
-            _ => backup,
+        let asked = match operation.service() {
+            Some(Service::Backup) => backup,
+            Some(Service::CloudControl) => cloudcontrol,
+            None => sts,
         };
         classify(operation, error, asked.host())
     }

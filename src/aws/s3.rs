@@ -163,37 +163,22 @@ impl Bucket {
         }
     }
 
-    /// Why a call has failed; `None` where its condition did not hold.
-    fn failed<E>(
-        &self,
-        operation: Operation,
-        error: &SdkError<E, HttpResponse>,
-    ) -> Option<ObjectError>
+    /// Why a call has failed.
+    fn failed<E>(&self, operation: Operation, error: &SdkError<E, HttpResponse>) -> ObjectError
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let raw = match error {
-            SdkError::ServiceError(context) => Some(context.raw()),
-            _ => None,
-        };
-        let status = raw.map(|raw| raw.status().as_u16());
-        let code = error.code();
-        if matches!(status, Some(409 | 412)) {
-            return None;
-        }
-        if status == Some(404) && code == Some("NoSuchKey") && operation == Operation::PutObject {
-            // The object that was to be replaced is gone.
-            return None;
-        }
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
         let error = error::classify(operation, error, self.bounded.host());
         let text = error.to_string();
-        Some(match (error.fault, status) {
-            (_, Some(500..))
+        match (error.fault, status) {
+            // Somebody writes at the same moment, or a condition that was not asked for does not hold.
+            (_, Some(409 | 412 | 500..))
             | (Fault::Throttled | Fault::Service | Fault::Unreachable | Fault::Expired, _) => {
                 ObjectError::Unavailable(text)
             }
             _ => ObjectError::Denied(text),
-        })
+        }
     }
 }
 
@@ -217,10 +202,7 @@ impl Objects for Bucket {
         let answer = match asked {
             Ok(answer) => answer,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => {
-                let failed = self.failed(Operation::GetObject, &error);
-                return Err(failed.unwrap_or_else(|| ObjectError::Unavailable(error.to_string())));
-            }
+            Err(error) => return Err(self.failed(Operation::GetObject, &error)),
         };
         let length = answer.content_length;
         let writer = answer.metadata().and_then(|of| of.get(WRITER)).cloned();
@@ -279,10 +261,7 @@ impl Objects for Bucket {
                 .set_continuation_token(token)
                 .send()
                 .await;
-            let answer = asked.map_err(|error| {
-                let failed = self.failed(Operation::ListObjectsV2, &error);
-                failed.unwrap_or_else(|| ObjectError::Unavailable(error.to_string()))
-            })?;
+            let answer = asked.map_err(|error| self.failed(Operation::ListObjectsV2, &error))?;
             let found = answer.common_prefixes.unwrap_or_default().into_iter();
             names.extend(found.filter_map(|of| {
                 let name = of
@@ -312,10 +291,7 @@ impl Objects for Bucket {
             .set_start_after(after)
             .send()
             .await;
-        let answer = asked.map_err(|error| {
-            let failed = self.failed(Operation::ListObjectsV2, &error);
-            failed.unwrap_or_else(|| ObjectError::Unavailable(error.to_string()))
-        })?;
+        let answer = asked.map_err(|error| self.failed(Operation::ListObjectsV2, &error))?;
         let behind = match self.prefix.as_str() {
             "" => 0,
             prefix => prefix.len() + 1,
@@ -349,10 +325,18 @@ impl Bucket {
         };
         match request.send().await {
             Ok(answer) => Ok(Put::Done(answer.e_tag.unwrap_or_default())),
-            Err(error) => match self.failed(Operation::PutObject, &error) {
-                Some(error) => Err(error),
-                None => Ok(Put::Refused),
-            },
+            Err(error) if is_refused(&error) => Ok(Put::Refused),
+            Err(error) => Err(self.failed(Operation::PutObject, &error)),
         }
+    }
+}
+
+/// Whether the condition of a write did not hold, as where the object that was to be replaced is gone; or whether somebody
+/// writes the same key at the same moment (409).
+fn is_refused<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error.raw_response().map(|raw| raw.status().as_u16()) {
+        Some(409 | 412) => true,
+        Some(404) => error.code() == Some("NoSuchKey"),
+        _ => false,
     }
 }

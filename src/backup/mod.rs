@@ -23,7 +23,7 @@ pub use clock::{Clock, SystemClock};
 pub use console::{console_job, console_resource};
 pub use endpoint::Endpoint;
 pub use gate::Gate;
-pub use operation::Operation;
+pub use operation::{Operation, Service};
 pub use pace::{Keeping, Pace};
 pub use pages::{Listed, Page, Pages, each_page};
 pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_tags, all_vaults};

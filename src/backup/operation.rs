@@ -79,7 +79,8 @@ impl Operation {
     pub(super) const COUNT: usize = Self::StartRestoreJob as usize + 1;
 
     /// Whose it is; none of what nobody counts.
-    pub(super) fn service(self) -> Option<Service> {
+    #[must_use]
+    pub fn service(self) -> Option<Service> {
         match self {
             Self::Configuration
             | Self::GetCallerIdentity
@@ -107,8 +108,10 @@ impl Operation {
 
 /// A service that counts the calls to all of its operations together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Service {
+pub enum Service {
+    /// AWS Backup.
     Backup,
+    /// Cloud Control API.
     CloudControl,
 }
 

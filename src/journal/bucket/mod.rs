@@ -12,11 +12,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use jiff::SignedDuration;
+use tokio::time::Instant;
 
 use super::store::{Ahead, Fence, Owner, RunKey, RunStore};
 use super::{Error, FOLDER, called};
-use crate::backup::ask_all;
+use crate::backup::{Backoff, Clock as _, SystemClock, ask_all};
 use crate::state::JournalError;
 pub use lease::ObjectLease;
 pub use memory::{Counts, MemoryObjects, Mishap};
@@ -27,6 +28,13 @@ pub use probe::{Probe, probe};
 pub const LEASE: Duration = Duration::from_mins(1);
 /// How long a store that does not answer is asked again before the run stops. Its jobs go on at AWS.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// How long a store is left alone that does not answer.
+const BACKOFF: Backoff = Backoff {
+    first: SignedDuration::from_millis(200),
+    factor: 2,
+    longest: SignedDuration::from_secs(5),
+    jitter: 0.5,
+};
 /// What several segments are in, next to the journal, under the name of the last of them.
 const COMPACTED: &str = "compacted";
 /// Fewer segments than this are read as they are.
@@ -154,7 +162,7 @@ where
         let message = match ask().await {
             Ok(answer) => return Ok(answer),
             Err(ObjectError::Unavailable(_)) if tries < TRIES => {
-                sleep_until(Instant::now() + wait(tries)).await;
+                pause(tries).await;
                 continue;
             }
             Err(error) => error.to_string(),
@@ -166,12 +174,11 @@ where
     }
 }
 
-/// How long to wait after so many tries: a fifth of a second, doubled each time, up to five seconds, and not all at once.
-fn wait(tries: u32) -> Duration {
-    let longest = Duration::from_millis(200) * 2_u32.saturating_pow(tries.min(6) - 1);
-    longest
-        .min(Duration::from_secs(5))
-        .mul_f64(0.5 + fastrand::f64() / 2.0)
+/// How long to wait after so many tries, from one on.
+async fn pause(tries: u32) {
+    SystemClock
+        .sleep_until(SystemClock.now() + BACKOFF.wait(tries - 1))
+        .await;
 }
 
 impl<O: Objects> RunStore for ObjectStore<O> {
@@ -284,7 +291,7 @@ impl<O: Objects> RunStore for ObjectStore<O> {
                 let why = why.unwrap_or_else(|| "the store neither writes nor has it".to_owned());
                 return Err(self.unwritten(&key, &why));
             }
-            sleep_until(Instant::now() + wait(tries)).await;
+            pause(tries).await;
         }
     }
 
