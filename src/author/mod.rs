@@ -37,7 +37,7 @@ pub struct Chosen {
     pub metadata: BTreeMap<String, String>,
     /// The recovery points that belong to it.
     pub children: Vec<String>,
-    /// Where it is and comes back to: its number in [`Head::places`].
+    /// Its target, by its index in [`Head::places`].
     pub place: usize,
 }
 
@@ -55,7 +55,7 @@ pub struct Place {
 pub struct Head {
     /// The plan's name; made fit for one.
     pub plan: String,
-    /// Where the recovery points are, and come back to.
+    /// The accounts and Regions of the recovery points, which are also the targets.
     pub places: Vec<Place>,
 }
 
@@ -197,7 +197,7 @@ pub fn plan(head: &Head, chosen: &[Chosen], rules: &Arc<Rules>) -> Result<String
         return Ok(single);
     }
     let grouped = author.laid_out(&drafts, &all, &groups).0;
-    // What is equal one by one is so in a block; where a rule disagrees, each stands by itself.
+    // Equal restores share a block, unless a rule rejects it: then each has its own.
     let findings = |text: &str| author.judge(text, &drafts).len();
     match findings(&grouped) <= findings(&single) {
         true => Ok(grouped),
@@ -339,7 +339,7 @@ impl Author<'_> {
         self.laid_out(drafts, some, &BTreeMap::new())
     }
 
-    /// The same with blocks of equal restores.
+    /// The same, with equal restores merged into blocks.
     fn laid_out(
         &self,
         drafts: &[Draft<'_>],

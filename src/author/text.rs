@@ -86,7 +86,7 @@ pub(super) fn plan(
     text
 }
 
-/// Where the restores run: the names of the targets where there are several, by place.
+/// The names of the targets, by place, if there are several.
 fn targets(head: &Head, restores: &[Restore<'_>], text: &mut String) -> Vec<String> {
     const ROLE: &str = "The role that AWS Backup assumes. This is its default one; it needs the policies for restores.";
     let partition = restores
@@ -158,7 +158,7 @@ fn heading(text: &mut String, restore: &Restore<'_>) {
     let _ = writeln!(text, "  # {}", of(&schema["x-redrill"]["url"]));
 }
 
-/// What a recovery point is of.
+/// The resource of a recovery point.
 fn about(restore: &Restore<'_>) -> String {
     let point = &restore.chosen.point;
     let mut about = format!("{}, in vault {}", point.resource_arn, point.vault);

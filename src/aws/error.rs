@@ -58,7 +58,7 @@ const BETWEEN: &str =
 /// The caller's session has run out.
 const EXPIRED: [&str; 2] = ["ExpiredToken", "ExpiredTokenException"];
 
-/// What an error means; `host` is who was asked, where somebody was.
+/// Classifies an error; `host` is the endpoint that was asked, if any.
 pub(super) fn classify<E>(
     operation: Operation,
     error: &SdkError<E, HttpResponse>,

@@ -328,7 +328,7 @@ impl Inventory {
     ///
     /// # Errors
     ///
-    /// What is wrong with the first file that is not taken, each line with the file's name.
+    /// The errors of the first file that cannot be read, each line with the file's name.
     pub fn of_files<'f>(
         files: impl IntoIterator<Item = (&'f str, &'f str)>,
     ) -> Result<Inventory, String> {
