@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use redrill::journal::{
-    self, Journal, MemoryObjects, Mishap, ObjectError, ObjectStore, Objects as _, Probe, Put,
-    RunKey, RunStore as _, probe,
+    self, Journal, LocalStore, MemoryObjects, Mishap, ObjectError, ObjectStore, Objects as _,
+    Probe, Put, RunKey, RunStore, probe,
 };
 use redrill::state::{Event, Journal as _, JournalError, Recorded};
 
@@ -75,6 +75,27 @@ async fn every_answer_to_a_write_leaves_one_record_and_no_more() {
             assert_eq!(read(&store).await, ["a", "b"], "{mishap:?}, {times} times");
         }
     }
+}
+
+/// A run can move between them, and evidence of both is verified alike.
+#[tokio::test]
+async fn a_journal_has_the_same_bytes_in_a_bucket_and_on_disk() {
+    async fn kept<S: RunStore>(store: &S) -> Vec<(String, Vec<u8>)> {
+        let nothing = |_| Ok::<(), journal::Error>(());
+        for events in [vec![event("a"), event("b")], vec![event("c")]] {
+            let opened = Journal::open(store, &run(), &owner(1), false, nothing).await;
+            let mut journal = opened.unwrap();
+            journal.append(&events).await.unwrap();
+            let held = journal.held();
+            drop(journal);
+            held.release().await;
+        }
+        journal::segments(store, &run()).await.unwrap()
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let on_disk = kept(&LocalStore::new(folder.path())).await;
+    assert_eq!(on_disk.len(), 2);
+    assert_eq!(on_disk, kept(&store()).await);
 }
 
 #[tokio::test]

@@ -426,3 +426,58 @@ async fn a_run_that_is_held_is_said_with_its_holder() {
     assert_eq!(emulator.jobs().len(), 3);
     emulator.shutdown().await;
 }
+
+/// A copy that was broken off is no shorter run: nobody reads past the gap, nothing is started, and the same copy mends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_broken_off_is_not_taken_for_the_run() {
+    let (s3, machine) = (S3::start(), machine());
+    let emulator = emulator(Options::default()).await;
+    tokio::task::block_in_place(|| {
+        let (code, said) = run(&s3, machine.path(), &emulator, "main", &[]);
+        assert_eq!(code, 0, "{said}");
+        let on = |words: &[&str]| {
+            let output = s3.on(machine.path(), words).output().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let said = text(&output.stdout) + &text(&output.stderr);
+            (output.status.code().unwrap_or(-1), said)
+        };
+        let copy = ["state", "copy", "s3://drills/x", "s3://drills/y"];
+        s3.fail("PUT", "00000001.jsonl", Fault::Answer(403, "AccessDenied"));
+        let (code, said) = on(&copy);
+        assert_eq!(code, 1, "{said}");
+        let (code, said) = on(&["state", "check", "s3://drills/y"]);
+        assert_eq!(code, 6, "{said}");
+        let gap = "00000001.jsonl: damaged at byte 0 (record 1): it is missing, and later segments are there: \
+                   where `redrill state copy` was interrupted, repeat it";
+        assert!(said.contains(gap), "{said}");
+        let run = ["run", "plan.yaml", "--yes", "--state", "s3://drills/y"];
+        let url = emulator.url();
+        let (code, said) = on(&[&run[..], &["--endpoint-url", &url]].concat());
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("repeat it"), "{said}");
+        // The same on a disk that was full in the middle of a segment.
+        let here = machine.path().join("here/many/main/journal");
+        let (code, said) = on(&["state", "copy", "s3://drills/x", "here"]);
+        assert_eq!(code, 0, "{said}");
+        let segment = |number: u32| here.join(format!("{number:08}.jsonl"));
+        let bytes = std::fs::read(segment(2)).unwrap();
+        std::fs::write(segment(2), &bytes[..bytes.len() / 2]).unwrap();
+        std::fs::remove_file(segment(1)).unwrap();
+        for (to, segments) in [("here", 2), ("s3://drills/y", 1)] {
+            let (code, said) = on(&["state", "copy", "s3://drills/x", to]);
+            assert_eq!(code, 0, "{said}");
+            let copied = format!("run main: {segments} of ");
+            assert!(said.contains(&copied), "{said}");
+            let (code, said) = on(&["state", "check", to]);
+            assert_eq!(code, 0, "{said}");
+            assert!(said.contains("1 run, whole"), "{said}");
+        }
+        assert_eq!(std::fs::read(segment(2)).unwrap(), bytes);
+        // What the bucket does not let anybody see is said as it was answered.
+        let (code, said) = on(&["state", "check", "s3://drills/y"]);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("versioning: "), "{said}");
+    });
+    assert_eq!(emulator.jobs().len(), 3);
+    emulator.shutdown().await;
+}

@@ -10,6 +10,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::BucketVersioningStatus;
 
 use super::bounds::Bounded;
 use super::{error, profile};
@@ -43,15 +44,15 @@ pub struct Bucket {
     bounded: Bounded,
 }
 
-/// What a bucket is set to, as far as the caller may see it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a bucket is set to; of what was not answered, why.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketTraits {
     /// Whether earlier versions of objects are kept.
-    pub versioning: Option<bool>,
-    /// How objects are encrypted.
-    pub encryption: Option<String>,
+    pub versioning: Result<bool, String>,
+    /// How objects are encrypted unless a write says otherwise; none where the bucket does not say.
+    pub encryption: Result<Option<String>, String>,
     /// Whether every kind of public access is blocked.
-    pub blocks_public: Option<bool>,
+    pub blocks_public: Result<bool, String>,
 }
 
 impl Bucket {
@@ -122,44 +123,62 @@ impl Bucket {
         }
     }
 
-    /// What the bucket is set to. What the caller may not see is not known.
+    /// What the bucket is set to.
     pub async fn traits(&self) -> BucketTraits {
         let (client, bucket) = (&self.client, &self.bucket);
         let versioning = client.get_bucket_versioning().bucket(bucket).send();
         let encryption = client.get_bucket_encryption().bucket(bucket).send();
         let public = client.get_public_access_block().bucket(bucket).send();
         let (versioning, encryption, public) = tokio::join!(versioning, encryption, public);
-        let encryption = encryption.ok().and_then(|answer| {
-            let rules = answer.server_side_encryption_configuration?.rules;
-            let first = rules.into_iter().next()?;
-            let by_default = first.apply_server_side_encryption_by_default?;
-            Some(by_default.sse_algorithm.as_str().to_owned())
-        });
-        let blocks =
-            |answer: aws_sdk_s3::operation::get_public_access_block::GetPublicAccessBlockOutput| {
-                let of = answer.public_access_block_configuration?;
-                let all = [
-                    of.block_public_acls,
-                    of.ignore_public_acls,
-                    of.block_public_policy,
-                    of.restrict_public_buckets,
-                ];
-                Some(all.iter().all(|is| *is == Some(true)))
-            };
-        let blocks_public = match public {
-            Ok(answer) => blocks(answer),
-            // It was never set.
-            Err(error) if error.code() == Some("NoSuchPublicAccessBlockConfiguration") => {
-                Some(false)
-            }
-            Err(_) => None,
-        };
         BucketTraits {
-            versioning: versioning.ok().map(|answer| {
-                answer.status == Some(aws_sdk_s3::types::BucketVersioningStatus::Enabled)
+            versioning: self.answered(Operation::GetBucketVersioning, versioning, None, |answer| {
+                answer.status == Some(BucketVersioningStatus::Enabled)
             }),
-            encryption,
-            blocks_public,
+            encryption: self.answered(
+                Operation::GetBucketEncryption,
+                encryption,
+                Some("ServerSideEncryptionConfigurationNotFoundError"),
+                |answer| {
+                    let rules = answer.server_side_encryption_configuration?.rules;
+                    let first = rules.into_iter().next()?;
+                    let by_default = first.apply_server_side_encryption_by_default?;
+                    Some(by_default.sse_algorithm.as_str().to_owned())
+                },
+            ),
+            blocks_public: self.answered(
+                Operation::GetPublicAccessBlock,
+                public,
+                Some("NoSuchPublicAccessBlockConfiguration"),
+                |answer| {
+                    answer.public_access_block_configuration.is_some_and(|of| {
+                        let all = [
+                            of.block_public_acls,
+                            of.ignore_public_acls,
+                            of.block_public_policy,
+                            of.restrict_public_buckets,
+                        ];
+                        all.iter().all(|is| *is == Some(true))
+                    })
+                },
+            ),
+        }
+    }
+
+    /// What a setting of the bucket is, where `unset` is the code of S3 for one that was never made; or why that is not known.
+    fn answered<T: Default, A, E>(
+        &self,
+        operation: Operation,
+        asked: Result<A, SdkError<E, HttpResponse>>,
+        unset: Option<&str>,
+        read: impl FnOnce(A) -> T,
+    ) -> Result<T, String>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match asked {
+            Ok(answer) => Ok(read(answer)),
+            Err(error) if unset.is_some() && error.code() == unset => Ok(T::default()),
+            Err(error) => Err(error::classify(operation, &error, self.bounded.host()).to_string()),
         }
     }
 

@@ -11,8 +11,11 @@ pub enum Operation {
     DeleteResource,
     DescribeRecoveryPoint,
     DescribeRestoreJob,
+    GetBucketEncryption,
+    GetBucketVersioning,
     GetCallerIdentity,
     GetObject,
+    GetPublicAccessBlock,
     GetRecoveryPointRestoreMetadata,
     GetResource,
     GetResourceRequestStatus,
@@ -38,8 +41,11 @@ impl Operation {
             Self::DeleteResource => "DeleteResource",
             Self::DescribeRecoveryPoint => "DescribeRecoveryPoint",
             Self::DescribeRestoreJob => "DescribeRestoreJob",
+            Self::GetBucketEncryption => "GetBucketEncryption",
+            Self::GetBucketVersioning => "GetBucketVersioning",
             Self::GetCallerIdentity => "GetCallerIdentity",
             Self::GetObject => "GetObject",
+            Self::GetPublicAccessBlock => "GetPublicAccessBlock",
             Self::GetRecoveryPointRestoreMetadata => "GetRecoveryPointRestoreMetadata",
             Self::GetResource => "GetResource",
             Self::GetResourceRequestStatus => "GetResourceRequestStatus",
@@ -60,13 +66,15 @@ impl Operation {
 
 impl Operation {
     /// What a policy has to allow for it. Cloud Control API's calls are CloudFormation's
-    /// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/security.html>); to list objects is to list a bucket
+    /// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/security.html>); those of S3 have names of their own
     /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
     #[must_use]
     pub fn iam_action(self) -> String {
         match self {
             Self::ListObjectsV2 => "s3:ListBucket".to_owned(),
-            Self::GetObject | Self::PutObject => format!("s3:{self}"),
+            Self::GetBucketEncryption => "s3:GetEncryptionConfiguration".to_owned(),
+            Self::GetPublicAccessBlock => "s3:GetBucketPublicAccessBlock".to_owned(),
+            Self::GetBucketVersioning | Self::GetObject | Self::PutObject => format!("s3:{self}"),
             Self::Configuration | Self::GetCallerIdentity => format!("sts:{self}"),
             _ => match self.service() {
                 Some(Service::CloudControl) => format!("cloudformation:{self}"),
@@ -83,8 +91,11 @@ impl Operation {
     pub fn service(self) -> Option<Service> {
         match self {
             Self::Configuration
+            | Self::GetBucketEncryption
+            | Self::GetBucketVersioning
             | Self::GetCallerIdentity
             | Self::GetObject
+            | Self::GetPublicAccessBlock
             | Self::ListObjectsV2
             | Self::PutObject => None,
             Self::DeleteResource
@@ -139,8 +150,11 @@ mod tests {
             Of::DeleteResource,
             Of::DescribeRecoveryPoint,
             Of::DescribeRestoreJob,
+            Of::GetBucketEncryption,
+            Of::GetBucketVersioning,
             Of::GetCallerIdentity,
             Of::GetObject,
+            Of::GetPublicAccessBlock,
             Of::GetRecoveryPointRestoreMetadata,
             Of::GetResource,
             Of::GetResourceRequestStatus,

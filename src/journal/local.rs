@@ -156,6 +156,10 @@ impl RunStore for LocalStore {
         created.map_err(|err| JournalError::Disk(err.to_string()))?
     }
 
+    async fn complete(&self, run: &RunKey, segment: u32, bytes: &[u8]) -> Result<(), Error> {
+        replace(&self.path(run, segment), bytes)
+    }
+
     async fn cut(
         &self,
         run: &RunKey,
@@ -165,7 +169,11 @@ impl RunStore for LocalStore {
     ) -> Result<(), Error> {
         let path = self.path(run, segment);
         match take_over {
-            true => replace(&path, length),
+            true => {
+                let mut bytes = bytes_of(&path)?;
+                bytes.truncate(length);
+                replace(&path, &bytes)
+            }
             false => cut_off(&path, length),
         }
     }
@@ -223,16 +231,14 @@ fn cut_off(path: &Path, length: usize) -> Result<(), Error> {
     .map_err(super::io(path))
 }
 
-/// Puts what is whole of a segment in its place. Whoever is still writing it writes into a file that has no name any more,
-/// and finds that out.
-fn replace(path: &Path, length: usize) -> Result<(), Error> {
-    let mut bytes = bytes_of(path)?;
-    bytes.truncate(length);
+/// Puts other bytes in the place of a segment. Whoever is still writing it writes into a file that has no name any more, and
+/// finds that out.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let beside = path.with_extension("new");
     refuse_no_file(&beside)?;
     File::create(&beside)
         .and_then(|mut file| {
-            file.write_all(&bytes)?;
+            file.write_all(bytes)?;
             file.sync_all()
         })
         .map_err(super::io(&beside))?;

@@ -96,6 +96,13 @@ impl RunStore for MemoryStore {
         Ok(())
     }
 
+    async fn complete(&self, run: &RunKey, segment: u32, bytes: &[u8]) -> Result<(), Error> {
+        let mut kept = self.kept();
+        let segments = &mut kept.entry(run.clone()).or_default().segments;
+        segments.insert(segment, bytes.to_vec());
+        Ok(())
+    }
+
     async fn cut(&self, run: &RunKey, segment: u32, length: usize, _: bool) -> Result<(), Error> {
         let mut kept = self.kept();
         if let Some(bytes) = kept

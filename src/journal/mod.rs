@@ -235,7 +235,8 @@ async fn load<E: From<Error>>(
                 path: store.path(run, next),
                 offset: 0,
                 record: chain.records() + 1,
-                why: "it is missing, and later segments are there".to_owned(),
+                why: "it is missing, and later segments are there: where `redrill state copy` was interrupted, repeat it"
+                    .to_owned(),
             };
             return Err(damaged.into());
         };

@@ -219,6 +219,18 @@ pub trait RunStore: Clone + Send + Sync + 'static {
         bytes: Vec<u8>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
+    /// Writes a segment again that a copy has not written to its end, where the store can leave one so.
+    ///
+    /// # Errors
+    ///
+    /// Where the store refuses.
+    fn complete(
+        &self,
+        run: &RunKey,
+        segment: u32,
+        bytes: &[u8],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
     /// Cuts a segment that was not written to its end. Whoever may still be writing it, past whom the lease was taken over, is
     /// kept from it.
     ///

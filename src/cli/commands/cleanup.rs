@@ -9,7 +9,7 @@ use super::deletions::{Confirmation, Touched};
 use super::everywhere::Everywhere;
 use super::resume_hint::ResumeHint;
 use super::world::{World, with_roles};
-use super::{Context, check_account, endpoint, everywhere};
+use super::{Context, check_account, endpoint, everywhere, turn};
 use crate::backup::{Clock, Keeping, Pace, SystemClock};
 use crate::cleanup::{Deletions, Disposition, Item, leaves, unlisted};
 use crate::cli::exit::{Exit, Failure};
@@ -146,6 +146,7 @@ pub(super) async fn cleanup(
         events.push(recorded);
         Ok::<(), journal::Error>(())
     };
+    turn::wait_out(&store, &run, &owner, false, context).await?;
     let journal = Journal::open(&store, &run, &owner, false, take).await?;
     let (fence, held) = (journal.fence(), journal.held());
     super::run::guard(&everywhere.places, &fence);

@@ -38,6 +38,7 @@ mod state;
 mod status;
 mod still_there;
 mod store;
+mod turn;
 mod unanswered;
 mod validate;
 mod world;

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
 use super::before::{Before, Recorder, older_than_listings, owner};
 use super::clients::{Client, connected, pace};
 use super::conclude::{RunEnd, conclude};
@@ -18,7 +16,9 @@ use super::saved::SavedPlan;
 use super::screen::initial;
 use super::store::Store;
 use super::world::World;
-use super::{Context, adopting, chosen, endpoint, lock, programs, saved, still_there, unanswered};
+use super::{
+    Context, adopting, chosen, endpoint, lock, programs, saved, still_there, turn, unanswered,
+};
 use crate::backup::{Clock, Endpoint, Gate, SystemClock};
 use crate::cli::arguments::{ReportOptions, Run, RunOptions};
 use crate::cli::exit::{Exit, Failure};
@@ -88,75 +88,6 @@ async fn successor(typed: &Run, context: &Context<'_>) -> Option<Owner> {
     store.holder(&run).await.ok()?
 }
 
-/// What others have recorded is read once they can record and send nothing more: whoever holds the run in a bucket is waited
-/// for, until they are heard of, or count as gone.
-async fn wait_out(
-    store: &Store,
-    run: &RunKey,
-    owner: &Owner,
-    take_over: bool,
-    context: &mut Context<'_>,
-) -> Result<(), Failure> {
-    let Some(holder) = store
-        .holder(run)
-        .await?
-        .filter(|holder| holder.beat_at.is_some())
-    else {
-        return Ok(());
-    };
-    let since = minute(holder.since);
-    context.output.note(&match take_over {
-        true => format!("taking run {} over from {holder}, who has it since {since}: waiting until they can send nothing more", run.run),
-        false => format!("{holder} has this run since {since}: waiting to see whether it is still alive"),
-    });
-    let lease = store.lease(run, owner, take_over).await?;
-    store.release(Arc::new(lease)).await;
-    Ok(())
-}
-
-/// Waits until nobody works on a run.
-async fn wait_for_turn(
-    store: &Store,
-    run: &RunKey,
-    owner: &Owner,
-    context: &mut Context<'_>,
-) -> Result<(), Failure> {
-    let mut is_said = false;
-    if let Some(holder) = store.holder(run).await? {
-        context.output.note(&format!(
-            "standing by: {holder} has run {} of {} since {}; this runner takes over when it falls silent or leaves",
-            run.run, run.plan, minute(holder.since)
-        ));
-        is_said = true;
-    }
-    loop {
-        match store.lease(run, owner, false).await {
-            Ok(lease) => {
-                store.release(Arc::new(lease)).await;
-                if is_said {
-                    context.output.note(&format!(
-                        "standing by: nobody works on run {} of {} any more; taking it over",
-                        run.run, run.plan
-                    ));
-                }
-                return Ok(());
-            }
-            Err(journal::Error::Held { owner }) => {
-                if !is_said {
-                    context.output.note(&format!(
-                        "standing by: {owner} works on this run since {}; this runner takes over when it falls silent or leaves",
-                        minute(owner.since)
-                    ));
-                    is_said = true;
-                }
-                let next = SystemClock.now() + SignedDuration::from_secs(1);
-                SystemClock.sleep_until(next).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
 async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let saved = saved::open(&typed.plan, context)?;
     let arguments = &match &saved {
@@ -197,8 +128,8 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     );
     let myself = owner(context, SystemClock.now());
     match arguments.standby {
-        true => wait_for_turn(&store, &key, &myself, context).await?,
-        false => wait_out(&store, &key, &myself, arguments.how.take_over, context).await?,
+        true => turn::stand_by(&store, &key, &myself, context).await?,
+        false => turn::wait_out(&store, &key, &myself, arguments.how.take_over, context).await?,
     }
     let execution = Execution {
         file: &arguments.plan,

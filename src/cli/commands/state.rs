@@ -1,12 +1,15 @@
 //! `redrill state check`, `redrill state copy`
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
-use super::Context;
 use super::store::{Place, Store};
-use crate::backup::{Backoff, Clock as _, SystemClock};
+use super::{Context, turn};
+use crate::backup::{Backoff, Clock as _, SystemClock, ask_all};
 use crate::cli::arguments::{StateCheck, StateCopy};
 use crate::cli::exit::{Exit, Failure};
+use crate::execute::Stopped;
 use crate::journal::{
     self, Held, Journal, LEASE, ObjectError, Objects, Probe, RunKey, RunStore as _, probe,
 };
@@ -24,10 +27,11 @@ pub(super) async fn check(
         probed(of.objects()).await?;
         text.push_str("conditional writes: kept; two runners cannot both work on a run\n");
         let traits = of.objects().traits().await;
-        let said = |is: Option<bool>, yes: &str, no: &str| match is {
-            Some(true) => yes.to_owned(),
-            Some(false) => no.to_owned(),
-            None => "not known: no permission to look".to_owned(),
+        let unknown = |why| format!("not known: {why}");
+        let said = |is: Result<bool, String>, yes: &str, no: &str| match is {
+            Ok(true) => yes.to_owned(),
+            Ok(false) => no.to_owned(),
+            Err(why) => unknown(why),
         };
         text.push_str(&format!(
             "versioning: {}\nencryption: {}\npublic access: {}\n",
@@ -36,10 +40,8 @@ pub(super) async fn check(
                 "on",
                 "off; turn it on, so that nothing that is deleted by mistake is lost"
             ),
-            traits
-                .encryption
-                .as_deref()
-                .unwrap_or("not known: no permission to look"),
+            traits.encryption.map_or_else(unknown, |by| by
+                .unwrap_or_else(|| "the store's own; the bucket has no default".to_owned())),
             said(
                 traits.blocks_public,
                 "blocked",
@@ -191,13 +193,14 @@ async fn copy_run(
     from: &Store,
     to: &Store,
     run: &RunKey,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<String, Failure> {
     let owner = super::before::owner(context, SystemClock.now());
     let nothing = |_| Ok::<(), journal::Error>(());
+    turn::wait_out(from, run, &owner, false, context).await?;
     let source: Journal<Store> = Journal::open(from, run, &owner, false, nothing).await?;
     let source: Held<Store> = source.held();
-    let copied = copied(from, to, run, &owner).await;
+    let copied = copied(from, to, run, &owner, context).await;
     source.release().await;
     copied
 }
@@ -207,37 +210,23 @@ async fn copied(
     to: &Store,
     run: &RunKey,
     owner: &journal::Owner,
+    context: &mut Context<'_>,
 ) -> Result<String, Failure> {
-    let segments = journal::segments(from, run).await?;
-    let there = journal::segments(to, run).await?;
-    let is_same = there
-        .iter()
-        .zip(&segments)
-        .all(|(there, here)| there.1 == here.1);
-    if is_same && there.len() > segments.len() {
-        return Ok("is there already, and further".to_owned());
-    }
-    if !is_same {
-        return Err(Failure::Conflict(format!(
-            "{} run {}: {} has another journal of this run; nothing was copied",
-            run.plan,
-            run.run,
-            to.place()
-        )));
-    }
-    let lease = std::sync::Arc::new(to.lease(run, owner, false).await?);
-    let mut written = Ok(());
-    for (number, (_, bytes)) in (1..).zip(&segments).skip(there.len()) {
-        written = to.create(&lease, run, number, bytes.clone()).await;
-        if written.is_err() {
-            break;
-        }
-    }
+    let segments: Vec<Vec<u8>> = journal::segments(from, run)
+        .await?
+        .into_iter()
+        .map(|(_, bytes)| bytes)
+        .collect();
+    let last = u32::try_from(segments.len()).unwrap_or(u32::MAX);
+    turn::wait_out(to, run, owner, false, context).await?;
+    let lease = Arc::new(to.lease(run, owner, false).await?);
+    let written = written(to, &lease, run, &segments).await;
     to.release(lease).await;
-    written.map_err(crate::execute::Stopped::from)?;
-    // What was written is read back, and its chain of sums holds from the first record to the last.
+    let written = written?;
+    // What was written is read back: its chain of sums holds from the first record to the last.
     let now = journal::segments(to, run).await?;
-    if now != segments {
+    let is_same = (now.iter().zip(&segments)).all(|((_, now), here)| now == here);
+    if now.len() < segments.len() || !is_same {
         return Err(Failure::Mismatch(format!(
             "{} run {}: what was written to {} is not what was read",
             run.plan,
@@ -245,8 +234,55 @@ async fn copied(
             to.place()
         )));
     }
-    Ok(match segments.len() - there.len() {
+    Ok(match written {
+        0 if now.len() > segments.len() => "is there already, and further".to_owned(),
         0 => "is there already".to_owned(),
-        n => format!("{n} of {} segments copied and verified", segments.len()),
+        n => format!("{n} of {last} segments copied and verified"),
     })
+}
+
+/// Writes the segments that are not there yet, and says how many. The first of them comes last: a run that was copied in part
+/// has a gap, which nobody reads past, and is never taken for a shorter run.
+async fn written(
+    to: &Store,
+    lease: &Arc<super::store::Lease>,
+    run: &RunKey,
+    segments: &[Vec<u8>],
+) -> Result<usize, Failure> {
+    let there = (1..).zip(segments).map(async |(number, here)| {
+        let there = to.read(run, number).await?;
+        Ok::<_, journal::Error>((number, here, there))
+    });
+    let (mut missing, mut partial, mut is_other) = (Vec::new(), Vec::new(), false);
+    ask_all(there, |(number, here, there)| match there {
+        None => missing.push((number, here)),
+        Some(there) if there == *here => {}
+        Some(there) if here.starts_with(&there) => partial.push((number, here)),
+        Some(_) => is_other = true,
+    })
+    .await?;
+    // What continues behind a segment that was broken off is the other side's own.
+    let last = u32::try_from(segments.len()).unwrap_or(u32::MAX);
+    if is_other || (!partial.is_empty() && to.is_followed(run, last).await?) {
+        return Err(Failure::Conflict(format!(
+            "{} run {}: {} has another journal of this run; nothing was copied",
+            run.plan,
+            run.run,
+            to.place()
+        )));
+    }
+    let write =
+        async |(number, bytes): (u32, &Vec<u8>)| to.create(lease, run, number, bytes.clone()).await;
+    let count = missing.len() + partial.len();
+    for (number, bytes) in partial {
+        to.complete(run, number, bytes).await?;
+    }
+    let mut missing = missing.into_iter();
+    let first = missing.next();
+    let later = ask_all(missing.map(&write), |()| {}).await;
+    later.map_err(Stopped::from)?;
+    if let Some(first) = first {
+        write(first).await.map_err(Stopped::from)?;
+    }
+    Ok(count)
 }

@@ -208,6 +208,13 @@ impl RunStore for Store {
         }
     }
 
+    async fn complete(&self, run: &RunKey, segment: u32, bytes: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Local(store) => store.complete(run, segment, bytes).await,
+            Self::Bucket(store) => store.complete(run, segment, bytes).await,
+        }
+    }
+
     async fn cut(
         &self,
         run: &RunKey,

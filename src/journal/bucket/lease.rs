@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::objects::{Object, ObjectError, Objects, Put};
-use super::{Asked, asked};
+use super::{Asked, Tell, asked};
 use crate::backup::{Clock as _, SystemClock};
 use crate::journal::Error;
 use crate::journal::store::{Fence, Owner};
@@ -112,6 +112,13 @@ impl State {
     }
 }
 
+/// Whom to ask for a lease, and whom to tell where they do not answer.
+pub(super) struct Asking<'a, O> {
+    pub(super) objects: &'a O,
+    pub(super) tell: &'a Tell,
+    pub(super) key: &'a str,
+}
+
 /// A run that is held; its heart beats until it is dropped.
 pub struct ObjectLease {
     /// What this holder calls itself, in the lease and with every segment.
@@ -153,12 +160,12 @@ impl ObjectLease {
     /// Takes a run: where nobody holds it, where its holder has left or is not heard of for as long as its lease lasts, or,
     /// with `take_over`, whoever holds it.
     pub(super) async fn take<O: Objects>(
-        objects: &O,
-        key: &str,
+        asking: Asking<'_, O>,
         owner: &Owner,
         lasts: Duration,
         take_over: bool,
     ) -> Result<Self, Error> {
+        let Asking { objects, tell, key } = asking;
         let holder = uuid_of(owner);
         let mut body = Body {
             v: Body::VERSION,
@@ -172,7 +179,7 @@ impl ObjectLease {
         // How long whoever is passed over may still believe that the run is theirs.
         let mut believes = Duration::ZERO;
         loop {
-            let there = asked(objects, key, || objects.get(key)).await?;
+            let there = asked(objects, tell, key, || objects.get(key)).await?;
             if let Some(object) = &there
                 && let Some(held) = Body::read(object)
                 && held.holder == holder

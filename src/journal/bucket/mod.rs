@@ -94,10 +94,19 @@ impl<O: Objects> ObjectStore<O> {
         &self.objects
     }
 
+    async fn asked<T, F>(&self, key: &str, ask: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, ObjectError>>,
+    {
+        asked(&self.objects, &self.tell, key, ask).await
+    }
+
     /// The runs of a plan, sorted.
     async fn runs_of(&self, plan: &str) -> Result<Vec<RunKey>, Error> {
         let prefix = format!("{plan}/");
-        let runs = asked(&self.objects, &prefix, || self.objects.folders(&prefix)).await?;
+        let runs = self
+            .asked(&prefix, || self.objects.folders(&prefix))
+            .await?;
         Ok(runs.iter().map(|run| RunKey::new(plan, run)).collect())
     }
 
@@ -112,13 +121,15 @@ impl<O: Objects> ObjectStore<O> {
     /// The first segments of a run that has ended, in one object; what is behind them is in segments.
     async fn compacted(&self, run: &RunKey) -> Result<Option<Ahead>, Error> {
         let folder = Self::key(run, &format!("{COMPACTED}/"));
-        let there = asked(&self.objects, &folder, || self.objects.keys(&folder, "")).await?;
+        let there = self
+            .asked(&folder, || self.objects.keys(&folder, ""))
+            .await?;
         // The last is of the most segments.
         let Some(key) = there.last() else {
             return Ok(None);
         };
         let number = key[folder.len()..].trim_end_matches(".jsonl").parse();
-        let object = asked(&self.objects, key, || self.objects.get(key)).await?;
+        let object = self.asked(key, || self.objects.get(key)).await?;
         Ok(number.ok().zip(object).map(|(number, object)| Ahead {
             number,
             bytes: object.bytes,
@@ -136,7 +147,7 @@ impl<O: Objects> ObjectStore<O> {
         let mut after = after.to_owned();
         loop {
             let asking = || self.objects.keys(&folder, &after);
-            let page = asked(&self.objects, &folder, asking).await?;
+            let page = self.asked(&folder, asking).await?;
             let Some(last) = page.last().cloned() else {
                 return Ok(Vec::new());
             };
@@ -149,19 +160,35 @@ impl<O: Objects> ObjectStore<O> {
     }
 }
 
-/// Asks a store until it answers, for a while; only for what changes nothing.
-async fn asked<O: Objects, T, F>(objects: &O, key: &str, ask: impl Fn() -> F) -> Result<T, Error>
+/// Asks a store until it answers, for a while; only for what changes nothing. Where that takes long, it is said why.
+async fn asked<O: Objects, T, F>(
+    objects: &O,
+    tell: &Tell,
+    key: &str,
+    ask: impl Fn() -> F,
+) -> Result<T, Error>
 where
     F: Future<Output = Result<T, ObjectError>>,
 {
-    /// Tries before it is said that the store does not answer.
+    /// Tries before it counts as not answering.
     const TRIES: u32 = 6;
-    let mut tries = 0;
+    /// Longer than what a person takes for a slow network.
+    const LONG: Duration = Duration::from_secs(5);
+    let began = Instant::now();
+    let (mut tries, mut is_said) = (0, false);
     loop {
         tries += 1;
         let message = match ask().await {
             Ok(answer) => return Ok(answer),
-            Err(ObjectError::Unavailable(_)) if tries < TRIES => {
+            Err(ObjectError::Unavailable(message)) if tries < TRIES => {
+                if !is_said && began.elapsed() > LONG {
+                    tell(&format!(
+                        "{} does not answer ({message}); asking again, {} more times",
+                        objects.place(),
+                        TRIES - tries
+                    ));
+                    is_said = true;
+                }
                 pause(tries).await;
                 continue;
             }
@@ -186,7 +213,7 @@ impl<O: Objects> RunStore for ObjectStore<O> {
 
     async fn runs(&self) -> Result<Vec<RunKey>, Error> {
         let mut runs = Vec::new();
-        let plans = asked(&self.objects, "", || self.objects.folders("")).await?;
+        let plans = self.asked("", || self.objects.folders("")).await?;
         let questions = plans.into_iter().map(async |plan| {
             let of = self.runs_of(&plan).await?;
             Ok::<_, Error>(of)
@@ -210,7 +237,7 @@ impl<O: Objects> RunStore for ObjectStore<O> {
 
     async fn read(&self, run: &RunKey, segment: u32) -> Result<Option<Vec<u8>>, Error> {
         let key = Self::segment(run, segment);
-        let object = asked(&self.objects, &key, || self.objects.get(&key)).await?;
+        let object = self.asked(&key, || self.objects.get(&key)).await?;
         Ok(object.map(|object| object.bytes))
     }
 
@@ -295,13 +322,12 @@ impl<O: Objects> RunStore for ObjectStore<O> {
         }
     }
 
+    async fn complete(&self, run: &RunKey, segment: u32, _: &[u8]) -> Result<(), Error> {
+        Err(self.broken_off(run, segment, 0))
+    }
+
     async fn cut(&self, run: &RunKey, segment: u32, length: usize, _: bool) -> Result<(), Error> {
-        Err(Error::Damaged {
-            path: self.path(run, segment),
-            offset: length,
-            record: 0,
-            why: "it ends in the middle of a record, and an object is written whole".to_owned(),
-        })
+        Err(self.broken_off(run, segment, length))
     }
 
     async fn lease(
@@ -311,7 +337,12 @@ impl<O: Objects> RunStore for ObjectStore<O> {
         take_over: bool,
     ) -> Result<ObjectLease, Error> {
         let key = Self::key(run, lease::KEY);
-        ObjectLease::take(&self.objects, &key, owner, self.lasts, take_over).await
+        let asking = lease::Asking {
+            objects: &self.objects,
+            tell: &self.tell,
+            key: &key,
+        };
+        ObjectLease::take(asking, owner, self.lasts, take_over).await
     }
 
     async fn compact(&self, run: &RunKey) {
@@ -340,12 +371,21 @@ impl<O: Objects> RunStore for ObjectStore<O> {
 
     async fn holder(&self, run: &RunKey) -> Result<Option<Owner>, Error> {
         let key = Self::key(run, lease::KEY);
-        let object = asked(&self.objects, &key, || self.objects.get(&key)).await?;
+        let object = self.asked(&key, || self.objects.get(&key)).await?;
         Ok(object.as_ref().and_then(lease::holder))
     }
 }
 
 impl<O: Objects> ObjectStore<O> {
+    fn broken_off(&self, run: &RunKey, segment: u32, length: usize) -> Error {
+        Error::Damaged {
+            path: self.path(run, segment),
+            offset: length,
+            record: 0,
+            why: "it ends in the middle of a record, and an object is written whole".to_owned(),
+        }
+    }
+
     fn unwritten(&self, key: &str, why: &str) -> JournalError {
         JournalError::Disk(format!("{}/{key}: {why}", self.objects.place()))
     }
