@@ -229,6 +229,7 @@ pub(crate) async fn run_with<A: Reader + Writer + 'static>(
         ..Wanted::default()
     };
     let opening = Opening {
+        options: Vec::new(),
         file: "plan.yaml".to_owned(),
         endpoint: Endpoint::Other {
             url: emulator.url(),

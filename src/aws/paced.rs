@@ -1,13 +1,14 @@
 //! AWS as it may be asked: at its rates, and again where it throttles or does not answer.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backup::{
     ApiError, Backoff, Clock, Fault, Job, JobQuery, Operation, Pace, Page, PointQuery, Reader,
-    RecoveryPoint, Retry, Sources, Vault, Vaults,
+    RecoveryPoint, Retry, Sources, Tell, Vault, Vaults,
 };
 use crate::cleanup::{Found, Named, Resources};
 use crate::plan::Request;
@@ -38,6 +39,36 @@ pub struct Paced<R, C> {
     place: usize,
     retry: Retry,
     vaults: Vaults,
+    delay: Option<Delay>,
+}
+
+/// Tells people that calls are made again and again; calls that fail at one time are told of once.
+struct Delay {
+    tell: Tell,
+    told: Mutex<Option<Timestamp>>,
+}
+
+impl fmt::Debug for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Delay")
+    }
+}
+
+impl Delay {
+    /// A call that began then has failed.
+    fn failed(&self, began: Timestamp, now: Timestamp, error: &ApiError) {
+        /// Shorter ones are nobody's business.
+        const LONG: SignedDuration = SignedDuration::from_secs(5);
+        const EVERY: SignedDuration = SignedDuration::from_secs(20);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(began) < LONG
+            || told.is_some_and(|told| now.duration_since(told) < EVERY)
+        {
+            return;
+        }
+        *told = Some(now);
+        (self.tell)(&format!("AWS call failed ({error}); retrying"));
+    }
 }
 
 impl<R, C: Clock> Paced<R, C> {
@@ -50,6 +81,7 @@ impl<R, C: Clock> Paced<R, C> {
             place,
             retry: BRIEF,
             vaults: Vaults::default(),
+            delay: None,
         }
     }
 
@@ -58,6 +90,16 @@ impl<R, C: Clock> Paced<R, C> {
     pub fn patiently(self) -> Self {
         Self {
             retry: LONG,
+            ..self
+        }
+    }
+
+    /// Says so where calls have to be made again for long.
+    #[must_use]
+    pub fn telling(self, tell: Tell) -> Self {
+        let told = Mutex::default();
+        Self {
+            delay: Some(Delay { tell, told }),
             ..self
         }
     }
@@ -73,6 +115,7 @@ impl<R, C: Clock> Paced<R, C> {
         mut call: impl FnMut() -> F + Send,
     ) -> Result<T, ApiError> {
         let mut made = 0;
+        let began = self.clock.now();
         loop {
             self.pace.turn(self.place, operation, &self.clock).await;
             let error = match call().await {
@@ -87,6 +130,9 @@ impl<R, C: Clock> Paced<R, C> {
             let Some(wait) = self.retry.wait(error.fault, made) else {
                 return Err(error);
             };
+            if let Some(delay) = &self.delay {
+                delay.failed(began, now, &error);
+            }
             self.clock.sleep_until(now + wait).await;
         }
     }
@@ -322,6 +368,24 @@ mod tests {
     fn passed(paced: &Paced<Shelves, FastClock>) -> f64 {
         let now = paced.clock.now();
         now.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
+    }
+
+    #[tokio::test]
+    async fn calls_that_fail_for_long_are_told_of_now_and_then() {
+        let told = |faults: &[Fault]| {
+            let said: Arc<Mutex<Vec<String>>> = Arc::default();
+            let heard = Arc::clone(&said);
+            let tell = move |text: &str| heard.lock().unwrap().push(text.to_owned());
+            (paced(faults).telling(Arc::new(tell)), said)
+        };
+        let (short, said) = told(&[Fault::Throttled; 2]);
+        assert!(short.vaults_page(None).await.is_ok());
+        assert!(said.lock().unwrap().is_empty());
+        let (long, said) = told(&[Fault::Throttled; 8]);
+        assert!(long.vaults_page(None).await.is_err());
+        let said = said.lock().unwrap();
+        assert!((1..=3).contains(&said.len()), "{said:?}");
+        assert_eq!(said[0], "AWS call failed (ListBackupVaults: no); retrying");
     }
 
     /// A recovery point whose vault nobody has named is looked for in each: so many calls, and not one.

@@ -13,6 +13,7 @@ mod points;
 mod questions;
 mod rates;
 mod reader;
+mod tell;
 mod vaults;
 mod writer;
 
@@ -30,5 +31,6 @@ pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_
 pub use questions::ask_all;
 pub use rates::Rates;
 pub use reader::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources, each_job_page};
+pub use tell::Tell;
 pub use vaults::Vaults;
 pub use writer::{Started, Writer};

@@ -8,6 +8,9 @@ use super::against::{Against, against};
 use super::authoring::{Init, Inventory};
 use super::complete;
 use super::post_run::{Cleanup, Evidence, Report, Status};
+use crate::diagnostic::did_you_mean;
+use crate::execute::AtMost;
+use crate::rules::Facts;
 
 /// Runs version-controlled restore plans against AWS Backup. Each restore starts exactly once
 #[derive(Debug, Parser)]
@@ -368,6 +371,10 @@ pub(super) struct RunOptions {
     /// Take over the run from a stuck process, which is then locked out
     #[arg(long)]
     pub(super) take_over: bool,
+    /// Run at most so many restores at once, or so many of a type: `--limit 20 --limit EKS=1`. The plan's own limits hold as
+    /// well
+    #[arg(long, value_name = "[TYPE=]COUNT", value_delimiter = ',', value_parser = limit)]
+    pub(super) limit: Vec<AtMost>,
     /// Do not limit calls to AWS's published rates
     #[arg(long)]
     pub(super) no_rate_limit: bool,
@@ -490,6 +497,26 @@ pub(super) struct Rehearse {
 }
 
 /// The time that a lease lasts.
+/// `20` or `EKS=1`.
+fn limit(text: &str) -> Result<AtMost, String> {
+    let (resource_type, count) = match text.split_once('=') {
+        Some((resource_type, count)) => (Some(resource_type), count),
+        None => (None, text),
+    };
+    if let Some(name) = resource_type.filter(|name| Facts::of(name).is_none()) {
+        let meant = did_you_mean(name, Facts::types());
+        let meant = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+        return Err(format!("`{name}` is not a resource type{meant}"));
+    }
+    match count.parse() {
+        Ok(restores) if restores > 0 => Ok(AtMost {
+            resource_type: resource_type.map(str::to_owned),
+            restores,
+        }),
+        _ => Err("write a count from 1 on, or a type and a count, such as EKS=1".to_owned()),
+    }
+}
+
 fn lease(text: &str) -> Result<jiff::SignedDuration, String> {
     let lease: jiff::SignedDuration = text
         .parse()

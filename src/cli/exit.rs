@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::files;
 use crate::backup::ApiError;
 use crate::cleanup;
 use crate::diagnostic::{Finding, Findings};
@@ -236,8 +237,16 @@ impl Failure {
                 "what was requested continues at AWS; run the same command again: it looks at what is left"
                     .to_owned()
             }
-            Self::Io { source, .. } => {
-                of_disk(&source.to_string(), "check the path and its permissions").to_owned()
+            Self::Io { path, source } => {
+                let help = of_disk(&source.to_string(), "check the path and its permissions");
+                let near = match source.kind() {
+                    ErrorKind::NotFound | ErrorKind::IsADirectory => files::near(path),
+                    _ => None,
+                };
+                match near {
+                    Some(near) => format!("{help}; did you mean {}?", near.display()),
+                    None => help.to_owned(),
+                }
             }
             Self::Aws(error) if is_without_profile(error) => {
                 "nothing was sent; profiles are looked for in ~/.aws/config and ~/.aws/credentials, or in the files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name; `aws configure list-profiles` lists them"

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::exit::Failure;
-use crate::diagnostic::{Finding, Position, Source, Span, rule};
+use crate::diagnostic::{Finding, Position, Source, Span, did_you_mean, rule};
 use crate::diff::Saved;
 
 /// Files by their path below a directory.
@@ -66,6 +66,43 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, Failure> {
     // A large plan is kept as long as the command runs.
     bytes.shrink_to_fit();
     Ok(bytes)
+}
+
+/// A file that may have been meant where there is none of a name: a plan without its extension or its folder, or a slip of
+/// the fingers.
+pub(super) fn near(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_string_lossy();
+    let own = path.parent().unwrap_or(Path::new(""));
+    let names_in = |folder: &Path| {
+        let folder = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let files = entries.filter(|entry| entry.path().is_file());
+        let mut names: Vec<String> = files
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    };
+    let is_plan_of = |file: &String| {
+        let file = Path::new(file);
+        let is_yaml = file
+            .extension()
+            .is_some_and(|of| of == "yaml" || of == "yml");
+        is_yaml && file.file_stem().is_some_and(|stem| *stem == *name)
+    };
+    let folders = [own.to_owned(), own.join("plans"), own.join(&*name)];
+    let plan = folders.iter().find_map(|folder| {
+        let plan = names_in(folder).into_iter().find(is_plan_of)?;
+        Some(folder.join(plan))
+    });
+    plan.or_else(|| {
+        let names = names_in(own);
+        let meant = did_you_mean(&name, names.iter().map(String::as_str))?;
+        Some(own.join(meant))
+    })
 }
 
 /// A text file that findings will point into; what is no text is a finding itself.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::AtMost;
 use super::Commands;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Reader, Writer};
@@ -157,6 +158,8 @@ pub struct Policy {
     pub cutover: bool,
     /// After how long in which nothing has happened it says what it waits for; never where absent.
     pub says_after: Option<SignedDuration>,
+    /// Fewer restores at once than the plan allows.
+    pub at_most: Vec<AtMost>,
     /// Write into what exists, also where the plan does not say so.
     pub into_existing: bool,
 }

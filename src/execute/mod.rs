@@ -31,5 +31,5 @@ pub use engine::{Control, DuplicatePolicy, Ended, Engine, Observer, Policy, Stop
 pub use forecast::forecast;
 pub use listing_window::listed_since;
 pub use poll::describe_jobs;
-pub use schedule::at_once;
+pub use schedule::{AtMost, at_once, lower};
 pub use whose::{Whose, jobs_of, may_be_since, whose, whose_without_journal};

@@ -271,6 +271,31 @@ pub fn at_once(plan: &Plan, resource_type: &str) -> u32 {
     by_plan.or_else(documented).unwrap_or(u32::MAX)
 }
 
+/// How many restores a person wants at once, whatever the plan says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtMost {
+    /// Of which type, in each target; none is all of them together.
+    pub resource_type: Option<String>,
+    /// So many.
+    pub restores: u32,
+}
+
+/// Lowers the limits of a plan; what is lower already stays.
+pub fn lower(plan: &mut Plan, to: &[AtMost]) {
+    for at_most in to {
+        match &at_most.resource_type {
+            None => {
+                let limit = &mut plan.limits.concurrent;
+                *limit = Some(limit.unwrap_or(u32::MAX).min(at_most.restores));
+            }
+            Some(resource_type) => {
+                let limit = at_once(plan, resource_type).min(at_most.restores);
+                plan.limits.by_type.insert(resource_type.clone(), limit);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

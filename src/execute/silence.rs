@@ -6,13 +6,17 @@ use crate::backup::Backoff;
 
 /// The longest silence, in those after which it is first broken: a job of half a day takes some fifty lines.
 pub(super) const MOST: i32 = 16;
+/// By how much sooner it is broken while AWS does not answer.
+const OUTAGE: i32 = 6;
 /// How many are named of what there may be thousands of.
 pub(super) const NAMED: usize = 3;
 
 /// When a silent run speaks.
 #[derive(Debug)]
 pub(super) struct Silence {
-    /// After how long; never where absent.
+    /// After how long where nothing is wrong; never where absent.
+    usual: Option<SignedDuration>,
+    /// After how long now.
     first: Option<SignedDuration>,
     /// How often it has spoken since something happened.
     spoken: u32,
@@ -22,16 +26,23 @@ pub(super) struct Silence {
 impl Silence {
     pub(super) fn new(first: Option<SignedDuration>, now: Timestamp) -> Self {
         let mut silence = Self {
+            usual: first,
             first,
             spoken: 0,
             until: None,
         };
-        silence.is_broken(now);
+        silence.is_broken(now, None);
         silence
     }
 
-    /// Something has happened, and was said.
-    pub(super) fn is_broken(&mut self, now: Timestamp) {
+    /// Something has happened, and was said; where it begins or ends an outage, which. Whoever looks on wants to hear sooner
+    /// that AWS still does not answer.
+    pub(super) fn is_broken(&mut self, now: Timestamp, outage: Option<bool>) {
+        match outage {
+            Some(true) => self.first = self.usual.map(|usual| usual / OUTAGE),
+            Some(false) => self.first = self.usual,
+            None => {}
+        }
         self.spoken = 0;
         self.until = self.first.map(|first| now + first);
     }
@@ -68,7 +79,12 @@ mod tests {
             .filter(|minute| silence.is_over(start + SignedDuration::from_mins(*minute)))
             .collect();
         assert_eq!(minutes, [1, 3, 7, 15, 31, 47]);
-        silence.is_broken(start);
+        silence.is_broken(start, Some(true));
+        let seconds: Vec<i64> = (1..=80)
+            .filter(|second| silence.is_over(start + SignedDuration::from_secs(*second)))
+            .collect();
+        assert_eq!(seconds, [10, 30, 70]);
+        silence.is_broken(start, Some(false));
         assert_eq!(silence.until(), Some(start + SignedDuration::from_mins(1)));
     }
 

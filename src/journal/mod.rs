@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub use bucket::{
     Counts, LEASE, MemoryObjects, Mishap, Object, ObjectError, ObjectLease, ObjectStore, Objects,
-    Probe, Put, Tell, probe,
+    Probe, Put, probe,
 };
 pub use local::LocalStore;
 pub use memory::MemoryStore;

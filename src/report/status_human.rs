@@ -22,6 +22,10 @@ pub struct StatusDetail<'a> {
     pub last: Option<Timestamp>,
     /// How a command names the plan and the run.
     pub names: &'a str,
+    /// The options that say what the plan means, behind a space each.
+    pub options: &'a str,
+    /// The secrets that are to be given besides.
+    pub secrets: &'a [&'a str],
 }
 
 /// A line for each run, the latest last.
@@ -178,22 +182,29 @@ fn waits_for(of: &RestoreReport, all: &BTreeMap<&str, &str>) -> String {
 
 /// What to type next.
 fn next(detail: &StatusDetail<'_>) -> Option<String> {
-    let names = detail.names;
+    let StatusDetail { names, options, .. } = detail;
     let is_rehearsal = detail.report.world == Some(Endpoint::Rehearsal);
     let run = if is_rehearsal { "rehearse" } else { "run" };
-    Some(match (&detail.row.held_by, detail.report.verdict) {
-        (Some(_), _) => format!("watch it with: redrill status {names} --watch"),
+    let mut next = match (&detail.row.held_by, detail.report.verdict) {
+        (Some(_), _) => return Some(format!("watch it with: redrill status {names} --watch")),
         (None, Verdict::Unfinished) => {
-            format!("no process is working on it; continue with: redrill {run} {names}")
+            format!("no process is working on it; continue with: redrill {run} {names}{options}")
         }
         (None, Verdict::Failed) => {
-            format!("retry what failed with: redrill {run} {names} --retry-failed")
+            format!("retry what failed with: redrill {run} {names}{options} --retry-failed")
         }
         // Nothing of a rehearsal is at AWS.
         (None, Verdict::Passed | Verdict::ObjectiveMissed) if is_rehearsal => return None,
         (None, Verdict::Passed | Verdict::ObjectiveMissed) => {
-            format!("delete what it created with: redrill cleanup {names}")
+            format!("delete what it created with: redrill cleanup {names}{options}")
         }
         (None, Verdict::CleanedUp) => return None,
-    })
+    };
+    if !detail.secrets.is_empty() {
+        next.push_str(&format!(
+            "\ngive {} again, which is not recorded: with --var, in a --var-file, or as REDRILL_VAR_<NAME>",
+            detail.secrets.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
+        ));
+    }
+    Some(next)
 }

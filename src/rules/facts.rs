@@ -195,6 +195,11 @@ impl Facts {
     pub(crate) fn of(resource_type: &str) -> Option<&'static Self> {
         Some(&TypeNotes::of(resource_type)?.facts)
     }
+
+    /// Every type, by AWS's name.
+    pub(crate) fn types() -> impl Iterator<Item = &'static str> {
+        TypeNotes::all().map(|(name, _)| name)
+    }
 }
 
 impl Deletes {

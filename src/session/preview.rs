@@ -31,6 +31,8 @@ pub struct Preview {
 pub struct Opening {
     /// The plan file, as it was named.
     pub file: String,
+    /// The options that say what it means, to be typed again.
+    pub options: Vec<String>,
     /// The endpoint that it belongs to.
     pub endpoint: Endpoint,
     /// The saved plan that is carried out, where it is one.
@@ -47,6 +49,7 @@ impl Opening {
     pub fn new(file: &str, plan: &Plan, origin: Origin, endpoint: Endpoint) -> Self {
         Self {
             file: file.to_owned(),
+            options: Vec::new(),
             endpoint,
             saved_plan: None,
             outline: Arc::new(Outline::of(plan, origin, false, std::iter::empty())),
@@ -130,6 +133,7 @@ impl Preview {
                 target: plan.targets[0].clone(),
                 others: plan.targets[1..].to_vec(),
                 file: opening.file,
+                options: opening.options,
                 world: Some(opening.endpoint),
                 saved_plan: opening.saved_plan,
                 reports: Some(crate::evidence::REPORTS),

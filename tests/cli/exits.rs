@@ -373,3 +373,67 @@ async fn what_was_chosen_and_is_not_back_is_5() {
     assert_eq!(ran(folder.path(), &emulator, &run).await.0, 5);
     emulator.shutdown().await;
 }
+
+/// A plan by its name, without its folder, or with a slip of the fingers: the file is named.
+#[test]
+fn a_file_that_was_meant_is_named() {
+    let folder = folder();
+    let path = folder.path();
+    std::fs::create_dir(path.join("plans")).unwrap();
+    write(path, "plans/tables.yaml", "plan: tables\n");
+    write(path, "common.vars.yaml", "a: 1\n");
+    for (words, near) in [
+        (&["run", "tables"][..], Some("plans/tables.yaml")),
+        (&["plan", "plans/tabels.yaml"], Some("plans/tables.yaml")),
+        (&["validate", "plans/tables"], Some("plans/tables.yaml")),
+        (
+            &["plan", "plans/tables.yaml", "--var-file", "comon.vars.yaml"],
+            Some("common.vars.yaml"),
+        ),
+        (&["run", "nothing-like-it.yaml"], None),
+    ] {
+        let output = redrill(path).args(words).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{stderr}");
+        let said = stderr.split_once("did you mean ").map(|(_, rest)| rest);
+        let said = said
+            .and_then(|rest| rest.split_once('?'))
+            .map(|(file, _)| file);
+        assert_eq!(said, near, "{words:?}: {stderr}");
+    }
+}
+
+/// One journal that is damaged hides no other run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_run_hides_no_other() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    write(path, "plan.yaml", &many(1, 0));
+    for run in ["a", "b"] {
+        let words = ["run", "plan.yaml", "--yes", "-q", "--run-id", run];
+        let (code, _, stderr) = ran(path, &emulator, &words).await;
+        assert_eq!(code, 0, "{stderr}");
+    }
+    let segment = path.join(".redrill/many/a/journal/00000001.jsonl");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[30] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    for words in [
+        &["runs"][..],
+        &["status"],
+        &["status", "many"],
+        &["runs", "--json"],
+    ] {
+        let output = redrill(path).args(words).output().unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {stdout}{stderr}");
+        assert!(stdout.contains("many"), "{words:?}: {stdout}");
+        assert!(
+            stderr.contains("many/a/journal/00000001.jsonl: damaged at byte"),
+            "{words:?}: {stderr}"
+        );
+    }
+    emulator.shutdown().await;
+}

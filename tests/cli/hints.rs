@@ -387,3 +387,110 @@ async fn issue_14_only_what_needs_more_is_told_what_it_needs() {
     assert!(stdout.contains("2 of 2 restored"), "{stdout}");
     emulator.shutdown().await;
 }
+
+/// What `status` says to type is the whole command: with the variables of the run, and without those that are secrets.
+#[tokio::test(flavor = "multi_thread")]
+async fn status_repeats_what_the_run_was_given() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let path = folder.path();
+    let variables = "vars: { env: {}, key: { secret: true }, size: {} }\nrestores:";
+    let plan = many(2, 0).replace("restores:", variables).replace(
+        "PerformanceMode: generalPurpose",
+        "PerformanceMode: \"{{ vars.env }}\"\n      CreationToken: \"{{ vars.key }}-{{ restore }}-{{ vars.size }}\"",
+    );
+    write(path, NAME, &plan);
+    write(path, "sizes.yaml", "size: big one\n");
+    let given = ["--var", "env=generalPurpose", "--var", "key=hunter2canary"];
+    let run = [
+        &[
+            "run",
+            NAME,
+            "--yes",
+            "-q",
+            "--only",
+            "r0",
+            "--var-file",
+            "sizes.yaml",
+        ][..],
+        &given,
+    ]
+    .concat();
+    let (code, stdout, stderr) = ran(path, &emulator, &run).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let output = redrill(path).args(["status", NAME]).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!stdout.contains("hunter2canary"), "{stdout}");
+    assert!(stdout.contains("give `key` again"), "{stdout}");
+    let url = emulator.url();
+    let hint = format!(
+        "redrill run {NAME} --endpoint-url {url} --var-file sizes.yaml --var env=generalPurpose\n"
+    );
+    let joined = stdout.replace("\\\n", "").replace("\n  ", " ");
+    assert!(joined.contains(&hint), "{stdout}");
+    // As it is printed, with the secret.
+    let words = [
+        "run",
+        NAME,
+        "--endpoint-url",
+        &url,
+        "--var-file",
+        "sizes.yaml",
+    ];
+    let again = redrill(path)
+        .args(words)
+        .args(["--var", "env=generalPurpose", "--yes", "-q"])
+        .env("REDRILL_VAR_KEY", "hunter2canary")
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(0), "{again:?}");
+    assert_eq!(emulator.jobs().len(), 2);
+    emulator.shutdown().await;
+}
+
+/// A person may want less at once than the plan allows, and never more.
+#[test]
+fn limit_lowers_what_the_plan_allows() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, NAME, &many(4, 0));
+    let seconds = |limit: &[&str]| {
+        let words = ["rehearse", NAME, "-q", "--report", "json=r.json"];
+        let output = redrill(path).args(words).args(limit).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let report = crate::support::bytes(&path.join("r.json"));
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        let at = |key: &str| {
+            report[key]
+                .as_str()
+                .unwrap()
+                .parse::<jiff::Timestamp>()
+                .unwrap()
+        };
+        at("end").duration_since(at("start")).as_secs()
+    };
+    let at_once = seconds(&[]);
+    for limit in [&["--limit", "1"][..], &["--limit=EFS=1,30"]] {
+        let one_by_one = seconds(limit);
+        assert!(
+            one_by_one > 2 * at_once,
+            "{limit:?}: {one_by_one} s, {at_once} s"
+        );
+    }
+    for (limit, wanted) in [
+        ("0", "write a count from 1 on"),
+        ("EFS=many", "write a count from 1 on"),
+        (
+            "EFFS=1",
+            "`EFFS` is not a resource type; did you mean `EFS`?",
+        ),
+    ] {
+        let output = redrill(path)
+            .args(["run", NAME, "--limit", limit])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{stderr}");
+        assert!(stderr.contains(wanted), "{stderr}");
+    }
+}

@@ -94,7 +94,11 @@ async fn where_aws_does_not_answer_the_journal_does() {
     })
     .await;
     assert_eq!(look.statuses, vec!["RUNNING"; 6]);
-    assert!(look.said.contains("as of the journal"), "{}", look.said);
+    assert!(
+        look.said.contains("this is what the journal says"),
+        "{}",
+        look.said
+    );
 }
 
 /// Adopted jobs are older than what the journal knows of them, and some jobs are not there at all.

@@ -38,6 +38,7 @@ async fn issue_14_cleanup_beside_a_run_that_has_just_begun() {
         },
         others: Vec::new(),
         file: "plan.yaml".to_owned(),
+        options: Vec::new(),
         saved_plan: None,
         reports: None,
     };

@@ -195,6 +195,7 @@ pub(super) fn story() -> Vec<Recorded> {
                 },
                 others: Vec::new(),
                 file: "plans/orders.yaml".to_owned(),
+                options: Vec::new(),
                 world: Some(Endpoint::Aws),
                 saved_plan: None,
                 reports: None,

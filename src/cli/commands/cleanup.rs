@@ -104,7 +104,7 @@ pub(super) async fn cleanup(
         context.output.result(&cleanup_human(&levels))?;
         for line in leaves(&levels) {
             context.output.note(&format!(
-                "AWS does not delete this with it, or wants it deleted first: {line}"
+                "AWS leaves something behind, or wants something deleted first: {line}"
             ));
         }
         if !arguments.dry_run {
@@ -133,7 +133,7 @@ pub(super) async fn cleanup(
     }
     for line in leaves(&levels) {
         context.output.note(&format!(
-            "AWS does not delete this with it, or wants it deleted first: {line}"
+            "AWS leaves something behind, or wants something deleted first: {line}"
         ));
     }
 

@@ -39,7 +39,9 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
             let mut readers = Vec::new();
             for region in regions(&arguments.regions) {
                 let settings = settings(region, &arguments.aws, context)?;
-                let found = reading::Place::connect(&settings, arguments.aws.no_rate_limit).await?;
+                let found =
+                    reading::Place::connect(&settings, arguments.aws.no_rate_limit, context)
+                        .await?;
                 let place = Place {
                     account: found.account,
                     region: found.region,

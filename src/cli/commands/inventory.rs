@@ -39,7 +39,7 @@ pub(super) async fn inventory(
     let mut all = Vec::new();
     for region in &regions {
         let settings = settings(region.map(String::as_str), &arguments.aws, context)?;
-        let place = Place::connect(&settings, arguments.aws.no_rate_limit).await?;
+        let place = Place::connect(&settings, arguments.aws.no_rate_limit, context).await?;
         let several = (regions.len() > 1).then_some(place.region.as_str());
         let collected = collect(
             &place.reader,

@@ -60,7 +60,7 @@ use super::output::Output;
 use super::settings::Settings;
 use super::tree::Tree;
 use crate::aws::Settings as AwsSettings;
-use crate::backup::Reader;
+use crate::backup::{Reader, Tell};
 use crate::diagnostic::{Finding, Findings, LocalTime};
 use crate::inventory::Recorded;
 use crate::journal::{RunKey, RunStore as _};
@@ -188,6 +188,13 @@ impl Context<'_> {
             }
             Progress::Auto => Style::Lines,
         }
+    }
+
+    /// Whoever says that something takes longer than it should; nobody with `-q`.
+    fn tell(&self) -> Option<Tell> {
+        let speaker = self.speaker.clone();
+        let tell = move |text: &str| speaker.say(text);
+        (!self.display.quiet).then(|| Arc::new(tell) as Tell)
     }
 
     /// Times as they are shown to people.

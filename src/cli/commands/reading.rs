@@ -47,7 +47,11 @@ pub(super) fn settings(
 
 impl Place {
     /// Asks who the caller is, before anything else.
-    pub(super) async fn connect(settings: &Settings, no_rate_limit: bool) -> Result<Self, Failure> {
+    pub(super) async fn connect(
+        settings: &Settings,
+        no_rate_limit: bool,
+        context: &Context<'_>,
+    ) -> Result<Self, Failure> {
         let aws = Aws::<Reads>::connect(settings)
             .await
             .map_err(Failure::Aws)?;
@@ -61,7 +65,10 @@ impl Place {
             ..settings.clone()
         };
         let pace = pace(&[settings], no_rate_limit);
-        let reader = Paced::new(Arc::new(aws), SystemClock, pace, 0);
+        let mut reader = Paced::new(Arc::new(aws), SystemClock, pace, 0);
+        if let Some(tell) = context.tell() {
+            reader = reader.telling(tell);
+        }
         let account = reader.caller_account().await.map_err(Failure::Aws)?;
         Ok(Self {
             account,

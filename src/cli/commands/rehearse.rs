@@ -10,7 +10,7 @@ use super::before::Before;
 use super::clients::paced;
 use super::emulator::{of_file, refused};
 use super::endpoint::free_run_id;
-use super::resume_hint::ResumeHint;
+use super::resume_hint::{ResumeHint, typed_again};
 use super::run::{Execution, Hints, LockFile, Reached, execute, policy};
 use super::store::{Place, Store};
 use super::world::World;
@@ -138,6 +138,7 @@ pub(super) async fn rehearse(
                 None => ResumeHint::of(context, &loaded.planner).for_the_whole(),
             },
             new_run: ResumeHint::anew(context, &loaded.planner),
+            options: typed_again(&arguments.inputs, None, &loaded.planner),
         },
         // A check that asks AWS asks the emulator, and cannot ask anybody else.
         environment: [

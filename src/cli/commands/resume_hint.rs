@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Context;
 use crate::cli::arguments::InputOptions;
 use crate::diagnostic::is_hidden;
 use crate::plan::Planner;
 use crate::render::REDACTED;
+
+const VAR: &str = "--var";
 
 /// The command as it was typed, for the line that says how to go on.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +140,7 @@ impl ResumeHint {
             words.extend(["--var-file".to_owned(), file.to_string_lossy().into_owned()]);
         }
         for (name, value) in &inputs.vars {
-            words.extend(["--var".to_owned(), format!("{name}={value}")]);
+            words.extend([VAR.to_owned(), format!("{name}={value}")]);
         }
         if inputs.no_lock {
             words.push("--no-lock".to_owned());
@@ -175,7 +177,7 @@ impl ResumeHint {
             if ONCE.contains(&option) {
                 continue;
             }
-            if option == "--var" {
+            if option == VAR {
                 let given = value.or_else(|| words.next()).unwrap_or_default();
                 let name = given.split('=').next().unwrap_or_default().to_owned();
                 let is_secret = matches!(planner.variables().get(&name), Some(None));
@@ -221,6 +223,60 @@ impl ResumeHint {
             names.join(" and ")
         ))
     }
+}
+
+/// The options that say what a plan means, as words; of a secret only its name.
+pub(super) fn typed_again(
+    inputs: &InputOptions,
+    profile: Option<&str>,
+    planner: &Planner,
+) -> Vec<String> {
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let named = |option: &str, value: String| [option.to_owned(), value];
+    let files = inputs
+        .var_files
+        .iter()
+        .map(|of| named("--var-file", text(of)));
+    let vars = inputs.vars.iter().map(|(name, value)| {
+        let given = format!("{name}={value}");
+        let is_secret = matches!(planner.variables().get(name), Some(None))
+            || planner.secrets().redact_text(&given) != given;
+        named(VAR, if is_secret { name.clone() } else { given })
+    });
+    let inventories = inputs
+        .inventory
+        .iter()
+        .map(|of| named("--inventory", text(of)));
+    let profile = profile.map(|profile| named("--profile", profile.to_owned()));
+    let mut words: Vec<String> = (files.chain(vars).chain(inventories).chain(profile))
+        .flatten()
+        .collect();
+    if inputs.no_lock {
+        words.push("--no-lock".to_owned());
+    }
+    words
+}
+
+/// Recorded options as a command has them, behind a space each, and the secrets that are to be given besides.
+pub(super) fn recorded_options(words: &[String]) -> (String, Vec<&str>) {
+    let (mut text, mut secrets) = (String::new(), Vec::new());
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        let value = match word {
+            "--no-lock" => None,
+            _ => words.next(),
+        };
+        match value {
+            Some(name) if word == VAR && !name.contains('=') => secrets.push(name),
+            Some(value) => {
+                let _ = write!(text, " {word} {}", quoted(value));
+            }
+            None => {
+                let _ = write!(text, " {word}");
+            }
+        }
+    }
+    (text, secrets)
 }
 
 /// The words of a command but `--only` and the names behind it.

@@ -11,7 +11,7 @@ use super::clients::{Client, connected, pace};
 use super::conclude::{RunEnd, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
-use super::resume_hint::{CommandPlace, ResumeHint, quoted};
+use super::resume_hint::{CommandPlace, ResumeHint, quoted, typed_again};
 use super::saved::SavedPlan;
 use super::screen::initial;
 use super::store::Store;
@@ -26,7 +26,7 @@ use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
 use crate::diff::Wanted;
-use crate::execute::{DuplicatePolicy, Ended, Policy, Stopped};
+use crate::execute::{DuplicatePolicy, Ended, Policy, Stopped, lower};
 use crate::journal::{self, Fence, Journal, LEASE, Owner, RunKey, RunStore as _};
 use crate::plan::Plan;
 use crate::process::Processes;
@@ -161,6 +161,15 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
         hints: Hints {
             again: ResumeHint::of(context, &loaded.planner),
             new_run: ResumeHint::anew(context, &loaded.planner),
+            options: match saved {
+                // They are in the file.
+                Some(_) => Vec::new(),
+                None => typed_again(
+                    &arguments.inputs,
+                    arguments.aws.profile.as_deref(),
+                    &loaded.planner,
+                ),
+            },
         },
         saved: saved.as_ref(),
         lock: LockFile {
@@ -193,6 +202,7 @@ pub(super) fn policy(how: &RunOptions) -> Policy {
             .collect(),
         retry_failed: how.retry_failed,
         into_existing: how.into_existing,
+        at_most: how.limit.clone(),
         ..Policy::default()
     }
 }
@@ -231,6 +241,8 @@ pub(super) struct Hints {
     pub(super) again: ResumeHint,
     /// With a new one, but for its id.
     pub(super) new_run: ResumeHint,
+    /// The options that say what the plan means, for the journal.
+    pub(super) options: Vec<String>,
 }
 
 /// What answers, and as whom it is asked.
@@ -308,6 +320,7 @@ pub(super) async fn execute<C: Clock>(
         start,
     };
     let mut plan = context.settled(loaded, &mut known, &lookups).await?;
+    lower(&mut plan, &execution.policy.at_most);
     learn(&mut plan, &run, &execution.store).await;
     let outline = outline(&plan, loaded, &execution, context);
     loaded.planner.release(&plan);
@@ -395,6 +408,7 @@ pub(super) async fn execute<C: Clock>(
         .await;
     let opening = Opening {
         file: execution.file.to_string_lossy().into_owned(),
+        options: execution.hints.options.clone(),
         endpoint: execution.reached.endpoint.clone(),
         saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         outline,

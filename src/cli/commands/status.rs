@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::Context;
 use super::clients::keeping;
-use super::resume_hint::{quoted, quoted_path};
+use super::resume_hint::{quoted, quoted_path, recorded_options};
 use super::store::Store;
 use crate::aws::{Aws, Paced, Reads};
 use crate::backup::{Clock as _, Endpoint, Pace, SystemClock};
@@ -32,8 +32,12 @@ const NOT_SHOWN: &str =
 pub(super) async fn runs(arguments: &Runs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let store = context.store(&arguments.state).await?;
     let mut rows = Vec::new();
+    let mut damaged = Vec::new();
     for run in store.runs().await? {
-        rows.push(KnownRun::read(&store, run).await?.row);
+        match KnownRun::read(&store, run).await {
+            Ok(run) => rows.push(run.row),
+            Err(error) => damaged.push(of_one_run(error)?),
+        }
     }
     match arguments.format {
         HumanOrJson::Json => context.output.document(&status_json(&rows)),
@@ -43,16 +47,41 @@ pub(super) async fn runs(arguments: &Runs, context: &mut Context<'_>) -> Result<
             context.output.result(&runs_human(&rows, &clock))
         }
     }?;
-    Ok(Exit::Done)
+    Ok(said(&damaged, context))
+}
+
+/// A journal that cannot be read keeps nobody from looking at the other runs.
+///
+/// # Errors
+///
+/// Where the others cannot be read either.
+fn of_one_run(error: Failure) -> Result<Failure, Failure> {
+    use journal::Error::{Damaged, Newer, NotAFile};
+    match error {
+        Failure::Journal(Damaged { .. } | Newer { .. } | NotAFile { .. })
+        | Failure::Stopped(Stopped::Illegal(_)) => Ok(error),
+        error => Err(error),
+    }
+}
+
+/// Says which runs could not be read, and how the command ends.
+fn said(damaged: &[Failure], context: &mut Context<'_>) -> Exit {
+    for error in damaged {
+        context.output.failure(error);
+    }
+    match damaged {
+        [] => Exit::Done,
+        _ => Exit::Unexpected,
+    }
 }
 
 pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Result<Exit, Failure> {
     /// How often it is looked again.
     const EVERY: SignedDuration = SignedDuration::from_secs(5);
     loop {
-        let goes_on = show(arguments, context).await?;
+        let (goes_on, exit) = show(arguments, context).await?;
         if !arguments.watch || !goes_on {
-            return Ok(Exit::Done);
+            return Ok(exit);
         }
         SystemClock.sleep_until(SystemClock.now() + EVERY).await;
         context.output.clear()?;
@@ -84,8 +113,8 @@ fn no_run_of_id(runs: &[RunKey], store: &Store, id: &str) -> Failure {
     ))
 }
 
-/// Shows what was asked for once; whether somebody works on it.
-async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Failure> {
+/// Shows what was asked for once; whether somebody works on it, and how the command ends.
+async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<(bool, Exit), Failure> {
     let store = context.store(&arguments.state).await?;
     let all = store.runs().await?;
     let wanted = match &arguments.plan {
@@ -105,8 +134,15 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Fai
     // The run that somebody asks about is the latest, where none is named.
     let mut latest: Option<KnownRun> = None;
     let mut asks = true;
+    let mut damaged = Vec::new();
     for run in all.iter().filter(|run| is_wanted(run)) {
-        let mut of = KnownRun::read(&store, run.clone()).await?;
+        let mut of = match KnownRun::read(&store, run.clone()).await {
+            Ok(of) => of,
+            Err(error) => {
+                damaged.push(of_one_run(error)?);
+                continue;
+            }
+        };
         // Whoever works on it keeps the journal up to date; otherwise AWS knows more than the journal.
         if of.row.held_by.is_none() && asks {
             asks = refresh(&mut of, &arguments.aws, context).await?;
@@ -117,6 +153,9 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Fai
         }
     }
     let Some(latest) = latest else {
+        if !damaged.is_empty() {
+            return Ok((false, said(&damaged, context)));
+        }
         if let Some(id) = &arguments.run_id {
             return Err(match &wanted {
                 Some(plan) => super::not_among(&all, &store, &RunKey::new(plan, id)),
@@ -134,7 +173,7 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Fai
                     })
             }
         }?;
-        return Ok(false);
+        return Ok((false, Exit::Done));
     };
     let goes_on = rows
         .iter()
@@ -144,7 +183,7 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Fai
         rows.push(latest.row);
         rows.sort_by(|a, b| (&a.plan, &a.run_id).cmp(&(&b.plan, &b.run_id)));
         context.output.document(&status_json(&rows))?;
-        return Ok(goes_on);
+        return Ok((goes_on, said(&damaged, context)));
     }
     let clock = context.clock();
     let mut text = String::new();
@@ -155,15 +194,22 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<bool, Fai
     let KnownRun { row, events, .. } = &latest;
     let report = run_report(&row.plan, &row.run_id, events.iter().collect());
     let names = names(&report, arguments);
+    let typed = events.iter().find_map(|recorded| match &recorded.event {
+        Event::RunOpened { options, .. } => Some(&options[..]),
+        _ => None,
+    });
+    let (options, secrets) = recorded_options(typed.unwrap_or_default());
     let detail = StatusDetail {
         row,
         report: &report,
         last: events.last().map(|recorded| recorded.at),
         names: &names,
+        options: &options,
+        secrets: &secrets,
     };
     text.push_str(&status_human(&detail, SystemClock.now(), &clock));
     context.output.result(&text)?;
-    Ok(goes_on)
+    Ok((goes_on, said(&damaged, context)))
 }
 
 /// Where the plan file is, from here: as it was typed now, else as the run was given it, which may have been elsewhere.
@@ -194,6 +240,9 @@ fn names(report: &RunReport, arguments: &Status) -> String {
     // A rehearsal is kept where `--state` says so, and nowhere else.
     if state != ".redrill" || report.world == Some(Endpoint::Rehearsal) {
         names.push_str(&format!(" --state {}", quoted(&state)));
+    }
+    if let Some(profile) = &arguments.state.state_profile {
+        names.push_str(&format!(" --state-profile {}", quoted(profile)));
     }
     names
 }
@@ -280,7 +329,7 @@ async fn refresh(
         let role = target.assume_role_arn.as_deref();
         if role.is_some_and(|role| role.contains(REDACTED)) {
             context.output.note(
-                "as of the journal, because the role that is assumed to ask AWS is a secret of the plan",
+                "this is what the journal says; AWS is not asked, because the role to ask it with is a secret of the plan",
             );
             continue;
         }
@@ -292,7 +341,7 @@ async fn refresh(
         let aws = Paced::new(Arc::new(aws), SystemClock, pace.clone(), place);
         if let Some(there) = history.world().filter(|there| there.differs_from(&here)) {
             context.output.note(&format!(
-                "{} run {}: as of the journal, because the run is at {there}, and this command asks {here}",
+                "{} run {}: this is what the journal says; the run is at {there}, and this command asks {here}",
                 row.plan, row.run_id
             ));
             return Ok(true);
@@ -314,7 +363,7 @@ async fn refresh(
             }
             Err(error) => {
                 context.output.note(&format!(
-                    "as of the journal, because AWS does not answer: {error}"
+                    "this is what the journal says; AWS does not answer: {error}"
                 ));
                 return Ok(false);
             }

@@ -132,10 +132,9 @@ impl Context<'_> {
                 };
                 let bucket = Bucket::connect(&settings).await.map_err(Failure::Aws)?;
                 let store = ObjectStore::new(bucket, lasts);
-                let speaker = self.speaker.clone();
-                Ok(Store::Bucket(match self.display.quiet {
-                    true => store,
-                    false => store.telling(Arc::new(move |text: &str| speaker.say(text))),
+                Ok(Store::Bucket(match self.tell() {
+                    None => store,
+                    Some(tell) => store.telling(tell),
                 }))
             }
         }

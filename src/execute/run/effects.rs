@@ -6,7 +6,7 @@ use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::Stopped;
 use crate::execute::recording::Effect;
-use crate::state::{Journal, Recorded};
+use crate::state::{Event, Journal, Recorded};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
@@ -32,7 +32,13 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 
     /// Events are on disk: they are shown, and what follows from them is done.
     pub(super) fn recorded(&mut self, batch: &[Recorded]) -> Result<(), Stopped> {
-        self.recording.silence.is_broken(self.engine.clock.now());
+        let outage = (batch.iter().rev()).find_map(|recorded| match recorded.event {
+            Event::AwsUnavailable { .. } => Some(true),
+            Event::Recovered => Some(false),
+            _ => None,
+        });
+        let now = self.engine.clock.now();
+        self.recording.silence.is_broken(now, outage);
         for recorded in batch {
             self.engine.observer.observe(recorded);
         }

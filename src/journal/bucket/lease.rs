@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::objects::{Object, ObjectError, Objects, Put};
-use super::{Asked, Tell, asked};
-use crate::backup::{Clock as _, SystemClock};
+use super::{Asked, asked};
+use crate::backup::{Clock as _, SystemClock, Tell};
 use crate::journal::Error;
 use crate::journal::store::{Fence, Owner};
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::store::{Ahead, Fence, Owner, RunKey, RunStore};
 use super::{Error, FOLDER, called};
-use crate::backup::{Backoff, Clock as _, SystemClock, ask_all};
+use crate::backup::{Backoff, Clock as _, SystemClock, Tell, ask_all};
 use crate::state::JournalError;
 pub use lease::ObjectLease;
 pub use memory::{Counts, MemoryObjects, Mishap};
@@ -51,9 +51,6 @@ enum Asked {
     Lost,
     Unknown,
 }
-
-/// Whoever tells people that a store does not answer, or does again.
-pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Runs in an object store.
 #[derive(Clone)]

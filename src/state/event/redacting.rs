@@ -67,11 +67,13 @@ impl Event {
                 target,
                 others,
                 file,
+                options,
                 saved_plan: _,
                 reports: _,
             } => {
                 at(target);
                 others.iter_mut().for_each(at);
+                options.iter_mut().for_each(name);
                 name(file);
             }
             Self::RunResumed {
