@@ -513,7 +513,7 @@ fn limit(text: &str) -> Result<AtMost, String> {
             resource_type: resource_type.map(str::to_owned),
             restores,
         }),
-        _ => Err("write a count from 1 on, or a type and a count, such as EKS=1".to_owned()),
+        _ => Err("write a count from 1 on, or a type and a count: TYPE=1".to_owned()),
     }
 }
 

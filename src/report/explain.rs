@@ -9,7 +9,7 @@ use crate::diagnostic::{Described, Severity};
 use crate::rules::{Rules, example, expected, written};
 
 /// Longer lines are broken.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 
 /// What a page is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ yaml/duplicate-key
 
 A map has the same key twice.
 
-YAML does not allow it, and most programs silently take the last one: a restore or a setting would
-be lost. Remove one of the two, or rename it.
+YAML does not allow it, and most programs silently take the last one: a restore
+or a setting would be lost. Remove one of the two, or rename it.
 
 Severity  error
 

@@ -399,7 +399,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
     assert!(
         stdout.contains(": failed, not at AWS, but at http://127.0.0.1:")
             && stdout.contains("not compared: plan.lock.yaml: the journal has no digest of it")
-            && stdout.contains("It does not show who made them or when"),
+            && stdout.contains("It does not show who made them or\nwhen, that"),
         "{stdout}"
     );
     for (at, (found, forge)) in forgeries.iter().enumerate() {

@@ -229,8 +229,9 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
         text.push_str(&format!("not compared: {name}: {why}\n"));
     }
     text.push_str(
-        "This shows that the files belong together. It does not show who made them or when, that no records\n\
-         are missing at the journal's end, or that AWS said what is in it: verify a signature for that.\n",
+        "This shows that the files belong together. It does not show who made them or\n\
+         when, that no records are missing at the journal's end, or that AWS said what\n\
+         is in it: verify a signature for that.\n",
     );
     text.push_str(&noticed(&about.notices));
     context.output.result(&text)?;

@@ -19,7 +19,6 @@ use crate::backup::{Clock, Endpoint, Keeping, Pace, SystemClock};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::cli::output::SAYS_AFTER;
 use crate::diagnostic::Severity;
 use crate::diff::Wanted;
 use crate::execute::Policy;
@@ -27,6 +26,9 @@ use crate::journal::{self, LocalStore, RunKey, RunStore as _};
 use crate::rehearsal::{NotRehearsed, Rehearsal};
 use crate::render::Target;
 use crate::session::{self, Loaded};
+
+/// After how long, by the clock on the wall, a rehearsal in which nothing happens says what it waits for: somebody looks on.
+const LOOKS_ON: SignedDuration = SignedDuration::from_secs(10);
 
 /// What the emulator keeps, next to the journal of the run.
 const EMULATOR: &str = "emulator.jsonl";
@@ -120,10 +122,10 @@ pub(super) async fn rehearse(
                 || arguments.how.no_rate_limit,
             cutover: arguments.cutover,
             says_after: match arguments.speed {
-                // It never waits.
-                Speed::Max => None,
+                // It never waits: a day passes in a second.
+                Speed::Max => Some(SignedDuration::from_hours(24)),
                 Speed::Times(times) => {
-                    let seconds = SAYS_AFTER.as_secs_f64() * times;
+                    let seconds = LOOKS_ON.as_secs_f64() * times;
                     SignedDuration::try_from_secs_f64(seconds).ok()
                 }
             },
