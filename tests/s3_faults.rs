@@ -265,8 +265,10 @@ fn answer(
     if fields.is_empty() {
         head.push_str("x-amz-request-id: r-1\r\n");
     }
-    stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
-    stream.write_all(&body[..cut.unwrap_or(body.len())]).ok()?;
+    // One packet: the other side would wait before it acknowledges the first of two.
+    let mut whole = format!("{head}\r\n").into_bytes();
+    whole.extend_from_slice(&body[..cut.unwrap_or(body.len())]);
+    stream.write_all(&whole).ok()?;
     if cut.is_some() {
         let _ = stream.shutdown(std::net::Shutdown::Both);
         return None;

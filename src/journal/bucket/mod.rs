@@ -38,7 +38,7 @@ const BACKOFF: Backoff = Backoff {
 /// What several segments are in, next to the journal, under the name of the last of them.
 const COMPACTED: &str = "compacted";
 /// Fewer segments than this are read as they are.
-const MANY: u32 = 32;
+const MANY: usize = 32;
 /// After so many writes in vain it is said.
 const SAID_AFTER: u32 = 2;
 /// Segments that are read ahead: a run can have thousands, and whoever reads it keeps what it needs.
@@ -343,6 +343,12 @@ impl<O: Objects> RunStore for ObjectStore<O> {
     }
 
     async fn compact(&self, run: &RunKey) {
+        // What is short is read as it is.
+        let first = Self::segment(run, 0);
+        let count = self.segments(run, &first).await.map_or(0, |of| of.len());
+        if count <= MANY {
+            return;
+        }
         let mut bytes = Vec::new();
         let mut next = 1;
         // What cannot be read now is read segment by segment later.
@@ -352,10 +358,8 @@ impl<O: Objects> RunStore for ObjectStore<O> {
             next = last.number + 1;
             bytes.extend(ahead.into_iter().flat_map(|ahead| ahead.bytes));
         }
-        if next > MANY {
-            let key = Self::key(run, &format!("{COMPACTED}/{}", called(next - 1)));
-            let _ = self.objects.create(&key, bytes, "compacted").await;
-        }
+        let key = Self::key(run, &format!("{COMPACTED}/{}", called(next - 1)));
+        let _ = self.objects.create(&key, bytes, "compacted").await;
     }
 
     async fn release(&self, lease: Arc<ObjectLease>) {
