@@ -41,7 +41,10 @@ pub(super) async fn runs(arguments: &Runs, context: &mut Context<'_>) -> Result<
     }
     match arguments.format {
         HumanOrJson::Json => context.output.document(&status_json(&rows)),
-        HumanOrJson::Human if rows.is_empty() => context.output.result(&none_known(&store)),
+        HumanOrJson::Human if rows.is_empty() && damaged.is_empty() => {
+            context.output.result(&none_known(&store))
+        }
+        HumanOrJson::Human if rows.is_empty() => Ok(()),
         HumanOrJson::Human => {
             let clock = context.clock();
             context.output.result(&runs_human(&rows, &clock))
