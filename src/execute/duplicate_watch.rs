@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::elsewhere::Elsewhere;
 use super::skew::Moment;
 use crate::backup::{JobQuery, Pages};
 use crate::plan::{MARK, TokenedRequest, mark};
@@ -33,6 +34,8 @@ pub(super) struct Lookout {
     pub(super) others: HashMap<String, Option<Other>>,
     /// When jobs that exist already were last listed.
     pub(super) listed_at: Moment,
+    /// What is started by somebody else, where that is so.
+    pub(super) elsewhere: Option<Elsewhere>,
 }
 
 /// A restore that has a job since a little while.
@@ -83,6 +86,7 @@ impl Lookout {
             started: Vec::new(),
             others: HashMap::new(),
             listed_at,
+            elsewhere: None,
         }
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 
 use super::AtMost;
 use super::Commands;
@@ -158,10 +159,21 @@ pub struct Policy {
     pub cutover: bool,
     /// After how long in which nothing has happened it says what it waits for; never where absent.
     pub says_after: Option<SignedDuration>,
+    /// Somebody else sends the requests: nothing is sent from here.
+    pub started_elsewhere: Option<StartedElsewhere>,
     /// Fewer restores at once than the plan allows.
     pub at_most: Vec<AtMost>,
     /// Write into what exists, also where the plan does not say so.
     pub into_existing: bool,
+}
+
+/// Who sends the requests of a plan, with its tokens, in place of this run.
+#[derive(Clone, Debug)]
+pub struct StartedElsewhere {
+    /// Since when, by AWS's clock.
+    pub since: Timestamp,
+    /// Whether they start nothing more.
+    pub has_ended: watch::Receiver<bool>,
 }
 
 /// What to do about a job of somebody else that asks for the same.

@@ -10,6 +10,7 @@ mod calls;
 mod checking;
 mod command;
 mod duplicate_watch;
+mod elsewhere;
 mod engine;
 mod flight;
 mod forecast;
@@ -27,7 +28,9 @@ mod target;
 mod whose;
 
 pub use command::{Command, Commands, Exited, Left, Ran};
-pub use engine::{Control, DuplicatePolicy, Ended, Engine, Observer, Policy, Stopped};
+pub use engine::{
+    Control, DuplicatePolicy, Ended, Engine, Observer, Policy, StartedElsewhere, Stopped,
+};
 pub use forecast::forecast;
 pub use listing_window::listed_since;
 pub use poll::describe_jobs;

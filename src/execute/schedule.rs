@@ -182,11 +182,32 @@ impl Schedule {
             .filter_map(|t| t.ready.first())
             .min();
         let (_, at) = *next?;
+        self.start(at);
+        Some(at)
+    }
+
+    /// What may start as far as other restores go, whatever the limits say.
+    pub(super) fn ready(&self) -> impl Iterator<Item = usize> {
+        self.types
+            .iter()
+            .flat_map(|of_type| of_type.ready.iter().map(|(_, at)| *at))
+    }
+
+    /// A restore that may start does; it counts as running from here on.
+    pub(super) fn start(&mut self, at: usize) {
         let key = self.key(at);
         self.types[self.of_type[at]].ready.remove(&key);
         self.waiting.remove(&at);
         self.running(at);
-        Some(at)
+    }
+
+    /// It has not started after all.
+    pub(super) fn put_back(&mut self, at: usize) {
+        self.ended(at);
+        if !self.drained {
+            self.waiting.insert(at);
+            self.set_ready(at);
+        }
     }
 
     /// A restore runs that was started before.

@@ -1,6 +1,7 @@
 //! What the engine does about a world that is late, forgetful or ambiguous.
 
 mod calls;
+mod elsewhere;
 mod endless;
 mod once;
 pub(crate) mod others;

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::reconciliation::{JobMetadata, Match, Reason, Reconciliation};
 use crate::backup::{ApiError, Fault, Job, JobQuery, Operation, Started};
 use crate::execute::calls::DueCall;
+use crate::execute::duplicate_watch::has_mark;
 use crate::execute::engine::{DuplicatePolicy, Policy, Stopped};
 use crate::execute::listing_window::listed_since;
 use crate::execute::skew::{Moment, Skew};
@@ -116,6 +117,8 @@ pub(in crate::execute) enum Next {
     Deny(ApiError, bool),
     /// The run has stopped before it was sent.
     NotSent,
+    /// Somebody else sends it, and has not yet.
+    NotThereYet,
     /// The run has stopped, and whether it has arrived shows to the next one.
     LeaveOpen,
     /// The job that the restore had is not at AWS, which says so.
@@ -196,6 +199,9 @@ impl OpenRequest {
 
     /// The request is due. What else has to be done first; nothing where it may leave.
     pub(in crate::execute) fn on_due(&mut self, sight: &Sight<'_>) -> Option<Next> {
+        if sight.policy.started_elsewhere.is_some() {
+            return Some(Next::LeaveOpen);
+        }
         if sight.is_drained && self.exposure.is_none() {
             return Some(Next::NotSent);
         }
@@ -411,14 +417,15 @@ impl OpenRequest {
         };
         matches.retain(|found| found.is_marked || may_be(found) && !(sight.is_own)(&found.job_id));
         match why {
-            Reason::First => Self::compared(&matches, sight),
+            Reason::First => self.compared(&matches, sight),
             Reason::Unanswered => self.settled(&matches, since, listed_at, sight),
             Reason::Lost => self.found_again(&matches, sight),
         }
     }
 
     /// A restore of a new run was compared with the jobs of its recovery point.
-    fn compared(matches: &[Match], sight: &Sight<'_>) -> Next {
+    fn compared(&self, matches: &[Match], sight: &Sight<'_>) -> Next {
+        let has_mark = has_mark(&self.request);
         // Nothing is started any more; what a person has named is there already.
         let chosen = sight.chosen(matches);
         if sight.is_drained && chosen.is_none() {
@@ -428,6 +435,22 @@ impl OpenRequest {
         // where AWS does not, asking with it starts a second job.
         let (marked, duplicates): (Vec<&Match>, Vec<&Match>) =
             matches.iter().partition(|found| found.is_marked);
+        if let Some(elsewhere) = &sight.policy.started_elsewhere {
+            let is_since =
+                |found: &&Match| found.created_at.is_none_or(|made| made >= elsewhere.since);
+            let alike: Vec<&Match> = duplicates.iter().copied().filter(is_since).collect();
+            return match (&*marked, &*alike) {
+                ([one], _) => Next::Intend(Some(Adoption::of(one, MARKED))),
+                // Where the type takes a mark, one without it is somebody's who asks for the same.
+                ([], [one]) if !has_mark => Next::Intend(Some(Adoption::of(one, ALONE))),
+                ([], _) if has_mark => Next::NotThereYet,
+                ([], []) => Next::NotThereYet,
+                _ => Next::Stop(Stopped::Duplicate {
+                    restore: sight.restore.to_owned(),
+                    jobs: ids(if marked.is_empty() { &alike } else { &marked }),
+                }),
+            };
+        }
         let adopted = match (chosen, &*marked, &*duplicates, sight.of_duplicates()) {
             (Some(chosen), ..) => (chosen, CHOSEN),
             (None, [one], _, _) => (*one, MARKED),
@@ -505,6 +528,10 @@ impl OpenRequest {
         if let Some(job) = about_to_adopt.filter(|_| !starts_anyway) {
             let (restore, jobs) = (restore(), vec![job]);
             return Next::Stop(Stopped::Duplicate { restore, jobs });
+        }
+        if policy.started_elsewhere.is_some() {
+            // Whoever sends it now sends it with the same token.
+            return Next::LeaveOpen;
         }
         let goes_on = matches.is_empty() || starts_anyway;
         match refusal {

@@ -175,7 +175,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     /// A look is over.
     fn end_look(&mut self, target: usize, is_whole: bool) {
         let now = self.engine.clock.now();
-        let waits = self.schedule.has_next(target);
+        let waits = match self.lookout.elsewhere {
+            Some(_) => self.schedule.waiting().next().is_some(),
+            None => self.schedule.has_next(target),
+        };
         let lookout = &mut self.lookout;
         let look = &mut self.targets[target].look;
         let Some(began) = look.began.take() else {
@@ -195,6 +198,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         if lookout.started.is_empty() {
             lookout.others.clear();
         }
+        self.looked_elsewhere();
     }
 
     /// A look got no good answer. Nothing hangs on it: it is tried a few times, and the next one goes back as far.

@@ -5,6 +5,7 @@ mod begun;
 mod checks;
 mod duplicates;
 mod effects;
+mod elsewhere;
 mod failing;
 mod following;
 mod nested;
@@ -26,6 +27,7 @@ use crate::diff::Diff;
 use crate::execute::calls::{Answer, Calls};
 use crate::execute::checking::Checking;
 use crate::execute::duplicate_watch::Lookout;
+use crate::execute::elsewhere::{Elsewhere, ended};
 use crate::execute::engine::{Control, Ended, Engine, Stopped};
 use crate::execute::flight::{Flights, JobMetadata};
 use crate::execute::late::Late;
@@ -107,7 +109,8 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             here: now,
             aws: None,
         };
-        let lookout = Lookout::new(listed_at, own);
+        let mut lookout = Lookout::new(listed_at, own);
+        lookout.elsewhere = policy.started_elsewhere.as_ref().map(Elsewhere::of);
         let pasts = observed.restores.values_mut();
         pasts
             .filter(|past| past.stage.job_id().is_some())
@@ -166,6 +169,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
         self.emit(opening)?;
         self.flush_all().await?;
         self.resume(diff)?;
+        self.begin_elsewhere();
         self.go().await
     }
 
@@ -230,10 +234,13 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             }
             let watches = !self.targets.iter().all(TargetState::follows_none);
             if self.calls.nothing_to_come() && !watches && self.checking.nothing_to_come() {
-                if self.begin_after()? || self.look_last() {
+                if self.waits_for_elsewhere() {
+                    // Nothing is to be done until the next look.
+                } else if self.begin_after()? || self.look_last() {
                     continue;
+                } else {
+                    break;
                 }
-                break;
             }
             self.flush()?;
             if let Some(ended) = self.next().await? {
@@ -299,6 +306,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             }
             batch = self.recording.ended() => self.recorded(&batch?)?,
             (task, ran) = self.checking.ended() => self.checked(task, ran)?,
+            () = ended(&mut self.lookout.elsewhere) => self.end_elsewhere(),
             () = wait(clock, wake, idle) => self.break_silence(0),
         }
         Ok(None)

@@ -101,6 +101,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 Ok(())
             }
             Next::NotSent => self.not_sent(step),
+            Next::NotThereYet => {
+                self.not_there_yet(step);
+                Ok(())
+            }
             Next::LeaveOpen => {
                 self.flights.close(step);
                 self.schedule.ended(step);

@@ -20,6 +20,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
 {
     /// Records the intents of all that may start, in one go, and has each sent once its own is on disk.
     pub(super) fn start_ready(&mut self) -> Result<(), Stopped> {
+        if self.lookout.elsewhere.is_some() {
+            return self.find_elsewhere();
+        }
         let now = self.engine.clock.now();
         let targets = self.targets.len();
         let mut failed = Vec::new();
@@ -52,7 +55,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// Begins a request: where a job for the same may exist, it is compared with that first.
-    fn begin_request(&mut self, step: usize, draft: &Draft) -> Result<(), Stopped> {
+    pub(super) fn begin_request(&mut self, step: usize, draft: &Draft) -> Result<(), Stopped> {
         let request = self.request_of(step, self.flights[step].attempt, draft);
         let target = &self.targets[self.target_of(step)];
         let jobs = target.existing_jobs(&request.recovery_point_arn).to_vec();
@@ -140,7 +143,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     }
 
     /// The whole request where nothing stands against sending it.
-    fn completed(&mut self, step: usize) -> Result<Arc<Draft>, String> {
+    pub(super) fn completed(&mut self, step: usize) -> Result<Arc<Draft>, String> {
         let was_open =
             matches!(&self.flights[step].draft, Some(draft) if !draft.pending.is_empty());
         let draft = self.complete(step)?;
