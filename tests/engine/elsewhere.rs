@@ -39,11 +39,7 @@ async fn followed(state: &Path, plan: &str, emulator: &Emulator) -> Result<Ended
 
 fn starts(emulator: &Emulator) -> u64 {
     let calls = emulator.calls();
-    calls
-        .get(&Operation::StartRestoreJob)
-        .copied()
-        .unwrap_or(0)
-        .into()
+    calls.get(&Operation::StartRestoreJob).copied().unwrap_or(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
