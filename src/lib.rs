@@ -17,8 +17,9 @@
 //! 12. [`cleanup`]: what a run has made to nothing; owns the trait that deletes.
 //! 13. [`report`]: records to bytes.
 //! 14. [`evidence`]: a run to a bundle that can be checked without it.
-//! 15. [`author`]: recovery points and rules to a plan to start from.
-//! 16. [`session`]: the program on one page.
+//! 15. [`export`]: a plan to files with which it is restored without redrill.
+//! 16. [`author`]: recovery points and rules to a plan to start from.
+//! 17. [`session`]: the program on one page.
 //!
 //! The rest is the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
@@ -43,6 +44,8 @@ pub mod diff;
 pub mod evidence;
 #[doc(hidden)]
 pub mod execute;
+#[doc(hidden)]
+pub mod export;
 #[doc(hidden)]
 pub mod parse;
 #[doc(hidden)]

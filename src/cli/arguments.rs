@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::against::{Against, against};
 use super::authoring::{Init, Inventory};
 use super::complete;
+use super::exporting::ExportCommand;
 use super::post_run::{Cleanup, Evidence, Report, Status};
 use crate::diagnostic::did_you_mean;
 use crate::execute::AtMost;
@@ -58,6 +59,9 @@ pub(super) enum Command {
     Cleanup(Cleanup),
     /// Bundle a run as evidence that can be verified offline
     Evidence(Evidence),
+    /// Export a plan, for when redrill's own runner is not where it should run
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Run a plan against the embedded emulator, in simulated time
     ///
     /// The real engine over real HTTP: nothing is sent to AWS.

@@ -16,6 +16,7 @@ mod endpoint;
 mod everywhere;
 mod evidence;
 mod explain;
+mod export;
 mod help;
 mod init;
 mod inventory;
@@ -55,6 +56,7 @@ use super::arguments::{
 };
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
+use super::exporting::ExportCommand;
 use super::files;
 use super::output::Output;
 use super::settings::Settings;
@@ -130,6 +132,9 @@ pub(super) fn run(
             runtime()?.block_on(inventory::inventory(&arguments, &mut context))
         }
         Command::Init(arguments) => runtime()?.block_on(init::init(&arguments, &mut context)),
+        Command::Export(ExportCommand::Kit(arguments)) => {
+            runtime()?.block_on(export::kit(&arguments, &mut context))
+        }
         Command::Explain(arguments) => explain::explain(&arguments, &mut context),
         Command::Schema(arguments) => schema::schema(&arguments, &mut context),
         Command::Runs(arguments) => runtime()?.block_on(status::runs(&arguments, &mut context)),

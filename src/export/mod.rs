@@ -1,0 +1,37 @@
+//! A plan to files with which it is restored without redrill's own runner: the same requests with the same tokens.
+//!
+//! An export is a function of the settled plan: the same plan gives the same bytes, on every machine and every day. So what is
+//! committed beside a plan can be compared with what the plan means now.
+
+mod files;
+
+pub use files::{Drift, Files};
+
+use crate::plan::{Plan, Planner};
+use crate::render::Known;
+
+/// What is exported.
+pub struct Subject<'a> {
+    /// The plan's file, as it was typed.
+    pub file: &'a str,
+    /// The plan, settled.
+    pub plan: &'a Plan,
+    /// What renders what is not settled yet.
+    pub planner: &'a Planner,
+    /// What was looked up of its recovery points.
+    pub known: &'a Known,
+}
+
+/// The plan as a kit: the AWS CLI, a terminal and a printed page.
+#[must_use]
+pub fn kit(subject: &Subject<'_>) -> Files {
+    let mut files = Files::default();
+    for (at, step) in subject.plan.steps.iter().enumerate() {
+        let Some(token) = subject.plan.token(at, 1) else {
+            continue;
+        };
+        let body = step.draft.sent_with(&token).canonical();
+        files.add(&format!("requests/{}.json", step.name), body);
+    }
+    files.with_sums()
+}
