@@ -35,6 +35,7 @@ mod selectors;
 mod shared_state;
 mod spelling;
 mod state;
+mod step_functions;
 mod store;
 mod support;
 mod targets;

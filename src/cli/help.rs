@@ -13,7 +13,7 @@ pub(super) struct More {
 }
 
 /// In the order of the commands.
-pub(super) const MORE: [More; 22] = [
+pub(super) const MORE: [More; 23] = [
     More {
         command: "validate",
         examples: &[
@@ -157,6 +157,20 @@ pub(super) const MORE: [More; 22] = [
         exits: &[0, 1, 64],
     },
     More {
+        command: "export",
+        examples: &[
+            (
+                "For AWS Step Functions, without asking AWS",
+                "redrill export step-functions plans/tables.yaml --inventory inventories/tables.yaml --bucket dr-runs -o tables",
+            ),
+            (
+                "In CI: is the export still what the plan means?",
+                "redrill export step-functions plans/tables.yaml --inventory inventories/tables.yaml --bucket dr-runs --check tables",
+            ),
+        ],
+        exits: &[0, 1, 2, 4, 64],
+    },
+    More {
         command: "explain",
         examples: &[
             ("What AWS asks of a type", "redrill explain EFS"),
@@ -259,7 +273,7 @@ pub(super) const FILES: [(&str, &str); 3] = [
 ];
 
 /// Where somebody meant to go who typed a command of another tool.
-const POINTERS: [(&[&str], &str); 12] = [
+const POINTERS: [(&[&str], &str); 11] = [
     (
         &["apply", "start", "restore", "up", "exec", "execute"],
         "run",
@@ -272,7 +286,6 @@ const POINTERS: [(&[&str], &str); 12] = [
     (&["new", "create", "generate", "import"], "init"),
     (&["show", "describe", "get", "watch"], "status"),
     (&["resume", "continue", "retry"], "run"),
-    (&["export"], "render"),
     (&["doc", "docs", "why"], "explain"),
     (&["settings", "env"], "config"),
 ];

@@ -247,4 +247,16 @@ rules! {
     LOCK_TOO_OLD Warning "lock/too-old" "A locked recovery point is older than its selector allows"
     LOCK_RUN Note "lock/run" "The run keeps to a recovery point that it resolved before the lock"
     LOCK_UNCHECKED Note "lock/unchecked" "The locked recovery points were not looked up"
+
+    STEP_FUNCTIONS_COMMAND Error "step-functions/command" "A state machine cannot run a command of yours"
+    STEP_FUNCTIONS_ON_FAILURE Error "step-functions/on-failure" "A state machine cannot stop after a failure"
+    STEP_FUNCTIONS_SECRET Error "step-functions/secret" "A request to be exported holds a secret"
+    STEP_FUNCTIONS_PENDING Error "step-functions/pending" "A request to be exported waits for another restore"
+    STEP_FUNCTIONS_TYPE Error "step-functions/type" "A resource type to be exported is unknown"
+    STEP_FUNCTIONS_REGION Error "step-functions/region" "A restore to be exported needs one of another Region"
+    STEP_FUNCTIONS_BUCKET Error "step-functions/bucket" "Several Regions are to share one bucket"
+    STEP_FUNCTIONS_NOTHING Error "step-functions/nothing" "Nothing is left to export"
+    STEP_FUNCTIONS_LIMIT Error "step-functions/limit" "A limit cannot be divided among state machines"
+    STEP_FUNCTIONS_SIZE Error "step-functions/size" "A lane is larger than Step Functions takes"
+    STEP_FUNCTIONS_WAITS Warning "step-functions/waits" "A restore would wait for one that it does not need"
 }

@@ -4,8 +4,10 @@
 //! committed beside a plan can be compared with what the plan means now.
 
 mod files;
+mod step_functions;
 
 pub use files::{Drift, Files};
+pub use step_functions::{Omission, StepFunctions, step_functions};
 
 use crate::plan::{Plan, Planner};
 use crate::render::Known;

@@ -1,5 +1,10 @@
 //! `redrill export …`
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an export is files, which this command reads and writes"
+)]
+
 use std::io;
 use std::path::Path;
 
@@ -7,20 +12,31 @@ use super::world::World;
 use super::{Context, lock};
 use crate::backup::{Clock as _, SystemClock};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::exporting::{ExportKit, ExportOptions};
+use crate::cli::exporting::{ExportKit, ExportOptions, ExportStepFunctions};
+use crate::diagnostic::Findings;
 use crate::export::{self, Drift, Files, Subject};
 use crate::render::Known;
 use crate::session::Lookups;
 
 pub(super) async fn kit(arguments: &ExportKit, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    exported(&arguments.of, context, |subject| Ok(export::kit(subject))).await
+    let make = |subject: &Subject<'_>| Ok((export::kit(subject), Findings::default()));
+    exported(&arguments.of, context, make).await
+}
+
+pub(super) async fn step_functions(
+    arguments: &ExportStepFunctions,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let options = arguments.options();
+    let make = |subject: &Subject<'_>| export::step_functions(subject, &options);
+    exported(arguments.of(), context, make).await
 }
 
 /// Settles a plan, and writes what is made of it, or compares that with what is there.
 async fn exported(
     options: &ExportOptions,
     context: &mut Context<'_>,
-    make: impl FnOnce(&Subject<'_>) -> Result<Files, Failure>,
+    make: impl FnOnce(&Subject<'_>) -> Result<(Files, Findings), Findings>,
 ) -> Result<Exit, Failure> {
     let mut loaded = context.load(&options.plan, &options.inputs)?;
     let lock = lock::beside(&options.plan, &options.inputs, &mut loaded)?;
@@ -39,12 +55,15 @@ async fn exported(
     };
     let mut known = Known::default();
     let plan = context.settled(&loaded, &mut known, &lookups).await?;
-    let files = make(&Subject {
+    let made = make(&Subject {
         file: &options.plan.to_string_lossy(),
         plan: &plan,
         planner: &loaded.planner,
         known: &known,
-    })?;
+    });
+    let (files, findings) =
+        made.map_err(|findings| Failure::Findings(context.shown(&loaded, findings)))?;
+    context.show(&loaded, findings);
     match (&options.check, &options.output) {
         (Some(folder), _) => check(&files, folder, context),
         (None, Some(folder)) => write(&files, folder, context),

@@ -135,6 +135,9 @@ pub(super) fn run(
         Command::Export(ExportCommand::Kit(arguments)) => {
             runtime()?.block_on(export::kit(&arguments, &mut context))
         }
+        Command::Export(ExportCommand::StepFunctions(arguments)) => {
+            runtime()?.block_on(export::step_functions(&arguments, &mut context))
+        }
         Command::Explain(arguments) => explain::explain(&arguments, &mut context),
         Command::Schema(arguments) => schema::schema(&arguments, &mut context),
         Command::Runs(arguments) => runtime()?.block_on(status::runs(&arguments, &mut context)),

@@ -1,0 +1,125 @@
+//! A plan for AWS Step Functions: one fixed state machine, and the plan as the data that it carries out.
+//!
+//! The machine (`machine.asl.json`) never changes with the plan, because unrolled into states a plan of 400 restores is larger
+//! than a definition may be. What it is given is a list of pools; a pool is a file of lanes in S3, a lane a list of levels, a
+//! level a list of restores with their whole requests. Step Functions calls AWS Backup in its own Region only, so each Region
+//! of the plan has a machine of its own. docs/without-redrill.md says what follows from that.
+
+mod items;
+mod lanes;
+mod machine;
+mod names;
+mod notes;
+mod pages;
+mod pools;
+mod refusals;
+mod timing;
+
+use std::collections::BTreeSet;
+
+use super::{Files, Subject};
+use crate::diagnostic::Findings;
+use lanes::lanes;
+use names::Names;
+use notes::Notes;
+use pools::Pools;
+use refusals::{Chosen, Refusals};
+
+/// What a plan says and a state machine cannot do, which is left out knowingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Omission {
+    /// Commands that judge what came back.
+    Checks,
+    /// Commands that switch over to it.
+    Cutover,
+    /// `on_failure: stop`.
+    Stop,
+    /// Restores that cannot go, with all that need them.
+    Restores,
+}
+
+impl Omission {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Checks => "checks",
+            Self::Cutover => "cutover",
+            Self::Stop => "stop",
+            Self::Restores => "restores",
+        }
+    }
+}
+
+/// What the export is made for.
+#[derive(Clone, Debug)]
+pub struct StepFunctions {
+    /// The bucket of items and results; `{region}` in it is the Region.
+    pub bucket: String,
+    /// What their keys begin with: nothing, or a text that ends with `/`.
+    pub prefix: String,
+    /// What may be left out.
+    pub without: BTreeSet<Omission>,
+}
+
+/// What stands for the Region in the name of the bucket.
+const REGION: &str = "{region}";
+
+/// The plan for AWS Step Functions, with what its author should know.
+///
+/// # Errors
+///
+/// With everything that cannot go there.
+pub fn step_functions(
+    subject: &Subject<'_>,
+    options: &StepFunctions,
+) -> Result<(Files, Findings), Findings> {
+    let mut refusals = Refusals::new(subject, &options.without);
+    let chosen = refusals.chosen();
+    let mut notes = Notes::new(subject, &chosen);
+    let regions = regions(subject, &chosen);
+    refusals.find_bucket(&options.bucket, &regions);
+    let share = refusals.share(regions.len());
+    let mut files = Files::default();
+    let mut pages = Vec::new();
+    for region in &regions {
+        let of_region =
+            |at: &usize| subject.plan.target_of(&subject.plan.steps[*at]).region == *region;
+        let members: Vec<usize> = chosen.steps.iter().copied().filter(of_region).collect();
+        let names = Names::new(subject.plan, options, region, &members);
+        let lanes = lanes(subject.plan, &members);
+        refusals.find_strangers(&lanes, &mut notes);
+        let pools = Pools::new(subject.plan, lanes, share);
+        let items = items::items(subject.plan, &pools, &names);
+        refusals.find_large(&items);
+        let folder = match regions.len() {
+            1 => String::new(),
+            _ => format!("{region}/"),
+        };
+        let region = pages::Region {
+            names: &names,
+            items: &items,
+            folder: &folder,
+        };
+        pages::add(&mut files, subject.plan, &region, &members);
+        pages.push(region.page(subject.plan, &members));
+    }
+    let findings = refusals.into_findings();
+    if findings.has_errors() {
+        return Err(findings);
+    }
+    files.add("README.md", pages::readme(subject, options, &notes, pages));
+    Ok((files.with_sums(), findings))
+}
+
+/// The Regions of what is exported, in the plan's order.
+fn regions(subject: &Subject<'_>, chosen: &Chosen) -> Vec<String> {
+    let mut regions = Vec::new();
+    for at in &chosen.steps {
+        let region = &subject.plan.target_of(&subject.plan.steps[*at]).region;
+        if !regions.contains(region) {
+            regions.push(region.clone());
+        }
+    }
+    regions
+}
