@@ -272,10 +272,12 @@ impl<'a> Refusals<'a> {
         Some(share.max(1))
     }
 
-    /// Restores that wait for more than they need, because a level of a lane waits for all of the level before it.
+    /// Restores that wait for more than they need, because a level of a lane waits for all of the level before it. The README
+    /// lists all of them, and a finding the first of each lane.
     pub(super) fn find_strangers(&mut self, lanes: &[Lane], notes: &mut Notes) {
         let plan = self.plan();
         for lane in lanes {
+            let mut waiting: Vec<(usize, String)> = Vec::new();
             for pair in lane.levels.windows(2) {
                 let before: BTreeSet<usize> = pair[0].iter().copied().collect();
                 let mut strangers: BTreeMap<usize, Option<usize>> = BTreeMap::new();
@@ -285,24 +287,32 @@ impl<'a> Refusals<'a> {
                         let needs: BTreeSet<usize> = step.needs.iter().copied().collect();
                         before.difference(&needs).next().copied()
                     });
-                    let Some(stranger) = stranger else {
-                        continue;
-                    };
-                    let stranger = &plan.steps[stranger].name;
-                    let what = format!(
-                        "it also waits for `{stranger}`, and does not start where that fails"
-                    );
-                    notes.add(Note::Waits, &step.name, &what);
-                    let finding = Finding::at(
-                        &self.document.source,
-                        step.span,
-                        rule::STEP_FUNCTIONS_WAITS,
-                        what,
-                        "add it to `needs` if that is right; `redrill run` of the same run id starts what was not started",
-                    );
-                    self.findings.push(finding.of_restore(&step.name));
+                    if let Some(stranger) = stranger {
+                        let name = &plan.steps[stranger].name;
+                        let what = format!(
+                            "it also waits for `{name}`, and does not start where that fails"
+                        );
+                        notes.add(Note::Waits, &step.name, &what);
+                        waiting.push((*at, what));
+                    }
                 }
             }
+            let others = waiting.len().saturating_sub(1);
+            let Some((at, mut what)) = waiting.into_iter().next() else {
+                continue;
+            };
+            if others > 0 {
+                what.push_str(&format!("; {others} more of its lane wait like that"));
+            }
+            let step = &plan.steps[at];
+            let finding = Finding::at(
+                &self.document.source,
+                step.span,
+                rule::STEP_FUNCTIONS_WAITS,
+                what,
+                "add it to `needs` if that is right; `redrill run` of the same run id starts what was not started",
+            );
+            self.findings.push(finding.of_restore(&step.name));
         }
     }
 
