@@ -12,9 +12,11 @@ mod points;
 mod profile;
 mod read;
 mod s3;
+mod sfn;
 mod write;
 
 pub use client::{Aws, Reads, Settings, Writes};
 pub use paced::Paced;
 pub use profile::NO_PROFILE;
 pub use s3::{Bucket, BucketSettings, BucketTraits};
+pub use sfn::{Execution, ExecutionStart, MachineSettings, StateMachine};

@@ -9,8 +9,10 @@ pub enum Operation {
     /// None yet: the SDK reads what is configured for it.
     Configuration,
     DeleteResource,
+    DescribeExecution,
     DescribeRecoveryPoint,
     DescribeRestoreJob,
+    DescribeStateMachine,
     GetBucketEncryption,
     GetBucketVersioning,
     GetCallerIdentity,
@@ -29,6 +31,7 @@ pub enum Operation {
     ListTags,
     PutObject,
     PutRestoreValidationResult,
+    StartExecution,
     StartRestoreJob,
 }
 
@@ -39,8 +42,10 @@ impl Operation {
         match self {
             Self::Configuration => "AWS configuration",
             Self::DeleteResource => "DeleteResource",
+            Self::DescribeExecution => "DescribeExecution",
             Self::DescribeRecoveryPoint => "DescribeRecoveryPoint",
             Self::DescribeRestoreJob => "DescribeRestoreJob",
+            Self::DescribeStateMachine => "DescribeStateMachine",
             Self::GetBucketEncryption => "GetBucketEncryption",
             Self::GetBucketVersioning => "GetBucketVersioning",
             Self::GetCallerIdentity => "GetCallerIdentity",
@@ -59,6 +64,7 @@ impl Operation {
             Self::ListTags => "ListTags",
             Self::PutObject => "PutObject",
             Self::PutRestoreValidationResult => "PutRestoreValidationResult",
+            Self::StartExecution => "StartExecution",
             Self::StartRestoreJob => "StartRestoreJob",
         }
     }
@@ -75,6 +81,9 @@ impl Operation {
             Self::GetBucketEncryption => "s3:GetEncryptionConfiguration".to_owned(),
             Self::GetPublicAccessBlock => "s3:GetBucketPublicAccessBlock".to_owned(),
             Self::GetBucketVersioning | Self::GetObject | Self::PutObject => format!("s3:{self}"),
+            Self::DescribeExecution | Self::DescribeStateMachine | Self::StartExecution => {
+                format!("states:{self}")
+            }
             Self::Configuration | Self::GetCallerIdentity => format!("sts:{self}"),
             _ => match self.service() {
                 Some(Service::CloudControl) => format!("cloudformation:{self}"),
@@ -91,6 +100,9 @@ impl Operation {
     pub fn service(self) -> Option<Service> {
         match self {
             Self::Configuration
+            | Self::DescribeExecution
+            | Self::DescribeStateMachine
+            | Self::StartExecution
             | Self::GetBucketEncryption
             | Self::GetBucketVersioning
             | Self::GetCallerIdentity
@@ -148,8 +160,10 @@ mod tests {
         let all = [
             Of::Configuration,
             Of::DeleteResource,
+            Of::DescribeExecution,
             Of::DescribeRecoveryPoint,
             Of::DescribeRestoreJob,
+            Of::DescribeStateMachine,
             Of::GetBucketEncryption,
             Of::GetBucketVersioning,
             Of::GetCallerIdentity,
@@ -168,6 +182,7 @@ mod tests {
             Of::ListTags,
             Of::PutObject,
             Of::PutRestoreValidationResult,
+            Of::StartExecution,
             Of::StartRestoreJob,
         ];
         assert_eq!(all.len(), Operation::COUNT);
