@@ -26,6 +26,7 @@ mod licences;
 mod literals;
 mod model;
 mod npm;
+mod on_step_functions;
 mod python;
 mod questions;
 mod reading;

@@ -38,13 +38,13 @@ struct Kept {
 /// A small S3: objects by their path, and conditional writes as of S3
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
 #[derive(Clone)]
-struct S3 {
+pub(crate) struct S3 {
     kept: Arc<Mutex<Kept>>,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl S3 {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let kept: Arc<Mutex<Kept>> = Arc::default();
@@ -58,6 +58,12 @@ impl S3 {
             }
         });
         Self { kept, url }
+    }
+
+    /// What is under a key, which may have the bucket before it.
+    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.objects.get(key).map(|(bytes, ..)| bytes.clone())
     }
 
     fn fail(&self, method: &'static str, key: &'static str, fault: Fault) {

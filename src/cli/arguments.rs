@@ -384,6 +384,13 @@ pub(super) struct RunOptions {
     pub(super) no_rate_limit: bool,
 }
 
+/// Who starts the restores of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum On {
+    /// AWS Step Functions, with the machine of an export
+    StepFunctions,
+}
+
 #[derive(Args, Clone, Debug)]
 pub(super) struct Run {
     /// Plan file, or a plan saved by `redrill plan -o`
@@ -399,6 +406,24 @@ pub(super) struct Run {
     pub(super) state: StateOption,
     #[command(flatten)]
     pub(super) how: RunOptions,
+    /// Let AWS Step Functions start the restores, and follow them from here: any machine may, and none has to
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        requires = "state_machine",
+        conflicts_with_all = ["only", "retry_failed", "adopt", "start_anyway"],
+        help_heading = "Run"
+    )]
+    pub(super) on: Option<On>,
+    /// The state machine that `redrill export step-functions` made of this plan; one for each Region
+    #[arg(
+        long,
+        value_name = "ARN",
+        requires = "on",
+        value_delimiter = ',',
+        help_heading = "Run"
+    )]
+    pub(super) state_machine: Vec<String>,
     /// Same as `redrill plan`: show what would happen, and do nothing
     #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,

@@ -13,6 +13,8 @@ pub struct Awaited {
     pub longest: Vec<(String, i64)>,
     /// Requests that AWS has not answered with a job.
     pub requests: usize,
+    /// Restores that somebody else is to start.
+    pub elsewhere: usize,
     /// Checks that run: whose, and what they are called.
     pub checks: Vec<(Option<String>, String)>,
     /// Pages that were read so far of a listing of jobs.
@@ -28,6 +30,7 @@ impl Awaited {
             jobs: _,
             longest: _,
             requests: _,
+            elsewhere: _,
             checks: _,
             pages: _,
             trouble,

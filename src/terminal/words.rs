@@ -225,6 +225,12 @@ fn waiting(awaited: &Awaited) -> String {
             count(awaited.requests, "request")
         ));
     }
+    if awaited.elsewhere > 0 {
+        parts.push(format!(
+            "the state machine to start {}",
+            count(awaited.elsewhere, "restore")
+        ));
+    }
     if awaited.jobs > 0 {
         let longest = awaited.longest.iter();
         let longest: Vec<String> = longest

@@ -21,6 +21,7 @@ mod help;
 mod init;
 mod inventory;
 mod lock;
+mod on_step_functions;
 mod origin;
 mod plan;
 mod plan_files;

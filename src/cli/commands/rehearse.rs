@@ -157,6 +157,7 @@ pub(super) async fn rehearse(
             endpoint: Endpoint::Rehearsal,
             profile: None,
             has_inventory: !arguments.inputs.inventory.is_empty(),
+            machines: None,
         },
         saved: None,
         lock: LockFile {

@@ -11,6 +11,7 @@ use super::clients::{Client, connected, pace};
 use super::conclude::{RunEnd, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
+use super::on_step_functions::Machines;
 use super::resume_hint::{CommandPlace, ResumeHint, quoted, typed_again};
 use super::saved::SavedPlan;
 use super::screen::initial;
@@ -20,13 +21,14 @@ use super::{
     Context, adopting, chosen, endpoint, lock, programs, saved, still_there, turn, unanswered,
 };
 use crate::backup::{Clock, Endpoint, Gate, SystemClock};
-use crate::cli::arguments::{ReportOptions, Run, RunOptions};
+use crate::cli::arguments::{On, ReportOptions, Run, RunOptions};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
 use crate::cli::writing::check_reports;
 use crate::diff::Wanted;
 use crate::execute::{DuplicatePolicy, Ended, Policy, Stopped, lower};
+use crate::export::Subject;
 use crate::journal::{self, Fence, Journal, LEASE, Owner, RunKey, RunStore as _};
 use crate::plan::Plan;
 use crate::process::Processes;
@@ -131,6 +133,13 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
         true => turn::stand_by(&store, &key, &myself, context).await?,
         false => turn::wait_out(&store, &key, &myself, arguments.how.take_over, context).await?,
     }
+    let machines = match arguments.on {
+        Some(On::StepFunctions) => {
+            let profile = arguments.aws.profile.as_deref();
+            Some(Machines::connect(&arguments.state_machine, profile, &key.plan, context).await?)
+        }
+        None => None,
+    };
     let execution = Execution {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
@@ -157,6 +166,7 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
             profile: (arguments.aws.profile.clone())
                 .or_else(|| context.environment.profile.clone()),
             has_inventory: !arguments.inputs.inventory.is_empty(),
+            machines,
         },
         hints: Hints {
             again: ResumeHint::of(context, &loaded.planner),
@@ -252,6 +262,8 @@ pub(super) struct Reached {
     pub(super) profile: Option<String>,
     /// Whether recovery points are those of an inventory.
     pub(super) has_inventory: bool,
+    /// The state machines that start the restores in place of this run.
+    pub(super) machines: Option<Machines>,
 }
 
 /// The lock file beside the plan.
@@ -406,6 +418,16 @@ pub(super) async fn execute<C: Clock>(
     asked_again
         .reveal(&mut known, loaded.planner.secrets())
         .await;
+    if let Some(machines) = execution.reached.machines.take() {
+        let subject = Subject {
+            file: &execution.file.to_string_lossy(),
+            plan: &preview.plan,
+            planner: &loaded.planner,
+            known: &preview.known,
+        };
+        let started = machines.start(loaded, &subject, context).await?;
+        execution.policy.started_elsewhere = Some(started);
+    }
     let opening = Opening {
         file: execution.file.to_string_lossy().into_owned(),
         options: execution.hints.options.clone(),

@@ -54,6 +54,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             jobs,
             longest: longest.collect(),
             requests: self.flights.open_count(),
+            elsewhere: match self.lookout.elsewhere {
+                Some(_) => self.schedule.waiting().count(),
+                None => 0,
+            },
             checks: match self.checking.is_idle() {
                 true => Vec::new(),
                 false => checks.take(NAMED).collect(),

@@ -1,0 +1,341 @@
+//! `redrill run --on step-functions`: state machines start the restores of a plan, and this run follows them.
+//!
+//! Nothing here has to be remembered. The restores lie in the bucket of each machine under a name that has the run id, and the
+//! execution has the run id as its name: the same command, typed on any machine, finds both and follows on.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::Context;
+use crate::aws::{
+    Bucket, BucketSettings, Execution, ExecutionStart, MachineSettings, StateMachine,
+};
+use crate::backup::{Backoff, Clock as _, SystemClock, Tell};
+use crate::cli::exit::Failure;
+use crate::execute::StartedElsewhere;
+use crate::export::{self, Files, Omission, StepFunctions, Subject};
+use crate::journal::{self, ObjectError, Objects as _, Put};
+use crate::session::Loaded;
+
+/// How often an execution is asked whether it still runs.
+const POLL: Backoff = Backoff::doubled(SignedDuration::from_secs(1), SignedDuration::from_secs(30));
+/// How far a listing of jobs may lag behind: what an execution that was stopped had just sent is seen by then.
+const LISTING_LAG: SignedDuration = SignedDuration::from_mins(2);
+/// What the name of a Region is in that of a bucket, for all Regions.
+const REGION: &str = "{region}";
+
+/// The state machines that start the restores of a plan.
+pub(super) struct Machines {
+    all: Vec<Machine>,
+    /// Where AWS's own environment says that S3 is, a bucket is a part of the path.
+    path_style: bool,
+    profile: Option<String>,
+    empty_endpoint: bool,
+}
+
+struct Machine {
+    arn: String,
+    region: String,
+    client: StateMachine,
+    /// The bucket of its items and results, and what their keys begin with.
+    bucket: String,
+    prefix: String,
+}
+
+/// What an execution is given, as an export writes it.
+#[derive(Deserialize)]
+struct Input {
+    pools: Vec<PoolInput>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PoolInput {
+    bucket: String,
+    items_key: String,
+}
+
+impl Machines {
+    /// Connects to the machines that were named, and reads where their items lie.
+    pub(super) async fn connect(
+        arns: &[String],
+        profile: Option<&str>,
+        plan: &str,
+        context: &Context<'_>,
+    ) -> Result<Self, Failure> {
+        context.check_profile(profile)?;
+        let empty_endpoint = context.environment.has_empty_endpoint();
+        let mut all = Vec::with_capacity(arns.len());
+        for arn in arns {
+            let region = region_of(arn)?;
+            let settings = MachineSettings {
+                arn: arn.clone(),
+                region: region.to_owned(),
+                profile: profile.map(str::to_owned),
+                empty_endpoint,
+            };
+            let client = StateMachine::connect(&settings)
+                .await
+                .map_err(Failure::Aws)?;
+            let definition = client.definition().await.map_err(Failure::Aws)?;
+            let (bucket, results) = results(&definition).ok_or_else(|| not_ours(arn))?;
+            let prefix = results.strip_suffix(&format!("{plan}/results")).ok_or_else(|| {
+                Failure::Usage(format!(
+                    "{arn} is the state machine of another plan: its results go to {results}, and those of `{plan}` to {plan}/results"
+                ))
+            })?;
+            all.push(Machine {
+                arn: arn.clone(),
+                client,
+                prefix: prefix.to_owned(),
+                bucket: bucket.replace(region, REGION),
+                region: region.to_owned(),
+            });
+        }
+        Ok(Self {
+            all,
+            path_style: context.environment.names_s3_endpoint,
+            profile: profile.map(str::to_owned),
+            empty_endpoint,
+        })
+    }
+
+    /// Starts an execution in each machine, or finds the one that was started, and says when all have ended.
+    pub(super) async fn start(
+        &self,
+        loaded: &Loaded,
+        subject: &Subject<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<StartedElsewhere, Failure> {
+        let files = self.exported(loaded, subject, context)?;
+        let mut executions = Vec::with_capacity(self.all.len());
+        for machine in &self.all {
+            let (folder, input) = self.input(machine, &files, subject)?;
+            self.put_items(machine, &folder, &input, &files, subject)
+                .await?;
+            let execution = machine.execution(&subject.plan.run_id, &input).await?;
+            context.output.note(&format!(
+                "{}: {}",
+                execution.arn,
+                execution.status.to_lowercase()
+            ));
+            executions.push((machine.client.clone(), execution));
+        }
+        let began = executions.iter().filter_map(|(_, of)| of.started_at).min();
+        let (end, has_ended) = watch::channel(false);
+        tokio::spawn(watch_until_ended(executions, end, context.tell()));
+        Ok(StartedElsewhere {
+            since: began.unwrap_or(Timestamp::UNIX_EPOCH),
+            has_ended,
+        })
+    }
+
+    /// The plan as the machines take it; checks and the cutover are run from here.
+    fn exported(
+        &self,
+        loaded: &Loaded,
+        subject: &Subject<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<Files, Failure> {
+        let first = &self.all[0];
+        if let Some(other) = self
+            .all
+            .iter()
+            .find(|of| (&of.bucket, &of.prefix) != (&first.bucket, &first.prefix))
+        {
+            return Err(Failure::Usage(format!(
+                "{} and {} were not deployed from one export: their buckets or prefixes differ",
+                first.arn, other.arn
+            )));
+        }
+        let options = StepFunctions {
+            bucket: first.bucket.clone(),
+            prefix: first.prefix.clone(),
+            without: [Omission::Checks, Omission::Cutover].into(),
+        };
+        let (files, findings) = export::step_functions(subject, &options)
+            .map_err(|findings| Failure::Findings(context.shown(loaded, findings)))?;
+        context.show(loaded, findings);
+        Ok(files)
+    }
+
+    /// The input of a machine's execution, and the folder of its Region.
+    fn input(
+        &self,
+        machine: &Machine,
+        files: &Files,
+        subject: &Subject<'_>,
+    ) -> Result<(String, String), Failure> {
+        let regions: Vec<&str> = subject.plan.targets.iter().map(|of| &*of.region).collect();
+        let lacks = regions.iter().find(|region| {
+            let mut machines = self.all.iter();
+            !machines.any(|machine| machine.region == **region)
+        });
+        if let Some(region) = lacks {
+            return Err(Failure::Usage(format!(
+                "the plan restores in {region}, and no --state-machine is there"
+            )));
+        }
+        let folders = [String::new(), format!("{}/", machine.region)];
+        let found = folders.into_iter().find_map(|folder| {
+            let input = files.get(&format!("{folder}input.json"))?;
+            Some((folder, String::from_utf8_lossy(input).trim_end().to_owned()))
+        });
+        found.ok_or_else(|| {
+            Failure::Usage(format!(
+                "{}: the plan restores nothing in {}",
+                machine.arn, machine.region
+            ))
+        })
+    }
+
+    /// Puts the restores where the machine reads them. They are created once: those of another plan, or of an earlier version
+    /// of this one, stay.
+    async fn put_items(
+        &self,
+        machine: &Machine,
+        folder: &str,
+        input: &str,
+        files: &Files,
+        subject: &Subject<'_>,
+    ) -> Result<(), Failure> {
+        let input: Input = serde_json::from_str(input).map_err(|err| {
+            Failure::System(format!(
+                "the input of {} cannot be read: {err}",
+                machine.arn
+            ))
+        })?;
+        for pool in &input.pools {
+            let settings = BucketSettings {
+                bucket: pool.bucket.clone(),
+                prefix: String::new(),
+                profile: self.profile.clone(),
+                path_style: self.path_style,
+                empty_endpoint: self.empty_endpoint,
+            };
+            let bucket = Bucket::connect(&settings).await.map_err(Failure::Aws)?;
+            let name = pool.items_key.rsplit('/').next().unwrap_or_default();
+            let items = files.get(&format!("{folder}{name}")).unwrap_or_default();
+            let place = format!("{}/{}", bucket.place(), pool.items_key);
+            let failed = |error: ObjectError| {
+                let path = place.clone().into();
+                let message = error.to_string();
+                Failure::Journal(journal::Error::Store { path, message })
+            };
+            let put = bucket
+                .create(&pool.items_key, items.to_vec(), "redrill")
+                .await;
+            if put.map_err(failed)? == Put::Refused {
+                let there = bucket.get(&pool.items_key).await.map_err(failed)?;
+                if there.is_none_or(|there| there.bytes != items) {
+                    return Err(Failure::Conflict(format!(
+                        "{place} has other restores than the plan asks for now, so run {} was started with another version of it. Nothing was \
+                         started. Go back to that version, or give another --run-id",
+                        subject.plan.run_id
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Machine {
+    /// The execution of a run, which is started where it is not there yet.
+    async fn execution(&self, run: &str, input: &str) -> Result<Execution, Failure> {
+        let started = self.client.start(run, input).await.map_err(Failure::Aws)?;
+        let arn = match started {
+            ExecutionStart::Started(arn) => arn,
+            ExecutionStart::NameIsUsed => {
+                let name = self.arn.replacen(":stateMachine:", ":execution:", 1);
+                format!("{name}:{run}")
+            }
+        };
+        let execution = self.client.execution(&arn).await.map_err(Failure::Aws)?;
+        // A line may end differently where somebody has started it by hand.
+        match execution.input.trim_end() == input {
+            true => Ok(execution),
+            false => Err(Failure::Conflict(format!(
+                "{arn} was started with another input than the plan has now. Nothing was started. Go back to the version of the plan that it was \
+                 started with, or give another --run-id"
+            ))),
+        }
+    }
+}
+
+/// Asks until none runs any more. AWS that does not answer is asked again: the jobs are seen at AWS Backup all the same.
+async fn watch_until_ended(
+    executions: Vec<(StateMachine, Execution)>,
+    end: watch::Sender<bool>,
+    tell: Option<Tell>,
+) {
+    let mut was_stopped = false;
+    for (machine, mut execution) in executions {
+        let mut polls = 0;
+        while execution.is_running {
+            let next = SystemClock.now() + POLL.wait(polls);
+            SystemClock.sleep_until(next).await;
+            polls += 1;
+            match (machine.execution(&execution.arn).await, &tell) {
+                (Ok(now), _) => execution = now,
+                (Err(error), Some(tell)) => tell(&format!("{error}; asking again")),
+                (Err(_), None) => {}
+            }
+        }
+        if let Some(tell) = &tell {
+            tell(&format!(
+                "{}: {}",
+                execution.arn,
+                execution.status.to_lowercase()
+            ));
+        }
+        was_stopped |= execution.was_stopped;
+    }
+    if was_stopped {
+        SystemClock
+            .sleep_until(SystemClock.now() + LISTING_LAG)
+            .await;
+    }
+    end.send_replace(true);
+}
+
+/// The Region of a state machine's ARN.
+fn region_of(arn: &str) -> Result<&str, Failure> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    match parts[..] {
+        ["arn", _, "states", region, _, "stateMachine", name]
+            if !region.is_empty() && !name.is_empty() =>
+        {
+            Ok(region)
+        }
+        _ => Err(Failure::Usage(format!(
+            "`{arn}` is not the ARN of a state machine: arn:aws:states:REGION:ACCOUNT:stateMachine:NAME; the stack of `redrill export \
+             step-functions` has it as its output MachineArn"
+        ))),
+    }
+}
+
+/// Bucket and prefix of the results in a definition, wherever its map stands.
+fn results(definition: &str) -> Option<(String, String)> {
+    fn writer(value: &Value) -> Option<&Value> {
+        match value {
+            Value::Object(fields) => fields
+                .get("ResultWriter")
+                .or_else(|| fields.values().find_map(writer)),
+            Value::Array(items) => items.iter().find_map(writer),
+            _ => None,
+        }
+    }
+    let definition: Value = serde_json::from_str(definition).ok()?;
+    let parameters = &writer(&definition)?["Parameters"];
+    let text = |key: &str| parameters[key].as_str().map(str::to_owned);
+    Some((text("Bucket")?, text("Prefix")?))
+}
+
+fn not_ours(arn: &str) -> Failure {
+    Failure::Usage(format!(
+        "{arn} was not deployed from `redrill export step-functions`: its definition has no place for results"
+    ))
+}
