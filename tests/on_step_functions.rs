@@ -1,5 +1,7 @@
 //! `run --on step-functions`: a state machine starts the restores, and runs follow it, from wherever they are typed.
 //!
+//! `REDRILL_ROUNDS` kills more followers.
+//!
 //! The machine is a small stand-in in this process, which does with an export what Step Functions does: that the exported machine
 //! does the same on a real interpreter is tested in `step_functions`.
 
@@ -341,7 +343,10 @@ async fn what_fails_there_fails_here() {
 /// Killed anywhere, and typed again on the same machine or on one that knows nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_that_is_killed_has_an_heir() {
-    for (round, millis) in [40, 150, 300, 600, 1200].into_iter().enumerate() {
+    let more = std::env::var("REDRILL_ROUNDS").ok();
+    let rounds = more.and_then(|of| of.parse().ok()).unwrap_or(5);
+    for round in 0..rounds {
+        let millis = 30 + 1400 * round / rounds;
         let (s3, emulator) = (S3::start(), aws("[]").await);
         let states = States::start(&s3, &emulator, usize::MAX);
         let (here, elsewhere) = (machine(&many(4, 1)), machine(&many(4, 1)));
@@ -351,7 +356,7 @@ async fn a_follower_that_is_killed_has_an_heir() {
             thread::sleep(Duration::from_millis(millis));
             let _ = child.kill();
             let _ = child.wait();
-            let next = [&here, &elsewhere][round % 2].path();
+            let next = [&here, &elsewhere][usize::from(round % 2 == 1)].path();
             let (code, text) = said(
                 &states
                     .on(&s3, &emulator, next, &["--take-over"])
