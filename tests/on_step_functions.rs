@@ -271,7 +271,7 @@ async fn a_run_follows_what_a_state_machine_starts() {
         assert_eq!(code, 0, "{text}");
         assert!(text.contains("3 of 3 restored"), "{text}");
         assert_eq!(
-            text.matches("found again by its idempotency mark").count(),
+            text.matches("started elsewhere for this run").count(),
             3,
             "{text}"
         );
@@ -323,6 +323,9 @@ async fn what_fails_there_fails_here() {
         );
         assert_eq!(code, 6, "{text}");
         assert!(text.contains("No space."), "{text}");
+        // It has ended: what it has not started, it never will.
+        let hint = text.lines().rfind(|line| line.contains("redrill run")).unwrap();
+        assert!(!hint.contains("--on") && !hint.contains("--state-machine"), "{hint}");
         assert!(text.contains("1 of 4 restored"), "{text}");
         let words = [
             "run",

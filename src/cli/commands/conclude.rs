@@ -84,7 +84,7 @@ pub(super) async fn conclude(
                 && matches!(unfinished(&execution.wanted, diff, &report), Exit::Done);
             let left_out = left_out(&report, diff, &execution.wanted);
             let failed = report.count(RunStatus::Failed) + report.count(RunStatus::CheckFailed);
-            let hints = &execution.hints.again;
+            let hints = execution.hints.after(run_end.ended);
             let again = match (is_asked_done, left_out.is_empty()) {
                 (true, _) | (false, false) => Cow::Borrowed(""),
                 // What has failed blocks the rest: the same command would say the same for ever.
@@ -112,18 +112,15 @@ pub(super) async fn conclude(
             }
             if is_asked_done && !execution.rehearsal {
                 text.push_str("what --only named is done; the rest of the plan: ");
-                text.push_str(&execution.hints.again.whole);
+                text.push_str(&hints.whole);
                 text.push('\n');
             }
             if matches!(report.verdict, Verdict::Failed | Verdict::Unfinished)
-                && let Some(besides) = execution.hints.again.besides()
+                && let Some(besides) = hints.besides()
             {
                 text.push_str(&besides);
             }
-            if execution.rehearsal
-                && run_end.ended != Ended::Finished
-                && execution.hints.again.command.is_empty()
-            {
+            if execution.rehearsal && run_end.ended != Ended::Finished && hints.command.is_empty() {
                 text.push_str(
                     "nothing of this rehearsal was kept; with --state DIR it is, and the same command continues it\n",
                 );

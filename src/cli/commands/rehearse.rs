@@ -139,6 +139,7 @@ pub(super) async fn rehearse(
                 // The same command begins again.
                 None => ResumeHint::of(context, &loaded.planner).for_the_whole(),
             },
+            once_ended: None,
             new_run: ResumeHint::anew(context, &loaded.planner),
             options: typed_again(&arguments.inputs, None, &loaded.planner),
         },

@@ -112,14 +112,20 @@ impl ResumeHint {
 
     /// The same for another run: without its id, which is to follow.
     pub(super) fn anew(context: &Context<'_>, planner: &Planner) -> Self {
-        const RUN_ID: &str = "--run-id";
+        Self::without(&["--run-id"], context, planner)
+    }
+
+    /// The same without some options, each of which has a value.
+    pub(super) fn without(options: &[&str], context: &Context<'_>, planner: &Planner) -> Self {
         let mut typed = Vec::new();
         let mut words = context.environment.typed().into_iter();
         while let Some(word) = words.next() {
-            if word == RUN_ID {
-                words.next();
-            } else if !word.starts_with("--run-id=") {
-                typed.push(word);
+            match word.split_once('=') {
+                None if options.contains(&&*word) => {
+                    words.next();
+                }
+                Some((option, _)) if options.contains(&option) => {}
+                _ => typed.push(word),
             }
         }
         Self::typed(context.environment.program.clone(), typed, planner)

@@ -170,6 +170,9 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
         },
         hints: Hints {
             again: ResumeHint::of(context, &loaded.planner),
+            once_ended: (arguments.on.is_some()).then(|| {
+                ResumeHint::without(&["--on", "--state-machine"], context, &loaded.planner)
+            }),
             new_run: ResumeHint::anew(context, &loaded.planner),
             options: match saved {
                 // They are in the file.
@@ -249,10 +252,22 @@ pub(super) struct Execution<'a> {
 pub(super) struct Hints {
     /// With this run.
     pub(super) again: ResumeHint,
+    /// With this run once it has ended, where that is another command: a state machine that has ended starts nothing more.
+    pub(super) once_ended: Option<ResumeHint>,
     /// With a new one, but for its id.
     pub(super) new_run: ResumeHint,
     /// The options that say what the plan means, for the journal.
     pub(super) options: Vec<String>,
+}
+
+impl Hints {
+    /// The command that goes on with the run after it has ended like this.
+    pub(super) fn after(&self, ended: Ended) -> &ResumeHint {
+        match &self.once_ended {
+            Some(hint) if ended == Ended::Finished => hint,
+            _ => &self.again,
+        }
+    }
 }
 
 /// What answers, and as whom it is asked.

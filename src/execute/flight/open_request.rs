@@ -25,6 +25,8 @@ const SHORTLY: SignedDuration = SignedDuration::from_millis(100);
 
 /// Why a job was adopted that is this run's.
 const MARKED: &str = "found again by its idempotency mark";
+/// Why a job was adopted that somebody else has started for this run.
+const STARTED: &str = "started elsewhere for this run, as its mark shows";
 /// Why a job was adopted that a person has chosen.
 const CHOSEN: &str = "chosen with --adopt";
 /// Why a job was adopted that a person has let it adopt.
@@ -440,7 +442,7 @@ impl OpenRequest {
                 |found: &&Match| found.created_at.is_none_or(|made| made >= elsewhere.since);
             let alike: Vec<&Match> = duplicates.iter().copied().filter(is_since).collect();
             return match (&*marked, &*alike) {
-                ([one], _) => Next::Intend(Some(Adoption::of(one, MARKED))),
+                ([one], _) => Next::Intend(Some(Adoption::of(one, STARTED))),
                 // Where the type takes a mark, one without it is somebody's who asks for the same.
                 ([], [one]) if !has_mark => Next::Intend(Some(Adoption::of(one, ALONE))),
                 ([], _) if has_mark => Next::NotThereYet,

@@ -142,13 +142,14 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         }
         let open = self.flights[step].request();
         let is_exposed = open.is_some_and(|open| open.exposed_since().is_some());
+        let is_of_run = is_exposed || self.lookout.elsewhere.is_some();
         let adopted = Event::Adopted {
             restore: self.name(step),
             job_id: adoption.job_id.clone(),
             because: adoption.because.to_owned(),
             ours: Some(adoption.is_ours),
-            // A request of this run's own, whose answer was lost, has started its job whenever that ended.
-            ended_at: match adoption.is_ours && is_exposed {
+            // A request of this run, whose answer was lost or went elsewhere, has started its job whenever that ended.
+            ended_at: match adoption.is_ours && is_of_run {
                 true => None,
                 false => self.ended_before(step, &adoption.job_id),
             },
