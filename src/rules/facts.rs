@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::files;
-use super::notes::{TypeNotes, top};
+use super::notes::{Failure, TypeNotes, top};
 use super::points::Points;
 use crate::render::Metadata;
 
@@ -249,6 +249,9 @@ pub(super) fn read_common() -> Result<CommonFacts, String> {
         /// Why a value of another type is an error, for those who read the file.
         #[serde(rename = "types")]
         _types: BTreeMap<String, String>,
+        /// What AWS says when a restore of any type fails.
+        #[serde(rename = "failures")]
+        _failures: Vec<Failure>,
         facts: CommonFacts,
     }
     let top: Result<Top, _> = serde_json::from_value(top(files::common())?.into());

@@ -18,7 +18,7 @@ pub(crate) use estimate::UNKNOWN as UNKNOWN_ESTIMATE;
 pub(crate) use facts::{Deletes, Facts, Identifier, Lacks, SourceKey, common, value, without_role};
 pub(crate) use files::title_by_letters;
 pub(crate) use init::{Children, Init, Way};
-pub use notes::Composite;
+pub use notes::{Composite, Failure};
 pub(crate) use notes::{Level, Note, TypeNotes, note};
 pub(crate) use place::{Kind, Place, Step};
 pub(crate) use points::{Points, beginning, is_point, points};

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::estimate::Estimate;
@@ -85,6 +85,41 @@ struct Words {
     /// Why each key of `required` is, in the words of a page.
     #[serde(default, rename = "required")]
     _required: BTreeMap<String, String>,
+    /// What AWS says when a restore of the type fails.
+    #[serde(default, rename = "failures")]
+    _failures: Vec<Failure>,
+}
+
+/// What AWS says when a restore fails, and what to make of it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// The message, or what of it is always the same.
+    pub says: String,
+    /// What is wrong.
+    pub means: String,
+    /// What to do about it.
+    pub r#do: String,
+    /// Where that was said, or recorded.
+    pub source: String,
+}
+
+impl Failure {
+    /// Those of a type, by AWS's name, then those of every type.
+    #[must_use]
+    pub fn of(resource_type: &str) -> Vec<Self> {
+        let own = TOPS.get(files::title_of(resource_type)).map(|top| top.text);
+        let read = |text: &'static str| -> Vec<Self> {
+            // Embedded, and read in a test.
+            let failures = top(text).ok().and_then(|mut top| top.remove("failures"));
+            failures
+                .and_then(|failures| serde_json::from_value(failures).ok())
+                .unwrap_or_default()
+        };
+        let mut failures = own.map(read).unwrap_or_default();
+        failures.extend(read(files::common()));
+        failures
+    }
 }
 
 /// What is restored of a recovery point that others belong to.
@@ -123,7 +158,7 @@ impl TypeNotes {
 
     fn read(text: &'static str) -> Result<Self, String> {
         let mut notes = top(text)?;
-        let words = ["notes", "also", "mistaken", "required"];
+        let words = ["notes", "also", "mistaken", "required", "failures"];
         let words = words
             .iter()
             .filter_map(|name| notes.shift_remove_entry(*name));
