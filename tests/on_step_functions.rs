@@ -324,8 +324,14 @@ async fn what_fails_there_fails_here() {
         assert_eq!(code, 6, "{text}");
         assert!(text.contains("No space."), "{text}");
         // It has ended: what it has not started, it never will.
-        let hint = text.lines().rfind(|line| line.contains("redrill run")).unwrap();
-        assert!(!hint.contains("--on") && !hint.contains("--state-machine"), "{hint}");
+        let hint = text
+            .lines()
+            .rfind(|line| line.contains("redrill run"))
+            .unwrap();
+        assert!(
+            !hint.contains("--on") && !hint.contains("--state-machine"),
+            "{hint}"
+        );
         assert!(text.contains("1 of 4 restored"), "{text}");
         let words = [
             "run",

@@ -8,6 +8,7 @@ mod complete;
 mod confirm;
 mod environment;
 mod exit;
+mod export_folder;
 mod exporting;
 mod files;
 mod git;

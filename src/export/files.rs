@@ -1,6 +1,7 @@
 //! The files of an export, and how those of a directory differ from them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::plan::sha256;
 
@@ -29,6 +30,16 @@ pub enum Drift {
     Changed(String),
     /// It lists one that the export has not.
     Left(String),
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "missing: {path}"),
+            Self::Changed(path) => write!(f, "changed: {path}"),
+            Self::Left(path) => write!(f, "no longer part of it: {path}"),
+        }
+    }
 }
 
 impl Files {

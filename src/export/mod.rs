@@ -4,10 +4,12 @@
 //! committed beside a plan can be compared with what the plan means now.
 
 mod files;
+mod kit;
 mod step_functions;
 
 pub use files::{Drift, Files};
-pub use step_functions::{Omission, StepFunctions, step_functions};
+pub use kit::{is_same_kit, kit, kit_drift};
+pub use step_functions::{Omission, StepFunctions, is_for_step_functions, step_functions};
 
 use crate::plan::{Plan, Planner};
 use crate::render::Known;
@@ -22,18 +24,4 @@ pub struct Subject<'a> {
     pub planner: &'a Planner,
     /// What was looked up of its recovery points.
     pub known: &'a Known,
-}
-
-/// The plan as a kit: the AWS CLI, a terminal and a printed page.
-#[must_use]
-pub fn kit(subject: &Subject<'_>) -> Files {
-    let mut files = Files::default();
-    for (at, step) in subject.plan.steps.iter().enumerate() {
-        let Some(token) = subject.plan.token(at, 1) else {
-            continue;
-        };
-        let body = step.draft.sent_with(&token).canonical();
-        files.add(&format!("requests/{}.json", step.name), body);
-    }
-    files.with_sums()
 }

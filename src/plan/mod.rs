@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use crate::diagnostic::{Findings, Span};
 use crate::parse::{Check, Document, Limits, Objectives, OnFailure, Point};
 use crate::render::{
-    Fact, Instances, Known, Renderer, RequestField, Secrets, Selector, Target, VaultName,
+    Fact, Instances, Known, Rendered, Renderer, RequestField, Secrets, Selector, Target, VaultName,
 };
 use crate::rules::Rules;
 use crate::validate::{self};
@@ -296,6 +296,14 @@ impl Planner {
             wanted[step.restore] |= !step.draft.pending.is_empty() || !step.checks.is_empty();
         }
         self.renderer.release(|restore| !wanted[restore]);
+    }
+
+    /// What one step is rendered to with what is known, before any rule judges it; `None` where that is not possible.
+    #[must_use]
+    pub fn rendered(&self, index: usize, known: &Known) -> Option<Rendered> {
+        let mut findings = Findings::default();
+        let rendered = self.renderer.restore(index, known, &mut findings);
+        (!findings.has_errors()).then_some(rendered)
     }
 
     /// The request of one step with what is known now; `None` where an error stands in the way.

@@ -36,7 +36,7 @@ pub use secret::{REDACTED, Secrets};
 pub use selector::{Pick, Resolved, Selector, VaultName, written};
 pub use sensitive::{is_sensitive, without_secrets};
 pub use target::Target;
-pub use variables::{Inputs, Missing, variable_name};
+pub use variables::{Inputs, Missing, variable_name, withheld};
 pub use wire::{Metadata, wire};
 pub use words::Words;
 

@@ -37,6 +37,14 @@ pub struct Inputs {
     pub own_credentials: Vec<String>,
     /// What a missing value means.
     pub missing: Missing,
+    /// Whether secrets are left out, whatever value they have: what is made of one is pending.
+    pub withholds_secrets: bool,
+}
+
+/// What stands for a secret that is left out. The quotes show how deep in JSON a value has it.
+#[must_use]
+pub fn withheld(name: &str) -> String {
+    format!("\"@secret:{name}@\"")
 }
 
 impl Inputs {
@@ -85,6 +93,11 @@ pub(super) fn resolve(
         let name = variable.name.value.as_str();
         let mut own = Findings::default();
         let slot = match chosen(document, variable, inputs, &mut own) {
+            _ if variable.secret && inputs.withholds_secrets => {
+                own = Findings::default();
+                values.insert(name.to_owned(), None);
+                Slot::Pending(Value::from(withheld(name)))
+            }
             Some(mut chosen) => {
                 if variable.secret {
                     hide(&chosen.value, &mut secrets);

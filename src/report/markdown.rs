@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::diagnostic::{visible, visible_lines};
 
 /// Text on one line, also in a cell of a table.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in visible(text).chars() {
         match c {
@@ -23,7 +23,7 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// Text as code on one line, whatever is in it.
-pub(super) fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = visible(text);
     let ticks = "`".repeat(longest_run(&text) + 1);
     let space = if text.starts_with('`') || text.ends_with('`') {
@@ -35,7 +35,7 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// The same in a cell of a table, which a bar ends even within code.
-pub(super) fn code_in_cell(text: &str) -> String {
+pub(crate) fn code_in_cell(text: &str) -> String {
     let text = visible(text);
     if text.contains(['`', '|']) {
         escaped(&text)
@@ -45,7 +45,7 @@ pub(super) fn code_in_cell(text: &str) -> String {
 }
 
 /// Lines as a block of code in a language, which nothing inside ends.
-pub(super) fn block(language: &str, lines: &str) -> String {
+pub(crate) fn block(language: &str, lines: &str) -> String {
     let lines = visible_lines(lines);
     let fence = "`".repeat(longest_run(&lines).max(2) + 1);
     format!("{fence}{language}\n{lines}\n{fence}\n")

@@ -7,7 +7,7 @@ mod dry_run;
 mod explain;
 mod format;
 mod lock;
-mod markdown;
+pub(crate) mod markdown;
 mod plan_schema;
 mod record;
 mod requests;

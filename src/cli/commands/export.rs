@@ -1,44 +1,66 @@
 //! `redrill export …`
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "an export is files, which this command reads and writes"
-)]
-
-use std::io;
 use std::path::Path;
 
 use super::world::World;
 use super::{Context, lock};
 use crate::backup::{Clock as _, SystemClock};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::export_folder::{self, ExportFolder};
 use crate::cli::exporting::{ExportKit, ExportOptions, ExportStepFunctions};
 use crate::diagnostic::Findings;
 use crate::export::{self, Drift, Files, Subject};
 use crate::render::Known;
-use crate::session::Lookups;
+use crate::session::{Loaded, Lookups};
 
 pub(super) async fn kit(arguments: &ExportKit, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let make = |subject: &Subject<'_>| Ok((export::kit(subject), Findings::default()));
-    exported(&arguments.of, context, make).await
+    let of = &arguments.of;
+    let loaded = context.load_without_secrets(&of.plan, &of.inputs)?;
+    let kit = |subject: &Subject<'_>| Ok((export::kit(subject)?, Findings::default()));
+    let files = exported(loaded, of, context, kit).await?;
+    match (&of.check, &of.output) {
+        (Some(folder), _) => {
+            let read = read(folder)?;
+            checked(&export::kit_drift(&files, read), context)
+        }
+        (None, Some(folder)) => {
+            let folder = ExportFolder::new(folder, "state", export::is_same_kit);
+            written(&files, &folder, "RUNBOOK.md", context)
+        }
+        (None, None) => Err(no_place()),
+    }
 }
 
 pub(super) async fn step_functions(
     arguments: &ExportStepFunctions,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
+    let of = arguments.of();
+    let loaded = context.load(&of.plan, &of.inputs)?;
     let options = arguments.options();
     let make = |subject: &Subject<'_>| export::step_functions(subject, &options);
-    exported(arguments.of(), context, make).await
+    let files = exported(loaded, of, context, make).await?;
+    match (&of.check, &of.output) {
+        (Some(folder), _) => {
+            let drift = files.drift(read(folder)?);
+            let lines: Vec<String> = drift.iter().map(Drift::to_string).collect();
+            checked(&lines, context)
+        }
+        (None, Some(folder)) => {
+            let folder = ExportFolder::new(folder, "", export::is_for_step_functions);
+            written(&files, &folder, "README.md", context)
+        }
+        (None, None) => Err(no_place()),
+    }
 }
 
-/// Settles a plan, and writes what is made of it, or compares that with what is there.
+/// Settles a plan, and gives what is made of it; what cannot be carried ends the command.
 async fn exported(
+    mut loaded: Loaded,
     options: &ExportOptions,
     context: &mut Context<'_>,
     make: impl FnOnce(&Subject<'_>) -> Result<(Files, Findings), Findings>,
-) -> Result<Exit, Failure> {
-    let mut loaded = context.load(&options.plan, &options.inputs)?;
+) -> Result<Files, Failure> {
     let lock = lock::beside(&options.plan, &options.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&options.inputs, targets)?;
@@ -64,28 +86,28 @@ async fn exported(
     let (files, findings) =
         made.map_err(|findings| Failure::Findings(context.shown(&loaded, findings)))?;
     context.show(&loaded, findings);
-    match (&options.check, &options.output) {
-        (Some(folder), _) => check(&files, folder, context),
-        (None, Some(folder)) => write(&files, folder, context),
-        (None, None) => Err(Failure::Usage("give -o DIR or --check DIR".to_owned())),
-    }
+    Ok(files)
 }
 
-fn check(files: &Files, folder: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
+fn no_place() -> Failure {
+    Failure::Usage("give -o DIR or --check DIR".to_owned())
+}
+
+/// The files of an export that is there.
+fn read(folder: &Path) -> Result<impl Fn(&str) -> Option<Vec<u8>>, Failure> {
     if !folder.join(Files::SUMS).exists() {
         return Err(Failure::Usage(format!(
-            "{}: there is no export here; write one with -o {}",
+            "{} has no export; write one with -o {}",
             folder.display(),
             folder.display()
         )));
     }
-    let drift = files.drift(|path| std::fs::read(folder.join(path)).ok());
-    let line = |drift: &Drift| match drift {
-        Drift::Missing(path) => format!("missing: {path}\n"),
-        Drift::Changed(path) => format!("changed: {path}\n"),
-        Drift::Left(path) => format!("no longer part of it: {path}\n"),
-    };
-    let text: String = drift.iter().map(line).collect();
+    Ok(export_folder::reader(folder))
+}
+
+/// Says what has drifted.
+fn checked(drift: &[String], context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let text: String = drift.iter().map(|line| format!("{line}\n")).collect();
     context.output.result(&text)?;
     Ok(match drift.is_empty() {
         true => Exit::Done,
@@ -93,51 +115,18 @@ fn check(files: &Files, folder: &Path, context: &mut Context<'_>) -> Result<Exit
     })
 }
 
-/// Writes an export into a directory that is empty, new, or has an earlier one; the list of sums comes last.
-fn write(files: &Files, folder: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let fail = |path: &Path| {
-        let path = path.to_owned();
-        move |source: io::Error| Failure::Io { path, source }
-    };
-    let sums = folder.join(Files::SUMS);
-    let old = match std::fs::read_to_string(&sums) {
-        Ok(old) => Files::listed(&old),
-        Err(_) => Default::default(),
-    };
-    let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
-    if old.is_empty() && !is_empty {
-        return Err(Failure::Usage(format!(
-            "{} is not empty and has no earlier export; give another directory",
-            folder.display()
-        )));
-    }
-    for path in &old {
-        let path = folder.join(path);
-        std::fs::remove_file(&path)
-            .or_else(|err| match err.kind() {
-                io::ErrorKind::NotFound => Ok(()),
-                _ => Err(err),
-            })
-            .map_err(fail(&path))?;
-    }
-    let (last, others): (Vec<_>, Vec<_>) = files.iter().partition(|(path, _)| *path == Files::SUMS);
-    for (path, file) in others.into_iter().chain(last) {
-        let path = folder.join(path);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(fail(parent))?;
-        }
-        std::fs::write(&path, &file.bytes).map_err(fail(&path))?;
-        #[cfg(unix)]
-        if file.is_executable {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::Permissions::from_mode(0o755);
-            std::fs::set_permissions(&path, mode).map_err(fail(&path))?;
-        }
-    }
+fn written(
+    files: &Files,
+    folder: &ExportFolder<'_>,
+    first: &str,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    folder.write(files)?;
     context.output.note(&format!(
-        "{} files written to {}",
+        "{} files written to {}; start with {}",
         files.iter().count(),
-        folder.display()
+        folder.path().display(),
+        folder.path().join(first).display()
     ));
     Ok(Exit::Done)
 }

@@ -241,9 +241,28 @@ impl Context<'_> {
 
     /// Reads a plan; its errors end the command.
     fn load(&mut self, path: &Path, options: &InputOptions) -> Result<Loaded, Failure> {
+        self.loaded(path, options, false)
+    }
+
+    /// The same without its secrets, for what is kept where others read it.
+    fn load_without_secrets(
+        &mut self,
+        path: &Path,
+        options: &InputOptions,
+    ) -> Result<Loaded, Failure> {
+        self.loaded(path, options, true)
+    }
+
+    fn loaded(
+        &mut self,
+        path: &Path,
+        options: &InputOptions,
+        withholds_secrets: bool,
+    ) -> Result<Loaded, Failure> {
         let source = files::plan(path)?;
         let mut inputs = self.inputs(Tree::Working, options)?;
         inputs.missing = Missing::Refused;
+        inputs.withholds_secrets = withholds_secrets;
         let loaded = session::read(&source, &options.run_id, &inputs, &self.rules)?;
         self.output.hide(loaded.planner.secrets());
         Ok(loaded)

@@ -65,6 +65,21 @@ pub struct StepFunctions {
 /// What stands for the Region in the name of the bucket.
 const REGION: &str = "{region}";
 
+/// Whether an earlier export is one for Step Functions, which this one replaces.
+///
+/// # Errors
+///
+/// Why not.
+pub fn is_for_step_functions(
+    _: &Files,
+    read: &dyn Fn(&str) -> Option<Vec<u8>>,
+) -> Result<(), String> {
+    match read("restore.sh") {
+        Some(_) => Err("has a kit".to_owned()),
+        None => Ok(()),
+    }
+}
+
 /// The plan for AWS Step Functions, with what its author should know.
 ///
 /// # Errors
