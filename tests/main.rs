@@ -17,6 +17,7 @@ mod drill;
 mod dry_run;
 mod emulator;
 mod engine;
+mod export;
 mod findings;
 mod for_each;
 mod harness;

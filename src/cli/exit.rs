@@ -53,7 +53,7 @@ impl Exit {
         (
             Self::ChangesPresent,
             2,
-            "changes present, only with `--detailed-exitcode`",
+            "changes present, only with `--detailed-exitcode` or `export --check`",
         ),
         (
             Self::Invalid,

@@ -22,6 +22,7 @@ pub(super) struct ExportFolder<'a> {
 }
 
 /// The files of a directory; none for a path that leads out of it.
+#[expect(clippy::disallowed_methods, reason = "src/cli reads files")]
 pub(super) fn reader(folder: &Path) -> impl Fn(&str) -> Option<Vec<u8>> {
     let folder = folder.to_owned();
     move |path| is_within(path).then(|| fs::read(folder.join(path)).ok())?
@@ -53,6 +54,7 @@ impl<'a> ExportFolder<'a> {
     }
 
     /// Writes an export; the list of sums comes last.
+    #[expect(clippy::disallowed_methods, reason = "src/cli writes files")]
     pub(super) fn write(&self, files: &Files) -> Result<(), Failure> {
         let listed = self.is_free_for(files)?;
         for path in listed

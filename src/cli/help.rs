@@ -160,12 +160,16 @@ pub(super) const MORE: [More; 23] = [
         command: "export",
         examples: &[
             (
+                "Write a kit for the AWS CLI and paper",
+                "redrill export kit plans/quickstart.yaml -o kit",
+            ),
+            (
                 "For AWS Step Functions, without asking AWS",
                 "redrill export step-functions plans/tables.yaml --inventory inventories/tables.yaml --bucket dr-runs -o tables",
             ),
             (
-                "In CI: is the export still what the plan means?",
-                "redrill export step-functions plans/tables.yaml --inventory inventories/tables.yaml --bucket dr-runs --check tables",
+                "In CI: is the kit still what the plan means?",
+                "redrill export kit plans/quickstart.yaml --check kit",
             ),
         ],
         exits: &[0, 1, 2, 4, 64],

@@ -260,7 +260,6 @@ rules! {
     STEP_FUNCTIONS_SIZE Error "step-functions/size" "A lane is larger than Step Functions takes"
     STEP_FUNCTIONS_WAITS Warning "step-functions/waits" "A restore would wait for one that it does not need"
 
-    KIT_UNKNOWN Error "kit/unknown" "A request depends on something that only redrill can look up while it runs"
     KIT_EXPRESSION Error "kit/expression" "A value is computed from something that the script of a kit learns only later"
     KIT_SECRET Error "kit/secret" "A secret is used where the script of a kit cannot ask for it"
     KIT_EXISTING Error "kit/into-existing" "A restore would write into something that exists"

@@ -65,15 +65,14 @@ pub(super) fn body(
         );
     }
     for fact in &step.draft.pending {
-        match unfit(document, &secrets, fact) {
-            Some(rule) => refuse(
+        if let Some(rule) = unfit(document, &secrets, fact) {
+            refuse(
                 rule,
                 step.span,
                 None,
                 format!("`{fact}` cannot be filled in by the script of a kit"),
-                "run this plan with `redrill run`, or see `redrill explain kit/unknown` for what a kit can carry",
-            ),
-            None => {}
+                "run this plan with `redrill run`; `redrill explain kit/expression` says what a kit can carry",
+            );
         }
     }
     if writes_into && planner.protect().next().is_some() {
@@ -190,7 +189,7 @@ fn place(what: &str) -> String {
 fn unfit(document: &Document, secrets: &BTreeSet<&str>, fact: &Fact) -> Option<&'static Rule> {
     match fact {
         Fact::Restored(_) => None,
-        Fact::RecoveryPoint | Fact::Source(_) => Some(rule::KIT_UNKNOWN),
+        Fact::RecoveryPoint | Fact::Source(_) => Some(rule::KIT_EXPRESSION),
         Fact::Input(name) => {
             let name = name.strip_prefix("vars.").unwrap_or(name);
             let variable = document

@@ -110,7 +110,7 @@ fn without_lines_of_tags(template: &str) -> String {
     text
 }
 
-/// A sentence of ours as HTML: what is between backquotes is code.
+/// A sentence of ours as HTML: what is between two backticks is code.
 fn ticked(text: &str) -> Result<minijinja::Value, Error> {
     let mut html = String::new();
     for (at, part) in text.split('`').enumerate() {
@@ -124,7 +124,7 @@ fn ticked(text: &str) -> Result<minijinja::Value, Error> {
         0 => Ok(minijinja::Value::from_safe_string(html)),
         _ => Err(Error::new(
             ErrorKind::InvalidOperation,
-            "a backquote is not closed",
+            "a code span is not closed",
         )),
     }
 }
