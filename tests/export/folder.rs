@@ -23,6 +23,9 @@ fn the_same_plan_gives_the_same_bytes() {
         let place = one.path().to_string_lossy().into_owned();
         assert!(!text.contains(&place), "{}", path.display());
     }
+    let kit: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(first.join("kit.json")).unwrap()).unwrap();
+    crate::dry_run::outputs::assert_valid("kit", &kit);
     let sums = std::process::Command::new("sha256sum")
         .args(["-c", "--quiet", "SHA256SUMS"])
         .current_dir(&first)
