@@ -415,4 +415,24 @@ fn what_is_wrong_with_a_machine_is_said() {
         assert_eq!(code, 64, "{text}");
         assert!(text.contains(wanted), "{text}");
     }
+    // A file and the environment say it without the command line's knowing.
+    let file = format!("[run]\non = \"step-functions\"\nstate-machine = [\"{MACHINE}\"]\n");
+    write(here.path(), "redrill.toml", &file);
+    for (words, wanted) in [
+        (
+            &["--only", "r0"][..],
+            "--only cannot be used with --on step-functions",
+        ),
+        (&["--retry-failed"], "--retry-failed cannot be used with"),
+        (&["--adopt=x"], "--adopt cannot be used with"),
+    ] {
+        let mut command = on_bucket(
+            "http://127.0.0.1:9",
+            here.path(),
+            &["run", "plan.yaml", "--yes"],
+        );
+        let (code, text) = said(&command.args(words).output().unwrap());
+        assert_eq!(code, 64, "{text}");
+        assert!(text.contains(wanted), "{text}");
+    }
 }

@@ -135,6 +135,7 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
     }
     let machines = match arguments.on {
         Some(On::StepFunctions) => {
+            check_on(arguments)?;
             let profile = arguments.aws.profile.as_deref();
             Some(Machines::connect(&arguments.state_machine, profile, &key.plan, context).await?)
         }
@@ -198,6 +199,27 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
         None => World::Aws(aws.clone()),
     };
     execute(&mut loaded, &world, &aws, &SystemClock, execution, context).await
+}
+
+/// A machine starts every restore of the plan, each for the first time. The command line refuses other wishes by itself, but not
+/// those of a file or of the environment.
+fn check_on(arguments: &Run) -> Result<(), Failure> {
+    let how = &arguments.how;
+    let other = match () {
+        () if arguments.state_machine.is_empty() => {
+            return Err(Failure::Usage(
+                "--on step-functions needs --state-machine ARN".to_owned(),
+            ));
+        }
+        () if !arguments.only.only.is_empty() => "--only",
+        () if how.retry_failed => "--retry-failed",
+        () if !how.adopt.is_empty() => "--adopt",
+        () if how.start_anyway => "--start-anyway",
+        () => return Ok(()),
+    };
+    Err(Failure::Usage(format!(
+        "{other} cannot be used with --on step-functions: the machine starts every restore, each for the first time"
+    )))
 }
 
 /// What the options of a run decide.
