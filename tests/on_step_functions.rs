@@ -305,6 +305,45 @@ async fn a_run_follows_what_a_state_machine_starts() {
     assert_eq!(emulator.jobs().len(), 3);
 }
 
+/// A machine starts every restore of the plan: a run that has begun without it is not given to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_has_begun_by_itself_is_not_given_to_a_machine() {
+    let (s3, emulator) = (S3::start(), aws("[]").await);
+    let states = States::start(&s3, &emulator, usize::MAX);
+    let (here, elsewhere) = (machine(&many(3, 1)), machine(&many(3, 1)));
+    tokio::task::block_in_place(|| {
+        let url = emulator.url();
+        let words = [
+            "run",
+            "plan.yaml",
+            "--yes",
+            "-q",
+            "--only",
+            "r0",
+            "--endpoint-url",
+            &url,
+        ];
+        let native = on_bucket(&s3.url, here.path(), &words).output().unwrap();
+        assert_eq!(said(&native).0, 0, "{native:?}");
+        // Where its record is, and where only its job at AWS says so.
+        for folder in [&here, &elsewhere] {
+            let (code, text) = said(
+                &states
+                    .on(&s3, &emulator, folder.path(), &[])
+                    .output()
+                    .unwrap(),
+            );
+            assert_eq!(code, 4, "{text}");
+            assert!(
+                text.contains("run main has begun without the state machine, with `r0`"),
+                "{text}"
+            );
+        }
+        assert!(states.executions().is_empty());
+    });
+    assert_eq!(emulator.jobs().len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_there_fails_here() {
     let faults = format!(

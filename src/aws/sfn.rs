@@ -135,20 +135,30 @@ impl StateMachine {
         }
     }
 
-    /// How an execution is.
+    /// The ARN of an execution of a name.
+    #[must_use]
+    pub fn execution_arn(&self, name: &str) -> String {
+        let machine = self.arn.replacen(":stateMachine:", ":execution:", 1);
+        format!("{machine}:{name}")
+    }
+
+    /// How an execution is; none where there is none of that ARN.
     ///
     /// # Errors
     ///
-    /// Where AWS does not answer, or has none of that ARN.
-    pub async fn execution(&self, arn: &str) -> Result<Execution, ApiError> {
+    /// Where AWS does not answer.
+    pub async fn execution(&self, arn: &str) -> Result<Option<Execution>, ApiError> {
         let asked = self.client.describe_execution().execution_arn(arn);
-        let answer = asked.send().await;
-        let answer = answer.map_err(|err| self.failed(Operation::DescribeExecution, &err))?;
+        let answer = match asked.send().await {
+            Ok(answer) => answer,
+            Err(err) if err.code() == Some("ExecutionDoesNotExist") => return Ok(None),
+            Err(err) => return Err(self.failed(Operation::DescribeExecution, &err)),
+        };
         let is_running = matches!(
             answer.status,
             ExecutionStatus::Running | ExecutionStatus::PendingRedrive
         );
-        Ok(Execution {
+        Ok(Some(Execution {
             is_running,
             was_stopped: matches!(
                 answer.status,
@@ -158,6 +168,6 @@ impl StateMachine {
             input: answer.input.unwrap_or_default(),
             started_at: Timestamp::from_second(answer.start_date.secs()).ok(),
             arn: answer.execution_arn,
-        })
+        }))
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::clients::Client;
+use super::on_step_functions::refuse_begun;
 use super::run::Execution;
 use crate::backup::{ApiError, Clock, Fault, Job, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
@@ -67,6 +68,8 @@ pub(super) async fn begun_elsewhere(
         .await
     {
         Ok(found) => found,
+        // A state machine looks at nothing before it starts.
+        Err(error) if execution.reached.machines.is_some() => return Err(Failure::Aws(error)),
         // The engine asks again, and has the patience.
         Err(error) => {
             if !matches!(error.fault, Fault::Denied | Fault::Refused) {
@@ -77,6 +80,14 @@ pub(super) async fn begun_elsewhere(
             Vec::new()
         }
     };
+    if let Some(machines) = &execution.reached.machines {
+        let own = found.iter().filter(|(step, _, whose)| {
+            let region = &plan.target_of(&plan.steps[*step]).region;
+            matches!(whose, Whose::Own | Whose::OfThisRun) && machines.is_to_start(region)
+        });
+        let own: Vec<&str> = own.map(|(step, ..)| &*plan.steps[*step].name).collect();
+        refuse_begun(execution.run_id, &own)?;
+    }
     let shown = |text: &str| loaded.planner.secrets().redact(text).into_owned();
     let of_run = |(_, _, whose): &&(usize, Job, Whose)| *whose == Whose::OfThisRun;
     let own: Vec<String> = found

@@ -49,12 +49,13 @@ impl Consent<'_> {
                 .patiently("STS to say whose credentials these are", asked)
                 .await?;
         }
-        let begun = match preview.history.opened {
-            None => {
+        let looks = preview.history.opened.is_none() || execution.reached.machines.is_some();
+        let begun = match looks {
+            true => {
                 begun_elsewhere::begun_elsewhere(loaded, plan, diff, aws, execution, context)
                     .await?
             }
-            Some(_) => Vec::new(),
+            false => Vec::new(),
         };
         if execution.confirmed {
             begun.iter().for_each(|line| context.output.note(line));

@@ -16,8 +16,8 @@ use crate::backup::{Backoff, Clock as _, SystemClock, Tell};
 use crate::cli::exit::Failure;
 use crate::execute::StartedElsewhere;
 use crate::export::{self, Files, Omission, StepFunctions, Subject};
-use crate::journal::{self, ObjectError, Objects as _, Put};
-use crate::session::Loaded;
+use crate::journal::{self, ObjectError, Objects as _, Put, RunKey};
+use crate::session::{Loaded, Preview};
 
 /// How often an execution is asked whether it still runs.
 const POLL: Backoff = Backoff::doubled(SignedDuration::from_secs(1), SignedDuration::from_secs(30));
@@ -39,6 +39,8 @@ struct Machine {
     arn: String,
     region: String,
     client: StateMachine,
+    /// Whether the execution of this run is there.
+    has_begun: bool,
     /// The bucket of its items and results, and what their keys begin with.
     bucket: String,
     prefix: String,
@@ -62,7 +64,7 @@ impl Machines {
     pub(super) async fn connect(
         arns: &[String],
         profile: Option<&str>,
-        plan: &str,
+        run: &RunKey,
         context: &Context<'_>,
     ) -> Result<Self, Failure> {
         context.check_profile(profile)?;
@@ -81,13 +83,15 @@ impl Machines {
                 .map_err(Failure::Aws)?;
             let definition = client.definition().await.map_err(Failure::Aws)?;
             let (bucket, results) = results(&definition).ok_or_else(|| not_ours(arn))?;
-            let prefix = results.strip_suffix(&format!("{plan}/results")).ok_or_else(|| {
+            let prefix = results.strip_suffix(&format!("{}/results", run.plan)).ok_or_else(|| {
                 Failure::Usage(format!(
-                    "{arn} is the state machine of another plan: its results go to {results}, and those of `{plan}` to {plan}/results"
+                    "{arn} is the state machine of another plan: its results go to {results}, and those of this one to {}/results", run.plan
                 ))
             })?;
+            let execution = client.execution(&client.execution_arn(&run.run)).await;
             all.push(Machine {
                 arn: arn.clone(),
+                has_begun: execution.map_err(Failure::Aws)?.is_some(),
                 client,
                 prefix: prefix.to_owned(),
                 bucket: bucket.replace(region, REGION),
@@ -100,6 +104,26 @@ impl Machines {
             profile: profile.map(str::to_owned),
             empty_endpoint,
         })
+    }
+
+    /// Whether a machine is to start the restores of a Region that has not begun: every job of this run that is there already
+    /// would be asked for again.
+    pub(super) fn is_to_start(&self, region: &str) -> bool {
+        let mut machines = self.all.iter();
+        machines.any(|machine| machine.region == region && !machine.has_begun)
+    }
+
+    /// Refuses a run that has started restores by itself: the machine starts every restore of the plan, and AWS Backup does not say for
+    /// how long it knows a token.
+    pub(super) fn check_run(&self, preview: &Preview) -> Result<(), Failure> {
+        let plan = &preview.plan;
+        let begun = plan.steps.iter().filter(|step| {
+            let past = preview.history.observed.restores.get(&*step.name);
+            past.is_some_and(|past| past.stage.was_sent())
+                && self.is_to_start(&plan.target_of(step).region)
+        });
+        let begun: Vec<&str> = begun.map(|step| &*step.name).collect();
+        refuse_begun(&plan.run_id, &begun)
     }
 
     /// Starts an execution in each machine, or finds the one that was started, and says when all have ended.
@@ -248,12 +272,14 @@ impl Machine {
         let started = self.client.start(run, input).await.map_err(Failure::Aws)?;
         let arn = match started {
             ExecutionStart::Started(arn) => arn,
-            ExecutionStart::NameIsUsed => {
-                let name = self.arn.replacen(":stateMachine:", ":execution:", 1);
-                format!("{name}:{run}")
-            }
+            ExecutionStart::NameIsUsed => self.client.execution_arn(run),
         };
         let execution = self.client.execution(&arn).await.map_err(Failure::Aws)?;
+        let execution = execution.ok_or_else(|| {
+            Failure::System(format!(
+                "Step Functions does not know {arn}, which it has just started"
+            ))
+        })?;
         // A line may end differently where somebody has started it by hand.
         match execution.input.trim_end() == input {
             true => Ok(execution),
@@ -279,7 +305,9 @@ async fn watch_until_ended(
             SystemClock.sleep_until(next).await;
             polls += 1;
             match (machine.execution(&execution.arn).await, &tell) {
-                (Ok(now), _) => execution = now,
+                (Ok(Some(now)), _) => execution = now,
+                // It is forgotten 90 days after its end.
+                (Ok(None), _) => execution.is_running = false,
                 (Err(error), Some(tell)) => tell(&format!("{error}; asking again")),
                 (Err(_), None) => {}
             }
@@ -299,6 +327,21 @@ async fn watch_until_ended(
             .await;
     }
     end.send_replace(true);
+}
+
+/// Refuses restores of a run that has begun without the machine.
+pub(super) fn refuse_begun(run: &str, restores: &[&str]) -> Result<(), Failure> {
+    let Some(first) = restores.first() else {
+        return Ok(());
+    };
+    let more = match restores.len() {
+        1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    Err(Failure::Conflict(format!(
+        "run {run} has begun without the state machine, with `{first}`{more}, and the machine would ask for that again. Nothing was started. \
+         Continue without --on, or give another --run-id"
+    )))
 }
 
 /// The Region of a state machine's ARN.

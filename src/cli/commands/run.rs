@@ -137,7 +137,7 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Some(On::StepFunctions) => {
             check_on(arguments)?;
             let profile = arguments.aws.profile.as_deref();
-            Some(Machines::connect(&arguments.state_machine, profile, &key.plan, context).await?)
+            Some(Machines::connect(&arguments.state_machine, profile, &key, context).await?)
         }
         None => None,
     };
@@ -421,6 +421,9 @@ pub(super) async fn execute<C: Clock>(
     }
     refuse_cleaned_up(&preview, &execution)?;
     adopting::check(&preview, aws, &execution).await?;
+    if let Some(machines) = &execution.reached.machines {
+        machines.check_run(&preview)?;
+    }
     let accounts = aws.iter().zip(&preview.plan.targets);
     let consent = Consent {
         preview: &preview,
