@@ -344,6 +344,75 @@ async fn a_run_that_has_begun_by_itself_is_not_given_to_a_machine() {
     assert_eq!(emulator.jobs().len(), 1);
 }
 
+/// Two that start the same restores are kept apart while one of them is known to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_not_taken_from_a_machine_that_works_on_it() {
+    let options = Options {
+        speed: Speed::Times(80.0),
+        ..Options::default()
+    };
+    let (s3, emulator) = (S3::start(), Arc::new(emulator(options).await));
+    // It ends after the first.
+    let states = States::start(&s3, &emulator, 1);
+    let here = machine(&many(3, 1));
+    tokio::task::block_in_place(|| {
+        let mut follower = states.on(&s3, &emulator, here.path(), &[]);
+        let mut follower = follower
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(follower.stderr.take().unwrap()).lines();
+        let is_found = |line: &String| line.contains("many run main, at ");
+        assert!(lines.map(|line| line.unwrap()).any(|line| is_found(&line)));
+        // It has begun to look; its first record is there.
+        let journal = here
+            .path()
+            .join(".redrill/many/main/journal/00000001.jsonl");
+        while !journal.exists() {
+            thread::yield_now();
+        }
+        follower.kill().unwrap();
+        follower.wait().unwrap();
+        let status = on_bucket(&s3.url, here.path(), &["status"])
+            .output()
+            .unwrap();
+        let (_, text) = said(&status);
+        assert!(
+            text.contains(&format!("--on step-functions --state-machine {MACHINE}")),
+            "{text}"
+        );
+        let url = emulator.url();
+        let native = |sfn: &str, more: &[&str]| {
+            let words = [&["run", "plan.yaml", "--yes", "--endpoint-url", &url], more].concat();
+            let mut command = on_bucket(&s3.url, here.path(), &words);
+            said(&command.env("AWS_ENDPOINT_URL_SFN", sfn).output().unwrap())
+        };
+        let (code, text) = native(&states.url, &[]);
+        assert_eq!(code, 4, "{text}");
+        assert!(
+            text.contains("aws stepfunctions stop-execution --region us-west-2"),
+            "{text}"
+        );
+        let (code, text) = native("http://127.0.0.1:9", &[]);
+        assert_eq!(code, 4, "{text}");
+        assert!(
+            text.contains("whether it still runs is not known"),
+            "{text}"
+        );
+        while states
+            .executions()
+            .values()
+            .any(|of| of.status == "RUNNING")
+        {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let (code, text) = native(&states.url, &[]);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("3 of 3 restored"), "{text}");
+    });
+    assert_eq!(emulator.jobs().len(), 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_there_fails_here() {
     let faults = format!(

@@ -57,8 +57,8 @@ pub enum Event {
         others: Vec<Target>,
         /// The plan file as it was typed.
         file: String,
-        /// The options that say what the plan means, such as `--var` and `env=prod`, for whoever continues the run; of a
-        /// secret only its name. Earlier versions do not say.
+        /// The options that say what the plan means, such as `--var` and `env=prod`, and who starts its restores, for whoever
+        /// continues the run; of a secret only its name. Earlier versions do not say.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         options: Vec<String>,
         /// The endpoint that the run belongs to; earlier versions do not say.

@@ -52,6 +52,8 @@ pub struct Opened {
     pub run: String,
     /// The endpoint that it belongs to, where the journal says it.
     pub world: Option<Endpoint>,
+    /// The options that say what the plan means, and who starts its restores.
+    pub options: Vec<String>,
 }
 
 impl History {
@@ -63,13 +65,18 @@ impl History {
     pub fn take(&mut self, recorded: &Recorded) -> Result<(), Illegal> {
         match &recorded.event {
             Event::RunOpened {
-                plan, run, world, ..
+                plan,
+                run,
+                world,
+                options,
+                ..
             } if self.opened.is_none() => {
                 self.opened = Some(Opened {
                     at: recorded.at,
                     plan: plan.clone(),
                     run: run.clone(),
                     world: world.clone(),
+                    options: options.clone(),
                 });
             }
             Event::RunResumed { world, .. } => {

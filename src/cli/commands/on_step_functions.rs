@@ -9,6 +9,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::Context;
+use super::resume_hint::{ON, STATE_MACHINE, machines_of};
+use super::run::Execution as RunExecution;
 use crate::aws::{
     Bucket, BucketSettings, Execution, ExecutionStart, MachineSettings, StateMachine,
 };
@@ -18,11 +20,14 @@ use crate::execute::StartedElsewhere;
 use crate::export::{self, Files, Omission, StepFunctions, Subject};
 use crate::journal::{self, ObjectError, Objects as _, Put, RunKey};
 use crate::session::{Loaded, Preview};
+use crate::state::History;
 
 /// How often an execution is asked whether it still runs.
 const POLL: Backoff = Backoff::doubled(SignedDuration::from_secs(1), SignedDuration::from_secs(30));
 /// How far a listing of jobs may lag behind: what an execution that was stopped had just sent is seen by then.
 const LISTING_LAG: SignedDuration = SignedDuration::from_mins(2);
+/// What is waited for where Step Functions does not answer.
+const ASKED: &str = "Step Functions to answer";
 /// What the name of a Region is in that of a bucket, for all Regions.
 const REGION: &str = "{region}";
 
@@ -65,7 +70,7 @@ impl Machines {
         arns: &[String],
         profile: Option<&str>,
         run: &RunKey,
-        context: &Context<'_>,
+        context: &mut Context<'_>,
     ) -> Result<Self, Failure> {
         context.check_profile(profile)?;
         let empty_endpoint = context.environment.has_empty_endpoint();
@@ -81,17 +86,22 @@ impl Machines {
             let client = StateMachine::connect(&settings)
                 .await
                 .map_err(Failure::Aws)?;
-            let definition = client.definition().await.map_err(Failure::Aws)?;
+            let asked = async {
+                let definition = client.definition().await?;
+                let execution = client.execution(&client.execution_arn(&run.run)).await?;
+                Ok((definition, execution.is_some()))
+            };
+            let asked = context.output.patiently(ASKED, asked).await;
+            let (definition, has_begun) = asked.map_err(Failure::Aws)?;
             let (bucket, results) = results(&definition).ok_or_else(|| not_ours(arn))?;
             let prefix = results.strip_suffix(&format!("{}/results", run.plan)).ok_or_else(|| {
                 Failure::Usage(format!(
                     "{arn} is the state machine of another plan: its results go to {results}, and those of this one to {}/results", run.plan
                 ))
             })?;
-            let execution = client.execution(&client.execution_arn(&run.run)).await;
             all.push(Machine {
                 arn: arn.clone(),
-                has_begun: execution.map_err(Failure::Aws)?.is_some(),
+                has_begun,
                 client,
                 prefix: prefix.to_owned(),
                 bucket: bucket.replace(region, REGION),
@@ -289,6 +299,55 @@ impl Machine {
             ))),
         }
     }
+}
+
+/// A run that followed a state machine, and not to its end, is not gone on with without it while the execution may run: both would
+/// ask for the same restores.
+///
+/// # Errors
+///
+/// Where it runs, or that cannot be found out; with `--take-over` only where it runs.
+pub(super) async fn check_left(
+    history: &History,
+    execution: &RunExecution<'_>,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let is_left = execution.reached.machines.is_none() && history.ended.is_none();
+    let Some(opened) = history.opened.as_ref().filter(|_| is_left) else {
+        return Ok(());
+    };
+    for arn in machines_of(&opened.options) {
+        let settings = MachineSettings {
+            arn: arn.to_owned(),
+            region: region_of(arn)?.to_owned(),
+            profile: execution.reached.profile.clone(),
+            empty_endpoint: context.environment.has_empty_endpoint(),
+        };
+        let found = async {
+            let machine = StateMachine::connect(&settings).await?;
+            machine.execution(&machine.execution_arn(&opened.run)).await
+        };
+        let why = match context.output.patiently(ASKED, found).await {
+            Ok(Some(there)) if there.is_running => format!(
+                "{} runs, and starts the restores of this run. Follow it with {ON} step-functions {STATE_MACHINE} {arn}; or stop it first: \
+                 aws stepfunctions stop-execution --region {} --execution-arn {}",
+                there.arn, settings.region, there.arn
+            ),
+            Ok(_) => continue,
+            Err(error) if execution.take_over => {
+                context.output.note(&format!(
+                    "{arn}: whether its execution runs is not known: {error}"
+                ));
+                continue;
+            }
+            Err(error) => format!(
+                "the state machine {arn} was started for this run, and whether it still runs is not known: {error}. Where it is stopped or \
+                 lost, add --take-over"
+            ),
+        };
+        return Err(Failure::Conflict(format!("{why}. Nothing was started")));
+    }
+    Ok(())
 }
 
 /// Asks until none runs any more. AWS that does not answer is asked again: the jobs are seen at AWS Backup all the same.

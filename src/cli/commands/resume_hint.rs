@@ -11,6 +11,9 @@ use crate::plan::Planner;
 use crate::render::REDACTED;
 
 const VAR: &str = "--var";
+/// Who starts the restores of a run, and with what.
+pub(super) const ON: &str = "--on";
+pub(super) const STATE_MACHINE: &str = "--state-machine";
 
 /// The command as it was typed, for the line that says how to go on.
 #[derive(Clone, Debug, Default)]
@@ -261,6 +264,28 @@ pub(super) fn typed_again(
         words.push("--no-lock".to_owned());
     }
     words
+}
+
+/// Recorded options without who starts the restores.
+pub(super) fn without_on(words: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            ON | STATE_MACHINE => {
+                words.next();
+            }
+            _ => kept.push(word.clone()),
+        }
+    }
+    kept
+}
+
+/// The state machines among recorded options.
+pub(super) fn machines_of(words: &[String]) -> impl Iterator<Item = &str> {
+    let pairs = words.iter().zip(words.iter().skip(1));
+    let named = pairs.filter(|(option, _)| *option == STATE_MACHINE);
+    named.map(|(_, arn)| arn.as_str())
 }
 
 /// Recorded options as a command has them, behind a space each, and the secrets that are to be given besides.

@@ -12,13 +12,14 @@ use super::conclude::{RunEnd, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
 use super::on_step_functions::Machines;
-use super::resume_hint::{CommandPlace, ResumeHint, quoted, typed_again};
+use super::resume_hint::{CommandPlace, ON, ResumeHint, STATE_MACHINE, quoted, typed_again};
 use super::saved::SavedPlan;
 use super::screen::initial;
 use super::store::Store;
 use super::world::World;
 use super::{
-    Context, adopting, chosen, endpoint, lock, programs, saved, still_there, turn, unanswered,
+    Context, adopting, chosen, endpoint, lock, on_step_functions, programs, saved, still_there,
+    turn, unanswered,
 };
 use crate::backup::{Clock, Endpoint, Gate, SystemClock};
 use crate::cli::arguments::{On, ReportOptions, Run, RunOptions};
@@ -171,19 +172,10 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
         },
         hints: Hints {
             again: ResumeHint::of(context, &loaded.planner),
-            once_ended: (arguments.on.is_some()).then(|| {
-                ResumeHint::without(&["--on", "--state-machine"], context, &loaded.planner)
-            }),
+            once_ended: (arguments.on.is_some())
+                .then(|| ResumeHint::without(&[ON, STATE_MACHINE], context, &loaded.planner)),
             new_run: ResumeHint::anew(context, &loaded.planner),
-            options: match saved {
-                // They are in the file.
-                Some(_) => Vec::new(),
-                None => typed_again(
-                    &arguments.inputs,
-                    arguments.aws.profile.as_deref(),
-                    &loaded.planner,
-                ),
-            },
+            options: recorded(arguments, saved.is_some(), &loaded),
         },
         saved: saved.as_ref(),
         lock: LockFile {
@@ -199,6 +191,23 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
         None => World::Aws(aws.clone()),
     };
     execute(&mut loaded, &world, &aws, &SystemClock, execution, context).await
+}
+
+/// The options that say what the plan means, and who starts its restores, for the journal.
+fn recorded(arguments: &Run, is_saved: bool, loaded: &Loaded) -> Vec<String> {
+    let profile = arguments.aws.profile.as_deref();
+    let mut words = match is_saved {
+        // They are in the file.
+        true => Vec::new(),
+        false => typed_again(&arguments.inputs, profile, &loaded.planner),
+    };
+    if arguments.on.is_some() {
+        let machines = arguments.state_machine.iter();
+        let machines = machines.flat_map(|arn| [STATE_MACHINE, arn]);
+        let on = [ON, "step-functions"].into_iter().chain(machines);
+        words.extend(on.map(str::to_owned));
+    }
+    words
 }
 
 /// A machine starts every restore of the plan, each for the first time. The command line refuses other wishes by itself, but not
@@ -352,6 +361,7 @@ pub(super) async fn execute<C: Clock>(
     journal::each(&execution.store, &run, |recorded| before.take(&recorded)).await?;
     let is_resumed = before.check(&mut execution.wanted)?;
     let before = before.history;
+    on_step_functions::check_left(&before, &execution, context).await?;
     endpoint::check(&before, aws, &name, &execution).await?;
     let mut known = session::known(&before.observed);
     let asked_again = World::Aws(aws.to_vec());

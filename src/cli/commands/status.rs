@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::Context;
 use super::clients::keeping;
-use super::resume_hint::{quoted, quoted_path, recorded_options};
+use super::resume_hint::{quoted, quoted_path, recorded_options, without_on};
 use super::store::Store;
 use crate::aws::{Aws, Paced, Reads};
 use crate::backup::{Clock as _, Endpoint, Pace, SystemClock};
@@ -20,7 +20,7 @@ use crate::execute::{Stopped, describe_jobs};
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::render::{REDACTED, Target};
 use crate::report::{
-    RunReport, StatusDetail, StatusRow, run_report, runs_human, status_human, status_json,
+    RunReport, StatusDetail, StatusRow, Verdict, run_report, runs_human, status_human, status_json,
 };
 use crate::state::{Event, History, Places, Recorded, RestoreStage};
 
@@ -194,14 +194,26 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<(bool, Ex
         text = runs_human(&rows, &clock);
         text.push('\n');
     }
-    let KnownRun { row, events, .. } = &latest;
+    let KnownRun {
+        row,
+        events,
+        history,
+        ..
+    } = &latest;
     let report = run_report(&row.plan, &row.run_id, events.iter().collect());
     let names = names(&report, arguments);
     let typed = events.iter().find_map(|recorded| match &recorded.event {
         Event::RunOpened { options, .. } => Some(&options[..]),
         _ => None,
     });
-    let (options, secrets) = recorded_options(typed.unwrap_or_default());
+    let typed = typed.unwrap_or_default();
+    // A state machine that was followed to its end starts nothing more.
+    let is_followed = report.verdict == Verdict::Unfinished && history.ended.is_none();
+    let typed = match is_followed {
+        true => typed.to_vec(),
+        false => without_on(typed),
+    };
+    let (options, secrets) = recorded_options(&typed);
     let detail = StatusDetail {
         row,
         report: &report,
