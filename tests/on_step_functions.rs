@@ -393,6 +393,15 @@ async fn a_run_is_not_taken_from_a_machine_that_works_on_it() {
             text.contains("aws stepfunctions stop-execution --region us-west-2"),
             "{text}"
         );
+        let words = ["cleanup", "plan.yaml", "--yes", "--endpoint-url", &url];
+        let mut cleanup = on_bucket(&s3.url, here.path(), &words);
+        let (code, text) = said(
+            &cleanup
+                .env("AWS_ENDPOINT_URL_SFN", &states.url)
+                .output()
+                .unwrap(),
+        );
+        assert_eq!(code, 4, "{text}");
         let (code, text) = native("http://127.0.0.1:9", &[]);
         assert_eq!(code, 4, "{text}");
         assert!(

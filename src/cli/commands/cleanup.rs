@@ -9,7 +9,7 @@ use super::deletions::{Confirmation, Touched};
 use super::everywhere::Everywhere;
 use super::resume_hint::ResumeHint;
 use super::world::{World, with_roles};
-use super::{Context, check_account, endpoint, everywhere, turn};
+use super::{Context, check_account, endpoint, everywhere, on_step_functions, turn};
 use crate::backup::{Clock, Keeping, Pace, SystemClock};
 use crate::cleanup::{Deletions, Disposition, Item, leaves, unlisted};
 use crate::cli::exit::{Exit, Failure};
@@ -59,6 +59,10 @@ pub(super) async fn cleanup(
     let world = World::new(None, settings.clone());
     world.reveal_in(&mut events, planner.secrets()).await;
     let history = History::of(&events).map_err(Stopped::from)?;
+    if !arguments.dry_run {
+        let profile = arguments.aws.profile.as_deref();
+        on_step_functions::check_left(&history, profile, true, context).await?;
+    }
     let mut levels = everywhere::plan(&events, &protect, &known)?;
     let is_empty = |levels: &[Vec<Item>]| count(levels, is_deletion) == 0;
     let pace = Pace::of(

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use super::Context;
 use super::resume_hint::{ON, STATE_MACHINE, machines_of};
-use super::run::Execution as RunExecution;
 use crate::aws::{
     Bucket, BucketSettings, Execution, ExecutionStart, MachineSettings, StateMachine,
 };
@@ -301,26 +300,26 @@ impl Machine {
     }
 }
 
-/// A run that followed a state machine, and not to its end, is not gone on with without it while the execution may run: both would
-/// ask for the same restores.
+/// A run that followed a state machine, and not to its end, is neither continued without it nor cleaned up while the execution may
+/// run: both would ask for the same restores, or more would be there after the cleanup.
 ///
 /// # Errors
 ///
 /// Where it runs, or that cannot be found out; with `--take-over` only where it runs.
 pub(super) async fn check_left(
     history: &History,
-    execution: &RunExecution<'_>,
+    profile: Option<&str>,
+    take_over: bool,
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
-    let is_left = execution.reached.machines.is_none() && history.ended.is_none();
-    let Some(opened) = history.opened.as_ref().filter(|_| is_left) else {
+    let Some(opened) = history.opened.as_ref().filter(|_| history.ended.is_none()) else {
         return Ok(());
     };
     for arn in machines_of(&opened.options) {
         let settings = MachineSettings {
             arn: arn.to_owned(),
             region: region_of(arn)?.to_owned(),
-            profile: execution.reached.profile.clone(),
+            profile: profile.map(str::to_owned),
             empty_endpoint: context.environment.has_empty_endpoint(),
         };
         let found = async {
@@ -334,7 +333,7 @@ pub(super) async fn check_left(
                 there.arn, settings.region, there.arn
             ),
             Ok(_) => continue,
-            Err(error) if execution.take_over => {
+            Err(error) if take_over => {
                 context.output.note(&format!(
                     "{arn}: whether its execution runs is not known: {error}"
                 ));
@@ -345,7 +344,7 @@ pub(super) async fn check_left(
                  lost, add --take-over"
             ),
         };
-        return Err(Failure::Conflict(format!("{why}. Nothing was started")));
+        return Err(Failure::Conflict(format!("{why}. Nothing was done")));
     }
     Ok(())
 }

@@ -361,7 +361,10 @@ pub(super) async fn execute<C: Clock>(
     journal::each(&execution.store, &run, |recorded| before.take(&recorded)).await?;
     let is_resumed = before.check(&mut execution.wanted)?;
     let before = before.history;
-    on_step_functions::check_left(&before, &execution, context).await?;
+    if execution.reached.machines.is_none() {
+        let profile = execution.reached.profile.as_deref();
+        on_step_functions::check_left(&before, profile, execution.take_over, context).await?;
+    }
     endpoint::check(&before, aws, &name, &execution).await?;
     let mut known = session::known(&before.observed);
     let asked_again = World::Aws(aws.to_vec());
