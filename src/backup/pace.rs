@@ -23,14 +23,14 @@ pub enum Keeping {
 #[derive(Clone, Debug)]
 pub struct Pace {
     keeping: Keeping,
-    places: Vec<Arc<Place>>,
+    places: Vec<Arc<RegionPace>>,
 }
 
 type Queue = tokio::sync::Mutex<()>;
 
 /// An account and Region.
 #[derive(Debug)]
-struct Place {
+struct RegionPace {
     /// None while it is asked as fast as it answers.
     rates: Mutex<Option<Rates>>,
     /// One an operation. Who comes first goes first: of thousands that wait only one looks at the clock, and nobody waits for
@@ -49,9 +49,9 @@ impl Pace {
         keeping: Keeping,
         now: Timestamp,
     ) -> Self {
-        let mut known: BTreeMap<(&str, &str), Arc<Place>> = BTreeMap::new();
+        let mut known: BTreeMap<(&str, &str), Arc<RegionPace>> = BTreeMap::new();
         let new = || {
-            Arc::new(Place {
+            Arc::new(RegionPace {
                 rates: Mutex::new((keeping == Keeping::Always).then(|| Rates::published(now))),
                 queues: std::array::from_fn(|_| Queue::default()),
                 sums: std::array::from_fn(|_| Queue::default()),

@@ -20,7 +20,7 @@ pub async fn ask_all<T, E, F>(
 where
     F: Future<Output = Result<T, E>>,
 {
-    let mut asking = Asking {
+    let mut asking = ConcurrentQuestions {
         questions: questions.into_iter().enumerate(),
         under_way: Vec::new(),
         answered: BTreeMap::new(),
@@ -39,7 +39,7 @@ where
     }
 }
 
-struct Asking<I, F, T, E> {
+struct ConcurrentQuestions<I, F, T, E> {
     questions: std::iter::Enumerate<I>,
     /// By their places.
     under_way: Vec<(usize, Pin<Box<F>>)>,
@@ -47,7 +47,7 @@ struct Asking<I, F, T, E> {
     has_failed: bool,
 }
 
-impl<I, F, T, E> Asking<I, F, T, E>
+impl<I, F, T, E> ConcurrentQuestions<I, F, T, E>
 where
     I: Iterator<Item = F>,
     F: Future<Output = Result<T, E>>,

@@ -52,12 +52,12 @@ const SQUARE: f64 = 0.000_002_2;
 /// The rates of one account and Region.
 #[derive(Debug)]
 pub struct Rates {
-    by_operation: BTreeMap<Operation, Bucket>,
-    sums: BTreeMap<Service, Bucket>,
+    by_operation: BTreeMap<Operation, TokenBucket>,
+    sums: BTreeMap<Service, TokenBucket>,
 }
 
 #[derive(Debug)]
-struct Bucket {
+struct TokenBucket {
     published: f64,
     /// Calls a second, when it last changed.
     rate: f64,
@@ -72,7 +72,7 @@ impl Rates {
     /// As AWS publishes them.
     #[must_use]
     pub fn published(now: Timestamp) -> Self {
-        let bucket = |rate| Bucket::new(rate, now);
+        let bucket = |rate| TokenBucket::new(rate, now);
         let operations = PUBLISHED.iter();
         let sums = PUBLISHED_SUMS.iter();
         Self {
@@ -82,7 +82,7 @@ impl Rates {
     }
 
     /// What a call counts towards.
-    fn buckets(&self, operation: Operation) -> impl Iterator<Item = &Bucket> {
+    fn buckets(&self, operation: Operation) -> impl Iterator<Item = &TokenBucket> {
         let sum = operation
             .service()
             .and_then(|service| self.sums.get(&service));
@@ -90,7 +90,7 @@ impl Rates {
     }
 
     /// The same, its own first.
-    fn buckets_mut(&mut self, operation: Operation) -> impl Iterator<Item = &mut Bucket> {
+    fn buckets_mut(&mut self, operation: Operation) -> impl Iterator<Item = &mut TokenBucket> {
         let sum = operation
             .service()
             .and_then(|service| self.sums.get_mut(&service));
@@ -132,7 +132,7 @@ impl Rates {
     }
 }
 
-impl Bucket {
+impl TokenBucket {
     fn new(published: f64, now: Timestamp) -> Self {
         Self {
             published,

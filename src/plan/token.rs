@@ -40,12 +40,12 @@ struct Preimage<'a> {
     request: &'a Request,
     restore: &'a str,
     run: &'a str,
-    target: Place<'a>,
+    target: TokenTarget<'a>,
 }
 
 /// Where it runs, without how redrill gets there or what the plan calls it.
 #[derive(Serialize)]
-struct Place<'a> {
+struct TokenTarget<'a> {
     account: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     iam_role_arn: Option<&'a str>,
@@ -62,7 +62,7 @@ pub fn token(identity: &Identity<'_>, request: &Request) -> String {
         request: &request,
         restore: identity.restore,
         run: identity.run,
-        target: Place {
+        target: TokenTarget {
             account: &identity.target.account,
             iam_role_arn: identity.target.iam_role_arn.as_deref(),
             region: &identity.target.region,
