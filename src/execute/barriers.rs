@@ -11,12 +11,12 @@ pub(super) struct Barriers {
     of: Vec<Option<usize>>,
     /// The gates that each step opens, together with others.
     opened_by: Vec<Vec<usize>>,
-    all: Vec<Gate>,
+    all: Vec<Barrier>,
 }
 
 /// Steps that wait for the same others.
 #[derive(Debug, Default)]
-struct Gate {
+struct Barrier {
     /// How many of those have not ended.
     left: usize,
     dependents: Vec<usize>,
@@ -49,7 +49,7 @@ impl Barriers {
                 for need in &waited_for {
                     barriers.opened_by[*need].push(gate);
                 }
-                barriers.all.push(Gate {
+                barriers.all.push(Barrier {
                     left: waited_for.len(),
                     dependents: Vec::new(),
                 });

@@ -85,7 +85,7 @@ pub(super) enum Answer {
 /// The calls under way and the calls to come.
 pub(super) struct Calls<A> {
     /// One a target of the plan.
-    places: Vec<Place<A>>,
+    places: Vec<TargetCalls<A>>,
     pace: Pace,
     tasks: JoinSet<Answer>,
     starts_under_way: usize,
@@ -98,7 +98,7 @@ pub(super) struct Calls<A> {
 }
 
 /// A target, as far as calls are concerned.
-struct Place<A> {
+struct TargetCalls<A> {
     api: Arc<A>,
     /// One for each [`DueCall`]: what the rates hold back of one operation stands in no other's way.
     timers: [BinaryHeap<Reverse<(Timestamp, usize)>>; DueCall::ALL.len()],
@@ -116,7 +116,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             true => Keeping::Always,
             false => Keeping::Never,
         };
-        let place = |api| Place {
+        let place = |api| TargetCalls {
             api,
             timers: Default::default(),
         };

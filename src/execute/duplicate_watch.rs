@@ -29,7 +29,7 @@ pub(super) const TRIES: u32 = 3;
 pub(super) struct Lookout {
     /// The jobs of this run, each by a hash of its id.
     pub(super) own: HashSet<u64>,
-    pub(super) started: Vec<Started>,
+    pub(super) started: Vec<StartedRestore>,
     /// What other jobs of the same recovery points were asked for, by their ids; none while that is being asked.
     pub(super) others: HashMap<String, Option<Other>>,
     /// When jobs that exist already were last listed.
@@ -40,7 +40,7 @@ pub(super) struct Lookout {
 
 /// A restore that has a job since a little while.
 #[derive(Debug)]
-pub(super) struct Started {
+pub(super) struct StartedRestore {
     pub(super) step: usize,
     pub(super) target: usize,
     pub(super) job_id: String,
@@ -57,7 +57,7 @@ pub(super) struct Other {
 
 /// How far looking is in one target.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+pub(super) struct DuplicateSearch {
     pub(super) due: Option<Timestamp>,
     /// From when on jobs were not looked at.
     pub(super) since: Option<Moment>,
@@ -101,14 +101,14 @@ impl Lookout {
     }
 
     /// A restore is looked after for a while.
-    pub(super) fn note(&mut self, started: Started) {
+    pub(super) fn note(&mut self, started: StartedRestore) {
         if self.started.len() < MOST {
             self.started.push(started);
         }
     }
 }
 
-impl Look {
+impl DuplicateSearch {
     /// When to look next.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
         self.due.filter(|_| self.began.is_none())

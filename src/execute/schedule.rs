@@ -23,7 +23,7 @@ pub(super) struct Schedule {
     waiting: BTreeSet<usize>,
     of_type: Vec<usize>,
     types: Vec<Type>,
-    targets: Vec<Place>,
+    targets: Vec<TargetCapacity>,
     in_flight: u32,
     concurrent: u32,
     on_failure: OnFailure,
@@ -34,7 +34,7 @@ pub(super) struct Schedule {
 
 /// One target and how much of it may start.
 #[derive(Debug)]
-struct Place {
+struct TargetCapacity {
     limit: u32,
     in_flight: u32,
 }
@@ -83,7 +83,7 @@ impl Schedule {
             targets: plan
                 .targets
                 .iter()
-                .map(|target| Place {
+                .map(|target| TargetCapacity {
                     limit: target
                         .name
                         .as_ref()
@@ -344,7 +344,7 @@ mod tests {
                     ready: Ready::new(),
                 })
                 .collect(),
-            targets: vec![Place {
+            targets: vec![TargetCapacity {
                 limit: u32::MAX,
                 in_flight: 0,
             }],

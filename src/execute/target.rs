@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::duplicate_watch::Look;
+use super::duplicate_watch::DuplicateSearch;
 use super::flight::Retries;
 use super::outage::Outage;
 use super::poller::Poller;
@@ -14,7 +14,7 @@ pub(super) struct TargetState {
     /// The jobs that are followed there.
     pub(super) poller: Poller,
     /// How far looking for what others start is.
-    pub(super) look: Look,
+    pub(super) look: DuplicateSearch,
     /// Jobs of the plan's recovery points that were there before, by recovery point.
     pub(super) existing: HashMap<String, Vec<Job>>,
     /// Recovery points of more than one restore.

@@ -54,13 +54,13 @@ fn chance() -> impl Strategy<Value = Chance> {
 /// AWS. It remembers tokens for as long as it was documented to and lists late, or forgets them at once and lists at once:
 /// where it does both, nobody can tell.
 #[derive(Debug)]
-struct Aws {
+struct SimulatedAws {
     forgets_at_once: bool,
     is_marked: bool,
     jobs: Vec<(Job, bool)>,
 }
 
-impl Aws {
+impl SimulatedAws {
     fn lag(&self) -> SignedDuration {
         match self.forgets_at_once {
             true => SignedDuration::ZERO,
@@ -124,7 +124,7 @@ impl Aws {
 
 /// What became of a request.
 #[derive(Debug)]
-enum Outcome {
+enum RequestOutcome {
     Has(String),
     Refused,
     NotSent,
@@ -158,7 +158,7 @@ fn error(fault: Fault) -> ApiError {
     }
 }
 
-fn run(aws: &mut Aws, chances: &[Chance]) -> Outcome {
+fn run(aws: &mut SimulatedAws, chances: &[Chance]) -> RequestOutcome {
     let mut now: Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
     let mut chances = chances.iter().copied();
     let mut past = RestoreState::new(now, RestoreStage::Intended);
@@ -177,12 +177,12 @@ fn run(aws: &mut Aws, chances: &[Chance]) -> Outcome {
         let (call, at) = match next {
             Next::Call(call, at) => (call, at.max(now)),
             Next::Retry(call, _) => (call, now + SignedDuration::from_secs(1)),
-            Next::Follow(Started { job_id, .. }) => return Outcome::Has(job_id),
-            Next::Adopt(adoption) => return Outcome::Has(adoption.job_id),
-            Next::Refuse(_) => return Outcome::Refused,
-            Next::NotSent => return Outcome::NotSent,
-            Next::LeaveOpen => return Outcome::LeftOpen,
-            Next::Stop(_) => return Outcome::Stopped,
+            Next::Follow(Started { job_id, .. }) => return RequestOutcome::Has(job_id),
+            Next::Adopt(adoption) => return RequestOutcome::Has(adoption.job_id),
+            Next::Refuse(_) => return RequestOutcome::Refused,
+            Next::NotSent => return RequestOutcome::NotSent,
+            Next::LeaveOpen => return RequestOutcome::LeftOpen,
+            Next::Stop(_) => return RequestOutcome::Stopped,
             next => panic!("nothing comes of {next:?}"),
         };
         now = at + SignedDuration::from_secs(1);
@@ -277,15 +277,15 @@ proptest! {
         is_marked: bool,
         chances in proptest::collection::vec(chance(), 0..24),
     ) {
-        let mut aws = Aws { forgets_at_once, is_marked, jobs: Vec::new() };
+        let mut aws = SimulatedAws { forgets_at_once, is_marked, jobs: Vec::new() };
         let outcome = run(&mut aws, &chances);
         let own: BTreeSet<&str> = aws.own().map(|job| job.id.as_str()).collect();
         prop_assert!(own.len() <= 1, "{:?} after {:?}", aws.jobs, outcome);
         match outcome {
             // Where no mark tells them apart, a job that was made since then is taken for the one that was asked for.
-            Outcome::Has(job) => prop_assert!(own.contains(&*job) || !is_marked && own.is_empty()),
-            Outcome::Refused | Outcome::NotSent => prop_assert!(own.is_empty(), "{own:?} is lost"),
-            Outcome::LeftOpen | Outcome::Stopped => {}
+            RequestOutcome::Has(job) => prop_assert!(own.contains(&*job) || !is_marked && own.is_empty()),
+            RequestOutcome::Refused | RequestOutcome::NotSent => prop_assert!(own.is_empty(), "{own:?} is lost"),
+            RequestOutcome::LeftOpen | RequestOutcome::Stopped => {}
         }
     }
 }
@@ -294,7 +294,7 @@ proptest! {
 /// resource is being made by then. The refusal is not believed before the listing can show the job.
 #[test]
 fn a_refusal_after_a_death_is_believed_once_the_listing_has_caught_up() {
-    let mut aws = Aws {
+    let mut aws = SimulatedAws {
         forgets_at_once: false,
         is_marked: true,
         jobs: Vec::new(),
@@ -307,7 +307,7 @@ fn a_refusal_after_a_death_is_believed_once_the_listing_has_caught_up() {
     ];
     let outcome = run(&mut aws, &chances);
     assert!(
-        matches!(&outcome, Outcome::Has(job) if job == "job-0"),
+        matches!(&outcome, RequestOutcome::Has(job) if job == "job-0"),
         "{outcome:?}"
     );
 }

@@ -7,7 +7,7 @@ use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, Pages, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::calls::backoff;
-use crate::execute::duplicate_watch::{AFTERWARDS, EVERY, Other, Started, TRIES, has_mark};
+use crate::execute::duplicate_watch::{AFTERWARDS, EVERY, Other, StartedRestore, TRIES, has_mark};
 use crate::execute::engine::Stopped;
 use crate::execute::flight::{Kin, OpenRequest, is_of, kin};
 use crate::execute::target::TargetState;
@@ -33,7 +33,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let look = &mut self.targets[target].look;
         look.due.get_or_insert(now + EVERY);
         look.since.get_or_insert(self.lookout.listed_at);
-        self.lookout.note(Started {
+        self.lookout.note(StartedRestore {
             step,
             target,
             job_id: job_id.to_owned(),
@@ -52,7 +52,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let mut is_to_look = false;
         for (at, target) in self.targets.iter_mut().enumerate() {
             let look = &mut target.look;
-            let is_new = |started: &Started| {
+            let is_new = |started: &StartedRestore| {
                 started.target == at && look.looked.is_none_or(|looked| started.at > looked)
             };
             if look.began.is_some() {
@@ -241,7 +241,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             self.lookout.others.remove(&job_id);
             return Ok(());
         }
-        let of_point = |started: &&Started| started.request.recovery_point_arn == point;
+        let of_point = |started: &&StartedRestore| started.request.recovery_point_arn == point;
         let found = self
             .lookout
             .started
