@@ -103,7 +103,7 @@ pub struct Deletions<'a, R, J, C> {
 type Outcomes = BTreeMap<usize, Outcome>;
 
 /// How one level is going.
-struct Level<'a> {
+struct DeletionLevel<'a> {
     items: &'a [Item],
     /// What has not been asked for.
     waiting: VecDeque<usize>,
@@ -167,7 +167,7 @@ where
     /// Deletes what is in one level.
     async fn delete(&mut self, items: &[Item]) -> Result<(Outcomes, Ended), Stopped> {
         let is_deletion = |at: &usize| matches!(items[*at].disposition, Disposition::Delete { .. });
-        let mut level = Level {
+        let mut level = DeletionLevel {
             items,
             waiting: (0..items.len()).filter(is_deletion).collect(),
             tasks: JoinSet::new(),
@@ -219,7 +219,7 @@ where
     /// Begins as many deletions as may be recorded before AWS has answered to them.
     async fn begin(
         &mut self,
-        level: &mut Level<'_>,
+        level: &mut DeletionLevel<'_>,
         leaving: &watch::Receiver<bool>,
         answers: &UnboundedSender<()>,
     ) -> Result<(), Stopped> {
@@ -266,7 +266,7 @@ where
     /// known of a resource, and nothing is concluded.
     async fn take(
         &mut self,
-        level: &mut Level<'_>,
+        level: &mut DeletionLevel<'_>,
         mut done: Vec<(usize, Outcome)>,
     ) -> Result<(), Stopped> {
         done.sort_by_key(|(at, _)| *at);
@@ -341,9 +341,9 @@ mod tests {
 
     /// AWS and the journal: what is asked of the one has to be in the other.
     #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Cloud>>);
+    struct SharedCloud(Arc<Mutex<Cloud>>);
 
-    impl Shared {
+    impl SharedCloud {
         fn cloud(&self) -> MutexGuard<'_, Cloud> {
             self.0.lock().unwrap()
         }
@@ -359,7 +359,7 @@ mod tests {
         }
     }
 
-    impl Journal for Shared {
+    impl Journal for SharedCloud {
         async fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
             let events = events.iter().map(|recorded| recorded.event.clone());
             self.cloud().records.extend(events);
@@ -367,7 +367,7 @@ mod tests {
         }
     }
 
-    impl Resources for Shared {
+    impl Resources for SharedCloud {
         async fn find(&self, _: &Named) -> Result<Option<Found>, ApiError> {
             self.call().await;
             Ok(None)
@@ -419,7 +419,7 @@ mod tests {
 
     /// Deletes so many; whoever looks on may want to leave.
     async fn deleted(
-        shared: &Shared,
+        shared: &SharedCloud,
         count: usize,
         leaves: impl Fn(&Event) -> Option<Control>,
     ) -> Result<Cleaned, Stopped> {
@@ -442,7 +442,7 @@ mod tests {
         .await
     }
 
-    fn count(shared: &Shared, is: impl Fn(&Event) -> bool) -> usize {
+    fn count(shared: &SharedCloud, is: impl Fn(&Event) -> bool) -> usize {
         shared
             .cloud()
             .records
@@ -453,7 +453,7 @@ mod tests {
 
     #[tokio::test]
     async fn issue_14_deletions_of_a_level_go_on_at_once_and_are_recorded_before() {
-        let shared = Shared::default();
+        let shared = SharedCloud::default();
         let cleaned = deleted(&shared, 200, |_| None).await.unwrap();
         assert_eq!((cleaned.gone, cleaned.ended), (200, Ended::Finished));
         let cloud = shared.cloud();
@@ -465,7 +465,7 @@ mod tests {
     #[tokio::test]
     async fn issue_14_whoever_leaves_waits_for_no_more_than_what_was_asked_for() {
         for control in [Control::Detach, Control::Now] {
-            let shared = Shared::default();
+            let shared = SharedCloud::default();
             let leaves = |event: &Event| {
                 let is_it = matches!(event, Event::Deleted { arn, .. } if arn == "r003");
                 is_it.then_some(control)
@@ -484,7 +484,7 @@ mod tests {
 
     #[tokio::test]
     async fn issue_14_an_error_that_is_of_all_ends_it_and_keeps_what_is_known() {
-        let shared = Shared::default();
+        let shared = SharedCloud::default();
         shared.cloud().denied = Some("r100".to_owned());
         let stopped = deleted(&shared, 1000, |_| None).await.unwrap_err();
         assert!(matches!(stopped, Stopped::Aws(error) if error.fault == Fault::Denied));

@@ -141,7 +141,7 @@ struct Planned<'a> {
 }
 
 /// Something that a job is said to have made.
-struct Made<'a> {
+struct MadeResource<'a> {
     arn: &'a str,
     resource_type: &'a str,
     /// Of a nested job it may not be known.
@@ -222,7 +222,7 @@ impl Planned<'_> {
 
     /// What the jobs of an attempt have made that AWS names.
     fn of_attempt(&self, restore: &str, past: &RestoreState, attempt: &Attempt) -> Vec<Item> {
-        let item = |made: &Made<'_>, by: Option<String>| Item {
+        let item = |made: &MadeResource<'_>, by: Option<String>| Item {
             restore: restore.to_owned(),
             resource_type: made.resource_type.to_owned(),
             arn: Some(made.arn.to_owned()),
@@ -233,7 +233,7 @@ impl Planned<'_> {
         let mut items = Vec::new();
         if let Some(arn) = &attempt.made {
             let is_own = matches!(&past.stage, RestoreStage::Completed { created_resource_arn: Some(own), .. } if own == arn);
-            let made = Made {
+            let made = MadeResource {
                 arn,
                 resource_type: &attempt.resource_type,
                 metadata: Some(&attempt.metadata),
@@ -263,7 +263,7 @@ impl Planned<'_> {
             if attempt.made.as_ref() == Some(arn) {
                 continue;
             }
-            let made = Made {
+            let made = MadeResource {
                 arn,
                 resource_type,
                 metadata: of_parts.get(point),
@@ -281,7 +281,7 @@ impl Planned<'_> {
         items
     }
 
-    fn disposition(&self, restore: &str, made: &Made<'_>) -> Disposition {
+    fn disposition(&self, restore: &str, made: &MadeResource<'_>) -> Disposition {
         if made.deletion == Some(&Deletion::Gone) {
             return Disposition::Gone;
         }

@@ -166,12 +166,12 @@ impl<R: Resources, C: Clock> One<R, C> {
         }
     }
 
-    fn calls(operation: Operation) -> Calls {
-        Calls { operation, made: 0 }
+    fn calls(operation: Operation) -> RepeatedCall {
+        RepeatedCall { operation, made: 0 }
     }
 
     /// Waits for a call's turn, unless somebody wants to leave. The call itself is waited for then.
-    async fn turn(&mut self, calls: &Calls) -> Result<(), Outcome> {
+    async fn turn(&mut self, calls: &RepeatedCall) -> Result<(), Outcome> {
         let turn = self
             .pace
             .turn(self.named.place, calls.operation, &self.clock);
@@ -185,7 +185,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     /// What a call has answered; none where it is to be made again.
     async fn taken<T>(
         &mut self,
-        calls: &mut Calls,
+        calls: &mut RepeatedCall,
         answer: Result<T, ApiError>,
     ) -> Result<Option<T>, Outcome> {
         let error = match answer {
@@ -205,7 +205,7 @@ impl<R: Resources, C: Clock> One<R, C> {
 }
 
 /// One call, as often as it is made.
-struct Calls {
+struct RepeatedCall {
     operation: Operation,
     made: u32,
 }
