@@ -11,11 +11,11 @@ use crate::state::JournalError;
 /// Runs in memory; copies share them.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    runs: Arc<Mutex<BTreeMap<RunKey, Kept>>>,
+    runs: Arc<Mutex<BTreeMap<RunKey, MemoryRun>>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct MemoryRun {
     segments: BTreeMap<u32, Vec<u8>>,
     held_by: Option<Owner>,
     /// The lease that counts; one that was taken over does not.
@@ -41,7 +41,7 @@ impl Drop for MemoryLease {
 }
 
 impl MemoryStore {
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<RunKey, Kept>> {
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<RunKey, MemoryRun>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -68,12 +68,12 @@ impl Body {
 
 /// When something was, by two clocks: one that nobody sets, and one that goes on while the machine sleeps.
 #[derive(Clone, Copy, Debug)]
-struct Moment {
+struct ClockReading {
     steady: Instant,
     wall: Timestamp,
 }
 
-impl Moment {
+impl ClockReading {
     fn now() -> Self {
         Self {
             steady: Instant::now(),
@@ -91,29 +91,29 @@ impl Moment {
 
 /// How a lease is, as its holder knows.
 #[derive(Debug)]
-struct State {
+struct LeaseState {
     /// When the last heartbeat that arrived was sent.
-    beat: Mutex<Moment>,
+    beat: Mutex<ClockReading>,
     lasts: Duration,
     is_lost: watch::Sender<bool>,
     /// Rings with every heartbeat.
     beats: watch::Sender<u64>,
 }
 
-impl State {
+impl LeaseState {
     fn is_fresh(&self) -> bool {
         let beat = *self.beat.lock().unwrap_or_else(PoisonError::into_inner);
         beat.ago() < self.lasts
     }
 
-    fn has_beaten(&self, at: Moment) {
+    fn has_beaten(&self, at: ClockReading) {
         *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = at;
         self.beats.send_modify(|beats| *beats += 1);
     }
 }
 
 /// Whom to ask for a lease, and whom to tell where they do not answer.
-pub(super) struct Asking<'a, O> {
+pub(super) struct LeaseRequest<'a, O> {
     pub(super) objects: &'a O,
     pub(super) tell: &'a Tell,
     pub(super) key: &'a str,
@@ -123,7 +123,7 @@ pub(super) struct Asking<'a, O> {
 pub struct ObjectLease {
     /// What this holder calls itself, in the lease and with every segment.
     pub(super) holder: String,
-    state: Arc<State>,
+    state: Arc<LeaseState>,
     heart: Mutex<Option<JoinHandle<()>>>,
     leave: watch::Sender<bool>,
 }
@@ -160,12 +160,12 @@ impl ObjectLease {
     /// Takes a run: where nobody holds it, where its holder has left or is not heard of for as long as its lease lasts, or,
     /// with `take_over`, whoever holds it.
     pub(super) async fn take<O: Objects>(
-        asking: Asking<'_, O>,
+        asking: LeaseRequest<'_, O>,
         owner: &Owner,
         lasts: Duration,
         take_over: bool,
     ) -> Result<Self, Error> {
-        let Asking { objects, tell, key } = asking;
+        let LeaseRequest { objects, tell, key } = asking;
         let holder = uuid_of(owner);
         let mut body = Body {
             v: Body::VERSION,
@@ -190,7 +190,7 @@ impl ObjectLease {
                     key,
                     body,
                     object.etag.clone(),
-                    Moment::now(),
+                    ClockReading::now(),
                 ));
             }
             let held = there
@@ -224,7 +224,7 @@ impl ObjectLease {
                 }
             }
             body.owner.beat_at = Some(SystemClock.now());
-            let sent = Moment::now();
+            let sent = ClockReading::now();
             let written = match &there {
                 Some(object) => {
                     objects
@@ -252,8 +252,14 @@ impl ObjectLease {
         }
     }
 
-    fn beating<O: Objects>(objects: &O, key: &str, body: Body, etag: String, sent: Moment) -> Self {
-        let state = Arc::new(State {
+    fn beating<O: Objects>(
+        objects: &O,
+        key: &str,
+        body: Body,
+        etag: String,
+        sent: ClockReading,
+    ) -> Self {
+        let state = Arc::new(LeaseState {
             beat: Mutex::new(sent),
             lasts: body.lasts(),
             is_lost: watch::Sender::new(false),
@@ -284,7 +290,7 @@ struct Heart<O> {
     key: String,
     body: Body,
     etag: String,
-    state: Arc<State>,
+    state: Arc<LeaseState>,
     leaves: watch::Receiver<bool>,
 }
 
@@ -305,7 +311,7 @@ impl<O: Objects> Heart<O> {
             self.body.beat += 1;
             self.body.owner.beat_at = Some(SystemClock.now());
             self.body.is_released = is_leaving;
-            let sent = Moment::now();
+            let sent = ClockReading::now();
             let written = self
                 .objects
                 .replace(&self.key, self.body.bytes(), &self.body.holder, &self.etag)

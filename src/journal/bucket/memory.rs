@@ -8,11 +8,11 @@ use super::objects::{Object, ObjectError, Objects, Put};
 /// Objects in memory; copies share them.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryObjects {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<MemoryBucket>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct MemoryBucket {
     objects: BTreeMap<String, Object>,
     versions: u64,
     /// Writes, by what becomes of each; what is not said works.
@@ -92,12 +92,12 @@ impl MemoryObjects {
         self.kept().write(key, bytes, None);
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, MemoryBucket> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl MemoryBucket {
     fn write(&mut self, key: &str, bytes: Vec<u8>, writer: Option<&str>) -> String {
         self.versions += 1;
         let etag = format!("\"{}\"", self.versions);

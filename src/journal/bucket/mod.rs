@@ -334,7 +334,7 @@ impl<O: Objects> RunStore for ObjectStore<O> {
         take_over: bool,
     ) -> Result<ObjectLease, Error> {
         let key = Self::key(run, lease::KEY);
-        let asking = lease::Asking {
+        let asking = lease::LeaseRequest {
             objects: &self.objects,
             tell: &self.tell,
             key: &key,
