@@ -212,11 +212,11 @@ impl Drop for Group {
 /// The end of what a command writes, in the order of its arrival.
 struct Heard {
     keep: usize,
-    state: std::sync::Mutex<State>,
+    state: std::sync::Mutex<HeardOutput>,
 }
 
 #[derive(Default)]
-struct State {
+struct HeardOutput {
     bytes: Vec<u8>,
     over: u8,
 }
@@ -229,7 +229,7 @@ impl Heard {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HeardOutput> {
         self.state
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

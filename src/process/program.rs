@@ -69,12 +69,12 @@ pub fn obstacle(directory: &Path, search: Option<&OsStr>, word: &str) -> Option<
             "commands run in the folder of the plan file",
         ));
     }
-    let look = Look { directory, search };
+    let look = ProgramSearch { directory, search };
     look.word(word).err()
 }
 
 #[cfg(unix)]
-use unix::Look;
+use unix::ProgramSearch;
 
 #[cfg(unix)]
 mod unix {
@@ -92,12 +92,12 @@ mod unix {
 
     type Seen = Result<(), Box<Obstacle>>;
 
-    pub(super) struct Look<'a> {
+    pub(super) struct ProgramSearch<'a> {
         pub(super) directory: &'a Path,
         pub(super) search: Option<&'a OsStr>,
     }
 
-    impl Look<'_> {
+    impl ProgramSearch<'_> {
         /// A word with a slash is a path; any other is looked for in PATH.
         pub(super) fn word(&self, word: &str) -> Seen {
             if word.contains('/') {

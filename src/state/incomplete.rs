@@ -7,14 +7,14 @@ use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct Shortfall {
     says: String,
     means: String,
     #[serde(rename = "source")]
     _source: String,
 }
 
-static LINES: LazyLock<Vec<Line>> = LazyLock::new(|| {
+static LINES: LazyLock<Vec<Shortfall>> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "embedded data, read by a test")]
     serde_yaml::from_str(include_str!("incomplete.yaml")).expect("incomplete.yaml")
 });
