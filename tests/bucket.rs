@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redrill::journal::{
     self, Journal, LocalStore, MemoryObjects, Mishap, ObjectError, ObjectStore, Objects as _,
-    Probe, Put, RunKey, RunStore, probe,
+    ProbeVerdict, Put, RunKey, RunStore, probe,
 };
 use redrill::state::{Event, Journal as _, JournalError, Recorded};
 
@@ -394,11 +394,13 @@ async fn whoever_takes_over_waits_until_the_other_can_send_nothing_more() {
 async fn the_probe_refuses_a_store_that_ignores_conditions() {
     let good = MemoryObjects::default();
     for _ in 0..3 {
-        assert_eq!(probe(&good).await, Ok(Probe::Good));
+        assert_eq!(probe(&good).await, Ok(ProbeVerdict::Good));
     }
     let bad = MemoryObjects::default();
     bad.ignore_conditions();
-    assert!(matches!(probe(&bad).await, Ok(Probe::Ignores(why)) if why.contains("If-None-Match")));
+    assert!(
+        matches!(probe(&bad).await, Ok(ProbeVerdict::Ignores(why)) if why.contains("If-None-Match"))
+    );
     let denied = MemoryObjects::default();
     denied.disturb_writes([Mishap::Denied]);
     assert!(matches!(probe(&denied).await, Err(ObjectError::Denied(_))));

@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::local_lock::{self, Lock};
+use super::local_lock::{self, LocalLock};
 use super::store::{Owner, RunKey, RunStore};
 use super::{Error, FOLDER, called, refuse_no_file};
 use crate::state::JournalError;
@@ -72,7 +72,7 @@ impl LocalStore {
 }
 
 impl RunStore for LocalStore {
-    type Lease = Lock;
+    type Lease = LocalLock;
 
     async fn runs(&self) -> Result<Vec<RunKey>, Error> {
         let mut runs = Vec::new();
@@ -136,7 +136,7 @@ impl RunStore for LocalStore {
 
     async fn create(
         &self,
-        lease: &Arc<Lock>,
+        lease: &Arc<LocalLock>,
         run: &RunKey,
         segment: u32,
         bytes: Vec<u8>,
@@ -178,11 +178,16 @@ impl RunStore for LocalStore {
         }
     }
 
-    async fn lease(&self, run: &RunKey, owner: &Owner, take_over: bool) -> Result<Lock, Error> {
+    async fn lease(
+        &self,
+        run: &RunKey,
+        owner: &Owner,
+        take_over: bool,
+    ) -> Result<LocalLock, Error> {
         let (directory, folder) = (self.directory(run), self.folder(run));
         fs::create_dir_all(&folder).map_err(super::io(&folder))?;
-        let lock = match Lock::take(&directory, owner) {
-            Err(Error::Held { .. }) if take_over => Lock::take_over(&directory, owner)?,
+        let lock = match LocalLock::take(&directory, owner) {
+            Err(Error::Held { .. }) if take_over => LocalLock::take_over(&directory, owner)?,
             lock => lock?,
         };
         // The names of new directories have to survive as well. Not every file system can be asked.

@@ -19,11 +19,11 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
 
 /// Held until dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub struct LocalLock {
     _file: File,
 }
 
-impl Lock {
+impl LocalLock {
     pub(super) fn take(directory: &Path, owner: &Owner) -> Result<Self, Error> {
         let path = directory.join(FILE);
         refuse_no_file(&path)?;

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use bucket::{
-    Counts, LEASE, MemoryObjects, Mishap, Object, ObjectError, ObjectLease, ObjectStore, Objects,
-    Probe, Put, probe,
+    LEASE, MemoryObjects, Mishap, Object, ObjectError, ObjectLease, ObjectStore, Objects,
+    ProbeVerdict, Put, RequestCounts, probe,
 };
 pub use local::LocalStore;
 pub use memory::MemoryStore;

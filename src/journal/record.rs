@@ -88,8 +88,8 @@ pub(super) fn read<E: From<Error>>(
     while let Some(length) = bytes[offset..].iter().position(|byte| *byte == b'\n') {
         let line = &bytes[offset..offset + length];
         let (next, recorded) = match one(chain, line) {
-            Ok(Read::Record(next, recorded)) => (next, *recorded),
-            Ok(Read::Newer(version)) => {
+            Ok(ReadRecord::Record(next, recorded)) => (next, *recorded),
+            Ok(ReadRecord::Newer(version)) => {
                 let path = path.to_owned();
                 return Err(Error::Newer { path, version }.into());
             }
@@ -110,12 +110,12 @@ pub(super) fn read<E: From<Error>>(
     Ok(offset)
 }
 
-enum Read {
+enum ReadRecord {
     Record(Chain, Box<Recorded>),
     Newer(u32),
 }
 
-fn one(chain: &Chain, line: &[u8]) -> Result<Read, String> {
+fn one(chain: &Chain, line: &[u8]) -> Result<ReadRecord, String> {
     #[derive(Deserialize)]
     struct Version {
         v: u32,
@@ -124,7 +124,7 @@ fn one(chain: &Chain, line: &[u8]) -> Result<Read, String> {
     let version: Version =
         serde_json::from_str(text).map_err(|err| format!("it is not a record: {err}"))?;
     if version.v > VERSION {
-        return Ok(Read::Newer(version.v));
+        return Ok(ReadRecord::Newer(version.v));
     }
     let body = text
         .strip_suffix(AFTER)
@@ -142,5 +142,5 @@ fn one(chain: &Chain, line: &[u8]) -> Result<Read, String> {
     if record.seq != next.records {
         return Err(format!("it is numbered {}", record.seq));
     }
-    Ok(Read::Record(next, Box::new(record.recorded)))
+    Ok(ReadRecord::Record(next, Box::new(record.recorded)))
 }

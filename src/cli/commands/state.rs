@@ -11,7 +11,7 @@ use crate::cli::arguments::{StateCheck, StateCopy};
 use crate::cli::exit::{Exit, Failure};
 use crate::execute::Stopped;
 use crate::journal::{
-    self, Held, Journal, LEASE, ObjectError, Objects, Probe, RunKey, RunStore as _, probe,
+    self, Held, Journal, LEASE, ObjectError, Objects, ProbeVerdict, RunKey, RunStore as _, probe,
 };
 
 /// Whether a state can be used, and every run in it read.
@@ -114,8 +114,8 @@ pub(super) async fn probed(objects: &impl Objects) -> Result<(), Failure> {
         }
     };
     match probed {
-        Ok(Probe::Good) => Ok(()),
-        Ok(Probe::Ignores(why)) => Err(Failure::Usage(format!(
+        Ok(ProbeVerdict::Good) => Ok(()),
+        Ok(ProbeVerdict::Ignores(why)) => Err(Failure::Usage(format!(
             "{} cannot keep runs: {why}, so two runners could both work on a run; use a bucket at AWS",
             objects.place()
         ))),

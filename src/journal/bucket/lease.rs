@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::objects::{Object, ObjectError, Objects, Put};
-use super::{Asked, asked};
+use super::{Ownership, asked};
 use crate::backup::{Clock as _, SystemClock, Tell};
 use crate::journal::Error;
 use crate::journal::store::{Fence, Owner};
@@ -327,9 +327,9 @@ impl<O: Objects> Heart<O> {
                 }
                 // Somebody else has it, or the answer to an earlier heartbeat was lost.
                 Ok(Put::Refused) => match self.mine().await {
-                    Asked::Mine => Instant::now(),
-                    Asked::Unknown => Instant::now() + every / 4,
-                    Asked::Lost => {
+                    Ownership::Mine => Instant::now(),
+                    Ownership::Unknown => Instant::now() + every / 4,
+                    Ownership::Lost => {
                         self.state.is_lost.send_replace(true);
                         return;
                     }
@@ -346,18 +346,18 @@ impl<O: Objects> Heart<O> {
     }
 
     /// Whether what is there is this holder's.
-    async fn mine(&mut self) -> Asked {
+    async fn mine(&mut self) -> Ownership {
         match self.objects.get(&self.key).await {
             Ok(Some(object)) => match Body::read(&object) {
                 Some(body) if body.holder == self.body.holder => {
                     self.etag = object.etag;
-                    Asked::Mine
+                    Ownership::Mine
                 }
-                _ => Asked::Lost,
+                _ => Ownership::Lost,
             },
             // It is never deleted: somebody has taken away all of it.
-            Ok(None) => Asked::Lost,
-            Err(_) => Asked::Unknown,
+            Ok(None) => Ownership::Lost,
+            Err(_) => Ownership::Unknown,
         }
     }
 }

@@ -21,12 +21,12 @@ struct MemoryBucket {
     ignores_conditions: bool,
     /// Keys of one answer.
     page: Option<usize>,
-    counts: Counts,
+    counts: RequestCounts,
 }
 
 /// How often a store was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct RequestCounts {
     /// For objects.
     pub gets: u64,
     /// To write.
@@ -73,7 +73,7 @@ impl MemoryObjects {
 
     /// How often it was asked.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> RequestCounts {
         self.kept().counts
     }
 

@@ -20,9 +20,9 @@ use super::{Error, FOLDER, called};
 use crate::backup::{Backoff, Clock as _, SystemClock, Tell, ask_all};
 use crate::state::JournalError;
 pub use lease::ObjectLease;
-pub use memory::{Counts, MemoryObjects, Mishap};
+pub use memory::{MemoryObjects, Mishap, RequestCounts};
 pub use objects::{Object, ObjectError, Objects, Put};
-pub use probe::{Probe, probe};
+pub use probe::{ProbeVerdict, probe};
 
 /// How long a lease lasts, unless somebody says.
 pub const LEASE: Duration = Duration::from_mins(1);
@@ -46,7 +46,7 @@ const HELD: usize = 128;
 
 /// Whether something in a store is one's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum Ownership {
     Mine,
     Lost,
     Unknown,

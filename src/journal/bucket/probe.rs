@@ -8,7 +8,7 @@ const KEY: &str = "redrill-probe.json";
 
 /// What a probe has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
+pub enum ProbeVerdict {
     /// Both conditions hold.
     Good,
     /// The store writes what it should have refused: why it must not be used.
@@ -20,7 +20,7 @@ pub enum Probe {
 /// # Errors
 ///
 /// Where the store does not answer, or refuses the caller.
-pub async fn probe(objects: &impl Objects) -> Result<Probe, ObjectError> {
+pub async fn probe(objects: &impl Objects) -> Result<ProbeVerdict, ObjectError> {
     const IGNORES_CREATE: &str =
         "it overwrites an object that must not be there yet (If-None-Match is ignored)";
     const IGNORES_REPLACE: &str =
@@ -30,15 +30,17 @@ pub async fn probe(objects: &impl Objects) -> Result<Probe, ObjectError> {
     // An earlier probe has left it, or this one has now: the next create must fail.
     objects.create(KEY, body(1), &writer).await?;
     if let Put::Done(_) = objects.create(KEY, body(2), &writer).await? {
-        return Ok(Probe::Ignores(IGNORES_CREATE));
+        return Ok(ProbeVerdict::Ignores(IGNORES_CREATE));
     }
     let Some(there) = objects.get(KEY).await? else {
-        return Ok(Probe::Ignores("it does not have what it said it wrote"));
+        return Ok(ProbeVerdict::Ignores(
+            "it does not have what it said it wrote",
+        ));
     };
     // Somebody else may probe at the same moment: then this one's version is not the last, and both are refused.
     objects.replace(KEY, body(3), &writer, &there.etag).await?;
     match objects.replace(KEY, body(4), &writer, &there.etag).await? {
-        Put::Done(_) => Ok(Probe::Ignores(IGNORES_REPLACE)),
-        Put::Refused => Ok(Probe::Good),
+        Put::Done(_) => Ok(ProbeVerdict::Ignores(IGNORES_REPLACE)),
+        Put::Refused => Ok(ProbeVerdict::Good),
     }
 }
