@@ -8,7 +8,7 @@ use redrill_emulator::{Emulator, Estimate, Speed, StartError};
 
 pub use redrill_emulator::Options;
 
-use crate::aws::{Aws, Settings};
+use crate::aws::{Aws, ConnectionSettings};
 use crate::backup::{ApiError, Clock, SystemClock};
 use crate::render::Target;
 
@@ -47,7 +47,7 @@ impl Rehearsal {
         let emulator = Emulator::start(address, options).await?;
         let mut aws = Vec::with_capacity(targets.len());
         for target in targets {
-            let settings = Settings {
+            let settings = ConnectionSettings {
                 account: target.account.clone(),
                 region: target.region.clone(),
                 assume_role_arn: None,

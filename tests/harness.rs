@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use jiff::SignedDuration;
-use redrill::aws::{Aws, Settings};
+use redrill::aws::{Aws, ConnectionSettings};
 use redrill::backup::{Endpoint, Reader, Writer};
 use redrill::diagnostic::Source;
 use redrill::diff::Wanted;
@@ -193,12 +193,12 @@ pub(crate) async fn run_going(
 
 /// A client, which takes longer to make than a small plan takes to run.
 pub(crate) async fn connect(emulator: &Emulator) -> Arc<Aws> {
-    let settings = Settings {
+    let settings = ConnectionSettings {
         account: "123456789012".to_owned(),
         region: "us-west-2".to_owned(),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
-        ..Settings::default()
+        ..ConnectionSettings::default()
     };
     Arc::new(Aws::connect(&settings).await.unwrap())
 }

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use redrill::aws::{Aws, Paced, Reads, Settings};
+use redrill::aws::{Aws, ConnectionSettings, Paced, Reads};
 use redrill::backup::{
     ApiError, Clock, Keeping, Operation, Pace, Page, PointQuery, RecoveryPoint, Sources, Vault,
     Vaults,
@@ -258,12 +258,12 @@ async fn crowd() -> (Emulator, [Crowd<Aws<Reads>>; 1]) {
         ..at_once()
     })
     .await;
-    let settings = Settings {
+    let settings = ConnectionSettings {
         account: ACCOUNT.to_owned(),
         region: REGION.to_owned(),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
-        ..Settings::default()
+        ..ConnectionSettings::default()
     };
     let crowd = Crowd::new(Aws::connect(&settings).await.unwrap());
     (emulator, [crowd])

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use redrill::aws::{Aws, Reads, Settings, Writes};
+use redrill::aws::{Aws, ConnectionSettings, Reads, Writes};
 use redrill::backup::{
     Operation as Asked, PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_tags,
     all_vaults,
@@ -69,12 +69,12 @@ async fn a_file_answers_as_aws_does_page_by_page() {
         ..at_once()
     })
     .await;
-    let aws = Aws::<Reads>::connect(&Settings {
+    let aws = Aws::<Reads>::connect(&ConnectionSettings {
         account: ACCOUNT.to_owned(),
         region: REGION.to_owned(),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
-        ..Settings::default()
+        ..ConnectionSettings::default()
     })
     .await
     .unwrap();
@@ -172,12 +172,12 @@ async fn issue_14_g_an_answer_that_cannot_be_read() {
         ..at_once()
     })
     .await;
-    let aws = Aws::<Writes>::connect(&Settings {
+    let aws = Aws::<Writes>::connect(&ConnectionSettings {
         account: ACCOUNT.to_owned(),
         region: REGION.to_owned(),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
-        ..Settings::default()
+        ..ConnectionSettings::default()
     })
     .await
     .unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use redrill::aws::{Aws, Reads, Settings};
+use redrill::aws::{Aws, ConnectionSettings, Reads};
 use redrill::backup::{RecoveryPoint, Sources};
 use redrill::inventory::Recorded;
 use redrill::render::{Pick, Selector};
@@ -292,12 +292,12 @@ async fn a_selector_means_the_same_across_the_borders_of_pages() {
             ..at_once()
         })
         .await;
-        let aws = Aws::<Reads>::connect(&Settings {
+        let aws = Aws::<Reads>::connect(&ConnectionSettings {
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
             endpoint_url: Some(emulator.url()),
             without_credentials: true,
-            ..Settings::default()
+            ..ConnectionSettings::default()
         })
         .await
         .unwrap();

@@ -25,7 +25,7 @@ use crate::backup::{ApiError, Gate, Operation, Service, Vaults};
 
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct ConnectionSettings {
     /// The account of the target: the name under which an emulator is called that has no credentials to check.
     pub account: String,
     /// The Region of the target; that of AWS's own configuration where it is empty.
@@ -84,7 +84,7 @@ impl<H> Aws<H> {
     /// # Errors
     ///
     /// Where there is no such profile.
-    pub async fn connect(settings: &Settings) -> Result<Self, ApiError> {
+    pub async fn connect(settings: &ConnectionSettings) -> Result<Self, ApiError> {
         let region = (!settings.region.is_empty()).then(|| Region::new(settings.region.clone()));
         if !settings.without_credentials {
             profile::check(settings.profile.as_deref()).await?;

@@ -15,7 +15,7 @@ mod s3;
 mod sfn;
 mod write;
 
-pub use client::{Aws, Reads, Settings, Writes};
+pub use client::{Aws, ConnectionSettings, Reads, Writes};
 pub use paced::Paced;
 pub use profile::NO_PROFILE;
 pub use s3::{Bucket, BucketSettings, BucketTraits};

@@ -42,14 +42,14 @@ impl Maker {
 /// When the run was last heard of, in UTC: a ZIP has no zones.
 fn last_record(files: &Files) -> Option<DateTime> {
     #[derive(Deserialize)]
-    struct At {
+    struct LastRecord {
         at: Timestamp,
     }
     let mut segments = files.iter().rev();
     let (_, last) =
         segments.find(|(name, bytes)| name.starts_with(JOURNAL) && !bytes.is_empty())?;
     let line = last.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
-    let At { at } = serde_json::from_slice(line).ok()?;
+    let LastRecord { at } = serde_json::from_slice(line).ok()?;
     let at = at.to_zoned(TimeZone::UTC);
     let part = |part: i8| u8::try_from(part).ok();
     DateTime::from_date_and_time(

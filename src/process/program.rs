@@ -90,7 +90,7 @@ mod unix {
     const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
     const LINE_ENDS: &str = "save it with Unix line ends, such as with `sed -i 's/\\r$//'`; `*.sh text eol=lf` in .gitattributes keeps them";
 
-    type Seen = Result<(), Box<Obstacle>>;
+    type ProgramCheck = Result<(), Box<Obstacle>>;
 
     pub(super) struct ProgramSearch<'a> {
         pub(super) directory: &'a Path,
@@ -99,7 +99,7 @@ mod unix {
 
     impl ProgramSearch<'_> {
         /// A word with a slash is a path; any other is looked for in PATH.
-        pub(super) fn word(&self, word: &str) -> Seen {
+        pub(super) fn word(&self, word: &str) -> ProgramCheck {
             if word.contains('/') {
                 return self.file(&self.directory.join(word), word);
             }
@@ -129,7 +129,7 @@ mod unix {
             Some(paths.filter(|path| path.is_file()).collect())
         }
 
-        fn file(&self, path: &Path, name: &str) -> Seen {
+        fn file(&self, path: &Path, name: &str) -> ProgramCheck {
             let made = "add the file, or correct the path: it starts from the folder of the plan file. What an earlier command makes, a shell starts: `run: [sh, -c, …]`";
             let metadata = match std::fs::metadata(path) {
                 Ok(metadata) => metadata,
@@ -173,7 +173,7 @@ mod unix {
         }
 
         /// How a file begins says what executes it.
-        fn head(&self, head: &[u8], name: &str) -> Seen {
+        fn head(&self, head: &[u8], name: &str) -> ProgramCheck {
             let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
             if let Some(line) = line.strip_prefix(b"#!") {
                 return self.interpreter(&String::from_utf8_lossy(line), name);
@@ -204,7 +204,7 @@ mod unix {
         }
 
         /// The first line of a script, behind `#!`.
-        fn interpreter(&self, line: &str, name: &str) -> Seen {
+        fn interpreter(&self, line: &str, name: &str) -> ProgramCheck {
             let (line, has_return) = match line.strip_suffix('\r') {
                 Some(line) => (line, true),
                 None => (line, false),

@@ -38,7 +38,7 @@ impl<H> Aws<H> {
     ///
     /// Where the SDK knows none, such as for a URL that is none.
     pub async fn endpoint(&self) -> Result<Endpoint, ApiError> {
-        let probe = Probe::default();
+        let probe = EndpointProbe::default();
         let asked = self
             .jobs
             .list_backup_vaults()
@@ -60,7 +60,7 @@ impl<H> Aws<H> {
     ///
     /// Where the SDK knows none.
     pub async fn endpoint_of_resources(&self) -> Result<Endpoint, ApiError> {
-        let probe = Probe::default();
+        let probe = EndpointProbe::default();
         let asked = self
             .cloudcontrol
             .list_resources()
@@ -96,13 +96,13 @@ fn unsettled(operation: Operation) -> ApiError {
 
 /// Looks at a request once its endpoint is settled, and ends it there.
 #[derive(Clone, Debug, Default)]
-struct Probe(Arc<Mutex<Option<String>>>);
+struct EndpointProbe(Arc<Mutex<Option<String>>>);
 
 #[derive(Debug, thiserror::Error)]
 #[error("not sent: it was asked where it would go")]
 struct NotSent;
 
-impl Intercept for Probe {
+impl Intercept for EndpointProbe {
     fn name(&self) -> &'static str {
         "redrill endpoint"
     }
@@ -121,7 +121,7 @@ impl Intercept for Probe {
     }
 }
 
-impl Probe {
+impl EndpointProbe {
     fn seen(&self, service: &str) -> Option<Endpoint> {
         let url = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         url.as_deref().map(|url| endpoint(url, service))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::is_loopback;
-use crate::aws::{Aws, Paced, Settings, Writes};
+use crate::aws::{Aws, ConnectionSettings, Paced, Writes};
 use crate::backup::{Clock, Keeping, Pace, SystemClock};
 use crate::cli::exit::Failure;
 
@@ -19,7 +19,7 @@ pub(super) fn keeping(endpoint_url: Option<&str>, no_rate_limit: bool) -> Keepin
 }
 
 /// How fast some targets are asked, which are at one endpoint.
-pub(super) fn pace(settings: &[Settings], no_rate_limit: bool) -> Pace {
+pub(super) fn pace(settings: &[ConnectionSettings], no_rate_limit: bool) -> Pace {
     let url = settings.first().and_then(|of| of.endpoint_url.as_deref());
     let places = settings.iter();
     let places = places.map(|of| (of.account.as_str(), of.region.as_str()));
@@ -28,7 +28,7 @@ pub(super) fn pace(settings: &[Settings], no_rate_limit: bool) -> Pace {
 
 /// A client for each of some targets, all at one pace.
 pub(super) async fn connected<H>(
-    settings: &[Settings],
+    settings: &[ConnectionSettings],
     pace: &Pace,
 ) -> Result<Vec<Arc<Client<H>>>, Failure> {
     let mut clients = Vec::with_capacity(settings.len());

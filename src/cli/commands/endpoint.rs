@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::clients::Client;
 use super::run::Execution;
-use crate::aws::{Aws, Reads, Settings};
+use crate::aws::{Aws, ConnectionSettings, Reads};
 use crate::backup::{Endpoint, Fault, Reader};
 use crate::cli::exit::Failure;
 use crate::journal::RunKey;
@@ -22,7 +22,7 @@ pub(super) async fn of_all<H>(clients: &[Arc<Client<H>>]) -> Result<Endpoint, Fa
 }
 
 /// That of clients with some settings, which are not connected.
-pub(super) async fn of_settings(settings: &[Settings]) -> Result<Endpoint, Failure> {
+pub(super) async fn of_settings(settings: &[ConnectionSettings]) -> Result<Endpoint, Failure> {
     let mut all = Vec::with_capacity(settings.len());
     for settings in settings {
         let aws = Aws::<Reads>::connect(settings)

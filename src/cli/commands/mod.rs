@@ -62,7 +62,7 @@ use super::files;
 use super::output::Output;
 use super::settings::Settings;
 use super::tree::Tree;
-use crate::aws::Settings as AwsSettings;
+use crate::aws::ConnectionSettings;
 use crate::backup::{Reader, Tell};
 use crate::diagnostic::{Finding, Findings, LocalTime};
 use crate::inventory::Recorded;
@@ -308,7 +308,7 @@ impl Context<'_> {
         &self,
         options: &AwsOptions,
         targets: &[Target],
-    ) -> Result<Vec<AwsSettings>, Failure> {
+    ) -> Result<Vec<ConnectionSettings>, Failure> {
         targets
             .iter()
             .map(|target| self.settings(options, target))
@@ -354,7 +354,11 @@ impl Context<'_> {
     }
 
     /// Where AWS is, for a target; made-up credentials for an emulator on this machine when there are no others.
-    fn settings(&self, options: &AwsOptions, target: &Target) -> Result<AwsSettings, Failure> {
+    fn settings(
+        &self,
+        options: &AwsOptions,
+        target: &Target,
+    ) -> Result<ConnectionSettings, Failure> {
         if let Some(region) = &options.region {
             check_region(region, target)?;
         }
@@ -363,7 +367,7 @@ impl Context<'_> {
         }
         self.check_profile(options.profile.as_deref())?;
         let local = options.endpoint_url.as_deref().is_some_and(is_loopback);
-        Ok(AwsSettings {
+        Ok(ConnectionSettings {
             account: target.account.clone(),
             region: target.region.clone(),
             // An emulator takes the account's own name for its credentials.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::clients::{Client, pace};
 use super::{Context, is_loopback};
-use crate::aws::{Aws, Paced, Reads, Settings};
+use crate::aws::{Aws, ConnectionSettings, Paced, Reads};
 use crate::backup::{Reader, SystemClock};
 use crate::cli::arguments::ReadOptions;
 use crate::cli::exit::Failure;
@@ -23,7 +23,7 @@ pub(super) fn settings(
     region: Option<&str>,
     options: &ReadOptions,
     context: &Context<'_>,
-) -> Result<Settings, Failure> {
+) -> Result<ConnectionSettings, Failure> {
     if options.endpoint_url.is_none() {
         context.check_endpoints()?;
     }
@@ -32,7 +32,7 @@ pub(super) fn settings(
         context.check_region_set()?;
     }
     let local = options.endpoint_url.as_deref().is_some_and(is_loopback);
-    Ok(Settings {
+    Ok(ConnectionSettings {
         account: "redrill".to_owned(),
         region: region.unwrap_or_default().to_owned(),
         assume_role_arn: None,
@@ -48,7 +48,7 @@ pub(super) fn settings(
 impl Place {
     /// Asks who the caller is, before anything else.
     pub(super) async fn connect(
-        settings: &Settings,
+        settings: &ConnectionSettings,
         no_rate_limit: bool,
         context: &Context<'_>,
     ) -> Result<Self, Failure> {
@@ -60,7 +60,7 @@ impl Place {
                 "there is no Region: give --region, or set AWS_REGION".to_owned(),
             ));
         };
-        let settings = Settings {
+        let settings = ConnectionSettings {
             region: region.clone(),
             ..settings.clone()
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::clients::{Client, pace};
-use crate::aws::{Aws, Paced, Reads, Settings};
+use crate::aws::{Aws, ConnectionSettings, Paced, Reads};
 use crate::backup::{
     ApiError, Endpoint, Pace, Page, PointQuery, Reader as _, RecoveryPoint, Sources, SystemClock,
     Vault,
@@ -30,7 +30,7 @@ pub(super) enum World {
 
 /// AWS, connected with the first question.
 pub(super) struct Elsewhere {
-    settings: Settings,
+    settings: ConnectionSettings,
     place: usize,
     pace: Pace,
     aws: OnceCell<Client<Reads>>,
@@ -46,7 +46,10 @@ impl Elsewhere {
 
 impl World {
     /// An inventory where one was given, and AWS otherwise.
-    pub(super) fn new(inventory: Option<Vec<Inventory>>, settings: Vec<Settings>) -> Self {
+    pub(super) fn new(
+        inventory: Option<Vec<Inventory>>,
+        settings: Vec<ConnectionSettings>,
+    ) -> Self {
         match inventory {
             Some(inventory) => Self::Inventory(inventory),
             None => {
