@@ -8,7 +8,7 @@ use redrill::aws::{Aws, ConnectionSettings, Reads};
 use redrill::backup::{RecoveryPoint, Sources};
 use redrill::inventory::Recorded;
 use redrill::render::{Pick, Selector};
-use redrill::resolve::{Asked, PointCache, Unselected, select};
+use redrill::resolve::{PointCache, Selection, Unselected, select};
 use redrill_emulator::{
     AccountInventory, Inventory, Options, RecoveryPoint as Written, RecoveryPointStatus, Vault,
 };
@@ -169,8 +169,8 @@ fn oracle(inventory: &Inventory, selector: &Selector, of_type: &str) -> Expected
     }
 }
 
-fn asked<'a>(selector: &'a Selector, run: &'a str) -> Asked<'a> {
-    Asked {
+fn asked<'a>(selector: &'a Selector, run: &'a str) -> Selection<'a> {
+    Selection {
         selector,
         resource_type: "EFS",
         start: start(),
@@ -400,7 +400,7 @@ fn a_random_choice_hangs_on_the_run_and_the_restore() {
     let restores: BTreeSet<&str> = ["a", "b", "c", "d", "e", "f", "g"]
         .iter()
         .map(|restore| {
-            select(&points, &Asked { restore, ..run })
+            select(&points, &Selection { restore, ..run })
                 .unwrap()
                 .arn
                 .as_str()

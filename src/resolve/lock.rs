@@ -187,7 +187,7 @@ fn difference(plan: &Selector, lock: &Selector) -> String {
 }
 
 /// An entry that is in use.
-pub struct Entry<'l> {
+pub struct LockedRestore<'l> {
     name: String,
     locked: &'l Locked,
     /// AWS's name of the type that is restored.
@@ -198,13 +198,13 @@ pub struct Entry<'l> {
 
 /// The entries of these names.
 #[must_use]
-pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[String]) -> Vec<Entry<'l>> {
+pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[String]) -> Vec<LockedRestore<'l>> {
     let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     plan.steps
         .iter()
         .filter(|step| names.contains(&*step.name))
         .filter_map(|step| {
-            Some(Entry {
+            Some(LockedRestore {
                 name: step.name.to_string(),
                 locked: lock.restores.get(&*step.name)?,
                 resource_type: step.draft.request.resource_type.clone(),
@@ -215,16 +215,16 @@ pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[String]) -> Vec<Entry<'
 }
 
 /// What is too old, as far as the lock file itself says.
-fn aged(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Findings {
+fn aged(lock: &Lock, entries: &[LockedRestore<'_>], now: Timestamp) -> Findings {
     let aged = |entry| too_old(lock, entry, now);
     entries.iter().filter_map(aged).collect()
 }
 
 /// What expires soon, as far as the lock file itself says.
-fn expiring(lock: &Lock, entries: &[Entry<'_>], now: Timestamp) -> Findings {
+fn expiring(lock: &Lock, entries: &[LockedRestore<'_>], now: Timestamp) -> Findings {
     entries
         .iter()
-        .filter_map(|Entry { name, locked, .. }| {
+        .filter_map(|LockedRestore { name, locked, .. }| {
             expires_soon(lock, name, locked, locked.resolved.expires_at?, now)
         })
         .collect()
@@ -272,7 +272,7 @@ fn words(left: SignedDuration) -> String {
 }
 
 /// Locked recovery points that are older than their selectors allow by now.
-fn too_old(lock: &Lock, entry: &Entry<'_>, now: Timestamp) -> Option<Finding> {
+fn too_old(lock: &Lock, entry: &LockedRestore<'_>, now: Timestamp) -> Option<Finding> {
     let resolved = &entry.locked.resolved;
     let most = resolved.selector.max_age?;
     let made = resolved.created_at?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::{Asked, Unselected, select};
+use super::{Selection, Unselected, select};
 use crate::backup::{
     ApiError, PointQuery, RecoveryPoint, Sources, Vault, all_points, all_vaults, ask_all,
 };
@@ -115,7 +115,7 @@ impl PointCache {
     pub async fn choose<R: Sources>(
         &self,
         reader: &R,
-        asked: &Asked<'_>,
+        asked: &Selection<'_>,
     ) -> Result<Result<RecoveryPoint, Unselected>, ApiError> {
         let selector = asked.selector;
         let mut points = match self.offer(reader, selector).await? {

@@ -5,4 +5,4 @@ mod lookup;
 mod select;
 
 pub use lookup::PointCache;
-pub use select::{Asked, PassedOver, Unselected, select};
+pub use select::{PassedOver, Selection, Unselected, select};

@@ -13,7 +13,7 @@ use crate::render::{Pick, Selector};
 
 /// What is asked for, by whom, and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct Selection<'a> {
     /// What the recovery point has to be like.
     pub selector: &'a Selector,
     /// AWS's name of the type that is restored: decides where the selector names a vault alone.
@@ -214,7 +214,7 @@ impl fmt::Display for Reason {
 /// Where none fits, and why, or where several resources would.
 pub fn select<'p>(
     points: &'p [RecoveryPoint],
-    asked: &Asked<'_>,
+    asked: &Selection<'_>,
 ) -> Result<&'p RecoveryPoint, Unselected> {
     let mut passed = PassedOver::default();
     let mut fitting: Vec<(Timestamp, &RecoveryPoint)> = Vec::new();
@@ -258,7 +258,7 @@ pub fn select<'p>(
 }
 
 /// When a recovery point was made that fits; why it does not, otherwise.
-fn fits(point: &RecoveryPoint, asked: &Asked<'_>) -> Result<Timestamp, Reason> {
+fn fits(point: &RecoveryPoint, asked: &Selection<'_>) -> Result<Timestamp, Reason> {
     let selector = asked.selector;
     if let Some(resource) = &selector.resource
         && point.resource_arn != *resource
@@ -314,7 +314,7 @@ fn same_type(a: &str, b: &str) -> bool {
 
 /// The lot that a recovery point draws: the smallest wins. It depends on no other point, so that one that is gone changes
 /// the choice where it had won, and nowhere else.
-fn lot(asked: &Asked<'_>, arn: &str) -> [u8; 32] {
+fn lot(asked: &Selection<'_>, arn: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in [asked.run, asked.restore, arn] {
         hash.update(part.len().to_le_bytes());

@@ -10,7 +10,7 @@ use crate::diagnostic::{Finding, Findings, Span, rule};
 use crate::parse::{Check, Kind, Node, Point, Restore};
 use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{Fact, Known, Resolved, Selector, VaultName};
-use crate::resolve::{Asked, PointCache, Unselected};
+use crate::resolve::{PointCache, Selection, Unselected};
 use crate::rules::{Facts, Lacks};
 
 /// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
@@ -190,7 +190,7 @@ pub async fn resolve<R: Sources>(
     let mut said = Findings::default();
     let shelves = &shelves;
     let questions = wanted.into_iter().map(async |(step, selector)| {
-        let asked = Asked {
+        let asked = Selection {
             selector,
             resource_type: &step.draft.request.resource_type,
             start,

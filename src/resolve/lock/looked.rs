@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::super::{Asked, PointCache, select};
-use super::{Entry, about, expires_soon};
+use super::super::{PointCache, Selection, select};
+use super::{LockedRestore, about, expires_soon};
 use crate::backup::{ApiError, RecoveryPoint, Sources, ask_all};
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::render::{Lock, Pick, Selector, VaultName};
@@ -16,12 +16,12 @@ use crate::render::{Lock, Pick, Selector, VaultName};
 pub async fn look<R: Sources>(
     readers: &[R],
     lock: &Lock,
-    entries: &[Entry<'_>],
+    entries: &[LockedRestore<'_>],
     now: Timestamp,
 ) -> Result<Findings, ApiError> {
     let mut findings = Findings::default();
     for (target, reader) in readers.iter().enumerate() {
-        let own: Vec<&Entry<'_>> = entries.iter().filter(|e| e.target == target).collect();
+        let own: Vec<&LockedRestore<'_>> = entries.iter().filter(|e| e.target == target).collect();
         findings.extend(look_in(reader, lock, &own, now).await?);
     }
     Ok(findings)
@@ -30,7 +30,7 @@ pub async fn look<R: Sources>(
 async fn look_in<R: Sources>(
     reader: &R,
     lock: &Lock,
-    entries: &[&Entry<'_>],
+    entries: &[&LockedRestore<'_>],
     now: Timestamp,
 ) -> Result<Findings, ApiError> {
     let selectors: Vec<&Selector> = entries
@@ -47,9 +47,9 @@ async fn look_in<R: Sources>(
     let mut newer = Vec::new();
     let mut refused = None;
     for (entry, seen) in entries.iter().copied().zip(all) {
-        let Entry { name, locked, .. } = entry;
+        let LockedRestore { name, locked, .. } = entry;
         let resolved = &locked.resolved;
-        let Seen {
+        let CurrentPoint {
             point,
             newest,
             refusal,
@@ -89,7 +89,7 @@ async fn look_in<R: Sources>(
 }
 
 /// What is locked, as the vaults have it now.
-struct Seen {
+struct CurrentPoint {
     /// It itself.
     point: Option<RecoveryPoint>,
     /// What the selector would pick instead.
@@ -101,9 +101,9 @@ struct Seen {
 async fn seen<R: Sources>(
     reader: &R,
     shelves: &PointCache,
-    entry: &Entry<'_>,
+    entry: &LockedRestore<'_>,
     now: Timestamp,
-) -> Result<Seen, ApiError> {
+) -> Result<CurrentPoint, ApiError> {
     let resolved = &entry.locked.resolved;
     let (offer, refusal) = match shelves.offer(reader, &resolved.selector).await? {
         Ok(offer) => (offer, None),
@@ -124,7 +124,7 @@ async fn seen<R: Sources>(
             reader.point(&vault, &resolved.recovery_point).await?
         }
     };
-    Ok(Seen {
+    Ok(CurrentPoint {
         point,
         newest,
         refusal,
@@ -132,12 +132,16 @@ async fn seen<R: Sources>(
 }
 
 /// What the selector would pick now, where that was made after what is locked.
-fn newest(offer: &[RecoveryPoint], entry: &Entry<'_>, now: Timestamp) -> Option<RecoveryPoint> {
+fn newest(
+    offer: &[RecoveryPoint],
+    entry: &LockedRestore<'_>,
+    now: Timestamp,
+) -> Option<RecoveryPoint> {
     let resolved = &entry.locked.resolved;
     if resolved.selector.pick != Pick::Latest {
         return None;
     }
-    let asked = Asked {
+    let asked = Selection {
         selector: &resolved.selector,
         resource_type: &entry.resource_type,
         start: now,
@@ -151,10 +155,10 @@ fn newest(offer: &[RecoveryPoint], entry: &Entry<'_>, now: Timestamp) -> Option<
 }
 
 /// That newer recovery points exist: of many, the first few one by one.
-fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Findings {
+fn outdated(lock: &Lock, newer: Vec<(&LockedRestore<'_>, RecoveryPoint)>) -> Findings {
     const SHOWN: usize = 10;
     let left = newer.len().saturating_sub(SHOWN);
-    let say = |(entry, point): (&Entry<'_>, RecoveryPoint)| {
+    let say = |(entry, point): (&LockedRestore<'_>, RecoveryPoint)| {
         let (name, resolved) = (&entry.name, &entry.locked.resolved);
         let by = resolved.by_lock().unwrap_or_default();
         let made = |at: Option<Timestamp>| at.map_or_else(String::new, |at| format!(", made {at}"));
@@ -193,7 +197,7 @@ fn outdated(lock: &Lock, newer: Vec<(&Entry<'_>, RecoveryPoint)>) -> Findings {
 }
 
 /// That AWS does not list what a selector would choose from.
-fn not_looked(lock: &Lock, entry: &Entry<'_>, refusal: &ApiError) -> Finding {
+fn not_looked(lock: &Lock, entry: &LockedRestore<'_>, refusal: &ApiError) -> Finding {
     about(
         lock,
         entry.locked.point_span,
