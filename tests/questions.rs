@@ -14,7 +14,7 @@ use redrill::backup::{
     Vaults,
 };
 use redrill::diagnostic::Source;
-use redrill::inventory::Recorded;
+use redrill::inventory::RecordedInventory;
 use redrill::render::{Inputs, Known, SourceFacts, VaultName};
 use redrill::rules::Rules;
 use redrill::session::{self, WantedPoints};
@@ -269,8 +269,8 @@ async fn crowd() -> (Emulator, [Crowd<Aws<Reads>>; 1]) {
     (emulator, [crowd])
 }
 
-fn file() -> Recorded {
-    let file = Recorded::parse(&inventory()).unwrap();
+fn file() -> RecordedInventory {
+    let file = RecordedInventory::parse(&inventory()).unwrap();
     file.seen_from(ACCOUNT, REGION)
 }
 

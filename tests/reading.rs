@@ -7,7 +7,7 @@ use redrill::backup::{
     Operation as Asked, PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_tags,
     all_vaults,
 };
-use redrill::inventory::Recorded;
+use redrill::inventory::RecordedInventory;
 use redrill::plan::{Request, TokenedRequest};
 use redrill::render::VaultName;
 use redrill_emulator::{Fault, FaultKind, Faults, Inventory, Operation, Options};
@@ -63,7 +63,9 @@ fn listed(mut points: Vec<RecoveryPoint>, by_resource: bool) -> Vec<RecoveryPoin
 #[tokio::test]
 async fn a_file_answers_as_aws_does_page_by_page() {
     let text = inventory();
-    let file = Recorded::parse(&text).unwrap().seen_from(ACCOUNT, REGION);
+    let file = RecordedInventory::parse(&text)
+        .unwrap()
+        .seen_from(ACCOUNT, REGION);
     let emulator = emulator(Options {
         inventory: Some(Inventory::parse(&text).unwrap()),
         ..at_once()

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use redrill::aws::{Aws, ConnectionSettings, Reads};
 use redrill::backup::{RecoveryPoint, Sources};
-use redrill::inventory::Recorded;
+use redrill::inventory::RecordedInventory;
 use redrill::render::{Pick, Selector};
 use redrill::resolve::{PointCache, Selection, Unselected, select};
 use redrill_emulator::{
@@ -217,7 +217,7 @@ proptest! {
         selectors in prop::collection::vec(selector(), 1..8),
     ) {
         let inventory = inventory(&sketches);
-        let file = Recorded::new(inventory.clone()).seen_from(ACCOUNT, REGION);
+        let file = RecordedInventory::new(inventory.clone()).seen_from(ACCOUNT, REGION);
         block_on(agree(&file, &inventory, &selectors));
     }
 
@@ -229,7 +229,7 @@ proptest! {
         turn in 0..30_usize,
     ) {
         let inventory = inventory(&sketches);
-        let file = Recorded::new(inventory).seen_from(ACCOUNT, REGION);
+        let file = RecordedInventory::new(inventory).seen_from(ACCOUNT, REGION);
         let mut points = Vec::new();
         for vault in VAULTS {
             let query = redrill::backup::PointQuery::InVault {
@@ -316,7 +316,7 @@ fn points(statuses_and_ages: &[(&str, i64)]) -> Vec<RecoveryPoint> {
             (0, 0, at.unwrap(), *age)
         })
         .collect();
-    let file = Recorded::new(inventory(&sketches)).seen_from(ACCOUNT, REGION);
+    let file = RecordedInventory::new(inventory(&sketches)).seen_from(ACCOUNT, REGION);
     let query = redrill::backup::PointQuery::OfResource {
         resource_arn: resource(0),
     };

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::exit::Failure;
 use super::files;
 use crate::diff::Saved;
-use crate::inventory::{self, Recorded};
+use crate::inventory::{self, RecordedInventory};
 use crate::report::Format;
 
 /// Bytes at the beginning of a file by which it is recognised; a saved plan names its kind in the first 200.
@@ -203,7 +203,7 @@ impl<'a> Output<'a> {
         }
         if let Kind::Inventory { points: Some(0) } = self.kind {
             let old = files::text(path)?;
-            let had = Recorded::parse(&old).map_or(0, |recorded| recorded.all().len());
+            let had = RecordedInventory::parse(&old).map_or(0, |recorded| recorded.all().len());
             if had > 0 {
                 return Err(Failure::Usage(format!(
                     "{name} holds {had} recovery points, and none were found now: it is left as it is; \

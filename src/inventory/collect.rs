@@ -15,7 +15,7 @@ use redrill_inventory::{
 
 /// What is recorded.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct InventoryFilter {
     /// These vaults; all where there is none.
     pub vaults: Vec<String>,
     /// These types; all where there is none.
@@ -31,7 +31,7 @@ pub struct Wanted {
 
 /// How far it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CollectionStage {
     /// A vault's recovery points are listed.
     Listed {
         /// Its name.
@@ -56,7 +56,7 @@ pub struct Collected {
     pub missing: Vec<String>,
 }
 
-impl Wanted {
+impl InventoryFilter {
     fn takes(&self, point: &RecoveryPoint) -> bool {
         let among = |list: &[String], text: &str| list.is_empty() || list.iter().any(|l| l == text);
         let of_type = point.resource_type.as_deref().unwrap_or_default();
@@ -89,7 +89,7 @@ impl Wanted {
 
 /// Vaults and recovery points as they are listed.
 #[derive(Debug, Default)]
-pub struct Listed {
+pub struct InventoryListing {
     /// What is wanted, each in one vault alone, by vault, resource and age.
     pub points: Vec<RecoveryPoint>,
     /// What could not be listed, and why.
@@ -106,10 +106,10 @@ pub struct Listed {
 /// Where AWS does not answer. What it refuses of a single vault is a note.
 pub async fn list<R: Sources>(
     reader: &R,
-    wanted: &Wanted,
-    step: &mut impl FnMut(Step),
-) -> Result<Listed, ApiError> {
-    let mut listed = Listed::default();
+    wanted: &InventoryFilter,
+    step: &mut impl FnMut(CollectionStage),
+) -> Result<InventoryListing, ApiError> {
+    let mut listed = InventoryListing::default();
     let mut seen = HashSet::new();
     let vaults = match &wanted.shared {
         None => all_vaults(reader).await?,
@@ -146,7 +146,7 @@ pub async fn list<R: Sources>(
                 listed.notes.push(note);
             }
         }
-        step(Step::Listed {
+        step(CollectionStage::Listed {
             vault: vault.name.clone(),
             points: listed.points.len() - before,
         });
@@ -178,10 +178,10 @@ pub async fn collect<R: Sources>(
     reader: &R,
     account: &str,
     region: &str,
-    wanted: &Wanted,
-    step: &mut impl FnMut(Step),
+    wanted: &InventoryFilter,
+    step: &mut impl FnMut(CollectionStage),
 ) -> Result<Collected, ApiError> {
-    let Listed {
+    let InventoryListing {
         points,
         mut notes,
         missing,
@@ -223,7 +223,7 @@ pub async fn collect<R: Sources>(
 }
 
 /// A recovery point with what no listing says, and its restore metadata or why there is none.
-pub type Asked = (RecoveryPoint, Result<BTreeMap<String, String>, String>);
+pub type DescribedPoint = (RecoveryPoint, Result<BTreeMap<String, String>, String>);
 
 /// Asks about every recovery point, several at once; the answers come in the order of the questions.
 ///
@@ -233,20 +233,20 @@ pub type Asked = (RecoveryPoint, Result<BTreeMap<String, String>, String>);
 pub async fn ask<R: Sources>(
     reader: &R,
     points: Vec<RecoveryPoint>,
-    step: &mut impl FnMut(Step),
-) -> Result<Vec<Asked>, ApiError> {
-    step(Step::Total(points.len()));
+    step: &mut impl FnMut(CollectionStage),
+) -> Result<Vec<DescribedPoint>, ApiError> {
+    step(CollectionStage::Total(points.len()));
     let mut all = Vec::with_capacity(points.len());
     let questions = points.into_iter().map(|point| one(reader, point));
     let take = |asked| {
         all.push(asked);
-        step(Step::One);
+        step(CollectionStage::One);
     };
     ask_all(questions, take).await?;
     Ok(all)
 }
 
-async fn one<R: Sources>(reader: &R, point: RecoveryPoint) -> Result<Asked, ApiError> {
+async fn one<R: Sources>(reader: &R, point: RecoveryPoint) -> Result<DescribedPoint, ApiError> {
     let vault = point.vault_name();
     let (described, metadata) = tokio::join!(
         reader.point(&vault, &point.arn),
@@ -295,7 +295,7 @@ fn without(
 }
 
 fn missing(
-    wanted: &Wanted,
+    wanted: &InventoryFilter,
     vaults: &BTreeMap<String, WrittenVault>,
     points: &[RecoveryPoint],
 ) -> Vec<String> {

@@ -2,7 +2,10 @@
 
 mod collect;
 
-pub use collect::{Asked, Collected, HEADER, Listed, Step, Wanted, ask, collect, list, text};
+pub use collect::{
+    Collected, CollectionStage, DescribedPoint, HEADER, InventoryFilter, InventoryListing, ask,
+    collect, list, text,
+};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +21,7 @@ use redrill_inventory::{
 
 /// The vaults and recovery points of an inventory file.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub struct RecordedInventory {
     inventory: Arc<Inventory>,
     /// Where each recovery point stands: its account, vault and number.
     places: Arc<HashMap<String, (usize, String, usize)>>,
@@ -28,7 +31,7 @@ pub struct Recorded {
     target: Option<(String, String)>,
 }
 
-impl Recorded {
+impl RecordedInventory {
     /// Reads an inventory file.
     ///
     /// # Errors
@@ -206,7 +209,7 @@ impl Recorded {
     }
 }
 
-impl Sources for Recorded {
+impl Sources for RecordedInventory {
     async fn source(
         &self,
         recovery_point_arn: &str,

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Severity, Source};
-use redrill::inventory::Recorded;
+use redrill::inventory::RecordedInventory;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session;
@@ -37,8 +37,8 @@ target:
 static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
 
 /// The recovery points that are at hand.
-static INVENTORY: LazyLock<Recorded> =
-    LazyLock::new(|| Recorded::parse(include_str!("inventory.yaml")).unwrap());
+static INVENTORY: LazyLock<RecordedInventory> =
+    LazyLock::new(|| RecordedInventory::parse(include_str!("inventory.yaml")).unwrap());
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

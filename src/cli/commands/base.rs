@@ -211,7 +211,10 @@ fn take(lock: &Lock, loaded: &Loaded, known: &mut Known, findings: &mut Findings
 }
 
 /// The inventories as a revision has them; nothing where it lacks one of them, or one cannot be read.
-fn recorded(tree: Tree<'_>, paths: &[PathBuf]) -> Result<Option<inventory::Recorded>, Failure> {
+fn recorded(
+    tree: Tree<'_>,
+    paths: &[PathBuf],
+) -> Result<Option<inventory::RecordedInventory>, Failure> {
     let mut sources = Vec::with_capacity(paths.len());
     for path in paths {
         match tree.source(path)? {
@@ -221,7 +224,7 @@ fn recorded(tree: Tree<'_>, paths: &[PathBuf]) -> Result<Option<inventory::Recor
     }
     let files = sources.iter().map(|source| (&*source.name, &*source.text));
     let inventory = redrill_inventory::Inventory::of_files(files);
-    Ok(inventory.ok().map(inventory::Recorded::new))
+    Ok(inventory.ok().map(inventory::RecordedInventory::new))
 }
 
 /// The restores that a lock is wrong about; nothing where it is wrong as a whole.

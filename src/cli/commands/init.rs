@@ -13,7 +13,7 @@ use crate::cli::authoring::Init;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{Kind, Output};
 use crate::diagnostic::suggest;
-use crate::inventory::{Listed, Recorded, Wanted, ask, list};
+use crate::inventory::{InventoryFilter, InventoryListing, RecordedInventory, ask, list};
 use crate::rules::Rules;
 use crate::terminal::{Counter, Style};
 
@@ -26,7 +26,7 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
     let inventory = super::emulator::inventory(&arguments.inventory)?;
     let written = match inventory {
         Some(inventory) => {
-            let recorded = Recorded::new(inventory);
+            let recorded = RecordedInventory::new(inventory);
             let places = places(&recorded, arguments)?;
             let readers = places.into_iter().map(|place| {
                 let reader = recorded.clone().seen_from(&place.account, &place.region);
@@ -82,7 +82,7 @@ struct Written {
 
 /// What one account and Region has.
 struct Found {
-    listed: Listed,
+    listed: InventoryListing,
     children: BTreeMap<String, Vec<String>>,
 }
 
@@ -196,19 +196,19 @@ async fn listing<R: Sources + 'static>(
     arguments: &Init,
     counter: &mut Counter,
 ) -> Result<Found, Failure> {
-    let wanted = Wanted {
+    let wanted = InventoryFilter {
         vaults: arguments.vaults.clone(),
-        ..Wanted::default()
+        ..InventoryFilter::default()
     };
     // All of a vault is listed: what belongs to a composite recovery point is of other resources.
     let mut listed = list(reader, &wanted, &mut |step| narrate(counter, None, &step))
         .await
         .map_err(Failure::Aws)?;
     for (owner, vaults) in by_owner(&arguments.shared_vaults) {
-        let wanted = Wanted {
+        let wanted = InventoryFilter {
             vaults,
             shared: Some((owner, place.account.clone())),
-            ..Wanted::default()
+            ..InventoryFilter::default()
         };
         let step = &mut |step| narrate(counter, None, &step);
         let shared = list(reader, &wanted, step).await.map_err(Failure::Aws)?;
@@ -248,7 +248,7 @@ fn regions(named: &[String]) -> Vec<Option<&str>> {
 }
 
 /// The accounts and Regions of the files, or those of them that were named.
-fn places(recorded: &Recorded, arguments: &Init) -> Result<Vec<Place>, Failure> {
+fn places(recorded: &RecordedInventory, arguments: &Init) -> Result<Vec<Place>, Failure> {
     let shares = |owner: &String| {
         let mut shared = arguments.shared_vaults.iter();
         shared.any(|vault| vault.account.as_ref() == Some(owner))

@@ -7,14 +7,14 @@ use super::reading::{Place, counted, narrate, settings};
 use crate::cli::authoring::Inventory;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{Kind, Output};
-use crate::inventory::{Wanted, collect, text};
+use crate::inventory::{InventoryFilter, collect, text};
 use crate::render::VaultName;
 
 pub(super) async fn inventory(
     arguments: &Inventory,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let wanted = Wanted {
+    let wanted = InventoryFilter {
         vaults: arguments.vaults.clone(),
         types: arguments.types.clone(),
         resources: arguments.resources.clone(),
@@ -51,7 +51,7 @@ pub(super) async fn inventory(
         .await;
         all.push(collected.map_err(Failure::Aws)?);
         for (owner, vaults) in by_owner(&arguments.shared_vaults) {
-            let wanted = Wanted {
+            let wanted = InventoryFilter {
                 vaults,
                 shared: Some((owner.clone(), place.account.clone())),
                 ..wanted.clone()

@@ -65,7 +65,7 @@ use super::tree::Tree;
 use crate::aws::ConnectionSettings;
 use crate::backup::{Reader, Tell};
 use crate::diagnostic::{Finding, Findings, LocalTime};
-use crate::inventory::Recorded;
+use crate::inventory::RecordedInventory;
 use crate::journal::{RunKey, RunStore as _};
 use crate::parse::given;
 use crate::plan::{Plan, Planner};
@@ -386,15 +386,15 @@ impl Context<'_> {
         &mut self,
         options: &InputOptions,
         targets: &[Target],
-    ) -> Result<Option<Vec<Recorded>>, Failure> {
+    ) -> Result<Option<Vec<RecordedInventory>>, Failure> {
         let Some(inventory) = emulator::inventory(&options.inventory)? else {
             return Ok(None);
         };
-        let recorded = Recorded::new(inventory);
+        let recorded = RecordedInventory::new(inventory);
         let views = targets
             .iter()
             .map(|target| recorded.clone().seen_from(&target.account, &target.region));
-        let views: Vec<Recorded> = views.collect();
+        let views: Vec<RecordedInventory> = views.collect();
         for view in &views {
             if let Some(lacks) = view.lacks_target()
                 && self.told.insert(lacks.clone())

@@ -8,7 +8,7 @@ use crate::aws::{Aws, ConnectionSettings, Paced, Reads};
 use crate::backup::{Reader, SystemClock};
 use crate::cli::arguments::ReadOptions;
 use crate::cli::exit::Failure;
-use crate::inventory::Step;
+use crate::inventory::CollectionStage;
 use crate::terminal::Counter;
 
 /// An account and a Region of AWS, and what reads them.
@@ -80,15 +80,15 @@ impl Place {
 }
 
 /// Says on the screen how far it is.
-pub(super) fn narrate(counter: &mut Counter, region: Option<&str>, step: &Step) {
+pub(super) fn narrate(counter: &mut Counter, region: Option<&str>, step: &CollectionStage) {
     match step {
-        Step::Listed { vault, points } => {
+        CollectionStage::Listed { vault, points } => {
             let region = region.map_or_else(String::new, |region| format!("{region}: "));
             let points = counted(*points, "recovery point");
             counter.line(&format!("{region}vault {vault}: {points}"));
         }
-        Step::Total(total) => counter.more(*total),
-        Step::One => counter.one(),
+        CollectionStage::Total(total) => counter.more(*total),
+        CollectionStage::One => counter.one(),
     }
 }
 

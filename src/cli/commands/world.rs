@@ -12,7 +12,7 @@ use crate::backup::{
     Vault,
 };
 use crate::cli::exit::Failure;
-use crate::inventory::Recorded as Inventory;
+use crate::inventory::RecordedInventory as Inventory;
 use crate::plan::Planner;
 use crate::render::{Known, REDACTED, Secrets, SourceFacts, Target, VaultName};
 use crate::session::Points;
