@@ -10,7 +10,7 @@ use crate::backup::{
     ApiError, Backoff, Clock, Fault, Job, JobQuery, Operation, Pace, Page, PointQuery, Reader,
     RecoveryPoint, Retry, Sources, Tell, Vault, Vaults,
 };
-use crate::cleanup::{Found, Named, Resources};
+use crate::cleanup::{ExistingResource, Named, Resources};
 use crate::plan::Request;
 use crate::render::{SourceFacts, VaultName};
 
@@ -249,7 +249,7 @@ impl<R: Resources, C: Clock> Paced<R, C> {
     /// # Errors
     ///
     /// Where AWS does not answer.
-    pub async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+    pub async fn find(&self, named: &Named) -> Result<Option<ExistingResource>, ApiError> {
         self.call(Operation::GetResource, || self.reader.find(named))
             .await
     }

@@ -7,8 +7,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::one::{One, Outcome};
-use super::{Disposition, Found, Item, Named};
+use super::one::{DeletionOutcome, One};
+use super::{Disposition, ExistingResource, Item, Named};
 use crate::backup::{ApiError, Clock, Pace};
 use crate::execute::{Control, Ended};
 use crate::state::{Event, Journal, JournalError, Recorded};
@@ -20,26 +20,29 @@ const UNASKED: usize = 25;
 /// Resources of any type, by the names that Cloud Control API has for them.
 pub trait Resources: Send + Sync {
     /// Reads a resource (GetResource); `None` where there is none.
-    fn find(&self, named: &Named) -> impl Future<Output = Result<Option<Found>, ApiError>> + Send;
+    fn find(
+        &self,
+        named: &Named,
+    ) -> impl Future<Output = Result<Option<ExistingResource>, ApiError>> + Send;
 
     /// Asks for its deletion (DeleteResource).
     fn delete(
         &self,
         named: &Named,
         token: &str,
-    ) -> impl Future<Output = Result<Asked, ApiError>> + Send;
+    ) -> impl Future<Output = Result<DeleteAnswer, ApiError>> + Send;
 
     /// How far a request is (GetResourceRequestStatus).
     fn progress(
         &self,
         named: &Named,
         request: &str,
-    ) -> impl Future<Output = Result<Progress, ApiError>> + Send;
+    ) -> impl Future<Output = Result<DeletionProgress, ApiError>> + Send;
 }
 
 /// What AWS says to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum DeleteAnswer {
     /// It is followed by this token.
     Request(String),
     /// It is deleted already, by a request of somebody else's.
@@ -50,7 +53,7 @@ pub enum Asked {
 
 /// How far a request is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum DeletionProgress {
     /// It goes on.
     UnderWay,
     /// It is done.
@@ -74,7 +77,7 @@ pub struct Cleaned {
 
 /// Why a cleanup stopped: what was asked for goes on at AWS, and the same command takes it up again.
 #[derive(Debug, thiserror::Error)]
-pub enum Stopped {
+pub enum CleanupStopped {
     /// The disk.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -100,14 +103,14 @@ pub struct Deletions<'a, R, J, C> {
 }
 
 /// What has become of the items of a level, by their places in it.
-type Outcomes = BTreeMap<usize, Outcome>;
+type Outcomes = BTreeMap<usize, DeletionOutcome>;
 
 /// How one level is going.
 struct DeletionLevel<'a> {
     items: &'a [Item],
     /// What has not been asked for.
     waiting: VecDeque<usize>,
-    tasks: JoinSet<(usize, Outcome)>,
+    tasks: JoinSet<(usize, DeletionOutcome)>,
     /// How many of the tasks AWS has not answered to.
     unasked: usize,
     outcomes: Outcomes,
@@ -126,7 +129,7 @@ where
     /// # Errors
     ///
     /// Where it cannot go on.
-    pub async fn carry_out(mut self, levels: &[Vec<Item>]) -> Result<Cleaned, Stopped> {
+    pub async fn carry_out(mut self, levels: &[Vec<Item>]) -> Result<Cleaned, CleanupStopped> {
         let mut cleaned = Cleaned {
             ended: Ended::Finished,
             gone: 0,
@@ -147,12 +150,12 @@ where
             let (mut outcomes, ended) = self.delete(items).await?;
             for (at, item) in items.iter().enumerate() {
                 match (&item.disposition, outcomes.remove(&at)) {
-                    (_, Some(Outcome::Gone)) => cleaned.gone += 1,
-                    (Disposition::Gone, _) | (_, Some(Outcome::WasGone)) => {
+                    (_, Some(DeletionOutcome::Gone)) => cleaned.gone += 1,
+                    (Disposition::Gone, _) | (_, Some(DeletionOutcome::WasGone)) => {
                         cleaned.already_gone += 1
                     }
                     (Disposition::Left(why), _) => cleaned.left.push((item.clone(), why.clone())),
-                    (_, Some(Outcome::Left(why))) => cleaned.left.push((item.clone(), why)),
+                    (_, Some(DeletionOutcome::Left(why))) => cleaned.left.push((item.clone(), why)),
                     _ => {}
                 }
             }
@@ -165,7 +168,7 @@ where
     }
 
     /// Deletes what is in one level.
-    async fn delete(&mut self, items: &[Item]) -> Result<(Outcomes, Ended), Stopped> {
+    async fn delete(&mut self, items: &[Item]) -> Result<(Outcomes, Ended), CleanupStopped> {
         let is_deletion = |at: &usize| matches!(items[*at].disposition, Disposition::Delete { .. });
         let mut level = DeletionLevel {
             items,
@@ -222,7 +225,7 @@ where
         level: &mut DeletionLevel<'_>,
         leaving: &watch::Receiver<bool>,
         answers: &UnboundedSender<()>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), CleanupStopped> {
         let room = UNASKED.saturating_sub(level.unasked);
         let next: Vec<usize> = level
             .waiting
@@ -267,21 +270,21 @@ where
     async fn take(
         &mut self,
         level: &mut DeletionLevel<'_>,
-        mut done: Vec<(usize, Outcome)>,
-    ) -> Result<(), Stopped> {
+        mut done: Vec<(usize, DeletionOutcome)>,
+    ) -> Result<(), CleanupStopped> {
         done.sort_by_key(|(at, _)| *at);
         let mut events = Vec::new();
         for (at, outcome) in done {
             let item = &level.items[at];
             let arn = item.arn.as_deref().unwrap_or_default();
             match outcome {
-                Outcome::Gone | Outcome::WasGone => events.push(Event::Deleted {
+                DeletionOutcome::Gone | DeletionOutcome::WasGone => events.push(Event::Deleted {
                     restore: item.restore.clone(),
                     arn: arn.to_owned(),
                 }),
-                Outcome::Left(ref why) => events.push(left(item, arn, why)),
-                Outcome::Open => continue,
-                Outcome::Failed(error) => {
+                DeletionOutcome::Left(ref why) => events.push(left(item, arn, why)),
+                DeletionOutcome::Open => continue,
+                DeletionOutcome::Failed(error) => {
                     level.error.get_or_insert(error);
                     continue;
                 }
@@ -292,7 +295,7 @@ where
     }
 
     /// Records what happens, before anything follows from it.
-    async fn say(&mut self, events: Vec<Event>) -> Result<(), Stopped> {
+    async fn say(&mut self, events: Vec<Event>) -> Result<(), CleanupStopped> {
         if events.is_empty() {
             return Ok(());
         }
@@ -368,12 +371,12 @@ mod tests {
     }
 
     impl Resources for SharedCloud {
-        async fn find(&self, _: &Named) -> Result<Option<Found>, ApiError> {
+        async fn find(&self, _: &Named) -> Result<Option<ExistingResource>, ApiError> {
             self.call().await;
             Ok(None)
         }
 
-        async fn delete(&self, named: &Named, _: &str) -> Result<Asked, ApiError> {
+        async fn delete(&self, named: &Named, _: &str) -> Result<DeleteAnswer, ApiError> {
             let is_of_it = |event: &Event| matches!(event, Event::Deleting { arn, .. } if *arn == named.identifier);
             assert!(self.cloud().records.iter().any(is_of_it));
             self.cloud().asked.push(named.identifier.clone());
@@ -387,12 +390,12 @@ mod tests {
                     message: "no".to_owned(),
                 });
             }
-            Ok(Asked::Request(named.identifier.clone()))
+            Ok(DeleteAnswer::Request(named.identifier.clone()))
         }
 
-        async fn progress(&self, _: &Named, _: &str) -> Result<Progress, ApiError> {
+        async fn progress(&self, _: &Named, _: &str) -> Result<DeletionProgress, ApiError> {
             self.call().await;
-            Ok(Progress::Done)
+            Ok(DeletionProgress::Done)
         }
     }
 
@@ -422,7 +425,7 @@ mod tests {
         shared: &SharedCloud,
         count: usize,
         leaves: impl Fn(&Event) -> Option<Control>,
-    ) -> Result<Cleaned, Stopped> {
+    ) -> Result<Cleaned, CleanupStopped> {
         let (sender, control) = unbounded_channel();
         let clock = FastClock::starting(Timestamp::UNIX_EPOCH);
         let pace = Pace::of([("", "")], Keeping::Always, clock.now());
@@ -487,7 +490,7 @@ mod tests {
         let shared = SharedCloud::default();
         shared.cloud().denied = Some("r100".to_owned());
         let stopped = deleted(&shared, 1000, |_| None).await.unwrap_err();
-        assert!(matches!(stopped, Stopped::Aws(error) if error.fault == Fault::Denied));
+        assert!(matches!(stopped, CleanupStopped::Aws(error) if error.fault == Fault::Denied));
         let gone = count(&shared, |event| matches!(event, Event::Deleted { .. }));
         assert!((1..400).contains(&gone), "{gone}");
         assert_eq!(

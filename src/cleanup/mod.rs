@@ -10,9 +10,9 @@ mod record;
 mod survey;
 mod types;
 
-pub use deleting::{Asked, Cleaned, Deletions, Progress, Resources, Stopped};
-pub use survey::{Known, by_name, survey, unlisted};
-pub use types::{Found, Named};
+pub use deleting::{Cleaned, CleanupStopped, DeleteAnswer, DeletionProgress, Deletions, Resources};
+pub use survey::{Survey, by_name, survey, unlisted};
+pub use types::{ExistingResource, Named};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +24,8 @@ use crate::render::{Metadata, REDACTED, Target};
 use crate::rules::{Facts, value};
 use crate::state::{Deletion, NestedJob, Places, Recorded, RestoreStage, RestoreState, RunState};
 use crate::validate::protects;
-use record::{Attempt, Record};
-use types::Kind;
+use record::{Attempt, CleanupRecord};
+use types::ResourceKind;
 
 /// One thing that a run has made, or written into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub fn cleanup(
     protect: &[&str],
     places: &Places,
 ) -> Vec<Vec<Item>> {
-    let record = Record::of(events);
+    let record = CleanupRecord::of(events);
     let mut protect: BTreeMap<&str, bool> = protect.iter().map(|entry| (*entry, true)).collect();
     for entry in &record.protect {
         protect.entry(entry).or_insert(false);
@@ -100,8 +100,8 @@ pub fn cleanup(
 #[must_use]
 pub fn made(arn: &str, resource_type: &str, metadata: &Metadata) -> Option<Named> {
     match types::kind(arn, resource_type, Some(metadata)) {
-        Kind::Made(named) if !writes_into_existing(resource_type, metadata) => Some(named),
-        Kind::Made(_) | Kind::Unsure(_) | Kind::Unknown => None,
+        ResourceKind::Made(named) if !writes_into_existing(resource_type, metadata) => Some(named),
+        ResourceKind::Made(_) | ResourceKind::Unsure(_) | ResourceKind::Unknown => None,
     }
 }
 
@@ -134,7 +134,7 @@ fn of_each_other(levels: &mut [Vec<Item>]) {
 
 /// What everything is decided by.
 struct Planned<'a> {
-    record: &'a Record,
+    record: &'a CleanupRecord,
     targets: &'a [Target],
     /// Whether the plan has the entry today; else it had it when the run was taken up.
     protect: BTreeMap<&'a str, bool>,
@@ -328,17 +328,17 @@ impl Planned<'_> {
             ));
         }
         let mut named = match types::kind(made.arn, made.resource_type, made.metadata) {
-            Kind::Unknown => {
+            ResourceKind::Unknown => {
                 return Disposition::Left(
                     "redrill cannot delete this type; delete it manually".to_owned(),
                 );
             }
-            Kind::Unsure(why) => {
+            ResourceKind::Unsure(why) => {
                 return Disposition::Left(format!(
                     "it may have existed before: {why}; check it, and delete it manually"
                 ));
             }
-            Kind::Made(named) => named,
+            ResourceKind::Made(named) => named,
         };
         let entries = self.protect.keys().copied();
         if let Some(by) = protects(entries, made.arn, made.resource_type, target) {

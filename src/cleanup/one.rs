@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use super::deleting::{Asked, Progress, Resources};
-use super::{Found, Named};
+use super::deleting::{DeleteAnswer, DeletionProgress, Resources};
+use super::{ExistingResource, Named};
 use crate::backup::{ApiError, Backoff, Clock, Fault, Interval, Operation, Pace, Retry};
 
 /// How long to wait between two looks.
@@ -32,7 +32,7 @@ const RETRY: Retry = Retry {
 
 /// What has become of it.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum DeletionOutcome {
     /// It was deleted, and is not there any more.
     Gone,
     /// It was not there when it was asked for, or somebody else has deleted it.
@@ -45,7 +45,7 @@ pub(super) enum Outcome {
     Failed(ApiError),
 }
 
-impl From<ApiError> for Outcome {
+impl From<ApiError> for DeletionOutcome {
     fn from(error: ApiError) -> Self {
         match error.fault {
             Fault::Refused => Self::Left(error.message),
@@ -67,7 +67,7 @@ pub(super) struct One<R, C> {
 
 impl<R: Resources, C: Clock> One<R, C> {
     /// To its end; says once when AWS has answered to the request, or will not be asked.
-    pub(super) async fn carry_out(mut self, answers: &UnboundedSender<()>) -> Outcome {
+    pub(super) async fn carry_out(mut self, answers: &UnboundedSender<()>) -> DeletionOutcome {
         let began = self.clock.now();
         let asked = self.ask().await;
         // Whoever waits for it may have left.
@@ -80,14 +80,14 @@ impl<R: Resources, C: Clock> One<R, C> {
         }
     }
 
-    async fn ask(&mut self) -> Result<Asked, Outcome> {
+    async fn ask(&mut self) -> Result<DeleteAnswer, DeletionOutcome> {
         let mut calls = Self::calls(Operation::DeleteResource);
         loop {
             self.turn(&calls).await?;
             let answer = match self.resources.delete(&self.named, &self.token).await {
                 // AWS's own refusal is about this one, such as one of two accounts or types; it goes on with the others.
                 Err(error) if error.fault == Fault::Denied && error.code.is_some() => {
-                    return Err(Outcome::Left(error.message));
+                    return Err(DeletionOutcome::Left(error.message));
                 }
                 answer => answer,
             };
@@ -97,7 +97,7 @@ impl<R: Resources, C: Clock> One<R, C> {
         }
     }
 
-    async fn find(&mut self) -> Result<Option<Found>, Outcome> {
+    async fn find(&mut self) -> Result<Option<ExistingResource>, DeletionOutcome> {
         let mut calls = Self::calls(Operation::GetResource);
         loop {
             self.turn(&calls).await?;
@@ -108,7 +108,7 @@ impl<R: Resources, C: Clock> One<R, C> {
         }
     }
 
-    async fn progress(&mut self, request: &str) -> Result<Progress, Outcome> {
+    async fn progress(&mut self, request: &str) -> Result<DeletionProgress, DeletionOutcome> {
         let mut calls = Self::calls(Operation::GetResourceRequestStatus);
         loop {
             self.turn(&calls).await?;
@@ -120,18 +120,22 @@ impl<R: Resources, C: Clock> One<R, C> {
     }
 
     /// Waits for the end of a deletion, and looks whether it is gone.
-    async fn follow(&mut self, asked: Asked, began: Timestamp) -> Result<Outcome, Outcome> {
-        let was_gone = asked == Asked::Gone;
-        if let Asked::Request(request) = asked {
+    async fn follow(
+        &mut self,
+        asked: DeleteAnswer,
+        began: Timestamp,
+    ) -> Result<DeletionOutcome, DeletionOutcome> {
+        let was_gone = asked == DeleteAnswer::Gone;
+        if let DeleteAnswer::Request(request) = asked {
             loop {
                 match self.progress(&request).await? {
-                    Progress::UnderWay => self.wait(began).await?,
-                    Progress::Done => break,
-                    Progress::Failed(why) => {
+                    DeletionProgress::UnderWay => self.wait(began).await?,
+                    DeletionProgress::Done => break,
+                    DeletionProgress::Failed(why) => {
                         // Somebody may have been faster.
                         return Ok(match self.find().await? {
-                            Some(_) => Outcome::Left(why),
-                            None => Outcome::WasGone,
+                            Some(_) => DeletionOutcome::Left(why),
+                            None => DeletionOutcome::WasGone,
                         });
                     }
                 }
@@ -140,28 +144,28 @@ impl<R: Resources, C: Clock> One<R, C> {
         for _ in 0..LOOKS {
             if self.find().await?.is_none() {
                 return Ok(if was_gone {
-                    Outcome::WasGone
+                    DeletionOutcome::WasGone
                 } else {
-                    Outcome::Gone
+                    DeletionOutcome::Gone
                 });
             }
             self.wait(began).await?;
         }
         let why = "AWS reported it as deleted, but still shows it";
-        Ok(Outcome::Left(why.to_owned()))
+        Ok(DeletionOutcome::Left(why.to_owned()))
     }
 
     /// Waits, unless somebody wants to leave.
-    async fn wait(&mut self, began: Timestamp) -> Result<(), Outcome> {
+    async fn wait(&mut self, began: Timestamp) -> Result<(), DeletionOutcome> {
         let passed = self.clock.now().duration_since(began);
         self.wait_for(WAITS.after(passed)).await
     }
 
-    async fn wait_for(&mut self, long: SignedDuration) -> Result<(), Outcome> {
+    async fn wait_for(&mut self, long: SignedDuration) -> Result<(), DeletionOutcome> {
         let until = self.clock.now() + long;
         tokio::select! {
             biased;
-            _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(Outcome::Open),
+            _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(DeletionOutcome::Open),
             () = self.clock.idle_until(until) => Ok(()),
         }
     }
@@ -171,13 +175,13 @@ impl<R: Resources, C: Clock> One<R, C> {
     }
 
     /// Waits for a call's turn, unless somebody wants to leave. The call itself is waited for then.
-    async fn turn(&mut self, calls: &RepeatedCall) -> Result<(), Outcome> {
+    async fn turn(&mut self, calls: &RepeatedCall) -> Result<(), DeletionOutcome> {
         let turn = self
             .pace
             .turn(self.named.place, calls.operation, &self.clock);
         tokio::select! {
             biased;
-            _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(Outcome::Open),
+            _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(DeletionOutcome::Open),
             () = turn => Ok(()),
         }
     }
@@ -187,7 +191,7 @@ impl<R: Resources, C: Clock> One<R, C> {
         &mut self,
         calls: &mut RepeatedCall,
         answer: Result<T, ApiError>,
-    ) -> Result<Option<T>, Outcome> {
+    ) -> Result<Option<T>, DeletionOutcome> {
         let error = match answer {
             Ok(answer) => return Ok(Some(answer)),
             Err(error) => error,

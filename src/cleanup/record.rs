@@ -31,7 +31,7 @@ pub(super) struct Attempt {
 }
 
 /// What the journal says that is needed here.
-pub(super) struct Record {
+pub(super) struct CleanupRecord {
     /// The plan's name and the run id.
     pub(super) run: String,
     /// When the run was opened.
@@ -47,7 +47,7 @@ pub(super) struct Record {
     ended: BTreeMap<(String, String), u32>,
 }
 
-impl Record {
+impl CleanupRecord {
     pub(super) fn of(events: &[Recorded]) -> Self {
         let mut record = Self {
             run: String::new(),

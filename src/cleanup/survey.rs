@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::record::Record;
-use super::{Disposition, Found, Item, Named};
+use super::record::CleanupRecord;
+use super::{Disposition, ExistingResource, Item, Named};
 use crate::backup::Job;
 use crate::rules::{Composite, TypeNotes};
 use crate::state::{NestedJob, Recorded};
@@ -18,14 +18,14 @@ const FRESH: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is known of what is to be deleted by a name that somebody can have given again.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct Survey {
     /// What exists, by place, type and identifier; names that nobody has looked for are not in it.
-    pub found: BTreeMap<(usize, String, String), Option<Found>>,
+    pub found: BTreeMap<(usize, String, String), Option<ExistingResource>>,
     /// Jobs of AWS Backup that ended later, by place.
     pub later: BTreeMap<usize, Vec<Job>>,
 }
 
-impl Known {
+impl Survey {
     /// Where an answer about a resource is kept.
     #[must_use]
     pub fn key(named: &Named) -> (usize, String, String) {
@@ -52,7 +52,7 @@ pub fn by_name(levels: &[Vec<Item>]) -> impl Iterator<Item = (&Named, Option<Tim
 #[must_use]
 pub fn unlisted(events: &[Recorded]) -> Vec<(String, String, usize)> {
     let mut unlisted = Vec::new();
-    for (restore, attempts) in Record::of(events).attempts {
+    for (restore, attempts) in CleanupRecord::of(events).attempts {
         for attempt in attempts {
             let is_known = attempt
                 .nested
@@ -72,8 +72,8 @@ pub fn unlisted(events: &[Recorded]) -> Vec<(String, String, usize)> {
 }
 
 /// Leaves out what was made again since by somebody else, and says of what that cannot be told.
-pub fn survey(levels: &mut [Vec<Item>], events: &[Recorded], known: &Known, now: Timestamp) {
-    let ours = Record::of(events).jobs;
+pub fn survey(levels: &mut [Vec<Item>], events: &[Recorded], known: &Survey, now: Timestamp) {
+    let ours = CleanupRecord::of(events).jobs;
     for item in levels.iter_mut().flatten() {
         let Disposition::Delete { named, doubt, .. } = &mut item.disposition else {
             continue;
@@ -81,7 +81,7 @@ pub fn survey(levels: &mut [Vec<Item>], events: &[Recorded], known: &Known, now:
         let (true, Some(ended_at)) = (named.is_name, item.ended_at) else {
             continue;
         };
-        let found = known.found.get(&Known::key(named));
+        let found = known.found.get(&Survey::key(named));
         let made_at = found
             .and_then(Option::as_ref)
             .and_then(|found| found.made_at);
@@ -128,15 +128,15 @@ mod tests {
     }
 
     /// What becomes of an instance whose job ended at 04:00, where Cloud Control API says this of it a little later.
-    fn disposition(found: Option<Found>, is_name: bool) -> Disposition {
+    fn disposition(found: Option<ExistingResource>, is_name: bool) -> Disposition {
         let named = Named {
             type_name: "AWS::RDS::DBInstance".to_owned(),
             identifier: "orders".to_owned(),
             is_name,
             place: 0,
         };
-        let mut known = Known::default();
-        known.found.insert(Known::key(&named), found);
+        let mut known = Survey::default();
+        known.found.insert(Survey::key(&named), found);
         let mut levels = vec![vec![Item {
             restore: "db".to_owned(),
             resource_type: "RDS".to_owned(),
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn reliability_r3_12_what_was_made_after_the_job_had_ended_is_somebody_elses() {
         let made = |text: &str| {
-            Some(Found {
+            Some(ExistingResource {
                 made_at: Some(at(text)),
             })
         };
@@ -167,9 +167,9 @@ mod tests {
             (made("2026-11-29T05:00:00Z"), true, "stays"),
             // AWS never gives an id twice.
             (made("2026-11-29T05:00:00Z"), false, "deleted"),
-            (Some(Found::default()), false, "deleted"),
+            (Some(ExistingResource::default()), false, "deleted"),
             // Where nothing tells, somebody has to.
-            (Some(Found::default()), true, "asked"),
+            (Some(ExistingResource::default()), true, "asked"),
             // It is gone: that is found out once more.
             (None, true, "deleted"),
         ] {

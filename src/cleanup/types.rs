@@ -36,12 +36,12 @@ pub struct Named {
 
 /// A resource that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct ExistingResource {
     /// When it was made, where AWS tells.
     pub made_at: Option<Timestamp>,
 }
 
-impl Found {
+impl ExistingResource {
     /// Reads the properties that Cloud Control API tells, a JSON object.
     #[must_use]
     pub fn of(properties: &str) -> Self {
@@ -72,7 +72,7 @@ pub(super) fn leaves(type_name: &str) -> Option<(&'static str, &'static str)> {
 
 /// What can be done about a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ResourceKind {
     /// It was made by the restore, and can be deleted.
     Made(Named),
     /// Whether the restore made it cannot be told from its request: why.
@@ -83,15 +83,15 @@ pub(super) enum Kind {
 
 /// What can be done about the resource of an ARN, which a job of this type and metadata has named; the metadata of a nested
 /// job may not be known.
-pub(super) fn kind(arn: &str, resource_type: &str, metadata: Option<&Metadata>) -> Kind {
+pub(super) fn kind(arn: &str, resource_type: &str, metadata: Option<&Metadata>) -> ResourceKind {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", _, service, _, _, resource] = parts.as_slice() else {
-        return Kind::Unknown;
+        return ResourceKind::Unknown;
     };
     let whole = format!("{service}:{resource}");
     let row = Deletes::of(resource_type).find(|row| whole.starts_with(&row.arn));
     let Some((row, rest)) = row.and_then(|row| Some((row, whole.strip_prefix(&row.arn)?))) else {
-        return Kind::Unknown;
+        return ResourceKind::Unknown;
     };
     for (key, value) in &row.new {
         let mut said = metadata.into_iter().flat_map(Metadata::iter);
@@ -104,14 +104,14 @@ pub(super) fn kind(arn: &str, resource_type: &str, metadata: Option<&Metadata>) 
             Some((name, _)) => format!("its request has `{name}`, which AWS spells `{key}`"),
             None => format!("its request does not say `{key}: {value}`"),
         };
-        return Kind::Unsure(why);
+        return ResourceKind::Unsure(why);
     }
     let identifier = match row.identifier {
         Identifier::Rest => rest.to_owned(),
         // The parts of a compound identifier stand in their order, with `|` between.
         Identifier::Pair => rest.replacen("/table/", "|", 1),
     };
-    Kind::Made(Named {
+    ResourceKind::Made(Named {
         type_name: row.r#type.clone(),
         identifier,
         is_name: row.name,
@@ -123,7 +123,7 @@ pub(super) fn kind(arn: &str, resource_type: &str, metadata: Option<&Metadata>) 
 mod tests {
     use super::*;
 
-    fn of(arn: &str, resource_type: &str, metadata: &[(&str, &str)]) -> Kind {
+    fn of(arn: &str, resource_type: &str, metadata: &[(&str, &str)]) -> ResourceKind {
         let metadata = metadata
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -131,8 +131,8 @@ mod tests {
         kind(arn, resource_type, Some(&metadata))
     }
 
-    fn made(type_name: &str, identifier: &str, is_name: bool) -> Kind {
-        Kind::Made(Named {
+    fn made(type_name: &str, identifier: &str, is_name: bool) -> ResourceKind {
+        ResourceKind::Made(Named {
             type_name: type_name.to_owned(),
             identifier: identifier.to_owned(),
             is_name,
@@ -159,9 +159,9 @@ mod tests {
             ("arn:aws:redshift:us-west-2:1:cluster:c", "Redshift", &[]),
         ] {
             let kind = of(arn, of_type, metadata);
-            assert!(matches!(kind, Kind::Unsure(_)), "{arn}: {kind:?}");
+            assert!(matches!(kind, ResourceKind::Unsure(_)), "{arn}: {kind:?}");
         }
-        assert!(matches!(kind(efs, "EFS", None), Kind::Unsure(_)));
+        assert!(matches!(kind(efs, "EFS", None), ResourceKind::Unsure(_)));
         let volume = "arn:aws:ec2:us-west-2:1:volume/vol-1";
         assert_eq!(
             kind(volume, "EBS", None),
@@ -185,7 +185,7 @@ mod tests {
             (cluster, "DocumentDB"),
             ("nonsense", "EFS"),
         ] {
-            assert_eq!(of(arn, of_type, &[]), Kind::Unknown, "{arn}");
+            assert_eq!(of(arn, of_type, &[]), ResourceKind::Unknown, "{arn}");
         }
     }
 
@@ -197,7 +197,11 @@ mod tests {
             r#"{"CreationTime":"2026-11-29T09:20:00+01:00"}"#,
             r#"{"CreatedAt":1795940400}"#,
         ] {
-            assert_eq!(Found::of(properties).made_at, Some(at), "{properties}");
+            assert_eq!(
+                ExistingResource::of(properties).made_at,
+                Some(at),
+                "{properties}"
+            );
         }
         for properties in [
             "{}",
@@ -205,7 +209,11 @@ mod tests {
             r#"{"CreationTime":"yesterday"}"#,
             r#"{"TableName":"t"}"#,
         ] {
-            assert_eq!(Found::of(properties).made_at, None, "{properties}");
+            assert_eq!(
+                ExistingResource::of(properties).made_at,
+                None,
+                "{properties}"
+            );
         }
     }
 }

@@ -156,7 +156,7 @@ pub(super) enum Failure {
     Mismatch(String),
     /// A cleanup could not go on.
     #[error(transparent)]
-    Cleanup(#[from] cleanup::Stopped),
+    Cleanup(#[from] cleanup::CleanupStopped),
     /// The machine: no runtime, no socket.
     #[error("{0}")]
     System(String),
@@ -196,7 +196,9 @@ impl Failure {
             Self::Again => Exit::Unfinished,
             Self::Journal(journal::Error::Held { .. })
             | Self::Stopped(Stopped::Journal(JournalError::TakenOver))
-            | Self::Cleanup(cleanup::Stopped::Journal(JournalError::TakenOver)) => Exit::Held,
+            | Self::Cleanup(cleanup::CleanupStopped::Journal(JournalError::TakenOver)) => {
+                Exit::Held
+            }
             Self::Stopped(
                 Stopped::Ambiguous { .. }
                 | Stopped::Duplicate { .. }

@@ -1,6 +1,6 @@
 //! Cleanup beside others: a run that somebody works on, and what somebody has deleted already.
 
-use redrill::cleanup::{Asked, Progress, Resources as _};
+use redrill::cleanup::{DeleteAnswer, DeletionProgress, Resources as _};
 use redrill::state::{Event, Journal as _, Recorded};
 
 use crate::harness::owner;
@@ -80,10 +80,10 @@ async fn issue_14_what_is_already_gone_is_not_said_to_be_deleted() {
     };
     let aws = crate::harness::connect(&emulator).await;
     let asked = aws.delete(&named, "another-token").await.unwrap();
-    let Asked::Request(request) = asked else {
+    let DeleteAnswer::Request(request) = asked else {
         panic!("{asked:?}");
     };
-    while aws.progress(&named, &request).await.unwrap() != Progress::Done {}
+    while aws.progress(&named, &request).await.unwrap() != DeletionProgress::Done {}
     let (code, stdout, stderr) = on(&["cleanup", "plan.yaml", "--yes"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert_eq!(

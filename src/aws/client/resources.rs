@@ -5,7 +5,7 @@ use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 use crate::aws::Aws;
 use crate::aws::bounds::message;
 use crate::backup::{ApiError, Fault, Operation};
-use crate::cleanup::{Asked, Found, Named, Progress, Resources};
+use crate::cleanup::{DeleteAnswer, DeletionProgress, ExistingResource, Named, Resources};
 
 /// What Cloud Control API answers where it has no handler that reads a type
 /// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_GetResource.html>).
@@ -17,7 +17,7 @@ const UNREADABLE: [&str; 3] = [
 
 impl<H> Aws<H> {
     /// What is there of a resource; none where it is not.
-    async fn found(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+    async fn found(&self, named: &Named) -> Result<Option<ExistingResource>, ApiError> {
         let operation = self.count(Operation::GetResource);
         let answer = self
             .cloudcontrol
@@ -30,7 +30,9 @@ impl<H> Aws<H> {
         match answer {
             Ok(answer) => {
                 let properties = answer.resource_description.and_then(|of| of.properties);
-                Ok(Some(Found::of(properties.as_deref().unwrap_or_default())))
+                Ok(Some(ExistingResource::of(
+                    properties.as_deref().unwrap_or_default(),
+                )))
             }
             Err(error) if is_missing(&error, named) => Ok(None),
             Err(error) => Err(error),
@@ -54,11 +56,11 @@ impl<H> Aws<H> {
 }
 
 impl Resources for Aws {
-    async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+    async fn find(&self, named: &Named) -> Result<Option<ExistingResource>, ApiError> {
         self.found(named).await
     }
 
-    async fn delete(&self, named: &Named, token: &str) -> Result<Asked, ApiError> {
+    async fn delete(&self, named: &Named, token: &str) -> Result<DeleteAnswer, ApiError> {
         self.pass().await;
         let operation = self.count(Operation::DeleteResource);
         let answer = self
@@ -74,7 +76,7 @@ impl Resources for Aws {
             Ok(answer) => answer
                 .progress_event
                 .and_then(|event| event.request_token)
-                .map(Asked::Request)
+                .map(DeleteAnswer::Request)
                 .ok_or_else(|| ApiError {
                     operation,
                     fault: Fault::Service,
@@ -82,16 +84,16 @@ impl Resources for Aws {
                     request_id: None,
                     message: "the answer names no request".to_owned(),
                 }),
-            Err(error) if is_missing(&error, named) => Ok(Asked::Gone),
+            Err(error) if is_missing(&error, named) => Ok(DeleteAnswer::Gone),
             // Whether it is gone is looked at later.
             Err(error) if error.code.as_deref() == Some("ConcurrentOperationException") => {
-                Ok(Asked::UnderWay)
+                Ok(DeleteAnswer::UnderWay)
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn progress(&self, _: &Named, request: &str) -> Result<Progress, ApiError> {
+    async fn progress(&self, _: &Named, request: &str) -> Result<DeletionProgress, ApiError> {
         let operation = self.count(Operation::GetResourceRequestStatus);
         let answer = self
             .cloudcontrol
@@ -100,19 +102,21 @@ impl Resources for Aws {
             .send()
             .await
             .map_err(|err| self.failed(operation, &err))?;
-        Ok(answer.progress_event.map_or(Progress::UnderWay, progress))
+        Ok(answer
+            .progress_event
+            .map_or(DeletionProgress::UnderWay, progress))
     }
 }
 
-fn progress(event: ProgressEvent) -> Progress {
+fn progress(event: ProgressEvent) -> DeletionProgress {
     match event.operation_status {
-        Some(OperationStatus::Success) => Progress::Done,
+        Some(OperationStatus::Success) => DeletionProgress::Done,
         Some(OperationStatus::Failed | OperationStatus::CancelComplete) => {
             let code = event.error_code.map(|code| code.as_str().to_owned());
             let message = event.status_message.or(code).map(message);
-            Progress::Failed(message.unwrap_or_else(|| "AWS gives no reason".to_owned()))
+            DeletionProgress::Failed(message.unwrap_or_else(|| "AWS gives no reason".to_owned()))
         }
-        _ => Progress::UnderWay,
+        _ => DeletionProgress::UnderWay,
     }
 }
 

@@ -11,8 +11,8 @@ use crate::backup::{
     ApiError, Clock, Fault, Job, JobQuery, Operation, Pace, SystemClock, ask_all, each_job_page,
 };
 use crate::cleanup::{
-    Asked, Found, Item, Known, Named, Progress, Resources, by_name, cleanup as plan_cleanup,
-    survey, unlisted,
+    DeleteAnswer, DeletionProgress, ExistingResource, Item, Named, Resources, Survey, by_name,
+    cleanup as plan_cleanup, survey, unlisted,
 };
 use crate::cli::exit::Failure;
 use crate::execute::Stopped;
@@ -67,9 +67,9 @@ impl Everywhere {
             });
         }
         let mut levels = plan(events, protect, places)?;
-        let mut known = Known {
+        let mut known = Survey {
             found: self.found(&levels).await.map_err(Failure::Aws)?,
-            ..Known::default()
+            ..Survey::default()
         };
         let mut since: BTreeMap<usize, Timestamp> = BTreeMap::new();
         for (named, ended_at) in by_name(&levels) {
@@ -96,11 +96,11 @@ impl Everywhere {
     async fn found(
         &self,
         levels: &[Vec<Item>],
-    ) -> Result<BTreeMap<(usize, String, String), Option<Found>>, ApiError> {
+    ) -> Result<BTreeMap<(usize, String, String), Option<ExistingResource>>, ApiError> {
         let named = by_name(levels);
         let questions = named.into_iter().map(async |(named, _)| {
             match self.at(named)?.find(named).await {
-                Ok(found) => Ok(Some((Known::key(named), found))),
+                Ok(found) => Ok(Some((Survey::key(named), found))),
                 // The deletion will be refused likewise, and say so of this one.
                 Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => Ok(None),
                 Err(error) => Err(error),
@@ -136,15 +136,15 @@ impl Everywhere {
 
 /// Whoever deletes waits for each call's turn, and may leave meanwhile.
 impl Resources for Everywhere {
-    async fn find(&self, named: &Named) -> Result<Option<Found>, ApiError> {
+    async fn find(&self, named: &Named) -> Result<Option<ExistingResource>, ApiError> {
         self.at(named)?.reader().find(named).await
     }
 
-    async fn delete(&self, named: &Named, token: &str) -> Result<Asked, ApiError> {
+    async fn delete(&self, named: &Named, token: &str) -> Result<DeleteAnswer, ApiError> {
         self.at(named)?.reader().delete(named, token).await
     }
 
-    async fn progress(&self, named: &Named, request: &str) -> Result<Progress, ApiError> {
+    async fn progress(&self, named: &Named, request: &str) -> Result<DeletionProgress, ApiError> {
         self.at(named)?.reader().progress(named, request).await
     }
 }
