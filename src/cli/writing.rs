@@ -22,7 +22,7 @@ const LINKS: usize = 40;
 
 /// What a file is to be, and so what it may take the place of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum OutputKind {
     /// A bundle; never in place of anything.
     Evidence,
     /// An inventory; one without a recovery point does not take the place of one that has some.
@@ -40,7 +40,7 @@ pub(super) enum Kind {
     SavedPlan,
 }
 
-impl Kind {
+impl OutputKind {
     fn words(self) -> &'static str {
         match self {
             Self::Evidence => "a bundle of evidence",
@@ -83,14 +83,14 @@ fn is_plan(head: &str) -> bool {
 
 /// A file that was asked for, by its path as it was typed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Output<'a> {
+pub(super) struct OutputFile<'a> {
     path: &'a Path,
-    kind: Kind,
+    kind: OutputKind,
     force: bool,
 }
 
 /// Where bytes go.
-enum Place {
+enum OutputDestination {
     /// The very file that standard output is; opened a second time, one would write over the other.
     Stdout,
     Stderr,
@@ -100,8 +100,8 @@ enum Place {
     File(PathBuf, Option<Metadata>),
 }
 
-impl<'a> Output<'a> {
-    pub(super) fn new(path: &'a Path, kind: Kind) -> Self {
+impl<'a> OutputFile<'a> {
+    pub(super) fn new(path: &'a Path, kind: OutputKind) -> Self {
         Self {
             path,
             kind,
@@ -130,9 +130,9 @@ impl<'a> Output<'a> {
         self.place().map(|_| ())
     }
 
-    fn place(&self) -> Result<Place, Failure> {
-        if self.kind == Kind::Report && self.path == Path::new("-") {
-            return Ok(Place::Stdout);
+    fn place(&self) -> Result<OutputDestination, Failure> {
+        if self.kind == OutputKind::Report && self.path == Path::new("-") {
+            return Ok(OutputDestination::Stdout);
         }
         let there = match std::fs::metadata(self.path) {
             Ok(there) => Some(there),
@@ -140,12 +140,16 @@ impl<'a> Output<'a> {
             Err(err) => return Err(self.fail(err)),
         };
         match &there {
-            Some(there) if is_open_as(there, &io::stdout()) => return Ok(Place::Stdout),
-            Some(there) if is_open_as(there, &io::stderr()) => return Ok(Place::Stderr),
+            Some(there) if is_open_as(there, &io::stdout()) => {
+                return Ok(OutputDestination::Stdout);
+            }
+            Some(there) if is_open_as(there, &io::stderr()) => {
+                return Ok(OutputDestination::Stderr);
+            }
             Some(there) if there.is_dir() => {
                 return Err(self.fail(io::ErrorKind::IsADirectory.into()));
             }
-            Some(there) if !there.is_file() => return Ok(Place::Through),
+            Some(there) if !there.is_file() => return Ok(OutputDestination::Through),
             _ => {}
         }
         let path = followed(self.path).map_err(|err| self.fail(err))?;
@@ -166,7 +170,7 @@ impl<'a> Output<'a> {
                 }
             }
         }
-        Ok(Place::File(path, there))
+        Ok(OutputDestination::File(path, there))
     }
 
     /// Refuses to write over what this command has not made.
@@ -177,23 +181,23 @@ impl<'a> Output<'a> {
             .map_err(|err| self.fail(err))?;
         let head = String::from_utf8_lossy(&head);
         let name = self.path.display();
-        if self.force && (self.kind == Kind::Plan || !is_plan(&head)) {
+        if self.force && (self.kind == OutputKind::Plan || !is_plan(&head)) {
             return Ok(());
         }
-        if is_plan(&head) && !matches!(self.kind, Kind::Plan | Kind::Lock) {
+        if is_plan(&head) && !matches!(self.kind, OutputKind::Plan | OutputKind::Lock) {
             return Err(Failure::Usage(format!(
                 "{name}: this file is a plan, not {}, and is not overwritten; give another name",
                 self.kind.words()
             )));
         }
-        if matches!(self.kind, Kind::Plan) {
+        if matches!(self.kind, OutputKind::Plan) {
             return Err(Failure::Usage(format!(
                 "{name} exists, and is not overwritten without --force"
             )));
         }
         if !self.kind.wrote(&head) {
             let force = match self.kind {
-                Kind::Inventory { .. } => ", or --force to replace it",
+                OutputKind::Inventory { .. } => ", or --force to replace it",
                 _ => ", or remove the file",
             };
             return Err(Failure::Usage(format!(
@@ -201,7 +205,7 @@ impl<'a> Output<'a> {
                 self.kind.words()
             )));
         }
-        if let Kind::Inventory { points: Some(0) } = self.kind {
+        if let OutputKind::Inventory { points: Some(0) } = self.kind {
             let old = files::text(path)?;
             let had = RecordedInventory::parse(&old).map_or(0, |recorded| recorded.all().len());
             if had > 0 {
@@ -225,10 +229,14 @@ impl<'a> Output<'a> {
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let written = match self.place()? {
-            Place::Stdout => into(&mut io::stdout().lock(), write),
-            Place::Stderr => into(&mut io::stderr().lock(), write),
-            Place::Through => through(self.path).and_then(|mut file| into(&mut file, write)),
-            Place::File(path, there) => return self.replace(&path, there.as_ref(), write),
+            OutputDestination::Stdout => into(&mut io::stdout().lock(), write),
+            OutputDestination::Stderr => into(&mut io::stderr().lock(), write),
+            OutputDestination::Through => {
+                through(self.path).and_then(|mut file| into(&mut file, write))
+            }
+            OutputDestination::File(path, there) => {
+                return self.replace(&path, there.as_ref(), write);
+            }
         };
         match written {
             // Nobody listens to the end, as with `| head`.
@@ -296,7 +304,7 @@ impl<'a> Output<'a> {
         };
         let mode = there.permissions().mode() & 0o7777;
         match self.kind {
-            Kind::SavedPlan if there.len() == 0 => mode & own,
+            OutputKind::SavedPlan if there.len() == 0 => mode & own,
             _ => mode,
         }
     }
@@ -374,7 +382,7 @@ pub(super) fn check_reports(reports: &[(Format, PathBuf)]) -> Result<(), Failure
                 path.display()
             )));
         }
-        Output::new(path, Kind::Report).check()?;
+        OutputFile::new(path, OutputKind::Report).check()?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::resume_hint::{quoted, quoted_path};
 use super::run::Execution;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::writing::{Kind, Output};
+use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diff::{Action, Diff, Wanted};
 use crate::execute::Ended;
 use crate::journal::{self, RunKey};
@@ -70,7 +70,7 @@ pub(super) async fn conclude(
     let mut is_unwritten = None;
     let mut unwritten = Vec::new();
     for (format, file) in &execution.report.reports {
-        let output = Output::new(file, Kind::Report);
+        let output = OutputFile::new(file, OutputKind::Report);
         if let Err(failure) = output.write_with(|out| format.write(&report, out)) {
             unwritten.push(quoted(&format!("--report={format}={}", file.display())));
             is_unwritten.get_or_insert(failure);

@@ -8,7 +8,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::post_run::{Evidence, EvidenceCommand};
 use crate::cli::tree::Tree;
-use crate::cli::writing::{Kind, Output, write_tree};
+use crate::cli::writing::{OutputFile, OutputKind, write_tree};
 use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};
 use crate::execute::Stopped;
 use crate::journal::{self, RunKey};
@@ -133,7 +133,7 @@ async fn make(
             path: output.to_owned(),
             source,
         })?;
-        Output::new(output, Kind::Evidence).write(bytes)?;
+        OutputFile::new(output, OutputKind::Evidence).write(bytes)?;
     } else {
         write_tree(output, &bundle)?;
     }

@@ -11,7 +11,7 @@ use crate::author::{Chosen, Head, PassedOver, Place, latest, plan};
 use crate::backup::{RecoveryPoint, Sources};
 use crate::cli::authoring::Init;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::writing::{Kind, Output};
+use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diagnostic::suggest;
 use crate::inventory::{InventoryFilter, InventoryListing, RecordedInventory, ask, list};
 use crate::rules::Rules;
@@ -19,7 +19,7 @@ use crate::terminal::{Counter, Style};
 
 pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let output = arguments.output.as_ref();
-    let output = output.map(|path| Output::new(path, Kind::Plan).forced(arguments.force));
+    let output = output.map(|path| OutputFile::new(path, OutputKind::Plan).forced(arguments.force));
     if let Some(output) = &output {
         output.check()?;
     }

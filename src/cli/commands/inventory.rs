@@ -6,7 +6,7 @@ use super::Context;
 use super::reading::{Place, counted, narrate, settings};
 use crate::cli::authoring::Inventory;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::writing::{Kind, Output};
+use crate::cli::writing::{OutputFile, OutputKind};
 use crate::inventory::{InventoryFilter, collect, text};
 use crate::render::VaultName;
 
@@ -22,7 +22,7 @@ pub(super) async fn inventory(
         shared: None,
     };
     if let Some(path) = &arguments.output {
-        Output::new(path, Kind::Inventory { points: None })
+        OutputFile::new(path, OutputKind::Inventory { points: None })
             .forced(arguments.force)
             .check()?;
     }
@@ -101,7 +101,7 @@ pub(super) async fn inventory(
     match &arguments.output {
         Some(path) => {
             let points = Some(points);
-            Output::new(path, Kind::Inventory { points })
+            OutputFile::new(path, OutputKind::Inventory { points })
                 .forced(arguments.force)
                 .write(&text)?;
         }

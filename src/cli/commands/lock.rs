@@ -12,7 +12,7 @@ use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::{InputOptions, Lock as Arguments};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::tree::Tree;
-use crate::cli::writing::{Kind, Output};
+use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::parse::lock_file;
 use crate::render::{Known, Lock, Resolved, locked};
@@ -105,7 +105,7 @@ pub(super) async fn lock(
     }
     let all: Vec<(&str, Resolved)> = restores().collect();
     let pairs = || all.iter().map(|(name, resolved)| (*name, resolved));
-    Output::new(&path, Kind::Lock).write(lock_text(&plan.name, pairs()))?;
+    OutputFile::new(&path, OutputKind::Lock).write(lock_text(&plan.name, pairs()))?;
     let total = format!(
         "{}: {count} locked, {} of them looked up now\n",
         path.display(),

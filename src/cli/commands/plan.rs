@@ -9,7 +9,7 @@ use crate::backup::{Clock, Endpoint, SystemClock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRun, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::writing::{Kind, Output};
+use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diagnostic::Severity;
 use crate::diff::{Action, Compared, Comparing, Review, Sense, Wanted, compare, compare_sources};
 use crate::execute::Stopped;
@@ -20,7 +20,7 @@ use crate::state::{Counter, History, due_after};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.output {
-        Output::new(path, Kind::SavedPlan).check()?;
+        OutputFile::new(path, OutputKind::SavedPlan).check()?;
     }
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;

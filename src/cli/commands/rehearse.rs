@@ -12,7 +12,7 @@ use super::emulator::{of_file, refused};
 use super::endpoint::free_run_id;
 use super::resume_hint::{ResumeHint, typed_again};
 use super::run::{Execution, Hints, LockFile, Reached, execute, policy};
-use super::store::{Place, Store};
+use super::store::{StateLocation, Store};
 use super::world::World;
 use super::{Context, check_region, chosen, lock, refuse};
 use crate::backup::{Clock, Endpoint, Keeping, Pace, SystemClock};
@@ -233,7 +233,7 @@ impl Kept {
                 _passing: Some(passing),
             });
         };
-        if let Place::Bucket { .. } = Place::of(state)? {
+        if let StateLocation::Bucket { .. } = StateLocation::of(state)? {
             return Err(Failure::Usage(
                 "a rehearsal is kept in a directory: give one to --state".to_owned(),
             ));

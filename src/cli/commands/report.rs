@@ -5,7 +5,7 @@ use super::store::Store;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Report;
-use crate::cli::writing::{Kind, Output, check_reports};
+use crate::cli::writing::{OutputFile, OutputKind, check_reports};
 use crate::execute::Stopped;
 use crate::journal::{self, RunKey};
 use crate::report::{RunReport, compare, run_human, run_report};
@@ -21,7 +21,7 @@ pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Res
         report.compared = Some(compare(&report, &other));
     }
     for (format, path) in &arguments.report.reports {
-        Output::new(path, Kind::Report).write_with(|out| format.write(&report, out))?;
+        OutputFile::new(path, OutputKind::Report).write_with(|out| format.write(&report, out))?;
     }
     match arguments.report.format {
         HumanOrJson::Json => context.output.result_with(|out| report.write_json(out)),

@@ -12,7 +12,7 @@ use crate::backup::Endpoint;
 use crate::cli::arguments::{DryRun, InputOptions, Run};
 use crate::cli::exit::Failure;
 use crate::cli::files;
-use crate::cli::writing::{Kind, Output};
+use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diff::{Diff, Digested, Saved, SavedError, SavedInputs, Wanted};
 use crate::plan::{Plan, Planner, sha256};
 use crate::report::minute;
@@ -71,7 +71,7 @@ pub(super) fn save(
         position,
         (arguments.only.only.clone(), arguments.retry_failed),
     );
-    Output::new(path, Kind::SavedPlan).write(saved.text())
+    OutputFile::new(path, OutputKind::SavedPlan).write(saved.text())
 }
 
 /// What a plan was made of.

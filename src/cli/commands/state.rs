@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::store::{Place, Store};
+use super::store::{StateLocation, Store};
 use super::{Context, turn};
 use crate::backup::{Backoff, Clock as _, SystemClock, ask_all};
 use crate::cli::arguments::{StateCheck, StateCopy};
@@ -134,7 +134,7 @@ pub(super) async fn copy(
     arguments: &StateCopy,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    if Place::of(&arguments.from)? == Place::of(&arguments.to)? {
+    if StateLocation::of(&arguments.from)? == StateLocation::of(&arguments.to)? {
         return Err(Failure::Usage("FROM and TO are the same state".to_owned()));
     }
     let from = context

@@ -20,14 +20,14 @@ const SCHEME: &str = "s3://";
 
 /// Where a state is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum StateLocation {
     /// A directory.
     Directory(PathBuf),
     /// A bucket, and what all its keys begin with.
     Bucket { bucket: String, prefix: String },
 }
 
-impl Place {
+impl StateLocation {
     /// Reads what was typed.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for StateLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path) => write!(f, "{}", path.display()),
@@ -114,13 +114,13 @@ impl Context<'_> {
         profile: Option<&str>,
         lasts: Duration,
     ) -> Result<Store, Failure> {
-        match Place::of(state)? {
-            Place::Directory(path) if path.is_file() => Err(Failure::Usage(format!(
+        match StateLocation::of(state)? {
+            StateLocation::Directory(path) if path.is_file() => Err(Failure::Usage(format!(
                 "--state {} is a file; give a directory",
                 path.display()
             ))),
-            Place::Directory(path) => Ok(Store::Local(LocalStore::new(&path))),
-            Place::Bucket { bucket, prefix } => {
+            StateLocation::Directory(path) => Ok(Store::Local(LocalStore::new(&path))),
+            StateLocation::Bucket { bucket, prefix } => {
                 self.check_profile(profile)?;
                 self.check_region_set()?;
                 let settings = BucketSettings {
