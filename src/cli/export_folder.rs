@@ -10,7 +10,7 @@ use crate::export::Files;
 use crate::plan::sha256;
 
 /// How the files of a directory are read.
-type Read<'r> = &'r dyn Fn(&str) -> Option<Vec<u8>>;
+type FileReading<'r> = &'r dyn Fn(&str) -> Option<Vec<u8>>;
 
 /// Where an export is written to.
 pub(super) struct ExportFolder<'a> {
@@ -18,7 +18,7 @@ pub(super) struct ExportFolder<'a> {
     /// What those who use the export keep in it.
     kept: &'static str,
     /// Whether what is there may be replaced by an export; why not, otherwise.
-    may_replace: fn(&Files, Read<'_>) -> Result<(), String>,
+    may_replace: fn(&Files, FileReading<'_>) -> Result<(), String>,
 }
 
 /// The files of a directory; none for a path that leads out of it.
@@ -39,7 +39,7 @@ impl<'a> ExportFolder<'a> {
     pub(super) fn new(
         path: &'a Path,
         kept: &'static str,
-        may_replace: fn(&Files, Read<'_>) -> Result<(), String>,
+        may_replace: fn(&Files, FileReading<'_>) -> Result<(), String>,
     ) -> Self {
         Self {
             path,

@@ -10,7 +10,7 @@ use crate::diagnostic::{Finding, Position, Source, Span, did_you_mean, rule};
 use crate::diff::Saved;
 
 /// Files by their path below a directory.
-type Tree = BTreeMap<String, Vec<u8>>;
+type FileTree = BTreeMap<String, Vec<u8>>;
 
 /// A plan of 100,000 restores is about 50 MB; more than this is not a plan.
 const MAX_BYTES: u64 = 256 << 20;
@@ -168,8 +168,8 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Failure>
 
 /// Every file under a directory, by its path from there with `/` between, and every directory. Anything else is refused: a
 /// link says nothing about what it leads to, and a pipe could be waited for for ever.
-pub(super) fn tree(directory: &Path) -> Result<(Tree, Vec<String>), Failure> {
-    let mut files = Tree::new();
+pub(super) fn tree(directory: &Path) -> Result<(FileTree, Vec<String>), Failure> {
+    let mut files = FileTree::new();
     let mut directories = Vec::new();
     let mut folders = vec![directory.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -58,7 +58,7 @@ const TYPED: [(&str, &str); 1] = [("rehearse", "state")];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum SettingOrigin {
     /// A variable of the environment.
     Variable(String),
     /// A line of a file.
@@ -71,15 +71,15 @@ impl Setting {
     /// Which of several holds: the largest.
     fn strength(&self) -> u8 {
         match (&self.origin, &self.command) {
-            (Origin::Found, _) => 0,
-            (Origin::Line(..), None) => 1,
-            (Origin::Line(..), Some(_)) => 2,
-            (Origin::Variable(_), _) => 3,
+            (SettingOrigin::Found, _) => 0,
+            (SettingOrigin::Line(..), None) => 1,
+            (SettingOrigin::Line(..), Some(_)) => 2,
+            (SettingOrigin::Variable(_), _) => 3,
         }
     }
 }
 
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Variable(name) => f.write_str(name),
@@ -97,7 +97,7 @@ pub(super) struct Setting {
     /// The flag's long name.
     pub(super) flag: String,
     pub(super) values: Vec<String>,
-    pub(super) origin: Origin,
+    pub(super) origin: SettingOrigin,
 }
 
 /// Everything that may hold where nothing was typed.
@@ -142,7 +142,7 @@ impl Settings {
         }
         if let Some(folder) = state.or(file) {
             let path = folder.join(STATE).to_string_lossy().into_owned();
-            settings.add("state".to_owned(), vec![path], Origin::Found);
+            settings.add("state".to_owned(), vec![path], SettingOrigin::Found);
         }
         if !environment.flags.is_empty() {
             settings.read_variables(command, environment);
@@ -177,12 +177,12 @@ impl Settings {
             let flag = name.to_lowercase().replace('_', "-");
             let variable = format!("REDRILL_{name}");
             match flags.get(flag.as_str()) {
-                Some(Kind::Many) => self.add(
+                Some(FlagArity::Many) => self.add(
                     flag,
                     value.split(',').map(str::to_owned).collect(),
-                    Origin::Variable(variable),
+                    SettingOrigin::Variable(variable),
                 ),
-                Some(_) => self.add(flag, vec![value.clone()], Origin::Variable(variable)),
+                Some(_) => self.add(flag, vec![value.clone()], SettingOrigin::Variable(variable)),
                 None if IN_CHECKS.contains(&name.as_str()) => {}
                 None => {
                     let known = flags.keys().map(String::as_str);
@@ -198,7 +198,7 @@ impl Settings {
         }
     }
 
-    fn add(&mut self, flag: String, values: Vec<String>, origin: Origin) {
+    fn add(&mut self, flag: String, values: Vec<String>, origin: SettingOrigin) {
         self.all.push(Setting {
             command: None,
             flag,
@@ -272,7 +272,7 @@ pub(super) fn variable_of(flag: &str) -> String {
 
 /// How many values a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FlagArity {
     Switch,
     One,
     Many,
@@ -286,18 +286,18 @@ fn takes_defaults(action: &ArgAction) -> bool {
 }
 
 /// Every flag that can be set, over all commands.
-fn flags(command: &Command) -> BTreeMap<String, Kind> {
+fn flags(command: &Command) -> BTreeMap<String, FlagArity> {
     let commands = command
         .get_subcommands()
         .filter(|sub| !APART.contains(&sub.get_name()));
     let all = commands.chain([command]).flat_map(Command::get_arguments);
     all.filter_map(|arg| {
         let kind = match arg.get_action() {
-            ArgAction::SetTrue => Kind::Switch,
-            ArgAction::Append => Kind::Many,
+            ArgAction::SetTrue => FlagArity::Switch,
+            ArgAction::Append => FlagArity::Many,
             ArgAction::Set => match arg.get_num_args() {
-                Some(count) if count.max_values() > 1 => Kind::Many,
-                _ => Kind::One,
+                Some(count) if count.max_values() > 1 => FlagArity::Many,
+                _ => FlagArity::One,
             },
             _ => return None,
         };
@@ -382,7 +382,7 @@ fn read(
         .collect();
     let mut settings = Vec::new();
     let mut take = |of: Option<&str>,
-                    known: &BTreeMap<String, Kind>,
+                    known: &BTreeMap<String, FlagArity>,
                     key: &Spanned<std::borrow::Cow<'_, str>>,
                     value: &Spanned<DeValue<'_>>| {
         let flag = key.get_ref().replace('_', "-");
@@ -405,7 +405,7 @@ fn read(
             ));
         }
         let values = texts(value.get_ref())
-            .filter(|values| *kind == Kind::Many || values.len() == 1)
+            .filter(|values| *kind == FlagArity::Many || values.len() == 1)
             .ok_or_else(|| wrong(at, format!("`{flag}` takes {}", expected(*kind))))?;
         let values = values
             .into_iter()
@@ -415,7 +415,7 @@ fn read(
             command: of.map(str::to_owned),
             flag,
             values,
-            origin: Origin::Line(path.to_owned(), line_at(at)),
+            origin: SettingOrigin::Line(path.to_owned(), line_at(at)),
         });
         Ok(())
     };
@@ -442,15 +442,15 @@ fn read(
     Ok(settings)
 }
 
-fn flags_of(command: &Command) -> BTreeMap<String, Kind> {
+fn flags_of(command: &Command) -> BTreeMap<String, FlagArity> {
     flags(&Command::new("redrill").subcommand(command.clone()))
 }
 
-fn expected(kind: Kind) -> &'static str {
+fn expected(kind: FlagArity) -> &'static str {
     match kind {
-        Kind::Switch => "true or false",
-        Kind::One => "one value",
-        Kind::Many => "a value, or a list of values",
+        FlagArity::Switch => "true or false",
+        FlagArity::One => "one value",
+        FlagArity::Many => "a value, or a list of values",
     }
 }
 

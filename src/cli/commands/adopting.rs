@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::clients::Client;
-use super::run::Execution;
+use super::run::EngineRun;
 use crate::backup::{Fault, Job, Reader};
 use crate::cli::exit::Failure;
 use crate::execute::{Whose, whose_without_journal};
@@ -14,7 +14,7 @@ use crate::session::Preview;
 pub(super) async fn check(
     preview: &Preview,
     aws: &[Arc<Client>],
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
 ) -> Result<(), Failure> {
     for id in &execution.policy.chosen {
         let mut restores = preview.history.observed.restores.values();

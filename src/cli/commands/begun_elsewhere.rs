@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Context;
 use super::clients::Client;
 use super::on_step_functions::refuse_begun;
-use super::run::Execution;
+use super::run::EngineRun;
 use crate::backup::{ApiError, Clock, Fault, Job, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff};
@@ -53,7 +53,7 @@ pub(super) async fn begun_elsewhere(
     plan: &Plan,
     diff: &Diff,
     aws: &[Arc<Client>],
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
     context: &mut Context<'_>,
 ) -> Result<Vec<String>, Failure> {
     let starting = starting(plan, diff);
@@ -240,7 +240,7 @@ async fn of_this_run(
 async fn other_names(
     plan: &Plan,
     starting: &Starting<'_>,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
     let runs = execution.runs.iter();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::Context;
 use super::resume_hint::{quoted, quoted_path};
-use super::run::Execution;
+use super::run::EngineRun;
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
@@ -32,7 +32,7 @@ pub(super) async fn conclude(
     plan: &Plan,
     diff: &Diff,
     run_end: RunEnd<'_>,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let mut record = Record::default();
@@ -153,7 +153,7 @@ pub(super) async fn conclude(
 }
 
 /// The command that makes a report from the journal; none where no journal is kept.
-fn written_again(plan: &Plan, execution: &Execution<'_>) -> Option<String> {
+fn written_again(plan: &Plan, execution: &EngineRun<'_>) -> Option<String> {
     if execution.rehearsal && execution.hints.again.command.is_empty() {
         return None;
     }

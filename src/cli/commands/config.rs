@@ -12,15 +12,15 @@ use crate::report::pretty;
 
 /// What `--format json` prints.
 #[derive(Serialize)]
-struct Document<'a> {
+struct SettingsDocument<'a> {
     schema: &'static str,
     file: Option<String>,
-    settings: Vec<Row<'a>>,
+    settings: Vec<SettingRow<'a>>,
     flags: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct SettingRow<'a> {
     flag: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<&'a str>,
@@ -28,7 +28,7 @@ struct Row<'a> {
     from: String,
 }
 
-impl<'a> Row<'a> {
+impl<'a> SettingRow<'a> {
     fn of(setting: &'a Setting) -> Self {
         Self {
             flag: &setting.flag,
@@ -51,13 +51,16 @@ pub(super) fn config(
     };
     match arguments.format {
         HumanOrJson::Json => {
-            let document = Document {
+            let document = SettingsDocument {
                 schema: "redrill.config/v1",
                 file: settings
                     .file
                     .as_ref()
                     .map(|path| path.display().to_string()),
-                settings: holds.iter().map(|setting| Row::of(setting)).collect(),
+                settings: holds
+                    .iter()
+                    .map(|setting| SettingRow::of(setting))
+                    .collect(),
                 flags,
             };
             context.output.document(&pretty(&document))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Context;
-use super::run::Execution;
+use super::run::EngineRun;
 use crate::backup::{Clock, SystemClock};
 use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
@@ -32,7 +32,7 @@ pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(
 pub(super) fn brief(
     loaded: &Loaded,
     preview: &Preview,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
     resolved: &BTreeMap<String, Arc<Resolved>>,
 ) -> String {
     dry_run_human(&report::DryRun {
@@ -54,7 +54,7 @@ pub(super) fn brief(
 pub(super) fn refuse_conflicts(
     loaded: &Loaded,
     preview: &Preview,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
     found: &[String],
 ) -> Result<(), Failure> {
     if preview.diff.has_conflict() {
@@ -67,7 +67,7 @@ pub(super) fn refuse_conflicts(
 pub(super) fn conflict(
     loaded: &Loaded,
     preview: &Preview,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
     found: &[String],
 ) -> Failure {
     Failure::Conflict(format!(
@@ -84,7 +84,7 @@ pub(super) fn conflict(
 /// runs is followed, so that what it makes can be deleted as well.
 pub(super) fn refuse_cleaned_up(
     preview: &Preview,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
 ) -> Result<(), Failure> {
     let Preview {
         history: before,
@@ -136,7 +136,7 @@ impl Unsaid {
     /// Refuses where nobody is asked, before anything is sent; says it where somebody has allowed it, and in a rehearsal.
     pub(super) fn refuse_or_say(
         &self,
-        execution: &Execution<'_>,
+        execution: &EngineRun<'_>,
         context: &mut Context<'_>,
     ) -> Result<(), Failure> {
         if self.0.is_empty() {

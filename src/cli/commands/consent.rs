@@ -6,7 +6,7 @@ use super::clients::Client;
 use super::conflicts::Unsaid;
 use super::programs::{Due, Programs};
 use super::question::{look_twice, question};
-use super::run::Execution;
+use super::run::EngineRun;
 use super::world::World;
 use super::{Context, begun_elsewhere, check_account};
 use crate::cli::confirm::{can_ask, confirm};
@@ -30,7 +30,7 @@ impl Consent<'_> {
     pub(super) async fn ask(
         &self,
         loaded: &Loaded,
-        execution: &mut Execution<'_>,
+        execution: &mut EngineRun<'_>,
         context: &mut Context<'_>,
     ) -> Result<bool, Failure> {
         let Self { preview, aws, .. } = *self;
@@ -98,7 +98,7 @@ impl Consent<'_> {
     fn check_programs(
         &self,
         loaded: &Loaded,
-        execution: &Execution<'_>,
+        execution: &EngineRun<'_>,
         context: &mut Context<'_>,
     ) -> Result<(), Failure> {
         let due = Due {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::clients::Client;
-use super::run::Execution;
+use super::run::EngineRun;
 use crate::aws::{Aws, ConnectionSettings, Reads};
 use crate::backup::{Endpoint, Fault, Reader};
 use crate::cli::exit::Failure;
@@ -51,7 +51,7 @@ pub(super) async fn check(
     history: &History,
     aws: &[Arc<Client>],
     plan: &str,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
 ) -> Result<(), Failure> {
     check_recorded(history, plan, execution)?;
     let Some(witness) = history
@@ -77,7 +77,7 @@ pub(super) async fn check(
 pub(super) fn check_recorded(
     history: &History,
     plan: &str,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
 ) -> Result<(), Failure> {
     let here = &execution.reached.endpoint;
     let Some(there) = history.world().filter(|there| there.differs_from(here)) else {
@@ -93,7 +93,7 @@ pub(super) fn check_recorded(
 }
 
 /// The first way on.
-fn another_run(plan: &str, execution: &Execution<'_>) -> String {
+fn another_run(plan: &str, execution: &EngineRun<'_>) -> String {
     format!(
         "restore here under another run id: {}",
         execution.again_anew(plan)

@@ -40,7 +40,7 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
             for region in regions(&arguments.regions) {
                 let settings = settings(region, &arguments.aws, context)?;
                 let found =
-                    reading::Place::connect(&settings, arguments.aws.no_rate_limit, context)
+                    reading::RegionReader::connect(&settings, arguments.aws.no_rate_limit, context)
                         .await?;
                 let place = Place {
                     account: found.account,
@@ -74,14 +74,14 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
     Ok(Exit::Done)
 }
 
-struct Written {
+struct WrittenPlan {
     text: String,
     restores: usize,
     places: Vec<Place>,
 }
 
 /// What one account and Region has.
-struct Found {
+struct RegionContents {
     listed: InventoryListing,
     children: BTreeMap<String, Vec<String>>,
 }
@@ -90,7 +90,7 @@ async fn write<R: Sources + 'static>(
     readers: &[(Place, R)],
     arguments: &Init,
     context: &mut Context<'_>,
-) -> Result<Written, Failure> {
+) -> Result<WrittenPlan, Failure> {
     let rules = Arc::new(Rules::embedded());
     let mut counter = match arguments.inventory.is_empty() {
         // A file is read in no time.
@@ -182,7 +182,7 @@ async fn write<R: Sources + 'static>(
         places: places.clone(),
     };
     let text = plan(&head, &chosen, &rules).map_err(|err| Failure::System(err.to_string()))?;
-    Ok(Written {
+    Ok(WrittenPlan {
         text,
         restores: chosen.len(),
         places,
@@ -195,7 +195,7 @@ async fn listing<R: Sources + 'static>(
     reader: &R,
     arguments: &Init,
     counter: &mut Counter,
-) -> Result<Found, Failure> {
+) -> Result<RegionContents, Failure> {
     let wanted = InventoryFilter {
         vaults: arguments.vaults.clone(),
         ..InventoryFilter::default()
@@ -217,7 +217,7 @@ async fn listing<R: Sources + 'static>(
         listed.missing.extend(shared.missing);
     }
     let children = children(&listed.points);
-    Ok(Found { listed, children })
+    Ok(RegionContents { listed, children })
 }
 
 /// What the plan is called: as it was asked, or after a file.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use super::reading::{Place, counted, narrate, settings};
+use super::reading::{RegionReader, counted, narrate, settings};
 use crate::cli::authoring::Inventory;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
@@ -39,7 +39,7 @@ pub(super) async fn inventory(
     let mut all = Vec::new();
     for region in &regions {
         let settings = settings(region.map(String::as_str), &arguments.aws, context)?;
-        let place = Place::connect(&settings, arguments.aws.no_rate_limit, context).await?;
+        let place = RegionReader::connect(&settings, arguments.aws.no_rate_limit, context).await?;
         let several = (regions.len() > 1).then_some(place.region.as_str());
         let collected = collect(
             &place.reader,

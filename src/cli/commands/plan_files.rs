@@ -10,13 +10,13 @@ use crate::diagnostic::{Finding, Source};
 use crate::parse::FileKind;
 
 /// The text of a file, or why it is none.
-type Text = Result<Arc<Source>, Vec<Finding>>;
+type FileText = Result<Arc<Source>, Vec<Finding>>;
 
 /// What was found under the names that were given.
 #[derive(Default)]
 pub(super) struct PlanFiles {
     /// Plans, in the order they were given, those of a folder by their names; or why one is no text.
-    pub(super) plans: Vec<(PathBuf, Text)>,
+    pub(super) plans: Vec<(PathBuf, FileText)>,
     /// What is not there or cannot be read.
     pub(super) unread: Vec<Failure>,
     skipped: Skipped,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::conflicts::brief;
-use super::run::Execution;
+use super::run::EngineRun;
 use crate::diff::{Action, Diff, Review};
 use crate::plan::{Plan, Step};
 use crate::render::Target;
@@ -18,7 +18,7 @@ const LINES: usize = 4;
 pub(super) fn question(
     loaded: &Loaded,
     preview: &Preview,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
     twice: &[String],
 ) -> String {
     let plan = &preview.plan;

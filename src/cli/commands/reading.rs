@@ -12,7 +12,7 @@ use crate::inventory::CollectionStage;
 use crate::terminal::Counter;
 
 /// An account and a Region of AWS, and what reads them.
-pub(super) struct Place {
+pub(super) struct RegionReader {
     pub(super) account: String,
     pub(super) region: String,
     pub(super) reader: Client<Reads>,
@@ -45,7 +45,7 @@ pub(super) fn settings(
     })
 }
 
-impl Place {
+impl RegionReader {
     /// Asks who the caller is, before anything else.
     pub(super) async fn connect(
         settings: &ConnectionSettings,

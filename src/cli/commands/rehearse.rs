@@ -11,7 +11,7 @@ use super::clients::paced;
 use super::emulator::{of_file, refused};
 use super::endpoint::free_run_id;
 use super::resume_hint::{ResumeHint, typed_again};
-use super::run::{Execution, Hints, LockFile, Reached, execute, policy};
+use super::run::{EngineRun, Hints, PlanLock, Reached, execute, policy};
 use super::store::{StateLocation, Store};
 use super::world::World;
 use super::{Context, check_region, chosen, lock, refuse};
@@ -80,7 +80,7 @@ pub(super) async fn rehearse(
     };
     let name = loaded.planner.document().plan.value.clone();
     let run = RunKey::new(&name, &arguments.inputs.run_id);
-    let kept = Kept::open(arguments.state.as_deref(), &run, arguments).await?;
+    let kept = RehearsalStore::open(arguments.state.as_deref(), &run, arguments).await?;
     let options = Options {
         state: kept.emulator.clone(),
         ..options
@@ -102,7 +102,7 @@ pub(super) async fn rehearse(
         Err(NotRehearsed::Aws(why)) => return Err(Failure::Aws(why)),
     };
     let mut runs = kept.store.runs().await.unwrap_or_default();
-    let execution = Execution {
+    let execution = EngineRun {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
         runs: runs.clone(),
@@ -161,7 +161,7 @@ pub(super) async fn rehearse(
             machines: None,
         },
         saved: None,
-        lock: LockFile {
+        lock: PlanLock {
             lock,
             // Without an inventory the emulator has no vault that a lock could name.
             is_checked: !arguments.inputs.inventory.is_empty(),
@@ -207,7 +207,7 @@ fn is_busy(error: &StartError) -> bool {
 }
 
 /// Where a rehearsal is recorded.
-struct Kept {
+struct RehearsalStore {
     store: LocalStore,
     /// What the emulator keeps of its jobs, tokens and time; nothing of a rehearsal that nobody continues.
     emulator: Option<PathBuf>,
@@ -215,7 +215,7 @@ struct Kept {
     _passing: Option<tempfile::TempDir>,
 }
 
-impl Kept {
+impl RehearsalStore {
     /// The directory that was named, or one that is gone afterwards.
     async fn open(
         state: Option<&Path>,

@@ -142,7 +142,7 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
         }
         None => None,
     };
-    let execution = Execution {
+    let execution = EngineRun {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
         // What others have left there is no reason not to start.
@@ -178,7 +178,7 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
             options: recorded(arguments, saved.is_some(), &loaded),
         },
         saved: saved.as_ref(),
-        lock: LockFile {
+        lock: PlanLock {
             lock,
             is_checked: true,
         },
@@ -257,7 +257,7 @@ fn lease_of(arguments: &Run) -> Duration {
 }
 
 /// One run of the engine, whatever it works against.
-pub(super) struct Execution<'a> {
+pub(super) struct EngineRun<'a> {
     pub(super) file: &'a Path,
     pub(super) run_id: &'a str,
     pub(super) store: Store,
@@ -275,7 +275,7 @@ pub(super) struct Execution<'a> {
     pub(super) reached: Reached,
     /// The saved plan that is carried out, where it is one.
     pub(super) saved: Option<&'a SavedPlan>,
-    pub(super) lock: LockFile,
+    pub(super) lock: PlanLock,
 }
 
 /// The commands that go on.
@@ -313,13 +313,13 @@ pub(super) struct Reached {
 }
 
 /// The lock file beside the plan.
-pub(super) struct LockFile {
+pub(super) struct PlanLock {
     pub(super) lock: Option<Lock>,
     /// Whether what it names is looked up.
     pub(super) is_checked: bool,
 }
 
-impl Execution<'_> {
+impl EngineRun<'_> {
     /// The command for a new run, to be pasted.
     pub(super) fn again_anew(&self, plan: &str) -> String {
         let free = endpoint::free_run_id(&self.runs, plan, self.run_id, SystemClock.now());
@@ -347,7 +347,7 @@ pub(super) async fn execute<C: Clock>(
     world: &World,
     aws: &[Arc<Client>],
     clock: &C,
-    mut execution: Execution<'_>,
+    mut execution: EngineRun<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let name = loaded.planner.document().plan.value.clone();
@@ -528,7 +528,7 @@ async fn learn(plan: &mut Plan, run: &RunKey, store: &Store) {
 fn outline(
     plan: &Plan,
     loaded: &Loaded,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
     context: &Context<'_>,
 ) -> Arc<Outline> {
     let source = &loaded.planner.document().source;
@@ -537,7 +537,7 @@ fn outline(
     Arc::new(Outline::of(plan, origin, execution.policy.cutover, protect))
 }
 
-fn not_opened(why: NotOpened, loaded: &Loaded, execution: &Execution<'_>) -> Failure {
+fn not_opened(why: NotOpened, loaded: &Loaded, execution: &EngineRun<'_>) -> Failure {
     match why {
         NotOpened::Conflict(preview) => conflict(loaded, &preview, execution, &[]),
         NotOpened::ResolvedElsewhere { restore } => Failure::Conflict(format!(
@@ -553,7 +553,7 @@ async fn carry_out<C: Clock>(
     loaded: &Loaded,
     aws: &[Arc<Client>],
     clock: &C,
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     if opened.history.opened.is_none()

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::clients::Client;
-use super::run::Execution;
+use super::run::EngineRun;
 use super::{Context, check_account};
 use crate::backup::{ApiError, Clock, Endpoint, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
@@ -16,7 +16,7 @@ use crate::session::Preview;
 use crate::state::{Event, Recorded, RestoreStage};
 
 /// What a restore has made, by its step, and what the journal calls that: there may be a secret in it.
-type Made = (usize, String, String);
+type MadeByStep = (usize, String, String);
 
 /// What of the run is gone, as events that its journal does not have yet; and whether the accounts of the callers were found to
 /// be the targets'. `judges` says whether the plan as a whole is judged now.
@@ -24,7 +24,7 @@ pub(super) async fn gone(
     preview: &Preview,
     judges: bool,
     aws: &[Arc<Client>],
-    execution: &Execution<'_>,
+    execution: &EngineRun<'_>,
     context: &mut Context<'_>,
 ) -> Result<(Vec<Recorded>, bool), Failure> {
     let plan = &preview.plan;
@@ -61,7 +61,7 @@ pub(super) async fn gone(
         ));
     }
     let at = SystemClock.now();
-    let event = |(step, _, arn): Made| Recorded {
+    let event = |(step, _, arn): MadeByStep| Recorded {
         at,
         aws_ahead: None,
         event: Event::Deleted {
@@ -73,7 +73,7 @@ pub(super) async fn gone(
 }
 
 /// Whether resources are asked of the endpoint that has made them: another knows none of them.
-async fn is_one_endpoint(aws: &[Arc<Client>], execution: &Execution<'_>) -> Result<bool, Failure> {
+async fn is_one_endpoint(aws: &[Arc<Client>], execution: &EngineRun<'_>) -> Result<bool, Failure> {
     for aws in aws {
         let of_resources = aws
             .reader()
@@ -88,7 +88,7 @@ async fn is_one_endpoint(aws: &[Arc<Client>], execution: &Execution<'_>) -> Resu
 }
 
 /// What is looked for: all that a run made that had ended, or that is judged as a whole; else what is built on or judged now.
-fn looked_for(preview: &Preview, judges: bool) -> Vec<Made> {
+fn looked_for(preview: &Preview, judges: bool) -> Vec<MadeByStep> {
     let Preview {
         plan,
         history: before,
@@ -136,7 +136,11 @@ fn looked_for(preview: &Preview, judges: bool) -> Vec<Made> {
 }
 
 /// Asks for all of it, until an answer is none.
-async fn ask(plan: &Plan, made: Vec<Made>, aws: &[Arc<Client>]) -> Result<Vec<Made>, ApiError> {
+async fn ask(
+    plan: &Plan,
+    made: Vec<MadeByStep>,
+    aws: &[Arc<Client>],
+) -> Result<Vec<MadeByStep>, ApiError> {
     let questions = made.into_iter().map(async |made| {
         let (step, asked, _) = &made;
         let of = &plan.steps[*step];

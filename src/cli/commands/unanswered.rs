@@ -20,7 +20,7 @@ use crate::state::{Event, Recorded, RestoreStage, RestoreState};
 
 /// What has been found out.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct SettledRequests {
     /// For the journal.
     pub(super) events: Vec<Recorded>,
     /// For whoever reads of the conflict.
@@ -28,7 +28,7 @@ pub(super) struct Found {
 }
 
 /// A request that was sent, perhaps.
-struct Sent<'a> {
+struct UnansweredRequest<'a> {
     restore: String,
     past: &'a RestoreState,
     request: TokenedRequest,
@@ -41,7 +41,7 @@ pub(super) async fn settle(
     run: &RunKey,
     aws: &[Arc<Client>],
     context: &mut Context<'_>,
-) -> Result<Found, Failure> {
+) -> Result<SettledRequests, Failure> {
     let Preview { plan, diff, .. } = preview;
     let conflicts = diff.changes.iter().filter(|c| c.action == Action::Conflict);
     let names = conflicts.map(|change| &*plan.steps[change.step].name);
@@ -49,7 +49,7 @@ pub(super) async fn settle(
         .chain(diff.lost.iter().map(String::as_str))
         .filter_map(|name| Some((name, preview.history.observed.restores.get(name)?)))
         .partition(|(_, past)| past.stage == RestoreStage::Intended);
-    let mut settled = Found::default();
+    let mut settled = SettledRequests::default();
     for (name, past) in known {
         if let Some(job) = past.stage.job_id() {
             let line = format!("`{name}`: the request that this run sent has made job {job}");
@@ -80,7 +80,7 @@ async fn sent<'a>(
     store: &Store,
     run: &RunKey,
     open: &BTreeMap<&str, &'a RestoreState>,
-) -> Result<(Vec<Sent<'a>>, Vec<Target>), Failure> {
+) -> Result<(Vec<UnansweredRequest<'a>>, Vec<Target>), Failure> {
     let mut requests: BTreeMap<String, TokenedRequest> = BTreeMap::new();
     let mut targets = Vec::new();
     let take = |recorded: Recorded| {
@@ -104,7 +104,7 @@ async fn sent<'a>(
     journal::each(store, run, take).await?;
     let sent = requests.into_iter().filter_map(|(restore, request)| {
         let past = *open.get(&*restore)?;
-        Some(Sent {
+        Some(UnansweredRequest {
             restore,
             past,
             request,
@@ -116,11 +116,11 @@ async fn sent<'a>(
 /// The jobs that may be a request's; none where nobody can be asked.
 async fn look(
     plan: &Plan,
-    sent: &Sent<'_>,
+    sent: &UnansweredRequest<'_>,
     targets: &[Target],
     aws: &[Arc<Client>],
 ) -> Result<Option<Vec<(Job, Whose)>>, ApiError> {
-    let Sent { past, request, .. } = sent;
+    let UnansweredRequest { past, request, .. } = sent;
     let points = BTreeSet::from([request.recovery_point_arn.as_str()]);
     let since = may_be_since(past, SystemClock.now());
     let mut asked: BTreeSet<(&str, &str)> = BTreeSet::new();
@@ -151,7 +151,11 @@ async fn look(
 }
 
 /// What that comes to: a job with the mark is the request's, and the journal gets it.
-fn say(sent: &Sent<'_>, found: Vec<(Job, Whose)>, events: &mut Vec<Recorded>) -> String {
+fn say(
+    sent: &UnansweredRequest<'_>,
+    found: Vec<(Job, Whose)>,
+    events: &mut Vec<Recorded>,
+) -> String {
     let at = SystemClock.now();
     let described = |job: &Job| format!("{} ({})", job.id, job.status);
     let (own, alike): (Vec<_>, Vec<_>) = found

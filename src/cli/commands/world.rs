@@ -25,18 +25,18 @@ pub(super) enum World {
     /// AWS, connected already.
     Aws(Vec<Arc<Client>>),
     /// AWS, if there is a question at all.
-    Elsewhere(Vec<Elsewhere>),
+    Elsewhere(Vec<LazyConnection>),
 }
 
 /// AWS, connected with the first question.
-pub(super) struct Elsewhere {
+pub(super) struct LazyConnection {
     settings: ConnectionSettings,
     place: usize,
     pace: Pace,
     aws: OnceCell<Client<Reads>>,
 }
 
-impl Elsewhere {
+impl LazyConnection {
     async fn connect(&self) -> Result<Client<Reads>, ApiError> {
         let aws = Aws::connect(&self.settings).await?;
         let (pace, place) = (self.pace.clone(), self.place);
@@ -54,7 +54,7 @@ impl World {
             Some(inventory) => Self::Inventory(inventory),
             None => {
                 let pace = pace(&settings, false);
-                let elsewhere = |(place, settings)| Elsewhere {
+                let elsewhere = |(place, settings)| LazyConnection {
                     settings,
                     place,
                     pace: pace.clone(),
@@ -186,25 +186,25 @@ pub(super) fn with_roles(targets: &[Target], planner: &Planner) -> Vec<Target> {
 pub(super) enum View<'a> {
     Inventory(&'a Inventory),
     Aws(&'a Client),
-    Elsewhere(&'a Elsewhere),
+    Elsewhere(&'a LazyConnection),
 }
 
 impl View<'_> {
     /// What AWS says that a job has made.
     async fn made(&self, job_id: &str) -> Option<String> {
         let job = match self.at().await.ok()? {
-            At::Inventory(_) => return None,
-            At::Aws(aws) => aws.job(job_id).await,
-            At::Elsewhere(aws) => aws.job(job_id).await,
+            PointSource::Inventory(_) => return None,
+            PointSource::Aws(aws) => aws.job(job_id).await,
+            PointSource::Elsewhere(aws) => aws.job(job_id).await,
         };
         job.ok()?.created_resource_arn
     }
 
-    async fn at(&self) -> Result<At<'_>, ApiError> {
+    async fn at(&self) -> Result<PointSource<'_>, ApiError> {
         Ok(match self {
-            Self::Inventory(inventory) => At::Inventory(inventory),
-            Self::Aws(aws) => At::Aws(aws),
-            Self::Elsewhere(elsewhere) => At::Elsewhere(
+            Self::Inventory(inventory) => PointSource::Inventory(inventory),
+            Self::Aws(aws) => PointSource::Aws(aws),
+            Self::Elsewhere(elsewhere) => PointSource::Elsewhere(
                 elsewhere
                     .aws
                     .get_or_try_init(|| elsewhere.connect())
@@ -214,7 +214,7 @@ impl View<'_> {
     }
 }
 
-enum At<'a> {
+enum PointSource<'a> {
     Inventory(&'a Inventory),
     Aws(&'a Client),
     Elsewhere(&'a Client<Reads>),
@@ -227,17 +227,17 @@ impl Sources for View<'_> {
         vault: Option<&VaultName>,
     ) -> Result<Option<SourceFacts>, ApiError> {
         match self.at().await? {
-            At::Inventory(inventory) => inventory.source(recovery_point_arn, vault).await,
-            At::Aws(aws) => aws.source(recovery_point_arn, vault).await,
-            At::Elsewhere(aws) => aws.source(recovery_point_arn, vault).await,
+            PointSource::Inventory(inventory) => inventory.source(recovery_point_arn, vault).await,
+            PointSource::Aws(aws) => aws.source(recovery_point_arn, vault).await,
+            PointSource::Elsewhere(aws) => aws.source(recovery_point_arn, vault).await,
         }
     }
 
     async fn vaults_page(&self, token: Option<String>) -> Result<Page<Vault>, ApiError> {
         match self.at().await? {
-            At::Inventory(inventory) => inventory.vaults_page(token).await,
-            At::Aws(aws) => aws.vaults_page(token).await,
-            At::Elsewhere(aws) => aws.vaults_page(token).await,
+            PointSource::Inventory(inventory) => inventory.vaults_page(token).await,
+            PointSource::Aws(aws) => aws.vaults_page(token).await,
+            PointSource::Elsewhere(aws) => aws.vaults_page(token).await,
         }
     }
 
@@ -247,9 +247,9 @@ impl Sources for View<'_> {
         token: Option<String>,
     ) -> Result<Page<RecoveryPoint>, ApiError> {
         match self.at().await? {
-            At::Inventory(inventory) => inventory.points_page(query, token).await,
-            At::Aws(aws) => aws.points_page(query, token).await,
-            At::Elsewhere(aws) => aws.points_page(query, token).await,
+            PointSource::Inventory(inventory) => inventory.points_page(query, token).await,
+            PointSource::Aws(aws) => aws.points_page(query, token).await,
+            PointSource::Elsewhere(aws) => aws.points_page(query, token).await,
         }
     }
 
@@ -259,9 +259,9 @@ impl Sources for View<'_> {
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
         match self.at().await? {
-            At::Inventory(inventory) => inventory.point(vault, recovery_point_arn).await,
-            At::Aws(aws) => aws.point(vault, recovery_point_arn).await,
-            At::Elsewhere(aws) => aws.point(vault, recovery_point_arn).await,
+            PointSource::Inventory(inventory) => inventory.point(vault, recovery_point_arn).await,
+            PointSource::Aws(aws) => aws.point(vault, recovery_point_arn).await,
+            PointSource::Elsewhere(aws) => aws.point(vault, recovery_point_arn).await,
         }
     }
 
@@ -271,9 +271,11 @@ impl Sources for View<'_> {
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
         match self.at().await? {
-            At::Inventory(inventory) => inventory.restore_metadata(vault, recovery_point_arn).await,
-            At::Aws(aws) => aws.restore_metadata(vault, recovery_point_arn).await,
-            At::Elsewhere(aws) => aws.restore_metadata(vault, recovery_point_arn).await,
+            PointSource::Inventory(inventory) => {
+                inventory.restore_metadata(vault, recovery_point_arn).await
+            }
+            PointSource::Aws(aws) => aws.restore_metadata(vault, recovery_point_arn).await,
+            PointSource::Elsewhere(aws) => aws.restore_metadata(vault, recovery_point_arn).await,
         }
     }
 
@@ -283,9 +285,11 @@ impl Sources for View<'_> {
         token: Option<String>,
     ) -> Result<Page<(String, String)>, ApiError> {
         match self.at().await? {
-            At::Inventory(inventory) => inventory.tags_page(recovery_point_arn, token).await,
-            At::Aws(aws) => aws.tags_page(recovery_point_arn, token).await,
-            At::Elsewhere(aws) => aws.tags_page(recovery_point_arn, token).await,
+            PointSource::Inventory(inventory) => {
+                inventory.tags_page(recovery_point_arn, token).await
+            }
+            PointSource::Aws(aws) => aws.tags_page(recovery_point_arn, token).await,
+            PointSource::Elsewhere(aws) => aws.tags_page(recovery_point_arn, token).await,
         }
     }
 }
