@@ -33,7 +33,7 @@ pub(super) enum Caller {
 
 /// How long AWS has been silent.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct OutagePatience {
     /// The last good answer.
     pub(super) last_success: Timestamp,
     /// It has been silent for longer than anybody wants to wait.

@@ -14,9 +14,11 @@ use std::sync::Arc;
 use crate::backup::Job;
 use crate::plan::Draft;
 
-pub(super) use open_request::{Adoption, Comparing, Next, OpenRequest, Sight};
+pub(super) use open_request::{Adoption, Next, OpenRequest, ReconciliationStart, Sight};
 pub(super) use parent::Parent;
-pub(super) use reconciliation::{JobMetadata, Kin, Reason, Reconciliation, is_of, kin};
+pub(super) use reconciliation::{
+    JobMetadata, Kin, Reconciliation, ReconciliationReason, is_of, kin,
+};
 pub(super) use retries::Retries;
 
 /// One restore.

@@ -220,7 +220,12 @@ fn run(aws: &mut SimulatedAws, chances: &[Chance]) -> RequestOutcome {
             open = OpenRequest::new(request(aws.is_marked)).exposed(listed_at);
             let since = moment.left(&past).sent_since(Skew::default());
             let listed = aws.listed(now);
-            let found = Reconciliation::of(Reason::Unanswered, listed, Some(since), listed_at);
+            let found = Reconciliation::of(
+                ReconciliationReason::Unanswered,
+                listed,
+                Some(since),
+                listed_at,
+            );
             next = open.reconcile(found, sight!());
             continue;
         }
@@ -247,7 +252,7 @@ fn run(aws: &mut SimulatedAws, chances: &[Chance]) -> RequestOutcome {
             },
             DueCall::List => open.on_page(aws.listed(now), None, sight!()),
             _ => match open.next_call(&metadata) {
-                Some(Comparing::Read(at)) => {
+                Some(ReconciliationStart::Read(at)) => {
                     let id = open.job(at).unwrap().id.clone();
                     open.on_metadata(&id, &aws.metadata(&id), sight!())
                 }

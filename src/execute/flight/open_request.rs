@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::reconciliation::{JobMetadata, Match, Reason, Reconciliation};
+use super::reconciliation::{JobMetadata, Match, Reconciliation, ReconciliationReason};
 use crate::backup::{ApiError, Fault, Job, JobQuery, Operation, Started};
 use crate::execute::calls::DueCall;
 use crate::execute::duplicate_watch::has_mark;
@@ -131,7 +131,7 @@ pub(in crate::execute) enum Next {
 
 /// Where a reconciliation goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::execute) enum Comparing {
+pub(in crate::execute) enum ReconciliationStart {
     /// With the next page of the listing.
     List,
     /// With the metadata of a job.
@@ -283,7 +283,7 @@ impl OpenRequest {
                 .min(looked.sent_since(sight.skew)),
         };
         let query = self.query(sight.account, since);
-        let question = Reconciliation::listing(Reason::Unanswered, query, now);
+        let question = Reconciliation::listing(ReconciliationReason::Unanswered, query, now);
         Reconciliation {
             since: question.since.filter(|_| !adopts),
             ..question
@@ -312,14 +312,17 @@ impl OpenRequest {
     }
 
     /// The next call of the reconciliation; none where others are being told of the jobs that are left.
-    pub(in crate::execute) fn next_call(&self, metadata: &JobMetadata) -> Option<Comparing> {
+    pub(in crate::execute) fn next_call(
+        &self,
+        metadata: &JobMetadata,
+    ) -> Option<ReconciliationStart> {
         let reconciliation = self.reconciliation.as_ref()?;
         if reconciliation.listing.is_some() {
-            return Some(Comparing::List);
+            return Some(ReconciliationStart::List);
         }
         let mut jobs = reconciliation.jobs.iter();
         jobs.position(|job| metadata.is_unread(&job.id))
-            .map(Comparing::Read)
+            .map(ReconciliationStart::Read)
     }
 
     /// The page to be listed next.
@@ -415,13 +418,13 @@ impl OpenRequest {
         // One without a mark may be another restore's that asks for the same, or an earlier attempt's.
         let may_be = |found: &Match| {
             let is_late = |since| found.created_at.is_none_or(|made| made >= since);
-            why != Reason::Unanswered || since.is_none_or(is_late)
+            why != ReconciliationReason::Unanswered || since.is_none_or(is_late)
         };
         matches.retain(|found| found.is_marked || may_be(found) && !(sight.is_own)(&found.job_id));
         match why {
-            Reason::First => self.compared(&matches, sight),
-            Reason::Unanswered => self.settled(&matches, since, listed_at, sight),
-            Reason::Lost => self.found_again(&matches, sight),
+            ReconciliationReason::First => self.compared(&matches, sight),
+            ReconciliationReason::Unanswered => self.settled(&matches, since, listed_at, sight),
+            ReconciliationReason::Lost => self.found_again(&matches, sight),
         }
     }
 

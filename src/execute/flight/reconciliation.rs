@@ -25,7 +25,7 @@ pub(in crate::execute) struct Match {
 
 /// Why it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::execute) enum Reason {
+pub(in crate::execute) enum ReconciliationReason {
     /// Nothing has been sent by this run, as far as its journal knows.
     First,
     /// The request may have arrived.
@@ -37,7 +37,7 @@ pub(in crate::execute) enum Reason {
 /// The question about one request, and how far the answer is.
 #[derive(Debug)]
 pub(in crate::execute) struct Reconciliation {
-    pub(in crate::execute) why: Reason,
+    pub(in crate::execute) why: ReconciliationReason,
     /// What is still to be listed, and from which page on.
     pub(in crate::execute) listing: Option<(JobQuery, Pages)>,
     /// Jobs of the recovery point that are still to be compared.
@@ -53,7 +53,7 @@ pub(in crate::execute) struct Reconciliation {
 impl Reconciliation {
     /// About jobs that have been listed already.
     pub(in crate::execute) fn of(
-        why: Reason,
+        why: ReconciliationReason,
         jobs: Vec<Job>,
         since: Option<Timestamp>,
         listed_at: Moment,
@@ -69,7 +69,11 @@ impl Reconciliation {
     }
 
     /// About jobs that have to be listed first.
-    pub(in crate::execute) fn listing(why: Reason, query: JobQuery, now: Moment) -> Self {
+    pub(in crate::execute) fn listing(
+        why: ReconciliationReason,
+        query: JobQuery,
+        now: Moment,
+    ) -> Self {
         let since = query.created_after;
         Self {
             listing: Some((query, Pages::default())),

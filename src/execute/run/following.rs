@@ -9,7 +9,7 @@ use crate::backup::{ApiError, Clock, Fault, Job, JobStatus, Operation, Reader, W
 use crate::diff::{Action, Diff};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
-use crate::execute::flight::{OpenRequest, Reason, Reconciliation};
+use crate::execute::flight::{OpenRequest, Reconciliation, ReconciliationReason};
 use crate::execute::outage::Caller;
 use crate::execute::poller::OVERLAP;
 use crate::render::Created;
@@ -85,7 +85,8 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         // care of what a listing does not show yet.
         self.flights
             .open(step, OpenRequest::new(request).exposed(listed_at));
-        let reconciliation = Reconciliation::of(Reason::Unanswered, jobs, since, listed_at);
+        let reconciliation =
+            Reconciliation::of(ReconciliationReason::Unanswered, jobs, since, listed_at);
         self.decide(step, |open, sight| open.reconcile(reconciliation, sight))
     }
 

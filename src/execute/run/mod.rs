@@ -31,7 +31,7 @@ use crate::execute::elsewhere::{Elsewhere, ended};
 use crate::execute::engine::{Control, Ended, Engine, Stopped};
 use crate::execute::flight::{Flights, JobMetadata};
 use crate::execute::late::Late;
-use crate::execute::outage::Patience;
+use crate::execute::outage::OutagePatience;
 use crate::execute::recording::Recording;
 use crate::execute::schedule::Schedule;
 use crate::execute::silence::Silence;
@@ -70,7 +70,7 @@ pub(in crate::execute) struct Run<'a, A, J, C, O> {
     pub(super) recording: Recording<J>,
     pub(super) lookout: Lookout,
     pub(super) job_metadata: JobMetadata,
-    pub(super) patience: Patience,
+    pub(super) patience: OutagePatience,
     /// A person has asked to leave.
     pub(super) detaching: bool,
     pub(super) stopped: Option<Stopped>,
@@ -138,7 +138,7 @@ impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observ
             recording: Recording::new(journal, silence),
             lookout,
             job_metadata: JobMetadata::default(),
-            patience: Patience {
+            patience: OutagePatience {
                 last_success: now,
                 is_over: false,
             },

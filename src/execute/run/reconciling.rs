@@ -10,7 +10,7 @@ use crate::backup::{ApiError, Clock, Job, Operation, Page, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Stopped};
-use crate::execute::flight::{Adoption, Comparing, Next, OpenRequest, Sight};
+use crate::execute::flight::{Adoption, Next, OpenRequest, ReconciliationStart, Sight};
 use crate::execute::recording::Effect;
 use crate::state::{Event, Journal, RestoreStage};
 
@@ -267,12 +267,12 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             return;
         };
         match open.next_call(&self.job_metadata) {
-            Some(Comparing::List) => {
+            Some(ReconciliationStart::List) => {
                 if let Some((query, token)) = open.page() {
                     self.calls.candidates(target, step, query, token);
                 }
             }
-            Some(Comparing::Read(at)) => {
+            Some(ReconciliationStart::Read(at)) => {
                 if let Some(job) = open.job(at) {
                     self.job_metadata.begin(&job.id);
                     self.calls.metadata(target, step, job.id.clone());

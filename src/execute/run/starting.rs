@@ -8,7 +8,7 @@ use crate::backup::{Clock, Operation, Reader, Writer};
 use crate::diagnostic::Findings;
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
-use crate::execute::flight::{OpenRequest, Reason, Reconciliation};
+use crate::execute::flight::{OpenRequest, Reconciliation, ReconciliationReason};
 use crate::execute::listing_window::listed_since;
 use crate::execute::recording::Effect;
 use crate::plan::{Draft, TokenedRequest};
@@ -61,12 +61,17 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let jobs = target.existing_jobs(&request.recovery_point_arn).to_vec();
         let open = OpenRequest::new(request);
         let reconciliation = if !jobs.is_empty() {
-            Reconciliation::of(Reason::First, jobs, None, self.lookout.listed_at)
+            Reconciliation::of(
+                ReconciliationReason::First,
+                jobs,
+                None,
+                self.lookout.listed_at,
+            )
         } else if self.flights[step].becomes_known_late() {
             let now = self.moment();
             let account = &self.engine.plan.targets[self.target_of(step)].account;
             let query = open.query(account, listed_since(now.earlier()));
-            Reconciliation::listing(Reason::First, query, now)
+            Reconciliation::listing(ReconciliationReason::First, query, now)
         } else {
             self.flights.open(step, open);
             return self.send(step, draft);

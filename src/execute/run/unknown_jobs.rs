@@ -4,7 +4,7 @@ use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
-use crate::execute::flight::{OpenRequest, Phase, Reason, Reconciliation, is_of};
+use crate::execute::flight::{OpenRequest, Phase, Reconciliation, ReconciliationReason, is_of};
 use crate::state::Journal;
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
@@ -78,7 +78,10 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let query = open.query(account, since);
         self.flights.open(step, open);
         self.decide(step, |open, sight| {
-            open.reconcile(Reconciliation::listing(Reason::Lost, query, now), sight)
+            open.reconcile(
+                Reconciliation::listing(ReconciliationReason::Lost, query, now),
+                sight,
+            )
         })
     }
 }
