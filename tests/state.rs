@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use redrill::plan::Request;
 use redrill::state::{
-    Check, CheckVerdict, Deletion, Event, Recorded, RestoreStage, RestoreState, next, replay,
+    CheckStage, CheckVerdict, Deletion, Event, Recorded, RestoreStage, RestoreState, next, replay,
 };
 
 /// What a restore can be, without what it holds.
@@ -137,8 +137,8 @@ impl After {
         let check = past.checks.get("c");
         let deletion = past.deletion.as_ref();
         check.map_or(0, |check| check.starts) == self.starts
-            && check.is_some_and(|check| check.is == Check::Started) == self.under_way
-            && check.is_some_and(|check| check.is == Check::Passed) == self.passed
+            && check.is_some_and(|check| check.is == CheckStage::Started) == self.under_way
+            && check.is_some_and(|check| check.is == CheckStage::Passed) == self.passed
             && check.and_then(|check| check.definition.clone()) == self.definition
             && (deletion == Some(&Deletion::Asked)) == self.deleting
             && (deletion == Some(&Deletion::Gone)) == self.gone

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Action, Diff};
 use crate::plan::{Draft, Plan, sha256};
 use crate::render::{Fact, Secrets, Target};
-use crate::state::Position;
+use crate::state::JournalPosition;
 
 /// The format that this redrill writes, and the only one that it reads.
 const SCHEMA: &str = "redrill.saved-plan/v1";
@@ -38,7 +38,7 @@ pub struct Saved {
     /// `--retry-failed`.
     pub retry_failed: bool,
     /// How far the run was.
-    pub journal: Position,
+    pub journal: JournalPosition,
     /// In the plan's order.
     pub restores: Vec<SavedRestore>,
     /// By which it is known whether secrets are still the same; nothing where no request holds one, and in what earlier
@@ -178,7 +178,7 @@ impl Saved {
         diff: &Diff,
         secrets: &Secrets,
         inputs: SavedInputs,
-        journal: Position,
+        journal: JournalPosition,
         (only, retry_failed): (Vec<String>, bool),
     ) -> Self {
         let mut secret = Vec::new();

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::calls::next_of;
 use super::command::{Command, Commands, Exited, Ran};
 use crate::parse::Check;
-use crate::state::{Check as Is, NOT_RUN, RestoreState, Told};
+use crate::state::{CheckStage, NOT_RUN, RestoreState, Told};
 
 /// Commands under way at once.
 pub(super) const AT_ONCE: usize = 16;
@@ -129,7 +129,7 @@ pub(super) fn verdict(checks: &[Check], past: &RestoreState) -> Option<Told> {
             .filter_map(|check| past.checks.get(&check.name.value));
         seen.any(|seen| seen.is == is)
     };
-    match (any(Is::Failed), any(Is::NotRun)) {
+    match (any(CheckStage::Failed), any(CheckStage::NotRun)) {
         (true, _) => Some(Told::Failed),
         (false, true) => None,
         (false, false) => Some(Told::Successful),

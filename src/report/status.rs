@@ -9,7 +9,7 @@ use super::run::RestoreReport;
 use crate::backup::{Endpoint, Job};
 use crate::diagnostic::LocalTime;
 use crate::render::{REDACTED, Target};
-use crate::state::{Check, Deletion, History, RestoreStage};
+use crate::state::{CheckStage, Deletion, History, RestoreStage};
 
 /// One run and its restores.
 #[derive(Debug, Serialize)]
@@ -85,14 +85,15 @@ impl StatusRow {
                     } => {
                         row.job_id = Some(job_id.clone());
                         row.created_resource_arn.clone_from(created_resource_arn);
-                        let any = |is: &[Check]| past.checks.values().any(|c| is.contains(&c.is));
+                        let any =
+                            |is: &[CheckStage]| past.checks.values().any(|c| is.contains(&c.is));
                         if past.deletion == Some(Deletion::Gone) {
                             "DELETED"
                         } else if past.deletion == Some(Deletion::Asked) {
                             "DELETING"
-                        } else if any(&[Check::Started, Check::Again]) {
+                        } else if any(&[CheckStage::Started, CheckStage::Again]) {
                             "CHECKING"
-                        } else if any(&[Check::Failed, Check::NotRun]) {
+                        } else if any(&[CheckStage::Failed, CheckStage::NotRun]) {
                             "CHECK_FAILED"
                         } else if past.is_incomplete {
                             "INCOMPLETE"

@@ -18,7 +18,7 @@ pub struct History {
     /// How far each restore is.
     pub observed: RunState,
     /// When the run was opened, and which it is; none where it is new.
-    pub opened: Option<Opened>,
+    pub opened: Option<OpeningEvent>,
     /// The plan as the last runner took it up.
     pub outline: Option<Arc<Outline>>,
     /// When it ended, where no runner has taken it up since.
@@ -43,7 +43,7 @@ pub struct Witness {
 
 /// The first event of a run.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpeningEvent {
     /// When.
     pub at: Timestamp,
     /// The plan's name.
@@ -71,7 +71,7 @@ impl History {
                 options,
                 ..
             } if self.opened.is_none() => {
-                self.opened = Some(Opened {
+                self.opened = Some(OpeningEvent {
                     at: recorded.at,
                     plan: plan.clone(),
                     run: run.clone(),
@@ -186,7 +186,7 @@ impl History {
 /// How far a run is, as its journal has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Position {
+pub struct JournalPosition {
     /// How many records.
     pub records: usize,
     /// SHA-256 of them.
@@ -195,12 +195,12 @@ pub struct Position {
 
 /// How far a run is, to be compared later.
 #[derive(Debug, Default)]
-pub struct Counter {
+pub struct PositionCounter {
     records: usize,
     hash: Sha256,
 }
 
-impl Counter {
+impl PositionCounter {
     /// Counts one event.
     pub fn take(&mut self, recorded: &Recorded) {
         if self.records > 0 {
@@ -220,8 +220,8 @@ impl Counter {
 
     /// What has been counted so far.
     #[must_use]
-    pub fn position(&self) -> Position {
-        Position {
+    pub fn position(&self) -> JournalPosition {
+        JournalPosition {
             records: self.records,
             sha256: hex(&self.hash.clone().finalize()),
         }

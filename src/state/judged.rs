@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, Checked, RestoreStage, RunState};
-use crate::parse::Check as Wanted;
+use super::{CheckProgress, CheckStage, RestoreStage, RunState};
+use crate::parse::Check;
 use crate::plan::Plan;
 
 /// What a list of checks has come to.
@@ -19,16 +19,16 @@ pub enum Judged {
 
 /// Holds what a plan wants checked against what has been.
 #[must_use]
-pub fn judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
+pub fn judged(wanted: &[Check], seen: &BTreeMap<String, CheckProgress>) -> Judged {
     let mut failed = None;
     for check in wanted {
         let seen = seen.get(&check.name.value);
         match seen.and_then(|seen| seen.under(&check.definition)) {
-            Some(Check::Passed) => {}
-            Some(Check::Failed | Check::NotRun) => {
+            Some(CheckStage::Passed) => {}
+            Some(CheckStage::Failed | CheckStage::NotRun) => {
                 failed.get_or_insert_with(|| check.name.value.clone());
             }
-            None | Some(Check::Started | Check::Again) => return Judged::Open,
+            None | Some(CheckStage::Started | CheckStage::Again) => return Judged::Open,
         }
     }
     failed.map_or(Judged::Good, Judged::Failed)
@@ -36,7 +36,10 @@ pub fn judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
 
 /// The first check that has passed, and that the plan has otherwise since.
 #[must_use]
-pub fn outdated<'a>(wanted: &'a [Wanted], seen: &BTreeMap<String, Checked>) -> Option<&'a str> {
+pub fn outdated<'a>(
+    wanted: &'a [Check],
+    seen: &BTreeMap<String, CheckProgress>,
+) -> Option<&'a str> {
     let mut names = wanted.iter().filter(|check| {
         let seen = seen.get(&check.name.value);
         seen.is_some_and(|seen| seen.under(&check.definition).is_none())
@@ -47,7 +50,7 @@ pub fn outdated<'a>(wanted: &'a [Wanted], seen: &BTreeMap<String, Checked>) -> O
 /// Whether a command of the plan as a whole is due: everything is back and good, and something is left to run.
 #[must_use]
 pub fn due_after(plan: &Plan, observed: &RunState, retry_failed: bool, cutover: bool) -> bool {
-    let is_good = |name: &str, checks: &[Wanted]| {
+    let is_good = |name: &str, checks: &[Check]| {
         observed.restores.get(name).is_some_and(|past| {
             matches!(past.stage, RestoreStage::Completed { .. })
                 && !past.is_incomplete
@@ -75,12 +78,14 @@ pub fn due_after(plan: &Plan, observed: &RunState, retry_failed: bool, cutover: 
 
 /// The steps of a cutover follow one another: one that failed ends it. What was switched over is not switched again, whatever
 /// has become of its step in the plan.
-fn cutover_judged(wanted: &[Wanted], seen: &BTreeMap<String, Checked>) -> Judged {
+fn cutover_judged(wanted: &[Check], seen: &BTreeMap<String, CheckProgress>) -> Judged {
     for step in wanted {
         match seen.get(&step.name.value).map(|seen| seen.is) {
-            Some(Check::Passed) => {}
-            Some(Check::Failed | Check::NotRun) => return Judged::Failed(step.name.value.clone()),
-            None | Some(Check::Started | Check::Again) => return Judged::Open,
+            Some(CheckStage::Passed) => {}
+            Some(CheckStage::Failed | CheckStage::NotRun) => {
+                return Judged::Failed(step.name.value.clone());
+            }
+            None | Some(CheckStage::Started | CheckStage::Again) => return Judged::Open,
         }
     }
     Judged::Good

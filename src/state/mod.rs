@@ -15,13 +15,13 @@ mod transition;
 
 pub use awaited::Awaited;
 pub use event::{CheckVerdict, Event, NOT_RUN, NestedJob, Recorded};
-pub use history::{Counter, History, Opened, Position, Witness};
+pub use history::{History, JournalPosition, OpeningEvent, PositionCounter, Witness};
 pub use incomplete::incomplete;
 pub use journal::{Journal, JournalError, Redacting};
 pub use judged::{Judged, due_after, judged, outdated};
 pub use observed::{
-    Begins, Begun, Check, Checked, Deletion, Machine, RestoreStage, RestoreState, RunState, Sent,
-    Told,
+    Begins, Begun, CheckProgress, CheckStage, Deletion, Machine, RestoreStage, RestoreState,
+    RunState, Sent, Told,
 };
 pub use outline::{Goals, Origin, Outline, OutlinedRestore};
 pub use places::Places;

@@ -16,9 +16,9 @@ pub struct RunState {
     /// What selectors were resolved to, by the restore's name.
     pub resolved: BTreeMap<String, Arc<Resolved>>,
     /// The checks of the plan as a whole, by name.
-    pub checks: BTreeMap<String, Checked>,
+    pub checks: BTreeMap<String, CheckProgress>,
     /// The steps of the cutover, by name.
-    pub cutover: BTreeMap<String, Checked>,
+    pub cutover: BTreeMap<String, CheckProgress>,
     /// The starts of checks and steps of which no end is known.
     pub begun: BTreeMap<Begins, Begun>,
 }
@@ -54,30 +54,30 @@ pub struct Machine {
 
 /// What has become of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckProgress {
     /// How often it was started.
     pub starts: u32,
     /// How far it is.
-    pub is: Check,
+    pub is: CheckStage,
     /// What the plan wanted of it when it was last started, where the journal says so.
     pub definition: Option<String>,
 }
 
-impl Checked {
+impl CheckProgress {
     /// How far it is as the plan has it now. A pass of something else is none: it is as if it had never been run.
     #[must_use]
-    pub fn under(&self, definition: &str) -> Option<Check> {
+    pub fn under(&self, definition: &str) -> Option<CheckStage> {
         let is_other = self
             .definition
             .as_ref()
             .is_some_and(|was| was != definition);
-        (self.is != Check::Passed || !is_other).then_some(self.is)
+        (self.is != CheckStage::Passed || !is_other).then_some(self.is)
     }
 }
 
 /// How far a check is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
+pub enum CheckStage {
     /// It was started, and nothing is known of its end.
     Started,
     /// It did not pass, and is to be tried again.
@@ -136,7 +136,7 @@ pub struct RestoreState {
     /// Whether its job was there already when this run found it.
     pub adopted: bool,
     /// The checks of what it has made, by name.
-    pub checks: BTreeMap<String, Checked>,
+    pub checks: BTreeMap<String, CheckProgress>,
     /// What AWS Backup was told that they have come to.
     pub told: Option<Told>,
     /// How far the deletion of what it has made is, where that was asked for.

@@ -8,7 +8,7 @@ use super::{CheckVerdict, Event, Recorded};
 use crate::plan::{MARK, mark};
 use crate::render::Resolved;
 use crate::state::{
-    Begins, Check, Checked, RestoreStage, RestoreState, RunState, Sent, Told, incomplete,
+    Begins, CheckProgress, CheckStage, RestoreStage, RestoreState, RunState, Sent, Told, incomplete,
 };
 
 /// An event that cannot have happened: the journal is not one that redrill wrote.
@@ -138,7 +138,7 @@ fn of_the_whole(observed: &mut RunState, event: &Event) -> Result<(), Illegal> {
 
 /// What a check is after an event; none where the event cannot follow. One that has passed is run again only where the plan
 /// wants something else of it since; a step of the cutover never is.
-fn next_check(was: Option<&Checked>, event: &Event) -> Option<Checked> {
+fn next_check(was: Option<&CheckProgress>, event: &Event) -> Option<CheckProgress> {
     let starts = was.map_or(0, |was| was.starts);
     match event {
         Event::CheckStarted {
@@ -147,14 +147,14 @@ fn next_check(was: Option<&Checked>, event: &Event) -> Option<Checked> {
             definition,
             ..
         } if *nth == starts + 1 => {
-            let is_other = |was: &Checked| {
+            let is_other = |was: &CheckProgress| {
                 let definition = definition.as_ref().filter(|_| !cutover);
                 definition.is_some_and(|is| was.under(is).is_none())
             };
-            let may_start = was.is_none_or(|was| was.is != Check::Passed || is_other(was));
-            may_start.then(|| Checked {
+            let may_start = was.is_none_or(|was| was.is != CheckStage::Passed || is_other(was));
+            may_start.then(|| CheckProgress {
                 starts: *nth,
-                is: Check::Started,
+                is: CheckStage::Started,
                 definition: definition.clone(),
             })
         }
@@ -163,16 +163,16 @@ fn next_check(was: Option<&Checked>, event: &Event) -> Option<Checked> {
             verdict,
             message,
             ..
-        } if *nth == starts && was.is_some_and(|was| was.is == Check::Started) => {
+        } if *nth == starts && was.is_some_and(|was| was.is == CheckStage::Started) => {
             let definition = was.and_then(|was| was.definition.clone());
             let is_run = !message.as_ref().is_some_and(|why| why.starts_with(NOT_RUN));
             let is = match verdict {
-                CheckVerdict::Passed => Check::Passed,
-                CheckVerdict::Again => Check::Again,
-                CheckVerdict::Failed if is_run => Check::Failed,
-                CheckVerdict::Failed => Check::NotRun,
+                CheckVerdict::Passed => CheckStage::Passed,
+                CheckVerdict::Again => CheckStage::Again,
+                CheckVerdict::Failed if is_run => CheckStage::Failed,
+                CheckVerdict::Failed => CheckStage::NotRun,
             };
-            Some(Checked {
+            Some(CheckProgress {
                 starts,
                 is,
                 definition,

@@ -12,7 +12,7 @@ use redrill::render::{Inputs, Known};
 use redrill::report::{RequestFormat, requests};
 use redrill::rules::Rules;
 use redrill::session;
-use redrill::state::{Counter, RunState};
+use redrill::state::{PositionCounter, RunState};
 use redrill_emulator::JobSnapshot;
 use serde_json::Value;
 
@@ -212,7 +212,7 @@ fn shown(text: &str, rules: &Arc<Rules>) -> Result<(Vec<Value>, Value), String> 
         &diff,
         planner.secrets(),
         SavedInputs::default(),
-        Counter::default().position(),
+        PositionCounter::default().position(),
         (Vec::new(), false),
     );
     assert_eq!(Saved::parse(&saved.text()).unwrap(), saved);

@@ -16,7 +16,7 @@ use crate::execute::Stopped;
 use crate::journal::{self, RunKey};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
 use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoints};
-use crate::state::{Counter, History, due_after};
+use crate::state::{History, PositionCounter, due_after};
 
 pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.output {
@@ -32,7 +32,7 @@ pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Resul
     let store = context.store(&arguments.state).await?;
     let run = RunKey::new(name, &arguments.inputs.run_id);
     let mut history = History::default();
-    let mut counter = Counter::default();
+    let mut counter = PositionCounter::default();
     let take = |recorded| {
         if arguments.output.is_some() {
             counter.take(&recorded);

@@ -12,7 +12,7 @@ use crate::plan::Planner;
 use crate::process::{Obstacle, obstacle};
 use crate::render::Known;
 use crate::session::{Loaded, Preview};
-use crate::state::{Check as Is, RestoreStage};
+use crate::state::{CheckStage, RestoreStage};
 
 /// Where programs are looked for.
 pub(super) struct Programs<'a> {
@@ -55,10 +55,10 @@ impl<'a> Programs<'a> {
         let observed = &preview.history.observed;
         let known = Known::default();
         let planner = &loaded.planner;
-        let is_due = |is: Option<Is>| match is {
-            Some(Is::Passed) => false,
-            Some(Is::Failed | Is::NotRun) => due.retry_failed,
-            Some(Is::Started | Is::Again) | None => true,
+        let is_due = |is: Option<CheckStage>| match is {
+            Some(CheckStage::Passed) => false,
+            Some(CheckStage::Failed | CheckStage::NotRun) => due.retry_failed,
+            Some(CheckStage::Started | CheckStage::Again) | None => true,
         };
         let mut findings = Findings::default();
         for change in &diff.changes {

@@ -17,7 +17,7 @@ use crate::diff::{Diff, Digested, Saved, SavedError, SavedInputs, Wanted};
 use crate::plan::{Plan, Planner, sha256};
 use crate::report::minute;
 use crate::session::Loaded;
-use crate::state::{Counter, Event, History, Position, Recorded};
+use crate::state::{Event, History, JournalPosition, PositionCounter, Recorded};
 
 /// A saved plan, and where the command that carries it out works.
 pub(super) struct SavedPlan {
@@ -47,7 +47,7 @@ pub(super) fn save(
     loaded: &Loaded,
     plan: &Plan,
     diff: &Diff,
-    position: Position,
+    position: JournalPosition,
     endpoint: Option<&Endpoint>,
 ) -> Result<(), Failure> {
     if diff.has_conflict() {
@@ -252,7 +252,7 @@ pub(super) fn check_variables(saved: &SavedPlan, planner: &Planner) -> Result<()
 /// What has become of a run since a plan of it was saved.
 pub(super) struct SavedPlanReplay<'a> {
     saved: &'a SavedPlan,
-    counter: Counter,
+    counter: PositionCounter,
     /// Whether the saved plan has been taken up.
     moved_on: bool,
     /// When the run was first taken up without it.
@@ -263,7 +263,7 @@ impl<'a> SavedPlanReplay<'a> {
     pub(super) fn of(saved: &'a SavedPlan) -> Self {
         Self {
             saved,
-            counter: Counter::default(),
+            counter: PositionCounter::default(),
             moved_on: false,
             without: None,
         }

@@ -11,7 +11,7 @@ use crate::cli::output::Output;
 use crate::diff::{Action, Diff};
 use crate::execute::at_once;
 use crate::plan::{Plan, Step};
-use crate::state::{Check, History, RestoreStage, RestoreState};
+use crate::state::{CheckStage, History, RestoreStage, RestoreState};
 use crate::terminal::{InitialRestore, InitialState, Look, Now, Stage};
 
 impl Context<'_> {
@@ -91,7 +91,10 @@ pub(super) fn initial(
 fn open_checks(step: &Step, past: Option<&RestoreState>) -> usize {
     let is_open = |name: &str, definition: &str| {
         let seen = past.and_then(|past| past.checks.get(name)?.under(definition));
-        !matches!(seen, Some(Check::Passed | Check::Failed | Check::NotRun))
+        !matches!(
+            seen,
+            Some(CheckStage::Passed | CheckStage::Failed | CheckStage::NotRun)
+        )
     };
     let checks = step.checks.iter();
     checks

@@ -6,7 +6,7 @@ use super::Run;
 use crate::backup::{Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::silence::NAMED;
-use crate::state::{Awaited, Check, Event, Journal};
+use crate::state::{Awaited, CheckStage, Event, Journal};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
@@ -44,11 +44,11 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
             let running = past
                 .checks
                 .iter()
-                .filter(|(_, seen)| seen.is == Check::Started);
+                .filter(|(_, seen)| seen.is == CheckStage::Started);
             running.map(move |(check, _)| (Some(name.clone()), check.clone()))
         });
         let whole = self.observed.checks.iter().chain(&self.observed.cutover);
-        let of_plan = whole.filter(|(_, seen)| seen.is == Check::Started);
+        let of_plan = whole.filter(|(_, seen)| seen.is == CheckStage::Started);
         let checks = of_restores.chain(of_plan.map(|(check, _)| (None, check.clone())));
         Awaited {
             jobs,

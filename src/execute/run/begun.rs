@@ -7,7 +7,7 @@ use crate::execute::checking::Of;
 use crate::execute::command::Left;
 use crate::parse::Check;
 use crate::plan::sha256;
-use crate::state::{Begins, Begun, Check as Is, Journal};
+use crate::state::{Begins, Begun, CheckStage, Journal};
 
 /// What is said of an earlier start whose end nobody saw.
 pub(super) fn said(left: &Left) -> Option<String> {
@@ -43,7 +43,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     pub(super) fn end_earlier(&self, of: Of, name: &str) -> Left {
         let is_open = self
             .seen(of, name)
-            .is_some_and(|seen| seen.is == Is::Started);
+            .is_some_and(|seen| seen.is == CheckStage::Started);
         if !is_open {
             return Left::Nothing;
         }

@@ -16,7 +16,7 @@ use crate::execute::engine::Stopped;
 use crate::execute::flight::Phase;
 use crate::execute::recording::Effect;
 use crate::parse::Check;
-use crate::state::{Check as Is, CheckVerdict, Event, Journal, Judged, Told, due_after, judged};
+use crate::state::{CheckStage, CheckVerdict, Event, Journal, Judged, Told, due_after, judged};
 
 impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
     Run<'_, A, J, C, O>
@@ -30,7 +30,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         })
     }
 
-    pub(super) fn seen(&self, of: Of, name: &str) -> Option<&crate::state::Checked> {
+    pub(super) fn seen(&self, of: Of, name: &str) -> Option<&crate::state::CheckProgress> {
         let observed = &self.observed;
         match of {
             Of::Restore(step) => {
@@ -72,9 +72,9 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
                 Of::Restore(_) | Of::Plan => seen.and_then(|seen| seen.under(&check.definition)),
             };
             match is {
-                Some(Is::Passed) => false,
-                Some(Is::Failed | Is::NotRun) => self.engine.policy.retry_failed,
-                Some(Is::Started | Is::Again) | None => true,
+                Some(CheckStage::Passed) => false,
+                Some(CheckStage::Failed | CheckStage::NotRun) => self.engine.policy.retry_failed,
+                Some(CheckStage::Started | CheckStage::Again) | None => true,
             }
         });
         match next {

@@ -6,7 +6,7 @@ use crate::execute::Observer;
 use crate::execute::calls::{DueCall, backoff};
 use crate::execute::engine::Stopped;
 use crate::execute::flight::Phase;
-use crate::state::{Check, Event, Journal, RestoreStage};
+use crate::state::{CheckStage, Event, Journal, RestoreStage};
 
 /// How often AWS Backup is told before its silence is taken for a no.
 const TELLINGS: u32 = 4;
@@ -67,7 +67,7 @@ impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
         let checks = &self.engine.plan.steps[step].checks;
         let failed = checks.iter().map(|check| &check.name.value).find(|name| {
             let seen = past.checks.get(*name);
-            seen.is_some_and(|seen| seen.is == Check::Failed)
+            seen.is_some_and(|seen| seen.is == CheckStage::Failed)
         });
         let missing = || {
             past.is_incomplete
