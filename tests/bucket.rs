@@ -6,7 +6,7 @@ use redrill::journal::{
     self, Journal, LocalStore, MemoryObjects, Mishap, ObjectError, ObjectStore, Objects as _,
     ProbeVerdict, Put, RunKey, RunStore, probe,
 };
-use redrill::state::{Event, Journal as _, JournalError, Recorded};
+use redrill::state::{Append as _, Event, JournalError, Recorded};
 
 use crate::harness::owner;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redrill::execute::Ended;
 use redrill::journal::{self, RunKey};
-use redrill::state::{Event, Journal as _, Recorded};
+use redrill::state::{Append as _, Event, Recorded};
 use redrill_emulator::{AfterFinish, Fault, FaultKind, Operation, Options, Speed, TokenSemantics};
 
 use crate::harness::{completed, directory, driven, journal_bytes, owner, run, set_journal};

@@ -15,7 +15,7 @@ use redrill::render::Inputs;
 use redrill::rules::Rules;
 use redrill::session::{self, Opening, Preview, Works};
 use redrill::state::{
-    History, Journal as Append, JournalError, Origin, Outline, Recorded, RestoreStage, RunState,
+    Append, History, JournalError, Origin, Outline, Recorded, RestoreStage, RunState,
 };
 use redrill_emulator::{Emulator, Options, Speed, TokenSemantics};
 

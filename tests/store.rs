@@ -5,7 +5,7 @@ use std::time::Duration;
 use redrill::journal::{
     self, Journal, LocalStore, MemoryObjects, MemoryStore, ObjectStore, Owner, RunKey, RunStore,
 };
-use redrill::state::{Event, Journal as _, JournalError, Recorded};
+use redrill::state::{Append as _, Event, JournalError, Recorded};
 
 use crate::harness::owner;
 use crate::support::folder;

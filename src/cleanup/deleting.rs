@@ -11,7 +11,7 @@ use super::one::{DeletionOutcome, One};
 use super::{Disposition, ExistingResource, Item, Named};
 use crate::backup::{ApiError, Clock, Pace};
 use crate::execute::{Control, Ended};
-use crate::state::{Event, Journal, JournalError, Recorded};
+use crate::state::{Append, Event, JournalError, Recorded};
 
 /// How many deletions are recorded before AWS has answered to them: a second's worth at its rate. What is recorded and was
 /// not asked for when the process ends is asked for by whoever goes on.
@@ -121,7 +121,7 @@ struct DeletionLevel<'a> {
 impl<R, J, C> Deletions<'_, R, J, C>
 where
     R: Resources + 'static,
-    J: Journal,
+    J: Append,
     C: Clock + Clone + 'static,
 {
     /// Deletes level after level, what is in one at once: what needs something is gone before that goes.
@@ -362,7 +362,7 @@ mod tests {
         }
     }
 
-    impl Journal for SharedCloud {
+    impl Append for SharedCloud {
         async fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
             let events = events.iter().map(|recorded| recorded.event.clone());
             self.cloud().records.extend(events);

@@ -14,7 +14,7 @@ use crate::backup::{ApiError, Clock, Reader, Writer};
 use crate::diff::Diff;
 use crate::plan::{Draft, Plan, Planner};
 use crate::render::Known;
-use crate::state::{Event, Illegal, Journal, JournalError, Recorded, RunState};
+use crate::state::{Append, Event, Illegal, JournalError, Recorded, RunState};
 
 /// What a person asks of a run that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +188,7 @@ pub enum DuplicatePolicy {
     StartAnyway,
 }
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer>
     Engine<'_, A, J, C, O>
 {
     /// Carries out the changes; `opening` are the first events, `observed` and `known` are what came before them.

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use super::Command;
 use super::checking::Task;
 use super::silence::Silence;
-use crate::state::{Journal, JournalError, Recorded};
+use crate::state::{Append, JournalError, Recorded};
 
 /// What follows from an event, once that is on disk.
 pub(super) enum Effect {
@@ -22,13 +22,13 @@ pub(super) enum Effect {
 }
 
 /// A journal that is being appended to: it comes back with what was recorded, or the reason why it was not.
-pub(super) type Append<J> =
+pub(super) type PendingAppend<J> =
     Pin<Box<dyn Future<Output = (J, Vec<Recorded>, Result<(), JournalError>)> + Send>>;
 
 pub(super) struct Recording<J> {
     /// Absent while it is being appended to.
     pub(super) journal: Option<J>,
-    pub(super) append: Option<Append<J>>,
+    pub(super) append: Option<PendingAppend<J>>,
     /// Events that are not on disk yet, and so not on the screen either.
     pub(super) buffer: Vec<Recorded>,
     /// How many events there were, and how many of them are recorded.
@@ -40,7 +40,7 @@ pub(super) struct Recording<J> {
     pub(super) silence: Silence,
 }
 
-impl<J: Journal + 'static> Recording<J> {
+impl<J: Append + 'static> Recording<J> {
     pub(super) fn new(journal: J, silence: Silence) -> Self {
         Self {
             journal: Some(journal),
@@ -105,7 +105,7 @@ impl<J: Journal + 'static> Recording<J> {
 }
 
 /// What belongs on disk of some events.
-async fn append(journal: &mut impl Journal, batch: &[Recorded]) -> Result<(), JournalError> {
+async fn append(journal: &mut impl Append, batch: &[Recorded]) -> Result<(), JournalError> {
     let is_durable = |recorded: &&Recorded| recorded.event.is_durable();
     if batch.iter().all(|recorded| is_durable(&recorded)) {
         return journal.append(batch).await;
@@ -131,7 +131,7 @@ mod tests {
     /// A disk that takes until it is told.
     struct Slow(UnboundedReceiver<bool>);
 
-    impl Journal for Slow {
+    impl Append for Slow {
         async fn append(&mut self, _: &[Recorded]) -> Result<(), JournalError> {
             match self.0.recv().await {
                 Some(true) => Ok(()),
@@ -151,7 +151,7 @@ mod tests {
         }
     }
 
-    fn polled<J: Journal + 'static>(
+    fn polled<J: Append + 'static>(
         recording: &mut Recording<J>,
     ) -> Poll<Result<usize, JournalError>> {
         let ended = pin!(recording.ended());
@@ -159,7 +159,7 @@ mod tests {
         poll.map(|ended| ended.map(|batch| batch.len()))
     }
 
-    fn started<J: Journal + 'static>(recording: &mut Recording<J>) -> Option<usize> {
+    fn started<J: Append + 'static>(recording: &mut Recording<J>) -> Option<usize> {
         match recording.effect() {
             Some(Effect::Publish(step)) => Some(step),
             _ => None,

@@ -28,7 +28,7 @@ pub use memory::MemoryStore;
 pub use store::{Ahead, Fence, Owner, RunKey, RunStore};
 
 use crate::backup::ask_all;
-use crate::state::{Journal as Append, JournalError, Recorded};
+use crate::state::{Append, JournalError, Recorded};
 use record::Chain;
 
 /// The segments of a run: a folder of its directory, and of a bundle of evidence.

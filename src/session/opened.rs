@@ -10,7 +10,7 @@ use crate::diff::Diff;
 use crate::execute::{Commands, Control, Ended, Engine, Observer, Policy, Stopped};
 use crate::plan::{Plan, Planner};
 use crate::render::{Known, Secrets};
-use crate::state::{Event, History, Journal, Recorded};
+use crate::state::{Append, Event, History, Recorded};
 
 /// A run under its lock, with its journal read to the end.
 pub struct Opened<J> {
@@ -55,7 +55,7 @@ pub struct Outcome {
     pub ended: Result<Ended, Stopped>,
 }
 
-impl<J: Journal + 'static> Opened<J> {
+impl<J: Append + 'static> Opened<J> {
     /// What will be written to.
     pub fn journal(&self) -> &J {
         &self.journal

@@ -10,7 +10,7 @@ use crate::backup::{Clock as _, Endpoint, SystemClock};
 use crate::diff::{Action, Diff, Wanted, diff};
 use crate::plan::Plan;
 use crate::render::{Known, Resolved};
-use crate::state::{Event, History, Journal, Origin, Outline};
+use crate::state::{Append, Event, History, Origin, Outline};
 
 /// A plan, what has happened to it so far, and what a run would do now.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Preview {
     /// # Errors
     ///
     /// Where that changes what this preview has shown. Nothing was recorded then.
-    pub fn open<J: Journal>(
+    pub fn open<J: Append>(
         mut self,
         journal: J,
         history: History,

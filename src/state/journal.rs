@@ -4,7 +4,7 @@ use super::Recorded;
 use crate::render::Secrets;
 
 /// The durable record of a run.
-pub trait Journal: Send {
+pub trait Append: Send {
     /// Appends all events, and is done once they are on disk.
     ///
     /// # Errors
@@ -29,7 +29,7 @@ impl<'a, J> Redacting<'a, J> {
     }
 }
 
-impl<J: Journal> Journal for Redacting<'_, J> {
+impl<J: Append> Append for Redacting<'_, J> {
     async fn append(&mut self, events: &[Recorded]) -> Result<(), JournalError> {
         let events = events
             .iter()

@@ -17,7 +17,7 @@ pub use awaited::Awaited;
 pub use event::{CheckVerdict, Event, NOT_RUN, NestedJob, Recorded};
 pub use history::{History, JournalPosition, OpeningEvent, PositionCounter, Witness};
 pub use incomplete::incomplete;
-pub use journal::{Journal, JournalError, Redacting};
+pub use journal::{Append, JournalError, Redacting};
 pub use judged::{Judged, due_after, judged, outdated};
 pub use observed::{
     Begins, Begun, CheckProgress, CheckStage, Deletion, Machine, RestoreStage, RestoreState,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redrill::state::{Event, Journal as _, Recorded};
+use redrill::state::{Append as _, Event, Recorded};
 use redrill_emulator::Emulator;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Cleanup beside others: a run that somebody works on, and what somebody has deleted already.
 
 use redrill::cleanup::{DeleteAnswer, DeletionProgress, Resources as _};
-use redrill::state::{Event, Journal as _, Recorded};
+use redrill::state::{Append as _, Event, Recorded};
 
 use crate::harness::owner;
 use crate::support::{at_once, emulator, folder, journal_of, many, ran, write};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redrill::state::{Event, Journal as _, Recorded};
+use redrill::state::{Append as _, Event, Recorded};
 use redrill_emulator::{Emulator, Faults, Inventory, Options};
 
 use crate::harness::owner;

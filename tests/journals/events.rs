@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use redrill::journal;
-use redrill::state::{Event, Journal as _, Recorded};
+use redrill::state::{Append as _, Event, Recorded};
 use serde_json::Value;
 
 use super::{Old, RUNS};

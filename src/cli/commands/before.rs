@@ -12,7 +12,7 @@ use crate::journal::{Journal, Owner, RunKey};
 use crate::plan::Plan;
 use crate::render::Known;
 use crate::session::Preview;
-use crate::state::{History, Journal as _, Recorded};
+use crate::state::{Append as _, History, Recorded};
 
 /// From when on AWS lists restore jobs, where a recovery point is older, so that it may have been restored before that.
 pub(super) fn older_than_listings(

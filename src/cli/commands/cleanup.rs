@@ -19,7 +19,7 @@ use crate::execute::{Ended, Observer, Stopped};
 use crate::journal::{self, Journal, RunKey, RunStore as _};
 use crate::render::Target;
 use crate::report::cleanup_human;
-use crate::state::{History, Journal as _, JournalError, Places, Recorded, Redacting};
+use crate::state::{Append as _, History, JournalError, Places, Recorded, Redacting};
 use crate::terminal::{InitialState, Screen, Style};
 
 const NOT_ASKED: &str = "AWS was not asked what was created again since, or which jobs are nested";

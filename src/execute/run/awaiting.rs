@@ -6,11 +6,9 @@ use super::Run;
 use crate::backup::{Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::silence::NAMED;
-use crate::state::{Awaited, CheckStage, Event, Journal};
+use crate::state::{Append, Awaited, CheckStage, Event};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Says what the run waits for, once it has been silent for long; `pages` are those of a listing under way.
     pub(super) fn break_silence(&mut self, pages: u32) {
         let at = self.engine.clock.now();

@@ -7,7 +7,7 @@ use crate::execute::checking::Of;
 use crate::execute::command::Left;
 use crate::parse::Check;
 use crate::plan::sha256;
-use crate::state::{Begins, Begun, CheckStage, Journal};
+use crate::state::{Append, Begins, Begun, CheckStage};
 
 /// What is said of an earlier start whose end nobody saw.
 pub(super) fn said(left: &Left) -> Option<String> {
@@ -28,9 +28,7 @@ pub(super) fn said(left: &Left) -> Option<String> {
     })
 }
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     fn key(&self, of: Of, name: &str) -> Begins {
         let restore = match of {
             Of::Restore(step) => Some(self.name(step)),

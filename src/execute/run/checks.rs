@@ -16,11 +16,9 @@ use crate::execute::engine::Stopped;
 use crate::execute::flight::Phase;
 use crate::execute::recording::Effect;
 use crate::parse::Check;
-use crate::state::{CheckStage, CheckVerdict, Event, Journal, Judged, Told, due_after, judged};
+use crate::state::{Append, CheckStage, CheckVerdict, Event, Judged, Told, due_after, judged};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     pub(super) fn checks(&self, of: Of) -> Arc<Vec<Check>> {
         let plan = self.engine.plan;
         Arc::clone(match of {

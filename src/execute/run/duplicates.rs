@@ -12,11 +12,9 @@ use crate::execute::engine::Stopped;
 use crate::execute::flight::{Kin, OpenRequest, is_of, kin};
 use crate::execute::target::TargetState;
 use crate::plan::TokenedRequest;
-use crate::state::{Event, Journal};
+use crate::state::{Append, Event};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// A restore has a job: whether there is a second one is looked at for a while.
     pub(super) fn look_after(
         &mut self,

@@ -6,11 +6,9 @@ use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::Stopped;
 use crate::execute::recording::Effect;
-use crate::state::{Event, Journal, Recorded};
+use crate::state::{Append, Event, Recorded};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Begins to record what has happened. What is being recorded is waited for by nobody but its effects; where there are
     /// none before it, those follow at once.
     pub(super) fn flush(&mut self) -> Result<(), Stopped> {

@@ -6,11 +6,9 @@ use crate::backup::{Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
 use crate::execute::target::TargetState;
-use crate::state::Journal;
+use crate::state::Append;
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Looks from now on.
     pub(super) fn begin_elsewhere(&mut self) {
         if self.lookout.elsewhere.is_some() {

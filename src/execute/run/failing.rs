@@ -4,11 +4,9 @@ use super::Run;
 use crate::backup::{Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
-use crate::state::{Event, Journal};
+use crate::state::{Append, Event};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// A restore has failed, or is not waited for any longer: nor are those that hang on it.
     pub(super) fn fail(&mut self, step: usize, what: &str) -> Result<(), Stopped> {
         let skips = self.schedule.failed(step);

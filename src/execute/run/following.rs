@@ -13,14 +13,12 @@ use crate::execute::flight::{OpenRequest, Reconciliation, ReconciliationReason};
 use crate::execute::outage::Caller;
 use crate::execute::poller::OVERLAP;
 use crate::render::Created;
-use crate::state::{Event, Journal, RestoreStage};
+use crate::state::{Append, Event, RestoreStage};
 
 /// How long to wait before it is asked again about a job that AWS does not know yet.
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Takes up what an earlier runner left.
     pub(super) fn resume(&mut self, diff: &Diff) -> Result<(), Stopped> {
         let now = self.engine.clock.now();

@@ -41,7 +41,7 @@ use crate::execute::{Observer, Policy};
 use crate::plan::{Plan, Planner};
 use crate::render::Known;
 use crate::state;
-use crate::state::{Event, Journal, Recorded, RestoreStage, RestoreState, RunState};
+use crate::state::{Append, Event, Recorded, RestoreStage, RestoreState, RunState};
 
 /// What a run is given, apart from what has a keeper of its own.
 pub(in crate::execute) struct Given<'a, C, O> {
@@ -76,7 +76,7 @@ pub(in crate::execute) struct Run<'a, A, J, C, O> {
     pub(super) stopped: Option<Stopped>,
 }
 
-impl<'a, A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
+impl<'a, A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer>
     Run<'a, A, J, C, O>
 {
     pub(super) fn new(

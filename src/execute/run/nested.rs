@@ -9,16 +9,14 @@ use crate::execute::Observer;
 use crate::execute::calls::{DueCall, backoff};
 use crate::execute::engine::Stopped;
 use crate::execute::flight::{Parent, Phase};
-use crate::state::{Event, Journal, NestedJob};
+use crate::state::{Append, Event, NestedJob};
 
 /// Pages before it is taken for a listing without an end: AWS restores far fewer parts of one recovery point.
 const PAGES: u32 = 100;
 /// How often it is asked before AWS's silence is taken for a no: a run does not wait for this for ever.
 const TRIES: u32 = 6;
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// A job has ended that others are nested in.
     pub(super) fn look_inside(&mut self, step: usize, job: Job) {
         if matches!(self.flights[step].phase, Phase::Nested(_)) {

@@ -11,11 +11,9 @@ use crate::execute::outage::{
     Caller, LONGEST_TRY, Outage, PATIENCE, PATIENCE_FOR_LOGIN, PATIENCE_WITHOUT_JOBS,
 };
 use crate::execute::target::TargetState;
-use crate::state::{Event, Journal};
+use crate::state::{Append, Event};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Schedules a call about a restore again, after the backoff.
     pub(super) fn retry(
         &mut self,

@@ -9,11 +9,9 @@ use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
 use crate::execute::outage::Caller;
-use crate::state::Journal;
+use crate::state::Append;
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Asks about what is due, as far as the rates let it.
     pub(super) fn look(&mut self) {
         let now = self.engine.clock.now();

@@ -19,11 +19,9 @@ use crate::execute::flight::is_of;
 use crate::execute::listing_window::listed_since;
 use crate::execute::outage::Caller;
 use crate::plan::Draft;
-use crate::state::{Journal, RestoreStage};
+use crate::state::{Append, RestoreStage};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Lists the jobs of the recovery points of what would be started, and of what was sent and not answered; what a
     /// person has to say meanwhile.
     pub(super) async fn list_existing_jobs(

@@ -11,11 +11,9 @@ use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Stopped};
 use crate::execute::flight::Phase;
-use crate::state::{Event, Journal, RestoreState};
+use crate::state::{Append, Event, RestoreState};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     fn past(&self, step: usize) -> Option<&RestoreState> {
         let name = &*self.engine.plan.steps[step].name;
         self.observed.restores.get(name)

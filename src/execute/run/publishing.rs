@@ -6,14 +6,12 @@ use crate::execute::Observer;
 use crate::execute::calls::{DueCall, backoff};
 use crate::execute::engine::Stopped;
 use crate::execute::flight::Phase;
-use crate::state::{CheckStage, Event, Journal, RestoreStage};
+use crate::state::{Append, CheckStage, Event, RestoreStage};
 
 /// How often AWS Backup is told before its silence is taken for a no.
 const TELLINGS: u32 = 4;
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// AWS Backup has answered to what the checks of a restore have come to, or has not.
     pub(super) fn published(
         &mut self,

@@ -12,11 +12,9 @@ use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Stopped};
 use crate::execute::flight::{Adoption, Next, OpenRequest, ReconciliationStart, Sight};
 use crate::execute::recording::Effect;
-use crate::state::{Event, Journal, RestoreStage};
+use crate::state::{Append, Event, RestoreStage};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Asks an open request; nothing where there is none.
     pub(super) fn decided<T>(
         &mut self,

@@ -13,11 +13,9 @@ use crate::execute::listing_window::listed_since;
 use crate::execute::recording::Effect;
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Fact;
-use crate::state::{Event, Journal};
+use crate::state::{Append, Event};
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Records the intents of all that may start, in one go, and has each sent once its own is on disk.
     pub(super) fn start_ready(&mut self) -> Result<(), Stopped> {
         if self.lookout.elsewhere.is_some() {

@@ -8,11 +8,9 @@ use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::Stopped;
 use crate::execute::recording::Effect;
-use crate::state::Journal;
+use crate::state::Append;
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Makes the calls that are due, as far as the rates let it.
     pub(super) fn make_due_calls(&mut self) -> Result<(), Stopped> {
         let now = self.engine.clock.now();

@@ -5,11 +5,9 @@ use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
 use crate::execute::flight::{OpenRequest, Phase, Reconciliation, ReconciliationReason, is_of};
-use crate::state::Journal;
+use crate::state::Append;
 
-impl<A: Reader + Writer + 'static, J: Journal + 'static, C: Clock, O: Observer>
-    Run<'_, A, J, C, O>
-{
+impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Why an answer about a job is not about the job of a restore; none where it may be.
     pub(super) fn is_another(&self, step: usize, job: &Job) -> Option<ApiError> {
         let draft = self.complete(step).ok()?;
