@@ -8,7 +8,7 @@ use serde::Deserialize;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use super::{ABOUT, Files, JOURNAL, Mismatch, first_difference, mismatch};
+use super::{ABOUT, BundleFiles, JOURNAL, Mismatch, first_difference, mismatch};
 
 /// The largest file that is taken out of one.
 const LARGEST: u64 = 1 << 30;
@@ -29,7 +29,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn of(files: &Files) -> Self {
+    fn of(files: &BundleFiles) -> Self {
         let about = files.get(ABOUT).map(Vec::as_slice).unwrap_or_default();
         serde_json::from_slice(about).unwrap_or_default()
     }
@@ -40,7 +40,7 @@ impl Maker {
 }
 
 /// When the run was last heard of, in UTC: a ZIP has no zones.
-fn last_record(files: &Files) -> Option<DateTime> {
+fn last_record(files: &BundleFiles) -> Option<DateTime> {
     #[derive(Deserialize)]
     struct LastRecord {
         at: Timestamp,
@@ -69,7 +69,7 @@ fn last_record(files: &Files) -> Option<DateTime> {
 /// # Errors
 ///
 /// Where a file is too large for a ZIP.
-pub fn pack(files: &Files) -> std::io::Result<Vec<u8>> {
+pub fn pack(files: &BundleFiles) -> std::io::Result<Vec<u8>> {
     let options = SimpleFileOptions::default().unix_permissions(PERMISSIONS);
     let options = if Maker::of(files).compresses() {
         options
@@ -94,12 +94,12 @@ pub fn pack(files: &Files) -> std::io::Result<Vec<u8>> {
 /// # Errors
 ///
 /// Where it is not; the file in it that is not as it was, where that can be told.
-pub fn unpack(name: &str, bytes: &[u8]) -> Result<Files, Mismatch> {
+pub fn unpack(name: &str, bytes: &[u8]) -> Result<BundleFiles, Mismatch> {
     let broken = |err: zip::result::ZipError| {
         mismatch(name, format!("it is not a readable ZIP file: {err}"))
     };
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
-    let mut files = Files::new();
+    let mut files = BundleFiles::new();
     for index in 0..archive.len() {
         let file = archive.by_index(index).map_err(broken)?;
         let inner = file.name().to_owned();
@@ -117,7 +117,7 @@ pub fn unpack(name: &str, bytes: &[u8]) -> Result<Files, Mismatch> {
 /// # Errors
 ///
 /// Where it is not: from which byte on.
-pub fn is_packed(name: &str, bytes: &[u8], files: &Files) -> Result<(), Mismatch> {
+pub fn is_packed(name: &str, bytes: &[u8], files: &BundleFiles) -> Result<(), Mismatch> {
     let again = pack(files).map_err(|err| mismatch(name, err.to_string()))?;
     if again == bytes {
         return Ok(());
@@ -156,7 +156,7 @@ mod tests {
     /// A bundle of an earlier redrill has to be what this one packs: another writer of ZIPs would show here.
     #[test]
     fn the_bytes_of_a_bundle_stay_the_same() {
-        let files = Files::from([
+        let files = BundleFiles::from([
             ("a.txt".to_owned(), b"hello\n".to_vec()),
             ("b/c.json".to_owned(), b"{}".to_vec()),
         ]);
@@ -169,11 +169,11 @@ mod tests {
         );
     }
 
-    fn bundle(redrill: &str) -> Files {
+    fn bundle(redrill: &str) -> BundleFiles {
         let about = format!(r#"{{"reports":3,"redrill":"{redrill}"}}"#);
         let record = |at: &str| format!("{{\"v\":1,\"at\":\"{at}\"}}\n");
         let journal = record("2026-11-24T06:00:00Z") + &record("2026-11-24T06:15:31.9Z");
-        Files::from([
+        BundleFiles::from([
             (ABOUT.to_owned(), about.into_bytes()),
             ("journal/00000001.jsonl".to_owned(), journal.into_bytes()),
             ("reports/report.md".to_owned(), b"restored\n".repeat(500)),

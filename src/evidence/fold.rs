@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    ABOUT, About, Files, JOURNAL, LOCK, Mismatch, PLAN, REPORT_FILES, REPORTS, REQUESTS, STATEMENT,
-    first_difference, mismatch, requests,
+    ABOUT, About, BundleFiles, JOURNAL, LOCK, Mismatch, PLAN, REPORT_FILES, REPORTS, REQUESTS,
+    STATEMENT, first_difference, mismatch, requests,
 };
 use crate::plan::sha256;
 use crate::report::{Format, RunReport, run_report};
@@ -29,14 +29,14 @@ const ACTIVE: [&str; 9] = [
 
 /// What a bundle was held against its journal in, and what could not be, with the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct JournalComparison {
     /// Files that are what the journal makes of them.
     pub files: Vec<String>,
     /// Files that the journal says too little of, and why.
     pub not: Vec<(String, String)>,
 }
 
-impl Held {
+impl JournalComparison {
     fn add(&mut self, name: &str) {
         self.files.push(name.to_owned());
     }
@@ -51,9 +51,13 @@ impl Held {
 /// # Errors
 ///
 /// The first file that is not what the journal makes of it.
-pub fn hold(files: &Files, about: &About, events: &[Recorded]) -> Result<Held, Mismatch> {
+pub fn hold(
+    files: &BundleFiles,
+    about: &About,
+    events: &[Recorded],
+) -> Result<JournalComparison, Mismatch> {
     only_what_belongs(files)?;
-    let mut held = Held::default();
+    let mut held = JournalComparison::default();
     let form = about.reports.unwrap_or(1);
     if form > REPORTS {
         return Err(mismatch(
@@ -127,7 +131,7 @@ fn why_not(form: u32, format: Format) -> &'static str {
 }
 
 /// Nothing else, and the journal's segments one after the other.
-fn only_what_belongs(files: &Files) -> Result<(), Mismatch> {
+fn only_what_belongs(files: &BundleFiles) -> Result<(), Mismatch> {
     let mut segments = 0u32;
     for name in files.keys() {
         if name.starts_with(JOURNAL) {
@@ -242,7 +246,11 @@ fn version(text: &str) -> Option<[u32; 3]> {
     numbers.try_into().ok()
 }
 
-fn hold_plan(files: &Files, about: &About, held: &mut Held) -> Result<(), Mismatch> {
+fn hold_plan(
+    files: &BundleFiles,
+    about: &About,
+    held: &mut JournalComparison,
+) -> Result<(), Mismatch> {
     let plan = files.get(PLAN).map(Vec::as_slice).unwrap_or_default();
     let is = sha256(plan);
     match &about.plan_sha256 {
@@ -264,7 +272,7 @@ fn hold_plan(files: &Files, about: &About, held: &mut Held) -> Result<(), Mismat
 }
 
 /// A file is what the journal makes of it, byte for byte.
-fn same_bytes(files: &Files, name: &str, made: &str) -> Result<(), Mismatch> {
+fn same_bytes(files: &BundleFiles, name: &str, made: &str) -> Result<(), Mismatch> {
     let is = files.get(name).map(Vec::as_slice).unwrap_or_default();
     if is == made.as_bytes() {
         return Ok(());
@@ -278,7 +286,7 @@ fn same_bytes(files: &Files, name: &str, made: &str) -> Result<(), Mismatch> {
 }
 
 /// The lines are those of the journal, whatever fields the version that wrote them knew.
-fn same_requests(files: &Files) -> Result<(), Mismatch> {
+fn same_requests(files: &BundleFiles) -> Result<(), Mismatch> {
     let parsed = |name: &str, line: &str| -> Result<Value, Mismatch> {
         serde_json::from_str(line).map_err(|err| mismatch(name, err.to_string()))
     };
@@ -314,7 +322,7 @@ fn same_requests(files: &Files) -> Result<(), Mismatch> {
 
 /// A report of an earlier form: its layout is another, the jobs are the same, and it does nothing.
 fn earlier_report(
-    files: &Files,
+    files: &BundleFiles,
     name: &str,
     format: Format,
     report: &RunReport,

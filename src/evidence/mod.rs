@@ -9,7 +9,7 @@ mod archive;
 mod fold;
 
 pub use archive::{is_packed, pack, unpack};
-pub use fold::{DIRECTORIES, Held, hold};
+pub use fold::{DIRECTORIES, JournalComparison, hold};
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 const PREDICATE_TYPE: &str = "urn:redrill:evidence:v1";
 
 /// Files by their path in the bundle, with `/` between.
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub type BundleFiles = BTreeMap<String, Vec<u8>>;
 
 /// What a bundle is made from.
 pub struct Parts<'a> {
@@ -58,7 +58,7 @@ pub struct Parts<'a> {
     /// The events of the run.
     pub events: &'a [Recorded],
     /// The journal as it lies on the disk, by the names of its segments.
-    pub journal: Files,
+    pub journal: BundleFiles,
     /// What the run has come to.
     pub report: &'a RunReport,
 }
@@ -135,14 +135,14 @@ impl About {
 struct Statement {
     #[serde(rename = "_type")]
     type_: String,
-    subject: Vec<Subject>,
+    subject: Vec<StatementSubject>,
     predicate_type: String,
     predicate: About,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Subject {
+struct StatementSubject {
     name: String,
     digest: BTreeMap<String, String>,
 }
@@ -166,7 +166,7 @@ fn mismatch(file: &str, why: impl Into<String>) -> Mismatch {
 
 /// The files of a bundle, statement included.
 #[must_use]
-pub fn bundle(parts: Parts<'_>) -> Files {
+pub fn bundle(parts: Parts<'_>) -> BundleFiles {
     let mut files = parts.journal;
     let mut add = |name: &str, text: String| {
         files.insert(name.to_owned(), text.into_bytes());
@@ -206,11 +206,11 @@ fn pretty(value: &impl Serialize) -> String {
 }
 
 /// The statement of some files, in its one form.
-fn statement(files: &Files, predicate: About) -> Vec<u8> {
+fn statement(files: &BundleFiles, predicate: About) -> Vec<u8> {
     let subject = files
         .iter()
         .filter(|(name, _)| *name != STATEMENT)
-        .map(|(name, bytes)| Subject {
+        .map(|(name, bytes)| StatementSubject {
             name: name.clone(),
             digest: [("sha256".to_owned(), sha256(bytes))].into(),
         })
@@ -229,7 +229,7 @@ fn statement(files: &Files, predicate: About) -> Vec<u8> {
 /// # Errors
 ///
 /// The first thing that does not match.
-pub fn check(files: &Files) -> Result<About, Mismatch> {
+pub fn check(files: &BundleFiles) -> Result<About, Mismatch> {
     let written = files.get(STATEMENT).ok_or_else(|| {
         mismatch(
             STATEMENT,

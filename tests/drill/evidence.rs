@@ -155,14 +155,14 @@ async fn every_changed_byte_is_found() {
     let total: usize = original.iter().map(|(_, content)| content.len()).sum();
     let packed = bytes(&zip);
     let mut random = fastrand::Rng::with_seed(8);
-    let check = |files: &redrill::evidence::Files| redrill::evidence::check(files);
+    let check = |files: &redrill::evidence::BundleFiles| redrill::evidence::check(files);
     let name = |path: &Path| {
         path.strip_prefix(&directory)
             .unwrap()
             .to_string_lossy()
             .into_owned()
     };
-    let whole: redrill::evidence::Files = original
+    let whole: redrill::evidence::BundleFiles = original
         .iter()
         .map(|(path, content)| (name(path), content.clone()))
         .collect();
@@ -225,7 +225,7 @@ async fn every_changed_byte_is_found() {
 }
 
 /// The statement of a bundle, made anew over files that were changed: what anybody can do without a key.
-fn stated_anew(files: &mut redrill::evidence::Files) {
+fn stated_anew(files: &mut redrill::evidence::BundleFiles) {
     let mut statement: serde_json::Value =
         serde_json::from_slice(&files["statement.json"]).unwrap();
     let subject: Vec<serde_json::Value> = files
@@ -244,8 +244,8 @@ fn stated_anew(files: &mut redrill::evidence::Files) {
 /// Everything that the journal in a bundle contradicts is found, with digests made anew, and named.
 #[tokio::test(flavor = "multi_thread")]
 async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
-    type Forge = fn(&mut redrill::evidence::Files);
-    fn replace(files: &mut redrill::evidence::Files, name: &str, from: &str, to: &str) {
+    type Forge = fn(&mut redrill::evidence::BundleFiles);
+    fn replace(files: &mut redrill::evidence::BundleFiles, name: &str, from: &str, to: &str) {
         let text = String::from_utf8(files[name].clone()).unwrap();
         assert!(text.contains(from), "{name} has no {from}");
         files.insert(name.to_owned(), text.replacen(from, to, 1).into_bytes());
@@ -372,7 +372,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
     ];
     let folder = folder();
     let (directory, _) = bundles(folder.path()).await;
-    let whole: redrill::evidence::Files = files(&directory)
+    let whole: redrill::evidence::BundleFiles = files(&directory)
         .into_iter()
         .map(|(path, content)| {
             let name = path
@@ -383,7 +383,7 @@ async fn reliability_r7_28_a_forgery_that_its_journal_contradicts_is_found() {
             (name, content)
         })
         .collect();
-    let verify = |name: &str, files: &redrill::evidence::Files| {
+    let verify = |name: &str, files: &redrill::evidence::BundleFiles| {
         std::fs::write(
             folder.path().join(name),
             redrill::evidence::pack(files).unwrap(),

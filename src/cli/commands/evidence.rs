@@ -9,7 +9,9 @@ use crate::cli::files;
 use crate::cli::post_run::{Evidence, EvidenceCommand};
 use crate::cli::tree::Tree;
 use crate::cli::writing::{OutputFile, OutputKind, write_tree};
-use crate::evidence::{DIRECTORIES, Files, Parts, bundle, check, hold, is_packed, pack, unpack};
+use crate::evidence::{
+    BundleFiles, DIRECTORIES, Parts, bundle, check, hold, is_packed, pack, unpack,
+};
 use crate::execute::Stopped;
 use crate::journal::{self, RunKey};
 use crate::plan::sha256;
@@ -159,7 +161,7 @@ fn noticed<'a>(notices: impl IntoIterator<Item = &'a String>) -> String {
 }
 
 /// What was redacted before the journal was written stays so; what was not is not handed over.
-fn refuse_secrets(files: &Files, secrets: &Secrets) -> Result<(), Failure> {
+fn refuse_secrets(files: &BundleFiles, secrets: &Secrets) -> Result<(), Failure> {
     for (name, bytes) in files {
         let text = String::from_utf8_lossy(bytes);
         if matches!(secrets.redact(&text), std::borrow::Cow::Owned(_)) {
