@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::keys::{Comparing, KeyChange, KeyDiff, Subject};
-use super::review::{Class, Note};
+use super::keys::{Comparing, KeyChange, KeyDiff, RestoreKeys};
+use super::review::{Class, ReviewNote};
 use super::{Action, Diff};
 use crate::plan::Plan;
 use crate::render::SourceFacts;
@@ -13,11 +13,11 @@ const SEARCHED: usize = 4096;
 
 /// A restore on the other side.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct BaseRestore {
     /// Its name there.
     pub name: String,
     /// What it asks for; absent where that is invalid there.
-    pub subject: Option<Subject>,
+    pub subject: Option<RestoreKeys>,
     /// The digest of the request, where it is known by a record of it that shows no secrets.
     pub digest: Option<String>,
 }
@@ -53,7 +53,7 @@ pub struct Restored {
     /// Which keys differ.
     pub keys: KeyDiff,
     /// What there is to know about it as a whole.
-    pub notes: Vec<Note>,
+    pub notes: Vec<ReviewNote>,
 }
 
 /// All of it.
@@ -62,7 +62,7 @@ pub struct Compared {
     /// In the plan's order; those that are acted on.
     pub restores: Vec<Restored>,
     /// What the plan has no more, as it was.
-    pub removed: Vec<(String, Option<Subject>)>,
+    pub removed: Vec<(String, Option<RestoreKeys>)>,
 }
 
 impl Restored {
@@ -115,13 +115,13 @@ impl Compared {
 pub fn compare(
     plan: &Plan,
     diff: &Diff,
-    before: &[Entry],
+    before: &[BaseRestore],
     only: &[String],
     comparing: &Comparing<'_>,
 ) -> Compared {
-    let named: HashMap<&str, &Entry> = before.iter().map(|e| (e.name.as_str(), e)).collect();
+    let named: HashMap<&str, &BaseRestore> = before.iter().map(|e| (e.name.as_str(), e)).collect();
     let in_plan: BTreeSet<&str> = plan.steps.iter().map(|step| &*step.name).collect();
-    let mut gone: Vec<Option<&Entry>> = before
+    let mut gone: Vec<Option<&BaseRestore>> = before
         .iter()
         .filter(|entry| !in_plan.contains(entry.name.as_str()))
         .filter(|entry| only.is_empty() || only.contains(&entry.name))
@@ -139,9 +139,9 @@ pub fn compare(
         .iter()
         .map(|change| {
             let step = &plan.steps[change.step];
-            let subject = Subject::of_draft(&step.draft, &plan.targets[step.target]);
+            let subject = RestoreKeys::of_draft(&step.draft, &plan.targets[step.target]);
             let (kind, keys) = match named.get(&*step.name) {
-                Some(Entry {
+                Some(BaseRestore {
                     subject: Some(was),
                     digest,
                     ..
@@ -157,7 +157,7 @@ pub fn compare(
                     };
                     (kind, keys)
                 }
-                Some(Entry { subject: None, .. }) => {
+                Some(BaseRestore { subject: None, .. }) => {
                     let why = "it was invalid there";
                     (
                         ChangeKind::Uncompared { why },
@@ -199,7 +199,7 @@ pub fn compare(
         .into_iter()
         .flatten()
         .map(|entry| {
-            let shown = |subject: Subject| {
+            let shown = |subject: RestoreKeys| {
                 let [old, new] = comparing.secrets;
                 subject.redacted(old).redacted(new)
             };
@@ -222,7 +222,7 @@ pub fn compare_sources(
         .iter()
         .map(|change| {
             let step = &plan.steps[change.step];
-            let subject = Subject::of_draft(&step.draft, &plan.targets[step.target]);
+            let subject = RestoreKeys::of_draft(&step.draft, &plan.targets[step.target]);
             let facts = sources.get(&step.draft.request.recovery_point_arn);
             let (kind, keys) = match facts {
                 // Nothing is sent any more, so nothing would be other than it is.
@@ -235,7 +235,7 @@ pub fn compare_sources(
                     )
                 }
                 Some(facts) => {
-                    let was = Subject::of_source(facts, &subject, comparing.review.rules());
+                    let was = RestoreKeys::of_source(facts, &subject, comparing.review.rules());
                     let keys = comparing.keys(Some(&was), &subject.beside_source(&was));
                     let kind = if keys.changes.is_empty() {
                         ChangeKind::Same
@@ -286,21 +286,21 @@ impl Compared {
                     false => "; say so with `into_existing: true`",
                 };
                 let message = shown(format!("writes into {into}{unsaid}"));
-                restored.notes.push(Note {
+                restored.notes.push(ReviewNote {
                     class: Class::Existing,
                     message,
                 });
             }
             for message in collisions.remove(&restored.step).unwrap_or_default() {
                 let message = shown(message);
-                restored.notes.push(Note {
+                restored.notes.push(ReviewNote {
                     class: Class::Collision,
                     message,
                 });
             }
             if change.action == Action::Start {
                 let message = "cannot be cancelled once it has been started".to_owned();
-                restored.notes.push(Note {
+                restored.notes.push(ReviewNote {
                     class: Class::Irrevocable,
                     message,
                 });
@@ -311,7 +311,7 @@ impl Compared {
 }
 
 /// What a restore keeps when it gets another name.
-fn identity(subject: &Subject) -> String {
+fn identity(subject: &RestoreKeys) -> String {
     let part = |key: &str| {
         subject
             .keys
@@ -323,7 +323,7 @@ fn identity(subject: &Subject) -> String {
 }
 
 /// Whether a restore asks for the same as another did, but for what is made of its own name.
-fn is_renamed(was: &Entry, name: &str, subject: &Subject) -> bool {
+fn is_renamed(was: &BaseRestore, name: &str, subject: &RestoreKeys) -> bool {
     let Some(before) = &was.subject else {
         return false;
     };

@@ -67,7 +67,7 @@ pub enum Sense {
 
 /// One place where two values differ.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Difference {
+pub(super) struct ValueDifference {
     /// Where.
     pub(super) path: Path,
     /// What was there; nothing where it is new.
@@ -77,7 +77,12 @@ pub(super) struct Difference {
 }
 
 /// What differs between two values of one key.
-pub(super) fn differences(path: &Path, old: &Value, new: &Value, sense: Sense) -> Vec<Difference> {
+pub(super) fn differences(
+    path: &Path,
+    old: &Value,
+    new: &Value,
+    sense: Sense,
+) -> Vec<ValueDifference> {
     let mut walk = Walk {
         sense,
         found: Vec::new(),
@@ -85,7 +90,7 @@ pub(super) fn differences(path: &Path, old: &Value, new: &Value, sense: Sense) -
     walk.values(path, old, new, DEPTH);
     if walk.found.is_empty() && sense == Sense::Bytes && old != new {
         // The same JSON, written differently: other bytes, and so another token.
-        walk.found.push(Difference {
+        walk.found.push(ValueDifference {
             path: path.clone(),
             old: Some(old.clone()),
             new: Some(new.clone()),
@@ -96,7 +101,7 @@ pub(super) fn differences(path: &Path, old: &Value, new: &Value, sense: Sense) -
 
 struct Walk {
     sense: Sense,
-    found: Vec<Difference>,
+    found: Vec<ValueDifference>,
 }
 
 impl Walk {
@@ -160,7 +165,7 @@ impl Walk {
     }
 
     fn push(&mut self, path: Path, old: Option<&Value>, new: Option<&Value>) {
-        self.found.push(Difference {
+        self.found.push(ValueDifference {
             path,
             old: old.cloned(),
             new: new.cloned(),

@@ -27,7 +27,7 @@ pub struct KeyChange {
 
 /// What is compared of a restore: every key of its request and target, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Subject {
+pub struct RestoreKeys {
     /// The resource type, which decides what keys mean.
     pub resource_type: String,
     /// In the order of their names; metadata keys are as they are, others as the API names them.
@@ -46,7 +46,7 @@ const BESIDE: [&str; 6] = [
     "target.region",
 ];
 
-impl Subject {
+impl RestoreKeys {
     /// A request that would be sent.
     #[must_use]
     pub fn of_draft(draft: &Draft, target: &Target) -> Self {
@@ -94,7 +94,7 @@ impl Subject {
 
     /// A recovery point as AWS would restore it: what AWS returns of it and does not take back is left out.
     #[must_use]
-    pub fn of_source(facts: &SourceFacts, wanted: &Subject, rules: &Rules) -> Self {
+    pub fn of_source(facts: &SourceFacts, wanted: &RestoreKeys, rules: &Rules) -> Self {
         let of_type = facts
             .resource_type
             .as_ref()
@@ -133,7 +133,7 @@ impl Subject {
 
     /// The part that a recovery point says something about.
     #[must_use]
-    pub fn beside_source(&self, source: &Subject) -> Self {
+    pub fn beside_source(&self, source: &RestoreKeys) -> Self {
         let mut part = self.clone();
         part.keys.retain(|key, _| {
             !BESIDE.contains(&key.as_str())
@@ -174,8 +174,8 @@ pub struct Comparing<'a> {
 impl Comparing<'_> {
     /// What differs between two subjects; `None` for the old one where all is new.
     #[must_use]
-    pub fn keys(&self, old: Option<&Subject>, new: &Subject) -> KeyDiff {
-        let nothing = Subject::default();
+    pub fn keys(&self, old: Option<&RestoreKeys>, new: &RestoreKeys) -> KeyDiff {
+        let nothing = RestoreKeys::default();
         let old = old.unwrap_or(&nothing);
         let folded: BTreeMap<String, &String> = match self.sense {
             Sense::Bytes => BTreeMap::new(),
@@ -218,7 +218,13 @@ impl Comparing<'_> {
     /// The same against a record that shows no secrets. Where the request is known to be another one and nothing shows,
     /// it is a secret that has changed.
     #[must_use]
-    pub fn recorded(&self, old: &Subject, was: &str, new: Subject, draft: &Draft) -> KeyDiff {
+    pub fn recorded(
+        &self,
+        old: &RestoreKeys,
+        was: &str,
+        new: RestoreKeys,
+        draft: &Draft,
+    ) -> KeyDiff {
         let new = new.redacted(self.secrets[1]);
         let mut diff = self.keys(Some(old), &new);
         if diff.changes.is_empty() && draft.pending.is_empty() && digest(&draft.request) != was {
@@ -238,7 +244,7 @@ impl Comparing<'_> {
 
     fn change(
         &self,
-        of: &Subject,
+        of: &RestoreKeys,
         key: &str,
         (path, old, new): (Path, Option<Value>, Option<Value>),
     ) -> KeyChange {

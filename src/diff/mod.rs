@@ -8,11 +8,11 @@ mod review;
 mod same_names;
 mod saved;
 
-pub use base::{ChangeKind, Compared, Entry, Restored, compare, compare_sources};
+pub use base::{BaseRestore, ChangeKind, Compared, Restored, compare, compare_sources};
 pub use inside::{Part, Path, Sense, container};
-pub use keys::{Comparing, KeyChange, KeyDiff, Subject};
+pub use keys::{Comparing, KeyChange, KeyDiff, RestoreKeys};
 pub use made::{misfit, misfit_of_part, writes_into_existing};
-pub use review::{Class, Note, Review};
+pub use review::{Class, Review, ReviewNote};
 pub use same_names::same_names;
 pub use saved::{Digested, Hole, Saved, SavedError, SavedInputs, SavedRestore};
 

@@ -59,7 +59,7 @@ impl Class {
 
 /// Something to know about a restore as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct ReviewNote {
     /// Why it is told.
     pub class: Class,
     /// What it is.

@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::diff::{Entry, Subject};
+use crate::diff::{BaseRestore, RestoreKeys};
 use crate::parse::document;
 use crate::plan::Planner;
 use crate::render::{Created, Renderer};
@@ -89,7 +89,7 @@ pub fn entries(
     planner: &Planner,
     known: &Known,
     findings: &mut Findings,
-) -> (Vec<Entry>, WantedPoints) {
+) -> (Vec<BaseRestore>, WantedPoints) {
     let mut asked = BTreeSet::new();
     let instances = planner.instances().all().iter().enumerate();
     let entries = instances
@@ -100,9 +100,10 @@ pub fn entries(
                 let arn = draft.request.recovery_point_arn.clone();
                 asked.insert((target, arn, draft.vault.as_deref().cloned()));
             }
-            Entry {
+            BaseRestore {
                 name: instance.name.to_string(),
-                subject: draft.map(|draft| Subject::of_draft(&draft, &planner.targets()[target])),
+                subject: draft
+                    .map(|draft| RestoreKeys::of_draft(&draft, &planner.targets()[target])),
                 digest: None,
             }
         })

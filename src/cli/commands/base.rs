@@ -14,7 +14,7 @@ use crate::cli::exit::Failure;
 use crate::cli::git::Revision;
 use crate::cli::tree::Tree;
 use crate::diagnostic::{Finding, Findings, rule};
-use crate::diff::{Entry, Subject};
+use crate::diff::{BaseRestore, RestoreKeys};
 use crate::inventory;
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::plan::{Identity, MARK, mark, token};
@@ -36,7 +36,7 @@ pub(super) struct Present<'a> {
 /// The other side of a comparison.
 #[derive(Default)]
 pub(super) struct Base {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<BaseRestore>,
     /// What must not show of it.
     pub(super) secrets: Secrets,
     /// Why it is less than it should be.
@@ -269,7 +269,7 @@ fn invalid<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> String {
 }
 
 /// The latest request of each restore that a run has sent.
-fn sent(events: &[Recorded]) -> Vec<Entry> {
+fn sent(events: &[Recorded]) -> Vec<BaseRestore> {
     let opened = events.iter().find_map(|recorded| match &recorded.event {
         Event::RunOpened {
             plan,
@@ -320,8 +320,8 @@ fn sent(events: &[Recorded]) -> Vec<Entry> {
                 [one] => one,
                 several => several.iter().find(is_of).unwrap_or(&several[0]),
             };
-            Entry {
-                subject: Some(Subject::of_request(request, target)),
+            BaseRestore {
+                subject: Some(RestoreKeys::of_request(request, target)),
                 name,
                 digest: Some(digest),
             }

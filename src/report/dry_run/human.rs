@@ -194,7 +194,7 @@ fn token(row: &Row<'_>, run: &DryRun<'_>) -> String {
 
 /// The keys that did not change, with their values.
 pub(super) fn unchanged(run: &DryRun<'_>, step: &Step, keys: &[String]) -> Vec<(String, String)> {
-    let subject = crate::diff::Subject::of_draft(&step.draft, &run.plan.targets[step.target])
+    let subject = crate::diff::RestoreKeys::of_draft(&step.draft, &run.plan.targets[step.target])
         .redacted(run.secrets);
     keys.iter()
         .filter_map(|key| {
