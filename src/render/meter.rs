@@ -22,10 +22,10 @@ pub(super) const TOO_LARGE: &str = "the template builds too much";
 
 /// What is left for the evaluation that is going on.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Meter(Arc<Counts>);
+pub(super) struct Meter(Arc<EvaluationBudget>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct EvaluationBudget {
     left: AtomicUsize,
     /// How often what is charged for may be copied.
     factor: AtomicUsize,

@@ -49,7 +49,7 @@ use serde_json::Value;
 use crate::diagnostic::{Finding, Findings, Spanned, rule};
 use crate::parse::{Document, Entry, Kind, Point};
 pub(crate) use scope::has_placeholder;
-use scope::{Cell, PLACEHOLDER_ARN, RecoveryPoint, Scope, Shared};
+use scope::{Cell, PLACEHOLDER_ARN, PointArn, Scope, Shared};
 use template::Templates;
 
 /// One restore with its templates evaluated.
@@ -113,7 +113,7 @@ impl Renderer {
         findings: &mut Findings,
     ) -> Self {
         let cell = Cell::default();
-        let variables::Resolved {
+        let variables::ResolvedInputs {
             slots,
             secrets,
             values,
@@ -276,8 +276,8 @@ impl Renderer {
             recovery_point
                 .as_deref()
                 .map(|arn| match pending.contains(&Fact::RecoveryPoint) {
-                    true => RecoveryPoint::Pending,
-                    false => RecoveryPoint::Known(arn),
+                    true => PointArn::Pending,
+                    false => PointArn::Known(arn),
                 });
         let scope = self.shared.restore(instance, target, point, known);
         let metadata = restore

@@ -17,7 +17,7 @@ const ROOTS: [&str; 8] = [
 
 /// A piece of a text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part<'t> {
+pub(super) enum TextPart<'t> {
     /// As it stands there.
     Text(&'t str),
     /// Names with dots between them.
@@ -26,7 +26,7 @@ pub(super) enum Part<'t> {
 
 /// The pieces of a text; `None` where it holds anything but names. One that is a name alone has its type, whatever space
 /// is around it.
-pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
+pub(super) fn parts(text: &str) -> Option<Vec<TextPart<'_>>> {
     // The engine has its own ideas about the ends of lines.
     if text.contains(['\n', '\r']) || text.contains("{%") || text.contains("{#") {
         return None;
@@ -36,20 +36,23 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
     while let Some((before, behind)) = rest.split_once("{{") {
         let (inside, after) = behind.split_once("}}")?;
         if !before.is_empty() {
-            parts.push(Part::Text(before));
+            parts.push(TextPart::Text(before));
         }
-        parts.push(Part::Name(path(inside.trim_matches(' '))?));
+        parts.push(TextPart::Name(path(inside.trim_matches(' '))?));
         rest = after;
     }
     if !rest.is_empty() {
-        parts.push(Part::Text(rest));
+        parts.push(TextPart::Text(rest));
     }
-    let is_space = |part: &Part<'_>| matches!(part, Part::Text(raw) if raw.trim().is_empty());
-    let names = parts.iter().filter(|part| matches!(part, Part::Name(_)));
+    let is_space =
+        |part: &TextPart<'_>| matches!(part, TextPart::Text(raw) if raw.trim().is_empty());
+    let names = parts
+        .iter()
+        .filter(|part| matches!(part, TextPart::Name(_)));
     if names.count() == 1
         && parts
             .iter()
-            .all(|p| matches!(p, Part::Name(_)) || is_space(p))
+            .all(|p| matches!(p, TextPart::Name(_)) || is_space(p))
     {
         parts.retain(|part| !is_space(part));
     }
@@ -92,11 +95,11 @@ pub(super) fn write(value: &Value, text: &mut String) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, parts};
+    use super::{TextPart, parts};
 
     #[test]
     fn only_names_are_taken() {
-        use Part::{Name, Text};
+        use TextPart::{Name, Text};
         for (text, expected) in [
             ("{{ vars.key }}", vec![Name("vars.key")]),
             (" {{plan}}  ", vec![Name("plan")]),

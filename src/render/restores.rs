@@ -16,14 +16,14 @@ use crate::parse::{Document, Restore};
 /// What each restore may ask of others.
 #[derive(Debug, Default)]
 pub(super) struct NeededRestores {
-    plan: Arc<Names>,
+    plan: Arc<RestoreNames>,
     /// By restore: what it needs.
     needs: Vec<Arc<Needs>>,
 }
 
 /// Every restore of the plan, by name.
 #[derive(Debug, Default)]
-struct Names {
+struct RestoreNames {
     restores: HashMap<Arc<str>, usize>,
     instances: Arc<Instances>,
     /// Those with a `for_each`.
@@ -78,7 +78,7 @@ impl NeededRestores {
             .map(|(at, _)| at)
             .collect();
         Self {
-            plan: Arc::new(Names {
+            plan: Arc::new(RestoreNames {
                 restores,
                 instances: Arc::clone(instances),
                 repeated,
@@ -118,7 +118,7 @@ impl NeededRestores {
 
 #[derive(Debug)]
 struct Restores {
-    plan: Arc<Names>,
+    plan: Arc<RestoreNames>,
     needs: Arc<Needs>,
     created: Arc<BTreeMap<String, Created>>,
     cell: Cell,

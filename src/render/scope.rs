@@ -101,13 +101,13 @@ pub(super) type Slots = BTreeMap<Cow<'static, str>, Slot>;
 
 /// A map of names under a path, such as `vars`.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct NameMap {
     path: String,
     slots: Slots,
     cell: Cell,
 }
 
-impl Object for Named {
+impl Object for NameMap {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
         match self.slots.get(name) {
@@ -210,7 +210,8 @@ pub(super) fn data(value: &serde_json::Value, cell: &Cell) -> Value {
 
 /// Whether a value charges whoever walks through it.
 pub(super) fn is_charged(value: &Value) -> bool {
-    value.downcast_object_ref::<Data>().is_some() || value.downcast_object_ref::<Named>().is_some()
+    value.downcast_object_ref::<Data>().is_some()
+        || value.downcast_object_ref::<NameMap>().is_some()
 }
 
 pub(super) fn join(path: &str, name: &str) -> String {
@@ -227,7 +228,7 @@ pub(super) fn known(text: &str) -> Slot {
 }
 
 pub(super) fn names(path: &str, slots: Slots, cell: &Cell) -> Value {
-    Value::from_object(Named {
+    Value::from_object(NameMap {
         path: path.into(),
         slots,
         cell: cell.clone(),
@@ -310,7 +311,7 @@ impl Shared {
         &self,
         instance: &Instance,
         target: usize,
-        recovery_point: Option<RecoveryPoint<'_>>,
+        recovery_point: Option<PointArn<'_>>,
         known_facts: &Known,
     ) -> Scope {
         let slots = self.slots_of(instance, target, recovery_point, known_facts);
@@ -322,7 +323,7 @@ impl Shared {
         &self,
         instance: &Instance,
         target: usize,
-        recovery_point: Option<RecoveryPoint<'_>>,
+        recovery_point: Option<PointArn<'_>>,
         known_facts: &Known,
     ) -> Scope {
         let mut slots = self.slots_of(instance, target, recovery_point, known_facts);
@@ -347,7 +348,7 @@ impl Shared {
         &self,
         instance: &Instance,
         target: usize,
-        recovery_point: Option<RecoveryPoint<'_>>,
+        recovery_point: Option<PointArn<'_>>,
         known_facts: &Known,
     ) -> Slots {
         let mut slots = self.slots.clone();
@@ -400,17 +401,17 @@ impl Shared {
 
 /// The recovery point of a restore, as far as it is known.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum RecoveryPoint<'a> {
+pub(super) enum PointArn<'a> {
     /// Its ARN.
     Known(&'a str),
     /// A selector that was not resolved.
     Pending,
 }
 
-fn source(point: RecoveryPoint<'_>, known_facts: &Known, cell: &Cell) -> Value {
+fn source(point: PointArn<'_>, known_facts: &Known, cell: &Cell) -> Value {
     let (arn, facts) = match point {
-        RecoveryPoint::Known(arn) => (known(arn), known_facts.sources.get(arn)),
-        RecoveryPoint::Pending => (Slot::Pending(Value::from(PLACEHOLDER_ARN)), None),
+        PointArn::Known(arn) => (known(arn), known_facts.sources.get(arn)),
+        PointArn::Pending => (Slot::Pending(Value::from(PLACEHOLDER_ARN)), None),
     };
     let mut slots = BTreeMap::from([(Cow::Borrowed("arn"), arn)]);
     match facts {

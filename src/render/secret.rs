@@ -44,7 +44,7 @@ struct Needles {
 
 /// What a text is, and so how much of it may be a part of a secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TextKind {
     /// A value of a request, which is made of a secret as a whole or holds one.
     Value,
     /// A name that AWS has given to something, such as an ARN: a value that was made of a secret may be within.
@@ -155,7 +155,7 @@ impl Secrets {
         if self.lock().contains(text) {
             return Cow::Borrowed(REDACTED);
         }
-        replaced(text, &self.found(text, Kind::Value))
+        replaced(text, &self.found(text, TextKind::Value))
     }
 
     /// A name that AWS has given, such as an ARN, with every secret in it replaced.
@@ -164,7 +164,7 @@ impl Secrets {
         if self.is_empty() {
             return Cow::Borrowed(text);
         }
-        replaced(text, &self.found(text, Kind::Name))
+        replaced(text, &self.found(text, TextKind::Name))
     }
 
     /// What is printed for people, of any length, with every secret replaced.
@@ -173,15 +173,15 @@ impl Secrets {
         if self.is_empty() && self.own.exact.is_empty() {
             return Cow::Borrowed(text);
         }
-        replaced(text, &self.found(text, Kind::Name))
+        replaced(text, &self.found(text, TextKind::Name))
     }
 
     /// Where secrets are in a text: apart from one another, in their order.
-    fn found(&self, text: &str, kind: Kind) -> Vec<(usize, usize)> {
+    fn found(&self, text: &str, kind: TextKind) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         let all: &[&Needles] = match kind {
-            Kind::Value => &[&self.known],
-            Kind::Name | Kind::Sentence => &[&self.known, &self.own],
+            TextKind::Value => &[&self.known],
+            TextKind::Name | TextKind::Sentence => &[&self.known, &self.own],
         };
         for needles in all {
             for needle in &needles.exact {
@@ -195,13 +195,13 @@ impl Secrets {
                 let folded = Folded::new(piece);
                 let mut within = Vec::new();
                 needles.shapes.find(piece, &folded, &mut within);
-                if kind == Kind::Sentence {
+                if kind == TextKind::Sentence {
                     needles.shapes.find_cut(piece, &folded, &mut within);
                 }
                 found.extend(within.iter().map(|(at, end)| (from + at, from + end)));
             }
         }
-        if kind != Kind::Value && !self.is_empty() {
+        if kind != TextKind::Value && !self.is_empty() {
             for made in self.lock().iter().filter(|made| made.len() >= QUOTED) {
                 let hits = text.match_indices(made.as_str());
                 found.extend(hits.map(|(at, _)| (at, at + made.len())));
@@ -228,7 +228,7 @@ impl Secrets {
     /// through is left out whole. What is longer than `limit` has to begin [`Secrets::longest`] bytes before the cut.
     #[must_use]
     pub fn tail(&self, text: &str, limit: usize) -> String {
-        let found = self.found(text, Kind::Sentence);
+        let found = self.found(text, TextKind::Sentence);
         let mut cut = text.ceil_char_boundary(text.len().saturating_sub(limit));
         for (from, to) in &found {
             if *from < cut && cut < *to {
@@ -286,7 +286,7 @@ impl Secrets {
             REDACTED.clone_into(text);
             return;
         }
-        if let Cow::Owned(redacted) = replaced(text, &self.found(text, Kind::Sentence)) {
+        if let Cow::Owned(redacted) = replaced(text, &self.found(text, TextKind::Sentence)) {
             *text = redacted;
         }
     }

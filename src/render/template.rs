@@ -149,7 +149,7 @@ impl Templates {
     /// more, or where anything about it would have to be told: then the engine says what.
     fn names(&self, text: &str, scope: &Scope) -> Option<serde_json::Value> {
         let value = plain::parts(text).and_then(|parts| match parts.as_slice() {
-            [plain::Part::Name(path)] => {
+            [plain::TextPart::Name(path)] => {
                 let value = plain::look_up(scope, path)?;
                 self.typed(&value).ok()
             }
@@ -157,8 +157,8 @@ impl Templates {
                 let mut written = String::new();
                 for part in parts {
                     match part {
-                        plain::Part::Text(raw) => written.push_str(raw),
-                        plain::Part::Name(path) => {
+                        plain::TextPart::Text(raw) => written.push_str(raw),
+                        plain::TextPart::Name(path) => {
                             let value = plain::look_up(scope, path)?;
                             self.cell.meter.weigh(&value).ok()?;
                             plain::write(&value, &mut written)?;

@@ -63,14 +63,14 @@ pub fn variable_name(name: &str) -> String {
 }
 
 /// A value and where it came from.
-struct Chosen {
+struct InputValue {
     value: serde_json::Value,
     source: Arc<Source>,
     span: Span,
 }
 
 /// What has become of the inputs.
-pub(super) struct Resolved {
+pub(super) struct ResolvedInputs {
     pub(super) slots: Slots,
     pub(super) secrets: Secrets,
     /// None of a secret.
@@ -82,7 +82,7 @@ pub(super) fn resolve(
     inputs: &Inputs,
     cell: &Cell,
     findings: &mut Findings,
-) -> Resolved {
+) -> ResolvedInputs {
     hide_values(document, inputs);
     undeclared(document, inputs, findings);
     usage::unused(document, findings);
@@ -134,7 +134,7 @@ pub(super) fn resolve(
         }));
         slots.insert(name.to_owned().into(), slot);
     }
-    Resolved {
+    ResolvedInputs {
         slots,
         secrets: Secrets::new(secrets).with_own(inputs.own_credentials.iter().cloned()),
         values,
@@ -146,7 +146,7 @@ fn chosen(
     variable: &Variable,
     inputs: &Inputs,
     findings: &mut Findings,
-) -> Option<Chosen> {
+) -> Option<InputValue> {
     let name = &variable.name.value;
     if let Some((_, value)) = inputs.command_line.iter().rev().find(|(k, _)| k == name) {
         return Some(given_as("--var", name, value));
@@ -155,7 +155,7 @@ fn chosen(
         if let Some(node) = given.get(name) {
             is_bounded(name, node, source, findings)?;
             let value = plain(node, source, findings)?;
-            return Some(Chosen {
+            return Some(InputValue {
                 value,
                 source: Arc::clone(source),
                 span: node.span,
@@ -168,7 +168,7 @@ fn chosen(
     }
     let node = variable.default.as_ref()?;
     is_bounded(name, node, &document.source, findings)?;
-    Some(Chosen {
+    Some(InputValue {
         value: plain(node, &document.source, findings)?,
         source: Arc::clone(&document.source),
         span: node.span,
@@ -196,10 +196,10 @@ fn is_bounded(
 }
 
 /// A value that came without a file: its place is the option or variable it came by.
-fn given_as(by: &str, name: &str, value: &str) -> Chosen {
+fn given_as(by: &str, name: &str, value: &str) -> InputValue {
     let source = Source::new(by, name);
     let span = whole(&source);
-    Chosen {
+    InputValue {
         value: serde_json::Value::String(value.to_owned()),
         source,
         span,
@@ -282,7 +282,7 @@ fn hide_values(document: &Document, inputs: &Inputs) {
 }
 
 /// Reads the value as what the variable is: what is typed or in the environment is a text at first.
-fn has_type(variable: &Variable, chosen: &mut Chosen, findings: &mut Findings) {
+fn has_type(variable: &Variable, chosen: &mut InputValue, findings: &mut Findings) {
     let Some(kind) = variable.kind else {
         return;
     };
@@ -406,7 +406,7 @@ fn missing(document: &Document, variable: &Variable, missing: Missing) -> Findin
     .weighing(severity)
 }
 
-fn matches_pattern(variable: &Variable, chosen: &Chosen, findings: &mut Findings) {
+fn matches_pattern(variable: &Variable, chosen: &InputValue, findings: &mut Findings) {
     let Some(pattern) = &variable.pattern else {
         return;
     };

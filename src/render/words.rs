@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::fact::Fact;
-use super::scope::RecoveryPoint;
+use super::scope::PointArn;
 use super::{Instance, Known, Renderer, wire};
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::parse::{Check, Kind, Point};
@@ -34,8 +34,8 @@ impl Renderer {
             Some(instance) => {
                 let arn = self.recovery_point_of(instance, known);
                 let point = match &arn {
-                    Some(arn) => RecoveryPoint::Known(arn),
-                    None => RecoveryPoint::Pending,
+                    Some(arn) => PointArn::Known(arn),
+                    None => PointArn::Pending,
                 };
                 let target = self.target_of(instance.restore);
                 self.shared.judging(instance, target, Some(point), known)

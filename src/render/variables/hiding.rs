@@ -1,12 +1,12 @@
 //! Whether a secret can be kept out of what redrill shows.
 
 use super::super::{REDACTED, wire};
-use super::{Chosen, Json};
+use super::{InputValue, Json};
 use crate::diagnostic::{Finding, Findings, Severity, rule};
 use crate::parse::Variable;
 
 /// What stands for a secret was copied from something that redrill has printed: it is the value of nothing.
-pub(super) fn is_no_mark(variable: &Variable, chosen: &Chosen, findings: &mut Findings) {
+pub(super) fn is_no_mark(variable: &Variable, chosen: &InputValue, findings: &mut Findings) {
     if !wire(&chosen.value).contains(REDACTED) {
         return;
     }
@@ -47,7 +47,7 @@ const COMMON: [&str; 12] = [
 ];
 
 /// A secret that is empty was forgotten; one that stands everywhere cannot be hidden.
-pub(super) fn can_be_hidden(variable: &Variable, chosen: &Chosen, findings: &mut Findings) {
+pub(super) fn can_be_hidden(variable: &Variable, chosen: &InputValue, findings: &mut Findings) {
     if !variable.secret {
         return;
     }
