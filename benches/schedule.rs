@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use redrill::diff::{Action, Change, Diff};
 use redrill::execute::forecast;
-use redrill::parse::{Limits, Objectives, OnFailure};
+use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::Target;
 
@@ -119,7 +119,7 @@ fn plan(kind: &Kind, random: &mut fastrand::Rng) -> Plan {
         targets: vec![Target::default()],
         order: (0..steps.len()).collect(),
         steps,
-        limits: Limits {
+        limits: ConcurrencyLimits {
             concurrent: Some(random.u32(kind.concurrent.clone())),
             by_type,
             by_target: BTreeMap::new(),

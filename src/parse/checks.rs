@@ -9,7 +9,7 @@ use regex::Regex;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::fields::{Fields, Reader};
+use super::fields::{FieldReader, Fields};
 use super::settings::duration;
 use super::{Kind, Node};
 use crate::diagnostic::{Finding, Spanned, rule};
@@ -68,7 +68,7 @@ pub struct Expect {
 pub(super) fn checks(
     node: Option<&Node>,
     what: &'static str,
-    reader: &mut Reader<'_>,
+    reader: &mut FieldReader<'_>,
 ) -> Arc<Vec<Check>> {
     let Some(node) = node else {
         return Arc::default();
@@ -103,7 +103,7 @@ pub(super) fn checks(
     Arc::new(checks)
 }
 
-fn check(node: &Node, reader: &mut Reader<'_>) -> Option<Check> {
+fn check(node: &Node, reader: &mut FieldReader<'_>) -> Option<Check> {
     let mut fields = Fields::of(
         node,
         "a check",
@@ -177,7 +177,7 @@ fn digest(of: &serde_json::Value) -> String {
     digest
 }
 
-fn words(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
+fn words(node: &Node, reader: &mut FieldReader<'_>) -> Option<Vec<Node>> {
     let items = match &node.kind {
         Kind::Sequence(items) => items,
         Kind::String(_) => {
@@ -229,7 +229,7 @@ fn words(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
     all_are_words.then(|| items.to_vec())
 }
 
-fn expect(node: Option<&Node>, reader: &mut Reader<'_>) -> Expect {
+fn expect(node: Option<&Node>, reader: &mut FieldReader<'_>) -> Expect {
     let mut expect = Expect {
         exit: 0,
         output: None,
@@ -269,7 +269,7 @@ fn expect(node: Option<&Node>, reader: &mut Reader<'_>) -> Expect {
     expect
 }
 
-fn small(node: &Node, what: &str, from: u32, to: u32, reader: &mut Reader<'_>) -> Option<u32> {
+fn small(node: &Node, what: &str, from: u32, to: u32, reader: &mut FieldReader<'_>) -> Option<u32> {
     let value = match &node.kind {
         Kind::Number(number) => number.value.as_u64().and_then(|n| u32::try_from(n).ok()),
         _ => None,

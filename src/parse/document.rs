@@ -5,14 +5,15 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::checks::{Check, checks};
-use super::fields::{Fields, Reader};
+use super::fields::{FieldReader, Fields};
 use super::file_kind::{self, FileKind};
 use super::selector::{Point, for_each, recovery_point};
 use super::settings::{
-    Limits, Objectives, OnFailure, duration, limits, mark, objectives, on_failure, protect, publish,
+    ConcurrencyLimits, Objectives, OnFailure, duration, limits, mark, objectives, on_failure,
+    protect, publish,
 };
-use super::target::{self, Target};
-use super::{Entry, Kind, Node, Variable, variables, yaml};
+use super::target::{self, TargetTemplate};
+use super::{Kind, MappingEntry, Node, Variable, variables, yaml};
 use crate::diagnostic::{Findings, Source, Span, Spanned, rule};
 
 /// A plan file.
@@ -29,11 +30,11 @@ pub struct Document {
     /// What the whole run has to meet.
     pub objectives: Objectives,
     /// How much may run at once.
-    pub limits: Limits,
+    pub limits: ConcurrencyLimits,
     /// What a failed restore does to the rest.
     pub on_failure: OnFailure,
     /// Where restores run; none where the plan has none, which is a finding.
-    pub targets: Vec<Target>,
+    pub targets: Vec<TargetTemplate>,
     /// What comes back.
     pub restores: Vec<Restore>,
     /// Commands that judge the whole, once everything is back.
@@ -49,7 +50,8 @@ impl Document {
     #[must_use]
     pub fn target_of(&self, restore: &Restore) -> Option<usize> {
         let named = |name: &str| {
-            let is = |target: &Target| target.name.as_ref().is_some_and(|n| n.value == name);
+            let is =
+                |target: &TargetTemplate| target.name.as_ref().is_some_and(|n| n.value == name);
             self.targets.iter().position(is)
         };
         match &restore.target {
@@ -76,7 +78,7 @@ pub struct Restore {
     /// What is restored.
     pub recovery_point: Option<Point>,
     /// The metadata map; values may hold templates.
-    pub metadata: Arc<[Entry]>,
+    pub metadata: Arc<[MappingEntry]>,
     /// Where the metadata stands, or would.
     pub metadata_span: Span,
     /// Whether AWS copies the source's tags; not sent where the plan does not say.
@@ -100,13 +102,13 @@ pub fn document(source: &Arc<Source>, findings: &mut Findings) -> Option<Documen
     let mut of_text = Findings::default();
     let root = yaml(source, &mut of_text);
     if FileKind::of_documents(source, &of_text) == Some(FileKind::Inventory) {
-        let reader = &mut Reader { source, findings };
+        let reader = &mut FieldReader { source, findings };
         file_kind::refuse(FileKind::Inventory, Span::default().at_start(), reader);
         return None;
     }
     findings.extend(of_text);
     let mut root = root?;
-    let reader = &mut Reader { source, findings };
+    let reader = &mut FieldReader { source, findings };
     let kind = FileKind::of_root(&root);
     if let [first, ..] = root.entries()
         && kind != FileKind::Plan
@@ -181,7 +183,7 @@ struct OfAll {
 }
 
 /// Takes the restores out of a plan one by one: most of what is written in a large one is theirs, and is not kept twice.
-fn restores(mut node: Node, of_all: OfAll, reader: &mut Reader<'_>) -> Vec<Restore> {
+fn restores(mut node: Node, of_all: OfAll, reader: &mut FieldReader<'_>) -> Vec<Restore> {
     if Fields::of(
         &node,
         "`restores`",
@@ -205,7 +207,7 @@ fn restores(mut node: Node, of_all: OfAll, reader: &mut Reader<'_>) -> Vec<Resto
         reader.name(&entry.key, "a restore");
         let value = entry.value.take_all();
         let mut own = Findings::default();
-        let mut of_restore = Reader {
+        let mut of_restore = FieldReader {
             source: reader.source,
             findings: &mut own,
         };
@@ -219,7 +221,7 @@ fn restore(
     name: &Spanned<String>,
     node: &Node,
     of_all: OfAll,
-    reader: &mut Reader<'_>,
+    reader: &mut FieldReader<'_>,
 ) -> Option<Restore> {
     let mut fields = Fields::of(
         node,
@@ -297,7 +299,7 @@ fn restore(
     })
 }
 
-fn needs(node: &Node, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {
+fn needs(node: &Node, reader: &mut FieldReader<'_>) -> Vec<Spanned<String>> {
     let items = match &node.kind {
         Kind::Sequence(items) => &items[..],
         // `needs: db` is what one writes first.

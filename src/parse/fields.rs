@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Kind, Node};
+use super::{Kind, MappingEntry, Node};
 use crate::diagnostic::{Finding, Findings, Rule, Source, Span, Spanned, rule, suggest};
 
 /// What reading needs to report: the text and the findings so far.
-pub(super) struct Reader<'a> {
+pub(super) struct FieldReader<'a> {
     pub(super) source: &'a Arc<Source>,
     pub(super) findings: &'a mut Findings,
 }
 
-impl Reader<'_> {
+impl FieldReader<'_> {
     pub(super) fn report(
         &mut self,
         span: Span,
@@ -111,7 +111,7 @@ impl<'n> Fields<'n> {
         node: &'n Node,
         what: &'static str,
         example: &str,
-        reader: &mut Reader<'_>,
+        reader: &mut FieldReader<'_>,
     ) -> Option<Self> {
         if !matches!(node.kind, Kind::Mapping(_)) {
             reader.report(
@@ -130,7 +130,7 @@ impl<'n> Fields<'n> {
     }
 
     /// The value of a key, with the key's place.
-    pub(super) fn entry(&mut self, name: &'static str) -> Option<&'n Entry> {
+    pub(super) fn entry(&mut self, name: &'static str) -> Option<&'n MappingEntry> {
         self.known.push(name);
         self.node.entries().iter().find(|e| e.key.value == name)
     }
@@ -147,7 +147,7 @@ impl<'n> Fields<'n> {
         &mut self,
         name: &'static str,
         example: &str,
-        reader: &mut Reader<'_>,
+        reader: &mut FieldReader<'_>,
     ) -> Option<&'n Node> {
         let found = self.get(name);
         if found.is_none() {
@@ -168,16 +168,16 @@ impl<'n> Fields<'n> {
     }
 
     /// Reports every key that was not asked for, but for those that are the author's own: anchors live there.
-    pub(super) fn finish_with_own(self, reader: &mut Reader<'_>) {
+    pub(super) fn finish_with_own(self, reader: &mut FieldReader<'_>) {
         self.unknown(reader, |name| !name.starts_with("x-"));
     }
 
     /// Reports every key that was not asked for.
-    pub(super) fn finish(self, reader: &mut Reader<'_>) {
+    pub(super) fn finish(self, reader: &mut FieldReader<'_>) {
         self.unknown(reader, |_| true);
     }
 
-    fn unknown(self, reader: &mut Reader<'_>, counts: impl Fn(&str) -> bool) {
+    fn unknown(self, reader: &mut FieldReader<'_>, counts: impl Fn(&str) -> bool) {
         for entry in self.node.entries() {
             let name = entry.key.value.as_str();
             if !self.known.contains(&name) && counts(name) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fields::Reader;
+use super::fields::FieldReader;
 use super::{Kind, Node, yaml};
 use crate::diagnostic::{Findings, Source, Span, did_you_mean, rule};
 
@@ -106,7 +106,7 @@ fn key_of(line: &str) -> Option<&str> {
 }
 
 /// The one finding of a file that is given where a plan belongs.
-pub(super) fn refuse(kind: FileKind, span: Span, reader: &mut Reader<'_>) {
+pub(super) fn refuse(kind: FileKind, span: Span, reader: &mut FieldReader<'_>) {
     let name = &reader.source.name;
     let (message, help) = match kind {
         FileKind::Plan => return,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fields::{Fields, Reader};
+use super::fields::{FieldReader, Fields};
 use super::{Kind, Node, yaml};
 use crate::diagnostic::{Finding, Findings, Severity, Source, Spanned, rule};
 
@@ -57,7 +57,7 @@ pub fn lock_file(source: &Arc<Source>, findings: &mut Findings) -> Option<LockFi
         return None;
     }
     let root = yaml(source, findings)?;
-    let reader = &mut Reader { source, findings };
+    let reader = &mut FieldReader { source, findings };
     let mut fields = Fields::of(&root, "a lock file", "version: 1", reader)?;
     let version = fields.require("version", "version: 1", reader)?;
     match &version.kind {
@@ -101,7 +101,7 @@ pub fn lock_file(source: &Arc<Source>, findings: &mut Findings) -> Option<LockFi
     })
 }
 
-fn entries(node: &Node, reader: &mut Reader<'_>) -> Vec<LockEntry> {
+fn entries(node: &Node, reader: &mut FieldReader<'_>) -> Vec<LockEntry> {
     if Fields::of(node, "`restores`", "restores: {}", reader).is_none() {
         return Vec::new();
     }

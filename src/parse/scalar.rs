@@ -37,7 +37,7 @@ pub(crate) fn within(source: &Source, span: Span, text: &str, range: Range<usize
 
 /// What stands in quotes: escapes, and line breaks that fold.
 fn quoted(written: &str, text: &str, quote: char) -> Option<Vec<usize>> {
-    let mut places = Places::new(text);
+    let mut places = SourceOffsets::new(text);
     let mut at = 1;
     loop {
         let rest = &written[at..];
@@ -77,7 +77,7 @@ fn quoted(written: &str, text: &str, quote: char) -> Option<Vec<usize>> {
 
 /// A plain scalar or a block: what separates words is as long as it is, and everything else is as it was written.
 fn unquoted(written: &str, text: &str) -> Option<Vec<usize>> {
-    let mut places = Places::new(text);
+    let mut places = SourceOffsets::new(text);
     let mut at = blanks(written).len();
     places.take(at, blanks(text))?;
     while let Some(next) = places.rest().chars().next() {
@@ -107,12 +107,12 @@ fn unquoted(written: &str, text: &str) -> Option<Vec<usize>> {
 }
 
 /// For each byte of a text the byte that it was written at.
-struct Places<'a> {
+struct SourceOffsets<'a> {
     text: &'a str,
     places: Vec<usize>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> SourceOffsets<'a> {
     fn new(text: &'a str) -> Self {
         Self {
             text,

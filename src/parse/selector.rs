@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
 
-use super::fields::{Fields, Reader};
+use super::fields::{FieldReader, Fields};
 use super::{Kind, Node, number};
 use crate::diagnostic::{Span, rule};
 
@@ -14,7 +14,7 @@ pub enum Point {
     /// An ARN and the vault that it lies in.
     Placed(Box<Placed>),
     /// What the recovery point has to be like.
-    Selector(Box<Selector>),
+    Selector(Box<SelectorTemplate>),
 }
 
 impl Point {
@@ -43,7 +43,7 @@ pub struct Placed {
 
 /// What a recovery point has to be like. Each part may hold a template.
 #[derive(Clone, Debug)]
-pub struct Selector {
+pub struct SelectorTemplate {
     /// The name of the vault.
     pub vault: Option<Node>,
     /// The account that owns the vault, where it is another.
@@ -64,7 +64,7 @@ pub struct Selector {
 
 const EXAMPLE: &str = "recovery_point: { vault: dr-vault, resource: arn:…, pick: latest }";
 
-pub(super) fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Point> {
+pub(super) fn recovery_point(node: &Node, reader: &mut FieldReader<'_>) -> Option<Point> {
     match node.kind {
         Kind::String(_) => Some(Point::Arn(node.clone())),
         Kind::Mapping(_) if node.entries().iter().any(|entry| entry.key.value == "arn") => {
@@ -88,7 +88,7 @@ pub(super) fn recovery_point(node: &Node, reader: &mut Reader<'_>) -> Option<Poi
     }
 }
 
-fn placed(node: &Node, reader: &mut Reader<'_>) -> Option<Placed> {
+fn placed(node: &Node, reader: &mut FieldReader<'_>) -> Option<Placed> {
     const EXAMPLE: &str = "{ arn: arn:…, vault: dr-vault, vault_account: \"123456789012\" }";
     let mut fields = Fields::of(node, "a recovery point with its ARN", EXAMPLE, reader)?;
     let arn = fields.require("arn", EXAMPLE, reader).cloned();
@@ -102,10 +102,10 @@ fn placed(node: &Node, reader: &mut Reader<'_>) -> Option<Placed> {
     })
 }
 
-pub(super) fn selector(node: &Node, reader: &mut Reader<'_>) -> Option<Selector> {
+pub(super) fn selector(node: &Node, reader: &mut FieldReader<'_>) -> Option<SelectorTemplate> {
     let mut fields = Fields::of(node, "a selector", EXAMPLE, reader)?;
     let mut part = |name| fields.get(name).cloned();
-    let selector = Selector {
+    let selector = SelectorTemplate {
         vault: part("vault"),
         vault_account: part("vault_account"),
         resource: part("resource"),
@@ -138,7 +138,7 @@ pub(super) fn selector(node: &Node, reader: &mut Reader<'_>) -> Option<Selector>
 }
 
 /// `for_each`: a list, a map, or one expression that makes one.
-pub(super) fn for_each(node: &Node, reader: &mut Reader<'_>) -> Node {
+pub(super) fn for_each(node: &Node, reader: &mut FieldReader<'_>) -> Node {
     let one_expression = |text: &str| {
         let text = text.trim();
         text.starts_with("{{") && text.ends_with("}}")
@@ -165,7 +165,7 @@ pub(super) fn for_each(node: &Node, reader: &mut Reader<'_>) -> Node {
 }
 
 /// The items of a list are keys as well: they name what is made of them.
-fn keys_in_list(items: &[Node], reader: &mut Reader<'_>) {
+fn keys_in_list(items: &[Node], reader: &mut FieldReader<'_>) {
     for item in items {
         let help = match &item.kind {
             Kind::String(_) => continue,
@@ -185,7 +185,7 @@ fn keys_in_list(items: &[Node], reader: &mut Reader<'_>) {
 }
 
 /// A key that YAML reads as something else than a text: `1` and `1.0` are two texts and one number.
-fn keys_in_map(node: &Node, reader: &mut Reader<'_>) {
+fn keys_in_map(node: &Node, reader: &mut FieldReader<'_>) {
     for entry in node.entries() {
         let is_plain = reader.source.slice(entry.key.span) == entry.key.value;
         let describe = match number::plain(&entry.key.value) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::fields::{Fields, Reader};
+use super::fields::{FieldReader, Fields};
 use super::{Kind, Node};
 use crate::diagnostic::{Span, rule, suggest};
 
@@ -19,7 +19,7 @@ pub struct Objectives {
 
 /// How many restores may run at once.
 #[derive(Clone, Debug, Default)]
-pub struct Limits {
+pub struct ConcurrencyLimits {
     /// In all.
     pub concurrent: Option<u32>,
     /// Of one resource type, in one target.
@@ -40,7 +40,7 @@ pub enum OnFailure {
     Stop,
 }
 
-pub(super) fn objectives(node: Option<&Node>, reader: &mut Reader<'_>) -> Objectives {
+pub(super) fn objectives(node: Option<&Node>, reader: &mut FieldReader<'_>) -> Objectives {
     let Some(mut fields) = node.and_then(|node| {
         Fields::of(
             node,
@@ -61,7 +61,11 @@ pub(super) fn objectives(node: Option<&Node>, reader: &mut Reader<'_>) -> Object
     Objectives { rto, rpo }
 }
 
-pub(super) fn duration(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<SignedDuration> {
+pub(super) fn duration(
+    node: &Node,
+    what: &str,
+    reader: &mut FieldReader<'_>,
+) -> Option<SignedDuration> {
     let text = match &node.kind {
         Kind::String(text) => text.as_str(),
         Kind::Number(number) => number.text.as_str(),
@@ -79,18 +83,18 @@ pub(super) fn duration(node: &Node, what: &str, reader: &mut Reader<'_>) -> Opti
     parsed
 }
 
-pub(super) fn publish(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<bool> {
+pub(super) fn publish(fields: &mut Fields<'_>, reader: &mut FieldReader<'_>) -> Option<bool> {
     let node = fields.get("publish_validation")?;
     reader.flag(node, "`publish_validation`")
 }
 
 /// Whether redrill's mark is sent; `None` where nothing is said, and the type decides.
-pub(super) fn mark(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<bool> {
+pub(super) fn mark(fields: &mut Fields<'_>, reader: &mut FieldReader<'_>) -> Option<bool> {
     let node = fields.get("mark")?;
     reader.flag(node, "`mark`")
 }
 
-pub(super) fn protect(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<Node> {
+pub(super) fn protect(node: Option<&Node>, reader: &mut FieldReader<'_>) -> Vec<Node> {
     const EXAMPLE: &str = "protect: [\"arn:aws:rds:*:*:cluster:prod-*\", fs-0a1b2c3d]";
     let Some(node) = node else {
         return Vec::new();
@@ -112,11 +116,11 @@ pub(super) fn protect(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<Node>
     texts.cloned().collect()
 }
 
-pub(super) fn limits(node: Option<&Node>, reader: &mut Reader<'_>) -> Limits {
+pub(super) fn limits(node: Option<&Node>, reader: &mut FieldReader<'_>) -> ConcurrencyLimits {
     let Some(mut fields) =
         node.and_then(|node| Fields::of(node, "`limits`", "limits: { concurrent: 50 }", reader))
     else {
-        return Limits::default();
+        return ConcurrencyLimits::default();
     };
     let concurrent = fields
         .get("concurrent")
@@ -151,7 +155,7 @@ pub(super) fn limits(node: Option<&Node>, reader: &mut Reader<'_>) -> Limits {
         "the limit of a target",
     );
     fields.finish(reader);
-    Limits {
+    ConcurrencyLimits {
         concurrent,
         by_type,
         by_target,
@@ -159,7 +163,7 @@ pub(super) fn limits(node: Option<&Node>, reader: &mut Reader<'_>) -> Limits {
     }
 }
 
-pub(super) fn on_failure(node: Option<&Node>, reader: &mut Reader<'_>) -> OnFailure {
+pub(super) fn on_failure(node: Option<&Node>, reader: &mut FieldReader<'_>) -> OnFailure {
     let Some(text) =
         node.and_then(|node| reader.text(node, "`on_failure`", "on_failure: continue"))
     else {

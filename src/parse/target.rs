@@ -1,12 +1,12 @@
 //! Where restores run: `target`, and `targets` by name.
 
 use super::Node;
-use super::fields::{Fields, Reader};
+use super::fields::{FieldReader, Fields};
 use crate::diagnostic::{Span, Spanned, rule};
 
 /// Where a restore runs. Each part may hold a template.
 #[derive(Debug)]
-pub struct Target {
+pub struct TargetTemplate {
     /// Its key in `targets`; none of the one that `target` is.
     pub name: Option<Spanned<String>>,
     /// The AWS Region.
@@ -24,13 +24,16 @@ pub struct Target {
 const EXAMPLE: &str = "target: { region: us-west-2, account: \"123456789012\", iam_role_arn: arn:aws:iam::123456789012:role/restore }";
 
 /// All targets of a plan, that of `target` first; none where it has none, which is a finding.
-pub(super) fn targets(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Vec<Target> {
+pub(super) fn targets(
+    fields: &mut Fields<'_>,
+    reader: &mut FieldReader<'_>,
+) -> Vec<TargetTemplate> {
     let named = fields.get("targets");
     let own = match named {
         Some(_) => fields.get("target"),
         None => fields.require("target", EXAMPLE, reader),
     };
-    let mut all: Vec<Target> = own
+    let mut all: Vec<TargetTemplate> = own
         .and_then(|node| target(node, None, reader))
         .into_iter()
         .collect();
@@ -56,7 +59,11 @@ pub(super) fn targets(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Vec<T
     all
 }
 
-fn target(node: &Node, name: Option<Spanned<String>>, reader: &mut Reader<'_>) -> Option<Target> {
+fn target(
+    node: &Node,
+    name: Option<Spanned<String>>,
+    reader: &mut FieldReader<'_>,
+) -> Option<TargetTemplate> {
     let mut fields = Fields::of(node, "a target", EXAMPLE, reader)?;
     let region = fields
         .require("region", "region: us-west-2", reader)
@@ -67,7 +74,7 @@ fn target(node: &Node, name: Option<Spanned<String>>, reader: &mut Reader<'_>) -
     let iam_role_arn = fields.get("iam_role_arn").cloned();
     let assume_role_arn = fields.get("assume_role_arn").cloned();
     fields.finish(reader);
-    Some(Target {
+    Some(TargetTemplate {
         name,
         region,
         account,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::fields::{Fields, Reader};
-use super::{Entry, Kind, Node, yaml};
+use super::fields::{FieldReader, Fields};
+use super::{Kind, MappingEntry, Node, yaml};
 use crate::diagnostic::{Finding, Findings, Position, Source, Span, Spanned, rule, suggest};
 
 /// A declared input.
@@ -69,16 +69,16 @@ impl VariableKind {
 }
 
 /// Values from `--var-file`: a map, with the place of each.
-pub type Given = BTreeMap<String, Node>;
+pub type FileValues = BTreeMap<String, Node>;
 
 /// Reads a variables file, YAML or JSON.
-pub fn given(source: &Arc<Source>, findings: &mut Findings) -> Option<Given> {
+pub fn given(source: &Arc<Source>, findings: &mut Findings) -> Option<FileValues> {
     let Some(node) = yaml(source, findings) else {
         // What is no YAML cannot be told apart into secrets and the rest.
         source.hide(vec![everything()]);
         return None;
     };
-    let mut reader = Reader { source, findings };
+    let mut reader = FieldReader { source, findings };
     // The field list is open: which names are declared is checked against the plan.
     if Fields::of(&node, "a variables file", "name: value", &mut reader).is_none() {
         source.hide(vec![everything()]);
@@ -106,7 +106,7 @@ fn everything() -> Span {
     }
 }
 
-pub(super) fn declared(node: &Node, reader: &mut Reader<'_>) -> Vec<Variable> {
+pub(super) fn declared(node: &Node, reader: &mut FieldReader<'_>) -> Vec<Variable> {
     if Fields::of(node, "`vars`", "vars: { subnet_group: dr-private }", reader).is_none() {
         return Vec::new();
     }
@@ -119,7 +119,7 @@ pub(super) fn declared(node: &Node, reader: &mut Reader<'_>) -> Vec<Variable> {
         .collect()
 }
 
-fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
+fn variable(entry: &MappingEntry, reader: &mut FieldReader<'_>) -> Variable {
     let mut variable = Variable {
         name: entry.key.clone(),
         description: None,
@@ -131,7 +131,7 @@ fn variable(entry: &Entry, reader: &mut Reader<'_>) -> Variable {
     // Short form: anything but a map of the long form's keys is the default itself.
     let long = ["default", "description", "pattern", "secret"];
     // `type` alone could be a key of the default as well: its value decides.
-    let says_type = |e: &Entry| {
+    let says_type = |e: &MappingEntry| {
         let words = VariableKind::WORDS.iter();
         e.key.value == "type"
             && words

@@ -41,12 +41,12 @@ pub enum Kind {
     /// A list. Shared, so that a part of a plan can be taken out of it without being copied.
     Sequence(Arc<[Node]>),
     /// A map, in the order of the file.
-    Mapping(Arc<[Entry]>),
+    Mapping(Arc<[MappingEntry]>),
 }
 
 /// A key and its value.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct MappingEntry {
     /// The key.
     pub key: Spanned<String>,
     /// Its value.
@@ -56,7 +56,7 @@ pub struct Entry {
 impl Node {
     /// The entries of a map; none of anything else.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[MappingEntry] {
         match &self.kind {
             Kind::Mapping(entries) => entries,
             _ => &[],
@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// The same, to take them out; copied where an alias shares them.
-    pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
+    pub(super) fn entries_mut(&mut self) -> &mut [MappingEntry] {
         match &mut self.kind {
             Kind::Mapping(entries) => Arc::make_mut(entries),
             _ => &mut [],
@@ -162,7 +162,7 @@ struct Open {
 enum Content {
     Sequence(Vec<Node>),
     Mapping {
-        entries: Vec<Entry>,
+        entries: Vec<MappingEntry>,
         key: Option<Spanned<String>>,
     },
 }
@@ -176,14 +176,14 @@ struct Builder<'a> {
     aliased: usize,
 }
 
-type Step = Result<(), Box<Finding>>;
+type ParseResult = Result<(), Box<Finding>>;
 
 impl Builder<'_> {
     fn read<'e>(
         &mut self,
         events: impl Iterator<Item = Result<(Event<'e>, saphyr_parser::Span), ScanError>>,
         count: &mut Count,
-    ) -> Step {
+    ) -> ParseResult {
         for event in events {
             match event {
                 Ok((event, span)) => {
@@ -203,7 +203,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn event(&mut self, event: Event<'_>, span: Span) -> Step {
+    fn event(&mut self, event: Event<'_>, span: Span) -> ParseResult {
         match event {
             Event::DocumentStart(_) if self.root.is_some() => Err(Box::new(Finding::at(
                 self.source,
@@ -251,7 +251,7 @@ impl Builder<'_> {
         }
     }
 
-    fn open(&mut self, anchor: usize, start: Span, content: Content) -> Step {
+    fn open(&mut self, anchor: usize, start: Span, content: Content) -> ParseResult {
         if self.stack.len() == MAX_DEPTH {
             return Err(Box::new(Finding::at(
                 self.source,
@@ -269,7 +269,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn close(&mut self, end: Span) -> Step {
+    fn close(&mut self, end: Span) -> ParseResult {
         let Some(open) = self.stack.pop() else {
             return Ok(());
         };
@@ -285,7 +285,7 @@ impl Builder<'_> {
     }
 
     /// Puts a finished value where it belongs: into the open collection, or at the root.
-    fn value(&mut self, node: Node, anchor: usize) -> Step {
+    fn value(&mut self, node: Node, anchor: usize) -> ParseResult {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -293,14 +293,14 @@ impl Builder<'_> {
             None => self.root = Some(node),
             Some(Content::Sequence(items)) => items.push(node),
             Some(Content::Mapping { entries, key }) => match key.take() {
-                Some(key) => entries.push(Entry { key, value: node }),
+                Some(key) => entries.push(MappingEntry { key, value: node }),
                 None => *key = Some(map_key(self.source, node)?),
             },
         }
         Ok(())
     }
 
-    fn alias(&mut self, anchor: usize, span: Span) -> Step {
+    fn alias(&mut self, anchor: usize, span: Span) -> ParseResult {
         let Some(node) = self.anchors.get(&anchor) else {
             return Err(Box::new(Finding::at(
                 self.source,
@@ -325,11 +325,11 @@ impl Builder<'_> {
     }
 
     /// Applies `<<` and refuses keys that stand twice.
-    fn mapping(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+    fn mapping(&mut self, entries: Vec<MappingEntry>) -> Vec<MappingEntry> {
         let mut seen: HashMap<&str, Span> = HashMap::with_capacity(entries.len());
         let mut repeated = Vec::new();
         let mut merges = false;
-        for (at, Entry { key, .. }) in entries.iter().enumerate() {
+        for (at, MappingEntry { key, .. }) in entries.iter().enumerate() {
             merges |= key.value == "<<";
             if let Some(first) = seen.get(key.value.as_str()) {
                 repeated.push(at);
@@ -369,7 +369,7 @@ impl Builder<'_> {
         own
     }
 
-    fn merged(&mut self, value: Node) -> Vec<Entry> {
+    fn merged(&mut self, value: Node) -> Vec<MappingEntry> {
         match value.kind {
             Kind::Mapping(entries) => entries.to_vec(),
             Kind::Sequence(items)

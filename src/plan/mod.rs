@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diagnostic::{Findings, Span};
-use crate::parse::{Check, Document, Limits, Objectives, OnFailure, Point};
+use crate::parse::{Check, ConcurrencyLimits, Document, Objectives, OnFailure, Point};
 use crate::render::{
     Fact, Instances, Known, Rendered, Renderer, RequestField, Secrets, Selector, Target, VaultName,
 };
@@ -42,7 +42,7 @@ pub struct Plan {
     /// Indices into `steps`, each behind all it needs.
     pub order: Vec<usize>,
     /// How much may run at once.
-    pub limits: Limits,
+    pub limits: ConcurrencyLimits,
     /// What a failure does to the rest.
     pub on_failure: OnFailure,
     /// What the whole run has to meet.

@@ -47,7 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule};
-use crate::parse::{Document, Entry, Kind, Point};
+use crate::parse::{Document, Kind, MappingEntry, Point};
 pub(crate) use scope::has_placeholder;
 use scope::{Cell, PLACEHOLDER_ARN, PointArn, Scope, Shared};
 use template::Templates;
@@ -302,7 +302,7 @@ impl Renderer {
     fn entry(
         &self,
         index: usize,
-        entry: &Entry,
+        entry: &MappingEntry,
         scope: &Scope,
         pending: &mut BTreeSet<Fact>,
         findings: &mut Findings,

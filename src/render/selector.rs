@@ -229,7 +229,7 @@ impl Renderer {
     /// Renders every part, so that all that is wrong is said at once; `None` where something is.
     pub(super) fn selector(
         &self,
-        written: &parse::Selector,
+        written: &parse::SelectorTemplate,
         scope: &Scope,
         of_restore: &mut Findings,
     ) -> Option<RenderedSelector> {

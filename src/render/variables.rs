@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::scope::{Cell, Slot, Slots, data};
 use super::{Secrets, template, usage, wire};
 use crate::diagnostic::{Finding, Findings, Position, Severity, Source, Span, rule, suggest};
-use crate::parse::{Document, Given, Kind, Node, OF_VARIABLE, Variable, VariableKind};
+use crate::parse::{Document, FileValues, Kind, Node, OF_VARIABLE, Variable, VariableKind};
 use hiding::{can_be_hidden, hide, is_no_mark};
 
 /// What a declared input without a value means.
@@ -30,7 +30,7 @@ pub struct Inputs {
     /// `REDRILL_VAR_<NAME>`, by `<NAME>`.
     pub environment: BTreeMap<String, String>,
     /// `--var-file`.
-    pub files: Vec<(Arc<Source>, Given)>,
+    pub files: Vec<(Arc<Source>, FileValues)>,
     /// `--var k=v`.
     pub command_line: Vec<(String, String)>,
     /// redrill's own credentials: no variables, and hidden wherever they would show.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Finding, Findings, Rule, Span, did_you_mean, rule, suggest};
-use crate::parse::{Restore, Target as Written};
+use crate::parse::{Restore, TargetTemplate};
 use crate::render::{Target, VaultName};
 
 use super::Text;
@@ -244,7 +244,12 @@ fn not_a_role(node: &crate::parse::Node, role: &str, source: &Text) -> Finding {
 }
 
 /// Checks where the restores run.
-pub(super) fn target(written: &Written, target: &Target, source: &Text, findings: &mut Findings) {
+pub(super) fn target(
+    written: &TargetTemplate,
+    target: &Target,
+    source: &Text,
+    findings: &mut Findings,
+) {
     if let Some(node) = &written.region
         && !target.region.is_empty()
         && !is_region(&target.region)
@@ -339,7 +344,7 @@ impl<'a> Roles<'a> {
     }
 
     /// Checks that there is a role where one is needed, and none where there has to be none.
-    pub(super) fn check(&self, written: &Written, source: &Text, findings: &mut Findings) {
+    pub(super) fn check(&self, written: &TargetTemplate, source: &Text, findings: &mut Findings) {
         const MODEL: &str =
             "https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html";
         let named = |restores: &[&Restore]| {

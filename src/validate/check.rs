@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::place;
 use super::problem::{Checker, is_nothing};
 use crate::diagnostic::{Finding, Findings, Severity, rule};
-use crate::parse::{Document, Entry, Restore};
+use crate::parse::{Document, MappingEntry, Restore};
 use crate::render::{Fact, Metadata, Rendered, SourceFacts, Target, wire};
 use crate::rules::{Schema, boolean, coerce};
 
@@ -267,7 +267,7 @@ pub(super) fn unchecked(
     rendered: &Rendered,
     findings: &mut Findings,
 ) -> Option<Metadata> {
-    let mut seen: BTreeMap<String, &Entry> = BTreeMap::new();
+    let mut seen: BTreeMap<String, &MappingEntry> = BTreeMap::new();
     for entry in written.metadata.iter() {
         if let Some(first) = seen.insert(entry.key.value.to_lowercase(), entry) {
             findings.push(differs_by_case(document, first, entry));
@@ -284,7 +284,7 @@ pub(super) fn unchecked(
 }
 
 /// Entries of a plan by AWS's spelling of their keys.
-type Entries<'a> = BTreeMap<&'a str, &'a Entry>;
+type Entries<'a> = BTreeMap<&'a str, &'a MappingEntry>;
 
 /// AWS's spelling of the keys of a plan, in the plan's order, none of one that is there twice; and the entries by it.
 fn spelled<'a>(
@@ -294,7 +294,7 @@ fn spelled<'a>(
     findings: &mut Findings,
 ) -> (Vec<Option<&'a str>>, Entries<'a>) {
     // Keys that are all spelled as AWS does are compared as they are: no two of AWS's own differ by case only.
-    let exact = |entry: &'a Entry| {
+    let exact = |entry: &'a MappingEntry| {
         let (key, _) = schema.properties.get_key_value(&entry.key.value)?;
         Some((key.as_str(), entry))
     };
@@ -311,7 +311,7 @@ fn spelled<'a>(
     }
     let mut keys = Vec::with_capacity(written.metadata.len());
     let mut entries = Entries::new();
-    let mut folded: BTreeMap<String, &Entry> = BTreeMap::new();
+    let mut folded: BTreeMap<String, &MappingEntry> = BTreeMap::new();
     for entry in written.metadata.iter() {
         let typed = &entry.key.value;
         if let Some(first) = folded.insert(typed.to_lowercase(), entry) {
@@ -345,7 +345,7 @@ fn spelled<'a>(
     (keys, entries)
 }
 
-fn differs_by_case(document: &Document, first: &Entry, second: &Entry) -> Finding {
+fn differs_by_case(document: &Document, first: &MappingEntry, second: &MappingEntry) -> Finding {
     Finding::at(
         &document.source,
         second.key.span,

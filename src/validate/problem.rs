@@ -7,7 +7,7 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Severity, Span, rule, suggest};
-use crate::parse::{Document, Entry, Kind, Node, Point, Restore};
+use crate::parse::{Document, Kind, MappingEntry, Node, Point, Restore};
 use crate::render::wire;
 use crate::rules::{self, LISTS, Level, Note, Schema, Slip, example, expected, note};
 
@@ -17,7 +17,7 @@ pub(super) struct Checker<'a> {
     pub(super) written: &'a Restore,
     pub(super) schema: &'a Schema,
     /// By AWS's spelling.
-    pub(super) entries: BTreeMap<&'a str, &'a Entry>,
+    pub(super) entries: BTreeMap<&'a str, &'a MappingEntry>,
     /// Keys whose value is not known yet, or could not be rendered: they are there, and that is all one can say.
     pub(super) unknown: BTreeSet<String>,
 }
@@ -359,7 +359,7 @@ fn descend<'a>(node: &'a Node, segment: &str) -> &'a Node {
     let inner = match &node.kind {
         Kind::Sequence(items) => segment.parse::<usize>().ok().and_then(|at| items.get(at)),
         Kind::Mapping(entries) => {
-            let named = |e: &&Entry| e.key.value.eq_ignore_ascii_case(segment);
+            let named = |e: &&MappingEntry| e.key.value.eq_ignore_ascii_case(segment);
             match (
                 entries.iter().find(named),
                 segment.parse::<usize>(),
