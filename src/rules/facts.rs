@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::files;
 use super::notes::{Failure, TypeNotes, top};
-use super::points::Points;
+use super::points::PointForms;
 use crate::render::Metadata;
 
 /// What is so of one type, as `schemas/README.md` explains it.
@@ -20,7 +20,7 @@ pub(crate) struct Facts {
     pub(crate) services: Vec<String>,
     /// How the last part of a recovery point's ARN begins, by service; AWS Backup's own form is that of every type.
     #[serde(default)]
-    pub(crate) points: Points,
+    pub(crate) points: PointForms,
     /// How the ARN of what a job has made reads behind `arn:<partition>:`.
     pub(crate) makes: Vec<String>,
     /// Keys whose value has to be a name that nothing has.
@@ -53,7 +53,7 @@ pub(crate) struct Facts {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CommonFacts {
     /// How recovery points of every type read.
-    pub(crate) points: Points,
+    pub(crate) points: PointForms,
     /// The order of services in a message.
     pub(super) point_services: Vec<String>,
     /// Services in whose ARNs recovery points have no account.
@@ -245,7 +245,7 @@ pub(crate) fn common() -> &'static CommonFacts {
 pub(super) fn read_common() -> Result<CommonFacts, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Top {
+    struct CommonFile {
         /// Why a value of another type is an error, for those who read the file.
         #[serde(rename = "types")]
         _types: BTreeMap<String, String>,
@@ -254,7 +254,7 @@ pub(super) fn read_common() -> Result<CommonFacts, String> {
         _failures: Vec<Failure>,
         facts: CommonFacts,
     }
-    let top: Result<Top, _> = serde_json::from_value(top(files::common())?.into());
+    let top: Result<CommonFile, _> = serde_json::from_value(top(files::common())?.into());
     top.map(|top| top.facts).map_err(|err| err.to_string())
 }
 

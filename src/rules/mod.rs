@@ -19,9 +19,9 @@ pub(crate) use facts::{Deletes, Facts, Identifier, Lacks, SourceKey, common, val
 pub(crate) use files::title_by_letters;
 pub(crate) use init::{Children, Init, Way};
 pub use notes::{Composite, Failure};
-pub(crate) use notes::{Level, Note, TypeNotes, note};
-pub(crate) use place::{Kind, Place, Step};
-pub(crate) use points::{Points, beginning, is_point, points};
+pub(crate) use notes::{Level, SchemaNote, TypeNotes, note};
+pub(crate) use place::{PathStep, ReferenceKind, ReferencePlace};
+pub(crate) use points::{PointForms, beginning, is_point, points};
 pub(crate) use schema::Schema;
 pub use schema::{Rules, RulesError};
 pub use slips::written;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::estimate::Estimate;
 use super::facts::Facts;
 use super::init::Init;
-use super::place::Kind;
+use super::place::ReferenceKind;
 use super::{files, include};
 use crate::diagnostic::Severity;
 
@@ -48,7 +48,7 @@ pub(crate) struct TypeNotes {
     /// Bytes of all metadata together.
     pub(crate) max_bytes: Option<usize>,
     /// What a key that the file does not know means.
-    pub(crate) unknown_key: Option<Note>,
+    pub(crate) unknown_key: Option<SchemaNote>,
     /// Where it is known that the case of keys does not matter to AWS.
     pub(crate) lenient_case: Option<String>,
     /// Whether AWS's page writes booleans in upper case too.
@@ -72,7 +72,7 @@ pub(crate) struct TypeNotes {
 /// What of it is for those who read the file or ask for it in words.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Words {
+struct ReaderNotes {
     /// What else there is to know before a restore.
     #[serde(default, rename = "notes")]
     _notes: Vec<String>,
@@ -163,7 +163,7 @@ impl TypeNotes {
             .iter()
             .filter_map(|name| notes.shift_remove_entry(*name));
         let words: Map<String, Value> = words.collect();
-        serde_json::from_value::<Words>(words.into()).map_err(|err| err.to_string())?;
+        serde_json::from_value::<ReaderNotes>(words.into()).map_err(|err| err.to_string())?;
         serde_json::from_value(notes.into()).map_err(|err| err.to_string())
     }
 }
@@ -182,7 +182,7 @@ pub(super) fn top(text: &'static str) -> Result<Map<String, Value>, String> {
 /// `x-redrill` beside a rule or a key.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Note {
+pub(crate) struct SchemaNote {
     pub(crate) rule: Option<String>,
     pub(crate) severity: Option<Level>,
     pub(crate) message: Option<String>,
@@ -204,7 +204,7 @@ pub(crate) struct Note {
     _wrapped_in: Option<String>,
     /// What of the place of a restore the value has to fit.
     #[serde(default, rename = "place")]
-    _place: Option<Kind>,
+    _place: Option<ReferenceKind>,
     /// The member beside it that names the Region it belongs to, where that is not the target's.
     #[serde(default, rename = "region_in")]
     _region_in: Option<String>,
@@ -228,7 +228,7 @@ pub(crate) struct Note {
     pub(super) mistaken: Vec<String>,
 }
 
-impl Note {
+impl SchemaNote {
     /// How bad it is where the rule fires.
     pub(crate) fn severity(&self) -> Severity {
         match self.severity {
@@ -246,7 +246,7 @@ pub(crate) enum Level {
 }
 
 /// The notes that apply to the place `path` of `schema`: the nearest on the way up.
-pub(crate) fn note(schema: &Value, path: &str) -> Note {
+pub(crate) fn note(schema: &Value, path: &str) -> SchemaNote {
     let mut path = path;
     loop {
         let found = schema
@@ -259,7 +259,7 @@ pub(crate) fn note(schema: &Value, path: &str) -> Note {
         }
         match path.rfind('/') {
             Some(at) => path = &path[..at],
-            None => return Note::default(),
+            None => return SchemaNote::default(),
         }
     }
 }
@@ -274,7 +274,8 @@ pub(super) fn check(value: &Value) -> Result<(), String> {
     };
     let is_root = map.contains_key("$schema");
     if let (Some(note), false) = (map.get("x-redrill"), is_root) {
-        serde_json::from_value::<Note>(note.clone()).map_err(|err| format!("{err}, in {note}"))?;
+        serde_json::from_value::<SchemaNote>(note.clone())
+            .map_err(|err| format!("{err}, in {note}"))?;
     }
     map.values().try_for_each(check)
 }

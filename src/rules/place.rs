@@ -8,7 +8,7 @@ use serde_json::Value;
 /// What has to fit.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum ReferenceKind {
     /// The name of an Availability Zone. «An error occurred (InvalidZone.NotFound) … The zone '…' does not exist.» of a
     /// volume that was to be made in a zone of another Region, <https://github.com/velero-io/velero/issues/4799>.
     Zone,
@@ -26,16 +26,16 @@ pub(crate) enum Kind {
 
 /// A place in the metadata that holds such a value.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ReferencePlace {
     pub(crate) key: String,
-    pub(crate) rest: Vec<Step>,
-    pub(crate) kind: Kind,
+    pub(crate) rest: Vec<PathStep>,
+    pub(crate) kind: ReferenceKind,
     /// The member beside it that names its Region.
     pub(crate) region_in: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Step {
+pub(crate) enum PathStep {
     Member(String),
     Items,
     Pattern(Regex),
@@ -43,7 +43,7 @@ pub(crate) enum Step {
     Names,
 }
 
-impl Place {
+impl ReferencePlace {
     /// Every place of a schema.
     pub(crate) fn all(schema: &Value) -> Vec<Self> {
         let mut places = Vec::new();
@@ -61,11 +61,11 @@ fn members<'a>(of: &'a Value, member: &str) -> impl Iterator<Item = (&'a String,
         .flatten()
 }
 
-fn collect(of: &Value, key: &str, path: &mut Vec<Step>, places: &mut Vec<Place>) {
-    let kind = |of: &Value| Kind::deserialize(of.pointer("/x-redrill/place")?).ok();
-    let mut place = |kind: Kind, rest: Vec<Step>, of: &Value| {
+fn collect(of: &Value, key: &str, path: &mut Vec<PathStep>, places: &mut Vec<ReferencePlace>) {
+    let kind = |of: &Value| ReferenceKind::deserialize(of.pointer("/x-redrill/place")?).ok();
+    let mut place = |kind: ReferenceKind, rest: Vec<PathStep>, of: &Value| {
         let region_in = of.pointer("/x-redrill/region_in").and_then(Value::as_str);
-        places.push(Place {
+        places.push(ReferencePlace {
             key: key.to_owned(),
             rest,
             kind,
@@ -78,23 +78,23 @@ fn collect(of: &Value, key: &str, path: &mut Vec<Step>, places: &mut Vec<Place>)
     if let Some(names) = of.get("propertyNames")
         && let Some(kind) = kind(names)
     {
-        place(kind, [path.as_slice(), &[Step::Names]].concat(), names);
+        place(kind, [path.as_slice(), &[PathStep::Names]].concat(), names);
     }
-    let mut inner = |step: Step, of: &Value| {
+    let mut inner = |step: PathStep, of: &Value| {
         path.push(step);
         collect(of, key, path, places);
         path.pop();
     };
     for (member, of) in members(of, "properties") {
-        inner(Step::Member(member.clone()), of);
+        inner(PathStep::Member(member.clone()), of);
     }
     for (pattern, of) in members(of, "patternProperties") {
         // A pattern that is none is found when the file is compiled.
         if let Ok(pattern) = Regex::new(pattern) {
-            inner(Step::Pattern(pattern), of);
+            inner(PathStep::Pattern(pattern), of);
         }
     }
     if let Some(of) = of.get("items") {
-        inner(Step::Items, of);
+        inner(PathStep::Items, of);
     }
 }

@@ -7,7 +7,7 @@ use super::facts::common;
 use super::notes::TypeNotes;
 
 /// Forms of recovery points, by service: how the last part of the ARN begins, in which `*` stands for a name.
-pub(crate) type Points = BTreeMap<String, Vec<String>>;
+pub(crate) type PointForms = BTreeMap<String, Vec<String>>;
 
 /// The forms of all types.
 static POINTS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {

@@ -12,7 +12,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::notes::{self, Composite, TypeNotes, note};
-use super::place::Place;
+use super::place::ReferencePlace;
 use super::{facts, files, include};
 
 /// The rules of all types.
@@ -52,7 +52,7 @@ pub(crate) struct Schema {
     pub(crate) between: Validator,
     pub(crate) request: Option<Validator>,
     /// Where values belong to a Region, an account or a partition.
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Vec<ReferencePlace>,
     pub(crate) notes: &'static TypeNotes,
     pub(crate) recovery_point: Option<Regex>,
     pub(crate) resource_name: Option<Regex>,
@@ -240,7 +240,7 @@ impl Schema {
             }
             also.extend(note.also);
         }
-        let places = Place::all(&text);
+        let places = ReferencePlace::all(&text);
         let lower = |(key, text): (&String, &String)| (key.to_lowercase(), text.clone());
         let instead = notes.instead.iter().map(lower).collect();
         let asks_recovery_point = text

@@ -8,7 +8,7 @@ use crate::render::{Target, VaultName};
 
 use super::Text;
 use super::place::partition;
-use crate::rules::{Points, Schema, beginning, common, points, without_role};
+use crate::rules::{PointForms, Schema, beginning, common, points, without_role};
 
 const EXAMPLE: &str =
     "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45";
@@ -197,7 +197,7 @@ fn is_of(form: &str, arn: &Arn<'_>) -> bool {
     rest.is_some_and(|rest| !rest.is_empty())
 }
 
-fn has_form(points: &Points, arn: &Arn<'_>) -> bool {
+fn has_form(points: &PointForms, arn: &Arn<'_>) -> bool {
     let mut forms = points.get(arn.service).into_iter().flatten();
     forms.any(|form| is_of(form, arn))
 }

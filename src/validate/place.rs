@@ -10,7 +10,7 @@ use super::arn::{is_account, is_region, split};
 use super::problem::Checker;
 use crate::diagnostic::{Finding, Findings, Rule, rule};
 use crate::render::Target;
-use crate::rules::{Kind, Place, Step};
+use crate::rules::{PathStep, ReferenceKind, ReferencePlace};
 
 /// The partition that a Region is in, by `partitions.json` of AWS's SDKs; `None` of one that they do not know.
 pub(super) fn partition(region: &str) -> Option<&'static str> {
@@ -60,8 +60,13 @@ pub(super) struct Misfit {
 }
 
 /// Whether a value fits a Region and an account; what is not known of these is empty.
-pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Option<Misfit> {
-    if kind == Kind::Zone {
+pub(super) fn misfit(
+    kind: ReferenceKind,
+    value: &str,
+    region: &str,
+    account: &str,
+) -> Option<Misfit> {
+    if kind == ReferenceKind::Zone {
         return zone(value, region);
     }
     let arn = split(value)?;
@@ -87,7 +92,7 @@ pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Op
             false => String::new(),
         };
         return Some(match kind {
-            Kind::KmsKey => Misfit {
+            ReferenceKind::KmsKey => Misfit {
                 rule: rule::PLACE_KEY_REGION,
                 message: format!(
                     "this KMS key is of {}{whose}, and the restore runs in {region}: a key is there in its own Region only",
@@ -113,7 +118,7 @@ pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Op
         return None;
     }
     Some(match kind {
-        Kind::Role => Misfit {
+        ReferenceKind::Role => Misfit {
             rule: rule::PLACE_ROLE_ACCOUNT,
             message: format!(
                 "this role is of the account {}, and the restore runs in {account}: a role can be passed in its own account only",
@@ -122,7 +127,7 @@ pub(super) fn misfit(kind: Kind, value: &str, region: &str, account: &str) -> Op
             help: format!("name a role of {account}"),
             url: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
         },
-        Kind::KmsKey => Misfit {
+        ReferenceKind::KmsKey => Misfit {
             rule: rule::PLACE_KEY_ACCOUNT,
             message: format!(
                 "this KMS key is of the account {}; the restore, in {account}, can use it only where the key's policy allows that",
@@ -187,7 +192,12 @@ pub(super) fn check(
     }
 }
 
-fn told(checker: &Checker<'_>, place: &Place, segments: &[String], misfit: Misfit) -> Finding {
+fn told(
+    checker: &Checker<'_>,
+    place: &ReferencePlace,
+    segments: &[String],
+    misfit: Misfit,
+) -> Finding {
     let source = &checker.document.source;
     let span = checker.value_span(segments);
     Finding::at(source, span, misfit.rule, misfit.message, misfit.help)
@@ -197,14 +207,14 @@ fn told(checker: &Checker<'_>, place: &Place, segments: &[String], misfit: Misfi
 
 /// The walk to the values of one place.
 struct Found<'a> {
-    place: &'a Place,
+    place: &'a ReferencePlace,
     target: &'a Target,
     segments: Vec<String>,
     misfits: Vec<(Vec<String>, Misfit)>,
 }
 
 impl Found<'_> {
-    fn visit(&mut self, value: &Value, steps: &[Step], beside: Option<&Map<String, Value>>) {
+    fn visit(&mut self, value: &Value, steps: &[PathStep], beside: Option<&Map<String, Value>>) {
         let Some((step, rest)) = steps.split_first() else {
             if let Value::String(text) = value {
                 self.judge(text, beside);
@@ -212,24 +222,24 @@ impl Found<'_> {
             return;
         };
         match (step, value) {
-            (Step::Member(name), Value::Object(map)) => {
+            (PathStep::Member(name), Value::Object(map)) => {
                 if let Some(value) = map.get(name) {
                     self.inside(name.clone(), value, rest, Some(map));
                 }
             }
-            (Step::Pattern(pattern), Value::Object(map)) => {
+            (PathStep::Pattern(pattern), Value::Object(map)) => {
                 for (key, value) in map.iter().filter(|(key, _)| pattern.is_match(key)) {
                     self.inside(key.clone(), value, rest, Some(map));
                 }
             }
-            (Step::Names, Value::Object(map)) => {
+            (PathStep::Names, Value::Object(map)) => {
                 for key in map.keys() {
                     self.segments.push(key.clone());
                     self.judge(key, None);
                     self.segments.pop();
                 }
             }
-            (Step::Items, Value::Array(items)) => {
+            (PathStep::Items, Value::Array(items)) => {
                 for (at, value) in items.iter().enumerate() {
                     self.inside(at.to_string(), value, rest, None);
                 }
@@ -242,7 +252,7 @@ impl Found<'_> {
         &mut self,
         segment: String,
         value: &Value,
-        rest: &[Step],
+        rest: &[PathStep],
         beside: Option<&Map<String, Value>>,
     ) {
         self.segments.push(segment);
@@ -264,7 +274,7 @@ impl Found<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, misfit, partition, region_of_zone, rule};
+    use super::{ReferenceKind, misfit, partition, region_of_zone, rule};
 
     #[test]
     fn zones_of_every_partition_lead_to_their_region() {
@@ -318,23 +328,32 @@ mod tests {
             misfit(kind, value, "us-west-2", "123456789012").map(|misfit| misfit.rule)
         };
         let key = |place: &str| format!("arn:aws:kms:{place}:key/1");
-        assert_eq!(rule(Kind::KmsKey, &key("us-west-2:123456789012")), None);
         assert_eq!(
-            rule(Kind::KmsKey, &key("us-east-1:123456789012")),
+            rule(ReferenceKind::KmsKey, &key("us-west-2:123456789012")),
+            None
+        );
+        assert_eq!(
+            rule(ReferenceKind::KmsKey, &key("us-east-1:123456789012")),
             Some(rule::PLACE_KEY_REGION)
         );
         assert_eq!(
-            rule(Kind::KmsKey, &key("us-west-2:111122223333")),
+            rule(ReferenceKind::KmsKey, &key("us-west-2:111122223333")),
             Some(rule::PLACE_KEY_ACCOUNT)
         );
-        assert_eq!(rule(Kind::KmsKey, "alias/dr"), None);
+        assert_eq!(rule(ReferenceKind::KmsKey, "alias/dr"), None);
         let role = "arn:aws-us-gov:iam::123456789012:role/a";
-        assert_eq!(rule(Kind::Role, role), Some(rule::PLACE_PARTITION));
+        assert_eq!(rule(ReferenceKind::Role, role), Some(rule::PLACE_PARTITION));
         let role = "arn:aws:iam::111122223333:role/a";
-        assert_eq!(rule(Kind::Role, role), Some(rule::PLACE_ROLE_ACCOUNT));
-        assert_eq!(rule(Kind::Zone, "us-east-1a"), Some(rule::PLACE_ZONE));
-        assert_eq!(rule(Kind::Zone, "us-west-2-lax-1a"), None);
+        assert_eq!(
+            rule(ReferenceKind::Role, role),
+            Some(rule::PLACE_ROLE_ACCOUNT)
+        );
+        assert_eq!(
+            rule(ReferenceKind::Zone, "us-east-1a"),
+            Some(rule::PLACE_ZONE)
+        );
+        assert_eq!(rule(ReferenceKind::Zone, "us-west-2-lax-1a"), None);
         // Of a target that is not known yet, nothing is said.
-        assert_eq!(misfit(Kind::Zone, "us-east-1a", "", ""), None);
+        assert_eq!(misfit(ReferenceKind::Zone, "us-east-1a", "", ""), None);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::diagnostic::{Finding, Findings, Severity, Span, rule, suggest};
 use crate::parse::{Document, Kind, MappingEntry, Node, Point, Restore};
 use crate::render::wire;
-use crate::rules::{self, LISTS, Level, Note, Schema, Slip, example, expected, note};
+use crate::rules::{self, LISTS, Level, Schema, SchemaNote, Slip, example, expected, note};
 
 /// One restore's metadata beside the rules of its type.
 pub(super) struct Checker<'a> {
@@ -222,7 +222,7 @@ impl Checker<'_> {
     }
 
     /// The key that a rule points at, the value that is wrong, or the map where something is missing.
-    fn span(&self, note: &Note, segments: &[String]) -> Span {
+    fn span(&self, note: &SchemaNote, segments: &[String]) -> Span {
         let pointed = note.at.as_deref().and_then(|at| self.entries.get(at));
         if let Some(entry) = pointed {
             return entry.value.span.on_one_line(entry.key.span);
@@ -244,7 +244,7 @@ impl Checker<'_> {
 
     /// Where a value is written, by the keys and numbers that lead to it.
     pub(super) fn value_span(&self, segments: &[String]) -> Span {
-        self.span(&Note::default(), segments)
+        self.span(&SchemaNote::default(), segments)
     }
 
     /// Where a member of a value is written.
@@ -259,7 +259,7 @@ impl Checker<'_> {
     fn help(
         &self,
         problem: &ValidationError<'_>,
-        (note, key, missing, place): (&Note, Option<&str>, Option<&str>, &str),
+        (note, key, missing, place): (&SchemaNote, Option<&str>, Option<&str>, &str),
     ) -> String {
         if let Some(help) = &note.help {
             return help.clone();
@@ -297,7 +297,7 @@ impl Checker<'_> {
     fn message(
         &self,
         problem: &ValidationError<'_>,
-        note: &Note,
+        note: &SchemaNote,
         missing: Option<&str>,
         top: Option<&str>,
         place: &str,

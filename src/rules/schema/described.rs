@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::diagnostic::{Described, Severity, rule};
-use crate::rules::{Level, Note, Rules, expected, note};
+use crate::rules::{Level, Rules, SchemaNote, expected, note};
 
 impl Rules {
     /// The rule of an id, in any case.
@@ -65,7 +65,7 @@ impl Rules {
         let id = format!("{title}/{name}");
         let mut notes = Vec::new();
         named(&schema.text, &mut notes);
-        let is_named = |note: &&Note| {
+        let is_named = |note: &&SchemaNote| {
             let rule = note.rule.as_deref();
             rule.is_some_and(|rule| rule.eq_ignore_ascii_case(&id))
         };
@@ -99,7 +99,7 @@ impl Rules {
 }
 
 /// The notes of every rule that a schema names.
-fn named(schema: &Value, notes: &mut Vec<Note>) {
+fn named(schema: &Value, notes: &mut Vec<SchemaNote>) {
     match schema {
         Value::Array(items) => items.iter().for_each(|item| named(item, notes)),
         Value::Object(map) => {
