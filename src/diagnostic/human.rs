@@ -62,7 +62,7 @@ fn one(finding: &Finding, concealed: &[(&Source, Range<usize>)], renderer: &Rend
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let place = Shown::of(&finding.source, finding.span, concealed);
+    let place = Excerpt::of(&finding.source, finding.span, concealed);
     let (title, help) = (finding.title(), visible_lines(&finding.help));
     let title = visible_lines(&title);
     let mut group = level
@@ -74,11 +74,11 @@ fn one(finding: &Finding, concealed: &[(&Source, Range<usize>)], renderer: &Rend
         group = group.element(Level::NOTE.with_name("see").message(url.as_str()));
     }
     // Each other place has a title of its own: `:::` before it could be a command of GitHub's.
-    let also: Vec<(Cow<'_, str>, Shown<'_>)> = finding
+    let also: Vec<(Cow<'_, str>, Excerpt<'_>)> = finding
         .also
         .iter()
         .map(|place| {
-            let shown = Shown::of(&place.source, place.span, concealed);
+            let shown = Excerpt::of(&place.source, place.span, concealed);
             (visible_lines(&place.label), shown)
         })
         .collect();
@@ -91,7 +91,7 @@ fn one(finding: &Finding, concealed: &[(&Source, Range<usize>)], renderer: &Rend
 }
 
 /// A place as it is shown.
-struct Shown<'a> {
+struct Excerpt<'a> {
     path: Cow<'a, str>,
     number: u32,
     line: Cow<'a, str>,
@@ -99,7 +99,7 @@ struct Shown<'a> {
     marked: Range<usize>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> Excerpt<'a> {
     /// Only the first line of the place, and not all of a long one: the rest would bury the message.
     fn of(source: &'a Source, span: Span, concealed: &[(&Source, Range<usize>)]) -> Self {
         let start = span.start;

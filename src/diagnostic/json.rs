@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Finding, Place, Severity};
+use super::{Finding, RelatedLocation, Severity};
 
 /// One finding as machines read it.
 #[derive(Debug, Serialize)]
@@ -30,8 +30,8 @@ struct PlaceJson<'a> {
     column: u32,
 }
 
-impl<'a> From<&'a Place> for PlaceJson<'a> {
-    fn from(place: &'a Place) -> Self {
+impl<'a> From<&'a RelatedLocation> for PlaceJson<'a> {
+    fn from(place: &'a RelatedLocation) -> Self {
         Self {
             message: &place.label,
             file: &place.source.name,
@@ -60,7 +60,7 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct FindingsDocument<'a> {
     schema: &'static str,
     findings: Vec<FindingJson<'a>>,
 }
@@ -71,7 +71,7 @@ struct Document<'a> {
 ///
 /// None in practice: every part of it is a string or a number.
 pub fn json(findings: &[Finding]) -> serde_json::Result<String> {
-    let document = Document {
+    let document = FindingsDocument {
         schema: "redrill.validate/v1",
         findings: findings.iter().map(FindingJson::from).collect(),
     };

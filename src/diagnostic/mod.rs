@@ -66,12 +66,12 @@ pub struct Finding {
     /// Whether the place holds a secret, which is not shown then.
     pub conceals: bool,
     /// Other places that it is about.
-    pub also: Vec<Place>,
+    pub also: Vec<RelatedLocation>,
 }
 
 /// Another place that a finding is about, and what is there.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct RelatedLocation {
     /// The text that it is in.
     pub source: Arc<Source>,
     /// Where in that text.
@@ -179,7 +179,7 @@ impl Finding {
         span: Span,
         label: impl Into<String>,
     ) -> Self {
-        self.also.push(Place {
+        self.also.push(RelatedLocation {
             source: Arc::clone(source),
             span,
             label: label.into(),

@@ -14,7 +14,7 @@ use crate::rules::{Facts, SourceKey};
 
 /// Where a value stands: what a bare name in it would be the name of.
 #[derive(Clone, Copy, Debug)]
-struct Place<'a> {
+struct ValueContext<'a> {
     /// The services in whose ARNs the resources of the type stand; of a type that is not known, any may be meant.
     services: Option<&'a [String]>,
     target: &'a Target,
@@ -34,7 +34,7 @@ pub(super) fn check(
     }
     let of_type = written.resource_type.as_ref();
     let facts = of_type.and_then(|of_type| Facts::of(&of_type.value));
-    let place = Place {
+    let place = ValueContext {
         services: facts.map(|facts| facts.services.as_slice()),
         target,
     };
@@ -126,7 +126,7 @@ pub fn protects<'a>(
     resource_type: &str,
     target: &Target,
 ) -> Option<&'a str> {
-    let place = Place {
+    let place = ValueContext {
         services: Facts::of(resource_type).map(|facts| facts.services.as_slice()),
         target,
     };
@@ -134,7 +134,7 @@ pub fn protects<'a>(
 }
 
 /// Whether a value names what an entry protects, at whatever depth.
-fn is_in(entry: &str, value: &str, place: Place<'_>) -> bool {
+fn is_in(entry: &str, value: &str, place: ValueContext<'_>) -> bool {
     // What is JSON is looked at inside; what only looks like it is a text.
     let inside = value.trim_start().starts_with(['[', '{', '"']);
     match inside.then(|| serde_json::from_str::<Value>(value)) {
@@ -143,7 +143,7 @@ fn is_in(entry: &str, value: &str, place: Place<'_>) -> bool {
     }
 }
 
-fn is_in_json(entry: &str, value: &Value, place: Place<'_>) -> bool {
+fn is_in_json(entry: &str, value: &Value, place: ValueContext<'_>) -> bool {
     match value {
         Value::String(text) => is_in(entry, text, place),
         Value::Array(items) => items.iter().any(|item| is_in_json(entry, item, place)),
@@ -156,7 +156,7 @@ fn is_in_json(entry: &str, value: &Value, place: Place<'_>) -> bool {
 }
 
 /// AWS keeps names of databases without their case, and names of buckets have none: no case is told apart.
-fn is_in_text(entry: &str, text: &str, place: Place<'_>) -> bool {
+fn is_in_text(entry: &str, text: &str, place: ValueContext<'_>) -> bool {
     let (entry, text) = (entry.trim().to_lowercase(), text.to_lowercase());
     // A path inside a file system is not the name of anything.
     let is_path = text.starts_with('/') && !entry.starts_with('/');
@@ -243,7 +243,7 @@ impl<'a> Arn<'a> {
 
     /// Whether a bare word at a place is the name of the resource. An id that is unique by itself is, wherever it stands; a
     /// name is where it would name a thing of the same service, account and Region.
-    fn is_named(&self, word: &str, place: Place<'_>) -> bool {
+    fn is_named(&self, word: &str, place: ValueContext<'_>) -> bool {
         let tails = self
             .resource
             .match_indices([':', '/'])
@@ -286,7 +286,7 @@ mod tests {
             region: "us-west-2".to_owned(),
             ..Target::default()
         };
-        let place = Place {
+        let place = ValueContext {
             services: Facts::of(resource_type).map(|facts| facts.services.as_slice()),
             target: &target,
         };
