@@ -8,7 +8,7 @@ use crate::parse::LOCK_VERSION;
 use crate::render::Resolved;
 
 #[derive(Serialize)]
-struct File<'a> {
+struct LockDocument<'a> {
     version: u32,
     plan: &'a str,
     restores: BTreeMap<&'a str, Resolved>,
@@ -31,7 +31,7 @@ pub fn lock_text<'a>(
             },
         )
     };
-    let file = File {
+    let file = LockDocument {
         version: LOCK_VERSION,
         plan,
         restores: restores.into_iter().map(entry).collect(),

@@ -34,8 +34,8 @@ pub use record::{Record, run_report};
 pub use requests::{RequestFormat, requests};
 pub use run::notices::{Notice, NoticeKind, minute};
 pub use run::{
-    CheckReport, CheckStatus, Cleanup, Objective, Objectives, RestoreReport, RunReport, RunStatus,
-    Runner, Try, Verdict,
+    CheckReport, CheckStatus, Cleanup, Objective, ObjectivesReport, RestoreReport, RunReport,
+    RunStatus, Runner, Try, Verdict,
 };
 pub use run_html::run_html;
 pub use run_human::{run_human, signed};

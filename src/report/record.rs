@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::run::notices::overlaid;
 use super::run::record_restore::{not_run, take_check};
 use super::run::{
-    CheckReport, CheckStatus, Objectives, RestoreReport, RunReport, RunStatus, Runner, Verdict,
+    CheckReport, CheckStatus, ObjectivesReport, RestoreReport, RunReport, RunStatus, Runner,
+    Verdict,
 };
 use crate::backup::Endpoint;
 use crate::render::Target;
@@ -206,7 +207,7 @@ pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
         verdict: Verdict::Unfinished,
         verdict_before_cleanup: None,
         missed: Vec::new(),
-        objectives: Objectives::default(),
+        objectives: ObjectivesReport::default(),
         restores,
         checks: in_order(checks, &outline.checks, &outline.definitions),
         cutover: in_order(cutover, &outline.cutover, &[]),
@@ -273,7 +274,7 @@ fn judged(
         if restore.status == RunStatus::Completed {
             restore.rto_seconds = since_start(restore.over_at());
         }
-        restore.objectives = Objectives::new(
+        restore.objectives = ObjectivesReport::new(
             goals,
             restore.rto_seconds,
             since_start(last),
@@ -309,7 +310,7 @@ fn judged(
     let end = over.max(cut_over);
     let rto = since_start(end).filter(|_| all_good);
     let rpo = report.restores.iter().filter_map(|r| r.rpo_seconds).max();
-    report.objectives = Objectives::new(of_all, rto, since_start(last), rpo, all_good);
+    report.objectives = ObjectivesReport::new(of_all, rto, since_start(last), rpo, all_good);
     name_missed(
         "the run",
         &report.objectives,
@@ -352,7 +353,12 @@ fn verdict(report: &RunReport, all_good: bool) -> Verdict {
 }
 
 /// Says which objectives were missed, or cannot be met any more after so many seconds.
-fn name_missed(what: &str, objectives: &Objectives, waited: Option<i64>, missed: &mut Vec<String>) {
+fn name_missed(
+    what: &str,
+    objectives: &ObjectivesReport,
+    waited: Option<i64>,
+    missed: &mut Vec<String>,
+) {
     for (name, objective) in [("RTO", &objectives.rto), ("RPO", &objectives.rpo)] {
         if let Some(objective) = objective
             && objective.met == Some(false)

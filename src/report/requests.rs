@@ -15,7 +15,7 @@ pub enum RequestFormat {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct RequestLine<'a> {
     restore: &'a str,
     target: Target,
     request: Request,
@@ -39,7 +39,7 @@ pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &S
         let request = request.redacted(secrets);
         let line = match format {
             RequestFormat::CliJson => request.canonical(),
-            RequestFormat::Lines => serde_json::to_string(&Line {
+            RequestFormat::Lines => serde_json::to_string(&RequestLine {
                 restore: &step.name,
                 target: plan.target_of(step).redacted(secrets),
                 request,

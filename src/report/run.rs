@@ -46,7 +46,7 @@ pub struct RunReport {
     /// Objectives that were missed, in words.
     pub missed: Vec<String>,
     /// What the whole run had to meet, and what it did.
-    pub objectives: Objectives,
+    pub objectives: ObjectivesReport,
     /// In the plan's order.
     pub restores: Vec<RestoreReport>,
     /// The checks of the plan as a whole.
@@ -86,7 +86,7 @@ pub struct Runner {
 
 /// Objectives and what became of them.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Objectives {
+pub struct ObjectivesReport {
     /// The recovery time objective; apart, as most restores have none of their own.
     pub rto: Option<Box<Objective>>,
     /// The recovery point objective.
@@ -119,7 +119,7 @@ impl Objective {
     }
 }
 
-impl Objectives {
+impl ObjectivesReport {
     /// Where the RTO was not reached, `waited` says for how long the run has gone on: it is missed once its time is over.
     /// The age of a recovery point, `rpo`, can be too much before anything is back; it is enough only of what `is_good`.
     pub(super) fn new(
@@ -246,7 +246,7 @@ pub struct RestoreReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_made: Vec<AlsoMade>,
     /// What it had to meet, and what it did.
-    pub objectives: Objectives,
+    pub objectives: ObjectivesReport,
     /// From the start of the run until it was good, seconds.
     pub rto_seconds: Option<i64>,
     /// From the recovery point's creation to the start of the run, seconds.

@@ -146,9 +146,9 @@ struct FactRow {
 }
 
 #[derive(Default)]
-struct Facts(Vec<FactRow>);
+struct FactRows(Vec<FactRow>);
 
-impl Facts {
+impl FactRows {
     fn text(&mut self, name: &'static str, value: Option<String>) {
         self.add(name, value, false);
     }
@@ -293,7 +293,7 @@ fn last_lines(output: &str) -> String {
 }
 
 #[derive(Serialize)]
-struct Restore {
+struct RestoreRow {
     name: String,
     #[serde(rename = "type")]
     resource_type: String,
@@ -302,7 +302,7 @@ struct Restore {
     took: String,
     is_open: bool,
     facts: Vec<FactRow>,
-    checks: Vec<Check>,
+    checks: Vec<CheckRow>,
 }
 
 fn cleanup_words(cleanup: &Cleanup) -> String {
@@ -313,8 +313,8 @@ fn cleanup_words(cleanup: &Cleanup) -> String {
     }
 }
 
-fn restore(report: &RunReport, restore: &RestoreReport, is_small: bool) -> Restore {
-    let mut facts = Facts::default();
+fn restore(report: &RunReport, restore: &RestoreReport, is_small: bool) -> RestoreRow {
+    let mut facts = FactRows::default();
     facts.text("message", restore.message.clone());
     let page = |arn: Option<&String>| report.resource_page(arn?);
     let made = restore.created_resource_arn.as_ref();
@@ -357,7 +357,7 @@ fn restore(report: &RunReport, restore: &RestoreReport, is_small: bool) -> Resto
         status if status.is_gone() => "late",
         _ => "open",
     };
-    Restore {
+    RestoreRow {
         name: restore.restore.clone(),
         resource_type: restore.resource_type.clone(),
         status: restore.status.word(),
@@ -370,7 +370,7 @@ fn restore(report: &RunReport, restore: &RestoreReport, is_small: bool) -> Resto
 }
 
 #[derive(Serialize)]
-struct Check {
+struct CheckRow {
     name: String,
     status: &'static str,
     tone: &'static str,
@@ -382,8 +382,8 @@ struct Check {
     earlier: Vec<super::run::Try>,
 }
 
-fn check(check: &CheckReport) -> Check {
-    Check {
+fn check(check: &CheckReport) -> CheckRow {
+    CheckRow {
         name: check.name.clone(),
         status: check.status.word(),
         tone: match check.status {
@@ -402,7 +402,7 @@ fn check(check: &CheckReport) -> Check {
 }
 
 fn facts_of_environment(report: &RunReport) -> Vec<FactRow> {
-    let mut facts = Facts::default();
+    let mut facts = FactRows::default();
     facts.text("endpoint", report.world.as_ref().map(ToString::to_string));
     for target in &report.targets {
         if let [_, _, ..] = report.targets.as_slice() {

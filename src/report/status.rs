@@ -189,11 +189,11 @@ impl StatusRow {
 #[must_use]
 pub fn status_json(rows: &[StatusRow]) -> String {
     #[derive(Serialize)]
-    struct Document<'a> {
+    struct StatusDocument<'a> {
         schema: &'static str,
         runs: &'a [StatusRow],
     }
-    super::pretty(&Document {
+    super::pretty(&StatusDocument {
         schema: "redrill.status/v1",
         runs: rows,
     })

@@ -23,7 +23,7 @@ pub(super) struct Tick {
 }
 
 #[derive(Serialize)]
-pub(super) struct Row {
+pub(super) struct TimelineRow {
     name: String,
     critical: bool,
     took: String,
@@ -97,7 +97,7 @@ impl Timeline {
         Some(self.bar(class, from, to, &format!("check {}", check.name)))
     }
 
-    pub(super) fn rows(&self, report: &RunReport) -> Vec<Row> {
+    pub(super) fn rows(&self, report: &RunReport) -> Vec<TimelineRow> {
         let critical: std::collections::BTreeSet<&str> =
             report.critical_path.iter().map(String::as_str).collect();
         let of_restore = |restore: &RestoreReport| {
@@ -114,14 +114,14 @@ impl Timeline {
                 bars.push(self.bar(class, from, to, "restore job"));
             }
             bars.extend(restore.checks.iter().filter_map(|check| self.check(check)));
-            Row {
+            TimelineRow {
                 name: restore.restore.clone(),
                 critical: critical.contains(restore.restore.as_str()),
                 took: between(restore.started_at, restore.over_at()),
                 bars,
             }
         };
-        let of_check = |check: &CheckReport| Row {
+        let of_check = |check: &CheckReport| TimelineRow {
             name: check.name.clone(),
             critical: false,
             took: match check.status {

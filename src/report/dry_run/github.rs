@@ -29,7 +29,8 @@ pub fn dry_run_github(run: &DryRun<'_>) -> String {
     );
     let title = format!("redrill plan: {}, run {}", plan.name, plan.run_id);
     let mut text = command("notice", run.file, 1, &title, &told.join("\n"));
-    let mut rows: Vec<(Level, Row<'_>)> = run.shown().map(|row| (level(&row), row)).collect();
+    let mut rows: Vec<(AnnotationLevel, Row<'_>)> =
+        run.shown().map(|row| (level(&row), row)).collect();
     rows.sort_by_key(|(level, _)| *level);
     for (level, row) in rows {
         let mut lines = Vec::new();
@@ -97,13 +98,13 @@ pub fn dry_run_github(run: &DryRun<'_>) -> String {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+enum AnnotationLevel {
     Error,
     Warning,
     Notice,
 }
 
-impl Level {
+impl AnnotationLevel {
     fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -113,16 +114,16 @@ impl Level {
     }
 }
 
-fn level(row: &Row<'_>) -> Level {
+fn level(row: &Row<'_>) -> AnnotationLevel {
     let classes = row
         .restored
         .filter(|restored| restored.is_changed())
         .map(|r| r.classes());
     let weighs = |class: &Class| *class != Class::Irrevocable;
     match row.change.action {
-        Action::Conflict => Level::Error,
-        _ if classes.is_some_and(|classes| classes.iter().any(weighs)) => Level::Warning,
-        _ => Level::Notice,
+        Action::Conflict => AnnotationLevel::Error,
+        _ if classes.is_some_and(|classes| classes.iter().any(weighs)) => AnnotationLevel::Warning,
+        _ => AnnotationLevel::Notice,
     }
 }
 

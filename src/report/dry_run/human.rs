@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::words::{class, count, counted, key_change, kind, later, recovery_point, value};
-use super::{DryRun, NOT_CANCELLED, Row, Token};
+use super::{DryRun, NOT_CANCELLED, Row, ShownToken};
 use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
 use crate::plan::Step;
@@ -183,9 +183,9 @@ fn point<'a>(row: &'a Row<'_>, run: &'a DryRun<'_>) -> &'a str {
 
 fn token(row: &Row<'_>, run: &DryRun<'_>) -> String {
     match row.token(run.secrets) {
-        Token::Shown(token) => format!("token {token}"),
-        Token::Secret => "token not shown: the request holds a secret".to_owned(),
-        Token::Pending => {
+        ShownToken::Shown(token) => format!("token {token}"),
+        ShownToken::Secret => "token not shown: the request holds a secret".to_owned(),
+        ShownToken::Pending => {
             let waits: Vec<&str> = row.step.draft.pending.iter().map(Fact::as_str).collect();
             format!("waits for {}", visible(&waits.join(", ")))
         }

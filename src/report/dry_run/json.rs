@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::words::age;
-use super::{DryRun, Row, Token, Totals};
+use super::{DryRun, Row, ShownToken, Totals};
 use crate::backup::Endpoint;
 use crate::diff::{Action, ChangeKind, Class, KeyChange, Restored};
 use crate::plan::Request;
@@ -14,7 +14,7 @@ use crate::render::{Fact, Target};
 
 /// `schemas/output/plan.schema.json`.
 #[derive(Serialize)]
-struct Document<'a> {
+struct PlanDocument<'a> {
     schema: &'static str,
     plan: &'a str,
     run_id: &'a str,
@@ -28,7 +28,7 @@ struct Document<'a> {
     /// What the restores are held against, as it is typed.
     against: Option<&'a str>,
     totals: All,
-    restores: Vec<Restore<'a>>,
+    restores: Vec<RestoreJson<'a>>,
     /// In what it was held against, and not in the plan.
     removed: Vec<Removed<'a>>,
     /// Started by this run, still going on, and no longer in the plan.
@@ -43,7 +43,7 @@ struct All {
 }
 
 #[derive(Serialize)]
-struct Restore<'a> {
+struct RestoreJson<'a> {
     restore: &'a str,
     action: Action,
     attempt: u32,
@@ -53,20 +53,20 @@ struct Restore<'a> {
     request: Request,
     pending: Vec<&'a str>,
     reason: Option<String>,
-    recovery_point: Option<Point<'a>>,
+    recovery_point: Option<PointJson<'a>>,
     /// The lock file that names the recovery point, and when that was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    locked: Option<Locked<'a>>,
+    locked: Option<LockedJson<'a>>,
     change: Option<&'static str>,
     renamed_from: Option<&'a str>,
     classes: BTreeSet<Class>,
-    notes: Vec<Told<'a>>,
+    notes: Vec<MessageJson<'a>>,
     diff: Vec<Key<'a>>,
     unchanged: usize,
 }
 
 #[derive(Serialize)]
-struct Point<'a> {
+struct PointJson<'a> {
     arn: &'a str,
     resource_arn: &'a str,
     created_at: &'a str,
@@ -76,13 +76,13 @@ struct Point<'a> {
 }
 
 #[derive(Serialize)]
-struct Locked<'a> {
+struct LockedJson<'a> {
     file: &'a str,
     at: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct MessageJson<'a> {
     class: Class,
     message: &'a str,
 }
@@ -117,7 +117,7 @@ pub fn dry_run_json(run: &DryRun<'_>) -> String {
         .map(|class| (class.name(), counted.get(&class).copied().unwrap_or(0)))
         .collect();
     let rows: Vec<Row<'_>> = run.rows().collect();
-    super::super::pretty(&Document {
+    super::super::pretty(&PlanDocument {
         schema: "redrill.plan/v1",
         plan: &run.plan.name,
         run_id: &run.plan.run_id,
@@ -136,11 +136,11 @@ pub fn dry_run_json(run: &DryRun<'_>) -> String {
     })
 }
 
-fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
+fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> RestoreJson<'a> {
     let draft = &row.step.draft;
     let token = match row.token(run.secrets) {
-        Token::Shown(token) => Some(token),
-        Token::Secret | Token::Pending => None,
+        ShownToken::Shown(token) => Some(token),
+        ShownToken::Secret | ShownToken::Pending => None,
     };
     let request = match token {
         Some(token) => draft.sent_with(token).into_request(),
@@ -149,7 +149,7 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
     let changes = row
         .restored
         .map_or(&[][..], |restored| &restored.keys.changes);
-    Restore {
+    RestoreJson {
         restore: &row.step.name,
         action: row.change.action,
         attempt: row.change.attempt,
@@ -162,7 +162,7 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
             .reason
             .as_ref()
             .map(|reason| run.secrets.redact(reason).into_owned()),
-        recovery_point: row.source.map(|source| Point {
+        recovery_point: row.source.map(|source| PointJson {
             arn: &draft.request.recovery_point_arn,
             resource_arn: &source.resource_arn,
             created_at: &source.created_at,
@@ -171,7 +171,7 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
             expires_at: source.expires_at.as_deref(),
         }),
         locked: run.resolved.get(&*row.step.name).and_then(|resolved| {
-            Some(Locked {
+            Some(LockedJson {
                 file: resolved.lock.as_deref()?,
                 at: resolved.locked_at.map(|at| at.to_string()),
             })
@@ -190,7 +190,7 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> Restore<'a> {
             .restored
             .into_iter()
             .flat_map(|restored| &restored.notes)
-            .map(|note| Told {
+            .map(|note| MessageJson {
                 class: note.class,
                 message: &note.message,
             })

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::markdown::{block, code, escaped, html};
 use super::words::{class, count, counted, diff_lines, kind, recovery_point};
-use super::{DryRun, NOT_CANCELLED, Row, Token};
+use super::{DryRun, NOT_CANCELLED, Row, ShownToken};
 use crate::diagnostic::{Finding, Severity, visible};
 use crate::diff::{Action, Class};
 use crate::render::has_placeholder;
@@ -155,11 +155,13 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
         let _ = writeln!(text, "· {}", html(words));
     }
     match row.token(run.secrets) {
-        Token::Shown(token) => {
+        ShownToken::Shown(token) => {
             let _ = writeln!(text, "· token {}", code(token));
         }
-        Token::Secret => text.push_str("· the token is not shown: the request holds a secret\n"),
-        Token::Pending => {
+        ShownToken::Secret => {
+            text.push_str("· the token is not shown: the request holds a secret\n")
+        }
+        ShownToken::Pending => {
             let waits: Vec<String> = row
                 .step
                 .draft

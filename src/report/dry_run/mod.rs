@@ -78,7 +78,7 @@ struct Row<'a> {
 }
 
 /// What a token is to whoever reads a dry run.
-enum Token<'a> {
+enum ShownToken<'a> {
     Shown(&'a str),
     /// The request holds a secret, which could be guessed from it.
     Secret,
@@ -87,11 +87,11 @@ enum Token<'a> {
 }
 
 impl Row<'_> {
-    fn token(&self, secrets: &Secrets) -> Token<'_> {
+    fn token(&self, secrets: &Secrets) -> ShownToken<'_> {
         match &self.change.token {
-            None => Token::Pending,
-            Some(_) if self.step.draft.request.holds_secret(secrets) => Token::Secret,
-            Some(token) => Token::Shown(token),
+            None => ShownToken::Pending,
+            Some(_) if self.step.draft.request.holds_secret(secrets) => ShownToken::Secret,
+            Some(token) => ShownToken::Shown(token),
         }
     }
 

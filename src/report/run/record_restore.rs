@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    AlsoMade, CheckReport, CheckStatus, Cleanup, Objectives, RestoreReport, RunStatus, Try,
+    AlsoMade, CheckReport, CheckStatus, Cleanup, ObjectivesReport, RestoreReport, RunStatus, Try,
 };
 use crate::diff::writes_into_existing;
 use crate::state::{CheckVerdict, Event, Recorded};
@@ -125,7 +125,7 @@ impl RestoreReport {
             cleanup: None,
             into_existing: false,
             also_made: Vec::new(),
-            objectives: Objectives::default(),
+            objectives: ObjectivesReport::default(),
             rto_seconds: None,
             rpo_seconds: None,
         }
