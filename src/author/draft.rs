@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::init::{Compiled, Facts, Start};
+use super::init::{Compiled, PointFacts, Start};
 use super::mapped::{Variables, declared};
 use crate::render::SourceFacts;
 use crate::rules::{Init, Rules, RulesError, Schema, coerce, expected};
 
 /// A recovery point that a plan is written from.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin<'a> {
+pub(super) struct DraftSource<'a> {
     /// Its ARN.
     pub arn: &'a str,
     /// What AWS says of it.
@@ -105,7 +105,7 @@ fn properties(of: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 impl Drafter<'_> {
     /// The metadata that a restore of `origin` begins with.
-    pub(super) fn propose(&self, origin: &Origin<'_>, variables: &mut Variables) -> Proposal {
+    pub(super) fn propose(&self, origin: &DraftSource<'_>, variables: &mut Variables) -> Proposal {
         let mut proposal = Proposal::default();
         let mut returned = self.typed(origin.facts);
         let instance = json!({
@@ -115,7 +115,7 @@ impl Drafter<'_> {
             "IsParent": origin.facts.is_parent,
             "Metadata": returned,
         });
-        let facts = Facts {
+        let facts = PointFacts {
             instance: &instance,
             resource_arn: &origin.facts.resource_arn,
             children: origin.children,
@@ -191,7 +191,7 @@ impl Drafter<'_> {
         of: &Value,
         path: &str,
         mut returned: Map<String, Value>,
-        facts: &Facts<'_>,
+        facts: &PointFacts<'_>,
         variables: &mut Variables,
         left_out: &mut Vec<(String, String)>,
     ) -> Vec<Member> {
@@ -286,7 +286,7 @@ impl Drafter<'_> {
         entries
     }
 
-    fn start(&self, path: &str, facts: &Facts<'_>, returned: Option<Value>) -> Start {
+    fn start(&self, path: &str, facts: &PointFacts<'_>, returned: Option<Value>) -> Start {
         let ways = self.ways.get(path).map_or(&[][..], Vec::as_slice);
         let found = ways
             .iter()
@@ -314,7 +314,7 @@ struct Member {
 }
 
 /// What stands for what in `write` and `otherwise`.
-fn names(origin: &Origin<'_>) -> Vec<(String, String)> {
+fn names(origin: &DraftSource<'_>) -> Vec<(String, String)> {
     let bytes = origin.facts.size_bytes.max(1).unsigned_abs();
     let partition = origin.arn.split(':').nth(1).unwrap_or("aws");
     [

@@ -54,7 +54,7 @@ impl Compiled {
     }
 
     /// What the key begins with on this way; `None` where its conditions do not hold.
-    pub(super) fn start(&self, facts: &Facts<'_>, returned: Option<Value>) -> Option<Start> {
+    pub(super) fn start(&self, facts: &PointFacts<'_>, returned: Option<Value>) -> Option<Start> {
         if let Some(when) = &self.when
             && !when.is_valid(facts.instance)
         {
@@ -101,7 +101,7 @@ impl Compiled {
 }
 
 /// A recovery point as conditions and texts see it.
-pub(super) struct Facts<'a> {
+pub(super) struct PointFacts<'a> {
     /// What `when` is held against.
     pub(super) instance: &'a Value,
     pub(super) resource_arn: &'a str,
@@ -114,7 +114,7 @@ pub(super) struct Facts<'a> {
     pub(super) account: &'a str,
 }
 
-impl Facts<'_> {
+impl PointFacts<'_> {
     /// Why a value of the source that belongs to a place (a zone, a key, a subnet group) is of no use where the plan
     /// restores: copies lie in other Regions and accounts, and what AWS returned of them still names the source's.
     pub(super) fn elsewhere(&self, value: &Value) -> Option<String> {
@@ -157,7 +157,7 @@ fn arns(value: &Value) -> Box<dyn Iterator<Item = &str> + '_> {
 fn of_children(
     children: &Children,
     pattern: &Regex,
-    facts: &Facts<'_>,
+    facts: &PointFacts<'_>,
     names: &[(String, String)],
 ) -> Start {
     let mut map = Map::new();

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use draft::{Drafter, Origin, Proposal};
+use draft::{DraftSource, Drafter, Proposal};
 use mapped::Variables;
 
 use crate::backup::RecoveryPoint;
@@ -30,7 +30,7 @@ const ROUNDS: usize = 6;
 
 /// A recovery point to restore.
 #[derive(Clone, Debug)]
-pub struct Chosen {
+pub struct ChosenPoint {
     /// As it is listed.
     pub point: RecoveryPoint,
     /// What GetRecoveryPointRestoreMetadata returned.
@@ -43,7 +43,7 @@ pub struct Chosen {
 
 /// An account in a Region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct AccountRegion {
     /// Twelve digits.
     pub account: String,
     /// Such as `us-east-1`.
@@ -56,12 +56,12 @@ pub struct Head {
     /// The plan's name; made fit for one.
     pub plan: String,
     /// The accounts and Regions of the recovery points, which are also the targets.
-    pub places: Vec<Place>,
+    pub places: Vec<AccountRegion>,
 }
 
 /// A recovery point that no restore is written for, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PassedOver {
+pub struct UnusedPoint {
     /// Its ARN.
     pub arn: String,
     /// Why.
@@ -69,10 +69,10 @@ pub struct PassedOver {
 }
 
 /// One restore of the plan, as far as it is known.
-struct Draft<'a> {
+struct DraftedRestore<'a> {
     name: String,
     resource_type: String,
-    chosen: &'a Chosen,
+    chosen: &'a ChosenPoint,
     facts: SourceFacts,
     /// Secrets of the source, by name.
     secrets: Vec<String>,
@@ -86,10 +86,10 @@ struct Draft<'a> {
 
 /// The latest recovery point of each resource that a restore can be started from, and what was passed over.
 #[must_use]
-pub fn latest(points: Vec<RecoveryPoint>, rules: &Rules) -> (Vec<RecoveryPoint>, Vec<PassedOver>) {
+pub fn latest(points: Vec<RecoveryPoint>, rules: &Rules) -> (Vec<RecoveryPoint>, Vec<UnusedPoint>) {
     let mut passed = Vec::new();
     let mut pass = |point: &RecoveryPoint, reason: String| {
-        passed.push(PassedOver {
+        passed.push(UnusedPoint {
             arn: point.arn.clone(),
             reason,
         });
@@ -166,7 +166,7 @@ pub fn latest(points: Vec<RecoveryPoint>, rules: &Rules) -> (Vec<RecoveryPoint>,
 /// # Errors
 ///
 /// Where a note of a schema means nothing: a mistake of ours, found by the tests.
-pub fn plan(head: &Head, chosen: &[Chosen], rules: &Arc<Rules>) -> Result<String, RulesError> {
+pub fn plan(head: &Head, chosen: &[ChosenPoint], rules: &Arc<Rules>) -> Result<String, RulesError> {
     let mut drafts = drafts(chosen, rules);
     let mut open: BTreeSet<usize> = (0..drafts.len()).collect();
     let author = Author {
@@ -210,7 +210,7 @@ const EQUAL: usize = 3;
 
 /// Restores that differ in nothing but their recovery points, by their numbers: the name of their block, by the first of them.
 fn groups(
-    drafts: &[Draft<'_>],
+    drafts: &[DraftedRestore<'_>],
     proposals: &[Proposal],
     head: &Head,
 ) -> BTreeMap<usize, (String, Vec<usize>)> {
@@ -253,9 +253,9 @@ fn groups(
         .collect()
 }
 
-fn drafts<'a>(chosen: &'a [Chosen], rules: &Rules) -> Vec<Draft<'a>> {
-    let of_type = |chosen: &Chosen| chosen.point.resource_type.clone().unwrap_or_default();
-    let mut sorted: Vec<&Chosen> = chosen.iter().collect();
+fn drafts<'a>(chosen: &'a [ChosenPoint], rules: &Rules) -> Vec<DraftedRestore<'a>> {
+    let of_type = |chosen: &ChosenPoint| chosen.point.resource_type.clone().unwrap_or_default();
+    let mut sorted: Vec<&ChosenPoint> = chosen.iter().collect();
     sorted.sort_by_cached_key(|chosen| {
         let point = &chosen.point;
         (
@@ -290,7 +290,7 @@ fn drafts<'a>(chosen: &'a [Chosen], rules: &Rules) -> Vec<Draft<'a>> {
                     metadata.insert(key.clone(), value);
                 }
             }
-            Draft {
+            DraftedRestore {
                 name,
                 resource_type: of_type(chosen),
                 chosen,
@@ -317,7 +317,7 @@ fn drafts<'a>(chosen: &'a [Chosen], rules: &Rules) -> Vec<Draft<'a>> {
 }
 
 fn drafters<'r>(
-    drafts: &[Draft<'_>],
+    drafts: &[DraftedRestore<'_>],
     rules: &'r Rules,
 ) -> Result<BTreeMap<String, Drafter<'r>>, RulesError> {
     let types: BTreeSet<&String> = drafts.iter().map(|draft| &draft.resource_type).collect();
@@ -335,14 +335,14 @@ struct Author<'a> {
 
 impl Author<'_> {
     /// The plan of some of the restores, and the proposals that it was written from.
-    fn write(&self, drafts: &[Draft<'_>], some: &[usize]) -> (String, Vec<Proposal>) {
+    fn write(&self, drafts: &[DraftedRestore<'_>], some: &[usize]) -> (String, Vec<Proposal>) {
         self.laid_out(drafts, some, &BTreeMap::new())
     }
 
     /// The same, with equal restores merged into blocks.
     fn laid_out(
         &self,
-        drafts: &[Draft<'_>],
+        drafts: &[DraftedRestore<'_>],
         some: &[usize],
         groups: &BTreeMap<usize, (String, Vec<usize>)>,
     ) -> (String, Vec<Proposal>) {
@@ -351,12 +351,12 @@ impl Author<'_> {
             .iter()
             .map(|at| self.propose(&drafts[*at], &mut variables))
             .collect();
-        let restores: Vec<text::Restore<'_>> = some
+        let restores: Vec<text::RestoreText<'_>> = some
             .iter()
             .zip(&proposals)
             .map(|(at, proposal)| {
                 let draft = &drafts[*at];
-                text::Restore {
+                text::RestoreText {
                     name: &draft.name,
                     resource_type: &draft.resource_type,
                     schema: self.rules.schema(&draft.resource_type),
@@ -371,9 +371,9 @@ impl Author<'_> {
         (text, proposals)
     }
 
-    fn propose(&self, draft: &Draft<'_>, variables: &mut Variables) -> Proposal {
+    fn propose(&self, draft: &DraftedRestore<'_>, variables: &mut Variables) -> Proposal {
         let place = &self.head.places[draft.chosen.place];
-        let origin = Origin {
+        let origin = DraftSource {
             arn: &draft.chosen.point.arn,
             facts: &draft.facts,
             children: &draft.chosen.children,
@@ -400,7 +400,7 @@ impl Author<'_> {
     fn planned(
         &self,
         text: &str,
-        drafts: &[Draft<'_>],
+        drafts: &[DraftedRestore<'_>],
         findings: &mut Findings,
     ) -> Option<(Planner, Known)> {
         let source = Source::new("plan", text);
@@ -418,13 +418,13 @@ impl Author<'_> {
     }
 
     /// What restores write into, where that exists already: by the name of the restore.
-    fn writes_into(&self, text: &str, drafts: &[Draft<'_>]) -> BTreeMap<String, String> {
+    fn writes_into(&self, text: &str, drafts: &[DraftedRestore<'_>]) -> BTreeMap<String, String> {
         let mut findings = Findings::default();
         let Some((planner, known)) = self.planned(text, drafts, &mut findings) else {
             return BTreeMap::new();
         };
         let review = Review::embedded(self.rules);
-        let places: BTreeMap<&str, &Place> = drafts
+        let places: BTreeMap<&str, &AccountRegion> = drafts
             .iter()
             .map(|draft| (&*draft.name, &self.head.places[draft.chosen.place]))
             .collect();
@@ -443,7 +443,7 @@ impl Author<'_> {
     }
 
     /// What the rules say of the plan.
-    fn judge(&self, text: &str, drafts: &[Draft<'_>]) -> Vec<(Option<String>, Finding)> {
+    fn judge(&self, text: &str, drafts: &[DraftedRestore<'_>]) -> Vec<(Option<String>, Finding)> {
         let mut findings = Findings::default();
         let Some((planner, known)) = self.planned(text, drafts, &mut findings) else {
             return Vec::new();
@@ -461,7 +461,7 @@ impl Author<'_> {
     fn leave_out(
         &self,
         findings: &[(Option<String>, Finding)],
-        drafts: &mut [Draft<'_>],
+        drafts: &mut [DraftedRestore<'_>],
     ) -> BTreeSet<usize> {
         let by_name: HashMap<String, usize> = drafts
             .iter()

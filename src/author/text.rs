@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::draft::{Proposal, Proposed};
 use super::mapped::Variables;
 use super::names::slug;
-use super::{Chosen, Head, Place};
+use super::{AccountRegion, ChosenPoint, Head};
 
 /// Comments are broken after this.
 const WIDTH: usize = 110;
@@ -16,11 +16,11 @@ const WIDTH: usize = 110;
 const LONGEST_PLAN: usize = 16;
 
 /// One restore to write.
-pub(super) struct Restore<'a> {
+pub(super) struct RestoreText<'a> {
     pub(super) name: &'a str,
     pub(super) resource_type: &'a str,
     pub(super) schema: Option<&'a Value>,
-    pub(super) chosen: &'a Chosen,
+    pub(super) chosen: &'a ChosenPoint,
     pub(super) proposal: &'a Proposal,
     /// What is still to be mended.
     pub(super) remarks: &'a [String],
@@ -32,7 +32,7 @@ pub(super) struct Restore<'a> {
 pub(super) fn plan(
     head: &Head,
     variables: &Variables,
-    restores: &[Restore<'_>],
+    restores: &[RestoreText<'_>],
     groups: &BTreeMap<usize, (String, Vec<usize>)>,
 ) -> String {
     let mut text = String::new();
@@ -77,7 +77,7 @@ pub(super) fn plan(
         let target = targets.get(restore.chosen.place).map(String::as_str);
         match groups.get(&at) {
             Some((name, all)) => {
-                let all: Vec<&Restore<'_>> = all.iter().map(|at| &restores[*at]).collect();
+                let all: Vec<&RestoreText<'_>> = all.iter().map(|at| &restores[*at]).collect();
                 write_block(&mut text, name, &all, target, &mut said);
             }
             None => write_restore(&mut text, restore, target, &mut said),
@@ -87,17 +87,17 @@ pub(super) fn plan(
 }
 
 /// The names of the targets, by place, if there are several.
-fn targets(head: &Head, restores: &[Restore<'_>], text: &mut String) -> Vec<String> {
+fn targets(head: &Head, restores: &[RestoreText<'_>], text: &mut String) -> Vec<String> {
     const ROLE: &str = "The role that AWS Backup assumes. This is its default one; it needs the policies for restores.";
     let partition = restores
         .first()
         .and_then(|restore| restore.chosen.point.arn.split(':').nth(1))
         .unwrap_or("aws");
-    let place = |text: &mut String, indent: &str, place: &Place| {
+    let place = |text: &mut String, indent: &str, place: &AccountRegion| {
         entry(text, indent, "region", &place.region.as_str().into());
         entry(text, indent, "account", &place.account.as_str().into());
     };
-    let role = |text: &mut String, indent: &str, place: &Place| {
+    let role = |text: &mut String, indent: &str, place: &AccountRegion| {
         let role = format!(
             "arn:{partition}:iam::{}:role/service-role/AWSBackupDefaultServiceRole",
             place.account
@@ -133,7 +133,7 @@ fn targets(head: &Head, restores: &[Restore<'_>], text: &mut String) -> Vec<Stri
 }
 
 /// What to know of a type before its restores.
-fn heading(text: &mut String, restore: &Restore<'_>) {
+fn heading(text: &mut String, restore: &RestoreText<'_>) {
     let Some(schema) = restore.schema else {
         comment(
             text,
@@ -159,7 +159,7 @@ fn heading(text: &mut String, restore: &Restore<'_>) {
 }
 
 /// The resource of a recovery point.
-fn about(restore: &Restore<'_>) -> String {
+fn about(restore: &RestoreText<'_>) -> String {
     let point = &restore.chosen.point;
     let mut about = format!("{}, in vault {}", point.resource_arn, point.vault);
     if let Some(at) = point.created_at {
@@ -178,7 +178,7 @@ fn about(restore: &Restore<'_>) -> String {
 fn write_block(
     text: &mut String,
     name: &str,
-    all: &[&Restore<'_>],
+    all: &[&RestoreText<'_>],
     target: Option<&str>,
     said: &mut BTreeSet<String>,
 ) {
@@ -255,7 +255,7 @@ fn of_each(template: &str) -> String {
 
 fn write_restore(
     text: &mut String,
-    restore: &Restore<'_>,
+    restore: &RestoreText<'_>,
     target: Option<&str>,
     said: &mut BTreeSet<String>,
 ) {
@@ -291,7 +291,7 @@ fn write_restore(
 /// The metadata of a restore; what was said of a key is not said again.
 fn metadata(
     text: &mut String,
-    restore: &Restore<'_>,
+    restore: &RestoreText<'_>,
     value: impl Fn(&Value) -> Value,
     said: &mut BTreeSet<String>,
 ) {

@@ -32,7 +32,7 @@ pub(super) struct Size {
 
 /// A restore, as far as the rows need it.
 #[derive(Debug)]
-struct Restore {
+struct BoardRestore {
     name: Arc<str>,
     needs: Arc<[usize]>,
     /// Checks that have not ended.
@@ -46,7 +46,7 @@ struct Restore {
 /// A run as it is now.
 #[derive(Debug)]
 pub(super) struct Board {
-    restores: Vec<Restore>,
+    restores: Vec<BoardRestore>,
     index: HashMap<Arc<str>, usize>,
     /// Needed restores before those that need them.
     order: Vec<usize>,
@@ -63,10 +63,10 @@ pub(super) struct Board {
 
 impl Board {
     pub(super) fn new(initial: InitialState) -> Self {
-        let restores: Vec<Restore> = initial
+        let restores: Vec<BoardRestore> = initial
             .restores
             .into_iter()
-            .map(|of| Restore {
+            .map(|of| BoardRestore {
                 name: of.name,
                 needs: of.needs,
                 checks: of.checks,
@@ -184,7 +184,7 @@ impl Board {
         self.index.get(restore?).copied()
     }
 
-    fn of(&mut self, restore: &str) -> Option<&mut Restore> {
+    fn of(&mut self, restore: &str) -> Option<&mut BoardRestore> {
         let at = self.at(Some(restore))?;
         self.restores.get_mut(at)
     }

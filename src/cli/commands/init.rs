@@ -7,7 +7,7 @@ use super::Context;
 use super::inventory::by_owner;
 use super::reading::{self, counted, narrate, settings};
 use super::resume_hint::quoted;
-use crate::author::{Chosen, Head, PassedOver, Place, latest, plan};
+use crate::author::{AccountRegion, ChosenPoint, Head, UnusedPoint, latest, plan};
 use crate::backup::{RecoveryPoint, Sources};
 use crate::cli::authoring::Init;
 use crate::cli::exit::{Exit, Failure};
@@ -42,7 +42,7 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
                 let found =
                     reading::RegionReader::connect(&settings, arguments.aws.no_rate_limit, context)
                         .await?;
-                let place = Place {
+                let place = AccountRegion {
                     account: found.account,
                     region: found.region,
                 };
@@ -77,7 +77,7 @@ pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<
 struct WrittenPlan {
     text: String,
     restores: usize,
-    places: Vec<Place>,
+    places: Vec<AccountRegion>,
 }
 
 /// What one account and Region has.
@@ -87,7 +87,7 @@ struct RegionContents {
 }
 
 async fn write<R: Sources + 'static>(
-    readers: &[(Place, R)],
+    readers: &[(AccountRegion, R)],
     arguments: &Init,
     context: &mut Context<'_>,
 ) -> Result<WrittenPlan, Failure> {
@@ -116,7 +116,7 @@ async fn write<R: Sources + 'static>(
     let mut chosen = Vec::new();
     let mut passed = Vec::new();
     let mut other_types = BTreeSet::new();
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<AccountRegion> = Vec::new();
     for ((place, reader), of) in readers.iter().zip(found) {
         for note in &of.listed.notes {
             context.output.note(note);
@@ -153,7 +153,7 @@ async fn write<R: Sources + 'static>(
                     .note(&format!("{arn}: without restore metadata: {reason}"));
                 BTreeMap::new()
             });
-            chosen.push(Chosen {
+            chosen.push(ChosenPoint {
                 children: of.children.get(&point.arn).cloned().unwrap_or_default(),
                 point,
                 metadata,
@@ -191,7 +191,7 @@ async fn write<R: Sources + 'static>(
 
 /// Everything in an account and Region that restores may be written for.
 async fn listing<R: Sources + 'static>(
-    place: &Place,
+    place: &AccountRegion,
     reader: &R,
     arguments: &Init,
     counter: &mut Counter,
@@ -248,7 +248,7 @@ fn regions(named: &[String]) -> Vec<Option<&str>> {
 }
 
 /// The accounts and Regions of the files, or those of them that were named.
-fn places(recorded: &RecordedInventory, arguments: &Init) -> Result<Vec<Place>, Failure> {
+fn places(recorded: &RecordedInventory, arguments: &Init) -> Result<Vec<AccountRegion>, Failure> {
     let shares = |owner: &String| {
         let mut shared = arguments.shared_vaults.iter();
         shared.any(|vault| vault.account.as_ref() == Some(owner))
@@ -265,9 +265,9 @@ fn places(recorded: &RecordedInventory, arguments: &Init) -> Result<Vec<Place>, 
             )));
         }
     }
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<AccountRegion> = Vec::new();
     for (account, region) in all {
-        let place = Place { account, region };
+        let place = AccountRegion { account, region };
         let is_wanted = arguments.regions.is_empty() || arguments.regions.contains(&place.region);
         if is_wanted && !places.contains(&place) {
             places.push(place);
@@ -313,7 +313,7 @@ fn choose(
     points: Vec<RecoveryPoint>,
     resources: &[String],
     rules: &Rules,
-) -> (Vec<RecoveryPoint>, Vec<PassedOver>) {
+) -> (Vec<RecoveryPoint>, Vec<UnusedPoint>) {
     if resources.is_empty() {
         return latest(points, rules);
     }
@@ -329,7 +329,7 @@ fn choose(
     for point in named {
         match point.status.is_restorable() {
             true => chosen.push(point),
-            false => passed.push(PassedOver {
+            false => passed.push(UnusedPoint {
                 reason: format!("it is {}", point.status),
                 arn: point.arn,
             }),
@@ -367,7 +367,7 @@ fn unknown(missing: &[&String], points: &[&RecoveryPoint]) -> Failure {
     ))
 }
 
-fn nothing(seen: usize, passed: &[PassedOver]) -> Failure {
+fn nothing(seen: usize, passed: &[UnusedPoint]) -> Failure {
     let mut text = format!(
         "there is nothing to restore ({} searched)",
         counted(seen, "recovery point")
@@ -379,10 +379,10 @@ fn nothing(seen: usize, passed: &[PassedOver]) -> Failure {
 }
 
 /// Says how many were passed over, or with `-v` each of them.
-fn told(passed: &[PassedOver], context: &mut Context<'_>) {
+fn told(passed: &[UnusedPoint], context: &mut Context<'_>) {
     if context.display.verbose {
         for one in passed {
-            let PassedOver { arn, reason } = one;
+            let UnusedPoint { arn, reason } = one;
             context.output.note(&format!("passed over {arn}: {reason}"));
         }
         return;
