@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::against::{Against, against};
-use super::authoring::{Init, Inventory};
+use super::authoring::{InitArguments, Inventory};
 use super::complete;
 use super::exporting::ExportCommand;
-use super::post_run::{Cleanup, Evidence, Report, Status};
+use super::post_run::{CleanupArguments, Evidence, Report, Status};
 use crate::diagnostic::did_you_mean;
 use crate::execute::AtMost;
 use crate::rules::Facts;
@@ -24,13 +24,13 @@ use crate::rules::Facts;
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: RedrillCommand,
     #[command(flatten)]
-    pub(super) display: Display,
+    pub(super) display: DisplayOptions,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum RedrillCommand {
     /// Check plans offline: structure, templates, and the rules of each resource type
     Validate(Validate),
     /// Print the exact requests that a run would send
@@ -39,16 +39,16 @@ pub(super) enum Command {
     ///
     /// The dry run: every request is rendered and validated, compared with the backup, another revision or a run, and
     /// shown restore by restore. Nothing is started.
-    Plan(DryRun),
+    Plan(DryRunArguments),
     /// Pin the recovery points that a plan selects, in a lock file. Only reads
     ///
     /// `orders.yaml` is locked in `orders.lock.yaml`, next to it. Commit both.
-    Lock(Lock),
+    Lock(LockArguments),
     /// Start the restores of a plan and follow them to the end
     ///
     /// Shows the plan and asks first. Running the same command again continues where the last one stopped: no restore
     /// starts twice.
-    Run(Run),
+    Run(RunArguments),
     /// Show where every restore of a run stands
     Status(Status),
     /// Write reports of a run from its journal
@@ -56,7 +56,7 @@ pub(super) enum Command {
     /// Delete what a run created, and only that, and verify that it is gone
     ///
     /// Shows what it would delete, and asks first.
-    Cleanup(Cleanup),
+    Cleanup(CleanupArguments),
     /// Bundle a run as evidence that can be verified offline
     Evidence(Evidence),
     /// Export a plan, for when redrill's own runner is not where it should run
@@ -73,11 +73,11 @@ pub(super) enum Command {
     /// Write a first plan from your recovery points, each key explained. Only reads
     ///
     /// Takes the latest recovery point of each resource.
-    Init(Init),
+    Init(InitArguments),
     /// Explain a resource type, a metadata key or a rule
     Explain(Explain),
     /// Print the JSON Schema of the plan file, or of a type's metadata
-    Schema(Schema),
+    Schema(SchemaArguments),
     /// List the runs known here
     Runs(Runs),
     /// Check the state, or copy runs to another
@@ -109,7 +109,7 @@ pub(super) enum Command {
 
 /// Options that every command takes.
 #[derive(Args, Debug)]
-pub(super) struct Display {
+pub(super) struct DisplayOptions {
     /// Use colours
     #[arg(
         long,
@@ -283,7 +283,7 @@ pub(super) enum RenderFormat {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct DryRun {
+pub(super) struct DryRunArguments {
     /// Plan file
     #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
@@ -333,7 +333,7 @@ pub(super) enum DryRunFormat {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Lock {
+pub(super) struct LockArguments {
     /// Plan file
     #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
@@ -392,7 +392,7 @@ pub(super) enum On {
 }
 
 #[derive(Args, Clone, Debug)]
-pub(super) struct Run {
+pub(super) struct RunArguments {
     /// Plan file, or a plan saved by `redrill plan -o`
     #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
@@ -440,10 +440,10 @@ pub(super) struct Run {
     pub(super) report: ReportOptions,
 }
 
-impl Run {
+impl RunArguments {
     /// What `run --dry-run` asks of `plan`.
-    pub(super) fn dry(&self) -> DryRun {
-        DryRun {
+    pub(super) fn dry(&self) -> DryRunArguments {
+        DryRunArguments {
             plan: self.plan.clone(),
             inputs: self.inputs.clone(),
             only: self.only.clone(),
@@ -608,7 +608,7 @@ pub(super) struct Explain {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Schema {
+pub(super) struct SchemaArguments {
     /// `plan`, or a type such as `EFS`
     #[arg(value_name = "plan|TYPE", default_value = "plan", add = complete::schemas())]
     pub(super) of: String,

@@ -38,7 +38,7 @@ pub(super) struct Inventory {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Init {
+pub(super) struct InitArguments {
     /// Take recovery points from this file instead of from AWS; repeatable
     #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "endpoint_url", "no_rate_limit"])]
     pub(super) inventory: Vec<PathBuf>,

@@ -6,7 +6,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use jiff::SignedDuration;
 
-use super::arguments::{Display, When};
+use super::arguments::{DisplayOptions, When};
 use super::environment::Environment;
 use super::exit::Failure;
 use crate::backup::{Backoff, Clock as _, SystemClock};
@@ -44,7 +44,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(display: &Display, environment: &Environment) -> Self {
+    pub(super) fn new(display: &DisplayOptions, environment: &Environment) -> Self {
         let choice = match display.color {
             When::Auto if environment.terminal.is_colour_forced => ColorChoice::Always,
             When::Auto => ColorChoice::Auto,
@@ -66,7 +66,7 @@ impl Output {
     }
 
     /// Whether what is drawn on standard error has colours.
-    pub(super) fn is_coloured(display: &Display) -> bool {
+    pub(super) fn is_coloured(display: &DisplayOptions) -> bool {
         match display.color {
             When::Auto => AutoStream::choice(&std::io::stderr()) != ColorChoice::Never,
             When::Always => true,

@@ -45,7 +45,7 @@ pub(super) struct Report {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Cleanup {
+pub(super) struct CleanupArguments {
     /// Plan file; whatever it protects is kept
     #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,

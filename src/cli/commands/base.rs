@@ -9,7 +9,7 @@ use super::world::World;
 use super::{Context, lock, redact};
 use crate::backup::{Clock, Sources, SystemClock};
 use crate::cli::against::Against;
-use crate::cli::arguments::{DryRun, InputOptions};
+use crate::cli::arguments::{DryRunArguments, InputOptions};
 use crate::cli::exit::Failure;
 use crate::cli::git::Revision;
 use crate::cli::tree::Tree;
@@ -57,7 +57,7 @@ impl Context<'_> {
     pub(super) async fn base(
         &self,
         against: &Against,
-        arguments: &DryRun,
+        arguments: &DryRunArguments,
         present: &Present<'_>,
     ) -> Result<Option<Base>, Failure> {
         let inputs = &arguments.inputs;

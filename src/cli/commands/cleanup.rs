@@ -13,7 +13,7 @@ use super::{Context, check_account, endpoint, everywhere, on_step_functions, tur
 use crate::backup::{Clock, Keeping, Pace, SystemClock};
 use crate::cleanup::{Deletions, Disposition, Item, leaves, unlisted};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::post_run::Cleanup;
+use crate::cli::post_run::CleanupArguments;
 use crate::cli::signals::Signals;
 use crate::execute::{Ended, Observer, Stopped};
 use crate::journal::{self, Journal, RunKey, RunStore as _};
@@ -25,7 +25,7 @@ use crate::terminal::{InitialState, Screen, Style};
 const NOT_ASKED: &str = "AWS was not asked what was created again since, or which jobs are nested";
 
 pub(super) async fn cleanup(
-    arguments: &Cleanup,
+    arguments: &CleanupArguments,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let loaded = context.load(&arguments.plan, &arguments.inputs)?;
@@ -275,7 +275,7 @@ fn production(
     plan: &str,
     run_id: &str,
     targets: &[Target],
-    arguments: &Cleanup,
+    arguments: &CleanupArguments,
     levels: &[Vec<Item>],
 ) -> Option<String> {
     let arns = levels

@@ -9,7 +9,7 @@ use super::reading::{self, counted, narrate, settings};
 use super::resume_hint::quoted;
 use crate::author::{AccountRegion, ChosenPoint, Head, UnusedPoint, latest, plan};
 use crate::backup::{RecoveryPoint, Sources};
-use crate::cli::authoring::Init;
+use crate::cli::authoring::InitArguments;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diagnostic::suggest;
@@ -17,7 +17,10 @@ use crate::inventory::{InventoryFilter, InventoryListing, RecordedInventory, ask
 use crate::rules::Rules;
 use crate::terminal::{Counter, Style};
 
-pub(super) async fn init(arguments: &Init, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn init(
+    arguments: &InitArguments,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
     let output = arguments.output.as_ref();
     let output = output.map(|path| OutputFile::new(path, OutputKind::Plan).forced(arguments.force));
     if let Some(output) = &output {
@@ -88,7 +91,7 @@ struct RegionContents {
 
 async fn write<R: Sources + 'static>(
     readers: &[(AccountRegion, R)],
-    arguments: &Init,
+    arguments: &InitArguments,
     context: &mut Context<'_>,
 ) -> Result<WrittenPlan, Failure> {
     let rules = Arc::new(Rules::embedded());
@@ -193,7 +196,7 @@ async fn write<R: Sources + 'static>(
 async fn listing<R: Sources + 'static>(
     place: &AccountRegion,
     reader: &R,
-    arguments: &Init,
+    arguments: &InitArguments,
     counter: &mut Counter,
 ) -> Result<RegionContents, Failure> {
     let wanted = InventoryFilter {
@@ -221,7 +224,7 @@ async fn listing<R: Sources + 'static>(
 }
 
 /// What the plan is called: as it was asked, or after a file.
-fn name(arguments: &Init) -> String {
+fn name(arguments: &InitArguments) -> String {
     let file = match (&arguments.output, &arguments.inventory[..]) {
         (Some(path), _) => Some(path),
         (None, [one]) => Some(one),
@@ -248,7 +251,10 @@ fn regions(named: &[String]) -> Vec<Option<&str>> {
 }
 
 /// The accounts and Regions of the files, or those of them that were named.
-fn places(recorded: &RecordedInventory, arguments: &Init) -> Result<Vec<AccountRegion>, Failure> {
+fn places(
+    recorded: &RecordedInventory,
+    arguments: &InitArguments,
+) -> Result<Vec<AccountRegion>, Failure> {
     let shares = |owner: &String| {
         let mut shared = arguments.shared_vaults.iter();
         shared.any(|vault| vault.account.as_ref() == Some(owner))

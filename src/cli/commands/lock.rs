@@ -9,7 +9,7 @@ use super::resume_hint::quoted;
 use super::world::World;
 use super::{Context, unknown};
 use crate::backup::{Clock, SystemClock};
-use crate::cli::arguments::{InputOptions, Lock as Arguments};
+use crate::cli::arguments::{InputOptions, LockArguments};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::tree::Tree;
 use crate::cli::writing::{OutputFile, OutputKind};
@@ -21,7 +21,7 @@ use crate::resolve::lock;
 use crate::session::{self, Loaded};
 
 pub(super) async fn lock(
-    arguments: &Arguments,
+    arguments: &LockArguments,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let Some(path) = path(&arguments.plan) else {

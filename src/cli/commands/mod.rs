@@ -53,7 +53,7 @@ use jiff::tz::TimeZone;
 use tokio::runtime::{Builder, Runtime};
 
 use super::arguments::{
-    AwsOptions, Command, Display, InputOptions, Progress, StateCommand, endpoint_url,
+    AwsOptions, DisplayOptions, InputOptions, Progress, RedrillCommand, StateCommand, endpoint_url,
 };
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
@@ -81,7 +81,7 @@ const LICENCES: &str = include_str!("../../../THIRD-PARTY-LICENSES.txt");
 
 /// What every command is handed.
 pub(super) struct Context<'a> {
-    display: &'a Display,
+    display: &'a DisplayOptions,
     environment: &'a Environment,
     output: &'a mut Output,
     /// Compiled when they are first asked, and once.
@@ -93,8 +93,8 @@ pub(super) struct Context<'a> {
 }
 
 pub(super) fn run(
-    command: Command,
-    display: &Display,
+    command: RedrillCommand,
+    display: &DisplayOptions,
     environment: &Environment,
     settings: &Settings,
     output: &mut Output,
@@ -108,58 +108,72 @@ pub(super) fn run(
         told: BTreeSet::new(),
     };
     match command {
-        Command::Validate(arguments) => {
+        RedrillCommand::Validate(arguments) => {
             runtime()?.block_on(validate::validate(&arguments, &mut context))
         }
-        Command::Render(arguments) => runtime()?.block_on(render::render(&arguments, &mut context)),
-        Command::Plan(arguments) => runtime()?.block_on(plan::plan(&arguments, &mut context)),
-        Command::Lock(arguments) => runtime()?.block_on(lock::lock(&arguments, &mut context)),
-        Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, &mut context)),
-        Command::Status(arguments) => runtime()?.block_on(status::status(&arguments, &mut context)),
-        Command::Report(arguments) => runtime()?.block_on(report::report(&arguments, &mut context)),
-        Command::Cleanup(arguments) => {
+        RedrillCommand::Render(arguments) => {
+            runtime()?.block_on(render::render(&arguments, &mut context))
+        }
+        RedrillCommand::Plan(arguments) => {
+            runtime()?.block_on(plan::plan(&arguments, &mut context))
+        }
+        RedrillCommand::Lock(arguments) => {
+            runtime()?.block_on(lock::lock(&arguments, &mut context))
+        }
+        RedrillCommand::Run(arguments) => runtime()?.block_on(run::run(&arguments, &mut context)),
+        RedrillCommand::Status(arguments) => {
+            runtime()?.block_on(status::status(&arguments, &mut context))
+        }
+        RedrillCommand::Report(arguments) => {
+            runtime()?.block_on(report::report(&arguments, &mut context))
+        }
+        RedrillCommand::Cleanup(arguments) => {
             runtime()?.block_on(cleanup::cleanup(&arguments, &mut context))
         }
-        Command::Evidence(arguments) => {
+        RedrillCommand::Evidence(arguments) => {
             runtime()?.block_on(evidence::evidence(&arguments, &mut context))
         }
-        Command::Rehearse(arguments) => {
+        RedrillCommand::Rehearse(arguments) => {
             server()?.block_on(rehearse::rehearse(&arguments, &mut context))
         }
-        Command::Emulator(arguments) => {
+        RedrillCommand::Emulator(arguments) => {
             server()?.block_on(emulator::emulator(&arguments, &mut context))
         }
-        Command::Inventory(arguments) => {
+        RedrillCommand::Inventory(arguments) => {
             runtime()?.block_on(inventory::inventory(&arguments, &mut context))
         }
-        Command::Init(arguments) => runtime()?.block_on(init::init(&arguments, &mut context)),
-        Command::Export(ExportCommand::Kit(arguments)) => {
+        RedrillCommand::Init(arguments) => {
+            runtime()?.block_on(init::init(&arguments, &mut context))
+        }
+        RedrillCommand::Export(ExportCommand::Kit(arguments)) => {
             runtime()?.block_on(export::kit(&arguments, &mut context))
         }
-        Command::Export(ExportCommand::StepFunctions(arguments)) => {
+        RedrillCommand::Export(ExportCommand::StepFunctions(arguments)) => {
             runtime()?.block_on(export::step_functions(&arguments, &mut context))
         }
-        Command::Explain(arguments) => explain::explain(&arguments, &mut context),
-        Command::Schema(arguments) => schema::schema(&arguments, &mut context),
-        Command::Runs(arguments) => runtime()?.block_on(status::runs(&arguments, &mut context)),
-        Command::State(StateCommand::Check(arguments)) => {
+        RedrillCommand::Explain(arguments) => explain::explain(&arguments, &mut context),
+        RedrillCommand::Schema(arguments) => schema::schema(&arguments, &mut context),
+        RedrillCommand::Runs(arguments) => {
+            runtime()?.block_on(status::runs(&arguments, &mut context))
+        }
+        RedrillCommand::State(StateCommand::Check(arguments)) => {
             runtime()?.block_on(state::check(&arguments, &mut context))
         }
-        Command::State(StateCommand::Copy(arguments)) => {
+        RedrillCommand::State(StateCommand::Copy(arguments)) => {
             runtime()?.block_on(state::copy(&arguments, &mut context))
         }
-        Command::Config(arguments) => config::config(&arguments, settings, &mut context),
-        Command::Help { topic } => help::help(&topic, &mut context),
-        Command::Completions { shell } => {
+        RedrillCommand::Config(arguments) => config::config(&arguments, settings, &mut context),
+        RedrillCommand::Help { topic } => help::help(&topic, &mut context),
+        RedrillCommand::Completions { shell } => {
             let script = super::complete::script(&shell)?;
             context.output.exact(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Done)
         }
-        Command::Licenses => {
+        RedrillCommand::Licenses => {
             context.output.result(LICENCES)?;
             Ok(Exit::Done)
         }
-        Command::Man { command } => {
+        RedrillCommand::Man { command } => {
             let page = super::manual::page(&super::command(), command.as_deref())
                 .map_err(|err| Failure::Usage(err.to_string()))?;
             context.output.exact(&String::from_utf8_lossy(&page))?;

@@ -7,7 +7,7 @@ use super::world::World;
 use super::{Context, chosen, endpoint, lock};
 use crate::backup::{Clock, Endpoint, SystemClock};
 use crate::cli::against::Against;
-use crate::cli::arguments::{DryRun, DryRunFormat};
+use crate::cli::arguments::{DryRunArguments, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diagnostic::Severity;
@@ -18,7 +18,10 @@ use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_m
 use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoints};
 use crate::state::{History, PositionCounter, due_after};
 
-pub(super) async fn plan(arguments: &DryRun, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn plan(
+    arguments: &DryRunArguments,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.output {
         OutputFile::new(path, OutputKind::SavedPlan).check()?;
     }
@@ -206,7 +209,7 @@ impl Context<'_> {
     async fn compared(
         &mut self,
         against: &Against,
-        arguments: &DryRun,
+        arguments: &DryRunArguments,
         loaded: &Loaded,
         preview: &mut Preview,
         is_locked: bool,

@@ -22,7 +22,7 @@ use super::{
     turn, unanswered,
 };
 use crate::backup::{Clock, Endpoint, Gate, SystemClock};
-use crate::cli::arguments::{On, ReportOptions, Run, RunOptions};
+use crate::cli::arguments::{On, ReportOptions, RunArguments, RunOptions};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
@@ -40,7 +40,7 @@ use crate::state::{History, JournalError, Outline, Recorded, due_after};
 use crate::terminal::{Screen, Style};
 
 /// Runs a plan; with `--standby`, whenever nobody else works on the run, until it has ended.
-pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn run(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
     loop {
         match once(typed, context).await {
             // Somebody else has ended it meanwhile.
@@ -73,7 +73,7 @@ pub(super) async fn run(typed: &Run, context: &mut Context<'_>) -> Result<Exit, 
 }
 
 /// What shows how far a run is, to be pasted.
-fn status_command(typed: &Run, context: &Context<'_>) -> String {
+fn status_command(typed: &RunArguments, context: &Context<'_>) -> String {
     let place = CommandPlace::of(context).words;
     let run = match typed.inputs.run_id.as_str() {
         "main" => String::new(),
@@ -84,14 +84,14 @@ fn status_command(typed: &Run, context: &Context<'_>) -> String {
 }
 
 /// Who holds the run by now.
-async fn successor(typed: &Run, context: &Context<'_>) -> Option<Owner> {
+async fn successor(typed: &RunArguments, context: &Context<'_>) -> Option<Owner> {
     let plan = super::plan_name(&typed.plan).ok()?;
     let store = context.store(&typed.state).await.ok()?;
     let run = RunKey::new(&plan, &typed.inputs.run_id);
     store.holder(&run).await.ok()?
 }
 
-async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
+async fn once(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let saved = saved::open(&typed.plan, context)?;
     let arguments = &match &saved {
         Some(saved) => {
@@ -194,7 +194,7 @@ async fn once(typed: &Run, context: &mut Context<'_>) -> Result<Exit, Failure> {
 }
 
 /// The options that say what the plan means, and who starts its restores, for the journal.
-fn recorded(arguments: &Run, is_saved: bool, loaded: &Loaded) -> Vec<String> {
+fn recorded(arguments: &RunArguments, is_saved: bool, loaded: &Loaded) -> Vec<String> {
     let profile = arguments.aws.profile.as_deref();
     let mut words = match is_saved {
         // They are in the file.
@@ -212,7 +212,7 @@ fn recorded(arguments: &Run, is_saved: bool, loaded: &Loaded) -> Vec<String> {
 
 /// A machine starts every restore of the plan, each for the first time. The command line refuses other wishes by itself, but not
 /// those of a file or of the environment.
-fn check_on(arguments: &Run) -> Result<(), Failure> {
+fn check_on(arguments: &RunArguments) -> Result<(), Failure> {
     let how = &arguments.how;
     let other = match () {
         () if arguments.state_machine.is_empty() => {
@@ -252,7 +252,7 @@ pub(super) fn policy(how: &RunOptions) -> Policy {
 }
 
 /// After how long without a sign of life another runner may take this run over.
-fn lease_of(arguments: &Run) -> Duration {
+fn lease_of(arguments: &RunArguments) -> Duration {
     Duration::try_from(arguments.lease).unwrap_or(LEASE)
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Context;
 use super::resume_hint::{CommandPlace, quoted};
 use crate::backup::Endpoint;
-use crate::cli::arguments::{DryRun, InputOptions, Run};
+use crate::cli::arguments::{DryRunArguments, InputOptions, RunArguments};
 use crate::cli::exit::Failure;
 use crate::cli::files;
 use crate::cli::writing::{OutputFile, OutputKind};
@@ -43,7 +43,7 @@ impl Deref for SavedPlan {
 /// Keeps a dry run in a file. One with conflicts is not worth keeping.
 pub(super) fn save(
     path: &Path,
-    arguments: &DryRun,
+    arguments: &DryRunArguments,
     loaded: &Loaded,
     plan: &Plan,
     diff: &Diff,
@@ -156,7 +156,7 @@ pub(super) fn open(path: &Path, context: &Context<'_>) -> Result<Option<SavedPla
 }
 
 /// The command that a saved plan stands for. Everything that decides about requests is in it, except secrets.
-pub(super) fn command(saved: &SavedPlan, typed: &Run) -> Result<Run, Failure> {
+pub(super) fn command(saved: &SavedPlan, typed: &RunArguments) -> Result<RunArguments, Failure> {
     let inputs = &typed.inputs;
     let is_secret = |name: &String| matches!(saved.inputs.vars.get(name), Some(None));
     let mut refused: Vec<String> = Vec::new();
@@ -328,7 +328,7 @@ pub(super) fn check_requests(
 pub(super) fn check_endpoint(saved: &SavedPlan, here: &Endpoint) -> Result<(), Failure> {
     match &saved.inputs.endpoint {
         Some(there) if *there != here.to_string() => Err(Failure::Conflict(format!(
-            "this saved plan was made at {there}, and this command works at {here}: nothing was sent. Run it where it was made, \
+            "this saved plan was made at {there}, and this command works at {here}: nothing was sent. RunArguments it where it was made, \
              with --endpoint-url {}, or save another one here",
             address(there)
         ))),

@@ -1,13 +1,16 @@
 //! `redrill schema [plan|TYPE]`
 
 use super::Context;
-use crate::cli::arguments::Schema;
+use crate::cli::arguments::SchemaArguments;
 use crate::cli::exit::{Exit, Failure};
 use crate::diagnostic::suggest;
 use crate::report;
 use crate::rules::Rules;
 
-pub(super) fn schema(arguments: &Schema, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) fn schema(
+    arguments: &SchemaArguments,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
     let rules = Rules::embedded();
     let name = arguments.of.as_str();
     let text = if name == "plan" {
