@@ -16,10 +16,10 @@ const EXAMPLE: &str =
 /// The parts of an ARN.
 pub(super) struct Arn<'a> {
     pub(super) partition: &'a str,
-    service: &'a str,
+    pub(super) service: &'a str,
     pub(super) region: &'a str,
     pub(super) account: &'a str,
-    resource: &'a str,
+    pub(super) resource: &'a str,
 }
 
 /// An ARN in its parts; `None` of what is none.

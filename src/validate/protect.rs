@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use super::Text;
+use super::arn::{Arn, split};
 use crate::diagnostic::{Finding, Findings, Severity, Spanned, rule};
 use crate::parse::Restore;
 use crate::render::{Rendered, Target};
@@ -163,10 +164,10 @@ fn is_in_text(entry: &str, text: &str, place: ValueContext<'_>) -> bool {
     if matches(&entry, text.trim()) {
         return true;
     }
-    if let Some(arn) = Arn::of(&entry) {
-        return words(&text).any(|word| match Arn::of(word) {
-            Some(other) => matches(&entry, word) || arn.is_part_of(&other),
-            None => !is_path && arn.is_named(word, place),
+    if let Some(arn) = split(&entry) {
+        return words(&text).any(|word| match split(word) {
+            Some(other) => matches(&entry, word) || is_part_of(&arn, &other),
+            None => !is_path && is_named(&arn, word, place),
         });
     }
     !is_path
@@ -209,62 +210,41 @@ fn matches(pattern: &str, text: &str) -> bool {
     rest.len() >= last.len() && rest.ends_with(last)
 }
 
-struct Arn<'a> {
-    service: &'a str,
-    region: &'a str,
-    account: &'a str,
-    resource: &'a str,
+/// Whether another ARN names a part of an entry's: an object of a bucket, a table of a database.
+fn is_part_of(arn: &Arn<'_>, other: &Arn<'_>) -> bool {
+    let of_same = matches(arn.service, other.service)
+        && (arn.region.is_empty() || matches(arn.region, other.region))
+        && (arn.account.is_empty() || matches(arn.account, other.account));
+    of_same
+        && other
+            .resource
+            .match_indices('/')
+            .any(|(at, _)| matches(arn.resource, &other.resource[..at]))
 }
 
-impl<'a> Arn<'a> {
-    fn of(text: &'a str) -> Option<Self> {
-        let mut parts = text.splitn(6, ':');
-        (parts.next()? == "arn").then_some(())?;
-        let _partition = parts.next()?;
-        Some(Self {
-            service: parts.next()?,
-            region: parts.next()?,
-            account: parts.next()?,
-            resource: parts.next()?,
-        })
+/// Whether a bare word at a place is the name of an entry's resource. An id that is unique by itself is, wherever it stands;
+/// a name is where it would name a thing of the same service, account and Region.
+fn is_named(arn: &Arn<'_>, word: &str, place: ValueContext<'_>) -> bool {
+    let tails = arn
+        .resource
+        .match_indices([':', '/'])
+        .map(|(at, _)| &arn.resource[at + 1..]);
+    let is_it = tails
+        .chain([arn.resource])
+        .filter(|name| !name.is_empty() && !name.chars().all(|c| c == '*'))
+        .any(|name| matches(name, word) || names(word).any(|part| matches(name, part)));
+    if !is_it {
+        return false;
     }
-
-    /// Whether another ARN names a part of this one: an object of a bucket, a table of a database.
-    fn is_part_of(&self, other: &Arn<'_>) -> bool {
-        let of_same = matches(self.service, other.service)
-            && (self.region.is_empty() || matches(self.region, other.region))
-            && (self.account.is_empty() || matches(self.account, other.account));
-        of_same
-            && other
-                .resource
-                .match_indices('/')
-                .any(|(at, _)| matches(self.resource, &other.resource[..at]))
+    if is_unique(word) || names(word).any(is_unique) {
+        return true;
     }
-
-    /// Whether a bare word at a place is the name of the resource. An id that is unique by itself is, wherever it stands; a
-    /// name is where it would name a thing of the same service, account and Region.
-    fn is_named(&self, word: &str, place: ValueContext<'_>) -> bool {
-        let tails = self
-            .resource
-            .match_indices([':', '/'])
-            .map(|(at, _)| &self.resource[at + 1..]);
-        let is_it = tails
-            .chain([self.resource])
-            .filter(|name| !name.is_empty() && !name.chars().all(|c| c == '*'))
-            .any(|name| matches(name, word) || names(word).any(|part| matches(name, part)));
-        if !is_it {
-            return false;
-        }
-        if is_unique(word) || names(word).any(is_unique) {
-            return true;
-        }
-        let here =
-            |part: &str, there: &str| part.is_empty() || there.is_empty() || matches(part, there);
-        let is_of = |all: &[String]| all.iter().any(|service| matches(self.service, service));
-        place.services.is_none_or(is_of)
-            && here(self.region, &place.target.region.to_lowercase())
-            && here(self.account, &place.target.account)
-    }
+    let here =
+        |part: &str, there: &str| part.is_empty() || there.is_empty() || matches(part, there);
+    let is_of = |all: &[String]| all.iter().any(|service| matches(arn.service, service));
+    place.services.is_none_or(is_of)
+        && here(arn.region, &place.target.region.to_lowercase())
+        && here(arn.account, &place.target.account)
 }
 
 /// Ids that AWS makes are not given twice: a prefix and 8 or 17 hexadecimal digits, or a UUID.
