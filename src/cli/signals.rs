@@ -20,7 +20,7 @@ impl Signals {
         let (sender, control) = unbounded_channel();
         let terminated = Arc::new(AtomicBool::new(false));
         let by_term = Arc::clone(&terminated);
-        let mut signals = system::Signals::listen();
+        let mut signals = system::SystemSignals::listen();
         tokio::spawn(async move {
             for control in [Control::Detach, Control::Now] {
                 let terminates = signals.next().await;
@@ -67,14 +67,14 @@ mod system {
     const SAME_HANG_UP: Duration = Duration::from_secs(1);
 
     /// The signals that end a run; one that cannot be listened to does what the system does with it.
-    pub(super) struct Signals {
+    pub(super) struct SystemSignals {
         interrupt: Option<Signal>,
         terminate: Option<Signal>,
         hang_up: Option<Signal>,
         hung_up: bool,
     }
 
-    impl Signals {
+    impl SystemSignals {
         pub(super) fn listen() -> Self {
             let of = |kind| signal(kind).ok();
             Self {
@@ -149,9 +149,9 @@ mod system {
 #[cfg(not(unix))]
 mod system {
     /// Ctrl-C.
-    pub(super) struct Signals;
+    pub(super) struct SystemSignals;
 
-    impl Signals {
+    impl SystemSignals {
         pub(super) fn listen() -> Self {
             Self
         }
