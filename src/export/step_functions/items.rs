@@ -59,13 +59,13 @@ struct RestoreItem<'p> {
 
 /// The input of an execution.
 #[derive(Serialize)]
-struct Input<'n> {
-    pools: Vec<PoolInput<'n>>,
+struct ExecutionInput<'n> {
+    pools: Vec<ExecutionPool<'n>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PoolInput<'n> {
+struct ExecutionPool<'n> {
     bucket: &'n str,
     items_key: String,
     max_concurrency: usize,
@@ -99,14 +99,14 @@ pub(super) fn items(plan: &Plan, pools: &Pools, names: &Names) -> Items {
 impl Items {
     /// The input of an execution, as one line: it is an argument of a command.
     pub(super) fn input(&self, names: &Names) -> String {
-        let pool = |pool: &PoolFile| PoolInput {
+        let pool = |pool: &PoolFile| ExecutionPool {
             bucket: &names.bucket,
             items_key: names.items_key(&pool.name),
             max_concurrency: pool.at_once,
         };
         let pools = self.pools.iter().map(pool).collect();
         // Strings and numbers: serde_json cannot fail on it.
-        serde_json::to_string(&Input { pools }).unwrap_or_default() + "\n"
+        serde_json::to_string(&ExecutionInput { pools }).unwrap_or_default() + "\n"
     }
 }
 
