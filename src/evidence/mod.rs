@@ -141,7 +141,7 @@ struct Statement {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename = "Subject")] // as messages about damaged files call it
 struct StatementSubject {
     name: String,
     digest: BTreeMap<String, String>,

@@ -185,7 +185,7 @@ impl History {
 
 /// How far a run is, as its journal has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename = "Position")] // as messages about damaged files call it
 pub struct JournalPosition {
     /// How many records.
     pub records: usize,
