@@ -341,3 +341,106 @@ fn methods_and_types_are_found_however_they_are_written() {
     assert_eq!(found[1].0, "C");
     assert_eq!(has_methods(text), ["A", "Run"]);
 }
+
+/// Names that two types have, and why.
+const SHARED_NAMES: [(&str, &str); 4] = [
+    (
+        "Failure",
+        "what AWS says of a restore is `rules::Failure`, also to `export`; commands end with their own",
+    ),
+    (
+        "Machine",
+        "a state machine of Step Functions, within its command; the host of a runner, in the journal",
+    ),
+    (
+        "Restore",
+        "an entry of a plan, and what a kit says of it in `kit.json`",
+    ),
+    (
+        "SystemSignals",
+        "one of Unix and one of other systems: only one is compiled",
+    ),
+];
+
+/// The code of a source file, without its modules of tests.
+fn without_tests(text: &str) -> Vec<&str> {
+    let mut code = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let is_module = |next: &&str| next.trim_start().starts_with("mod ") && next.ends_with('{');
+        if line.trim_start() == "#[cfg(test)]" && lines.peek().is_some_and(is_module) {
+            let end = line.replace("#[cfg(test)]", "}");
+            for _ in lines.by_ref().take_while(|line| *line != end) {}
+        } else {
+            code.push(line);
+        }
+    }
+    code
+}
+
+/// The types that a file names, also those in modules and functions: what a trait or an `impl` has is theirs.
+fn type_names(text: &str) -> Vec<&str> {
+    fn item(line: &str) -> (usize, &str) {
+        let words = line.trim_start();
+        let depth = line.len() - words.len();
+        let words = match words.strip_prefix("pub(") {
+            Some(rest) => rest.split_once(") ").map_or("", |(_, rest)| rest),
+            None => words.trim_start_matches("pub "),
+        };
+        (depth, words)
+    }
+    let mut names = Vec::new();
+    // Depth of the trait or `impl` that the lines are in.
+    let mut within: Option<usize> = None;
+    for line in without_tests(text) {
+        let (depth, words) = item(line);
+        if words.starts_with('}') && within == Some(depth) {
+            within = None;
+        }
+        let begins = |word: &str| words.strip_prefix(word);
+        let is_block = ["impl ", "impl<", "trait "]
+            .into_iter()
+            .any(|word| begins(word).is_some());
+        if is_block && within.is_none() && !words.ends_with("{}") {
+            within = Some(depth);
+        }
+        let named = ["struct ", "enum ", "union ", "trait "]
+            .into_iter()
+            .find_map(begins);
+        let alias = begins("type ").filter(|_| within.is_none());
+        if let Some(rest) = named.or(alias) {
+            let name = rest.split(|c: char| !c.is_alphanumeric()).next();
+            names.extend(name.filter(|name| name.starts_with(char::is_uppercase)));
+        }
+    }
+    names
+}
+
+/// Who searches for a name finds one type, and who reads it need not ask of which module.
+#[test]
+fn type_names_are_unique() {
+    let texts = texts();
+    let mut homes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (relative, text) in &texts {
+        for name in type_names(text) {
+            homes.entry(name).or_default().push(relative);
+        }
+    }
+    assert!(homes.len() > 500, "{} types are found", homes.len());
+    homes.retain(|_, files| files.len() > 1);
+    for (name, why) in SHARED_NAMES {
+        let shared = homes.remove(name);
+        assert!(shared.is_some(), "one type is called {name}: {why}");
+    }
+    assert!(homes.is_empty(), "types of one name: {homes:#?}");
+}
+
+#[test]
+fn types_are_named_wherever_they_stand() {
+    let text = "pub(super) struct A<'a>(&'a B);\n\ntype C = A<'static>;\n\npub(in crate::x) enum D {\n    E,\n}\n\n\
+                impl F for A<'_> {\n    type G = D;\n\n    fn h() {\n        struct I;\n    }\n}\n\n\
+                pub trait J: K {\n    type L;\n}\n\nfn m() {\n    type N = u8;\n}\n\n\
+                #[cfg(test)]\nuse o::P;\n\n#[cfg(unix)]\nmod q {\n    pub(super) union R {\n    }\n}\n\n\
+                #[cfg(test)]\nmod tests {\n    struct S;\n}\n\nstruct T;\n";
+    assert_eq!(type_names(text), ["A", "C", "D", "I", "J", "N", "R", "T"]);
+}
