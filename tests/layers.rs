@@ -343,24 +343,10 @@ fn methods_and_types_are_found_however_they_are_written() {
 }
 
 /// Names that two types have, and why.
-const SHARED_NAMES: [(&str, &str); 4] = [
-    (
-        "Failure",
-        "what AWS says of a restore is `rules::Failure`, also to `export`; commands end with their own",
-    ),
-    (
-        "Machine",
-        "a state machine of Step Functions, within its command; the host of a runner, in the journal",
-    ),
-    (
-        "Restore",
-        "an entry of a plan, and what a kit says of it in `kit.json`",
-    ),
-    (
-        "SystemSignals",
-        "one of Unix and one of other systems: only one is compiled",
-    ),
-];
+const SHARED_NAMES: [(&str, &str); 1] = [(
+    "SystemSignals",
+    "one of Unix and one of other systems: only one is compiled",
+)];
 
 /// The code of a source file, without its modules of tests.
 fn without_tests(text: &str) -> Vec<&str> {

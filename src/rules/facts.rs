@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::files;
-use super::notes::{Failure, TypeNotes, top};
+use super::notes::{RestoreFailure, TypeNotes, top};
 use super::points::PointForms;
 use crate::render::Metadata;
 
@@ -251,7 +251,7 @@ pub(super) fn read_common() -> Result<CommonFacts, String> {
         _types: BTreeMap<String, String>,
         /// What AWS says when a restore of any type fails.
         #[serde(rename = "failures")]
-        _failures: Vec<Failure>,
+        _failures: Vec<RestoreFailure>,
         facts: CommonFacts,
     }
     let top: Result<CommonFile, _> = serde_json::from_value(top(files::common())?.into());

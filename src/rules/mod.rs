@@ -18,7 +18,7 @@ pub(crate) use estimate::UNKNOWN as UNKNOWN_ESTIMATE;
 pub(crate) use facts::{Deletes, Facts, Identifier, Lacks, SourceKey, common, value, without_role};
 pub(crate) use files::title_by_letters;
 pub(crate) use init::{Children, Init, Way};
-pub use notes::{Composite, Failure};
+pub use notes::{Composite, RestoreFailure};
 pub(crate) use notes::{Level, SchemaNote, TypeNotes, note};
 pub(crate) use place::{PathStep, ReferenceKind, ReferencePlace};
 pub(crate) use points::{PointForms, beginning, is_point, points};

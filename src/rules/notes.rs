@@ -87,13 +87,13 @@ struct ReaderNotes {
     _required: BTreeMap<String, String>,
     /// What AWS says when a restore of the type fails.
     #[serde(default, rename = "failures")]
-    _failures: Vec<Failure>,
+    _failures: Vec<RestoreFailure>,
 }
 
 /// What AWS says when a restore fails, and what to make of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Failure {
+pub struct RestoreFailure {
     /// The message, or what of it is always the same.
     pub says: String,
     /// What is wrong.
@@ -104,7 +104,7 @@ pub struct Failure {
     pub source: String,
 }
 
-impl Failure {
+impl RestoreFailure {
     /// Those of a type, by AWS's name, then those of every type.
     #[must_use]
     pub fn of(resource_type: &str) -> Vec<Self> {

@@ -32,14 +32,14 @@ const REGION: &str = "{region}";
 
 /// The state machines that start the restores of a plan.
 pub(super) struct Machines {
-    all: Vec<Machine>,
+    all: Vec<PlanMachine>,
     /// Where AWS's own environment says that S3 is, a bucket is a part of the path.
     path_style: bool,
     profile: Option<String>,
     empty_endpoint: bool,
 }
 
-struct Machine {
+struct PlanMachine {
     arn: String,
     region: String,
     client: StateMachine,
@@ -98,7 +98,7 @@ impl Machines {
                     "{arn} is the state machine of another plan: its results go to {results}, and those of this one to {}/results", run.plan
                 ))
             })?;
-            all.push(Machine {
+            all.push(PlanMachine {
                 arn: arn.clone(),
                 has_begun,
                 client,
@@ -197,7 +197,7 @@ impl Machines {
     /// The input of a machine's execution, and the folder of its Region.
     fn input(
         &self,
-        machine: &Machine,
+        machine: &PlanMachine,
         files: &Files,
         subject: &Subject<'_>,
     ) -> Result<(String, String), Failure> {
@@ -228,7 +228,7 @@ impl Machines {
     /// of this one, stay.
     async fn put_items(
         &self,
-        machine: &Machine,
+        machine: &PlanMachine,
         folder: &str,
         input: &str,
         files: &Files,
@@ -275,7 +275,7 @@ impl Machines {
     }
 }
 
-impl Machine {
+impl PlanMachine {
     /// The execution of a run, which is started where it is not there yet.
     async fn execution(&self, run: &str, input: &str) -> Result<Execution, Failure> {
         let started = self.client.start(run, input).await.map_err(Failure::Aws)?;

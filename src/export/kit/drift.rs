@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::summary::{FILE, Restore, Summary};
+use super::summary::{FILE, KitRestore, Summary};
 use crate::export::{Drift, Files};
 use crate::plan::sha256;
 
@@ -107,22 +107,22 @@ fn restores(
             .find(|restore| restore.name == name)
             .cloned()
     };
-    let added: Vec<&Restore> = now
+    let added: Vec<&KitRestore> = now
         .restores
         .iter()
         .filter(|r| find(then, &r.name).is_none())
         .collect();
-    let removed: Vec<&Restore> = then
+    let removed: Vec<&KitRestore> = then
         .restores
         .iter()
         .filter(|r| find(now, &r.name).is_none())
         .collect();
-    let is_renamed = |of: &Restore, other: &Restore| {
+    let is_renamed = |of: &KitRestore, other: &KitRestore| {
         of.recovery_point.is_some()
             && of.recovery_point == other.recovery_point
             && of.resource_type == other.resource_type
     };
-    let renamed: Vec<(&Restore, &Restore)> = removed
+    let renamed: Vec<(&KitRestore, &KitRestore)> = removed
         .iter()
         .filter_map(|old| Some((*old, *added.iter().find(|new| is_renamed(old, new))?)))
         .collect();
@@ -158,8 +158,8 @@ fn restores(
 
 /// What differs of one restore.
 fn differences(
-    old: &Restore,
-    new: &Restore,
+    old: &KitRestore,
+    new: &KitRestore,
     before: Option<&Value>,
     after: Option<&Value>,
 ) -> Vec<String> {

@@ -16,7 +16,7 @@ use crate::export::Subject;
 use crate::parse::{Check, Kind};
 use crate::render::{Created, Known, SourceFacts};
 use crate::report::markdown;
-use crate::rules::{Facts, Failure};
+use crate::rules::{Facts, RestoreFailure};
 
 const MARKDOWN: (&str, &str) = ("runbook.md", include_str!("runbook.md"));
 /// Everything that goes into it is escaped: its name says that it is HTML.
@@ -245,7 +245,7 @@ fn page(
         "expected": duration(step.draft.expected.as_secs()),
         "timeout": step.timeout.map(|timeout| duration(timeout.as_secs())),
         "objectives": objectives(step.objectives.rto, step.objectives.rpo),
-        "failures": Failure::of(title),
+        "failures": RestoreFailure::of(title),
         "notes": notes,
         "lacks": lacks.map(|lacks| json!({ "what": lacks.what, "so": lacks.so, "make": lacks.make })),
         "checks": step.checks.iter().map(|check| by_hand(subject, Some(entry.at), check, known)).collect::<Vec<_>>(),

@@ -19,12 +19,12 @@ pub(super) struct Summary {
     pub(super) schema: String,
     pub(super) plan: String,
     pub(super) run: String,
-    pub(super) restores: Vec<Restore>,
+    pub(super) restores: Vec<KitRestore>,
 }
 
 /// One restore of it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub(super) struct Restore {
+pub(super) struct KitRestore {
     pub(super) name: String,
     /// The file of its request.
     pub(super) request: String,
@@ -47,12 +47,12 @@ pub(super) fn summary(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
         run: subject.plan.run_id.clone(),
         restores: entries
             .iter()
-            .map(|entry| Restore::of(entry, entries))
+            .map(|entry| KitRestore::of(entry, entries))
             .collect(),
     })
 }
 
-impl Restore {
+impl KitRestore {
     fn of(entry: &Entry<'_>, all: &[Entry<'_>]) -> Self {
         let step = entry.step;
         let point = &step.draft.request.recovery_point_arn;
