@@ -75,3 +75,21 @@ fn it_can_be_read_in_posix_mode() {
         .unwrap();
     assert!(output.status.success(), "{}", super::said(&output));
 }
+
+/// Whoever types `sh restore.sh`, where that is another shell, gets bash all the same.
+#[test]
+fn sh_is_not_in_the_way() {
+    let folder = crate::support::folder();
+    let kit = super::exported(folder.path(), &crate::support::many(1, 0), &[]);
+    let output = Command::new("sh")
+        .arg(kit.join("restore.sh"))
+        .arg("--list")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", super::said(&output));
+    assert!(
+        super::said(&output).contains("r0  EFS"),
+        "{}",
+        super::said(&output)
+    );
+}

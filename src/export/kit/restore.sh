@@ -7,6 +7,9 @@
 #
 # `./restore.sh --help` says more; RUNBOOK.md and runbook.html have a page for each restore.
 
+# Where `sh` is another shell, `sh restore.sh` would end at the first array.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
+
 # What the plan asks for. `redrill export kit` writes these lines; everything below them is the same in every kit.
 # BEGIN PLAN
 PLAN='example'
