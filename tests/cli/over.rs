@@ -4,7 +4,9 @@ use redrill_emulator::{Emulator, Fault, FaultKind, Operation};
 use serde_json::Value;
 
 use crate::dry_run::outputs::assert_valid;
-use crate::support::{at_once, bytes, emulator, folder, ran, repository_file, write};
+use crate::support::{
+    at_once, bytes, emulator, folder, ran, repository_file, without_dates, write,
+};
 
 const NAME: &str = "plan.yaml";
 
@@ -19,10 +21,6 @@ async fn ended() -> (tempfile::TempDir, Emulator) {
     let (code, stdout, stderr) = ran(folder.path(), &emulator, &["run", NAME, "--yes"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     (folder, emulator)
-}
-
-fn today() -> String {
-    jiff::Timestamp::now().to_string()[..10].to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,15 +41,11 @@ async fn safety_a2_a_run_that_is_over_says_when_it_ended_and_that_nothing_was_st
     let (code, stdout, stderr) = ran(folder.path(), &emulator, &words).await;
     assert_eq!(code, 0, "{stderr}");
     let first = stdout.lines().next().unwrap();
-    assert!(
-        first.starts_with(&format!("Run main ended {} ", today())),
-        "{first}"
-    );
+    let (_, proposed) = first.rsplit_once(" --run-id ").unwrap();
+    let undated = without_dates(first);
+    assert!(undated.starts_with("Run main ended DATE "), "{first}");
     assert!(first.contains(" UTC; nothing was started now. To restore again, use a new run id: redrill run plan.yaml --yes "), "{first}");
-    assert!(
-        first.ends_with(&format!(" --run-id main-{}", today())),
-        "{first}"
-    );
+    assert!(undated.ends_with(" --run-id main-DATE"), "{first}");
     for file in ["r.md", "r.xml", "r.html"] {
         let report = String::from_utf8(bytes(&folder.path().join(file))).unwrap();
         assert!(
@@ -74,25 +68,18 @@ async fn safety_a2_a_run_that_is_over_says_when_it_ended_and_that_nothing_was_st
     let (code, stdout, stderr) = ran(
         folder.path(),
         &emulator,
-        &[
-            "run",
-            NAME,
-            "--yes",
-            "--run-id",
-            &format!("main-{}", today()),
-        ],
+        &["run", NAME, "--yes", "--run-id", proposed],
     )
     .await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     let (_, stdout, _) = ran(folder.path(), &emulator, &["run", NAME, "--yes"]).await;
-    assert!(
-        stdout
-            .lines()
-            .next()
-            .unwrap()
-            .ends_with(&format!(" --run-id main-{}-2", today())),
-        "{stdout}"
-    );
+    let (_, another) = stdout
+        .lines()
+        .next()
+        .and_then(|first| first.rsplit_once(" --run-id "))
+        .unwrap();
+    assert_eq!(without_dates(another).split("-2").next(), Some("main-DATE"));
+    assert_ne!(another, proposed, "that one is taken now");
     emulator.shutdown().await;
 }
 
@@ -110,16 +97,14 @@ async fn safety_a2_what_was_cleaned_up_is_never_restored_in_any_format() {
     ] {
         let (code, stdout, stderr) = ran(path, &emulator, words).await;
         assert_eq!((code, stdout.as_str()), (4, ""), "{stderr}");
+        let stderr = without_dates(&stderr);
         assert!(
-            stderr.starts_with(&format!("error: run main of quickstart ended {} ", today())),
+            stderr.starts_with("error: run main of quickstart ended DATE "),
             "{stderr}"
         );
         assert!(stderr.contains(" and was cleaned up, last "), "{stderr}");
         assert!(stderr.contains(" resources that it made are deleted. Nothing was started.\nA new restore needs a new run id: redrill run plan.yaml --yes"), "{stderr}");
-        assert!(
-            stderr.contains(&format!(" --run-id main-{}\n", today())),
-            "{stderr}"
-        );
+        assert!(stderr.contains(" --run-id main-DATE\n"), "{stderr}");
     }
     assert_eq!(emulator.jobs().len(), jobs);
     let words = [
@@ -137,7 +122,7 @@ async fn safety_a2_what_was_cleaned_up_is_never_restored_in_any_format() {
     let (code, human, _) = crate::drill::run(path, &words);
     assert_eq!(code, 0);
     assert!(
-        human.starts_with(&format!("Cleaned up {}", today())),
+        without_dates(&human).starts_with("Cleaned up DATE"),
         "{human}"
     );
     assert!(human.contains("\nDELETED    files   "), "{human}");
@@ -169,14 +154,14 @@ async fn safety_a2_what_was_cleaned_up_is_never_restored_in_any_format() {
     );
     let (_, status, _) = ran(path, &emulator, &["status"]).await;
     assert!(
-        status.contains(&format!(", cleaned up {}", today()))
+        without_dates(&status).contains(", cleaned up DATE")
             && status.contains("  DELETED    files"),
         "{status}"
     );
     let (code, plan, _) = ran(path, &emulator, &["plan", NAME]).await;
     assert_eq!(code, 0);
     assert!(
-        plan.starts_with(&format!("Run main ended {}", today()))
+        without_dates(&plan).starts_with("Run main ended DATE")
             && plan.contains(" and was cleaned up, last "),
         "{plan}"
     );
