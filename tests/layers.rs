@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 17] = [
+const STAGES: [&str; 18] = [
     "diagnostic",
     "parse",
     "render",
@@ -14,6 +14,7 @@ const STAGES: [&str; 17] = [
     "validate",
     "plan",
     "backup",
+    "permissions",
     "resolve",
     "state",
     "diff",

@@ -15,7 +15,9 @@ mod wording;
 
 pub(crate) use coerce::{boolean, coerce};
 pub(crate) use estimate::UNKNOWN as UNKNOWN_ESTIMATE;
-pub(crate) use facts::{Deletes, Facts, Identifier, Lacks, SourceKey, common, value, without_role};
+pub(crate) use facts::{
+    Deletes, Facts, Identifier, Lacks, RoleNeed, SourceKey, common, value, without_role,
+};
 pub(crate) use files::title_by_letters;
 pub(crate) use init::{Children, Init, Way};
 pub use notes::{Composite, RestoreFailure};

@@ -8,6 +8,7 @@ mod problem;
 mod protect;
 
 pub use graph::{needed, order};
+pub(crate) use place::partition as partition_of;
 pub use protect::protects;
 
 use std::collections::{BTreeMap, BTreeSet};
