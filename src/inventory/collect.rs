@@ -214,8 +214,7 @@ pub async fn collect<R: Sources>(
             account: account.to_owned(),
             region: region.to_owned(),
             vaults,
-            deny: Vec::new(),
-            surroundings: BTreeMap::new(),
+            ..AccountInventory::default()
         },
         notes,
         missing,

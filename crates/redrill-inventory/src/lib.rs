@@ -3,17 +3,29 @@
 //! One YAML document for each account and Region. redrill writes such files from AWS and plans against them without
 //! credentials; its emulator serves them.
 
+mod account;
+#[cfg(test)]
+mod account_tests;
 mod arn;
+mod policy;
 mod text;
+mod together;
 
+pub use account::{DeclaredQuota, DeclaredResource, IamRole, IamUser, KeyGrant};
 pub use arn::{Arn, is_account_id};
+pub use policy::{
+    Comparison, ConditionOperator, ManyValues, PolicyCondition, PolicyDocument, PolicyEffect,
+    PolicyPatterns, PolicyPrincipal, PolicyStatement,
+};
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use text::{account_id, arn, duration, duration_text, located, second_place, unique_keys};
+use text::{
+    account_id, arn, duration, duration_text, located, optional_keys, second_place, unique_keys,
+};
 
 /// What the emulator serves: one entry for each account and region.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,8 +34,9 @@ pub struct Inventory {
     pub accounts: Vec<AccountInventory>,
 }
 
-/// One account in one region; one document of the file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One account in one region; one document of the file. Users, roles, service control policies and the caller are of the account
+/// as a whole: one of its documents has them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountInventory {
     /// Twelve digits.
@@ -45,6 +58,37 @@ pub struct AccountInventory {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub surroundings: BTreeMap<String, String>,
+    /// Who calls where the access key says nobody else: the ARN of one of the users or roles. Left out, an administrator that no
+    /// policy of its own limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
+    /// By name. For the emulator alone, as all that follows.
+    #[serde(
+        default,
+        deserialize_with = "unique_keys",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub users: BTreeMap<String, IamUser>,
+    /// By name. Where the key is there, the account has no other roles.
+    #[serde(
+        default,
+        deserialize_with = "optional_keys",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub roles: Option<BTreeMap<String, IamRole>>,
+    /// Service control policies, from the root of the organization to the account: by name, what is attached at each level.
+    #[serde(
+        default,
+        deserialize_with = "policy::service_control_policies",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub scps: Vec<BTreeMap<String, PolicyDocument>>,
+    /// What exists in this account and Region. Where the key is there, nothing else does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Vec<DeclaredResource>>,
+    /// Applied quotas that are not AWS's default, and how much of a quota is used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_quotas: Vec<DeclaredQuota>,
 }
 
 /// Calls that are refused with AccessDeniedException.
@@ -97,6 +141,13 @@ pub struct Vault {
     /// can be shared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_with: Vec<String>,
+    /// Its vault access policy.
+    #[serde(
+        default,
+        deserialize_with = "policy::optional_resource",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub access_policy: Option<PolicyDocument>,
     /// In the order of the file.
     #[serde(default)]
     pub recovery_points: Vec<RecoveryPoint>,
@@ -321,6 +372,7 @@ impl Inventory {
                 message: "the inventory is empty: write `account:`, `region:` and `vaults:`".into(),
             });
         }
+        together::check(&inventory.accounts).map_err(|clash| clash.place(text))?;
         Ok(inventory)
     }
 
@@ -355,6 +407,7 @@ impl Inventory {
             }
             all.accounts.extend(inventory.accounts);
         }
+        together::check(&all.accounts).map_err(|clash| clash.message)?;
         Ok(all)
     }
 
