@@ -8,6 +8,7 @@ use super::refusals::Request;
 use super::resource_types;
 use super::values::{Allowed, Bounds, Form, is_word};
 use super::within::Within;
+use super::world::KeyFault;
 use redrill_inventory::Arn;
 use redrill_inventory::{RecoveryPointStatus, StorageClass};
 
@@ -54,6 +55,11 @@ pub(super) struct Condition {
     only_keys: Vec<String>,
     copy_tags: Option<bool>,
     not: bool,
+    not_there: Allowed<String>,
+    keys: Allowed<KeyFault>,
+    role_lacks: Vec<String>,
+    full: Option<String>,
+    point_of: Option<String>,
 }
 
 /// What can be wrong with a role by its ARN alone.
@@ -63,6 +69,8 @@ enum Role {
     Malformed,
     OtherPartition,
     OtherAccount,
+    /// AWS Backup cannot assume it.
+    NotAssumable,
 }
 
 /// What makes a condition hold, for its message.
@@ -109,6 +117,9 @@ impl Condition {
 
     /// What makes it hold; none where it does not.
     pub(super) fn holds(&self, request: &Request<'_>) -> Option<Fault> {
+        if let Some(fault) = self.of_the_world(request) {
+            return fault;
+        }
         if let Some(fault) = self.of_the_point(request) {
             return fault;
         }
@@ -124,6 +135,40 @@ impl Condition {
             Some(member) => Fault::when(holds, &format!("{key}.{member}")),
             None => Fault::when(holds, key),
         }
+    }
+
+    /// Conditions on what the inventory declares; none where this is another kind. Where it declares nothing, none holds.
+    fn of_the_world(&self, request: &Request<'_>) -> Option<Option<Fault>> {
+        let asks = !self.not_there.is_empty()
+            || !self.keys.is_empty()
+            || !self.role_lacks.is_empty()
+            || self.full.is_some();
+        if !asks {
+            return None;
+        }
+        let Some(world) = request.world else {
+            return Some(None);
+        };
+        Some(if !self.not_there.is_empty() {
+            self.not_there
+                .find(request, |type_name, value| world.is_there(type_name, value))
+        } else if !self.keys.is_empty() {
+            self.keys.find(request, |fault, value| {
+                !world.key_is(*fault, value, request.resource_type)
+            })
+        } else if let Some(quota) = &self.full {
+            Fault::when(world.is_full(quota), "")
+        } else {
+            let lack = world.lack(request);
+            lack.filter(|lack| {
+                let mut wanted = self.role_lacks.iter();
+                wanted.any(|one| one == "*" || *one == lack.action)
+            })
+            .map(|lack| Fault {
+                key: lack.action.clone(),
+                value: Some(lack.words.clone()),
+            })
+        })
     }
 
     /// Conditions on the request as a whole and on its recovery point; none where this is another kind.
@@ -144,6 +189,8 @@ impl Condition {
             point.is_air_gapped() == wanted
         } else if let Some(part) = &self.resource {
             point.resource_arn().contains(part.as_str())
+        } else if let Some(service) = &self.point_of {
+            Arn::parse(point.arn()).is_some_and(|arn| arn.service == service)
         } else if let Some(wanted) = self.taken {
             (request.taken)() == wanted
         } else if self.other_type {
@@ -282,6 +329,9 @@ impl Role {
         match (self, role) {
             (Role::Malformed, role) => role.is_none(),
             (_, None) => false,
+            (Role::NotAssumable, Some(_)) => {
+                request.world.is_some_and(|world| world.role_is_untrusted())
+            }
             (Role::OtherPartition, Some(role)) => role.partition != request.partition(),
             (Role::OtherAccount, Some(role)) => role.account != request.account,
         }
@@ -341,6 +391,7 @@ pub(super) fn things(template: &str, request: &Request<'_>) -> Vec<String> {
             "region" => Some(request.region),
             "arn" => Some(request.point.arn()),
             "asked_type" => request.asked_type,
+            "session" => request.session.as_deref(),
             key => request.metadata.get(key),
         };
         let Some(value) = value else {

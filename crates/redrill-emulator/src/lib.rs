@@ -21,6 +21,7 @@
 
 mod access_points;
 mod answer;
+mod caller;
 mod catalog;
 mod clock;
 mod cloud_control;
@@ -30,15 +31,18 @@ mod conditions;
 mod connections;
 mod course;
 mod deletion;
+mod directory;
 mod elsewhere;
 mod error;
 mod estimate;
 mod existing;
 mod faults;
 mod files;
+mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handle;
+mod iam;
 mod job;
 mod json;
 mod listing;
@@ -51,6 +55,8 @@ mod pages;
 mod paging;
 mod permissions;
 mod point;
+mod policy;
+mod protocol;
 mod query;
 mod quotas;
 mod refusals;
@@ -59,6 +65,7 @@ mod resource_types;
 mod running;
 mod server;
 mod service;
+mod service_quotas;
 mod start_request;
 mod stream;
 mod sts;
@@ -70,13 +77,15 @@ mod validation;
 mod values;
 mod view;
 mod within;
+mod world;
+mod xml;
 
 pub use clock::{Clock, Speed, SpeedError};
 pub use course::JobFault;
 pub use estimate::Estimate;
 pub use faults::{Fault, FaultError, FaultKind, Faults};
 pub use job::{JobSnapshot, JobStatus};
-pub use operation::Operation;
+pub use operation::{Api, Operation};
 pub use quotas::{Quotas, QuotasError};
 pub use redrill_inventory::{
     AccountInventory, DeniedBy, Deny, Hang, Inventory, InventoryError, RecoveryPoint,

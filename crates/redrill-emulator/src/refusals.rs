@@ -12,6 +12,7 @@ use super::error::{ApiError, ErrorCode};
 use super::metadata::Metadata;
 use super::point::Point;
 use super::resource_types;
+use super::world::World;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +62,10 @@ pub(super) struct Request<'a> {
     pub(super) surrounded: bool,
     /// Whether what it would create exists.
     pub(super) taken: &'a dyn Fn() -> bool,
+    /// What the inventory declares around it, if it declares anything.
+    pub(super) world: Option<&'a World<'a>>,
+    /// The session that AWS Backup makes of the role.
+    pub(super) session: Option<String>,
 }
 
 impl Request<'_> {
@@ -238,6 +243,8 @@ mod tests {
             around: &|_| None,
             surrounded: false,
             taken: &|| false,
+            world: None,
+            session: None,
         }
     }
 

@@ -14,15 +14,17 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::catalog::{Caller, Catalog, vault_arn};
+use super::caller::Caller;
+use super::catalog::{Catalog, vault_arn};
 use super::clock::{Clock, Speed};
 use super::error::{ApiError, ErrorCode};
 use super::faults::FaultKind;
 use super::files::{Lines, Record};
-use super::operation::{Operation, Route};
+use super::operation::{Api, Operation, Route};
 use super::pages::Pages;
 use super::paging::Pager;
-use super::permissions;
+use super::permissions::{self, Ask};
+use super::policy::ResourceSide;
 use super::query::Query;
 use super::resource_types;
 use super::service::{Prepared, Service, Twist};
@@ -124,13 +126,18 @@ impl Backend {
             }
             Operation::GetPITRMalwareScanResults => self.get_pitr_malware_scan_results(call),
             Operation::DeleteRecoveryPoint => self.delete_recovery_point(call),
-            Operation::GetCallerIdentity => Err(ApiError::missing("Action")),
+            other => Err(ApiError::new(
+                ErrorCode::UnknownOperation,
+                format!("AWS Backup has no {other}."),
+            )),
         }
     }
 
     /// The policies of the inventory. Whatever names its recovery point in the body is judged where that is read.
     fn allowed(&self, call: &Call<'_>) -> Result<(), ApiError> {
-        let Caller { account, region } = call.caller;
+        let Caller {
+            account, region, ..
+        } = call.caller;
         let operation = call.route.operation;
         if matches!(
             operation,
@@ -138,20 +145,91 @@ impl Backend {
         ) {
             return Ok(());
         }
-        if self.catalog.denials(call.caller).next().is_none() {
+        let silent = self.catalog.directory().is_silent(call.caller);
+        if silent && self.catalog.denials(call.caller).next().is_none() {
             return Ok(());
         }
+        let asked = call.query.text("backupVaultAccountId");
+        let owner = asked.unwrap_or(account);
         let arn = call.route.labels.iter().find(|l| l.starts_with("arn:"));
-        let resource = match (arn, call.route.labels.first()) {
-            (Some(arn), _) => arn.clone(),
-            (None, Some(vault)) if call.route.in_vault() => {
+        let vault = call.route.labels.first().filter(|_| call.route.in_vault());
+        let resource = match (arn, vault) {
+            (Some(arn), _) if operation.is_about_its_arn() => arn.clone(),
+            (_, Some(vault)) => {
                 let region = region.as_deref().unwrap_or(&self.default_region);
-                vault_arn(region, account, vault)
+                vault_arn(region, owner, vault)
             }
             _ => "*".to_owned(),
         };
-        let action = format!("backup:{operation}");
-        permissions::allowed(&self.catalog, call.caller, &action, &resource)
+        // In the inventory's own `deny` lines any ARN of the request may stand.
+        let action = format!("{}:{operation}", Api::Backup.prefix());
+        if let (Some(arn), "*") = (arn, resource.as_str()) {
+            permissions::not_denied(&self.catalog, call.caller, &action, arn)?;
+        }
+        let vault = vault.or_else(|| {
+            let first = call.route.labels.first();
+            first.filter(|_| call.route.labels.len() == 2 && operation.is_about_its_arn())
+        });
+        self.may(
+            call.caller,
+            &action,
+            &resource,
+            vault.map(|vault| (owner, vault.as_str())),
+            &[],
+        )
+    }
+
+    /// Whether the policies allow an action of AWS Backup; `vault` is the owner and the name of the vault that it is about.
+    fn may(
+        &self,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+        vault: Option<(&str, &str)>,
+        keys: &[(&str, &str)],
+    ) -> Result<(), ApiError> {
+        let region = caller.region.as_deref().unwrap_or(&self.default_region);
+        let side = vault.map(|(owner, name)| {
+            let owned = Caller {
+                account: owner.to_owned(),
+                region: caller.region.clone(),
+                ..Caller::default()
+            };
+            ResourceSide {
+                policy: self.catalog.vault_policy(&owned, name),
+                // Whether it is shared is asked where the vault is looked for.
+                shared: true,
+                ..ResourceSide::plain(owner)
+            }
+        });
+        let ask = Ask {
+            action,
+            resource,
+            side,
+            region,
+            keys,
+            now: self.clock.now(),
+        };
+        Ok(permissions::authorize(&self.catalog, caller, &ask)?)
+    }
+
+    /// StartRestoreJob is about its recovery point, whatever vault it lies in, and passes its role on
+    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html>).
+    fn may_restore(&self, caller: &Caller, arn: &str, role: Option<&str>) -> Result<(), ApiError> {
+        let silent = self.catalog.directory().is_silent(caller);
+        if silent && self.catalog.denials(caller).next().is_none() {
+            return Ok(());
+        }
+        let vault = self.catalog.vault_of(caller, arn);
+        let vault = vault
+            .as_ref()
+            .map(|(owner, name)| (owner.as_str(), &**name));
+        self.may(caller, "backup:StartRestoreJob", arn, vault, &[])?;
+        if let Some(role) = role {
+            let to = [("iam:PassedToService", "backup.amazonaws.com")];
+            self.may(caller, "iam:PassRole", role, None, &to)?;
+        }
+        Ok(())
     }
 
     /// One page of a whole list, and the token of the next one.
@@ -224,7 +302,11 @@ impl Backend {
                 } => {
                     let again = || {
                         let region = Some(region);
-                        let caller = Caller { account, region };
+                        let caller = Caller {
+                            account,
+                            region,
+                            ..Caller::default()
+                        };
                         let request = StartRequest::parse(body.as_bytes())?;
                         let region = &self.default_region;
                         let prepared = Prepared::new(&self.catalog, region, &caller, &request)?;
@@ -248,7 +330,11 @@ impl Backend {
                     result,
                     ..
                 } => {
-                    let caller = Caller { account, region };
+                    let caller = Caller {
+                        account,
+                        region,
+                        ..Caller::default()
+                    };
                     let again = service.validate(&caller, &job, result);
                     again.map_err(|error| other_world(line, &error.message))?;
                 }
@@ -258,7 +344,14 @@ impl Backend {
                     region,
                     arn,
                     ..
-                } => self.catalog.delete(&Caller { account, region }, &arn),
+                } => {
+                    let caller = Caller {
+                        account,
+                        region,
+                        ..Caller::default()
+                    };
+                    self.catalog.delete(&caller, &arn);
+                }
                 Record::AccessPointCreated {
                     at,
                     account,
@@ -266,7 +359,11 @@ impl Backend {
                     body,
                 } => {
                     let region = Some(region);
-                    let caller = Caller { account, region };
+                    let caller = Caller {
+                        account,
+                        region,
+                        ..Caller::default()
+                    };
                     let points = &mut service.access_points;
                     let again = self.create_access_point_again(points, &caller, &body, at);
                     again.map_err(|error| other_world(line, &error.message))?;
@@ -302,7 +399,9 @@ fn other_world(line: usize, why: &str) -> String {
 
 /// What a page token belongs to.
 fn listing(call: &Call<'_>) -> String {
-    let Caller { account, region } = call.caller;
+    let Caller {
+        account, region, ..
+    } = call.caller;
     format!(
         "{} {:?} {account} {} {}",
         call.route.operation,
