@@ -214,8 +214,7 @@ pub async fn collect<R: Sources>(
             account: account.to_owned(),
             region: region.to_owned(),
             vaults,
-            deny: Vec::new(),
-            surroundings: BTreeMap::new(),
+            ..AccountInventory::default()
         },
         notes,
         missing,
@@ -344,8 +343,7 @@ fn written_vault(vault: &Vault) -> WrittenVault {
         },
         encryption_key_arn: vault.encryption_key_arn.clone(),
         locked: vault.locked,
-        shared_with: Vec::new(),
-        recovery_points: Vec::new(),
+        ..WrittenVault::default()
     }
 }
 

@@ -16,7 +16,7 @@ use super::json;
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) content_type: &'static str,
-    /// The header `x-amzn-ErrorType`.
+    /// The code of an error; REST services say it in the header `x-amzn-ErrorType` too.
     pub(super) error_type: Option<String>,
     pub(super) body: Bytes,
 }
@@ -155,7 +155,9 @@ impl Answer {
         if let Ok(value) = HeaderValue::from_str(request_id) {
             headers.insert(REQUEST_ID, value);
         }
-        if let Some(Ok(value)) = self.error_type.as_deref().map(HeaderValue::from_str) {
+        let code = self.error_type.as_deref();
+        let code = code.filter(|_| self.content_type == JSON);
+        if let Some(Ok(value)) = code.map(HeaderValue::from_str) {
             headers.insert(ERROR_TYPE, value);
         }
         response

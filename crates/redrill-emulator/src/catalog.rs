@@ -6,15 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::caller::Caller;
 use super::clock::add;
 use super::deletion::Gone;
+use super::directory::Directory;
 use super::elsewhere::partition_of;
 use super::error::{ApiError, ErrorCode};
 use super::handle::no_vault;
 use super::point::{FREE_VAULT, FreePoint, Point};
 use super::resource_types;
 use redrill_inventory::Arn;
-use redrill_inventory::{Deny, Inventory, RecoveryPoint, VaultType};
+use redrill_inventory::{
+    DeclaredQuota, DeclaredResource, Deny, Inventory, PolicyDocument, RecoveryPoint, VaultType,
+};
 
 /// A recovery point and the vault that holds it.
 #[derive(Debug)]
@@ -33,38 +37,34 @@ impl Located {
     }
 }
 
-/// Who asks, and of which region.
-#[derive(Clone, Debug)]
-pub(super) struct Caller {
-    pub(super) account: String,
-    /// None when the request is not signed.
-    pub(super) region: Option<String>,
-}
-
 #[derive(Debug)]
 pub(super) enum Catalog {
     /// Without an inventory: any well-formed recovery point ARN exists, in the vault `Default`, created at this time. Its
     /// type is one of AWS Backup, or one of these.
-    Free(Timestamp, Vec<String>, Gone),
+    Free(Timestamp, Vec<String>, Gone, Directory),
     /// With one: account and region to vaults.
-    Listed(BTreeMap<(String, String), Site>),
+    Listed(BTreeMap<(String, String), Site>, Directory),
 }
 
 /// One account in one region.
 #[derive(Debug, Default)]
 pub(super) struct Site {
-    vaults: BTreeMap<String, StoredVault>,
+    pub(super) vaults: BTreeMap<String, StoredVault>,
     by_arn: HashMap<String, Arc<Located>>,
     deny: Vec<Deny>,
     surroundings: BTreeMap<String, String>,
+    /// None where nobody has said what exists.
+    pub(super) resources: Option<Vec<DeclaredResource>>,
+    pub(super) quotas: Vec<DeclaredQuota>,
 }
 
 #[derive(Debug, Default)]
-struct StoredVault {
+pub(super) struct StoredVault {
     kind: VaultType,
     encryption_key_arn: Option<String>,
     locked: bool,
     shared_with: Vec<String>,
+    pub(super) access_policy: Option<PolicyDocument>,
     points: Vec<Arc<Located>>,
 }
 
@@ -100,14 +100,20 @@ impl Catalog {
     ) -> Catalog {
         let Some(inventory) = inventory else {
             let created_at = add(now, -SignedDuration::from_hours(1));
-            return Catalog::Free(created_at, more_types, Gone::default());
+            let (gone, directory) = (Gone::default(), Directory::default());
+            return Catalog::Free(created_at, more_types, gone, directory);
         };
+        let directory = Directory::new(&inventory.accounts);
         let mut sites: BTreeMap<(String, String), Site> = BTreeMap::new();
         for entry in inventory.accounts {
             let scope = (entry.account, entry.region);
             let site = sites.entry(scope.clone()).or_default();
             site.deny.extend(entry.deny);
             site.surroundings.extend(entry.surroundings);
+            if let Some(resources) = entry.resources {
+                site.resources.get_or_insert_default().extend(resources);
+            }
+            site.quotas.extend(entry.service_quotas);
             for (vault, contents) in entry.vaults {
                 let vault_arn: Arc<str> = vault_arn(&scope.1, &scope.0, &vault).into();
                 let name: Arc<str> = vault.as_str().into();
@@ -116,6 +122,7 @@ impl Catalog {
                 stored.encryption_key_arn = contents.encryption_key_arn;
                 stored.locked = contents.locked;
                 stored.shared_with = contents.shared_with;
+                stored.access_policy = contents.access_policy;
                 for point in contents.recovery_points {
                     let located = Arc::new(Located {
                         point,
@@ -131,7 +138,7 @@ impl Catalog {
                 }
             }
         }
-        Catalog::Listed(sites)
+        Catalog::Listed(sites, directory)
     }
 
     /// The recovery point of a StartRestoreJob, which names no vault.
@@ -143,7 +150,7 @@ impl Catalog {
     ) -> Result<Point, ApiError> {
         let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
         match self {
-            Catalog::Free(created_at, more_types, gone) => {
+            Catalog::Free(created_at, more_types, gone, _) => {
                 if let Some(name) = resource_type
                     && !more_types.iter().any(|other| other == name)
                 {
@@ -155,7 +162,7 @@ impl Catalog {
                 }
                 Ok(Point::Free(Box::new(free)))
             }
-            Catalog::Listed(_) => {
+            Catalog::Listed(..) => {
                 let shared = || {
                     let mut shared = self.shared_points(caller);
                     shared.find(|one| one.point.arn == arn).cloned()
@@ -176,6 +183,18 @@ impl Catalog {
     pub(super) fn known(&self, caller: &Caller, arn: &str) -> Option<Arc<Located>> {
         self.sites(caller)
             .find_map(|(_, site)| site.by_arn.get(arn).filter(|one| one.is_there()).cloned())
+    }
+
+    /// The vault that holds a recovery point that the caller sees, with its owner.
+    pub(super) fn vault_of(&self, caller: &Caller, arn: &str) -> Option<(String, Arc<str>)> {
+        let own = self.known(caller, arn);
+        let own = own.map(|one| (caller.account.clone(), Arc::clone(&one.vault)));
+        own.or_else(|| {
+            let mut shared = self.shared_points(caller);
+            let found = shared.find(|one| one.point.arn == arn)?;
+            let owner = Arn::parse(&found.vault_arn)?.account.to_owned();
+            Some((owner, Arc::clone(&found.vault)))
+        })
     }
 
     /// The tags of a recovery point.
@@ -199,14 +218,14 @@ impl Catalog {
     ) -> Result<Arc<Located>, ApiError> {
         let known = match self {
             Catalog::Free(..) => vault == FREE_VAULT,
-            Catalog::Listed(_) => self
+            Catalog::Listed(..) => self
                 .sites(caller)
                 .any(|(_, site)| site.vaults.contains_key(vault)),
         };
         if !known {
             return Err(no_vault(vault));
         }
-        if let Catalog::Free(created_at, _, gone) = self {
+        if let Catalog::Free(created_at, _, gone, _) = self {
             let parsed = Arn::parse(arn).ok_or_else(|| malformed(arn))?;
             let free = FreePoint::new(caller, &parsed, arn, None, *created_at)?;
             if gone.has(&caller.account, arn) {
@@ -229,7 +248,7 @@ impl Catalog {
     ) -> impl Iterator<Item = (&(String, String), &String, &StoredVault)> {
         let sites = match self {
             Catalog::Free(..) => None,
-            Catalog::Listed(sites) => Some(sites.iter()),
+            Catalog::Listed(sites, _) => Some(sites.iter()),
         };
         let account = caller.account.clone();
         let region = caller.region.clone();
@@ -277,7 +296,7 @@ impl Catalog {
                     locked: false,
                 }]
             }
-            Catalog::Listed(_) => self
+            Catalog::Listed(..) => self
                 .sites(caller)
                 .flat_map(|((account, region), site)| {
                     let vaults = site.vaults.iter();
@@ -290,8 +309,8 @@ impl Catalog {
     /// Takes a recovery point away, for good.
     pub(super) fn delete(&self, caller: &Caller, arn: &str) {
         match self {
-            Catalog::Free(_, _, gone) => gone.add(&caller.account, arn),
-            Catalog::Listed(_) => {
+            Catalog::Free(_, _, gone, _) => gone.add(&caller.account, arn),
+            Catalog::Listed(..) => {
                 if let Some(found) = self.known(caller, arn) {
                     found.deleted.store(true, Ordering::Relaxed);
                 }
@@ -384,10 +403,13 @@ impl Catalog {
     }
 
     /// The accounts and regions that the caller sees: its own; every region of it when the request is not signed.
-    fn sites(&self, caller: &Caller) -> impl Iterator<Item = (&(String, String), &Site)> {
+    pub(super) fn sites(
+        &self,
+        caller: &Caller,
+    ) -> impl Iterator<Item = (&(String, String), &Site)> {
         let sites = match self {
             Catalog::Free(..) => None,
-            Catalog::Listed(sites) => Some(sites.iter()),
+            Catalog::Listed(sites, _) => Some(sites.iter()),
         };
         sites
             .into_iter()

@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::catalog::{Caller, Catalog};
+use super::caller::Caller;
+use super::catalog::Catalog;
 use super::clock::{Speed, add};
-use super::existing::{Description, Resource, TYPES, UNSUPPORTED};
+use super::existing::{Description, Resource, UNSUPPORTED, cloud_type, is_type};
 use super::files::Record;
 use super::handle::Backend;
 use super::job::Epoch;
+use super::operation::{Api, Operation};
+use super::permissions::{Ask, Refused, authorize};
+use super::protocol;
 use super::service::Service;
 
 /// How long a deletion takes: an assumption. AWS says that it is done in the background, and no more.
@@ -57,27 +61,12 @@ fn refuse(code: &'static str, message: impl Into<String>) -> Refusal {
 }
 
 impl Refusal {
-    /// The JSON protocol has the code in the body, and SDKs read it there.
     fn answer(&self) -> Answer {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            __type: String,
-            #[serde(rename = "Message")]
-            message: &'a str,
-        }
-        let body = Body {
-            __type: format!("com.amazon.cloudapiservice#{}", self.code),
-            message: &self.message,
+        let status = match self.code {
+            "ServiceInternalErrorException" => 500,
+            _ => 400,
         };
-        Answer {
-            status: match self.code {
-                "UnknownOperationException" => 404,
-                "ServiceInternalErrorException" => 500,
-                _ => 400,
-            },
-            error_type: Some(self.code.to_owned()),
-            ..Answer::json(&body)
-        }
+        protocol::error(Api::CloudControl, status, self.code, &self.message, "")
     }
 }
 
@@ -109,31 +98,83 @@ struct Event<'a> {
     event_time: Epoch,
 }
 
-/// The operation that the header `X-Amz-Target` names; none where it is of another service.
-pub(super) fn target(header: &str) -> Option<&str> {
-    header.strip_prefix("CloudApiService.")
-}
-
 /// Answers one call.
-pub(super) fn answer(backend: &Backend, caller: &Caller, operation: &str, body: &[u8]) -> Answer {
-    let answer = match serde_json::from_slice::<Asked>(body) {
-        Err(error) => Err(refuse("SerializationException", error.to_string())),
-        Ok(asked) => match operation {
-            "DeleteResource" => delete(backend, caller, &asked),
-            "GetResource" => get(backend, caller, &asked),
-            "GetResourceRequestStatus" => status(backend, caller, &asked),
-            "ListResources" => list(backend, caller, &asked),
-            other => Err(refuse(
-                "UnknownOperationException",
-                format!("The emulator does not serve {other} of Cloud Control API."),
-            )),
-        },
-    };
+pub(super) fn answer(
+    backend: &Backend,
+    caller: &Caller,
+    operation: Operation,
+    body: &[u8],
+) -> Answer {
+    let answer = allowed(backend, caller, operation).and_then(|()| {
+        let asked = serde_json::from_slice::<Asked>(body)
+            .map_err(|error| refuse("SerializationException", error.to_string()))?;
+        match operation {
+            Operation::DeleteResource => delete(backend, caller, &asked),
+            Operation::GetResource => get(backend, caller, &asked),
+            Operation::GetResourceRequestStatus => status(backend, caller, &asked),
+            _ => list(backend, caller, &asked),
+        }
+    });
     let answer = answer.unwrap_or_else(|refusal| refusal.answer());
     Answer {
-        content_type: "application/x-amz-json-1.0",
+        content_type: protocol::json_type(Api::CloudControl),
         ..answer
     }
+}
+
+/// Whether the caller may use Cloud Control API: its actions are those of CloudFormation, on a resource that was captured in
+/// <https://github.com/aws/aws-sdk/issues/140>.
+fn allowed(backend: &Backend, caller: &Caller, operation: Operation) -> Result<(), Refusal> {
+    let region = caller.region.as_deref().unwrap_or(&backend.default_region);
+    let resource = format!(
+        "arn:aws:cloudformation:{region}:{}:resource/*",
+        caller.account
+    );
+    let action = format!("{}:{operation}", Api::CloudControl.prefix());
+    let asked = may(backend, caller, &action, &resource);
+    asked.map_err(|refused| refuse("AccessDeniedException", refused.message()))
+}
+
+/// Whether the caller may do what the handler of a type does: it «uses a temporary session created using your AWS user
+/// credentials» (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_GetResource.html>). The form of
+/// the refusal was captured in
+/// <https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation/issues/113>.
+fn handled(
+    backend: &Backend,
+    caller: &Caller,
+    type_name: &str,
+    resource: &str,
+) -> Result<(), Refusal> {
+    let Some(row) = cloud_type(type_name) else {
+        return Ok(());
+    };
+    // Most reading actions are about no single resource.
+    let single = ["kms:DescribeKey", "iam:GetRole", "dynamodb:DescribeTable"];
+    let resource = match single.contains(&row.read.as_str()) && resource.starts_with("arn:") {
+        true => resource,
+        false => "*",
+    };
+    may(backend, caller, &row.read, resource).map_err(|refused| {
+        let words = refused.message();
+        let token = Uuid::new_v5(&Uuid::NAMESPACE_URL, words.as_bytes());
+        refuse(
+            "AccessDeniedException",
+            format!("{type_name} Handler returned status FAILED: {words} (HandlerErrorCode: AccessDenied, RequestToken: {token})"),
+        )
+    })
+}
+
+fn may(backend: &Backend, caller: &Caller, action: &str, resource: &str) -> Result<(), Refused> {
+    let region = caller.region.as_deref().unwrap_or(&backend.default_region);
+    let ask = Ask {
+        action,
+        resource,
+        side: None,
+        region,
+        keys: &[],
+        now: backend.clock.now(),
+    };
+    authorize(&backend.catalog, caller, &ask)
 }
 
 fn required<'a>(value: Option<&'a String>, name: &str) -> Result<&'a str, Refusal> {
@@ -147,7 +188,11 @@ fn required<'a>(value: Option<&'a String>, name: &str) -> Result<&'a str, Refusa
 }
 
 /// The type of a call, which has to be one that there is.
-fn known_type(asked: &Asked) -> Result<&str, Refusal> {
+fn known_type<'a>(
+    catalog: &Catalog,
+    caller: &Caller,
+    asked: &'a Asked,
+) -> Result<&'a str, Refusal> {
     let name = required(asked.type_name.as_ref(), "typeName")?;
     if UNSUPPORTED.contains(&name) {
         return Err(refuse(
@@ -155,7 +200,7 @@ fn known_type(asked: &Asked) -> Result<&str, Refusal> {
             format!("Resource type {name} does not support this action"),
         ));
     }
-    if !TYPES.iter().any(|(known, _, _, _)| *known == name) {
+    if !is_type(catalog, caller, name) {
         return Err(refuse(
             "TypeNotFoundException",
             format!("The type '{name}' cannot be found."),
@@ -171,7 +216,7 @@ fn found(
     asked: &Asked,
     now: Timestamp,
 ) -> Result<Resource, Refusal> {
-    let type_name = known_type(asked)?;
+    let type_name = known_type(catalog, caller, asked)?;
     let identifier = required(asked.identifier.as_ref(), "identifier")?;
     service
         .resources(catalog, caller, now)
@@ -193,11 +238,15 @@ fn get(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Refu
         type_name: &'a str,
         resource_description: Description,
     }
+    let type_name = known_type(&backend.catalog, caller, asked)?;
     let now = backend.clock.now();
-    let resource = found(&backend.service(), &backend.catalog, caller, asked, now)?;
+    let found = { found(&backend.service(), &backend.catalog, caller, asked, now) };
+    // Who may not look does not learn that nothing is there.
+    let arn = found.as_ref().map_or("*", |resource| &resource.arn);
+    handled(backend, caller, type_name, arn)?;
     Ok(Answer::json(&Found {
-        type_name: resource.type_name,
-        resource_description: resource.described(),
+        type_name,
+        resource_description: found?.described(),
     }))
 }
 
@@ -209,7 +258,8 @@ fn list(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Ref
         resource_descriptions: Vec<Description>,
         next_token: Option<String>,
     }
-    let type_name = known_type(asked)?;
+    let type_name = known_type(&backend.catalog, caller, asked)?;
+    handled(backend, caller, type_name, "*")?;
     let from = match &asked.next_token {
         None => 0,
         Some(token) => token
@@ -234,7 +284,7 @@ fn delete(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, R
     // The time is read under the lock: what is recorded is in its order.
     let mut service = backend.service();
     let now = backend.clock.now();
-    let type_name = known_type(asked)?.to_owned();
+    let type_name = known_type(&backend.catalog, caller, asked)?.to_owned();
     let identifier = required(asked.identifier.as_ref(), "identifier")?.to_owned();
     let key = asked
         .client_token

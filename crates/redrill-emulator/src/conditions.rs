@@ -6,8 +6,11 @@ use serde_json::Value;
 use super::elsewhere::{self, Elsewhere};
 use super::refusals::Request;
 use super::resource_types;
+use super::role::Role;
+use super::things::around;
 use super::values::{Allowed, Bounds, Form, is_word};
 use super::within::Within;
+use super::world::KeyFault;
 use redrill_inventory::Arn;
 use redrill_inventory::{RecoveryPointStatus, StorageClass};
 
@@ -54,15 +57,11 @@ pub(super) struct Condition {
     only_keys: Vec<String>,
     copy_tags: Option<bool>,
     not: bool,
-}
-
-/// What can be wrong with a role by its ARN alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Role {
-    Malformed,
-    OtherPartition,
-    OtherAccount,
+    not_there: Allowed<String>,
+    keys: Allowed<KeyFault>,
+    role_lacks: Vec<String>,
+    full: Option<String>,
+    point_of: Option<String>,
 }
 
 /// What makes a condition hold, for its message.
@@ -109,6 +108,9 @@ impl Condition {
 
     /// What makes it hold; none where it does not.
     pub(super) fn holds(&self, request: &Request<'_>) -> Option<Fault> {
+        if let Some(fault) = self.of_the_world(request) {
+            return fault;
+        }
         if let Some(fault) = self.of_the_point(request) {
             return fault;
         }
@@ -124,6 +126,40 @@ impl Condition {
             Some(member) => Fault::when(holds, &format!("{key}.{member}")),
             None => Fault::when(holds, key),
         }
+    }
+
+    /// Conditions on what the inventory declares; none where this is another kind. Where it declares nothing, none holds.
+    fn of_the_world(&self, request: &Request<'_>) -> Option<Option<Fault>> {
+        let asks = !self.not_there.is_empty()
+            || !self.keys.is_empty()
+            || !self.role_lacks.is_empty()
+            || self.full.is_some();
+        if !asks {
+            return None;
+        }
+        let Some(world) = request.world else {
+            return Some(None);
+        };
+        Some(if !self.not_there.is_empty() {
+            self.not_there
+                .find(request, |type_name, value| world.is_there(type_name, value))
+        } else if !self.keys.is_empty() {
+            self.keys.find(request, |fault, value| {
+                !world.key_is(*fault, value, request.resource_type)
+            })
+        } else if let Some(quota) = &self.full {
+            Fault::when(world.is_full(quota), "")
+        } else {
+            let lack = world.lack(request);
+            lack.filter(|lack| {
+                let mut wanted = self.role_lacks.iter();
+                wanted.any(|one| one == "*" || *one == lack.action)
+            })
+            .map(|lack| Fault {
+                key: lack.action.clone(),
+                value: Some(lack.words.clone()),
+            })
+        })
     }
 
     /// Conditions on the request as a whole and on its recovery point; none where this is another kind.
@@ -144,6 +180,8 @@ impl Condition {
             point.is_air_gapped() == wanted
         } else if let Some(part) = &self.resource {
             point.resource_arn().contains(part.as_str())
+        } else if let Some(service) = &self.point_of {
+            Arn::parse(point.arn()).is_some_and(|arn| arn.service == service)
         } else if let Some(wanted) = self.taken {
             (request.taken)() == wanted
         } else if self.other_type {
@@ -271,23 +309,6 @@ impl Condition {
     }
 }
 
-impl Role {
-    fn is(self, request: &Request<'_>) -> bool {
-        let Some(text) = request.role else {
-            return false;
-        };
-        let role = Arn::parse(text).filter(|arn| {
-            arn.service == "iam" && arn.resource.starts_with("role/") && !arn.account.is_empty()
-        });
-        match (self, role) {
-            (Role::Malformed, role) => role.is_none(),
-            (_, None) => false,
-            (Role::OtherPartition, Some(role)) => role.partition != request.partition(),
-            (Role::OtherAccount, Some(role)) => role.account != request.account,
-        }
-    }
-}
-
 fn is_boolean(value: &str) -> bool {
     value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false")
 }
@@ -324,50 +345,6 @@ pub(super) fn member_of<'a>(object: &'a Value, name: &str) -> Option<&'a Value> 
         _ => true,
     };
     says.then_some(value)
-}
-
-/// A text with the request's own values in place of names: {role}, {account}, {region}, {arn}, {asked_type}, and metadata keys. A list
-/// gives one text for each of its items; a value that the request has not, none.
-pub(super) fn things(template: &str, request: &Request<'_>) -> Vec<String> {
-    let mut texts = vec![String::new()];
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, after)) = after.split_once('}') else {
-            break;
-        };
-        let value = match name {
-            "role" => request.role,
-            "account" => Some(request.account),
-            "region" => Some(request.region),
-            "arn" => Some(request.point.arn()),
-            "asked_type" => request.asked_type,
-            key => request.metadata.get(key),
-        };
-        let Some(value) = value else {
-            return Vec::new();
-        };
-        let items = serde_json::from_str::<Vec<String>>(value);
-        let items = items.unwrap_or_else(|_| vec![value.to_owned()]);
-        texts = texts
-            .iter()
-            .flat_map(|text| {
-                items
-                    .iter()
-                    .map(move |item| format!("{text}{before}{item}"))
-            })
-            .collect();
-        rest = after;
-    }
-    for text in &mut texts {
-        text.push_str(rest);
-    }
-    texts
-}
-
-/// What the inventory says of the things that a text names: of the first it knows.
-fn around<'a>(template: &str, request: &Request<'a>) -> Option<&'a str> {
-    let things = things(template, request);
-    things.iter().find_map(|thing| (request.around)(thing))
 }
 
 #[cfg(test)]

@@ -1,60 +1,41 @@
 //! What exists: what the inventory has and what jobs have made, without what was deleted, as Cloud Control API names it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::catalog::{Caller, Catalog};
+use super::caller::Caller;
+use super::catalog::Catalog;
+use super::elsewhere::partition_of;
 use super::service::Service;
-use redrill_inventory::Arn;
+use redrill_inventory::{Arn, DeclaredResource};
 
-/// The types that are served: how the ARN of one begins behind `service:`, of which resource types of AWS Backup (any,
-/// where none is named), and the property that is its primary identifier.
-pub(super) const TYPES: [(&str, &str, &[&str], &str); 12] = [
-    ("AWS::EC2::Instance", "ec2:instance/", &[], "InstanceId"),
-    ("AWS::EC2::Volume", "ec2:volume/", &[], "VolumeId"),
-    (
-        "AWS::RDS::DBInstance",
-        "rds:db:",
-        &[],
-        "DBInstanceIdentifier",
-    ),
-    (
-        "AWS::Neptune::DBCluster",
-        "rds:cluster:",
-        &["Neptune"],
-        "DBClusterIdentifier",
-    ),
-    (
-        "AWS::RDS::DBCluster",
-        "rds:cluster:",
-        &["Aurora", "RDS", ""],
-        "DBClusterIdentifier",
-    ),
-    ("AWS::DynamoDB::Table", "dynamodb:table/", &[], "TableName"),
-    (
-        "AWS::EFS::FileSystem",
-        "elasticfilesystem:file-system/",
-        &[],
-        "FileSystemId",
-    ),
-    ("AWS::S3::Bucket", "s3:", &[], "BucketName"),
-    ("AWS::EKS::Cluster", "eks:cluster/", &[], "Name"),
-    (
-        "AWS::Redshift::Cluster",
-        "redshift:cluster:",
-        &[],
-        "ClusterIdentifier",
-    ),
-    ("AWS::DSQL::Cluster", "dsql:cluster/", &[], "Identifier"),
-    (
-        "AWS::Timestream::Table",
-        "timestream:database/",
-        &[],
-        "DatabaseName/TableName",
-    ),
-];
+/// A type of Cloud Control API; the members are explained at the head of `cloud_control_types.yaml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CloudType {
+    #[serde(rename = "type")]
+    pub(super) name: String,
+    arn: Option<String>,
+    #[serde(default)]
+    of: Vec<String>,
+    identifier: String,
+    arn_property: Option<String>,
+    pub(super) read: String,
+    #[serde(default)]
+    declared: bool,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+static TYPES: LazyLock<Vec<CloudType>> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "embedded data, read by a test")]
+    serde_yaml::from_str(include_str!("cloud_control_types.yaml"))
+        .expect("cloud_control_types.yaml")
+});
 
 /// Types that exist and that Cloud Control API does not serve, as its list of October 2021 has it
 /// (<https://gist.github.com/mattgillard/89ac95fc1603fa1ed54f7469cfe7f902>).
@@ -64,10 +45,31 @@ pub(super) const UNSUPPORTED: [&str; 3] = [
     "AWS::FSx::Volume",
 ];
 
+/// The row of a type.
+pub(super) fn cloud_type(name: &str) -> Option<&'static CloudType> {
+    TYPES.iter().find(|row| row.name == name)
+}
+
+/// Whether there is such a type, as far as the inventory of the caller tells.
+pub(super) fn is_type(catalog: &Catalog, caller: &Caller, name: &str) -> bool {
+    let told = || {
+        catalog.has_resources(caller)
+            || name == "AWS::IAM::Role" && catalog.directory().knows_roles(&caller.account)
+    };
+    let declared = || {
+        let mut all = catalog.declared(caller);
+        all.any(|(_, one)| one.type_name == name)
+    };
+    match cloud_type(name) {
+        Some(row) => !row.declared || told(),
+        None => declared(),
+    }
+}
+
 /// A resource that exists.
 pub(super) struct Resource {
     pub(super) arn: String,
-    pub(super) type_name: &'static str,
+    pub(super) type_name: String,
     pub(super) identifier: String,
     properties: String,
 }
@@ -77,6 +79,27 @@ pub(super) struct Resource {
 pub(super) struct Description {
     identifier: String,
     properties: String,
+}
+
+/// The ARN of a declared resource; of a type without ARNs, what stands for it here.
+pub(super) fn arn_of((account, region): (&str, &str), declared: &DeclaredResource) -> String {
+    let DeclaredResource {
+        type_name,
+        identifier,
+        ..
+    } = declared;
+    let row = cloud_type(type_name).and_then(|row| row.arn.as_deref());
+    let Some((service, rest)) = row.and_then(|arn| arn.split_once(':')) else {
+        return format!("{account} {region} {type_name} {identifier}");
+    };
+    let partition = partition_of(region);
+    match service {
+        "s3" => format!("arn:{partition}:s3:::{identifier}"),
+        _ => {
+            let identifier = identifier.replacen('|', "/table/", 1);
+            format!("arn:{partition}:{service}:{region}:{account}:{rest}{identifier}")
+        }
+    }
 }
 
 impl Service {
@@ -109,12 +132,23 @@ impl Service {
         caller: &Caller,
         now: Timestamp,
     ) -> Vec<Resource> {
-        let arns = self.arns(catalog, caller, now);
-        let mut seen = BTreeSet::new();
-        arns.into_iter()
+        let declared = catalog
+            .declared(caller)
+            .map(|(place, one)| Resource::declared(place, one))
+            .filter(|one| !self.cloud.is_gone(&one.arn, Timestamp::MIN, now));
+        let roles = catalog.directory().roles(&caller.account);
+        let roles = roles.map(|(name, role)| Resource::role(&caller.account, name, &role.path));
+        let others = self.arns(catalog, caller, now).into_iter();
+        let others = others
             .filter_map(|(arn, resource_type)| Resource::of(arn, &resource_type))
-            .filter(|resource| caller.sees(&resource.arn))
-            .filter(|resource| seen.insert((resource.type_name, resource.identifier.clone())))
+            .filter(|resource| caller.sees(&resource.arn));
+        let mut seen = BTreeSet::new();
+        declared
+            .chain(roles)
+            .chain(others)
+            .filter(|resource| {
+                seen.insert((resource.type_name.clone(), resource.identifier.clone()))
+            })
             .collect()
     }
 }
@@ -131,33 +165,91 @@ impl Resource {
     fn of(arn: String, resource_type: &str) -> Option<Resource> {
         let parsed = Arn::parse(&arn)?;
         let whole = format!("{}:{}", parsed.service, parsed.resource);
-        let (type_name, prefix, _, property) = TYPES.iter().find(|(_, prefix, of, _)| {
-            whole.starts_with(prefix) && (of.is_empty() || of.contains(&resource_type))
-        })?;
-        let rest = whole.strip_prefix(prefix)?;
-        // The identifier of several properties has them in their order, with `|` between.
-        let identifier = match property.split_once('/') {
-            None => rest.to_owned(),
-            Some(_) => rest.replacen("/table/", "|", 1),
+        let fits = |row: &&CloudType| {
+            let begins = row.arn.as_ref().is_some_and(|arn| whole.starts_with(arn));
+            let of = row.of.is_empty() || row.of.iter().any(|of| of == resource_type);
+            begins && of
         };
-        let values: serde_json::Map<String, serde_json::Value> = property
+        let row = TYPES.iter().find(fits)?;
+        let rest = whole.strip_prefix(row.arn.as_deref()?)?;
+        // The identifier of several properties has them in their order, with `|` between.
+        let identifier = match row.identifier.contains('/') {
+            false => rest.to_owned(),
+            true => rest.replacen("/table/", "|", 1),
+        };
+        let values: Map<String, Value> = row
+            .identifier
             .split('/')
             .zip(identifier.split('|'))
             .map(|(name, value)| (name.to_owned(), value.into()))
             .chain([("Arn".to_owned(), arn.as_str().into())])
             .collect();
         Some(Resource {
-            type_name,
+            type_name: row.name.clone(),
             identifier,
-            properties: serde_json::Value::Object(values).to_string(),
+            properties: Value::Object(values).to_string(),
             arn,
         })
+    }
+
+    /// With the properties that the inventory tells, and those that identify it.
+    fn declared(place: (&str, &str), declared: &DeclaredResource) -> Resource {
+        let arn = arn_of(place, declared);
+        let told = serde_json::to_value(&declared.properties);
+        let mut values = match told {
+            Ok(Value::Object(values)) => values,
+            _ => Map::new(),
+        };
+        if let Some(row) = cloud_type(&declared.type_name) {
+            let names = row.identifier.split('/');
+            for (name, value) in names.zip(declared.identifier.split('|')) {
+                values
+                    .entry(name)
+                    .or_insert_with(|| value.to_owned().into());
+            }
+            if let Some(name) = &row.arn_property {
+                values
+                    .entry(name.as_str())
+                    .or_insert_with(|| arn.clone().into());
+            }
+        }
+        Resource {
+            type_name: declared.type_name.clone(),
+            identifier: declared.identifier.clone(),
+            properties: Value::Object(values).to_string(),
+            arn,
+        }
+    }
+
+    fn role(account: &str, name: &str, path: &str) -> Resource {
+        let arn = format!("arn:aws:iam::{account}:role{path}{name}");
+        let values = serde_json::json!({ "RoleName": name, "Path": path, "Arn": arn });
+        Resource {
+            type_name: "AWS::IAM::Role".to_owned(),
+            identifier: name.to_owned(),
+            properties: values.to_string(),
+            arn,
+        }
     }
 
     pub(super) fn described(self) -> Description {
         Description {
             identifier: self.identifier,
             properties: self.properties,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_is_whole() {
+        for row in TYPES.iter() {
+            assert!(row._source.starts_with("https://"), "{}", row.name);
+            assert!(row.read.contains(':'), "{}", row.name);
+            assert!(!UNSUPPORTED.contains(&row.name.as_str()), "{}", row.name);
         }
     }
 }

@@ -4,11 +4,14 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 
-use super::catalog::{Caller, Catalog};
+use super::caller::Caller;
+use super::catalog::Catalog;
 use super::clock::{Clock, Speed};
 use super::faults::Faults;
+use super::form::Form;
 use super::handle::{Backend, Call};
-use super::operation::{Operation, route};
+use super::iam;
+use super::operation::{Api, Operation, route};
 use super::pages::Pages;
 use super::paging::Pager;
 use super::query::Query;
@@ -43,6 +46,7 @@ pub fn requests<'a>(
     let caller = Caller {
         account: "123456789012".to_owned(),
         region: Some(region),
+        ..Caller::default()
     };
     let mut statuses = Vec::new();
     for (method, target, body) in requests {
@@ -57,7 +61,14 @@ pub fn requests<'a>(
         let answer = match route(&method, path) {
             Err(error) => super::answer::Answer::error(&error),
             Ok(route) if route.operation == Operation::GetCallerIdentity => {
-                sts::answer(&query, body, &caller.account, "id")
+                let form = Form::parse(&query, body);
+                match form.operation() {
+                    Some(operation) if operation.api() == Api::Iam => {
+                        iam::answer(&backend, &caller, operation, &form, "id")
+                    }
+                    Some(operation) => sts::answer(&backend, &caller, operation, &form, "id"),
+                    None => continue,
+                }
             }
             Ok(route) => {
                 let call = Call {

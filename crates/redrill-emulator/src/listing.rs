@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::catalog::Caller;
+use super::caller::Caller;
 use super::job::{Job, JobStatus};
 use super::service::Service;
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::catalog::{Caller, Catalog};
+use super::caller::Caller;
+use super::catalog::Catalog;
 use super::course::{self, Order};
 use super::error::ApiError;
 use super::job::{Job, Outcome};
@@ -98,6 +99,8 @@ impl Part {
             around: &|_| None,
             surrounded: false,
             taken: &|| false,
+            world: None,
+            session: None,
         };
         let end = refusals::end_nested(&judged);
         let body = json!({

@@ -63,6 +63,55 @@ operations! {
     DeleteRecoveryPoint,
     /// Of AWS STS, on the same port.
     GetCallerIdentity,
+    /// Of AWS STS.
+    AssumeRole,
+    /// Of AWS Cloud Control API, as the three that follow.
+    DeleteResource,
+    GetResource,
+    GetResourceRequestStatus,
+    ListResources,
+    /// Of AWS IAM, as the two that follow.
+    GetRole,
+    ListAttachedRolePolicies,
+    SimulatePrincipalPolicy,
+    /// Of Service Quotas, as the two that follow.
+    GetServiceQuota,
+    ListServiceQuotas,
+    GetAWSDefaultServiceQuota,
+}
+
+/// The services that the emulator plays, on one port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "AWS's own names")]
+pub enum Api {
+    Backup,
+    Sts,
+    CloudControl,
+    Iam,
+    ServiceQuotas,
+}
+
+impl Api {
+    /// The header `X-Amz-Target` of the JSON protocols, and what stands behind the dot; none where it is of none of these.
+    pub(super) fn of_target(header: &str) -> Option<(Api, &str)> {
+        let (prefix, name) = header.split_once('.')?;
+        match prefix {
+            "CloudApiService" => Some((Api::CloudControl, name)),
+            "ServiceQuotasV20190624" => Some((Api::ServiceQuotas, name)),
+            _ => None,
+        }
+    }
+
+    /// The prefix of its actions in policies.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Api::Backup => "backup",
+            Api::Sts => "sts",
+            Api::CloudControl => "cloudformation",
+            Api::Iam => "iam",
+            Api::ServiceQuotas => "servicequotas",
+        }
+    }
 }
 
 impl Operation {
@@ -70,6 +119,42 @@ impl Operation {
     pub fn parse(name: &str) -> Option<Operation> {
         let mut all = Operation::ALL.iter().copied();
         all.find(|operation| operation.name() == name)
+    }
+
+    /// Whether policies name the ARN in its path as the resource: of the others they name a vault, or nothing
+    /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html>).
+    pub(super) fn is_about_its_arn(self) -> bool {
+        use Operation::*;
+        matches!(
+            self,
+            DescribeRecoveryPoint
+                | GetRecoveryPointRestoreMetadata
+                | DeleteRecoveryPoint
+                | ListTags
+                | DescribeBackupAccessPoint
+                | DeleteBackupAccessPoint
+                | ListBackupAccessPointsByRecoveryPoint
+        )
+    }
+
+    /// Whose it is.
+    pub fn api(self) -> Api {
+        use Operation::*;
+        match self {
+            GetCallerIdentity | AssumeRole => Api::Sts,
+            DeleteResource | GetResource | GetResourceRequestStatus | ListResources => {
+                Api::CloudControl
+            }
+            GetRole | ListAttachedRolePolicies | SimulatePrincipalPolicy => Api::Iam,
+            GetServiceQuota | ListServiceQuotas | GetAWSDefaultServiceQuota => Api::ServiceQuotas,
+            _ => Api::Backup,
+        }
+    }
+
+    /// The operation of the query protocol that `Action` names.
+    pub(super) fn of_action(action: &str) -> Option<Operation> {
+        let found = Operation::parse(action);
+        found.filter(|operation| matches!(operation.api(), Api::Sts | Api::Iam))
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::catalog::{Caller, Located, malformed, unknown, vault_arn};
+use super::caller::Caller;
+use super::catalog::{Located, malformed, unknown, vault_arn};
 use super::elsewhere::partition_of;
 use super::error::ApiError;
 use super::resource_types::{self, Place};

@@ -16,6 +16,11 @@ impl Query {
         Query(pairs.into_owned().collect())
     }
 
+    /// All of it, in order.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = &(String, String)> {
+        self.0.iter()
+    }
+
     /// The first value of that name; an empty one is none.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let mut found = self.0.iter().filter(|(key, _)| key == name);

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::catalog::Caller;
-use super::operation::Operation;
+use super::caller::Caller;
+use super::operation::{Api, Operation};
 use super::text::{place_of, placed};
 
 /// Calls in a second.
@@ -151,9 +151,11 @@ impl Meter {
         operation: Operation,
         now: Timestamp,
     ) -> Result<(), SignedDuration> {
-        if self.quotas.is_none() || operation == Operation::GetCallerIdentity {
+        if self.quotas.is_none() {
             return Ok(());
         }
+        // The sum is of the calls of AWS Backup; other services have theirs.
+        let all = self.quotas.all.filter(|_| operation.api() == Api::Backup);
         let scope = (
             caller.account.clone(),
             caller.region.clone().unwrap_or_default(),
@@ -161,7 +163,7 @@ impl Meter {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let own = buckets.entry(scope).or_default();
         let rates = [
-            (None, self.quotas.all),
+            (None, all),
             (
                 Some(operation),
                 self.quotas.operations.get(&operation).copied(),
@@ -195,6 +197,7 @@ mod tests {
         Caller {
             account: account.to_owned(),
             region: Some("us-east-1".to_owned()),
+            ..Caller::default()
         }
     }
 

@@ -6,12 +6,14 @@ use std::sync::LazyLock;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::conditions::{Condition, Fault, things};
+use super::conditions::{Condition, Fault};
 use super::elsewhere::partition_of;
 use super::error::{ApiError, ErrorCode};
 use super::metadata::Metadata;
 use super::point::Point;
 use super::resource_types;
+use super::things::things;
+use super::world::World;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +63,10 @@ pub(super) struct Request<'a> {
     pub(super) surrounded: bool,
     /// Whether what it would create exists.
     pub(super) taken: &'a dyn Fn() -> bool,
+    /// What the inventory declares around it, if it declares anything.
+    pub(super) world: Option<&'a World<'a>>,
+    /// The session that AWS Backup makes of the role.
+    pub(super) session: Option<String>,
 }
 
 impl Request<'_> {
@@ -238,6 +244,8 @@ mod tests {
             around: &|_| None,
             surrounded: false,
             taken: &|| false,
+            world: None,
+            session: None,
         }
     }
 

@@ -12,9 +12,9 @@ use hyper::header::{CONNECTION, HeaderValue};
 
 use super::answer::{Answer, REQUEST_ID};
 use super::clock;
-use super::error::ErrorCode;
 use super::faults::FaultKind;
-use super::sts;
+use super::operation::Api;
+use super::protocol;
 
 /// The body of a response.
 pub(super) type Reply = Either<Full<Bytes>, Crippled>;
@@ -119,9 +119,11 @@ pub(super) fn page(status: u16) -> Answer {
 }
 
 /// The answer that a fault gives in place of the service.
-pub(super) fn scripted(fault: &FaultKind, in_xml: bool, request_id: &str) -> Option<Answer> {
+pub(super) fn scripted(fault: &FaultKind, api: Api, request_id: &str) -> Option<Answer> {
     let (status, code, message) = match fault {
-        FaultKind::Throttle | FaultKind::Squeeze(_) => return Some(throttled(in_xml, request_id)),
+        FaultKind::Throttle | FaultKind::Squeeze(_) => {
+            return Some(protocol::throttled(api, request_id));
+        }
         FaultKind::Error {
             status,
             code,
@@ -132,7 +134,7 @@ pub(super) fn scripted(fault: &FaultKind, in_xml: bool, request_id: &str) -> Opt
             code,
             message,
         } => {
-            let answer = Answer::error_of(*status, code, message, None);
+            let answer = protocol::error(api, *status, code, message, request_id);
             return Some(Answer {
                 error_type: None,
                 ..answer
@@ -143,17 +145,5 @@ pub(super) fn scripted(fault: &FaultKind, in_xml: bool, request_id: &str) -> Opt
         FaultKind::Garbage => return Some(Answer::garbage()),
         _ => return None,
     };
-    Some(match in_xml {
-        true => sts::error(status, code, message, request_id),
-        false => Answer::error_of(status, code, message, None),
-    })
-}
-
-/// `ThrottlingException`, as AWS Backup throttles.
-pub(super) fn throttled(in_xml: bool, request_id: &str) -> Answer {
-    let (status, code) = (ErrorCode::Throttling.status(), ErrorCode::Throttling.name());
-    match in_xml {
-        true => sts::error(status, code, "Rate exceeded", request_id),
-        false => Answer::error_of(status, code, "Rate exceeded", None),
-    }
+    Some(protocol::error(api, status, code, message, request_id))
 }

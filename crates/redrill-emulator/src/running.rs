@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::catalog::{Caller, Catalog};
+use super::caller::Caller;
+use super::catalog::Catalog;
 use super::clock::{Clock, Speed};
 use super::connections::{Connections, End};
 use super::estimate::{self, Estimate, Span};
@@ -247,7 +248,7 @@ impl Emulator {
         let now = backend.clock.now();
         let caller = Caller {
             account: account.to_owned(),
-            region: None,
+            ..Caller::default()
         };
         let arns = backend.service().arns(&backend.catalog, &caller, now);
         arns.into_iter().map(|(arn, _)| arn).collect()

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -19,29 +18,28 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::catalog::Caller;
+use super::caller::Caller;
 use super::clock::{self, Speed};
 use super::cloud_control;
 use super::connections::{Connections, End, Phase};
-use super::error::{ApiError, ErrorCode};
 use super::faults::{FaultKind, FaultScript, Strike};
 use super::files::{Lines, Logged};
+use super::form::Form;
 use super::handle::{Backend, Call};
-use super::operation::{Operation, Route, route};
+use super::iam;
+use super::incoming::{Unserved, caller_of, read_body, targeted};
+use super::operation::{Api, Operation, Route, route};
 use super::origin;
+use super::protocol;
 use super::query::Query;
 use super::quotas::Meter;
-use super::reply::{Reply, page, respond, scripted, throttled};
+use super::reply::{Reply, page, respond, scripted};
+use super::service_quotas;
 use super::stream::Stream;
 use super::sts;
-use redrill_inventory::is_account_id;
 
-/// The longest body: AWS documents 200 KB of metadata (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html>).
-const MAX_BODY: usize = 1 << 20;
 /// The longest head of a request.
 const MAX_HEAD: usize = 64 << 10;
-/// How long a client may take for its body.
-const MAX_WAIT: Duration = Duration::from_secs(30);
 /// How long open requests may take to end when the emulator is shut down.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -76,6 +74,8 @@ struct Reset;
 struct Asked<'a> {
     route: &'a Route,
     query: Query,
+    /// Of the query protocol.
+    form: Form,
     caller: Caller,
     body: &'a [u8],
     request_id: &'a str,
@@ -185,7 +185,11 @@ impl Server {
         let request_id = Uuid::from_u64_pair(self.salt, number).hyphenated();
         let request_id = &*request_id.encode_lower(&mut text);
         let (head, body) = request.into_parts();
-        let caller = self.caller(&head.headers);
+        let caller = caller_of(
+            &head.headers,
+            self.backend.catalog.directory(),
+            &self.account,
+        );
         let query = Query::parse(head.uri.query());
         let routed = route(&head.method, head.uri.path());
         let welcome = origin::check(&head.headers, head.uri.authority(), self.exposed);
@@ -198,53 +202,83 @@ impl Server {
         let has_body = head.method != Method::GET;
         let announced = head.headers.get(CONTENT_LENGTH);
         let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        let cloud_control = head.headers.get("x-amz-target");
-        let cloud_control = cloud_control
-            .and_then(|value| cloud_control::target(value.to_str().ok()?).map(str::to_owned));
+        let target = head.headers.get("x-amz-target");
+        let target = target.and_then(|value| {
+            let (api, name) = Api::of_target(value.to_str().ok()?)?;
+            Some((api, name.to_owned()))
+        });
+        let api = match (&target, &routed) {
+            (Some((api, _)), _) => *api,
+            (None, Ok(route)) => route.operation.api(),
+            (None, Err(_)) => Api::Backup,
+        };
         drop(head);
         if let Err(error) = welcome {
             // Who is turned away is not listened to.
             drop(body);
-            let answer = match routed.is_ok_and(|r| r.operation == Operation::GetCallerIdentity) {
-                true if cloud_control.is_none() => {
-                    let (status, code) = (error.code.status(), error.code.name());
-                    sts::error(status, code, &error.message, request_id)
-                }
-                _ => Answer::error(&error),
-            };
+            let (status, code) = (error.code.status(), error.code.name());
+            let answer = protocol::error(api, status, code, &error.message, request_id);
             self.log(request_id, &outcome, Some(&answer));
             let mut response = respond(answer, request_id, None);
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
             return Ok(response);
         }
-        if let Some(operation) = cloud_control {
-            let read = read_body(announced, body).await;
-            phase.request_is_whole();
-            let answer = match read {
-                Err(error) => Answer::error(&error),
-                Ok(body) => cloud_control::answer(&self.backend, &caller, &operation, &body),
-            };
-            self.log(request_id, &outcome, Some(&answer));
-            return Ok(self.dated(respond(answer, request_id, None)));
-        }
-        let answer = match routed {
-            Err(error) => Some(Answer::error(&error)),
-            Ok(route) => {
-                outcome.operation = Some(route.operation);
-                self.calls[route.operation as usize].fetch_add(1, Ordering::Relaxed);
-                // The body is read in any case, so that the connection can be used again.
-                let read = match has_body {
-                    true => read_body(announced, body).await,
-                    false => Ok(Bytes::new()),
+        let routed = match target {
+            Some((api, name)) => targeted(api, &name),
+            None => routed.map_err(Unserved::Here),
+        };
+        // The body is read in any case, so that the connection can be used again.
+        let read = match has_body {
+            true => read_body(announced, body).await,
+            false => Ok(Bytes::new()),
+        };
+        phase.request_is_whole();
+        let answer = match (routed, read) {
+            (Err(Unserved::Here(error)), _) => Some(Answer::error(&error)),
+            (Err(Unserved::There(api, words)), _) => {
+                let code = "UnknownOperationException";
+                Some(protocol::error(api, 404, code, &words, request_id))
+            }
+            (Ok(route), Err(error)) => {
+                self.count(route.operation, &mut outcome);
+                let (status, code) = (error.code.status(), error.code.name());
+                Some(protocol::error(
+                    api,
+                    status,
+                    code,
+                    &error.message,
+                    request_id,
+                ))
+            }
+            (Ok(route), Ok(body)) => {
+                let form = match route.operation.api() {
+                    Api::Sts | Api::Iam => Form::parse(&query, &body),
+                    _ => Form::default(),
                 };
-                phase.request_is_whole();
-                match read {
-                    Err(error) => Some(Answer::error(&error)),
-                    Ok(body) => {
+                // The query protocol names its operation in the form.
+                let operation = match route.operation {
+                    Operation::GetCallerIdentity => form.operation(),
+                    operation => Some(operation),
+                };
+                match operation {
+                    None => {
+                        let words = "The emulator serves no such action of the query protocol; it serves GetCallerIdentity and AssumeRole of STS, and GetRole, ListAttachedRolePolicies and SimulatePrincipalPolicy of IAM.";
+                        Some(protocol::error(
+                            api,
+                            400,
+                            "InvalidAction",
+                            words,
+                            request_id,
+                        ))
+                    }
+                    Some(operation) => {
+                        self.count(operation, &mut outcome);
+                        let route = Route { operation, ..route };
                         let asked = Asked {
                             route: &route,
                             query,
+                            form,
                             caller,
                             body: &body,
                             request_id,
@@ -268,6 +302,11 @@ impl Server {
                 Err(Reset)
             }
         }
+    }
+
+    fn count(&self, operation: Operation, outcome: &mut Outcome) {
+        outcome.operation = Some(operation);
+        self.calls[operation as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// With the date of the emulator's own clock, which jobs have too.
@@ -295,11 +334,11 @@ impl Server {
             Some(FaultKind::LateDeed(delay)) => clock::delay(*delay).await,
             _ => {}
         }
-        let in_xml = operation == Operation::GetCallerIdentity;
+        let api = operation.api();
         let scripted = outcome
             .fault
             .as_ref()
-            .and_then(|fault| scripted(fault, in_xml, asked.request_id));
+            .and_then(|fault| scripted(fault, api, asked.request_id));
         let answer = match scripted {
             Some(answer) => answer,
             None => self.perform(asked, outcome.fault.as_ref()),
@@ -323,21 +362,28 @@ impl Server {
         let Asked {
             route,
             query,
+            form,
             caller,
             body,
             request_id,
         } = asked;
-        if route.operation == Operation::GetCallerIdentity {
-            return sts::answer(query, body, &caller.account, request_id);
-        }
+        let operation = route.operation;
         let clock = &self.backend.clock;
         let now = clock.now();
-        if let Err(wait) = self.meter.count(caller, route.operation, now) {
+        if let Err(wait) = self.meter.count(caller, operation, now) {
             // Whoever is throttled waits; at a standstill the jump is the wait.
             if clock.speed() == Speed::Max && !self.backend.driven {
                 clock.advance_to(clock::add(now, wait));
             }
-            return throttled(false, request_id);
+            return protocol::throttled(operation.api(), request_id);
+        }
+        let backend = &self.backend;
+        match operation.api() {
+            Api::Backup => {}
+            Api::Sts => return sts::answer(backend, caller, operation, form, request_id),
+            Api::Iam => return iam::answer(backend, caller, operation, form, request_id),
+            Api::CloudControl => return cloud_control::answer(backend, caller, operation, body),
+            Api::ServiceQuotas => return service_quotas::answer(backend, caller, operation, body),
         }
         let call = Call {
             route,
@@ -373,44 +419,5 @@ impl Server {
         if log.add(&line).is_err() {
             self.unlogged.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// The signature is not checked; its credential scope says the region, and an access key id of 12 digits says the
-    /// account, as emulators of AWS commonly have it. An unsigned request is the default account's, in every region.
-    fn caller(&self, headers: &HeaderMap) -> Caller {
-        let credential = headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.split_once("Credential="))
-            .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default());
-        // Key id, date, region, service, aws4_request; a signature for several regions has no region in it.
-        let mut parts = credential.unwrap_or_default().split('/');
-        let account = parts.next().filter(|id| is_account_id(id));
-        let region = parts.nth(1).filter(|region| !region.is_empty());
-        let region = region.filter(|_| parts.by_ref().count() == 2);
-        Caller {
-            account: account.unwrap_or(&self.account).to_owned(),
-            region: region.map(str::to_owned),
-        }
-    }
-}
-
-async fn read_body(announced: Option<u64>, body: Incoming) -> Result<Bytes, ApiError> {
-    let too_large = || ApiError::new(ErrorCode::TooLarge, "The body is larger than 1 MiB.");
-    if announced.is_some_and(|length| length > MAX_BODY as u64) {
-        return Err(too_large());
-    }
-    let whole = Limited::new(body, MAX_BODY).collect();
-    match tokio::time::timeout(MAX_WAIT, whole).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(ApiError::new(
-            ErrorCode::Serialization,
-            "The body ended early.",
-        )),
-        Err(_) => Err(ApiError::new(
-            ErrorCode::Timeout,
-            "The body did not arrive in time.",
-        )),
     }
 }

@@ -1,5 +1,6 @@
 //! The state of the service: recovery points, jobs, tokens. Pure and synchronous; time is handed in.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -7,7 +8,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::access_points::AccessPoints;
-use super::catalog::{Caller, Catalog};
+use super::caller::Caller;
+use super::catalog::Catalog;
 use super::cloud_control::CloudControl;
 use super::concurrency::Places;
 use super::course::{self, JobFault, Order};
@@ -16,7 +18,6 @@ use super::job::{Job, Outcome};
 use super::listing::sees;
 use super::names::Names;
 use super::nested;
-use super::permissions::allowed;
 use super::point::Point;
 use super::refusals;
 use super::resource_types;
@@ -24,6 +25,7 @@ use super::start_request::{Asks, StartRequest};
 use super::timeline::Timeline;
 use super::tokens::{Seen, TokenSemantics, Tokens, is_replay};
 use super::validation::ValidationResult;
+use super::world::{World, session_of};
 use redrill_inventory::Arn;
 
 #[derive(Debug)]
@@ -81,10 +83,6 @@ impl<'a> Prepared<'a> {
     ) -> Result<Prepared<'a>, ApiError> {
         let asks = &request.asks;
         let arn = &*asks.recovery_point_arn;
-        allowed(catalog, caller, "backup:StartRestoreJob", arn)?;
-        if let Some(role) = &asks.iam_role_arn {
-            allowed(catalog, caller, "iam:PassRole", role)?;
-        }
         // The region whose endpoint was asked; an unsigned request does not say, its recovery point does.
         let of_arn = || {
             Arn::parse(arn)
@@ -208,6 +206,30 @@ impl Service {
         let home = (&*caller.account, region);
         let created_arn = course::created_arn(row, &point, home, metadata, id);
         let around = |thing: &str| catalog.surrounding(caller, thing);
+        let made = |prefix: &str| {
+            let begins = |arn: &str| {
+                Arn::parse(arn).is_some_and(|arn| {
+                    format!("{}:{}", arn.service, arn.resource).starts_with(prefix)
+                })
+            };
+            let own = self.jobs.iter().filter(|job| {
+                let fails = matches!(job.outcome, Outcome::Failed(_) | Outcome::Aborted(_));
+                *job.account == *caller.account && *job.region == *region && !fails
+            });
+            own.filter_map(|job| Some((job, job.created_arn.as_deref()?)))
+                .filter(|(job, arn)| begins(arn) && !self.cloud.is_gone(arn, job.ends_at, now))
+                .count()
+        };
+        let world = catalog.is_known(caller).then(|| World {
+            catalog,
+            account: &caller.account,
+            region,
+            role: iam_role_arn.as_deref(),
+            created_arn: created_arn.as_deref(),
+            now,
+            made: &made,
+            lacks: OnceCell::new(),
+        });
         let taken = || {
             let Some(created_arn) = created_arn.as_deref() else {
                 return false;
@@ -218,6 +240,10 @@ impl Service {
             job.is_some_and(|job| {
                 matches!(job.outcome, Outcome::Completed | Outcome::Issues(_)) && is_there(job)
             }) || around(&format!("resource {created_arn}")) == Some("exists")
+                || world.as_ref().is_some_and(|world| {
+                    world.has_arn(created_arn)
+                        && !self.cloud.is_gone(created_arn, Timestamp::MIN, now)
+                })
         };
         let judged = refusals::Request {
             resource_type: row.map_or(point.resource_type(), |row| &row.name),
@@ -231,6 +257,11 @@ impl Service {
             around: &around,
             surrounded: catalog.is_surrounded(caller),
             taken: &taken,
+            session: world
+                .as_ref()
+                .and(iam_role_arn.as_deref())
+                .and_then(session_of),
+            world: world.as_ref(),
         };
         if !twist.again {
             refusals::refuse(&judged)?;

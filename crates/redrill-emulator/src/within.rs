@@ -60,6 +60,8 @@ fn fault_in(
         around: &|_| None,
         surrounded: false,
         taken: request.taken,
+        world: request.world,
+        session: request.session.clone(),
     };
     let fault = Condition::all(conditions, &inner)?;
     let value = fault.value.as_deref().or_else(|| members.get(&fault.key));

@@ -3,17 +3,31 @@
 //! One YAML document for each account and Region. redrill writes such files from AWS and plans against them without
 //! credentials; its emulator serves them.
 
+mod account;
+#[cfg(test)]
+mod account_tests;
 mod arn;
+mod policy;
 mod text;
+mod together;
+mod vault;
 
+pub use account::{DeclaredQuota, DeclaredResource, IamRole, IamUser, KeyGrant};
 pub use arn::{Arn, is_account_id};
+pub use policy::{
+    Comparison, ConditionOperator, ManyValues, PolicyCondition, PolicyDocument, PolicyEffect,
+    PolicyPatterns, PolicyPrincipal, PolicyStatement,
+};
+pub use vault::{Vault, VaultType};
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use text::{account_id, arn, duration, duration_text, located, second_place, unique_keys};
+use text::{
+    account_id, arn, duration, duration_text, located, optional_keys, second_place, unique_keys,
+};
 
 /// What the emulator serves: one entry for each account and region.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,8 +36,9 @@ pub struct Inventory {
     pub accounts: Vec<AccountInventory>,
 }
 
-/// One account in one region; one document of the file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One account in one region; one document of the file. Users, roles, service control policies and the caller are of the account
+/// as a whole: one of its documents has them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountInventory {
     /// Twelve digits.
@@ -45,6 +60,37 @@ pub struct AccountInventory {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub surroundings: BTreeMap<String, String>,
+    /// Who calls where the access key says nobody else: the ARN of one of the users or roles. Left out, an administrator that no
+    /// policy of its own limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
+    /// By name. For the emulator alone, as all that follows.
+    #[serde(
+        default,
+        deserialize_with = "unique_keys",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub users: BTreeMap<String, IamUser>,
+    /// By name. Where the key is there, the account has no other roles.
+    #[serde(
+        default,
+        deserialize_with = "optional_keys",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub roles: Option<BTreeMap<String, IamRole>>,
+    /// Service control policies, from the root of the organization to the account: by name, what is attached at each level.
+    #[serde(
+        default,
+        deserialize_with = "policy::service_control_policies",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub scps: Vec<BTreeMap<String, PolicyDocument>>,
+    /// What exists in this account and Region. Where the key is there, nothing else does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Vec<DeclaredResource>>,
+    /// Applied quotas that are not AWS's default, and how much of a quota is used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_quotas: Vec<DeclaredQuota>,
 }
 
 /// Calls that are refused with AccessDeniedException.
@@ -78,60 +124,6 @@ pub enum DeniedBy {
     Organization,
     /// `Insufficient privileges to perform this action.`, as the access policy of a vault answers.
     Vault,
-}
-
-/// A backup vault.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Vault {
-    /// An ordinary one, if left out.
-    #[serde(default, rename = "type")]
-    pub kind: VaultType,
-    /// The key that encrypts it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption_key_arn: Option<String>,
-    /// Whether AWS Backup Vault Lock protects it; that does not hinder restores.
-    #[serde(default)]
-    pub locked: bool,
-    /// The accounts that its owner shares it with, through AWS RAM or multi-party approval: only a logically air-gapped one
-    /// can be shared.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub shared_with: Vec<String>,
-    /// In the order of the file.
-    #[serde(default)]
-    pub recovery_points: Vec<RecoveryPoint>,
-}
-
-/// `VaultType` of the API model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the API's own names")]
-pub enum VaultType {
-    #[default]
-    BackupVault,
-    LogicallyAirGappedBackupVault,
-    RestoreAccessBackupVault,
-}
-
-impl VaultType {
-    /// The API's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            VaultType::BackupVault => "BACKUP_VAULT",
-            VaultType::LogicallyAirGappedBackupVault => "LOGICALLY_AIR_GAPPED_BACKUP_VAULT",
-            VaultType::RestoreAccessBackupVault => "RESTORE_ACCESS_BACKUP_VAULT",
-        }
-    }
-
-    /// By the API's name.
-    pub fn parse(text: &str) -> Option<VaultType> {
-        Some(match text {
-            "BACKUP_VAULT" => VaultType::BackupVault,
-            "LOGICALLY_AIR_GAPPED_BACKUP_VAULT" => VaultType::LogicallyAirGappedBackupVault,
-            "RESTORE_ACCESS_BACKUP_VAULT" => VaultType::RestoreAccessBackupVault,
-            _ => return None,
-        })
-    }
 }
 
 /// A recovery point. Names and meanings are those of
@@ -321,6 +313,7 @@ impl Inventory {
                 message: "the inventory is empty: write `account:`, `region:` and `vaults:`".into(),
             });
         }
+        together::check(&inventory.accounts).map_err(|clash| clash.place(text))?;
         Ok(inventory)
     }
 
@@ -355,6 +348,7 @@ impl Inventory {
             }
             all.accounts.extend(inventory.accounts);
         }
+        together::check(&all.accounts).map_err(|clash| clash.message)?;
         Ok(all)
     }
 

@@ -76,7 +76,7 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(
 
 /// Reads a text and checks it while the reader is still at its place: an error has the place of the text then, and that
 /// of the whole map around it otherwise.
-fn checked<'de, D: Deserializer<'de>, T>(
+pub(super) fn checked<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     check: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<T, D::Error> {
@@ -142,4 +142,15 @@ where
         }
     }
     deserializer.deserialize_map(Unique(std::marker::PhantomData))
+}
+
+/// The same, where no map is something else than an empty one.
+pub(super) fn optional_keys<'de, D, V>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, V>>, D::Error>
+where
+    D: Deserializer<'de>,
+    V: Deserialize<'de>,
+{
+    unique_keys(deserializer).map(Some)
 }

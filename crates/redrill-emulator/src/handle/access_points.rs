@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::super::access_points::{AccessPoint, AccessPoints, Source, Wanted, check_arn};
 use super::super::answer::Answer;
-use super::super::catalog::{Caller, malformed};
+use super::super::caller::Caller;
+use super::super::catalog::malformed;
 use super::super::error::{ApiError, ErrorCode};
 use super::super::files::Record;
 use super::super::job::Epoch;
-use super::super::permissions;
 use super::super::point::Point;
 use super::{Backend, Call};
 use redrill_inventory::Arn;
@@ -61,7 +61,11 @@ impl Backend {
         let wanted = Wanted::parse(call.body)?;
         let arn = wanted.recovery_point_arn.clone();
         let action = "backup:CreateBackupAccessPoint";
-        permissions::allowed(&self.catalog, call.caller, action, &arn)?;
+        let vault = self.catalog.vault_of(call.caller, &arn);
+        let vault = vault
+            .as_ref()
+            .map(|(owner, name)| (owner.as_str(), &**name));
+        self.may(call.caller, action, &arn, vault, &[])?;
         let (source, region) = self.readable(call.caller, &arn)?;
         let thing = format!("access point {}", wanted.name);
         let becomes = self.catalog.surrounding(call.caller, &thing);

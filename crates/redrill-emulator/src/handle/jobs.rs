@@ -36,6 +36,9 @@ impl Backend {
             _ => Twist::default(),
         };
         let restore_job_id = {
+            let asks = &request.asks;
+            let role = asks.iam_role_arn.as_deref();
+            self.may_restore(call.caller, &asks.recovery_point_arn, role)?;
             let prepared =
                 Prepared::new(&self.catalog, &self.default_region, call.caller, &request)?;
             // The time is read under the lock: jobs are created, and recorded, in its order.

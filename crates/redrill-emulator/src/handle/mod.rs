@@ -2,6 +2,7 @@
 
 mod access_points;
 mod jobs;
+mod permissions;
 mod recovery_points;
 mod resources;
 mod restore_testing;
@@ -14,7 +15,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::catalog::{Caller, Catalog, vault_arn};
+use super::caller::Caller;
+use super::catalog::Catalog;
 use super::clock::{Clock, Speed};
 use super::error::{ApiError, ErrorCode};
 use super::faults::FaultKind;
@@ -22,7 +24,6 @@ use super::files::{Lines, Record};
 use super::operation::{Operation, Route};
 use super::pages::Pages;
 use super::paging::Pager;
-use super::permissions;
 use super::query::Query;
 use super::resource_types;
 use super::service::{Prepared, Service, Twist};
@@ -124,34 +125,11 @@ impl Backend {
             }
             Operation::GetPITRMalwareScanResults => self.get_pitr_malware_scan_results(call),
             Operation::DeleteRecoveryPoint => self.delete_recovery_point(call),
-            Operation::GetCallerIdentity => Err(ApiError::missing("Action")),
+            other => Err(ApiError::new(
+                ErrorCode::UnknownOperation,
+                format!("AWS Backup has no {other}."),
+            )),
         }
-    }
-
-    /// The policies of the inventory. Whatever names its recovery point in the body is judged where that is read.
-    fn allowed(&self, call: &Call<'_>) -> Result<(), ApiError> {
-        let Caller { account, region } = call.caller;
-        let operation = call.route.operation;
-        if matches!(
-            operation,
-            Operation::StartRestoreJob | Operation::CreateBackupAccessPoint
-        ) {
-            return Ok(());
-        }
-        if self.catalog.denials(call.caller).next().is_none() {
-            return Ok(());
-        }
-        let arn = call.route.labels.iter().find(|l| l.starts_with("arn:"));
-        let resource = match (arn, call.route.labels.first()) {
-            (Some(arn), _) => arn.clone(),
-            (None, Some(vault)) if call.route.in_vault() => {
-                let region = region.as_deref().unwrap_or(&self.default_region);
-                vault_arn(region, account, vault)
-            }
-            _ => "*".to_owned(),
-        };
-        let action = format!("backup:{operation}");
-        permissions::allowed(&self.catalog, call.caller, &action, &resource)
     }
 
     /// One page of a whole list, and the token of the next one.
@@ -224,7 +202,11 @@ impl Backend {
                 } => {
                     let again = || {
                         let region = Some(region);
-                        let caller = Caller { account, region };
+                        let caller = Caller {
+                            account,
+                            region,
+                            ..Caller::default()
+                        };
                         let request = StartRequest::parse(body.as_bytes())?;
                         let region = &self.default_region;
                         let prepared = Prepared::new(&self.catalog, region, &caller, &request)?;
@@ -248,7 +230,11 @@ impl Backend {
                     result,
                     ..
                 } => {
-                    let caller = Caller { account, region };
+                    let caller = Caller {
+                        account,
+                        region,
+                        ..Caller::default()
+                    };
                     let again = service.validate(&caller, &job, result);
                     again.map_err(|error| other_world(line, &error.message))?;
                 }
@@ -258,7 +244,14 @@ impl Backend {
                     region,
                     arn,
                     ..
-                } => self.catalog.delete(&Caller { account, region }, &arn),
+                } => {
+                    let caller = Caller {
+                        account,
+                        region,
+                        ..Caller::default()
+                    };
+                    self.catalog.delete(&caller, &arn);
+                }
                 Record::AccessPointCreated {
                     at,
                     account,
@@ -266,7 +259,11 @@ impl Backend {
                     body,
                 } => {
                     let region = Some(region);
-                    let caller = Caller { account, region };
+                    let caller = Caller {
+                        account,
+                        region,
+                        ..Caller::default()
+                    };
                     let points = &mut service.access_points;
                     let again = self.create_access_point_again(points, &caller, &body, at);
                     again.map_err(|error| other_world(line, &error.message))?;
@@ -302,7 +299,9 @@ fn other_world(line: usize, why: &str) -> String {
 
 /// What a page token belongs to.
 fn listing(call: &Call<'_>) -> String {
-    let Caller { account, region } = call.caller;
+    let Caller {
+        account, region, ..
+    } = call.caller;
     format!(
         "{} {:?} {account} {} {}",
         call.route.operation,

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::answer::Answer;
-use super::super::catalog::{Caller, Located};
+use super::super::caller::Caller;
+use super::super::catalog::Located;
 use super::super::deletion::deletable;
 use super::super::error::ApiError;
 use super::super::files::Record;
@@ -91,7 +92,9 @@ impl Backend {
         let at = self.clock.now();
         deletable(&located, service.access_points.active_of(arn, at))?;
         self.catalog.delete(call.caller, arn);
-        let Caller { account, region } = call.caller.clone();
+        let Caller {
+            account, region, ..
+        } = call.caller.clone();
         let arn = arn.to_owned();
         self.record(&Record::RecoveryPointDeleted {
             at,
@@ -278,6 +281,7 @@ impl Backend {
                 Ok(Caller {
                     account,
                     region: call.caller.region.clone(),
+                    ..Caller::default()
                 })
             }
             _ => Ok(call.caller.clone()),
