@@ -10,10 +10,11 @@ use serde_yaml::Value;
 
 use super::caller::Caller;
 use super::catalog::Catalog;
-use super::conditions::Condition;
+use super::conditions::{Condition, Fault};
 use super::policy::{By, Inquiry, Principal, ResourceSide, decide};
 use super::refusals::Request;
 use super::service_quotas;
+use super::values::Path;
 
 /// What is asked of a role; the members are explained at the head of `role_actions.yaml`.
 #[derive(Debug, Deserialize)]
@@ -235,6 +236,34 @@ impl World<'_> {
         }
     }
 
+    /// Whether a key is declared: of what encrypts a recovery point most inventories tell no more than the ARN.
+    pub(super) fn has_key(&self, text: &str) -> bool {
+        let arn = Arn::parse(text).filter(|arn| arn.region == self.region);
+        arn.is_some_and(|arn| {
+            let owner = Caller {
+                account: arn.account.to_owned(),
+                ..self.here()
+            };
+            let name = arn.resource.strip_prefix("key/").unwrap_or(arn.resource);
+            self.key(&owner, name).is_some()
+        })
+    }
+
+    /// The VPC of a security group, a subnet, or the subnets of a group, where it is told.
+    fn network(&self, type_name: &str, identifier: &str) -> Option<String> {
+        let here = self.here();
+        let mut all = self.catalog.declared(&here).map(|(_, one)| one);
+        let found = all.find(|one| {
+            one.type_name == type_name && one.identifier.eq_ignore_ascii_case(identifier)
+        })?;
+        if let Some(Value::String(network)) = found.properties.get("VpcId") {
+            return Some(network.clone());
+        }
+        let subnets = found.properties.get("SubnetIds")?.as_sequence()?;
+        let mut subnets = subnets.iter().filter_map(Value::as_str);
+        subnets.find_map(|subnet| self.network("AWS::EC2::Subnet", subnet))
+    }
+
     fn key(&self, owner: &Caller, name: &str) -> Option<&DeclaredResource> {
         let of = |type_name: &str, identifier: &str| {
             let mut all = self.catalog.declared(owner).map(|(_, one)| one);
@@ -287,6 +316,42 @@ impl World<'_> {
         let made = service_quotas::counts(service, code).map_or(0, |arn| (self.made)(arn));
         in_use + made as f64 + 1.0 > quota.value
     }
+}
+
+/// Things of a request that have to be in one VPC.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Networked {
+    path: String,
+    #[serde(rename = "type")]
+    type_name: String,
+}
+
+/// The first that is in another VPC than the one before it: which, and where.
+pub(super) fn other_network(
+    things: &[Networked],
+    world: &World<'_>,
+    request: &Request<'_>,
+) -> Option<Fault> {
+    let mut first: Option<(String, String)> = None;
+    for thing in things {
+        for value in Path::parse(&thing.path).values(request) {
+            let Some(network) = world.network(&thing.type_name, &value) else {
+                continue;
+            };
+            match &first {
+                None => first = Some((network, value)),
+                Some((other, before)) if *other != network => {
+                    return Some(Fault {
+                        key: before.clone(),
+                        value: Some(value),
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    None
 }
 
 /// The session that AWS Backup makes of a role.
