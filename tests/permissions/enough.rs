@@ -210,6 +210,10 @@ async fn least(at: usize) {
             for (index, policy) in policies.iter().enumerate() {
                 for statement in policy["policy"]["Statement"].as_array().unwrap() {
                     let sid = statement["Sid"].as_str().unwrap();
+                    // Of keys nothing is known here; the next test declares one.
+                    if sid.starts_with("UseKeys") {
+                        continue;
+                    }
                     let left = inventory(&points, &policies, Some((index, sid)));
                     let without = came(path, left, commands).await;
                     if without.denied <= all.denied {

@@ -33,6 +33,7 @@ struct Needed {
     on: String,
     #[serde(default)]
     when: Vec<Condition>,
+    passed_to: Option<String>,
 }
 
 static NEEDED: LazyLock<Vec<OfTypes>> = LazyLock::new(|| {
@@ -144,7 +145,11 @@ impl World<'_> {
                     shared: true,
                     ..ResourceSide::plain(self.account)
                 };
-                let because = self.refuses(&needed.action, &resource, side, &row.via)?;
+                let keys: &[_] = match &needed.passed_to {
+                    Some(service) => &[("iam:PassedToService", vec![service.clone()])],
+                    None => &[],
+                };
+                let because = self.refuses(&needed.action, &resource, side, &row.via, keys)?;
                 let action = needed.action.clone();
                 let words = format!("{action} on {resource} {because}");
                 Some(Lack { action, words })
@@ -155,9 +160,14 @@ impl World<'_> {
 
     fn resource(&self, template: &str, request: &Request<'_>) -> String {
         let bucket = request.metadata.get("DestinationBucketName");
+        if let Some(key) = template.strip_prefix("{key:") {
+            let key = key.trim_end_matches('}');
+            return request.metadata.get(key).unwrap_or("*").to_owned();
+        }
         template
             .replace("{created}", self.created_arn.unwrap_or("*"))
             .replace("{point}", request.point.arn())
+            .replace("{role}", self.role.unwrap_or("*"))
             .replace(
                 "{bucket}",
                 &format!("arn:aws:s3:::{}", bucket.unwrap_or("*")),
@@ -171,6 +181,7 @@ impl World<'_> {
         resource: &str,
         side: ResourceSide<'_>,
         via: &str,
+        keys: &[(&str, Vec<String>)],
     ) -> Option<String> {
         let arn = self.role?;
         let directory = self.catalog.directory();
@@ -180,7 +191,7 @@ impl World<'_> {
             session: session_of(arn).unwrap_or_else(|| name.to_owned()),
             role: found.arn.clone(),
         };
-        let context = directory
+        let mut context = directory
             .context(&principal, self.region, self.now)
             .with(
                 "kms:ViaService",
@@ -188,6 +199,9 @@ impl World<'_> {
             )
             .with("kms:CallerAccount", self.account)
             .with("kms:GrantIsForAWSResource", "true");
+        for (key, values) in keys {
+            context.set(key, values.clone());
+        }
         let asked = Inquiry {
             action,
             resource,
@@ -277,11 +291,28 @@ impl World<'_> {
         of("AWS::KMS::Key", target.rsplit('/').next().unwrap_or(target))
     }
 
+    /// The aliases of a key, as `kms:ResourceAliases` has them
+    /// (<https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-resource-aliases>).
+    fn aliases(&self, owner: &str, key: &str) -> Vec<String> {
+        let owner = Caller {
+            account: owner.to_owned(),
+            ..self.here()
+        };
+        let all = self.catalog.declared(&owner).map(|(_, one)| one);
+        let of_key = all.filter(|one| {
+            let target = one.properties.get("TargetKeyId").and_then(Value::as_str);
+            let target = target.and_then(|target| target.rsplit('/').next());
+            one.type_name == "AWS::KMS::Alias" && target == Some(key)
+        });
+        of_key.map(|one| one.identifier.clone()).collect()
+    }
+
     fn key_denies(&self, key: &DeclaredResource, owner: &str, resource_type: &str) -> bool {
         let Some(row) = needed(resource_type) else {
             return false;
         };
         let arn = format!("arn:aws:kms:{}:{owner}:key/{}", self.region, key.identifier);
+        let aliases = [("kms:ResourceAliases", self.aliases(owner, &key.identifier))];
         row.kms.iter().any(|action| {
             let operation = action.trim_start_matches("kms:");
             let granted = key.grants.iter().any(|grant| {
@@ -296,7 +327,10 @@ impl World<'_> {
                 shared: key.key_policy.is_none(),
                 ..ResourceSide::plain(owner)
             };
-            !granted && self.refuses(action, &arn, side, &row.via).is_some()
+            !granted
+                && self
+                    .refuses(action, &arn, side, &row.via, &aliases)
+                    .is_some()
         })
     }
 
