@@ -13,7 +13,9 @@ pub(super) fn meaning(message: &str, resource_type: &str) -> Option<String> {
         .iter()
         .filter(|failure| !failure.r#do.contains("./restore.sh"));
     let found = known.find(|failure| says(&failure.says, message));
-    let is_for_permission = action.is_some() || message.contains("not authorized");
+    let is_for_permission = action.is_some()
+        || message.contains("not authorized")
+        || found.is_some_and(|failure| failure.role);
     let statements = match is_for_permission {
         true => role_statements(resource_type, action),
         false => Vec::new(),

@@ -15,7 +15,10 @@ const CALLER: &str = "operator";
 
 /// The policies for a purpose.
 fn policies(path: &Path, purposes: &str) -> Vec<Value> {
-    let (code, stdout, stderr) = run(path, &["iam", NAME, "--for", purposes]);
+    let (code, stdout, stderr) = run(
+        path,
+        &["iam", NAME, "--for", purposes, "--inventory", "world.yaml"],
+    );
     assert_eq!(code, 0, "{stderr}");
     let document: Value = serde_json::from_str(&stdout).unwrap();
     document["policies"].as_array().unwrap().clone()
@@ -180,23 +183,33 @@ fn quarter(at: usize) -> Vec<(String, String)> {
         .collect()
 }
 
+/// A recovery point that cannot be read is not compared, and its rules are skipped, which is said: AWS answers the same where
+/// there is no such point.
+const TOLERATED: [&str; 2] = ["FindVaults", "ReadRecoveryPoints"];
+
 async fn least(at: usize) {
+    let mut wrong = Vec::new();
     for (name, text) in quarter(at) {
         let folder = folder();
         let path = folder.path();
         write(path, NAME, &text);
         std::fs::create_dir(path.join("checks")).unwrap();
-        for check in ["cluster-instance.sh", "has-an-id.sh"] {
+        for check in ["cluster-instance.sh", "has-an-id.sh", "walled-in.sh"] {
             let text = "#!/bin/sh\nexit 0\n".to_owned();
             write(path, &format!("checks/{check}"), &text);
             make_executable(&path.join("checks").join(check));
         }
         let points = points(path, &name).await;
-        let everything = format!("{points}");
-        let open = Inventory::parse(&everything).unwrap();
+        write(path, "world.yaml", &points);
+        let open = Inventory::parse(&points).unwrap();
+        let run = ["run", NAME, "--yes"];
         for (purpose, commands) in [
             ("plan", &[&["plan", NAME][..]][..]),
-            ("run,restore-role", &[&["run", NAME, "--yes"]]),
+            ("run,restore-role", &[&run]),
+            (
+                "run,restore-role,cleanup",
+                &[&run, &["cleanup", NAME, "--yes"]],
+            ),
         ] {
             let wanted = came(path, open.clone(), commands).await;
             let policies = policies(path, purpose);
@@ -210,6 +223,10 @@ async fn least(at: usize) {
             for (index, policy) in policies.iter().enumerate() {
                 for statement in policy["policy"]["Statement"].as_array().unwrap() {
                     let sid = statement["Sid"].as_str().unwrap();
+                    // Those of a run were left out one by one before.
+                    if purpose.ends_with("cleanup") && !sid.starts_with("Delete") {
+                        continue;
+                    }
                     // Of keys nothing is known here; the next test declares one.
                     if sid.starts_with("UseKeys") {
                         continue;
@@ -217,17 +234,18 @@ async fn least(at: usize) {
                     let left = inventory(&points, &policies, Some((index, sid)));
                     let without = came(path, left, commands).await;
                     if without.denied <= all.denied {
-                        eprintln!("NOTREFUSED {name} {purpose} {sid} code {}", without.code);
-                    } else if !without.said.contains(sid) {
-                        eprintln!(
-                            "NOTNAMED {name} {purpose} {sid} code {}: {}",
-                            without.code, without.said
-                        );
+                        wrong.push(format!("{name}, {purpose}: nothing asks for {sid}"));
+                    } else if !TOLERATED.contains(&sid) && !without.said.contains(sid) {
+                        wrong.push(format!(
+                            "{name}, {purpose}: {sid} is not named: {}",
+                            without.said
+                        ));
                     }
                 }
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[cfg(unix)]
