@@ -2,11 +2,13 @@
 
 mod deaths;
 mod drift;
+mod flow;
 mod folder;
 mod refused;
 mod runbook;
 mod script;
 mod shell;
+mod storms;
 mod twice;
 
 use std::os::unix::process::CommandExt as _;

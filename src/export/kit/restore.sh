@@ -70,7 +70,7 @@ DONE=0 UNEXPECTED=1 INVALID=4 UNFINISHED=5 FAILED=6 HELD=10 USAGE=64
 
 usage() {
   cat <<END
-Restores the $COUNT restores of plan $PLAN, run $RUN, with the AWS CLI.
+Restores what plan $PLAN asks for in run $RUN, with the AWS CLI. Number of restores: $COUNT.
 
 Usage: ./restore.sh [OPTIONS]
 
@@ -1429,7 +1429,7 @@ summary() {
     [ $all = 0 ] || printf '%s %s; ' "$all" "$word"
   done
   printf '%s in all\n' "$COUNT"
-  [ $by_hand = 0 ] || printf '%s checks are to be run by hand: RUNBOOK.md has them\n' "$by_hand"
+  [ $by_hand = 0 ] || printf 'Checks to be run by hand, which RUNBOOK.md has: %s\n' "$by_hand"
 }
 
 # shellcheck disable=SC2329 # A trap calls it.
@@ -1519,14 +1519,15 @@ ask_secrets() {
 }
 
 confirm() {
-  local answer
+  local answer plural=s
   count_of waiting
   [ "$HOW_MANY" -gt 0 ] && [ -z "$YES" ] || return 0
+  [ "$HOW_MANY" != 1 ] || plural=''
   if ! { true </dev/tty; } 2>/dev/null; then
-    stop $USAGE "nobody can be asked whether to start $HOW_MANY restores" "add --yes"
+    stop $USAGE "nobody can be asked whether to start $HOW_MANY restore$plural. Nothing was sent." "add --yes"
   fi
-  printf 'Start %s restores of plan %s, run %s, at %s? A restore that was started cannot be recalled. Type yes: ' \
-    "$HOW_MANY" "$PLAN" "$RUN" "$ENDPOINT" >/dev/tty
+  printf 'Start %s restore%s of plan %s, run %s, at %s? A restore that was started cannot be recalled. Type yes: ' \
+    "$HOW_MANY" "$plural" "$PLAN" "$RUN" "$ENDPOINT" >/dev/tty
   read -r answer </dev/tty
   [ "$answer" = yes ] || stop $USAGE "not started"
 }
