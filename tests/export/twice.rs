@@ -279,6 +279,31 @@ async fn an_earlier_attempt_that_did_not_fail_is_asked_about() {
     emulator.shutdown().await;
 }
 
+/// An attempt that somebody else has made of what was refused here: who starts another one all the same is asked once.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_attempt_than_the_one_that_runs_is_asked_about_once() {
+    let emulator = emulator(faults(&["validation,operation=StartRestoreJob,times=1"])).await;
+    let (one, other) = (folder(), folder());
+    let kit = exported(one.path(), &many(1, 0), &[]);
+    let (code, said) = runs(&kit, &emulator, &[], &[]).await;
+    assert_eq!(code, Some(6), "{said}");
+    let elsewhere = exported(other.path(), &many(1, 0), &[]);
+    let (code, said) = runs(&elsewhere, &emulator, &[], &[]).await;
+    assert_eq!((code, ids(&emulator).len()), (Some(0), 1), "{said}");
+    let (code, said) = runs(&kit, &emulator, &["--retry-failed"], &[]).await;
+    assert_eq!((code, ids(&emulator).len()), (Some(5), 1), "{said}");
+    let first = ids(&emulator).remove(0);
+    assert!(
+        said.contains(&format!("./restore.sh --adopt 'r0={first}'")),
+        "{said}"
+    );
+    let (code, said) = runs(&kit, &emulator, &["--start-anyway", "r0"], &[ANSWER_LOST]).await;
+    assert_eq!((code, ids(&emulator).len()), (Some(0), 2), "{said}");
+    let job = std::fs::read_to_string(kit.join("state/r0.2.job")).unwrap();
+    assert_ne!(job.trim(), first);
+    emulator.shutdown().await;
+}
+
 /// A caller who may not start it is no failure of the restore.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_caller_may_not_start_has_not_failed() {

@@ -891,11 +891,11 @@ attempt_of() {
   OF_ATTEMPT=${OF_ATTEMPT%% *}
 }
 
-# The jobs of a restore's recovery point that are neither known to be this kit's nor among those to leave out: MARKED_JOBS have
-# the mark of one of its attempts (ATTEMPT=JOB=STATUS), ALIKE asked for the same and no mark says whose they are, OTHERS did not.
+# The jobs of a restore's recovery point that are neither known to be this kit's nor among those to leave out (SEEN): MARKED_JOBS
+# have the mark of one of its attempts (ATTEMPT=JOB=STATUS), ALIKE asked for the same and no mark says whose they are, OTHERS did not.
 find_jobs() {
   local i=$1 without=" ${2-} " tag job status point
-  MARKED_JOBS='' ALIKE='' OTHERS='' MARKS_OF_ATTEMPTS=''
+  MARKED_JOBS='' ALIKE='' OTHERS='' MARKS_OF_ATTEMPTS='' SEEN=''
   point_of_body
   case $JOBS in
     *"|$BODY_POINT"*) ;;
@@ -907,6 +907,7 @@ find_jobs() {
       *" $job "*) continue ;;
     esac
     without="$without$job "
+    SEEN="$SEEN$job "
     mark_of "$BODY_TOKEN"
     kin "$i" "$job"
     case $KIN in
@@ -1076,7 +1077,7 @@ $before"
   base "$i"
   SENT[i]=$(now)
   intent="$BODY_TOKEN ${SENT[i]}
-twins $ALIKE$OTHERS"
+twins $SEEN"
   if [ -z "${TOKEN[i]}" ]; then
     template_of "$i"
     intent="$intent
@@ -1222,7 +1223,7 @@ settle() {
   fi
   age=$(($(now) - SENT[i]))
   if [ $age -gt $LISTED ] && ! is_answered "$i" ''; then
-    question "$i" "sent more than 30 days ago without an answer, and AWS lists no older jobs; look for what it would have created, and start it where that is not there" '' anyway
+    question "$i" "sent more than 30 days ago without an answer, and AWS lists no older jobs; look for what it would have created, and start it where that is not there. A job that you know can be taken with --adopt" '' anyway
     return
   fi
   twins "$i" || looked=''
@@ -1250,7 +1251,7 @@ settle() {
   [ $age -ge "$VISIBLE" ] || return
   SENT[i]=$(now)
   put_over "$BASE.sent" "${SENT[i]}
-twins $TWINS $all"
+twins $TWINS $SEEN"
   send "$i"
 }
 
