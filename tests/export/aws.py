@@ -51,7 +51,8 @@ def call(method, path, body=None):
     except urllib.error.HTTPError as error:
         code = error.headers.get("x-amzn-ErrorType")
         message = json.load(error).get("Message")
-        print(f"\nAn error occurred ({code}) when calling the X operation: {message}", file=sys.stderr)
+        name = operation.title().replace("-", "")
+        print(f"\nAn error occurred ({code}) when calling the {name} operation: {message}", file=sys.stderr)
         sys.exit(254)
 
 

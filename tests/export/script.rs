@@ -258,6 +258,12 @@ async fn what_aws_answers_is_told_from_what_it_does_not() {
             0,
         ),
         (
+            "start-restore-job:1:\nAn error occurred (ValidationError) when calling the AssumeRole operation: no",
+            1,
+            "nothing was sent for r0",
+            0,
+        ),
+        (
             "start-restore-job:1:Error parsing parameter 'cli-input-json'",
             1,
             "did not send",

@@ -76,6 +76,9 @@ async fn an_older_twin_is_not_taken_for_the_answer_that_was_lost() {
         assert_eq!(ids(&emulator).len(), 2, "{lost:?}: {said}");
         let job = std::fs::read_to_string(second.join("state/r0.1.job")).unwrap();
         assert_ne!(job.trim(), twin, "{said}");
+        // Nothing but its request tells what was found: the summary says so, also later.
+        let (_, said) = runs(&second, &emulator, &["--status"], &[]).await;
+        assert_eq!(said.contains("is not known"), lost == ANSWER_LOST, "{said}");
         emulator.shutdown().await;
     }
 }

@@ -467,15 +467,18 @@ call() {
   )
 }
 
-# What a call that failed says: ERROR is AWS's code, empty where AWS has not answered, and LINE its message.
+# What a call that failed says: ERROR is AWS's code, empty where AWS has not answered, OPERATION what AWS was asked for, and LINE
+# its message.
 failure() {
   local rest
-  ERROR=''
+  ERROR='' OPERATION=''
   rest=$OUT
   case $OUT in
     *'An error occurred ('*')'*)
       rest=${OUT#*An error occurred (}
       ERROR=${rest%%)*}
+      OPERATION=${rest#*"when calling the "}
+      OPERATION=${OPERATION%%" operation"*}
       rest=${rest#*" operation"}
       case $rest in
         ' (reached max retries: '*) rest=${rest#*\)} ;;
@@ -575,7 +578,8 @@ list_jobs() {
 
 ST=() JOB=() ARN=() SAYS=() ATTEMPT=() CHOSEN=() SENT=() ANYWAY=() BUSY=() SECRETIVE=()
 # What to type where it needs an answer; whether a copy of its request may be at AWS; whether the request has changed since.
-ANSWERS=() EXPOSED=() CHANGED=()
+# Whether its job was found with nothing but its request to know it by.
+ANSWERS=() EXPOSED=() CHANGED=() ALONE=()
 # The jobs that are known to be this kit's.
 OURS=' '
 
@@ -605,7 +609,7 @@ load() {
   i=0
   while [ "$i" -lt "$COUNT" ]; do
     ST[i]=waiting JOB[i]='' ARN[i]='' SAYS[i]='' ATTEMPT[i]=1 CHOSEN[i]=1 SENT[i]=0 ANYWAY[i]='' SECRETIVE[i]=''
-    ANSWERS[i]='' EXPOSED[i]='' CHANGED[i]=''
+    ANSWERS[i]='' EXPOSED[i]='' CHANGED[i]='' ALONE[i]=''
     base "$i"
     while [ -e "$BASE.retry" ]; do
       if [ -e "$BASE.job" ]; then
@@ -627,6 +631,7 @@ load() {
         become "$i" running
       fi
     fi
+    [ ! -e "$BASE.alone" ] || ALONE[i]=1
     if [ -e "$BASE.job" ]; then
       read -r job <"$BASE.job"
       JOB[i]=$job
@@ -1179,6 +1184,12 @@ send() {
     say "${NAME[i]}: no answer ($says); its job is looked for before anything is sent again"
     return
   fi
+  if [ "$OPERATION" != StartRestoreJob ]; then
+    # A profile assumes a role, or signs in, before the call.
+    [ -n "${EXPOSED[i]}" ] || withdraw "$i"
+    stop $UNEXPECTED "AWS gives the caller no credentials: $OPERATION: $says" \
+      "nothing was sent for ${NAME[i]}; look at the profile, and run this again"
+  fi
   case $ERROR in
     AccessDenied* | UnauthorizedOperation | NotAuthorized* | OptInRequired)
       # It is the caller who may not, and the restore has not failed.
@@ -1207,6 +1218,8 @@ twins() {
   done
   grep -q '^twins' "$BASE.intent"
 }
+
+NOBODY_KNOWS='the only job since it was sent that asked for the same; it has no mark, so whether this script has started it is not known'
 
 # Settles a request without an answer: its job is found, or AWS has none and it is sent again with the same token.
 settle() {
@@ -1237,8 +1250,10 @@ settle() {
     case ${all% } in
       *' '*) ;;
       *)
+        put "$BASE.alone" "${all% }"
+        ALONE[i]=1
         adopt "$i" "${all% }"
-        say "${NAME[i]}: it is the only job since it was sent that asked for the same; it has no mark, so whether this script has started it is not known"
+        say "${NAME[i]}: $NOBODY_KNOWS"
         return
         ;;
     esac
@@ -1417,7 +1432,7 @@ summary() {
       completed) by_hand=$((by_hand + BY_HAND[i])) ;;
     esac
     [ -z "${CHANGED[i]}" ] || SAYS[i]="${SAYS[i]:+${SAYS[i]}  }this kit has another request for it than was sent"
-    all="${JOB[i]:+  job ${JOB[i]}}${ARN[i]:+  ${ARN[i]}}${SAYS[i]:+  ${SAYS[i]}}"
+    all="${JOB[i]:+  job ${JOB[i]}}${ARN[i]:+  ${ARN[i]}}${SAYS[i]:+  ${SAYS[i]}}${ALONE[i]:+  ($NOBODY_KNOWS)}"
     printf '  %-16s %s%s\n' "$word" "${NAME[i]}" "$all"
     i=$((i + 1))
   done
@@ -1570,7 +1585,7 @@ retry_failed() {
       if [ -e "$BASE.end" ]; then
         read -r status <"$BASE.end"
         put "$BASE.retry" "$status"
-        ATTEMPT[i]=$((ATTEMPT[i] + 1)) JOB[i]='' ARN[i]='' SAYS[i]='' SENT[i]=0 EXPOSED[i]='' CHANGED[i]=''
+        ATTEMPT[i]=$((ATTEMPT[i] + 1)) JOB[i]='' ARN[i]='' SAYS[i]='' SENT[i]=0 EXPOSED[i]='' CHANGED[i]='' ALONE[i]=''
         become "$i" waiting
       fi
     fi
