@@ -92,7 +92,8 @@ fn job_of(kit: &Path, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_strikes_nothing_is_started_twice() {
-    for round in 0..rounds() {
+    let rounds = if rounds() > 3 { rounds() } else { 1 };
+    for round in 0..rounds {
         let mut dice = Dice(round.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
         let emulator = emulator(at_once()).await;
         let mut storm = Vec::new();

@@ -106,26 +106,31 @@ async fn a_job_is_not_taken_where_nobody_looked_before_the_request_left() {
 /// The AWS CLI repeats a call by itself, also one that has arrived, and AWS may have forgotten the token.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_aws_cli_sends_a_start_once() {
-    for lost in ["reset-after", "close-after", "truncate"] {
-        let lost = format!("{lost},operation=StartRestoreJob,times=1");
-        let forgets = "forget-token,operation=StartRestoreJob";
-        let emulator = emulator(faults(&[&lost, forgets])).await;
-        let folder = folder();
-        let kit = exported(folder.path(), &many(2, 0), &[]);
-        let Some(mut command) = script_with_aws(&kit, &emulator.url()) else {
-            return;
-        };
-        command.arg("--yes");
-        let (code, said) = ended(command).await;
-        assert_eq!(code, Some(0), "{lost}: {said}");
-        assert_eq!(emulator.jobs().len(), 2, "{lost}: {said}");
-        assert_eq!(
-            emulator.calls()[&Operation::StartRestoreJob],
-            2,
-            "{lost}: {said}"
-        );
-        emulator.shutdown().await;
-    }
+    let lost = ["reset-after", "close-after", "truncate"];
+    let mut script: Vec<String> = (0..lost.len())
+        .map(|at| {
+            format!(
+                "{},operation=StartRestoreJob,times=1,recovery_point={}",
+                lost[at],
+                point(at)
+            )
+        })
+        .collect();
+    script.push("forget-token,operation=StartRestoreJob".to_owned());
+    let script: Vec<&str> = script.iter().map(String::as_str).collect();
+    let emulator = emulator(faults(&script)).await;
+    let folder = folder();
+    let kit = exported(folder.path(), &many(lost.len(), 0), &[]);
+    let Some(mut command) = script_with_aws(&kit, &emulator.url()) else {
+        return;
+    };
+    command.arg("--yes");
+    let (code, said) = ended(command).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("no answer").count(), lost.len(), "{said}");
+    assert_eq!(emulator.jobs().len(), lost.len(), "{said}");
+    assert_eq!(emulator.calls()[&Operation::StartRestoreJob], 3, "{said}");
+    emulator.shutdown().await;
 }
 
 /// Only the call that starts something is not repeated by the AWS CLI.
