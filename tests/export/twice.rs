@@ -360,3 +360,18 @@ async fn a_listing_that_lags_is_waited_for() {
     assert_eq!((code, ids(&emulator).len()), (Some(0), 1), "{said}");
     emulator.shutdown().await;
 }
+
+/// A new job may be listed and not be known everywhere yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_not_known_everywhere_yet_is_asked_for_again() {
+    let not_yet = ["DescribeRestoreJob", "GetRestoreJobMetadata"]
+        .map(|of| format!("not-yet,operation={of},times=2"));
+    let not_yet: Vec<&str> = not_yet.iter().map(String::as_str).collect();
+    let emulator = emulator(faults(&not_yet)).await;
+    let folder = folder();
+    let kit = exported(folder.path(), &many(1, 0), &[]);
+    let lasting = ("KIT_VISIBLE_SECONDS", "600");
+    let (code, said) = runs(&kit, &emulator, &[], &[ANSWER_LOST, lasting]).await;
+    assert_eq!((code, ids(&emulator).len()), (Some(0), 1), "{said}");
+    emulator.shutdown().await;
+}

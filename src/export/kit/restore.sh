@@ -855,11 +855,17 @@ END {
 
 # How a job is like what BODY asks for: KIN is marked, foreign, alike or other, FOREIGN the mark of another token.
 kin() {
-  local i=$1 job=$2
+  local i=$1 job=$2 wait=$RETRY tries=1
   FORMAT=json
-  ask "${TARGET[i]}" backup get-restore-job-metadata --restore-job-id "$job" --query Metadata ||
-    stop $UNEXPECTED "AWS refuses to show the metadata of job $job: $LINE" \
-      "the caller needs backup:GetRestoreJobMetadata; nothing was sent meanwhile"
+  until ask "${TARGET[i]}" backup get-restore-job-metadata --restore-job-id "$job" --query Metadata; do
+    # A new job may not be known everywhere yet.
+    case $tries$ERROR in
+      3* | *AccessDenied*) stop $UNEXPECTED "AWS refuses to show the metadata of job $job: $ERROR: $LINE" \
+        "nothing was sent meanwhile; the caller needs backup:GetRestoreJobMetadata" ;;
+    esac
+    tries=$((tries + 1))
+    longer_pause
+  done
   FORMAT=text
   metadata_of_body
   # A secret is in no list of processes.
@@ -1275,6 +1281,8 @@ poll() {
   local i=$1 tag status point arn says
   ask "${TARGET[i]}" backup describe-restore-job --restore-job-id "${JOB[i]}" \
     --query "join('|',['job',Status,RecoveryPointArn || '',CreatedResourceArn || '',StatusMessage || ''])" || {
+    # A new job may not be known everywhere yet.
+    [ $(($(now) - SENT[i])) -ge "$VISIBLE" ] || return 0
     SAYS[i]="AWS does not show job ${JOB[i]}: $LINE"
     ANSWERS[i]=''
     become "$i" asking
@@ -1566,6 +1574,7 @@ adopt_given() {
   MARKS_OF_ATTEMPTS=''
   mark_of "$BODY_TOKEN"
   kin "$i" "$job"
+  [ "$KIN" != other ] || say "$1: job $job asked for something else, as far as AWS says; it is taken because you say so"
   # The next attempt is the one after its own.
   if [ "$KIN" = foreign ] && attempt_of "$i" "$FOREIGN" && [ "$OF_ATTEMPT" -gt "${ATTEMPT[i]}" ]; then
     advance "$i" "$OF_ATTEMPT"
