@@ -319,7 +319,7 @@ fn delete(statements: &mut PolicyStatements, step: &Step, target: &Target) {
             let parts: Vec<&str> = arn.splitn(6, ':').collect();
             matches!(parts[..], ["arn", _, of, _, _, resource] if of == service && (resource.starts_with(kind) || resource == "*"))
         };
-        if made.iter().filter(begins).next().is_none() {
+        if !made.iter().any(|arn| begins(&arn)) {
             continue;
         }
         let why = "deletes what the run has made, through Cloud Control API";
