@@ -24,6 +24,10 @@ pub fn denied_action(message: &str) -> Option<&str> {
 /// What the caller can do about a refusal: which statement of `redrill iam` is missing, or which other policy stands in the way.
 pub(crate) fn remedy(operation: Operation, message: &str) -> Option<String> {
     let action = denied_action(message);
+    // AWS Backup says this of a vault that is not there, or whose access policy denies it.
+    if message.starts_with("Insufficient privileges") {
+        return None;
+    }
     let has = |words: &str| message.contains(words);
     if has("with an explicit deny in a service control policy")
         || has("no service control policy allows")
