@@ -517,10 +517,28 @@ fn what_is_wrong_with_a_machine_is_said() {
                 "--on",
                 "step-functions",
                 "--state-machine",
+                "arn:aws:states:eu-west-1:123456789012:stateMachine:redrill-many",
+            ],
+            "is in eu-west-1, and the plan restores in us-west-2; nothing was started",
+        ),
+        (
+            &[
+                "--on",
+                "step-functions",
+                "--state-machine",
+                "arn:aws:states:us-west-2:210987654321:stateMachine:redrill-many",
+            ],
+            "is in the account 210987654321, and the plan restores in 123456789012",
+        ),
+        (
+            &[
+                "--on",
+                "step-functions",
+                "--state-machine",
                 MACHINE,
                 "--retry-failed",
             ],
-            "cannot be used with",
+            "the machine starts every restore, each for the first time",
         ),
     ] {
         let mut command = on_bucket(

@@ -41,8 +41,12 @@ fn model(was: Is, attempt: u32, after: &After, event: &Event) -> Option<(Is, u32
     };
     let may_be_sent = not_sent || was == Is::Failed;
     match event {
-        Event::Intended { attempt: n, .. } => {
-            (may_be_sent && *n == next_attempt).then_some((Is::Intended, *n))
+        // One that somebody has made elsewhere may be any later one.
+        Event::Intended {
+            attempt: n, adopts, ..
+        } => {
+            let follows = *n == next_attempt || adopts.is_some() && *n > next_attempt;
+            (may_be_sent && follows).then_some((Is::Intended, *n))
         }
         Event::Rejected { attempt: n, .. } => {
             (may_be_sent && *n == next_attempt).then_some((Is::Failed, *n))
@@ -149,7 +153,7 @@ fn event() -> impl Strategy<Value = Event> {
     let restore = || "r".to_owned();
     let text = || "x".to_owned();
     prop_oneof![
-        4 => (1u32..4).prop_map(move |attempt| Event::Intended {
+        4 => (1u32..4, proptest::option::of(Just("x".to_owned()))).prop_map(move |(attempt, adopts)| Event::Intended {
             restore: restore(),
             attempt,
             token: text(),
@@ -163,10 +167,10 @@ fn event() -> impl Strategy<Value = Event> {
                 resource_type: text(),
             },
             aws_at: None,
-            adopts: None,
+            adopts,
         }),
         3 => Just(Event::Accepted { restore: restore(), job_id: text(), request_id: None }),
-        1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None, ended_at: None }),
+        1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None, ended_at: None, former: Vec::new() }),
         1 => Just(Event::Withdrawn { restore: restore(), message: text() }),
         1 => Just(Event::Refused { restore: restore(), code: None, request_id: None, message: text() }),
         1 => (1u32..4).prop_map(move |attempt| Event::Rejected { restore: restore(), attempt, message: text() }),
@@ -438,6 +442,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
         because: String::new(),
         ours: None,
         ended_at: None,
+        former: Vec::new(),
     };
     let mut running = completed_restore();
     let completed = running.pop().unwrap();

@@ -234,7 +234,7 @@ pub(crate) fn journal_of(
 }
 
 /// The text with every calendar date as `DATE`, because a test may run over midnight.
-pub fn without_dates(text: &str) -> String {
+pub(crate) fn without_dates(text: &str) -> String {
     static DATE: std::sync::LazyLock<regex::Regex> =
         std::sync::LazyLock::new(|| regex::Regex::new("20[0-9]{2}-[0-9]{2}-[0-9]{2}").unwrap());
     DATE.replace_all(text, "DATE").into_owned()

@@ -411,7 +411,6 @@ pub(super) struct RunArguments {
         long,
         value_name = "ENGINE",
         requires = "state_machine",
-        conflicts_with_all = ["only", "retry_failed", "adopt", "start_anyway"],
         help_heading = "Run"
     )]
     pub(super) on: Option<On>,

@@ -188,7 +188,9 @@ fn of_disk(says: &str, otherwise: &'static str) -> &'static str {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Findings(_) | Self::Conflict(_) => Exit::Invalid,
+            Self::Findings(_) | Self::Conflict(_) | Self::Stopped(Stopped::Changed { .. }) => {
+                Exit::Invalid
+            }
             Self::Usage(_) => Exit::Usage,
             Self::Aws(error) if is_without_profile(error) => Exit::Usage,
             Self::Mismatch(_) => Exit::Failed,
@@ -290,6 +292,11 @@ impl Failure {
             }
             Self::Stopped(Stopped::Duplicate { .. }) => {
                 "nothing was sent for it; look at it in AWS Backup, then run again with --adopt to take it for this restore (--adopt=JOB, which may be given again, takes only those), or with --start-anyway to start another"
+                    .to_owned()
+            }
+            Self::Stopped(Stopped::Changed { .. }) => {
+                "nothing was sent for it; its job has the mark of this run and restore: undo the change in the plan and run \
+                 again, which takes the job up, or give the new request another --run-id; --start-anyway starts another job"
                     .to_owned()
             }
             Self::Stopped(Stopped::SecondJob { .. }) => {

@@ -110,6 +110,7 @@ impl ExportStepFunctions {
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone().unwrap_or_default(),
             without: self.allow_without.iter().copied().map(Into::into).collect(),
+            is_followed: false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! good as AWS's memory of it. So jobs are listed again while things are started, and for a while after. A job that
 //! belongs to a restore that waits is found when its turn comes; a second job of one that has started is said at once.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::elsewhere::Elsewhere;
+use super::flight::{Kin, attempt_among, kin};
 use super::skew::Moment;
 use crate::backup::{JobQuery, Pages};
-use crate::plan::{MARK, TokenedRequest, mark};
+use crate::plan::{Plan, TokenedRequest, attempt_marks};
 
 /// How often it looks.
 pub(super) const EVERY: SignedDuration = SignedDuration::from_mins(1);
@@ -46,6 +48,19 @@ pub(super) struct StartedRestore {
     pub(super) job_id: String,
     pub(super) request: Arc<TokenedRequest>,
     pub(super) at: Timestamp,
+    /// The marks of its attempts, once they were asked for.
+    pub(super) marks: OnceCell<Vec<String>>,
+}
+
+impl StartedRestore {
+    /// How another job is like the request.
+    pub(super) fn kin(&self, metadata: &BTreeMap<String, String>, plan: &Plan) -> Option<Kin> {
+        kin(metadata, &self.request, &|mark, _| {
+            let identity = plan.identity(self.step, 1);
+            let marks = || attempt_marks(&identity, &self.request);
+            attempt_among(self.marks.get_or_init(marks), mark).map(Kin::Attempt)
+        })
+    }
 }
 
 /// A job that is not this run's.
@@ -113,9 +128,4 @@ impl DuplicateSearch {
     pub(super) fn next_at(&self) -> Option<Timestamp> {
         self.due.filter(|_| self.began.is_none())
     }
-}
-
-/// Whether a request has a mark by which its job is known.
-pub(super) fn has_mark(request: &TokenedRequest) -> bool {
-    request.metadata.get(MARK) == Some(&mark(request.token()))
 }

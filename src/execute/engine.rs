@@ -65,6 +65,17 @@ pub enum Stopped {
         /// The jobs.
         jobs: Vec<String>,
     },
+    /// Somebody, elsewhere: this run has begun the same restore, with another request.
+    #[error(
+        "`{restore}` was started elsewhere in this run, with another request, by {}",
+        jobs.join(", ")
+    )]
+    Changed {
+        /// The restore.
+        restore: String,
+        /// The jobs.
+        jobs: Vec<String>,
+    },
     /// Somebody, elsewhere, at the same time: a restore of this run has two jobs.
     #[error("`{restore}` has a second job: {job} beside {beside}")]
     SecondJob {

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use super::flight::{Kin, is_of, kin};
+use super::flight::{Kin, asked_for, attempt_among, is_of, kin};
 use super::listing_window::listed_since;
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Reader, each_job_page};
-use crate::plan::{MARK, Plan, Request, TokenedRequest, mark, token};
+use crate::plan::{Draft, Identity, MARK, Plan, Request, TokenedRequest, attempt_marks};
+use crate::render::RequestField;
 use crate::state::RestoreState;
 
 /// The jobs of a type that AWS lists since a time; of some recovery points, where those are named.
@@ -59,6 +60,8 @@ pub fn may_be_since(past: &RestoreState, now: Timestamp) -> Timestamp {
 pub enum Whose {
     /// It has the mark of this very request.
     Own,
+    /// It has the mark of another attempt of this very restore.
+    OtherAttempt,
     /// It asks for the same, and no mark tells whose it is.
     Alike,
     /// It has the mark of this run and restore, and asks for something else.
@@ -67,13 +70,21 @@ pub enum Whose {
     Other,
 }
 
-/// Whose a job is that was asked for a metadata, as seen from a request with its token.
+/// Whose a job is that was asked for a metadata, as seen from a request with its token, whoever asks with that.
 #[must_use]
-pub fn whose(metadata: &BTreeMap<String, String>, request: &TokenedRequest) -> Whose {
-    match kin(metadata, request) {
+pub fn whose(
+    metadata: &BTreeMap<String, String>,
+    request: &TokenedRequest,
+    identity: &Identity<'_>,
+) -> Whose {
+    let kin_of_mark = |mark: &str, _: &BTreeMap<String, String>| {
+        attempt_among(&attempt_marks(identity, request), mark).map(Kin::Attempt)
+    };
+    match kin(metadata, request, &kin_of_mark) {
         Some(Kin::Marked) => Whose::Own,
+        Some(Kin::Attempt(_)) => Whose::OtherAttempt,
         Some(Kin::Alike) => Whose::Alike,
-        None => Whose::Other,
+        Some(Kin::Changed) | None => Whose::Other,
     }
 }
 
@@ -86,44 +97,39 @@ pub fn whose_without_journal(
     plan: &Plan,
     step: usize,
 ) -> Whose {
-    /// Of so many attempts it is looked for.
-    const ATTEMPTS: u32 = 5;
     let draft = &plan.steps[step].draft;
+    let identity = plan.identity(step, 1);
     let is_of_point = draft.request.recovery_point_arn == recovery_point_arn;
-    if is_of_point {
-        let Some(own) = plan.token(step, 1) else {
-            return Whose::Other;
-        };
-        let whose = whose(metadata, &draft.sent_with(&own));
+    if let Some(own) = plan.token(step, 1).filter(|_| is_of_point) {
+        let whose = whose(metadata, &draft.sent_with(&own), &identity);
         if whose != Whose::Other {
             return whose;
         }
     }
-    let mut asked = metadata.clone();
-    let marks: Vec<String> = asked
-        .keys()
-        .filter(|key| key.eq_ignore_ascii_case(MARK))
-        .cloned()
-        .collect();
-    let marks: Vec<String> = marks.iter().filter_map(|key| asked.remove(key)).collect();
-    if marks.is_empty() {
+    let mut keys = metadata.iter();
+    let Some((_, mark)) = keys.find(|(key, _)| key.eq_ignore_ascii_case(MARK)) else {
         return Whose::Other;
-    }
+    };
     let asked = Request {
-        metadata: asked.into_iter().collect(),
         recovery_point_arn: recovery_point_arn.to_owned(),
-        ..draft.request.clone()
+        ..asked_for(metadata, &draft.request)
     };
-    let asks = |request: &Request| {
-        (1..=ATTEMPTS).any(|attempt| {
-            let mark = mark(&token(&plan.identity(step, attempt), request));
-            marks.iter().any(|of| of.trim().eq_ignore_ascii_case(&mark))
-        })
-    };
-    // Another attempt of the same request is no other request.
-    match (is_of_point && asks(&draft.request), asks(&asked)) {
-        (true, _) => Whose::Own,
-        (false, true) => Whose::OfThisRun,
-        (false, false) => Whose::Other,
+    let differs = !is_of_point || is_known_to_differ(draft, &asked);
+    let marks = attempt_marks(&identity, &TokenedRequest::new(asked, ""));
+    match attempt_among(&marks, mark.trim()) {
+        // What is not known yet may be what it was: that shows when its turn comes.
+        Some(_) if !differs => Whose::Own,
+        Some(_) => Whose::OfThisRun,
+        None => Whose::Other,
     }
+}
+
+/// Whether what is known of a request already is something else than what was asked for.
+fn is_known_to_differ(draft: &Draft, asked: &Request) -> bool {
+    let waits = |key: &str| draft.holes.contains_key(&RequestField::Key(key.to_owned()));
+    let known = &draft.request.metadata;
+    let is_new = |key: &String| !waits(key) && !known.contains_key(key);
+    let is_another =
+        |key: &String, value: &String| !waits(key) && asked.metadata.get(key) != Some(value);
+    asked.metadata.keys().any(is_new) || known.iter().any(|(key, value)| is_another(key, value))
 }

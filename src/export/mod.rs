@@ -9,7 +9,9 @@ mod step_functions;
 
 pub use files::{Drift, Files};
 pub use kit::{is_same_kit, kit, kit_drift};
-pub use step_functions::{Omission, StepFunctions, is_for_step_functions, step_functions};
+pub use step_functions::{
+    Omission, StepFunctions, is_for_step_functions, step_functions, step_functions_drift,
+};
 
 use crate::plan::{Plan, Planner};
 use crate::render::Known;

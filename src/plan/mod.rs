@@ -7,7 +7,7 @@ mod token;
 pub use crate::validate::MARK;
 pub(crate) use request::hex;
 pub use request::{Request, TokenedRequest, digest, mark, sha256};
-pub use token::{Identity, token};
+pub use token::{Identity, attempt_marks, token};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

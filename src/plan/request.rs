@@ -135,6 +135,12 @@ impl TokenedRequest {
         self.0.idempotency_token.as_deref().unwrap_or_default()
     }
 
+    /// Whether it has redrill's mark, by which its job is known.
+    #[must_use]
+    pub fn has_mark(&self) -> bool {
+        self.0.metadata.get(MARK) == Some(&mark(self.token()))
+    }
+
     /// The request as it is written down.
     #[must_use]
     pub fn into_request(self) -> Request {

@@ -5,14 +5,17 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::Request;
 use super::request::{hex, without_token};
+use super::{MARK, Request, TokenedRequest, mark};
 use crate::render::Target;
 
 /// The version of the derivation, at the front of every token.
 const PREFIX: &str = "rd1-";
 /// Hexadecimal digits of the hash: 160 bits. The token is 44 characters long; other creator ids of AWS Backup take 50.
 const DIGITS: usize = 40;
+
+/// The marks of so many attempts are looked for: nobody is known to have retried a restore more often in one run.
+const ATTEMPTS: u32 = 20;
 
 /// Bytes of what is hashed, of most restores.
 const PREIMAGE: usize = 1024;
@@ -74,4 +77,24 @@ pub fn token(identity: &Identity<'_>, request: &Request) -> String {
     let mut token = String::from(PREFIX);
     token.push_str(&hex(&Sha256::digest(text))[..DIGITS]);
     token
+}
+
+/// The marks that the first attempts of a request would have, that of the first attempt first. A job with one of them is
+/// this restore's: somebody has retried it, perhaps from another machine.
+#[must_use]
+pub fn attempt_marks(identity: &Identity<'_>, request: &TokenedRequest) -> Vec<String> {
+    let mut plain = without_token(request).into_owned();
+    if request.has_mark() {
+        plain.metadata.remove(MARK);
+    }
+    let of = |attempt| {
+        mark(&token(
+            &Identity {
+                attempt,
+                ..*identity
+            },
+            &plain,
+        ))
+    };
+    (1..=ATTEMPTS).map(of).collect()
 }

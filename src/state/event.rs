@@ -144,6 +144,9 @@ pub enum Event {
         /// When it ended, by AWS's clock, where it had before it was found here.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ended_at: Option<Timestamp>,
+        /// The jobs of attempts before this one that this record does not know of.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        former: Vec<String>,
     },
     /// Nothing was started, and the same request may be sent again: AWS refused the caller, or the run stopped first.
     Withdrawn {

@@ -272,6 +272,17 @@ fn stage_after(past: Option<RestoreState>, recorded: &Recorded) -> Result<Restor
         (Some(Failed { .. }), Event::Intended { attempt: n, .. }) if *n == attempt + 1 => {
             return Ok(intended(past, recorded));
         }
+        // A later attempt, which somebody has made elsewhere, is adopted.
+        (
+            None | Some(Skipped | Withdrawn | Failed { .. }),
+            Event::Intended {
+                attempt: n,
+                adopts: Some(_),
+                ..
+            },
+        ) if *n > attempt => {
+            return Ok(intended(past, recorded));
+        }
         (
             None | Some(Skipped | Withdrawn),
             Event::Rejected {
@@ -361,7 +372,10 @@ fn stage_after(past: Option<RestoreState>, recorded: &Recorded) -> Result<Restor
     };
     Ok(match past {
         Some(mut past) => {
-            past.adopted |= matches!(event, Event::Adopted { .. });
+            if let Event::Adopted { former, .. } = event {
+                past.adopted = true;
+                past.former.extend_from_slice(former);
+            }
             RestoreState {
                 stage,
                 is_incomplete,

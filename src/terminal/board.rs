@@ -429,6 +429,7 @@ mod tests {
             order: (0..30).collect(),
             lanes: vec![u32::MAX],
             at_once: u32::MAX,
+            is_started_elsewhere: false,
         }
     }
 

@@ -85,6 +85,8 @@ pub struct InitialState {
     pub lanes: Vec<u32>,
     /// How many of all.
     pub at_once: u32,
+    /// Somebody else starts them, and goes on when nobody watches.
+    pub is_started_elsewhere: bool,
 }
 
 /// A restore as it is when the screen begins.
@@ -132,6 +134,7 @@ pub struct Screen {
     display: Option<Display>,
     has_header: bool,
     began: Timestamp,
+    is_started_elsewhere: bool,
     /// Where each restore runs, where that makes a link.
     regions: HashMap<Arc<str>, Arc<str>>,
     /// When the last line was written.
@@ -145,6 +148,7 @@ impl Screen {
     pub fn new(look: Look, initial: InitialState) -> Self {
         let tally = initial.counts;
         let (is_large, began) = (tally.total > FEW, initial.at);
+        let initial_elsewhere = initial.is_started_elsewhere;
         let restores = initial.restores.iter().filter(|_| look.is_linked);
         let region = |of: &InitialRestore| (Arc::clone(&of.name), Arc::clone(&of.region));
         let regions = restores.map(region).collect();
@@ -158,6 +162,7 @@ impl Screen {
             display,
             has_header: false,
             began,
+            is_started_elsewhere: initial_elsewhere,
             regions,
             last: None,
             out: anstream::stderr(),
@@ -248,6 +253,7 @@ impl Observer for Screen {
         let counted = self.is_large && !self.look.verbose && is_usual(event);
         let is_said = self.has_header && matches!(event, Event::RunOpened { .. });
         let words = match event {
+            Event::Draining if self.is_started_elsewhere => Some(words::FOLLOWED.to_owned()),
             Event::Draining if !self.tally.goes_on() => Some(words::IDLE.to_owned()),
             Event::Draining if self.is_simulated() => Some(words::REHEARSED.to_owned()),
             // The end says what is kept.

@@ -9,6 +9,9 @@ use crate::state::{Awaited, CheckVerdict, Event};
 pub(super) const IDLE: &str =
     "stopping: no new restores, and none is running (Ctrl-C again to quit now)";
 
+/// What is said to somebody who wants to leave while somebody else starts the restores.
+pub(super) const FOLLOWED: &str = "stopping to watch: the state machine continues and starts what is left (Ctrl-C again to quit now)";
+
 /// What is said to somebody who wants to leave a rehearsal while something runs: nothing of it is at AWS.
 pub(super) const REHEARSED: &str = "stopping: no new restores (Ctrl-C again to quit now)";
 

@@ -1,5 +1,6 @@
 //! Commands as they are typed: full output and exit codes.
 
+mod attempts;
 mod begun;
 mod broken_world;
 mod config;

@@ -231,7 +231,8 @@ fn drift_is_found_in_whatever_has_changed() {
             "plan.yaml",
             &plan.replacen(&old, &format!("{:012}", at + 500), 1),
         );
-        assert_eq!(check(path), (2, "changed: items.json\n".to_owned()), "{at}");
+        let said = format!("`r{at}`: differs in `RecoveryPointArn`\nchanged: items.json\n");
+        assert_eq!(check(path), (2, said), "{at}");
     }
     for (old, new, changed) in [
         (
@@ -249,6 +250,22 @@ fn drift_is_found_in_whatever_has_changed() {
             .filter_map(|line| line.strip_prefix("changed: "))
             .collect();
         assert_eq!((code, lines.join(" ").as_str()), (2, changed), "{old}");
+    }
+    for (old, new, first) in [
+        ("  r3:", "  r33:", "`r3`: the plan no longer has it"),
+        (
+            "Encrypted: true",
+            "Encrypted: false",
+            "`r0`: differs in `Encrypted`",
+        ),
+        (
+            "plan: many",
+            "plan: more",
+            "`r0`: has another token: the plan, the run or the target differs",
+        ),
+    ] {
+        write(path, "plan.yaml", &plan.replacen(old, new, 1));
+        assert_eq!(check(path).1.lines().next(), Some(first));
     }
     write(path, "plan.yaml", &plan);
     // A changed export.
@@ -371,10 +388,34 @@ fn the_page_says_what_to_type() {
         "--key many/runs/main/us-west-2/items.json --body items.json",
         "aws stepfunctions start-execution --region us-west-2 --name main",
         "redrill run plan.yaml --run-id main",
-        "--check .",
+        "--check DIR",
+        "--on step-functions \\\n      --state-machine arn:aws:states:us-west-2:123456789012:stateMachine:redrill-many",
         "--bucket 'dr-runs-{region}'",
         "--bucket dr-runs-us-west-2 --if-none-match",
     ] {
         assert!(readme.contains(line), "{line}\n{readme}");
+    }
+}
+
+/// `run --on` can leave out nothing more, so it does not say how to.
+#[test]
+fn a_run_is_not_told_of_options_that_it_lacks() {
+    let plan = repository_file("plans/quickstart.yaml");
+    let followed = StepFunctions {
+        is_followed: true,
+        ..options()
+    };
+    for (options, help) in [
+        (
+            options(),
+            "write the value in the plan; or add `--allow-without restores` to leave it out with all that need it",
+        ),
+        (followed, "write the value in the plan; or run without --on"),
+    ] {
+        let findings = export(&plan, &options).unwrap_err();
+        let found = findings
+            .iter()
+            .find(|of| of.rule == "step-functions/pending");
+        assert_eq!(found.unwrap().help, help);
     }
 }

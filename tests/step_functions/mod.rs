@@ -23,6 +23,7 @@ fn options() -> StepFunctions {
         bucket: "dr-runs-{region}".to_owned(),
         prefix: String::new(),
         without: Default::default(),
+        is_followed: false,
     }
 }
 

@@ -83,7 +83,8 @@ pub(super) async fn begun_elsewhere(
     if let Some(machines) = &execution.reached.machines {
         let own = found.iter().filter(|(step, _, whose)| {
             let region = &plan.target_of(&plan.steps[*step]).region;
-            matches!(whose, Whose::Own | Whose::OfThisRun) && machines.is_to_start(region)
+            matches!(whose, Whose::Own | Whose::OtherAttempt | Whose::OfThisRun)
+                && machines.is_to_start(region)
         });
         let own: Vec<&str> = own.map(|(step, ..)| &*plan.steps[*step].name).collect();
         refuse_begun(execution.run_id, &own)?;
@@ -112,7 +113,7 @@ pub(super) async fn begun_elsewhere(
             Whose::OfThisRun => true,
             Whose::Other => !job.status.is_final(),
             // The engine takes it up, or asks about it.
-            Whose::Own | Whose::Alike => false,
+            Whose::Own | Whose::OtherAttempt | Whose::Alike => false,
         };
         is_named.then(|| {
             format!(

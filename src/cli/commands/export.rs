@@ -9,7 +9,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::export_folder::{self, ExportFolder};
 use crate::cli::exporting::{ExportKit, ExportOptions, ExportStepFunctions};
 use crate::diagnostic::Findings;
-use crate::export::{self, Drift, Files, Subject};
+use crate::export::{self, Files, Subject};
 use crate::render::Known;
 use crate::session::{Loaded, Lookups};
 
@@ -42,9 +42,8 @@ pub(super) async fn step_functions(
     let files = exported(loaded, of, context, make).await?;
     match (&of.check, &of.output) {
         (Some(folder), _) => {
-            let drift = files.drift(read(folder)?);
-            let lines: Vec<String> = drift.iter().map(Drift::to_string).collect();
-            checked(&lines, context)
+            let read = read(folder)?;
+            checked(&export::step_functions_drift(&files, read), context)
         }
         (None, Some(folder)) => {
             let folder = ExportFolder::new(folder, "", export::is_for_step_functions);

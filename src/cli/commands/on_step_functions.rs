@@ -3,6 +3,8 @@
 //! Nothing here has to be remembered. The restores lie in the bucket of each machine under a name that has the run id, and the
 //! execution has the run id as its name: the same command, typed on any machine, finds both and follows on.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,11 +15,12 @@ use super::resume_hint::{ON, STATE_MACHINE, machines_of};
 use crate::aws::{
     Bucket, BucketSettings, Execution, ExecutionStart, MachineSettings, StateMachine,
 };
-use crate::backup::{Backoff, Clock as _, SystemClock, Tell};
+use crate::backup::{ApiError, Backoff, Clock as _, SystemClock, Tell};
 use crate::cli::exit::Failure;
 use crate::execute::StartedElsewhere;
 use crate::export::{self, Files, Omission, StepFunctions, Subject};
 use crate::journal::{self, ObjectError, Objects as _, Put, RunKey};
+use crate::render::Target;
 use crate::session::{Loaded, Preview};
 use crate::state::History;
 
@@ -91,7 +94,7 @@ impl Machines {
                 Ok((definition, execution.is_some()))
             };
             let asked = context.output.patiently(ASKED, asked).await;
-            let (definition, has_begun) = asked.map_err(Failure::Aws)?;
+            let (definition, has_begun) = asked.map_err(|error| not_there(arn, error))?;
             let (bucket, results) = results(&definition).ok_or_else(|| not_ours(arn))?;
             let prefix = results.strip_suffix(&format!("{}/results", run.plan)).ok_or_else(|| {
                 Failure::Usage(format!(
@@ -187,6 +190,7 @@ impl Machines {
             bucket: first.bucket.clone(),
             prefix: first.prefix.clone(),
             without: [Omission::Checks, Omission::Cutover].into(),
+            is_followed: true,
         };
         let (files, findings) = export::step_functions(subject, &options)
             .map_err(|findings| Failure::Findings(context.shown(loaded, findings)))?;
@@ -402,14 +406,61 @@ pub(super) fn refuse_begun(run: &str, restores: &[&str]) -> Result<(), Failure> 
     )))
 }
 
+/// Refuses machines that are not where the plan restores, before anybody is asked.
+pub(super) fn check_places(arns: &[String], targets: &[Target]) -> Result<(), Failure> {
+    let known = |of: fn(&Target) -> &String| -> Vec<&str> {
+        let all: BTreeSet<&str> = targets.iter().map(|target| of(target).as_str()).collect();
+        all.into_iter().collect()
+    };
+    for arn in arns {
+        let (region, account) = place_of(arn)?;
+        let (regions, accounts) = (known(|of| &of.region), known(|of| &of.account));
+        let other = match () {
+            () if !regions.contains(&region) => {
+                format!(
+                    "is in {region}, and the plan restores in {}",
+                    regions.join(", ")
+                )
+            }
+            () if !accounts.contains(&account) => {
+                format!(
+                    "is in the account {account}, and the plan restores in {}",
+                    accounts.join(", ")
+                )
+            }
+            () => continue,
+        };
+        return Err(Failure::Usage(format!(
+            "{arn} {other}; nothing was started"
+        )));
+    }
+    Ok(())
+}
+
+/// A machine that is not there is most often one that was not deployed.
+fn not_there(arn: &str, error: ApiError) -> Failure {
+    match error.code.as_deref() {
+        Some("StateMachineDoesNotExist") => Failure::Usage(format!(
+            "Step Functions has no state machine {arn}: deploy the stack of `redrill export step-functions` first, or check the name and --profile. \
+             Nothing was started"
+        )),
+        _ => Failure::Aws(error),
+    }
+}
+
 /// The Region of a state machine's ARN.
 fn region_of(arn: &str) -> Result<&str, Failure> {
+    place_of(arn).map(|(region, _)| region)
+}
+
+/// Region and account of a state machine's ARN.
+fn place_of(arn: &str) -> Result<(&str, &str), Failure> {
     let parts: Vec<&str> = arn.split(':').collect();
     match parts[..] {
-        ["arn", _, "states", region, _, "stateMachine", name]
+        ["arn", _, "states", region, account, "stateMachine", name]
             if !region.is_empty() && !name.is_empty() =>
         {
-            Ok(region)
+            Ok((region, account))
         }
         _ => Err(Failure::Usage(format!(
             "`{arn}` is not the ARN of a state machine: arn:aws:states:REGION:ACCOUNT:stateMachine:NAME; the stack of `redrill export \

@@ -37,7 +37,7 @@ use crate::render::Lock;
 use crate::report::minute;
 use crate::session::{self, Loaded, Lookups, NotOpened, Opened, Opening, Outcome, Preview, Works};
 use crate::state::{History, JournalError, Outline, Recorded, due_after};
-use crate::terminal::{Screen, Style};
+use crate::terminal::{InitialState, Screen, Style};
 
 /// Runs a plan; with `--standby`, whenever nobody else works on the run, until it has ended.
 pub(super) async fn run(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -138,6 +138,7 @@ async fn once(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, F
         Some(On::StepFunctions) => {
             check_on(arguments)?;
             let profile = arguments.aws.profile.as_deref();
+            on_step_functions::check_places(&arguments.state_machine, loaded.planner.targets())?;
             Some(Machines::connect(&arguments.state_machine, profile, &key, context).await?)
         }
         None => None,
@@ -583,13 +584,16 @@ async fn carry_out<C: Clock>(
     let look = context.look(&execution.reached.endpoint);
     // Rows and links need each restore; lines need how many there are.
     let is_shown = look.style == Style::Bar || look.is_linked;
-    let initial = initial(
-        &opened.plan,
-        &opened.diff,
-        &opened.history,
-        clock.now(),
-        is_shown,
-    );
+    let initial = InitialState {
+        is_started_elsewhere: execution.policy.started_elsewhere.is_some(),
+        ..initial(
+            &opened.plan,
+            &opened.diff,
+            &opened.history,
+            clock.now(),
+            is_shown,
+        )
+    };
     let mut screen = Screen::new(look, initial);
     let planner = &loaded.planner;
     let header = opened.header(planner.secrets(), clock.now());

@@ -12,7 +12,7 @@ use crate::cli::exit::Failure;
 use crate::diff::Action;
 use crate::execute::{Whose, jobs_of, may_be_since, whose};
 use crate::journal::{self, RunKey};
-use crate::plan::{Plan, TokenedRequest};
+use crate::plan::{Identity, Plan, TokenedRequest};
 use crate::render::Target;
 use crate::report::minute;
 use crate::session::Preview;
@@ -141,7 +141,14 @@ async fn look(
         )
         .await?;
         for job in jobs {
-            match whose(&aws.job_metadata(&job.id).await?, request) {
+            let identity = Identity {
+                plan: &plan.name,
+                run: &plan.run_id,
+                restore: &sent.restore,
+                attempt: past.attempt,
+                target,
+            };
+            match whose(&aws.job_metadata(&job.id).await?, request, &identity) {
                 Whose::Other | Whose::OfThisRun => {}
                 whose => found.push((job, whose)),
             }
@@ -171,6 +178,7 @@ fn say(
                 because: "found again by its idempotency mark".to_owned(),
                 ours: Some(true),
                 ended_at: None,
+                former: Vec::new(),
             },
         });
         return format!(

@@ -17,7 +17,7 @@ use crate::plan::Draft;
 pub(super) use open_request::{Adoption, Next, OpenRequest, ReconciliationStart, Sight};
 pub(super) use parent::Parent;
 pub(super) use reconciliation::{
-    JobMetadata, Kin, Reconciliation, ReconciliationReason, is_of, kin,
+    JobMetadata, Kin, Reconciliation, ReconciliationReason, asked_for, attempt_among, is_of, kin,
 };
 pub(super) use retries::Retries;
 

@@ -203,6 +203,8 @@ fn run(aws: &mut SimulatedAws, chances: &[Chance]) -> RequestOutcome {
             () => {
                 &Sight {
                     restore: "orders",
+                    attempt: 1,
+                    kin_of_mark: &|_, _| None,
                     account: ACCOUNT,
                     now: moment,
                     skew: Skew::default(),

@@ -3,15 +3,17 @@
 //! A request leaves, and the answer may be lost: then a job may exist that nobody knows. It is looked for before the
 //! request is sent again, because AWS may have forgotten the token by then. A [`Reconciliation`] looks for it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::reconciliation::{JobMetadata, Match, Reconciliation, ReconciliationReason};
+use super::reconciliation::{
+    JobMetadata, Kin, KinOfMark, Match, Reconciliation, ReconciliationReason,
+};
 use crate::backup::{ApiError, Fault, Job, JobQuery, Operation, Started};
 use crate::execute::calls::DueCall;
-use crate::execute::duplicate_watch::has_mark;
 use crate::execute::engine::{DuplicatePolicy, Policy, Stopped};
 use crate::execute::listing_window::listed_since;
 use crate::execute::skew::{Moment, Skew};
@@ -42,6 +44,10 @@ const NAMED: &str = "AWS named it when it was asked again with the same token";
 /// Everything besides the request that a decision about it depends on.
 pub(in crate::execute) struct Sight<'a> {
     pub(in crate::execute) restore: &'a str,
+    /// The attempt that the request is.
+    pub(in crate::execute) attempt: u32,
+    /// What a mark tells that is not the request's own.
+    pub(in crate::execute) kin_of_mark: KinOfMark<'a>,
     pub(in crate::execute) account: &'a str,
     pub(in crate::execute) now: Moment,
     pub(in crate::execute) skew: Skew,
@@ -80,20 +86,26 @@ impl Sight<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::execute) struct Adoption {
     pub(in crate::execute) job_id: String,
-    pub(in crate::execute) because: &'static str,
+    pub(in crate::execute) because: Cow<'static, str>,
     /// This run, or another runner of it, has started it.
     pub(in crate::execute) is_ours: bool,
     /// It is the answer to a request that was sent.
     pub(in crate::execute) answers: bool,
+    /// The later attempt that it is of, where it is of one.
+    pub(in crate::execute) attempt: Option<u32>,
+    /// The jobs of the attempts before that one.
+    pub(in crate::execute) former: Vec<String>,
 }
 
 impl Adoption {
     fn of(found: &Match, because: &'static str) -> Self {
         Self {
             job_id: found.job_id.clone(),
-            because,
-            is_ours: found.is_marked,
+            because: because.into(),
+            is_ours: found.kin != Kin::Alike,
             answers: false,
+            attempt: None,
+            former: Vec::new(),
         }
     }
 }
@@ -222,9 +234,11 @@ impl OpenRequest {
         if let Some(job_id) = finished_job(&error) {
             return Next::Adopt(Adoption {
                 job_id,
-                because: NAMED,
+                because: NAMED.into(),
                 is_ours: true,
                 answers: false,
+                attempt: None,
+                former: Vec::new(),
             });
         }
         match error.fault {
@@ -360,7 +374,7 @@ impl OpenRequest {
         sight: &Sight<'_>,
     ) -> Next {
         if let Some(reconciliation) = &mut self.reconciliation {
-            reconciliation.compare(job_id, metadata, &self.request);
+            reconciliation.compare(job_id, metadata, &self.request, sight.kin_of_mark);
         }
         self.go_on(sight.now.here, sight)
     }
@@ -394,7 +408,7 @@ impl OpenRequest {
         let Some(mut reconciliation) = self.reconciliation.take() else {
             return Next::Wait;
         };
-        reconciliation.compare_read(sight.metadata, &self.request);
+        reconciliation.compare_read(sight.metadata, &self.request, sight.kin_of_mark);
         let call = if reconciliation.listing.is_some() {
             DueCall::List
         } else if !reconciliation.jobs.is_empty() {
@@ -420,7 +434,28 @@ impl OpenRequest {
             let is_late = |since| found.created_at.is_none_or(|made| made >= since);
             why != ReconciliationReason::Unanswered || since.is_none_or(is_late)
         };
-        matches.retain(|found| found.is_marked || may_be(found) && !(sight.is_own)(&found.job_id));
+        let changed: Vec<Match> = matches
+            .extract_if(.., |found| found.kin == Kin::Changed)
+            .collect();
+        if why == ReconciliationReason::First
+            && !changed.is_empty()
+            && sight.policy.duplicates != DuplicatePolicy::StartAnyway
+        {
+            return Next::Stop(Stopped::Changed {
+                restore: sight.restore.to_owned(),
+                jobs: ids(&changed.iter().collect::<Vec<_>>()),
+            });
+        }
+        let of_attempts: Vec<Match> = matches
+            .extract_if(.., |found| matches!(found.kin, Kin::Attempt(_)))
+            .collect();
+        if why != ReconciliationReason::Lost
+            && let Some(next) = Self::retried(&of_attempts, &matches, why, sight)
+        {
+            return next;
+        }
+        matches
+            .retain(|found| found.is_marked() || may_be(found) && !(sight.is_own)(&found.job_id));
         match why {
             ReconciliationReason::First => self.compared(&matches, sight),
             ReconciliationReason::Unanswered => self.settled(&matches, since, listed_at, sight),
@@ -428,9 +463,55 @@ impl OpenRequest {
         }
     }
 
+    /// A later attempt of the restore has a job, which this record does not know of: somebody has retried it from another
+    /// machine. It is the restore's, where the attempts before it have failed.
+    fn retried(
+        of_attempts: &[Match],
+        matches: &[Match],
+        why: ReconciliationReason,
+        sight: &Sight<'_>,
+    ) -> Option<Next> {
+        let attempt = |found: &Match| match found.kin {
+            Kin::Attempt(attempt) => attempt,
+            Kin::Marked | Kin::Alike | Kin::Changed => sight.attempt,
+        };
+        let latest = of_attempts.iter().map(attempt).max();
+        let latest = latest.filter(|latest| *latest > sight.attempt)?;
+        if sight.chosen(matches).is_some() {
+            return None;
+        }
+        if sight.is_drained && why == ReconciliationReason::First {
+            return Some(Next::NotSent);
+        }
+        let own = matches.iter().filter(|found| found.is_marked());
+        let all = of_attempts.iter().chain(own);
+        let all = all.filter(|found| !(sight.is_own)(&found.job_id));
+        let (of_latest, earlier): (Vec<&Match>, Vec<&Match>) =
+            all.partition(|found| attempt(found) == latest);
+        let chosen = sight.chosen(of_attempts);
+        let one = match (chosen, &*of_latest) {
+            (Some(chosen), _) if attempt(chosen) == latest => Some(chosen),
+            (None, [one]) if earlier.iter().all(|found| found.has_failed) => Some(*one),
+            _ => None,
+        };
+        let Some(found) = one else {
+            let all: Vec<&Match> = earlier.into_iter().chain(of_latest).collect();
+            return Some(Next::Stop(Stopped::Duplicate {
+                restore: sight.restore.to_owned(),
+                jobs: ids(&all),
+            }));
+        };
+        Some(Next::Intend(Some(Adoption {
+            because: format!("the idempotency mark of its attempt {latest}").into(),
+            attempt: Some(latest),
+            former: ids(&earlier),
+            ..Adoption::of(found, MARKED)
+        })))
+    }
+
     /// A restore of a new run was compared with the jobs of its recovery point.
     fn compared(&self, matches: &[Match], sight: &Sight<'_>) -> Next {
-        let has_mark = has_mark(&self.request);
+        let has_mark = self.request.has_mark();
         // Nothing is started any more; what a person has named is there already.
         let chosen = sight.chosen(matches);
         if sight.is_drained && chosen.is_none() {
@@ -439,7 +520,7 @@ impl OpenRequest {
         // A job without a mark is asked about however young it is: its token would tell, as long as AWS remembers it, and
         // where AWS does not, asking with it starts a second job.
         let (marked, duplicates): (Vec<&Match>, Vec<&Match>) =
-            matches.iter().partition(|found| found.is_marked);
+            matches.iter().partition(|found| found.is_marked());
         if let Some(elsewhere) = &sight.policy.started_elsewhere {
             let is_since =
                 |found: &&Match| found.created_at.is_none_or(|made| made >= elsewhere.since);
@@ -500,7 +581,7 @@ impl OpenRequest {
         let refusal = self.refusal.take();
         let duplicates = policy.duplicates;
         let (marked, alike): (Vec<&Match>, Vec<&Match>) =
-            matches.iter().partition(|found| found.is_marked);
+            matches.iter().partition(|found| found.is_marked());
         let begun = matches
             .iter()
             .find(|found| about_to_adopt.as_ref() == Some(&found.job_id));
@@ -601,7 +682,7 @@ impl OpenRequest {
         let mut marked = matches
             .iter()
             .filter(is_other)
-            .filter(|found| found.is_marked);
+            .filter(|found| found.is_marked());
         let chosen = sight.chosen(matches).filter(is_other);
         match (chosen, marked.next(), marked.next()) {
             (Some(chosen), ..) => Next::Adopt(Adoption::of(chosen, CHOSEN)),

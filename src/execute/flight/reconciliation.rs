@@ -10,17 +10,25 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::backup::{ApiError, Job, JobQuery, Operation, Pages};
+use crate::backup::{ApiError, Job, JobQuery, JobStatus, Operation, Pages};
 use crate::execute::skew::Moment;
-use crate::plan::{MARK, TokenedRequest, mark};
+use crate::plan::{MARK, Request, TokenedRequest, mark};
 
 /// A job that asks for the same as a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::execute) struct Match {
     pub(in crate::execute) job_id: String,
-    /// Whether it has the mark that redrill leaves, made from this very token.
-    pub(in crate::execute) is_marked: bool,
+    pub(in crate::execute) kin: Kin,
     pub(in crate::execute) created_at: Option<Timestamp>,
+    /// It has ended, and brought nothing back.
+    pub(in crate::execute) has_failed: bool,
+}
+
+impl Match {
+    /// Whether it has the mark that redrill leaves, made from this very token.
+    pub(in crate::execute) fn is_marked(&self) -> bool {
+        self.kin == Kin::Marked
+    }
 }
 
 /// Why it is asked.
@@ -112,13 +120,14 @@ impl Reconciliation {
         &mut self,
         metadata: &JobMetadata,
         request: &TokenedRequest,
+        kin_of_mark: KinOfMark<'_>,
     ) {
         let jobs = self.jobs.iter();
         let read: Vec<_> = jobs
             .filter_map(|job| metadata.read.get_key_value(&job.id))
             .collect();
         for (job_id, metadata) in read {
-            self.compare(job_id, metadata, request);
+            self.compare(job_id, metadata, request, kin_of_mark);
         }
     }
 
@@ -128,16 +137,18 @@ impl Reconciliation {
         job_id: &str,
         metadata: &BTreeMap<String, String>,
         request: &TokenedRequest,
+        kin_of_mark: KinOfMark<'_>,
     ) {
         let Some(at) = self.jobs.iter().position(|job| job.id == job_id) else {
             return;
         };
         let job = self.jobs.swap_remove(at);
-        if let Some(kin) = kin(metadata, request) {
+        if let Some(kin) = kin(metadata, request, kin_of_mark) {
             self.matches.push(Match {
                 job_id: job.id,
-                is_marked: kin == Kin::Marked,
+                kin,
                 created_at: job.created_at,
+                has_failed: job.status.is_final() && job.status != JobStatus::Completed,
             });
         }
     }
@@ -178,11 +189,42 @@ pub(in crate::execute) fn is_of(job: &Job, account: &str) -> bool {
     whose.is_none_or(|whose| account.is_empty() || whose == account)
 }
 
+/// How a job is like a request, by its mark, which is not that of the request's token; none where it is another restore's, or
+/// another run's.
+pub(in crate::execute) type KinOfMark<'a> =
+    &'a dyn Fn(&str, &BTreeMap<String, String>) -> Option<Kin>;
+
+/// What a job was asked for, as AWS tells it, where it restores the recovery point of a request.
+pub(in crate::execute) fn asked_for(
+    metadata: &BTreeMap<String, String>,
+    request: &Request,
+) -> Request {
+    let metadata = metadata.iter();
+    let unmarked = metadata.filter(|(key, _)| !key.eq_ignore_ascii_case(MARK));
+    Request {
+        metadata: unmarked
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        idempotency_token: None,
+        ..request.clone()
+    }
+}
+
+/// Finds the attempt of a mark among [`crate::plan::attempt_marks`].
+pub(in crate::execute) fn attempt_among(marks: &[String], mark: &str) -> Option<u32> {
+    let mut marks = (1..).zip(marks);
+    marks.find_map(|(attempt, of)| of.eq_ignore_ascii_case(mark).then_some(attempt))
+}
+
 /// How a job is like a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::execute) enum Kin {
     /// It has the mark of its token: nobody else asks with that.
     Marked,
+    /// It has the mark of another attempt of the same restore, with its number.
+    Attempt(u32),
+    /// It has the mark of the same restore of this run, which asked for something else then.
+    Changed,
     /// It asks for the same, as far as AWS says.
     Alike,
 }
@@ -193,6 +235,7 @@ pub(in crate::execute) enum Kin {
 pub(in crate::execute) fn kin(
     metadata: &BTreeMap<String, String>,
     request: &TokenedRequest,
+    kin_of_mark: KinOfMark<'_>,
 ) -> Option<Kin> {
     let (wanted, given) = folded(request.metadata.iter());
     let (found, other) = folded(metadata.iter());
@@ -206,9 +249,12 @@ pub(in crate::execute) fn kin(
     if is(other, Some(&own)) {
         return Some(Kin::Marked);
     }
-    if !is(other, given) && other.is_some_and(is_made_here) {
-        // Another run asked for it, and said so.
-        return None;
+    if !is(other, given)
+        && let Some(mark) = other
+        && is_made_here(mark)
+    {
+        // Another attempt or another run asked for it, and said so.
+        return kin_of_mark(mark.trim(), metadata);
     }
     let mut shared = 0;
     for (key, value) in &wanted {
@@ -320,7 +366,7 @@ mod tests {
             ),
             (with(&[(MARK, &another)]), None),
         ] {
-            assert_eq!(kin(&found, &request), expected, "{found:?}");
+            assert_eq!(kin(&found, &request, &|_, _| None), expected, "{found:?}");
         }
     }
 
@@ -338,6 +384,6 @@ mod tests {
         }
         .with_mark("rd1-1");
         let request = TokenedRequest::new(request, "rd1-1");
-        assert_eq!(kin(&found, &request), Some(Kin::Alike));
+        assert_eq!(kin(&found, &request, &|_, _| None), Some(Kin::Alike));
     }
 }

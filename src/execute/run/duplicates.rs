@@ -1,5 +1,6 @@
 //! Looking for what others have started meanwhile: its calls, and what follows.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -7,12 +8,12 @@ use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, JobQuery, Operation, Pages, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::calls::backoff;
-use crate::execute::duplicate_watch::{AFTERWARDS, EVERY, Other, StartedRestore, TRIES, has_mark};
+use crate::execute::duplicate_watch::{AFTERWARDS, EVERY, Other, StartedRestore, TRIES};
 use crate::execute::engine::Stopped;
-use crate::execute::flight::{Kin, OpenRequest, is_of, kin};
+use crate::execute::flight::{Kin, OpenRequest, is_of};
 use crate::execute::target::TargetState;
 use crate::plan::TokenedRequest;
-use crate::state::{Append, Event};
+use crate::state::{Append, Event, RestoreStage};
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// A restore has a job: whether there is a second one is looked at for a while.
@@ -37,6 +38,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             job_id: job_id.to_owned(),
             request,
             at: now,
+            marks: OnceCell::new(),
         });
     }
 
@@ -246,12 +248,12 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             .iter()
             .filter(of_point)
             .find_map(|started| {
-                let kin = kin(&metadata, &started.request)?;
+                let kin = started.kin(&metadata, self.engine.plan)?;
                 Some((
                     started.step,
                     started.job_id.clone(),
                     kin,
-                    has_mark(&started.request),
+                    started.request.has_mark(),
                 ))
             });
         self.lookout
@@ -273,9 +275,12 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let found = found
             .filter(|(_, other)| other.point == started.request.recovery_point_arn)
             .find_map(|(job_id, other)| {
-                Some((job_id.clone(), kin(&other.metadata, &started.request)?))
+                Some((
+                    job_id.clone(),
+                    started.kin(&other.metadata, self.engine.plan)?,
+                ))
             });
-        let (beside, has_mark) = (started.job_id.clone(), has_mark(&started.request));
+        let (beside, has_mark) = (started.job_id.clone(), started.request.has_mark());
         match found {
             Some((job_id, kin)) if job_id != beside => {
                 self.second(step, job_id, beside, kin, has_mark)
@@ -301,26 +306,34 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         self.lookout.note_job(&job_id);
         let restore = self.name(step);
         let past = self.observed.restores.get(&restore);
-        if past.is_none_or(|past| past.stage.job_id().is_none()) {
+        let Some(past) = past.filter(|past| past.stage.job_id().is_some()) else {
+            return Ok(());
+        };
+        let has_failed = matches!(past.stage, RestoreStage::Failed { .. });
+        if has_failed && matches!(kin, Kin::Attempt(attempt) if attempt > past.attempt) {
+            // Somebody retries it, as one may.
             return Ok(());
         }
         let because = match kin {
-            Kin::Marked => {
-                "it has this restore's idempotency mark: another runner of this run started it, or a request of this one whose answer was lost"
+            Kin::Attempt(attempt) => format!(
+                "it has the idempotency mark of attempt {attempt} of this restore: another runner of this run started it"
+            ),
+            Kin::Marked | Kin::Changed => {
+                "it has this restore's idempotency mark: another runner of this run started it, or a request of this one whose answer was lost".to_owned()
             }
             Kin::Alike if has_mark => {
-                "it makes the same request, and does not have the mark of another run"
+                "it makes the same request, and does not have the mark of another run".to_owned()
             }
-            Kin::Alike => "it makes the same request, and no mark shows whose it is",
+            Kin::Alike => "it makes the same request, and no mark shows whose it is".to_owned(),
         };
         self.emit(vec![Event::SecondJob {
             restore: restore.clone(),
             job_id: job_id.clone(),
             beside: beside.clone(),
-            because: because.to_owned(),
+            because,
         }])?;
         // Where a mark would tell it apart, somebody may have asked for the same by hand: that is said, and no more.
-        if kin == Kin::Marked || !has_mark {
+        if kin != Kin::Alike || !has_mark {
             self.stop(Stopped::SecondJob {
                 restore,
                 job: job_id,

@@ -1,5 +1,6 @@
 //! The driver of open requests: it carries out what [`OpenRequest`] decides.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,8 +11,11 @@ use crate::backup::{ApiError, Clock, Job, Operation, Page, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Stopped};
-use crate::execute::flight::{Adoption, Next, OpenRequest, ReconciliationStart, Sight};
+use crate::execute::flight::{
+    Adoption, Kin, Next, OpenRequest, ReconciliationStart, Sight, asked_for, attempt_among,
+};
 use crate::execute::recording::Effect;
+use crate::plan::{TokenedRequest, attempt_marks};
 use crate::state::{Append, Event, RestoreStage};
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
@@ -24,10 +28,26 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let mut open = self.flights.take_request(step)?;
         let target = self.target_of(step);
         let restore = &*self.engine.plan.steps[step].name;
+        let marks = OnceCell::new();
+        let identity = self.engine.plan.identity(step, self.flights[step].attempt);
+        let request = Arc::clone(&open.request);
+        let draft = self.flights[step].draft.as_ref();
+        let is_late = draft.is_some_and(|draft| !draft.pending.is_empty());
         let decided = decide(
             &mut open,
             &Sight {
                 restore,
+                attempt: identity.attempt,
+                kin_of_mark: &|mark, metadata| {
+                    let marks = marks.get_or_init(|| attempt_marks(&identity, &request));
+                    if let Some(attempt) = attempt_among(marks, mark) {
+                        return Some(Kin::Attempt(attempt));
+                    }
+                    // What was whole before the run was looked at then.
+                    let asked = is_late.then(|| asked_for(metadata, &request))?;
+                    let marks = attempt_marks(&identity, &TokenedRequest::new(asked, ""));
+                    attempt_among(&marks, mark).map(|_| Kin::Changed)
+                },
                 account: &self.engine.plan.targets[target].account,
                 now: self.moment(),
                 skew: self.calls.skew(),
@@ -121,7 +141,11 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let (Some(open), Ok(draft)) = (self.flights[step].request(), self.complete(step)) else {
             return Ok(());
         };
-        let request = Arc::clone(&open.request);
+        let mut request = Arc::clone(&open.request);
+        if let Some(attempt) = adoption.as_ref().and_then(|adoption| adoption.attempt) {
+            request = self.request_of(step, attempt, &draft);
+            self.take_attempt(step, attempt, &request)?;
+        }
         let adopts = adoption.as_ref().map(|adoption| adoption.job_id.as_str());
         self.emit(vec![self.intended(step, &draft, &request, adopts)])?;
         match adoption {
@@ -131,6 +155,26 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                 Ok(())
             }
         }
+    }
+
+    /// A later attempt has a job: whatever was recorded of this one, nothing of it is sent.
+    fn take_attempt(
+        &mut self,
+        step: usize,
+        attempt: u32,
+        request: &Arc<TokenedRequest>,
+    ) -> Result<(), Stopped> {
+        self.flights.close(step);
+        self.flights
+            .open(step, OpenRequest::new(Arc::clone(request)));
+        self.flights[step].attempt = attempt;
+        let restore = self.name(step);
+        let past = self.observed.restores.get(&restore);
+        if past.is_some_and(|past| past.stage == RestoreStage::Intended) {
+            let message = format!("its attempt {attempt} was started elsewhere");
+            self.emit(vec![Event::Withdrawn { restore, message }])?;
+        }
+        Ok(())
     }
 
     /// A job that exists is a restore's.
@@ -144,7 +188,8 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let adopted = Event::Adopted {
             restore: self.name(step),
             job_id: adoption.job_id.clone(),
-            because: adoption.because.to_owned(),
+            because: adoption.because.clone().into_owned(),
+            former: adoption.former.clone(),
             ours: Some(adoption.is_ours),
             // A request of this run, whose answer was lost or went elsewhere, has started its job whenever that ended.
             ended_at: match adoption.is_ours && is_of_run {

@@ -5,6 +5,7 @@
 //! level a list of restores with their whole requests. Step Functions calls AWS Backup in its own Region only, so each Region
 //! of the plan has a machine of its own. docs/without-redrill.md says what follows from that.
 
+mod drift;
 mod items;
 mod lanes;
 mod machine;
@@ -14,6 +15,8 @@ mod pages;
 mod pools;
 mod refusals;
 mod timing;
+
+pub use drift::step_functions_drift;
 
 use std::collections::BTreeSet;
 
@@ -60,6 +63,8 @@ pub struct StepFunctions {
     pub prefix: String,
     /// What may be left out.
     pub without: BTreeSet<Omission>,
+    /// Whether a run follows it, which can leave out nothing more.
+    pub is_followed: bool,
 }
 
 /// What stands for the Region in the name of the bucket.
@@ -89,7 +94,7 @@ pub fn step_functions(
     subject: &Subject<'_>,
     options: &StepFunctions,
 ) -> Result<(Files, Findings), Findings> {
-    let mut refusals = Refusals::new(subject, &options.without);
+    let mut refusals = Refusals::new(subject, options);
     let chosen = refusals.chosen();
     let mut notes = Notes::new(subject, &chosen);
     let regions = regions(subject, &chosen);

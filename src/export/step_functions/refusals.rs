@@ -6,7 +6,7 @@ use super::items::Items;
 use super::lanes::Lane;
 use super::notes::{Note, Notes};
 use super::timing::MOST_EVENTS;
-use super::{Omission, REGION, Subject};
+use super::{Omission, REGION, StepFunctions, Subject};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::parse::{Check, Document, OnFailure};
 use crate::plan::{Plan, Step};
@@ -28,7 +28,7 @@ pub(super) struct Chosen {
 pub(super) struct Refusals<'a> {
     document: &'a Document,
     subject: &'a Subject<'a>,
-    without: &'a BTreeSet<Omission>,
+    options: &'a StepFunctions,
     findings: Findings,
 }
 
@@ -42,11 +42,11 @@ struct Why {
 
 impl<'a> Refusals<'a> {
     /// What stands in the way of a plan, whatever its restores are.
-    pub(super) fn new(subject: &'a Subject<'a>, without: &'a BTreeSet<Omission>) -> Self {
+    pub(super) fn new(subject: &'a Subject<'a>, options: &'a StepFunctions) -> Self {
         let mut refusals = Self {
             document: subject.planner.document(),
             subject,
-            without,
+            options,
             findings: Findings::default(),
         };
         refusals.find_commands();
@@ -63,7 +63,7 @@ impl<'a> Refusals<'a> {
     }
 
     fn allows(&self, omission: Omission) -> bool {
-        self.without.contains(&omission)
+        self.options.without.contains(&omission)
     }
 
     fn report(&mut self, span: Span, rule: &'static Rule, what: String, help: String) {
@@ -123,7 +123,10 @@ impl<'a> Refusals<'a> {
                 self.document.plan.span,
                 rule::STEP_FUNCTIONS_ON_FAILURE,
                 "`on_failure: stop` cannot be kept: what does not need a failed restore starts all the same".to_owned(),
-                "add `--allow-without stop`, or use `redrill run`, which stops".to_owned(),
+                match self.options.is_followed {
+                    true => "run without --on, which stops".to_owned(),
+                    false => "add `--allow-without stop`, or use `redrill run`, which stops".to_owned(),
+                },
             );
         }
     }
@@ -179,12 +182,15 @@ impl<'a> Refusals<'a> {
 
     /// Why a restore cannot go.
     fn why(&self, step: &Step, elsewhere: Option<usize>) -> Option<Why> {
-        const HELP: &str = "add `--allow-without restores` to leave it out with all that need it";
+        let otherwise = match self.options.is_followed {
+            true => "run without --on",
+            false => "add `--allow-without restores` to leave it out with all that need it",
+        };
         let why = |rule, what: String, help: &str| {
             Some(Why {
                 rule,
                 what,
-                help: format!("{help}; or {HELP}"),
+                help: format!("{help}; or {otherwise}"),
                 span: None,
             })
         };

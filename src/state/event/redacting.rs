@@ -121,8 +121,10 @@ impl Event {
                 because,
                 ours: _,
                 ended_at: _,
+                former,
             } => {
                 name(job_id);
+                former.iter_mut().for_each(name);
                 sentence(because);
             }
             Self::SecondJob {
