@@ -343,8 +343,7 @@ fn written_vault(vault: &Vault) -> WrittenVault {
         },
         encryption_key_arn: vault.encryption_key_arn.clone(),
         locked: vault.locked,
-        shared_with: Vec::new(),
-        recovery_points: Vec::new(),
+        ..WrittenVault::default()
     }
 }
 

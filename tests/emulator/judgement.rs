@@ -21,6 +21,9 @@ struct Case {
     point_metadata: BTreeMap<String, String>,
     #[serde(default)]
     surroundings: BTreeMap<String, String>,
+    /// Other keys of the inventory: roles, resources, quotas.
+    #[serde(default)]
+    declared: serde_json::Map<String, serde_json::Value>,
     status: Option<String>,
     storage_class: Option<String>,
     size_bytes: Option<u64>,
@@ -54,12 +57,16 @@ impl Case {
     /// The nearby request that is accepted: where what lies around is why, without that.
     fn nearby(&self) -> Option<Case> {
         let near = match &self.near {
-            None if self.surroundings.is_empty() => return None,
+            None if self.surroundings.is_empty() && self.declared.is_empty() => return None,
             None => Near::default(),
             Some(near) => near.clone(),
         };
         let mut other = self.clone();
         other.surroundings.clear();
+        // Another value is accepted in the same world, if it is said which; otherwise the world is why.
+        if self.near.is_none() {
+            other.declared.clear();
+        }
         for (key, value) in near.metadata {
             match value {
                 None => other.metadata.remove(&key),
@@ -96,7 +103,7 @@ fn world(case: &Case) -> (Inventory, String, String) {
         parts[4]
     };
     let region = parts[3].to_owned();
-    let entry = serde_json::json!({
+    let mut entry = serde_json::json!({
         "account": account,
         "region": region,
         "surroundings": case.surroundings,
@@ -113,6 +120,8 @@ fn world(case: &Case) -> (Inventory, String, String) {
             "size_bytes": case.size_bytes.unwrap_or_default(),
         }] } },
     });
+    let keys = case.declared.clone().into_iter();
+    entry.as_object_mut().unwrap().extend(keys);
     let inventory = Inventory::parse(&entry.to_string()).unwrap();
     (inventory, account.to_owned(), region)
 }
@@ -450,6 +459,7 @@ async fn rules_and_emulator_agree_or_say_why_not() {
     assert!(types.contains("EFS"), "{types:?}");
     for case in cases() {
         let beyond = !case.surroundings.is_empty()
+            || !case.declared.is_empty()
             || case.status.is_some()
             || case.storage_class.is_some()
             || case.size_bytes.is_some()

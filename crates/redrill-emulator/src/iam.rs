@@ -271,6 +271,12 @@ fn simulated(backend: &Backend, caller: &Caller, form: &Form) -> Result<String, 
         none if none.is_empty() => vec!["*"],
         some => some,
     };
+    let is_arn = |text: &&&str| **text == "*" || text.starts_with("arn:");
+    if let Some(other) = resources.iter().find(|text| !is_arn(text)) {
+        // Captured in https://github.com/aws-containers/amazon-ecs-exec-checker/issues/35.
+        let words = format!("ResourceNames are not in a valid ARN format: {other}.");
+        return Err(invalid(words));
+    }
     let more = documents(form, "PolicyInputList")?;
     let boundary = documents(form, "PermissionsBoundaryPolicyInputList")?;
     let context = entries(form);

@@ -10,6 +10,7 @@
 mod access_points;
 mod clients;
 mod contract;
+mod declared;
 mod deletion;
 mod examples;
 mod fault_kinds;
@@ -20,11 +21,13 @@ mod jobs;
 mod listing;
 mod options;
 mod outside;
+mod permissions;
 #[path = "../../../tests/python.rs"]
 mod python;
 mod raw;
 mod recovery_points;
 mod served;
+mod services;
 mod state;
 mod tokens;
 mod wire;
