@@ -146,6 +146,12 @@ impl Planner {
         }
     }
 
+    /// What requests may name at all; nothing where the plan does not say.
+    pub fn allow(&self) -> impl Iterator<Item = &str> {
+        let entries = self.renderer.allow().iter();
+        entries.map(|entry| entry.value.as_str())
+    }
+
     /// For a rehearsal: nothing of the run is asked of AWS.
     pub fn rehearse(&mut self) {
         self.is_rehearsal = true;

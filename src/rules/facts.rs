@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::files;
 use super::notes::{RestoreFailure, TypeNotes, top};
 use super::points::PointForms;
-use super::walls::{Pick, WallKind};
+use super::walls::{DefaultPick, WallKind};
 use crate::render::Metadata;
 
 /// What is so of one type, as `schemas/README.md` explains it.
@@ -46,7 +46,7 @@ pub(crate) struct Facts {
     pub(crate) lacks: Option<Lacks>,
     /// Where AWS puts what comes back, and who reaches it, where a request does not say.
     #[serde(default)]
-    pub(crate) picks: Vec<Pick>,
+    pub(crate) picks: Vec<DefaultPick>,
     /// How what a job has made is deleted.
     #[serde(default)]
     pub(crate) deletes: Vec<Deletes>,

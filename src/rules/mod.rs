@@ -27,5 +27,5 @@ pub(crate) use schema::Schema;
 pub use schema::{Rules, RulesError};
 pub use slips::written;
 pub(crate) use slips::{LISTS, Slip, of as slip};
-pub(crate) use walls::{Pick, Wall, WallHere, kinds_in};
+pub(crate) use walls::{DefaultPick, Wall, WallHere, kinds_in};
 pub use wording::{example, expected};

@@ -39,7 +39,7 @@ pub(crate) struct WallKind {
 /// What AWS picks where a request does not say.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Pick {
+pub(crate) struct DefaultPick {
     /// The key to write.
     pub(crate) key: String,
     #[serde(flatten)]
@@ -188,29 +188,33 @@ mod tests {
         }
     }
 
-    /// Words in a key's name that speak of a place.
-    const PLACES: [&str; 14] = [
+    /// Words in a key's name that speak of a place, as they are written in lower case.
+    const PLACES: [&str; 10] = [
         "subnet",
-        "securitygroup",
-        "vpcid",
+        "security group",
+        "vpc id",
         "kms",
         "bucket",
-        "gatewayarn",
+        "gateway arn",
         "hypervisor",
-        "clusteridentifier",
-        "instanceidentifier",
-        "tablename",
-        "namespaceidentifier",
-        "stackname",
+        "identifier",
+        "table name",
         "region",
-        "clustername",
     ];
     /// Keys that have such a word, and name none.
-    const NONE: [&str; 4] = [
+    const NONE: [&str; 12] = [
         "originalTableName",
         "sourceTableName",
         "newTableName",
         "SnapshotClusterIdentifier",
+        "DBCapacityReservationIdentifier",
+        "CACertificateIdentifier",
+        "HsmClientCertificateIdentifier",
+        "HsmConfigurationIdentifier",
+        "SnapshotScheduleIdentifier",
+        "ClusterSecurityGroups",
+        "activateCaseSensitiveIdentifier",
+        "EnableCaseSensitiveIdentifier",
     ];
 
     #[test]
@@ -223,7 +227,9 @@ mod tests {
                 .unwrap();
             for (key, of) in properties {
                 let folded = key.to_lowercase();
-                let speaks = PLACES.iter().any(|word| folded.contains(word));
+                let speaks = PLACES
+                    .iter()
+                    .any(|word| folded.contains(&word.replace(' ', "")));
                 let is_exempt = NONE.iter().any(|none| none.eq_ignore_ascii_case(key))
                     || of["x-redrill"]["send"] == false
                     || of["type"] == "boolean";

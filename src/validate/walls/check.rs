@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::found::{Found, Kind, Of, Search, member};
-use super::{EntryForm, Place, Walls, name_arn, split};
+use super::found::{FoundKind, FoundPlace, Looked, Search, member};
+use super::{EntryForm, NamedPlace, Walls, name_arn, split};
 use crate::diagnostic::{Finding, Findings, Severity, Span, rule};
 use crate::parse::{Document, Kind as NodeKind, MappingEntry, Node, Restore};
 use crate::render::{Metadata, Rendered, RenderedEntry, Target};
-use crate::rules::{Facts, Level, Pick, Schema, Wall, kinds_in};
+use crate::rules::{DefaultPick, Facts, Level, Schema, Wall, kinds_in};
 use crate::validate::problem::descend;
 use crate::validate::protect::is_unique;
 use crate::validate::{Bounds, MARK};
@@ -70,10 +70,15 @@ pub(in crate::validate) fn check(
     for entry in &rendered.metadata {
         judge.entry(entry, findings);
     }
+    let mut picked = Findings::default();
     for pick in judge.facts.iter().flat_map(|facts| &facts.picks) {
-        judge.pick(pick, findings);
+        judge.pick(pick, &mut picked);
     }
-    judge.held(findings);
+    // Whoever names what is picked has named a place.
+    if !picked.has_errors() {
+        judge.held(findings);
+    }
+    findings.extend(picked);
 }
 
 impl<'a> Judge<'a> {
@@ -82,9 +87,9 @@ impl<'a> Judge<'a> {
     }
 
     /// What the rules say of a key.
-    fn schema_of(&self, key: &str) -> Of<'a> {
+    fn schema_of(&self, key: &str) -> Looked<'a> {
         let of = self.schema.and_then(|schema| member(&schema.text, key));
-        of.map_or(Of::Unknown, |of| Of::Schema(of, None))
+        of.map_or(Looked::Unknown, |of| Looked::Schema(of, None))
     }
 
     /// The value of a key; none where it is not known yet, and empty where it is not given.
@@ -110,7 +115,7 @@ impl<'a> Judge<'a> {
             true if entry.wire.is_none() => return,
             true => &entry.value,
             false => {
-                if let Of::Schema(schema, _) = of {
+                if let Looked::Schema(schema, _) = of {
                     let kinds = kinds_in(schema);
                     self.is_held |= kinds.iter().any(|kind| !["none", "name"].contains(kind));
                     self.kinds.extend(kinds.into_iter().map(str::to_owned));
@@ -128,21 +133,21 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn judge(&mut self, entry: &RenderedEntry, found: &Found, findings: &mut Findings) {
+    fn judge(&mut self, entry: &RenderedEntry, found: &FoundPlace, findings: &mut Findings) {
         let wall = match found.kind {
-            Kind::Wall(wall) => Some(wall),
-            Kind::Later(wall) => {
+            FoundKind::Wall(wall) => Some(wall),
+            FoundKind::Later(wall) => {
                 self.kinds.insert(wall.name.to_owned());
                 self.is_held = true;
                 return;
             }
-            Kind::Unknown => None,
+            FoundKind::Unknown => None,
         };
         let name = wall.map(|wall| wall.name);
         self.kinds.extend(name.map(str::to_owned));
         let text = found.text.as_str();
         let region = found.region.as_deref().unwrap_or(&self.target.region);
-        let place = Place {
+        let place = NamedPlace {
             text,
             wall,
             target: self.target,
@@ -198,7 +203,12 @@ impl<'a> Judge<'a> {
         })
     }
 
-    fn outside(&self, entry: &RenderedEntry, found: &Found, wall: Option<Wall<'_>>) -> Finding {
+    fn outside(
+        &self,
+        entry: &RenderedEntry,
+        found: &FoundPlace,
+        wall: Option<Wall<'_>>,
+    ) -> Finding {
         let of_plan = self.of(entry);
         let wire = entry.wire.as_deref().unwrap_or_default();
         let is_secret = [wire, &found.text]
@@ -256,7 +266,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Where AWS picks, because the request does not say.
-    fn pick(&self, pick: &Pick, findings: &mut Findings) {
+    fn pick(&self, pick: &DefaultPick, findings: &mut Findings) {
         if pick.condition.keys().any(|key| self.given(key).is_none())
             || !pick.condition.holds(&self.metadata)
         {
@@ -278,15 +288,15 @@ impl<'a> Judge<'a> {
             let is_silent = |item: &Value| {
                 let mut search = Search::default();
                 let of = match self.schema_of(key) {
-                    Of::Schema(schema, around) => {
-                        Of::Schema(schema.get("items").unwrap_or(schema), around)
+                    Looked::Schema(schema, around) => {
+                        Looked::Schema(schema.get("items").unwrap_or(schema), around)
                     }
                     other => other,
                 };
                 search.of_key(key, item, of, &|key| self.given(key));
                 let found = search.found.iter().filter_map(|found| match found.kind {
-                    Kind::Wall(wall) | Kind::Later(wall) => Some(wall.name.to_owned()),
-                    Kind::Unknown => None,
+                    FoundKind::Wall(wall) | FoundKind::Later(wall) => Some(wall.name.to_owned()),
+                    FoundKind::Unknown => None,
                 });
                 !says(&found.collect())
             };
@@ -302,7 +312,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn picked(&self, pick: &Pick, span: Span, key: &str) -> Finding {
+    fn picked(&self, pick: &DefaultPick, span: Span, key: &str) -> Finding {
         let finding = match pick.severity {
             Some(Level::Warning) => {
                 let message = format!("where it goes is {}: `allow` cannot judge that", pick.what);

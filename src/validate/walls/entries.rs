@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, EntryForm, Walls};
+use super::{AllowEntry, EntryForm, Walls};
 use crate::diagnostic::{Finding, Findings, Severity, rule};
 use crate::parse::{Document, DrillRuns};
 use crate::render::Target;
@@ -23,7 +23,7 @@ pub(in crate::validate) fn check_entries(
     let Some(walls) = bounds.walls else {
         return;
     };
-    let mut seen: BTreeMap<String, &Entry> = BTreeMap::new();
+    let mut seen: BTreeMap<String, &AllowEntry> = BTreeMap::new();
     for entry in &walls.entries {
         let found = flaw(entry).map(|(rule, severity, message, help)| {
             Finding::at(&document.source, entry.span, rule, message, help).weighing(severity)
@@ -59,7 +59,7 @@ pub(in crate::validate) fn check_entries(
             ),
         ];
         for (node, form, called, text) in parts {
-            let is_in = |entry: &Entry| entry.form == form && entry.text == *text;
+            let is_in = |entry: &AllowEntry| entry.form == form && entry.text == *text;
             let is_inside = !walls.has(form) || walls.entries.iter().any(is_in);
             if let (Some(node), false, false) = (node, is_inside, walls.has_pending) {
                 let of_form = walls.list(form);
@@ -133,7 +133,7 @@ fn drill(document: &Document, bounds: Bounds<'_>, findings: &mut Findings) {
 type Flaw = (&'static crate::diagnostic::Rule, Severity, String, String);
 
 /// What is wrong with an entry by itself.
-fn flaw(entry: &Entry) -> Option<Flaw> {
+fn flaw(entry: &AllowEntry) -> Option<Flaw> {
     let text = entry.text.as_str();
     let pattern = |message: String, help: &str| {
         let flaw: Flaw = (
@@ -251,7 +251,7 @@ fn id_flaw(text: &str, wall: Wall<'_>) -> Option<Flaw> {
         Some("*") => Some((
             rule::ALLOW_EVERYTHING,
             Severity::Warning,
-            format!("`{text}` allows each that there is: {called} is no wall then"),
+            format!("`{text}` allows each that there is, so that {called} is never refused"),
             format!("name those that restores may go into, such as `{id}-0a1b2c3d`"),
         )),
         Some(digits) if is_hex(digits) && has_digit && !matches!(digits.len(), 8 | 17) => Some((

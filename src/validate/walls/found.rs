@@ -6,7 +6,7 @@ use crate::rules::{Wall, WallHere};
 
 /// What a value is, as far as `allow` is concerned.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum FoundKind {
     Wall(Wall<'static>),
     /// What it names depends on what is not known yet.
     Later(Wall<'static>),
@@ -16,9 +16,9 @@ pub(super) enum Kind {
 
 /// One value.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundPlace {
     pub(super) text: String,
-    pub(super) kind: Kind,
+    pub(super) kind: FoundKind,
     /// How it is reached.
     pub(super) path: Vec<String>,
     /// The Region that is named beside it.
@@ -28,16 +28,16 @@ pub(super) struct Found {
 /// A search through one value.
 #[derive(Default)]
 pub(super) struct Search {
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<FoundPlace>,
     path: Vec<String>,
     region: Option<String>,
 }
 
 /// What is known of a value before it is looked at.
 #[derive(Clone, Copy)]
-pub(super) enum Of<'s> {
+pub(super) enum Looked<'s> {
     /// Its schema, and what the schema of a list around it says of all items.
-    Schema(&'s Value, Option<Kind>),
+    Schema(&'s Value, Option<FoundKind>),
     /// Nothing: only what is recognised by its form counts.
     Opaque,
     /// Nothing, not even the key: each text counts.
@@ -50,7 +50,7 @@ impl Search {
         &mut self,
         key: &str,
         value: &Value,
-        of: Of<'_>,
+        of: Looked<'_>,
         given: &dyn Fn(&str) -> Option<String>,
     ) {
         self.path.push(key.to_owned());
@@ -58,9 +58,11 @@ impl Search {
         self.path.pop();
     }
 
-    fn visit(&mut self, value: &Value, of: Of<'_>, given: &dyn Fn(&str) -> Option<String>) {
+    fn visit(&mut self, value: &Value, of: Looked<'_>, given: &dyn Fn(&str) -> Option<String>) {
         let of = match of {
-            Of::Schema(schema, around) => Of::Schema(schema, kind(schema, given).or(around)),
+            Looked::Schema(schema, around) => {
+                Looked::Schema(schema, kind(schema, given).or(around))
+            }
             other => other,
         };
         match value {
@@ -80,12 +82,12 @@ impl Search {
     fn map(
         &mut self,
         map: &Map<String, Value>,
-        of: Of<'_>,
+        of: Looked<'_>,
         given: &dyn Fn(&str) -> Option<String>,
     ) {
-        let Of::Schema(schema, around) = of else {
+        let Looked::Schema(schema, around) = of else {
             for (key, value) in map {
-                self.leaf(key, of, false);
+                self.leaf(key, Looked::Opaque, false);
                 self.of_key(key, value, of, given);
             }
             return;
@@ -113,19 +115,19 @@ impl Search {
                     let named = of.pointer("/x-redrill/region_in").and_then(Value::as_str);
                     let named = named.and_then(beside).filter(|region| !region.is_empty());
                     self.region = named.or_else(|| outer.clone());
-                    self.of_key(key, value, Of::Schema(of, around), &beside);
+                    self.of_key(key, value, Looked::Schema(of, around), &beside);
                     self.region.clone_from(&outer);
                 }
                 None => {
-                    self.leaf(key, Of::Opaque, false);
-                    let of = around.map_or(Of::Opaque, |_| of);
+                    self.leaf(key, Looked::Opaque, false);
+                    let of = around.map_or(Looked::Opaque, |_| of);
                     self.of_key(key, value, of, &beside);
                 }
             }
         }
     }
 
-    fn text(&mut self, text: &str, of: Of<'_>, given: &dyn Fn(&str) -> Option<String>) {
+    fn text(&mut self, text: &str, of: Looked<'_>, given: &dyn Fn(&str) -> Option<String>) {
         // What is JSON is looked at inside; what only looks like it is a text.
         let inside = text.trim_start().starts_with(['[', '{', '"']);
         match inside.then(|| serde_json::from_str::<Value>(text)) {
@@ -134,37 +136,37 @@ impl Search {
         }
     }
 
-    fn leaf(&mut self, text: &str, of: Of<'_>, is_number: bool) {
+    fn leaf(&mut self, text: &str, of: Looked<'_>, is_number: bool) {
         let pieces = text
             .split(',')
             .map(str::trim)
             .filter(|text| !text.is_empty());
         match of {
-            Of::Schema(_, Some(kind)) => pieces.for_each(|piece| self.add(piece, kind)),
-            Of::Unknown => {
+            Looked::Schema(_, Some(kind)) => pieces.for_each(|piece| self.add(piece, kind)),
+            Looked::Unknown => {
                 let is_plain = |piece: &&str| {
                     is_number
                         || piece.parse::<f64>().is_ok()
                         || ["true", "false"].contains(&piece.to_lowercase().as_str())
                 };
                 let texts = pieces.filter(|piece| !is_plain(piece));
-                texts.for_each(|piece| self.add(piece, Kind::Unknown));
+                texts.for_each(|piece| self.add(piece, FoundKind::Unknown));
             }
-            Of::Schema(_, None) | Of::Opaque => {
+            Looked::Schema(_, None) | Looked::Opaque => {
                 let words = text
                     .split(|c: char| c.is_whitespace() || ",;|\"'()[]{}<>=".contains(c))
                     .filter(|word| !word.is_empty());
                 for word in words {
                     if let Some(wall) = recognised(word) {
-                        self.add(word, Kind::Wall(wall));
+                        self.add(word, FoundKind::Wall(wall));
                     }
                 }
             }
         }
     }
 
-    fn add(&mut self, text: &str, kind: Kind) {
-        self.found.push(Found {
+    fn add(&mut self, text: &str, kind: FoundKind) {
+        self.found.push(FoundPlace {
             text: text.to_owned(),
             kind,
             path: self.path.clone(),
@@ -174,18 +176,18 @@ impl Search {
 }
 
 /// What a schema says that its value names.
-fn kind(schema: &Value, given: &dyn Fn(&str) -> Option<String>) -> Option<Kind> {
+fn kind(schema: &Value, given: &dyn Fn(&str) -> Option<String>) -> Option<FoundKind> {
     Wall::of(schema, given).map(|wall| match wall {
-        WallHere::Is(wall) => Kind::Wall(wall),
-        WallHere::Later(wall) => Kind::Later(wall),
+        WallHere::Is(wall) => FoundKind::Wall(wall),
+        WallHere::Later(wall) => FoundKind::Later(wall),
     })
 }
 
 /// A list in one text: AWS may take it for its items.
-fn listed<'s>(of: Of<'s>, given: &dyn Fn(&str) -> Option<String>) -> Of<'s> {
+fn listed<'s>(of: Looked<'s>, given: &dyn Fn(&str) -> Option<String>) -> Looked<'s> {
     match of {
-        Of::Schema(schema, None) => match schema.get("items") {
-            Some(items) => Of::Schema(items, kind(items, given)),
+        Looked::Schema(schema, None) => match schema.get("items") {
+            Some(items) => Looked::Schema(items, kind(items, given)),
             None => of,
         },
         other => other,
@@ -193,9 +195,11 @@ fn listed<'s>(of: Of<'s>, given: &dyn Fn(&str) -> Option<String>) -> Of<'s> {
 }
 
 /// What the items of a list are.
-fn of_items(of: Of<'_>) -> Of<'_> {
+fn of_items(of: Looked<'_>) -> Looked<'_> {
     match of {
-        Of::Schema(schema, around) => Of::Schema(schema.get("items").unwrap_or(schema), around),
+        Looked::Schema(schema, around) => {
+            Looked::Schema(schema.get("items").unwrap_or(schema), around)
+        }
         other => other,
     }
 }

@@ -22,7 +22,7 @@ use crate::rules::{Facts, Wall, value};
 /// What a plan may touch: the entries of `allow`, rendered.
 #[derive(Debug)]
 pub struct Walls {
-    entries: Vec<Entry>,
+    entries: Vec<AllowEntry>,
     /// Where the list is written.
     span: Span,
     /// Whether an entry depends on an input that has no value: what matches no other cannot be judged.
@@ -31,7 +31,7 @@ pub struct Walls {
 
 /// One entry of `allow`.
 #[derive(Debug)]
-struct Entry {
+struct AllowEntry {
     text: String,
     span: Span,
     form: EntryForm,
@@ -49,7 +49,7 @@ enum EntryForm {
 
 /// A value that names a place.
 #[derive(Clone, Copy, Debug)]
-struct Place<'a> {
+struct NamedPlace<'a> {
     text: &'a str,
     /// Of what redrill does not know, none.
     wall: Option<Wall<'static>>,
@@ -73,7 +73,7 @@ impl Walls {
             } else {
                 EntryForm::Name
             };
-            Entry {
+            AllowEntry {
                 text,
                 span: entry.span,
                 form,
@@ -98,7 +98,7 @@ impl Walls {
     }
 
     /// Whether an entry matches a place.
-    fn allows(&self, place: Place<'_>) -> bool {
+    fn allows(&self, place: NamedPlace<'_>) -> bool {
         let forms = place.forms();
         self.entries
             .iter()
@@ -107,11 +107,15 @@ impl Walls {
 
     /// Whether any entry says which new names there may be: a pattern of names, or an ARN of what has the name.
     fn confines_name(&self, arn: Option<&str>) -> bool {
-        let is_of = |entry: &Entry| match (entry.form, arn.and_then(split), split(&entry.text)) {
+        let is_of = |entry: &AllowEntry| match (entry.form, arn.and_then(split), split(&entry.text))
+        {
             (EntryForm::Name, ..) => is_name_pattern(&entry.text),
             (EntryForm::Arn, Some(made), Some(entry)) => {
+                // The ARN of a gateway says nothing of the names on it.
+                let depth = |arn: &Arn<'_>| arn.resource.matches([':', '/']).count();
                 matches(entry.service, made.service)
                     && matches(resource_kind(&entry), resource_kind(&made))
+                    && (depth(&entry) >= depth(&made) || entry.resource.contains('*'))
             }
             _ => false,
         };
@@ -137,8 +141,8 @@ impl Walls {
     }
 }
 
-impl Entry {
-    fn matches(&self, form: &str, place: Place<'_>) -> bool {
+impl AllowEntry {
+    fn matches(&self, form: &str, place: NamedPlace<'_>) -> bool {
         let is_caseless = place.wall.is_some_and(|wall| wall.kind.caseless);
         let (entry, form) = match is_caseless {
             true => (self.text.to_lowercase(), form.to_lowercase()),
@@ -156,7 +160,7 @@ impl Entry {
     }
 }
 
-impl Place<'_> {
+impl NamedPlace<'_> {
     /// Each way to write the same place: the value, and its ARN or what the ARN of one there ends with.
     fn forms(&self) -> Vec<String> {
         let text = self.text;
