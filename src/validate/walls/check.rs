@@ -11,7 +11,6 @@ use crate::parse::{Document, Kind as NodeKind, MappingEntry, Node, Restore};
 use crate::render::{Metadata, Rendered, RenderedEntry, Target};
 use crate::rules::{DefaultPick, Facts, Level, Schema, Wall, kinds_in};
 use crate::validate::problem::descend;
-use crate::validate::protect::is_unique;
 use crate::validate::{Bounds, MARK};
 
 /// What a restore is judged by, and what has been seen of it.
@@ -199,7 +198,7 @@ impl<'a> Judge<'a> {
             let arn = created.resource_arn.as_str();
             let is_end = arn.rsplit(['/', ':']).next() == Some(text);
             let of_same = split(arn).is_some_and(|arn| Some(arn.service) == service);
-            arn == text || is_end && (is_unique(text) || of_same)
+            arn == text || is_end && of_same
         })
     }
 
@@ -219,6 +218,9 @@ impl<'a> Judge<'a> {
             false => format!("`{}`", found.text),
         };
         let message = match (wall, &self.written.resource_type, self.schema) {
+            (Some(wall), ..) if wall.name == "name" => {
+                format!("{shown} is a new name that no entry of `allow` matches")
+            }
             (Some(wall), ..) => {
                 format!("{shown} is {} that `allow` does not have", wall.kind.called)
             }
@@ -325,7 +327,10 @@ impl<'a> Judge<'a> {
                     "nothing says which, so that AWS picks {}, whatever `allow` has",
                     pick.what
                 );
-                let help = format!("add `{}`, with one that `allow` has", pick.key);
+                let help = match pick.key.eq_ignore_ascii_case(key) {
+                    true => format!("add `{}`, with one that `allow` has", pick.key),
+                    false => "give each item one that `allow` has".to_owned(),
+                };
                 self.finding(span, rule::ALLOW_DEFAULT, message, help)
             }
         };

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{AllowEntry, EntryForm, Walls};
-use crate::diagnostic::{Finding, Findings, Severity, rule};
+use super::{AllowEntry, DIRECTIONS, EntryForm, Walls};
+use crate::diagnostic::{Finding, Findings, Severity, did_you_mean, rule};
 use crate::parse::{Document, DrillRuns};
 use crate::render::Target;
 use crate::rules::Wall;
@@ -23,13 +23,13 @@ pub(in crate::validate) fn check_entries(
     let Some(walls) = bounds.walls else {
         return;
     };
-    let mut seen: BTreeMap<String, &AllowEntry> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, &AllowEntry> = BTreeMap::new();
     for entry in &walls.entries {
         let found = flaw(entry).map(|(rule, severity, message, help)| {
             Finding::at(&document.source, entry.span, rule, message, help).weighing(severity)
         });
         findings.extend(found);
-        if let Some(first) = seen.insert(entry.text.to_lowercase(), entry) {
+        if let Some(first) = seen.insert(&entry.text, entry) {
             findings.push(
                 Finding::at(
                     &document.source,
@@ -172,14 +172,13 @@ fn flaw(entry: &AllowEntry) -> Option<Flaw> {
     if let Some(finding) = Wall::all().find_map(|wall| id_flaw(text, wall)) {
         return Some(finding);
     }
-    misspelt_region(text).and_then(|region| {
-        pattern(
-            format!("`{text}` is not a Region, and so would be taken for a name"),
-            &format!(
-                "write `{region}` if you mean the Region; the ARN of what has this name otherwise"
-            ),
-        )
-    })
+    let (region, severity) = misspelt_region(text)?;
+    Some((
+        rule::ALLOW_PATTERN,
+        severity,
+        format!("`{text}` is not a Region, and so would be taken for a name"),
+        format!("write `{region}` if you mean the Region; the ARN of what has this name otherwise"),
+    ))
 }
 
 fn arn_flaw(text: &str) -> Option<Flaw> {
@@ -278,32 +277,29 @@ fn id_flaw(text: &str, wall: Wall<'_>) -> Option<Flaw> {
     }
 }
 
-/// The Region that a text is a slip of: a hyphen is missing, or is another sign.
-fn misspelt_region(text: &str) -> Option<String> {
-    const DIRECTIONS: [&str; 9] = [
-        "northeast",
-        "northwest",
-        "southeast",
-        "southwest",
-        "central",
-        "north",
-        "south",
-        "east",
-        "west",
-    ];
+/// The Region that a text is a slip of: a hyphen is missing, or is another sign; or, which is not sure, a letter.
+fn misspelt_region(text: &str) -> Option<(String, Severity)> {
     if super::reads_as_region(text) || text.contains('*') {
         return None;
     }
     let folded = text.to_lowercase();
+    if is_region(&folded)
+        && let [code, words @ .., word, number] = folded.split('-').collect::<Vec<_>>().as_slice()
+        && code.len() == 2
+        && let Some(meant) = did_you_mean(word, DIRECTIONS)
+    {
+        let region = [&[*code], words, &[meant, number]].concat().join("-");
+        return Some((region, Severity::Warning));
+    }
     let bare: String = folded
         .chars()
         .filter(|c| c.is_ascii_alphanumeric())
         .collect();
     let (code, rest) = bare.split_at_checked(2)?;
-    let direction = DIRECTIONS.iter().find(|way| rest.starts_with(**way))?;
-    let number = rest.strip_prefix(direction)?;
-    let is_one = matches!(number.len(), 1) && number.bytes().all(|b| b.is_ascii_digit());
-    is_one.then(|| format!("{code}-{direction}-{number}"))
+    let number = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let direction = rest.strip_suffix(number)?;
+    let is_one = DIRECTIONS.contains(&direction) && matches!(number.len(), 1);
+    is_one.then(|| (format!("{code}-{direction}-{number}"), Severity::Error))
 }
 
 impl Walls {

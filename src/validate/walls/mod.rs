@@ -262,20 +262,22 @@ fn is_name_pattern(entry: &str) -> bool {
     entry.contains('*') && !entry.starts_with("alias/") && !Wall::all().any(is_of_ids)
 }
 
+/// The last words of Regions.
+const DIRECTIONS: [&str; 9] = [
+    "central",
+    "east",
+    "north",
+    "northeast",
+    "northwest",
+    "south",
+    "southeast",
+    "southwest",
+    "west",
+];
+
 /// Whether a text reads as a Region does: `us-west-2`, `us-gov-east-1`; the last word is a direction, so that
 /// `dr-private-2` is a name.
 fn reads_as_region(text: &str) -> bool {
-    const DIRECTIONS: [&str; 9] = [
-        "central",
-        "east",
-        "north",
-        "northeast",
-        "northwest",
-        "south",
-        "southeast",
-        "southwest",
-        "west",
-    ];
     let word = text.rsplit('-').nth(1).unwrap_or_default();
     partition(text).is_some() && super::arn::is_region(text) && DIRECTIONS.contains(&word)
 }
