@@ -224,6 +224,14 @@ rules! {
     PROTECT_EVERYTHING Error "protect/everything" "An entry of `protect` protects everything"
     PROTECT_PATTERN Error "protect/pattern" "An entry of `protect` uses signs that mean nothing there"
 
+    ALLOW_OUTSIDE Error "allow/outside" "A restore names a place that the plan does not allow"
+    ALLOW_DEFAULT Error "allow/default" "AWS would pick a place, and the plan allows only some"
+    ALLOW_OPEN Error "allow/open" "Nothing holds a restore within what the plan allows"
+    ALLOW_EVERYTHING Error "allow/everything" "An entry of `allow` allows everything"
+    ALLOW_PATTERN Error "allow/pattern" "An entry of `allow` can match nothing"
+    ALLOW_REPEATED Warning "allow/repeated" "An entry of `allow` is there twice"
+    ALLOW_DRILL Error "allow/drill" "A drill has no `allow`"
+
     CHECKS_DUPLICATE_NAME Error "checks/duplicate-name" "Two commands have the same name"
     CHECKS_SHELL Error "checks/shell" "`run` is one text, and no shell takes it apart"
     CHECKS_EMPTY Error "checks/empty" "`run` names no program"

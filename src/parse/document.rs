@@ -9,8 +9,8 @@ use super::fields::{FieldReader, Fields};
 use super::file_kind::{self, FileKind};
 use super::selector::{Point, for_each, recovery_point};
 use super::settings::{
-    ConcurrencyLimits, Objectives, OnFailure, duration, limits, mark, objectives, on_failure,
-    protect, publish,
+    AllowTemplates, ConcurrencyLimits, DrillRuns, Objectives, OnFailure, allow, drill, duration,
+    limits, mark, objectives, on_failure, protect, publish,
 };
 use super::target::{self, TargetTemplate};
 use super::{Kind, MappingEntry, Node, Variable, variables, yaml};
@@ -43,6 +43,10 @@ pub struct Document {
     pub cutover: Arc<Vec<Check>>,
     /// ARNs, ids and patterns of what no request may write to; each may hold a template.
     pub protect: Vec<Node>,
+    /// What may be restored into; anything where the plan does not say.
+    pub allow: Option<AllowTemplates>,
+    /// Which runs are drills.
+    pub drill: Option<Spanned<DrillRuns>>,
 }
 
 impl Document {
@@ -145,6 +149,8 @@ pub fn document(source: &Arc<Source>, findings: &mut Findings) -> Option<Documen
         mark: mark(&mut fields, reader),
     };
     let protect = protect(fields.get("protect"), reader);
+    let allow = allow(&mut fields, reader);
+    let drill = drill(&mut fields, reader);
     let targets = target::targets(&mut fields, reader);
     fields.require(
         "restores",
@@ -172,6 +178,8 @@ pub fn document(source: &Arc<Source>, findings: &mut Findings) -> Option<Documen
         checks: judged,
         cutover,
         protect,
+        allow,
+        drill,
     })
 }
 

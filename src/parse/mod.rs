@@ -25,7 +25,7 @@ pub use lock::{LOCK_VERSION, LockEntry, LockFile, lock_file};
 pub use number::Number;
 pub(crate) use scalar::within;
 pub use selector::{Placed, Point, SelectorTemplate, duration};
-pub use settings::{ConcurrencyLimits, Objectives, OnFailure};
+pub use settings::{AllowTemplates, ConcurrencyLimits, DrillRuns, Objectives, OnFailure};
 pub use target::TargetTemplate;
 pub use variables::{FileValues, Variable, VariableKind, given};
 pub use yaml::{Kind, MappingEntry, Node, yaml};

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::fields::{FieldReader, Fields};
 use super::{Kind, Node};
-use crate::diagnostic::{Span, rule, suggest};
+use crate::diagnostic::{Span, Spanned, rule, suggest};
 
 /// Times that have to be met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +114,106 @@ pub(super) fn protect(node: Option<&Node>, reader: &mut FieldReader<'_>) -> Vec<
             .is_some()
     });
     texts.cloned().collect()
+}
+
+/// `allow` as it was written: accounts, Regions, ARNs, ids, names and patterns of what may be restored into.
+#[derive(Debug)]
+pub struct AllowTemplates {
+    /// Where the list is.
+    pub span: Span,
+    /// The entries; each may hold a template.
+    pub entries: Vec<Node>,
+}
+
+/// `allow`; with a list that allows nothing, or is none, nothing is allowed.
+pub(super) fn allow(
+    fields: &mut Fields<'_>,
+    reader: &mut FieldReader<'_>,
+) -> Option<AllowTemplates> {
+    const EXAMPLE: &str = "allow: [\"123456789012\", us-west-2, subnet-0a1b2c3d, sg-0a1b2c3d]";
+    let entry = fields.entry("allow")?;
+    let node = &entry.value;
+    let span = entry.key.span;
+    let items = match &node.kind {
+        Kind::Sequence(items) => &items[..],
+        _ => {
+            reader.report(
+                if matches!(node.kind, Kind::Null) {
+                    span
+                } else {
+                    node.span
+                },
+                rule::PLAN_TYPE,
+                format!("`allow` is {}, not a list", node.describe()),
+                format!("write `{EXAMPLE}`, or remove it"),
+            );
+            return None;
+        }
+    };
+    if items.is_empty() {
+        reader.report(
+            node.span,
+            rule::PLAN_EMPTY,
+            "`allow` is empty, so that nothing may be restored",
+            format!("write what may be restored into, as in `{EXAMPLE}`; or remove it"),
+        );
+        return None;
+    }
+    let mut entries = Vec::with_capacity(items.len());
+    for item in items {
+        let is_cut = |text: &str| text.len() < 12 || text.starts_with("0x");
+        if let Kind::Number(number) = &item.kind
+            && is_cut(&number.text)
+        {
+            reader.report(
+                item.span,
+                rule::PLAN_TYPE,
+                "an entry of `allow` is a number, not a text",
+                "write all 12 digits of an account, in quotes: `\"123456789012\"`",
+            );
+        } else if reader.text(item, "an entry of `allow`", EXAMPLE).is_some() {
+            entries.push(item.clone());
+        }
+    }
+    Some(AllowTemplates { span, entries })
+}
+
+/// Which runs of a plan are drills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DrillRuns {
+    /// All of them.
+    All,
+    /// Those whose id matches a pattern with `*`.
+    Matching(String),
+}
+
+/// `drill`; none where no run is one.
+pub(super) fn drill(
+    fields: &mut Fields<'_>,
+    reader: &mut FieldReader<'_>,
+) -> Option<Spanned<DrillRuns>> {
+    let node = fields.get("drill")?;
+    let value = match &node.kind {
+        Kind::Bool(true) => DrillRuns::All,
+        Kind::Bool(false) => return None,
+        Kind::String(pattern) if !pattern.trim().is_empty() => DrillRuns::Matching(pattern.clone()),
+        _ => {
+            reader.report(
+                node.span,
+                rule::PLAN_TYPE,
+                format!(
+                    "`drill` is {}, not true, false or a pattern of run ids",
+                    node.describe()
+                ),
+                "write `drill: true`, or `drill: \"drill-*\"`",
+            );
+            return None;
+        }
+    };
+    Some(Spanned {
+        value,
+        span: node.span,
+    })
 }
 
 pub(super) fn limits(node: Option<&Node>, reader: &mut FieldReader<'_>) -> ConcurrencyLimits {

@@ -20,12 +20,14 @@ use crate::render::{
     Fact, Instances, Known, Rendered, Renderer, RequestField, Secrets, Selector, Target, VaultName,
 };
 use crate::rules::Rules;
-use crate::validate::{self};
+use crate::validate::{self, Bounds, Walls};
 
 /// Turns restores into requests; again, with what has become known, while a run goes on.
 pub struct Planner {
     renderer: Renderer,
     rules: Arc<Rules>,
+    walls: Option<Walls>,
+    is_rehearsal: bool,
 }
 
 /// A plan that can be compared with what has happened, and executed.
@@ -134,7 +136,43 @@ impl Planner {
     /// A planner for one document and its inputs.
     #[must_use]
     pub fn new(renderer: Renderer, rules: Arc<Rules>) -> Self {
-        Self { renderer, rules }
+        let allow = renderer.document().allow.as_ref();
+        let walls = allow.map(|written| Walls::new(written, renderer.allow()));
+        Self {
+            renderer,
+            rules,
+            walls,
+            is_rehearsal: false,
+        }
+    }
+
+    /// What requests may name at all; nothing where the plan does not say.
+    pub fn allow(&self) -> impl Iterator<Item = &str> {
+        let entries = self.renderer.allow().iter();
+        entries.map(|entry| entry.value.as_str())
+    }
+
+    /// For a rehearsal: nothing of the run is asked of AWS.
+    pub fn rehearse(&mut self) {
+        self.is_rehearsal = true;
+    }
+
+    /// Whether the value of a key is compared with `allow`.
+    #[must_use]
+    pub fn is_walled(&self, resource_type: &str, key: &str) -> bool {
+        self.walls.is_some() && self.rules.names_place(resource_type, key)
+    }
+
+    /// What the plan lets its restores touch.
+    fn bounds<'a>(&'a self, known: &'a Known) -> Bounds<'a> {
+        Bounds {
+            protect: self.renderer.protect(),
+            walls: self.walls.as_ref(),
+            created: &known.created,
+            secrets: self.renderer.secrets(),
+            run_id: self.renderer.run_id(),
+            is_rehearsal: self.is_rehearsal,
+        }
     }
 
     /// The plan as it was written.
@@ -202,7 +240,7 @@ impl Planner {
             document,
             self.renderer.targets(),
             self.renderer.targets_pending(),
-            self.renderer.protect(),
+            self.bounds(known),
             instances,
             &self.rules,
         ));
@@ -323,7 +361,7 @@ impl Planner {
             &mut rendered,
             target,
             source,
-            self.renderer.protect(),
+            self.bounds(known),
             &self.rules,
             findings,
         )?;

@@ -97,6 +97,7 @@ pub struct Renderer {
     /// Whether a part of each depends on an input that has no value.
     targets_pending: Vec<bool>,
     protect: Vec<Spanned<String>>,
+    allow: Vec<Spanned<String>>,
     secrets: Secrets,
     /// Whether something was made of a secret in what is being rendered.
     changes_secret: AtomicBool,
@@ -127,6 +128,7 @@ impl Renderer {
             targets: Vec::new(),
             targets_pending: Vec::new(),
             protect: Vec::new(),
+            allow: Vec::new(),
             secrets,
             changes_secret: AtomicBool::new(false),
             instances: Arc::default(),
@@ -199,6 +201,12 @@ impl Renderer {
     #[must_use]
     pub fn protect(&self) -> &[Spanned<String>] {
         &self.protect
+    }
+
+    /// What requests may name; without what depends on an input that has no value.
+    #[must_use]
+    pub fn allow(&self) -> &[Spanned<String>] {
+        &self.allow
     }
 
     /// The variables with their values; none of a secret.

@@ -1,4 +1,4 @@
-//! Where restores run, and what nothing may write to: what everybody sees before anything starts.
+//! Where restores run, what nothing may write to, and what may be restored into: what everybody sees before anything starts.
 
 use std::sync::Arc;
 
@@ -60,17 +60,27 @@ impl Target {
 impl Renderer {
     pub(super) fn render_protect(&mut self, findings: &mut Findings) {
         let document = Arc::clone(&self.document);
+        self.protect = self.shown(&document.protect, "protect", findings);
+        if let Some(allow) = &document.allow {
+            self.allow = self.shown(&allow.entries, "allow", findings);
+        }
+    }
+
+    /// Entries with their templates evaluated; without those that depend on an input that has no value.
+    fn shown(&self, nodes: &[Node], what: &str, findings: &mut Findings) -> Vec<Spanned<String>> {
         let scope = self.shared.plain();
-        for node in &document.protect {
-            match self.text(node, &scope, "protect", findings) {
+        let mut shown = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            match self.text(node, &scope, what, findings) {
                 Some((value, pending)) if pending.is_empty() => {
-                    self.is_shown(node, "protect", &value, findings);
+                    self.is_shown(node, what, &value, findings);
                     let span = node.span;
-                    self.protect.push(Spanned { value, span });
+                    shown.push(Spanned { value, span });
                 }
                 _ => {}
             }
         }
+        shown
     }
 
     pub(super) fn render_targets(&mut self, findings: &mut Findings) {

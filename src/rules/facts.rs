@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::files;
 use super::notes::{RestoreFailure, TypeNotes, top};
 use super::points::PointForms;
+use super::walls::{DefaultPick, WallKind};
 use crate::render::Metadata;
 
 /// What is so of one type, as `schemas/README.md` explains it.
@@ -43,6 +44,9 @@ pub(crate) struct Facts {
     pub(crate) unlisted_copies: Option<UnlistedCopies>,
     /// What a restore does not make, and nobody can use what came back without.
     pub(crate) lacks: Option<Lacks>,
+    /// Where AWS puts what comes back, and who reaches it, where a request does not say.
+    #[serde(default)]
+    pub(crate) picks: Vec<DefaultPick>,
     /// How what a job has made is deleted.
     #[serde(default)]
     pub(crate) deletes: Vec<Deletes>,
@@ -60,6 +64,8 @@ pub(crate) struct CommonFacts {
     pub(crate) without_account: Vec<String>,
     /// How what a job of any type has made is deleted.
     pub(crate) deletes: Vec<Deletes>,
+    /// The kinds of places that a key may name.
+    pub(crate) walls: BTreeMap<String, WallKind>,
 }
 
 /// A name that has to be new.
@@ -218,6 +224,12 @@ impl Deletes {
 }
 
 impl Condition {
+    /// The keys that it asks about.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let keys = self.when.keys().chain(self.unless.keys());
+        keys.chain(&self.has).map(String::as_str)
+    }
+
     /// Whether a request's metadata is what it asks for; keys in any case, as redrill takes them.
     pub(crate) fn holds(&self, metadata: &Metadata) -> bool {
         let is_one_of = |(key, values): (&String, &Vec<String>)| {
@@ -286,10 +298,8 @@ mod tests {
             let facts = Facts::of(title).unwrap();
             let conditions = facts.existing.iter().map(|existing| &existing.condition);
             let conditions = conditions.chain(facts.new_names.iter().map(|name| &name.condition));
-            let conditions = conditions.flat_map(|of| {
-                let keys = of.when.keys().chain(of.unless.keys());
-                keys.chain(&of.has).map(String::as_str)
-            });
+            let conditions = conditions.chain(facts.picks.iter().map(|pick| &pick.condition));
+            let conditions = conditions.flat_map(Condition::keys);
             let names = facts.new_names.iter();
             let names = names.flat_map(|name| braced(&name.is).chain([name.key.as_str()]));
             let sources = facts.source_keys.iter();
@@ -302,7 +312,8 @@ mod tests {
                         .iter()
                         .flat_map(|existing| braced(&existing.into)),
                 )
-                .chain(sources.map(String::as_str));
+                .chain(sources.map(String::as_str))
+                .chain(facts.picks.iter().map(|pick| pick.key.as_str()));
             for key in keys {
                 let known = &rules.schema(title).unwrap()["properties"];
                 assert!(known.get(key).is_some(), "{title} has no key {key}");

@@ -11,6 +11,7 @@ mod place;
 mod points;
 mod schema;
 mod slips;
+mod walls;
 mod wording;
 
 pub(crate) use coerce::{boolean, coerce};
@@ -26,4 +27,5 @@ pub(crate) use schema::Schema;
 pub use schema::{Rules, RulesError};
 pub use slips::written;
 pub(crate) use slips::{LISTS, Slip, of as slip};
+pub(crate) use walls::{DefaultPick, Wall, WallHere, kinds_in};
 pub use wording::{example, expected};

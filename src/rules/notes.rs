@@ -13,6 +13,7 @@ use super::estimate::Estimate;
 use super::facts::Facts;
 use super::init::Init;
 use super::place::ReferenceKind;
+use super::walls::{self, WallName};
 use super::{files, include};
 use crate::diagnostic::Severity;
 
@@ -205,6 +206,14 @@ pub(crate) struct SchemaNote {
     /// What of the place of a restore the value has to fit.
     #[serde(default, rename = "place")]
     _place: Option<ReferenceKind>,
+    /// What kind of place the value names.
+    #[serde(default, rename = "wall")]
+    _wall: Option<WallName>,
+    /// With which values of keys beside it the value names something new, or nothing; `""` where the key is not given.
+    #[serde(default, rename = "new_where")]
+    _new_where: BTreeMap<String, Vec<String>>,
+    #[serde(default, rename = "ignored_where")]
+    _ignored_where: BTreeMap<String, Vec<String>>,
     /// The member beside it that names the Region it belongs to, where that is not the target's.
     #[serde(default, rename = "region_in")]
     _region_in: Option<String>,
@@ -252,7 +261,7 @@ pub(crate) fn note(schema: &Value, path: &str) -> SchemaNote {
         let found = schema
             .pointer(path)
             .and_then(|at| at.get("x-redrill"))
-            .filter(|_| !path.is_empty())
+            .filter(|note| !path.is_empty() && !walls::is_only_wall(note))
             .and_then(|note| serde_json::from_value(note.clone()).ok());
         if let Some(note) = found {
             return note;

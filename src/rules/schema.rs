@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::notes::{self, Composite, TypeNotes, note};
 use super::place::ReferencePlace;
+use super::walls::kinds_in;
 use super::{facts, files, include};
 
 /// The rules of all types.
@@ -143,6 +144,14 @@ impl Rules {
         let schema = self.of(resource_type);
         let spelled = schema.and_then(|schema| schema.keys.get(&key.to_lowercase()));
         spelled.map_or(key, String::as_str)
+    }
+
+    /// Whether the value of a key names a place, or may: what is not known may name anything.
+    #[must_use]
+    pub fn names_place(&self, resource_type: &str, key: &str) -> bool {
+        let schema = self.of(resource_type);
+        let of = schema.and_then(|schema| schema.properties.get(self.spelling(resource_type, key)));
+        of.is_none_or(|of| kinds_in(&of.schema).iter().any(|kind| *kind != "none"))
     }
 
     /// Whether a request may hold a key that AWS returns of a recovery point.

@@ -6,9 +6,11 @@ mod graph;
 mod place;
 mod problem;
 mod protect;
+mod walls;
 
 pub use graph::{needed, order};
 pub use protect::protects;
+pub use walls::Walls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +19,9 @@ use jiff::SignedDuration;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule, suggest};
 use crate::parse::{Document, Restore};
-use crate::render::{Fact, Instances, Metadata, Rendered, RequestField, SourceFacts, Target};
+use crate::render::{
+    Created, Fact, Instances, Metadata, Rendered, RequestField, Secrets, SourceFacts, Target,
+};
 use crate::rules::{Rules, UNKNOWN_ESTIMATE};
 
 /// The metadata key that AWS Backup keeps with a job and that changes nothing about the restore; any UUID. `x-redrill.mark`
@@ -46,17 +50,35 @@ pub struct Checked {
     pub expected: SignedDuration,
 }
 
+/// What a plan lets its restores touch, and what is known of the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    /// What no request may write to.
+    pub protect: &'a [Spanned<String>],
+    /// What requests may name at all; none where the plan has no `allow`.
+    pub walls: Option<&'a Walls>,
+    /// What restores of the run have made.
+    pub created: &'a BTreeMap<String, Created>,
+    /// The values that must not show.
+    pub secrets: &'a Secrets,
+    /// The run.
+    pub run_id: &'a str,
+    /// Whether nothing of it is asked of AWS.
+    pub is_rehearsal: bool,
+}
+
 /// Checks what belongs to no single restore: the target, and the types whose rules are not known.
 pub fn plan(
     document: &Document,
     targets: &[Target],
     targets_pending: &[bool],
-    protect: &[Spanned<String>],
+    bounds: Bounds<'_>,
     instances: &Instances,
     rules: &Rules,
 ) -> Findings {
     let mut findings = Findings::default();
-    protect::entries(protect, &document.source, &mut findings);
+    protect::entries(bounds.protect, &document.source, &mut findings);
+    walls::check_entries(document, targets, targets_pending, bounds, &mut findings);
     let roles = roles(document, rules);
     for (at, written) in document.targets.iter().enumerate() {
         roles[at].check(written, &document.source, &mut findings);
@@ -77,7 +99,7 @@ pub fn restore(
     rendered: &mut Rendered,
     target: &Target,
     source: Option<&SourceFacts>,
-    protect: &[Spanned<String>],
+    bounds: Bounds<'_>,
     rules: &Rules,
     findings: &mut Findings,
 ) -> Option<Checked> {
@@ -98,8 +120,9 @@ pub fn restore(
             &mut own,
         );
     }
+    walls::check(document, rendered, target, schema, bounds, &mut own);
     protect::check(
-        protect,
+        bounds.protect,
         written,
         rendered,
         target,

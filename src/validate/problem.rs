@@ -355,7 +355,7 @@ fn nearest_example(schema: &Value, place: &str) -> Option<Value> {
 }
 
 /// One step of a JSON pointer into what was written; where that is a template, the template.
-fn descend<'a>(node: &'a Node, segment: &str) -> &'a Node {
+pub(super) fn descend<'a>(node: &'a Node, segment: &str) -> &'a Node {
     let inner = match &node.kind {
         Kind::Sequence(items) => segment.parse::<usize>().ok().and_then(|at| items.get(at)),
         Kind::Mapping(entries) => {

@@ -191,7 +191,7 @@ fn names(word: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a text is what a pattern says, in which `*` is any text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;
@@ -248,7 +248,7 @@ fn is_named(arn: &Arn<'_>, word: &str, place: ValueContext<'_>) -> bool {
 }
 
 /// Ids that AWS makes are not given twice: a prefix and 8 or 17 hexadecimal digits, or a UUID.
-fn is_unique(word: &str) -> bool {
+pub(super) fn is_unique(word: &str) -> bool {
     let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
     let made = word
         .rsplit_once('-')

@@ -15,6 +15,7 @@ mod programs;
 mod protect;
 mod reports;
 mod signals;
+mod walls;
 mod whole;
 
 use std::fmt::Write as _;

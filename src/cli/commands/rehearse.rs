@@ -38,6 +38,7 @@ pub(super) async fn rehearse(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    loaded.planner.rehearse();
     if let (Some(region), [target]) = (&arguments.unused.region, loaded.planner.targets()) {
         check_region(region, target)?;
     }

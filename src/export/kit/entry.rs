@@ -132,6 +132,11 @@ fn of_plan(subject: &Subject<'_>) -> Findings {
             .map_or(document.plan.span, |node| node.span);
         refuse(span, "an entry of `protect`");
     }
+    if let Some(allow) = &document.allow
+        && allow.entries.len() != subject.planner.allow().count()
+    {
+        refuse(allow.span, "an entry of `allow`");
+    }
     findings
 }
 

@@ -84,6 +84,21 @@ pub(super) fn body(
             "run this plan with `redrill run`",
         );
     }
+    for field in step.draft.holes.keys() {
+        if let RequestField::Key(key) = field
+            && planner.is_walled(&step.draft.request.resource_type, key)
+        {
+            let typed = written.metadata.iter();
+            let mut typed = typed.filter(|entry| entry.key.value.eq_ignore_ascii_case(key));
+            refuse(
+                rule::KIT_EXPRESSION,
+                typed.next().map_or(step.span, |entry| entry.value.span),
+                Some(key),
+                "this names a place that is known only later, and the script does not compare it with `allow`".to_owned(),
+                "write the place itself; or run this plan with `redrill run`, which compares it before it is sent",
+            );
+        }
+    }
     if findings.has_errors() {
         return Err(findings);
     }

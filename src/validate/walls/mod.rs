@@ -1,0 +1,283 @@
+//! `allow`: the walls of a plan. What a request names as a place to restore into has to match an entry.
+//!
+//! Which keys name a place, and of which kind, is `x-redrill.wall` in `schemas/*.yaml`. What redrill does not know, a type or a
+//! key, is taken for a place, each text of it. A value that becomes known during the run is judged when it does, as every
+//! request is checked again before it is sent.
+
+mod check;
+mod entries;
+mod found;
+
+pub(super) use check::check;
+pub(super) use entries::check_entries;
+
+use super::arn::{Arn, is_account, split};
+use super::place::partition;
+use super::protect::{is_unique, matches};
+use crate::diagnostic::{Span, Spanned};
+use crate::parse::AllowTemplates;
+use crate::render::{Metadata, Target};
+use crate::rules::{Facts, Wall, value};
+
+/// What a plan may touch: the entries of `allow`, rendered.
+#[derive(Debug)]
+pub struct Walls {
+    entries: Vec<AllowEntry>,
+    /// Where the list is written.
+    span: Span,
+    /// Whether an entry depends on an input that has no value: what matches no other cannot be judged.
+    has_pending: bool,
+}
+
+/// One entry of `allow`.
+#[derive(Debug)]
+struct AllowEntry {
+    text: String,
+    span: Span,
+    form: EntryForm,
+}
+
+/// What an entry is, by its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EntryForm {
+    Account,
+    Region,
+    Arn,
+    /// An id, a name, or a pattern of one.
+    Name,
+}
+
+/// A value that names a place.
+#[derive(Clone, Copy, Debug)]
+struct NamedPlace<'a> {
+    text: &'a str,
+    /// Of what redrill does not know, none.
+    wall: Option<Wall<'static>>,
+    target: &'a Target,
+    /// Where the value is of another Region than the target's.
+    region: &'a str,
+}
+
+impl Walls {
+    /// The walls of a plan that has an `allow`.
+    #[must_use]
+    pub fn new(written: &AllowTemplates, rendered: &[Spanned<String>]) -> Self {
+        let entry = |entry: &Spanned<String>| {
+            let text = entry.value.trim().to_owned();
+            let form = if is_account(&text) {
+                EntryForm::Account
+            } else if reads_as_region(&text) {
+                EntryForm::Region
+            } else if text.starts_with("arn:") {
+                EntryForm::Arn
+            } else {
+                EntryForm::Name
+            };
+            AllowEntry {
+                text,
+                span: entry.span,
+                form,
+            }
+        };
+        Self {
+            entries: rendered.iter().map(entry).collect(),
+            span: written.span,
+            has_pending: written.entries.len() > rendered.len(),
+        }
+    }
+
+    fn has(&self, form: EntryForm) -> bool {
+        self.entries.iter().any(|entry| entry.form == form)
+    }
+
+    /// The entries of a form, for a sentence.
+    fn list(&self, form: EntryForm) -> String {
+        let of_form = self.entries.iter().filter(|entry| entry.form == form);
+        let texts: Vec<String> = of_form.map(|entry| format!("`{}`", entry.text)).collect();
+        texts.join(", ")
+    }
+
+    /// Whether an entry matches a place.
+    fn allows(&self, place: NamedPlace<'_>) -> bool {
+        let forms = place.forms();
+        self.entries
+            .iter()
+            .any(|entry| forms.iter().any(|form| entry.matches(form, place)))
+    }
+
+    /// Whether any entry says which new names there may be: a pattern of names, or an ARN of what has the name.
+    fn confines_name(&self, arn: Option<&str>) -> bool {
+        let is_of = |entry: &AllowEntry| match (entry.form, arn.and_then(split), split(&entry.text))
+        {
+            (EntryForm::Name, ..) => is_name_pattern(&entry.text),
+            (EntryForm::Arn, Some(made), Some(entry)) => {
+                // The ARN of a gateway says nothing of the names on it.
+                let depth = |arn: &Arn<'_>| arn.resource.matches([':', '/']).count();
+                matches(entry.service, made.service)
+                    && matches(resource_kind(&entry), resource_kind(&made))
+                    && (depth(&entry) >= depth(&made) || entry.resource.contains('*'))
+            }
+            _ => false,
+        };
+        self.entries.iter().any(is_of)
+    }
+
+    /// Whether an entry is such a new name, by itself or by the ARN of what has it.
+    fn allows_name(&self, name: &str, arn: Option<&str>, is_caseless: bool) -> bool {
+        let fold = |text: &str| match is_caseless {
+            true => text.to_lowercase(),
+            false => text.to_owned(),
+        };
+        self.entries.iter().any(|entry| {
+            let text = fold(&entry.text);
+            match (split(&text), arn) {
+                (Some(entry), Some(arn)) => {
+                    split(&fold(arn)).is_some_and(|arn| matches_arn(&entry, &arn))
+                }
+                (Some(_), None) => false,
+                (None, _) => matches(&text, &fold(name)),
+            }
+        })
+    }
+}
+
+impl AllowEntry {
+    fn matches(&self, form: &str, place: NamedPlace<'_>) -> bool {
+        let is_caseless = place.wall.is_some_and(|wall| wall.kind.caseless);
+        let (entry, form) = match is_caseless {
+            true => (self.text.to_lowercase(), form.to_lowercase()),
+            false => (self.text.clone(), form.to_owned()),
+        };
+        match (split(&entry), split(&form)) {
+            (Some(entry), Some(arn)) => matches_arn(&entry, &arn),
+            // An id that AWS makes is the same thing everywhere.
+            (Some(arn), None) => {
+                is_unique(&form) && arn.resource.rsplit(['/', ':']).next() == Some(&form)
+            }
+            (None, Some(_)) => false,
+            (None, None) => matches(&entry, &form),
+        }
+    }
+}
+
+impl NamedPlace<'_> {
+    /// Each way to write the same place: the value, and its ARN or what the ARN of one there ends with.
+    fn forms(&self) -> Vec<String> {
+        let text = self.text;
+        let mut forms = vec![text.to_owned()];
+        let Some(wall) = self.wall else {
+            return forms;
+        };
+        let kind = wall.kind;
+        let mut text = text.to_owned();
+        if kind.has_paths {
+            let bare = text.strip_prefix("s3://").unwrap_or(&text);
+            let named = match bare.strip_prefix("arn:") {
+                Some(_) => bare.split('/').next().unwrap_or_default(),
+                None if bare.len() < text.len() => bare.split('/').next().unwrap_or_default(),
+                None => bare,
+            };
+            if named != text {
+                text = named.to_owned();
+                forms.push(text.clone());
+            }
+        }
+        let pattern = match (&kind.alias, text.contains("alias/")) {
+            (Some(alias), true) => Some(alias),
+            _ => kind.arn.as_ref(),
+        };
+        let Some(pattern) = pattern else {
+            return forms;
+        };
+        let home = partition(self.region).unwrap_or("aws");
+        let arn = format!("arn:{home}:{pattern}")
+            .replace("{region}", self.region)
+            .replace("{account}", &self.target.account);
+        if split(&text).is_none() {
+            forms.push(arn.replace("{value}", &text));
+        } else if let Some((before, "")) = arn.split_once("{value}")
+            && let Some(bare) = text.strip_prefix(before)
+        {
+            forms.push(bare.to_owned());
+        }
+        forms
+    }
+}
+
+/// The ARN of what a new name is of, where one is known; and whether AWS stores the name in lower case.
+fn name_arn(
+    facts: Option<&Facts>,
+    key: &str,
+    metadata: &Metadata,
+    target: &Target,
+) -> (Option<String>, bool) {
+    let mut names = facts.into_iter().flat_map(|facts| &facts.new_names);
+    let Some(name) =
+        names.find(|name| name.key.eq_ignore_ascii_case(key) && name.condition.holds(metadata))
+    else {
+        return (None, false);
+    };
+    let mut arn = String::new();
+    for (at, part) in name.is.split(['{', '}']).enumerate() {
+        let filled = match (at % 2, part) {
+            (0, text) => Some(text),
+            (_, "account") => Some(target.account.as_str()),
+            (_, "region") => Some(target.region.as_str()),
+            (_, "partition") => Some(partition(&target.region).unwrap_or("aws")),
+            (_, key) => value(metadata, key),
+        };
+        let Some(filled) = filled else {
+            return (None, name.lower);
+        };
+        arn.push_str(filled);
+    }
+    (Some(arn).filter(|arn| arn.starts_with("arn:")), name.lower)
+}
+
+/// Whether an ARN is what a pattern of one says: part by part, so that a `*` stands for nothing of the next part.
+fn matches_arn(pattern: &Arn<'_>, arn: &Arn<'_>) -> bool {
+    matches(pattern.partition, arn.partition)
+        && matches(pattern.service, arn.service)
+        && matches(pattern.region, arn.region)
+        && matches(pattern.account, arn.account)
+        && matches(pattern.resource, arn.resource)
+}
+
+/// What an ARN says before the name: `cluster` of `cluster:orders`.
+fn resource_kind<'a>(arn: &Arn<'a>) -> &'a str {
+    let (kind, _) = arn.resource.split_once([':', '/']).unwrap_or_default();
+    kind
+}
+
+/// Whether an entry is a pattern of names, and not of ids.
+fn is_name_pattern(entry: &str) -> bool {
+    let is_of_ids = |wall: Wall<'_>| {
+        let id = wall.kind.id.as_deref();
+        id.is_some_and(|id| {
+            entry
+                .strip_prefix(id)
+                .is_some_and(|rest| rest.starts_with('-'))
+        })
+    };
+    entry.contains('*') && !entry.starts_with("alias/") && !Wall::all().any(is_of_ids)
+}
+
+/// The last words of Regions.
+const DIRECTIONS: [&str; 9] = [
+    "central",
+    "east",
+    "north",
+    "northeast",
+    "northwest",
+    "south",
+    "southeast",
+    "southwest",
+    "west",
+];
+
+/// Whether a text reads as a Region does: `us-west-2`, `us-gov-east-1`; the last word is a direction, so that
+/// `dr-private-2` is a name.
+fn reads_as_region(text: &str) -> bool {
+    let word = text.rsplit('-').nth(1).unwrap_or_default();
+    partition(text).is_some() && super::arn::is_region(text) && DIRECTIONS.contains(&word)
+}
