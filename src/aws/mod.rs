@@ -7,13 +7,16 @@ mod bounds;
 mod client;
 mod date;
 mod error;
+mod looks;
 mod paced;
 mod points;
 mod profile;
 mod read;
 mod s3;
 mod sfn;
+mod unmodelled;
 mod write;
+mod xml;
 
 pub use client::{Aws, ConnectionSettings, Reads, Writes};
 pub use paced::Paced;

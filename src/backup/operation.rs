@@ -22,6 +22,8 @@ pub enum Operation {
     GetResource,
     GetResourceRequestStatus,
     GetRestoreJobMetadata,
+    GetRole,
+    GetServiceQuota,
     ListBackupVaults,
     ListObjectsV2,
     ListRecoveryPointsByBackupVault,
@@ -31,6 +33,7 @@ pub enum Operation {
     ListTags,
     PutObject,
     PutRestoreValidationResult,
+    SimulatePrincipalPolicy,
     StartExecution,
     StartRestoreJob,
 }
@@ -55,6 +58,8 @@ impl Operation {
             Self::GetResource => "GetResource",
             Self::GetResourceRequestStatus => "GetResourceRequestStatus",
             Self::GetRestoreJobMetadata => "GetRestoreJobMetadata",
+            Self::GetRole => "GetRole",
+            Self::GetServiceQuota => "GetServiceQuota",
             Self::ListBackupVaults => "ListBackupVaults",
             Self::ListObjectsV2 => "ListObjectsV2",
             Self::ListRecoveryPointsByBackupVault => "ListRecoveryPointsByBackupVault",
@@ -64,6 +69,7 @@ impl Operation {
             Self::ListTags => "ListTags",
             Self::PutObject => "PutObject",
             Self::PutRestoreValidationResult => "PutRestoreValidationResult",
+            Self::SimulatePrincipalPolicy => "SimulatePrincipalPolicy",
             Self::StartExecution => "StartExecution",
             Self::StartRestoreJob => "StartRestoreJob",
         }
@@ -87,6 +93,8 @@ impl Operation {
             Self::Configuration | Self::GetCallerIdentity => format!("sts:{self}"),
             _ => match self.service() {
                 Some(Service::CloudControl) => format!("cloudformation:{self}"),
+                Some(Service::Iam) => format!("iam:{self}"),
+                Some(Service::ServiceQuotas) => format!("servicequotas:{self}"),
                 Some(Service::Backup) | None => format!("backup:{self}"),
             },
         }
@@ -114,6 +122,8 @@ impl Operation {
             | Self::GetResource
             | Self::GetResourceRequestStatus
             | Self::ListResources => Some(Service::CloudControl),
+            Self::GetRole | Self::SimulatePrincipalPolicy => Some(Service::Iam),
+            Self::GetServiceQuota => Some(Service::ServiceQuotas),
             Self::DescribeRecoveryPoint
             | Self::DescribeRestoreJob
             | Self::GetRecoveryPointRestoreMetadata
@@ -136,11 +146,15 @@ pub enum Service {
     Backup,
     /// Cloud Control API.
     CloudControl,
+    /// AWS IAM.
+    Iam,
+    /// Service Quotas.
+    ServiceQuotas,
 }
 
 impl Service {
     /// How many there are.
-    pub(super) const COUNT: usize = Self::CloudControl as usize + 1;
+    pub(super) const COUNT: usize = Self::ServiceQuotas as usize + 1;
 }
 
 impl fmt::Display for Operation {
@@ -173,6 +187,8 @@ mod tests {
             Of::GetResource,
             Of::GetResourceRequestStatus,
             Of::GetRestoreJobMetadata,
+            Of::GetRole,
+            Of::GetServiceQuota,
             Of::ListBackupVaults,
             Of::ListObjectsV2,
             Of::ListRecoveryPointsByBackupVault,
@@ -182,6 +198,7 @@ mod tests {
             Of::ListTags,
             Of::PutObject,
             Of::PutRestoreValidationResult,
+            Of::SimulatePrincipalPolicy,
             Of::StartExecution,
             Of::StartRestoreJob,
         ];

@@ -16,7 +16,9 @@ mod wording;
 
 pub(crate) use coerce::{boolean, coerce};
 pub(crate) use estimate::UNKNOWN as UNKNOWN_ESTIMATE;
-pub(crate) use facts::{Deletes, Facts, Identifier, Lacks, SourceKey, common, value, without_role};
+pub(crate) use facts::{
+    Deletes, Facts, Identifier, Lacks, RestoreQuota, SourceKey, common, value, without_role,
+};
 pub(crate) use files::title_by_letters;
 pub(crate) use init::{Children, Init, Way};
 pub use notes::{Composite, RestoreFailure};
@@ -27,5 +29,5 @@ pub(crate) use schema::Schema;
 pub use schema::{Rules, RulesError};
 pub use slips::written;
 pub(crate) use slips::{LISTS, Slip, of as slip};
-pub(crate) use walls::{DefaultPick, Wall, WallHere, kinds_in};
+pub(crate) use walls::{DefaultPick, Wall, WallHere, WallRead, kinds_in};
 pub use wording::{example, expected};

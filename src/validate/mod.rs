@@ -9,8 +9,9 @@ mod protect;
 mod walls;
 
 pub use graph::{needed, order};
+pub(crate) use place::partition;
 pub use protect::protects;
-pub use walls::Walls;
+pub use walls::{NamedValue, Walls, named_values};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use crate::render::Target;
 use crate::rules::{PathStep, ReferenceKind, ReferencePlace};
 
 /// The partition that a Region is in, by `partitions.json` of AWS's SDKs; `None` of one that they do not know.
-pub(super) fn partition(region: &str) -> Option<&'static str> {
+pub(crate) fn partition(region: &str) -> Option<&'static str> {
     const BY_PREFIX: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),

@@ -25,6 +25,7 @@ mod on_step_functions;
 mod origin;
 mod plan;
 mod plan_files;
+mod preflight;
 mod programs;
 mod question;
 mod reading;
@@ -116,6 +117,9 @@ pub(super) fn run(
         }
         RedrillCommand::Plan(arguments) => {
             runtime()?.block_on(plan::plan(&arguments, &mut context))
+        }
+        RedrillCommand::Preflight(arguments) => {
+            runtime()?.block_on(preflight::preflight(&arguments, &mut context))
         }
         RedrillCommand::Lock(arguments) => {
             runtime()?.block_on(lock::lock(&arguments, &mut context))

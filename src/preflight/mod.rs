@@ -1,0 +1,111 @@
+//! A plan to what stands in its way, before anything is sent: whatever can be known by reading alone.
+//!
+//! Judging is pure: it goes through the restores and asks a memo. What the memo does not know yet is asked, many questions at
+//! once and each once, and the plan is judged again, until there is nothing left to ask.
+
+mod arn;
+mod caller;
+mod check;
+mod commands;
+mod keys;
+mod looks;
+mod memo;
+mod names;
+mod needed;
+mod network;
+mod points;
+mod policy;
+mod quotas;
+mod regions;
+mod roles;
+mod subject;
+
+use std::sync::Arc;
+
+pub use check::{CheckId, ConcernedRestore, Evidence, PreflightCheck, Verdict};
+pub use looks::{
+    CallerIdentity, Decision, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen, Simulation,
+};
+pub use subject::{PreflightOptions, Subject};
+
+use crate::backup::{ApiError, Fault, ask_all};
+use check::{CheckList, Evidence as Seen, On};
+use memo::{Memo, ask};
+
+/// Somebody who is told how far it is.
+pub trait AskProgress {
+    /// So many more questions are asked.
+    fn more(&mut self, count: usize);
+    /// One is answered.
+    fn one(&mut self);
+}
+
+/// Looks at everything that a plan needs: `places` has whoever looks at each target.
+///
+/// # Errors
+///
+/// Where nobody answers at all.
+pub async fn preflight<L: Looks>(
+    places: &[Arc<L>],
+    subject: &Subject<'_>,
+    progress: &mut impl AskProgress,
+) -> Result<Vec<PreflightCheck>, ApiError> {
+    let mut memo = Memo::default();
+    loop {
+        let checks = judge(subject, &memo);
+        let wanted = memo.take_wanted();
+        if wanted.is_empty() {
+            return Ok(checks);
+        }
+        progress.more(wanted.len());
+        let questions = wanted.iter().map(async |(place, question)| {
+            let answer = ask(&*places[*place], question).await;
+            match answer {
+                // Whoever reaches nobody learns nothing from trying the rest.
+                Err(error) if error.fault == Fault::Unreachable && question.is_first() => {
+                    Err(error)
+                }
+                answer => Ok(answer),
+            }
+        });
+        let mut answers = Vec::with_capacity(wanted.len());
+        ask_all(questions, |answer| {
+            progress.one();
+            answers.push(answer);
+        })
+        .await?;
+        for (of, answer) in wanted.into_iter().zip(answers) {
+            memo.learn(of, answer);
+        }
+    }
+}
+
+/// Every check, as far as it can be told by now.
+fn judge(subject: &Subject<'_>, memo: &Memo) -> Vec<PreflightCheck> {
+    let mut checks = CheckList::default();
+    caller::check(subject, memo, &mut checks);
+    regions::check(subject, &mut checks);
+    roles::check(subject, memo, &mut checks);
+    points::check(subject, memo, &mut checks);
+    keys::check(subject, memo, &mut checks);
+    network::check(subject, memo, &mut checks);
+    names::check(subject, memo, &mut checks);
+    quotas::check(subject, memo, &mut checks);
+    commands::check(subject, &mut checks);
+    checks.into_sorted()
+}
+
+/// It could not be looked at: with the action that the caller lacks, where that is why.
+fn unknown(checks: &mut CheckList, on: On<'_>, what: &str, asked: &str, error: &ApiError) {
+    let help = match error.fault {
+        Fault::Denied => format!(
+            "allow the caller {}, or look at it yourself",
+            error.operation.iam_action()
+        ),
+        Fault::Expired => "log in again, for example with `aws sso login`".to_owned(),
+        _ => "run the command again, or look at it yourself".to_owned(),
+    };
+    let message = format!("{what} could not be looked at: {}", error.message);
+    let evidence = Seen::new(asked, error.to_string());
+    checks.add(on, Verdict::Unknown, (message, help), evidence);
+}

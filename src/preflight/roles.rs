@@ -1,0 +1,345 @@
+//! Restore roles: there, trusted, passable, and allowed what is restored with them; and what the caller needs besides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::arn::ArnParts;
+use super::caller::simulated;
+use super::check::{CheckId, CheckList, Evidence, Verdict};
+use super::looks::{Decision, Simulation};
+use super::memo::Memo;
+use super::policy::{PolicyPrincipal, PolicyQuestion, PolicySays, evaluate};
+use super::subject::Subject;
+use super::unknown;
+use crate::rules::{Facts, TypeNotes};
+
+/// Who assumes it.
+const BACKUP: &str = "backup.amazonaws.com";
+/// Resources of one simulation: IAM limits the length of a request, and not their number.
+const AT_ONCE: usize = 100;
+
+pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+    let mut roles: BTreeSet<(usize, &str)> = BTreeSet::new();
+    for step in subject.steps() {
+        let request = &step.draft.request;
+        let notes = TypeNotes::of(subject.rules.title(&request.resource_type));
+        // SAP HANA is restored without one.
+        let has_none = notes.is_some_and(|notes| notes.no_role.is_some());
+        if let Some(role) = request.iam_role_arn.as_deref().filter(|_| !has_none) {
+            roles.insert((step.target, role));
+        }
+    }
+    for (target, role) in roles {
+        if is_of_target(subject, target, role, checks) {
+            looked_at(subject, memo, target, role, checks);
+            pass(subject, memo, target, role, checks);
+            actions(subject, memo, target, role, checks);
+        }
+    }
+    caller_actions(subject, memo, checks);
+}
+
+/// Whether a role is of the account and partition that it restores in.
+fn is_of_target(subject: &Subject<'_>, target: usize, role: &str, checks: &mut CheckList) -> bool {
+    let of = subject.target(target);
+    let on = subject.on(CheckId::RoleAccount, target);
+    let evidence = Evidence::new("the ARN of the role", role);
+    let partition = crate::validate::partition(&of.region).unwrap_or("aws");
+    let why = match ArnParts::of(role) {
+        None => format!("`{role}` is not the ARN of a role"),
+        Some(arn) if arn.account != of.account => format!(
+            "the role {role} is of account {}, and the target is account {}: a role can be passed in its own account only",
+            arn.account, of.account
+        ),
+        Some(arn) if arn.partition != partition => format!(
+            "the role {role} is of the partition `{}`, and {} is of `{partition}`",
+            arn.partition, of.region
+        ),
+        Some(_) => {
+            checks.pass(
+                on,
+                format!("the role {role} is of the target's account"),
+                evidence,
+            );
+            return true;
+        }
+    };
+    let help = format!(
+        "give `iam_role_arn` of the target a role of account {}",
+        of.account
+    );
+    checks.add(on, Verdict::Fail, (why, help), evidence);
+    false
+}
+
+/// Whether it is there, and trusts AWS Backup.
+fn looked_at(
+    subject: &Subject<'_>,
+    memo: &Memo,
+    target: usize,
+    role: &str,
+    checks: &mut CheckList,
+) {
+    let name = ArnParts::of(role).map_or(role, |arn| arn.name());
+    let on = |id| subject.on(id, target);
+    let asked = format!("iam:GetRole {name}");
+    let found = match memo.role(subject.account_place(target), name) {
+        None => return,
+        Some(Err(error)) => {
+            let what = format!("the role {role}");
+            unknown(checks, on(CheckId::RoleExists), &what, &asked, error);
+            unknown(
+                checks,
+                on(CheckId::RoleTrust),
+                &format!("who may assume {role}"),
+                &asked,
+                error,
+            );
+            return;
+        }
+        Some(Ok(found)) => found,
+    };
+    let Some(found) = found.filter(|found| found.arn == role) else {
+        let (message, seen) = match found {
+            None => (format!("the role {role} does not exist"), "NoSuchEntity"),
+            Some(found) => (
+                format!(
+                    "the role {role} does not exist: the one of that name is {}",
+                    found.arn
+                ),
+                found.arn.as_str(),
+            ),
+        };
+        let help = "create the role, or correct `iam_role_arn` of the target: `aws iam list-roles` lists those that there are";
+        let evidence = Evidence::new(&asked, seen);
+        checks.add(
+            on(CheckId::RoleExists),
+            Verdict::Fail,
+            (message, help.to_owned()),
+            evidence,
+        );
+        return;
+    };
+    let evidence = Evidence::new(&asked, &found.arn);
+    checks.pass(
+        on(CheckId::RoleExists),
+        format!("the role {role} exists"),
+        evidence,
+    );
+    let account = &subject.target(target).account;
+    let context = BTreeMap::from([("aws:sourceaccount", account.clone())]);
+    let question = PolicyQuestion {
+        principal: PolicyPrincipal::Service(BACKUP),
+        action: "sts:AssumeRole",
+        context: &context,
+    };
+    let says = evaluate(&found.trust, &question);
+    let evidence = Evidence::new(&asked, found.trust.to_string());
+    let on = on(CheckId::RoleTrust);
+    match says {
+        PolicySays::Allows => {
+            checks.pass(on, format!("the role {role} trusts {BACKUP}"), evidence);
+        }
+        PolicySays::Depends(keys) => {
+            let keys: Vec<String> = keys.into_iter().collect();
+            let message = format!(
+                "whether the role {role} trusts {BACKUP} depends on {}, which preflight does not know",
+                keys.join(", ")
+            );
+            let help = "check the conditions of its trust policy".to_owned();
+            checks.add(on, Verdict::Unknown, (message, help), evidence);
+        }
+        PolicySays::LeavesToIam | PolicySays::Denies | PolicySays::Silent => {
+            let message =
+                format!("the role {role} does not trust {BACKUP}: AWS Backup cannot assume it");
+            let help = format!(
+                "allow `sts:AssumeRole` to the service `{BACKUP}` in its trust policy (`aws iam update-assume-role-policy --role-name {name}`)"
+            );
+            checks.add(on, Verdict::Fail, (message, help), evidence);
+        }
+    }
+}
+
+/// Whether the caller may hand it to AWS Backup.
+fn pass(subject: &Subject<'_>, memo: &Memo, target: usize, role: &str, checks: &mut CheckList) {
+    let on = subject.on(CheckId::RolePass, target);
+    let Some((place, of)) = simulated(subject, memo, target) else {
+        return;
+    };
+    let simulation = Simulation {
+        of: of.clone(),
+        actions: vec!["iam:PassRole".to_owned()],
+        resources: vec![role.to_owned()],
+        context: [("iam:PassedToService".to_owned(), BACKUP.to_owned())].into(),
+    };
+    let asked = format!("iam:SimulatePrincipalPolicy {of} iam:PassRole {role}");
+    match memo.simulated(place, simulation) {
+        None => {}
+        Some(Err(error)) => {
+            let what = format!("whether the caller may pass {role}");
+            unknown(checks, on, &what, &asked, error);
+        }
+        Some(Ok(decisions)) => match decisions.iter().find(|of| !of.is_allowed()) {
+            None => {
+                checks.pass(
+                    on,
+                    format!("the caller may pass {role}"),
+                    Evidence::new(asked, "allowed"),
+                );
+            }
+            Some(denied) => {
+                let message = format!(
+                    "{of} may not pass the role {role} to AWS Backup{}",
+                    why(denied)
+                );
+                let help = format!(
+                    "allow the caller `iam:PassRole` on {role}, where `iam:PassedToService` is `{BACKUP}`"
+                );
+                let evidence = Evidence::new(asked, &denied.says);
+                checks.add(on, verdict(denied), (message, help), evidence);
+            }
+        },
+    }
+}
+
+/// Who denies, where IAM tells.
+fn why(denied: &Decision) -> String {
+    match (denied.by, denied.says.as_str()) {
+        (Some(by), _) => format!(", because of {by}"),
+        (None, "explicitDeny") => ", because a policy denies it".to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+/// What depends on conditions that are known when it happens is not denied yet.
+fn verdict(denied: &Decision) -> Verdict {
+    match denied.missing.is_empty() || denied.says == "explicitDeny" && denied.by.is_none() {
+        true => Verdict::Fail,
+        false => Verdict::Warn,
+    }
+}
+
+/// Whether the role may do what its types need.
+fn actions(subject: &Subject<'_>, memo: &Memo, target: usize, role: &str, checks: &mut CheckList) {
+    let needed = super::needed::of_role(subject, target, role);
+    let place = subject.account_place(target);
+    let on = subject.on(CheckId::RoleActions, target);
+    let who = format!("the role {role}");
+    may(memo, place, role, &who, &needed, on, checks);
+}
+
+/// Whether the caller may do what this very plan needs.
+fn caller_actions(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+    for target in subject.targets() {
+        let Some((place, of)) = simulated(subject, memo, target) else {
+            continue;
+        };
+        let needed = super::needed::of_caller(subject, target);
+        let on = subject.on(CheckId::CallerActions, target);
+        may(memo, place, &of, &of.clone(), &needed, on, checks);
+    }
+}
+
+/// What somebody needs for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Needed {
+    pub(super) actions: Vec<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) context: BTreeMap<String, String>,
+    pub(super) why: String,
+}
+
+/// Simulates what somebody needs; one line for each reason that is denied.
+fn may(
+    memo: &Memo,
+    place: usize,
+    of: &str,
+    who: &str,
+    needed: &[Needed],
+    on: super::check::On<'_>,
+    checks: &mut CheckList,
+) {
+    let (mut denied_any, mut count, mut is_known) = (false, 0, true);
+    for need in needed {
+        let (mut denied, mut seen) = (BTreeMap::<&str, &Decision>::new(), String::new());
+        let mut error = None;
+        let all = [need.resources.as_slice()];
+        let chunks: Vec<&[String]> = match need.resources.is_empty() {
+            true => all.to_vec(),
+            false => need.resources.chunks(AT_ONCE).collect(),
+        };
+        for resources in chunks {
+            let simulation = Simulation {
+                of: of.to_owned(),
+                actions: need.actions.clone(),
+                resources: resources.to_vec(),
+                context: need.context.clone(),
+            };
+            match memo.simulated(place, simulation) {
+                None => is_known = false,
+                Some(Err(err)) => error = Some(err),
+                Some(Ok(decisions)) => {
+                    count += need.actions.len();
+                    for decision in decisions.iter().filter(|of| !of.is_allowed()) {
+                        denied.entry(&decision.action).or_insert(decision);
+                        seen.clone_from(&decision.says);
+                    }
+                }
+            }
+        }
+        let asked = format!(
+            "iam:SimulatePrincipalPolicy {of} {}",
+            need.actions.join(" ")
+        );
+        if let Some(error) = error {
+            let what = format!("what {who} may do");
+            unknown(checks, on, &what, "iam:SimulatePrincipalPolicy", error);
+            denied_any = true;
+            continue;
+        }
+        let Some(first) = denied.values().next().copied() else {
+            continue;
+        };
+        denied_any = true;
+        let actions: Vec<&str> = denied.keys().copied().collect();
+        let actions = actions.join(", ");
+        let on_what = match first.resource.as_str() {
+            "" | "*" => String::new(),
+            resource => format!(" on {resource}"),
+        };
+        let message = format!(
+            "{who} may not do {actions}{on_what}{}, which {}",
+            why(first),
+            need.why
+        );
+        let help = match need.resources.as_slice() {
+            [] => format!("allow it {actions}"),
+            [one] => format!("allow it {actions} on {one}"),
+            many => format!(
+                "allow it {actions} on {} and {} more",
+                many[0],
+                many.len() - 1
+            ),
+        };
+        checks.add(
+            on,
+            verdict(first),
+            (message, help),
+            Evidence::new(asked, seen),
+        );
+    }
+    if !denied_any && is_known && count > 0 {
+        let message = format!("{who} may do what is needed of it");
+        let seen = format!("{count} actions allowed");
+        checks.pass(
+            on,
+            message,
+            Evidence::new("iam:SimulatePrincipalPolicy", seen),
+        );
+    }
+}
+
+/// What services a type calls: the one that uses keys for it first.
+pub(super) fn service_of(facts: Option<&Facts>) -> &str {
+    let first = facts.and_then(|facts| facts.services.first());
+    first.map_or("backup", String::as_str)
+}
