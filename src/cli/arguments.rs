@@ -463,6 +463,12 @@ pub(super) struct RunArguments {
     /// Same as `redrill plan`: show what would happen, and do nothing
     #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
+    /// Check first what `redrill preflight` checks, and start nothing where something would fail
+    #[arg(long, help_heading = "Run")]
+    pub(super) preflight: bool,
+    /// With --preflight: accept recovery points that were not scanned for malware
+    #[arg(long, requires = "preflight", help_heading = "Run")]
+    pub(super) allow_unscanned: bool,
     /// Wait while somebody else works on the run, and take over when they leave or fall silent
     #[arg(long, help_heading = "Run")]
     pub(super) standby: bool,

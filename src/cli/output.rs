@@ -151,6 +151,13 @@ impl Output {
         }
     }
 
+    /// The same with colours of its own.
+    pub(super) fn styled_note(&mut self, text: &str) {
+        if !self.quiet {
+            self.error(text.trim_end_matches('\n'));
+        }
+    }
+
     /// The answer to a question that may take its time: what is waited for is said after a minute, and then less and less
     /// often.
     pub(super) async fn patiently<T>(&mut self, what: &str, asked: impl Future<Output = T>) -> T {

@@ -115,6 +115,29 @@ pub(super) struct Looked<'a> {
 }
 
 impl Looked<'_> {
+    /// Whether something stands in the way of a run, which is shown then.
+    pub(super) async fn stops<L: Looks>(
+        &self,
+        places: &[Arc<L>],
+        context: &mut Context<'_>,
+    ) -> Result<bool, Failure> {
+        let checks = self.checks(places, context).await?;
+        let file = self.file.to_string_lossy();
+        let report = PreflightReport {
+            file: &file,
+            plan: self.plan,
+            checks: &checks,
+            secrets: self.loaded.planner.secrets(),
+            verbose: context.display.verbose,
+        };
+        context.output.styled_note(&preflight_human(&report));
+        let stops = exit(&checks) == Exit::NotReady;
+        if stops {
+            context.output.note("nothing was sent");
+        }
+        Ok(stops)
+    }
+
     /// Asks about everything, and says how far it is.
     pub(super) async fn checks<L: Looks>(
         &self,

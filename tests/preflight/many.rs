@@ -1,0 +1,1 @@
+//! A thousand restores in three targets.
