@@ -10,17 +10,18 @@
 //! 5. [`validate`]: values and rules to requests that AWS is expected to take, or to findings.
 //! 6. [`plan`]: steps in order of dependency, requests, tokens.
 //! 7. [`backup`]: what AWS Backup is, to redrill; the traits that read and write it, and the rates that it publishes.
-//! 8. [`resolve`]: selectors and locks to recovery points.
-//! 9. [`state`]: events, what may follow what, and what a run has come to; the trait of a journal.
-//! 10. [`diff`]: a plan and what has happened to changes.
-//! 11. [`execute`]: changes to events.
-//! 12. [`cleanup`]: what a run has made to nothing; owns the trait that deletes.
-//! 13. [`preflight`]: a plan to what stands in its way, before anything is sent; owns the trait that looks.
-//! 14. [`report`]: records to bytes.
-//! 15. [`evidence`]: a run to a bundle that can be checked without it.
-//! 16. [`export`]: a plan to files with which it is restored without redrill.
-//! 17. [`author`]: recovery points and rules to a plan to start from.
-//! 18. [`session`]: the program on one page.
+//! 8. [`permissions`]: a plan to the least policies with which it can be carried out.
+//! 9. [`resolve`]: selectors and locks to recovery points.
+//! 10. [`state`]: events, what may follow what, and what a run has come to; the trait of a journal.
+//! 11. [`diff`]: a plan and what has happened to changes.
+//! 12. [`execute`]: changes to events.
+//! 13. [`cleanup`]: what a run has made to nothing; owns the trait that deletes.
+//! 14. [`preflight`]: a plan to what stands in its way, before anything is sent; owns the trait that looks.
+//! 15. [`report`]: records to bytes.
+//! 16. [`evidence`]: a run to a bundle that can be checked without it.
+//! 17. [`export`]: a plan to files with which it is restored without redrill.
+//! 18. [`author`]: recovery points and rules to a plan to start from.
+//! 19. [`session`]: the program on one page.
 //!
 //! The rest is the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
@@ -49,6 +50,8 @@ pub mod execute;
 pub mod export;
 #[doc(hidden)]
 pub mod parse;
+#[doc(hidden)]
+pub mod permissions;
 #[doc(hidden)]
 pub mod plan;
 #[doc(hidden)]

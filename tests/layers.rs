@@ -14,6 +14,7 @@ const STAGES: [&str; 18] = [
     "validate",
     "plan",
     "backup",
+    "permissions",
     "resolve",
     "state",
     "diff",

@@ -28,6 +28,7 @@ mod literals;
 mod model;
 mod npm;
 mod on_step_functions;
+mod permissions;
 mod preflight;
 mod python;
 mod questions;

@@ -67,6 +67,8 @@ pub(super) enum RedrillCommand {
     /// Export a plan, for when redrill's own runner is not where it should run
     #[command(subcommand)]
     Export(ExportCommand),
+    /// Print the least policies that a plan needs: yours, and those of the roles that restore
+    Iam(IamArguments),
     /// Run a plan against the embedded emulator, in simulated time
     ///
     /// The real engine over real HTTP: nothing is sent to AWS.
@@ -285,6 +287,69 @@ pub(super) struct Render {
 pub(super) enum RenderFormat {
     Json,
     CliJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct IamArguments {
+    /// Plan file
+    #[arg(value_name = "PLAN", add = complete::plans())]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    /// What the policies are for, separated by commas; the caller's is one for all of them
+    #[arg(
+        long = "for",
+        value_name = "WHAT,…",
+        value_delimiter = ',',
+        default_value = "plan,run,status,cleanup,restore-role",
+        help_heading = "Policies"
+    )]
+    pub(super) purposes: Vec<PolicyFor>,
+    /// With `--for step-functions`: the state machine; one for each Region
+    #[arg(
+        long,
+        value_name = "ARN",
+        value_delimiter = ',',
+        help_heading = "Policies"
+    )]
+    pub(super) state_machine: Vec<String>,
+    /// Output format
+    #[arg(long, default_value = "json", help_heading = "Output")]
+    pub(super) format: PolicyFormat,
+}
+
+/// What a policy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PolicyFor {
+    /// `redrill plan`, `render` and `export`
+    Plan,
+    /// `redrill lock`
+    Lock,
+    /// `redrill run`
+    Run,
+    /// `redrill run --on step-functions`
+    StepFunctions,
+    /// `redrill status`
+    Status,
+    /// `redrill cleanup`
+    Cleanup,
+    /// The script of a kit
+    Kit,
+    /// The roles that AWS Backup assumes to restore
+    RestoreRole,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PolicyFormat {
+    /// Every policy as IAM takes it, with why for each statement
+    Json,
+    /// Policy documents and policies
+    Terraform,
+    /// A template with managed policies
+    #[value(name = "cloudformation")]
+    CloudFormation,
 }
 
 #[derive(Args, Debug)]

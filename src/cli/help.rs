@@ -13,7 +13,7 @@ pub(super) struct More {
 }
 
 /// In the order of the commands.
-pub(super) const MORE: [More; 24] = [
+pub(super) const MORE: [More; 25] = [
     More {
         command: "validate",
         examples: &[
@@ -127,6 +127,20 @@ pub(super) const MORE: [More; 24] = [
             ),
         ],
         exits: &[0, 1, 4, 6, 64],
+    },
+    More {
+        command: "iam",
+        examples: &[
+            (
+                "What you need for a run, and what its restore roles need",
+                "redrill iam plans/drill.yaml --for run,restore-role",
+            ),
+            (
+                "The same for Terraform",
+                "redrill iam plans/drill.yaml --format terraform",
+            ),
+        ],
+        exits: &[0, 1, 4, 64],
     },
     More {
         command: "rehearse",

@@ -67,7 +67,7 @@ fn elsewhere(word: &str, region: &str, account: &str) -> Option<String> {
         word,
     );
     let is_zone = zone.len() == of.len() + 1
-        && crate::validate::partition(of).is_some()
+        && crate::validate::partition_of(of).is_some()
         && of.split('-').count() == 3;
     (is_zone && of != region).then(|| format!("Region {of}"))
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::arn::ArnParts;
 use super::caller::simulated;
-use super::check::{CheckId, CheckList, Evidence, Verdict};
+use super::check::{CheckId, CheckList, Evidence, On, Verdict};
 use super::looks::{Decision, Simulation};
-use super::memo::Memo;
+use super::memo::{Known, Memo};
 use super::policy::{PolicyPrincipal, PolicyQuestion, PolicySays, evaluate};
 use super::subject::Subject;
 use super::unknown;
@@ -43,7 +43,7 @@ fn is_of_target(subject: &Subject<'_>, target: usize, role: &str, checks: &mut C
     let of = subject.target(target);
     let on = subject.on(CheckId::RoleAccount, target);
     let evidence = Evidence::new("the ARN of the role", role);
-    let partition = crate::validate::partition(&of.region).unwrap_or("aws");
+    let partition = crate::validate::partition_of(&of.region).unwrap_or("aws");
     let why = match ArnParts::of(role) {
         None => format!("`{role}` is not the ARN of a role"),
         Some(arn) if arn.account != of.account => format!(
@@ -212,7 +212,11 @@ fn why(denied: &Decision) -> String {
 
 /// What depends on conditions that are known when it happens is not denied yet.
 fn verdict(denied: &Decision) -> Verdict {
-    match denied.missing.is_empty() || denied.says == "explicitDeny" && denied.by.is_none() {
+    // Which roles it passes on is known when it does.
+    let is_passed = denied.action == "iam:PassRole" && denied.resource.contains('*');
+    match !is_passed && denied.missing.is_empty()
+        || denied.says == "explicitDeny" && denied.by.is_none()
+    {
         true => Verdict::Fail,
         false => Verdict::Warn,
     }
@@ -220,115 +224,85 @@ fn verdict(denied: &Decision) -> Verdict {
 
 /// Whether the role may do what its types need.
 fn actions(subject: &Subject<'_>, memo: &Memo, target: usize, role: &str, checks: &mut CheckList) {
-    let needed = super::needed::of_role(subject, target, role);
-    let place = subject.account_place(target);
+    let needed = super::needed::of_role(subject, role);
+    let who = Simulated {
+        place: subject.account_place(target),
+        of: role,
+        called: format!("the role {role}"),
+    };
     let on = subject.on(CheckId::RoleActions, target);
-    let who = format!("the role {role}");
-    may(memo, place, role, &who, &needed, on, checks);
+    may(memo, &who, &needed, on, checks);
 }
 
 /// Whether the caller may do what this very plan needs.
 fn caller_actions(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+    let mut seen = BTreeSet::new();
     for target in subject.targets() {
         let Some((place, of)) = simulated(subject, memo, target) else {
             continue;
         };
+        // What targets of one caller need is asked about together.
+        if !seen.insert((place, of.clone())) {
+            continue;
+        }
         let needed = super::needed::of_caller(subject, target);
+        let who = Simulated {
+            place,
+            of: &of,
+            called: of.clone(),
+        };
         let on = subject.on(CheckId::CallerActions, target);
-        may(memo, place, &of, &of.clone(), &needed, on, checks);
+        may(memo, &who, &needed, on, checks);
     }
 }
 
 /// What somebody needs for one reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needed {
     pub(super) actions: Vec<String>,
+    /// It has to be allowed on all of these,
     pub(super) resources: Vec<String>,
+    /// and on any of these, where there are some.
+    pub(super) alternatives: Vec<String>,
     pub(super) context: BTreeMap<String, String>,
     pub(super) why: String,
 }
 
-/// Simulates what somebody needs; one line for each reason that is denied.
-fn may(
-    memo: &Memo,
+/// Whom IAM simulates.
+struct Simulated<'a> {
     place: usize,
-    of: &str,
-    who: &str,
-    needed: &[Needed],
-    on: super::check::On<'_>,
-    checks: &mut CheckList,
-) {
-    let (mut denied_any, mut count, mut is_known) = (false, 0, true);
+    of: &'a str,
+    called: String,
+}
+
+/// Simulates what somebody needs; one line for each reason that is denied.
+fn may(memo: &Memo, who: &Simulated<'_>, needed: &[Needed], on: On<'_>, checks: &mut CheckList) {
+    let (mut is_known, mut count) = (true, 0);
     for need in needed {
-        let (mut denied, mut seen) = (BTreeMap::<&str, &Decision>::new(), String::new());
-        let mut error = None;
-        let all = [need.resources.as_slice()];
-        let chunks: Vec<&[String]> = match need.resources.is_empty() {
-            true => all.to_vec(),
-            false => need.resources.chunks(AT_ONCE).collect(),
-        };
-        for resources in chunks {
-            let simulation = Simulation {
-                of: of.to_owned(),
-                actions: need.actions.clone(),
-                resources: resources.to_vec(),
-                context: need.context.clone(),
-            };
-            match memo.simulated(place, simulation) {
-                None => is_known = false,
-                Some(Err(err)) => error = Some(err),
-                Some(Ok(decisions)) => {
-                    count += need.actions.len();
-                    for decision in decisions.iter().filter(|of| !of.is_allowed()) {
-                        denied.entry(&decision.action).or_insert(decision);
-                        seen.clone_from(&decision.says);
-                    }
-                }
-            }
-        }
         let asked = format!(
-            "iam:SimulatePrincipalPolicy {of} {}",
+            "iam:SimulatePrincipalPolicy {} {}",
+            who.of,
             need.actions.join(" ")
         );
-        if let Some(error) = error {
-            let what = format!("what {who} may do");
-            unknown(checks, on, &what, "iam:SimulatePrincipalPolicy", error);
-            denied_any = true;
-            continue;
+        match denied(memo, who, need) {
+            None => is_known = false,
+            Some(Err(error)) => {
+                let what = format!("what {} may do", who.called);
+                unknown(checks, on, &what, "iam:SimulatePrincipalPolicy", error);
+                is_known = false;
+            }
+            Some(Ok(denied)) => match denied.first() {
+                None => count += need.actions.len(),
+                Some(first) => {
+                    is_known = false;
+                    let says = said(who, need, &denied);
+                    checks.add(on, verdict(first), says, Evidence::new(asked, &first.says));
+                }
+            },
         }
-        let Some(first) = denied.values().next().copied() else {
-            continue;
-        };
-        denied_any = true;
-        let actions: Vec<&str> = denied.keys().copied().collect();
-        let actions = actions.join(", ");
-        let on_what = match first.resource.as_str() {
-            "" | "*" => String::new(),
-            resource => format!(" on {resource}"),
-        };
-        let message = format!(
-            "{who} may not do {actions}{on_what}{}, which {}",
-            why(first),
-            need.why
-        );
-        let help = match need.resources.as_slice() {
-            [] => format!("allow it {actions}"),
-            [one] => format!("allow it {actions} on {one}"),
-            many => format!(
-                "allow it {actions} on {} and {} more",
-                many[0],
-                many.len() - 1
-            ),
-        };
-        checks.add(
-            on,
-            verdict(first),
-            (message, help),
-            Evidence::new(asked, seen),
-        );
     }
-    if !denied_any && is_known && count > 0 {
-        let message = format!("{who} may do what is needed of it");
+    if is_known && count > 0 {
+        let message = format!("{} may do what is needed of it", who.called);
         let seen = format!("{count} actions allowed");
         checks.pass(
             on,
@@ -336,6 +310,66 @@ fn may(
             Evidence::new("iam:SimulatePrincipalPolicy", seen),
         );
     }
+}
+
+fn said(who: &Simulated<'_>, need: &Needed, denied: &[&Decision]) -> (String, String) {
+    let actions: BTreeSet<&str> = denied.iter().map(|of| of.action.as_str()).collect();
+    let actions = actions.into_iter().collect::<Vec<_>>().join(", ");
+    let on_what = match denied.first().map_or("", |of| of.resource.as_str()) {
+        "" | "*" => String::new(),
+        resource => format!(" on {resource}"),
+    };
+    let because = denied.first().map(|of| why(of)).unwrap_or_default();
+    let message = format!(
+        "{} may not do {actions}{on_what}{because}, which is needed: it {}",
+        who.called, need.why
+    );
+    let resources: Vec<&String> = need.resources.iter().chain(&need.alternatives).collect();
+    let help = match resources.as_slice() {
+        [] => format!("allow it {actions}: `redrill iam` prints the policy"),
+        [one] => format!("allow it {actions} on {one}: `redrill iam` prints the policy"),
+        [one, ..] => {
+            format!("allow it {actions} on {one} and others: `redrill iam` prints the policy")
+        }
+    };
+    (message, help)
+}
+
+/// The decisions that deny what is needed; none while nobody knows.
+fn denied<'m>(memo: &'m Memo, who: &Simulated<'_>, need: &Needed) -> Known<'m, Vec<&'m Decision>> {
+    let asked = |resources: &[String]| {
+        let simulation = Simulation {
+            of: who.of.to_owned(),
+            actions: need.actions.clone(),
+            resources: resources.to_vec(),
+            context: need.context.clone(),
+        };
+        memo.simulated(who.place, simulation)
+    };
+    let mut denied: Vec<&Decision> = Vec::new();
+    let mut is_known = true;
+    for resources in need.resources.chunks(AT_ONCE) {
+        match asked(resources) {
+            None => is_known = false,
+            Some(Err(error)) => return Some(Err(error)),
+            Some(Ok(all)) => denied.extend(all.iter().filter(|of| !of.is_allowed())),
+        }
+    }
+    if !need.alternatives.is_empty() {
+        match asked(&need.alternatives) {
+            None => is_known = false,
+            Some(Err(error)) => return Some(Err(error)),
+            Some(Ok(all)) => {
+                for action in &need.actions {
+                    let is_it = |of: &&Decision| of.action.eq_ignore_ascii_case(action);
+                    if !all.iter().filter(is_it).any(Decision::is_allowed) {
+                        denied.extend(all.iter().find(is_it));
+                    }
+                }
+            }
+        }
+    }
+    is_known.then_some(Ok(denied))
 }
 
 /// What services a type calls: the one that uses keys for it first.

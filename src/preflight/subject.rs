@@ -1,5 +1,6 @@
 //! What is looked at: a plan, and what is known of it.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,6 +9,7 @@ use super::check::{CheckId, On, RestorePlace};
 use crate::diagnostic::{Findings, Span};
 use crate::diff::Review;
 use crate::parse::Document;
+use crate::permissions::PrincipalPolicy;
 use crate::plan::{Plan, Step};
 use crate::render::{Known, Target};
 use crate::rules::Rules;
@@ -42,6 +44,8 @@ pub struct Subject<'a> {
     pub programs: &'a Findings,
     /// What is wanted.
     pub options: PreflightOptions,
+    /// What everybody needs, once somebody has asked.
+    pub policies: OnceCell<Vec<PrincipalPolicy>>,
 }
 
 impl<'a> Subject<'a> {
@@ -121,6 +125,11 @@ impl<'a> Subject<'a> {
             target: step.target,
             restore: Some(RestorePlace { name, span, key }),
         }
+    }
+
+    /// What everybody needs who has a part in the plan.
+    pub(super) fn needed(&self) -> &[PrincipalPolicy] {
+        self.policies.get_or_init(|| super::needed::of_plan(self))
     }
 
     /// What the values of a request name, as far as they are known.

@@ -19,6 +19,9 @@ pub(crate) struct Facts {
     pub(super) called: Option<String>,
     /// The services in whose ARNs its resources stand.
     pub(crate) services: Vec<String>,
+    /// What the role of a restore has to be allowed. AWS needs none for SAP HANA.
+    #[serde(default)]
+    pub(crate) role: Vec<RoleNeed>,
     /// How the last part of a recovery point's ARN begins, by service; AWS Backup's own form is that of every type.
     #[serde(default)]
     pub(crate) points: PointForms,
@@ -133,6 +136,26 @@ pub(crate) struct Documented {
     _source: String,
 }
 
+/// What a role has to be allowed so that a restore does one thing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoleNeed {
+    /// What it does, of the restore.
+    pub(crate) does: String,
+    #[serde(flatten)]
+    pub(crate) condition: Condition,
+    /// Only of recovery points in whose ARNs this service stands.
+    pub(crate) of_points: Option<String>,
+    pub(crate) actions: Vec<String>,
+    /// `created`, `point`, `*`, or an ARN behind `arn:<partition>:`.
+    pub(crate) on: Vec<String>,
+    /// The services that roles are passed to, where it is that.
+    #[serde(default)]
+    pub(crate) passed_to: Vec<String>,
+    /// Where that is documented, if not in AWS's own policy for restores.
+    pub(crate) source: Option<String>,
+}
+
 /// A name that has to be new.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,6 +253,8 @@ pub(crate) struct Deletes {
     pub(crate) arn: String,
     /// The type, as CloudFormation has it.
     pub(crate) r#type: String,
+    /// What its schema asks of whoever reads and deletes one: `handlers.read` and `handlers.delete`.
+    pub(crate) needs: Vec<String>,
     #[serde(default)]
     pub(crate) identifier: Identifier,
     /// Whether the identifier is a name, which somebody can give again.

@@ -17,7 +17,8 @@ mod wording;
 pub(crate) use coerce::{boolean, coerce};
 pub(crate) use estimate::UNKNOWN as UNKNOWN_ESTIMATE;
 pub(crate) use facts::{
-    Deletes, Facts, Identifier, Lacks, RestoreQuota, SourceKey, common, value, without_role,
+    Deletes, Facts, Identifier, Lacks, RestoreQuota, RoleNeed, SourceKey, common, value,
+    without_role,
 };
 pub(crate) use files::title_by_letters;
 pub(crate) use init::{Children, Init, Way};

@@ -9,7 +9,7 @@ mod protect;
 mod walls;
 
 pub use graph::{needed, order};
-pub(crate) use place::partition;
+pub(crate) use place::partition as partition_of;
 pub use protect::protects;
 pub use walls::{NamedValue, Walls, named_values};
 

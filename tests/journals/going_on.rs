@@ -2,7 +2,7 @@
 
 use redrill::journal::{RunKey, RunStore as _};
 use redrill::state::Event;
-use redrill_emulator::Operation;
+use redrill_emulator::{Api, Operation};
 use serde_json::Value;
 
 use super::{Old, RUNS, assert_each_once, assert_statuses, evidence, statuses};
@@ -62,7 +62,8 @@ async fn a_killed_run_goes_on(name: &str, segments: usize) -> Old {
     // run made is still there is looked at, by whoever is of its account.
     let of_backup = || {
         let mut calls = emulator.calls();
-        calls.remove(&Operation::GetCallerIdentity);
+        // How often a cleanup looks at what it deletes is the clock's.
+        calls.retain(|operation, _| operation.api() == Api::Backup);
         calls
     };
     let calls = of_backup();

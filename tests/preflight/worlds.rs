@@ -121,7 +121,8 @@ fn inventory(mut value: Value) -> Inventory {
         let points = points.map(|(_, point)| {
             let mut point = point.clone();
             let of = point.as_object_mut().unwrap();
-            of.entry("created_at").or_insert(json!("2026-11-30T03:00:00Z"));
+            of.entry("created_at")
+                .or_insert(json!("2026-11-30T03:00:00Z"));
             of.entry("size_bytes").or_insert(json!(1_073_741_824));
             point
         });
@@ -160,7 +161,11 @@ impl Place<'_> {
             emulator.inject(fault.parse::<Fault>().unwrap());
         }
         let folder = folder();
-        write(folder.path(), "plan.yaml", &serde_json::to_string_pretty(&plan).unwrap());
+        write(
+            folder.path(),
+            "plan.yaml",
+            &serde_json::to_string_pretty(&plan).unwrap(),
+        );
         for (name, file) in &self.world.files {
             let path = write(folder.path(), name, &file.text);
             #[cfg(unix)]
@@ -210,7 +215,10 @@ impl Place<'_> {
         if code != wanted {
             return Err(format!("exit {code}, not {wanted}: {said}"));
         }
-        if let Some(wrote) = operations(&log).iter().find(|name| WRITES.contains(&name.as_str())) {
+        if let Some(wrote) = operations(&log)
+            .iter()
+            .find(|name| WRITES.contains(&name.as_str()))
+        {
             return Err(format!("preflight called {wrote}"));
         }
         if let Some(rule) = &world.finds {
@@ -220,12 +228,17 @@ impl Place<'_> {
                 false => Err(said),
             };
         }
-        let document: Value = serde_json::from_str(&stdout).map_err(|err| format!("{err}: {said}"))?;
+        let document: Value =
+            serde_json::from_str(&stdout).map_err(|err| format!("{err}: {said}"))?;
         assert_valid("preflight", &document);
         let checks = document["checks"].as_array().unwrap();
         let member = world.member.as_deref().unwrap_or("message");
         let names = world.names.as_deref().unwrap_or_default();
-        for (ids, verdict) in [(&world.fails, "fail"), (&world.warns, "warn"), (&world.unknown, "unknown")] {
+        for (ids, verdict) in [
+            (&world.fails, "fail"),
+            (&world.warns, "warn"),
+            (&world.unknown, "unknown"),
+        ] {
             let of = |check: &&Value| check["verdict"] == verdict;
             let is_it = |check: &Value| {
                 let id = check["id"].as_str().unwrap();
@@ -233,12 +246,18 @@ impl Place<'_> {
             };
             let found = checks.iter().filter(of).any(is_it);
             if !matches!(ids, Ids::None) && !found {
-                return Err(format!("no {verdict} of {ids:?} that names {names}: {}", problems(checks)));
+                return Err(format!(
+                    "no {verdict} of {ids:?} that names {names}: {}",
+                    problems(checks)
+                ));
             }
             let other = |check: &&Value| !ids.has(check["id"].as_str().unwrap());
             // What is unscanned, or cannot be looked at because of what is broken, is no surprise.
             if verdict == "fail" && checks.iter().filter(of).any(|check| other(&check)) {
-                return Err(format!("another failure than {ids:?}: {}", problems(checks)));
+                return Err(format!(
+                    "another failure than {ids:?}: {}",
+                    problems(checks)
+                ));
             }
         }
         Ok(())
@@ -260,7 +279,12 @@ impl Place<'_> {
 fn problems(checks: &[Value]) -> String {
     let problems = checks.iter().filter(|check| check["verdict"] != "pass");
     problems
-        .map(|check| format!("\n  {} {}: {}", check["verdict"], check["id"], check["message"]))
+        .map(|check| {
+            format!(
+                "\n  {} {}: {}",
+                check["verdict"], check["id"], check["message"]
+            )
+        })
         .collect()
 }
 
@@ -291,7 +315,13 @@ async fn each(worlds: Vec<World>, base: Base, runs: bool) {
         });
     }
     let wrong: Vec<String> = tasks.join_all().await.into_iter().flatten().collect();
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), worlds.len(), wrong.join("\n\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        worlds.len(),
+        wrong.join("\n\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -312,7 +342,11 @@ async fn no_sound_world_fails() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_preflight_the_run_fails() {
     let table = table();
-    let worlds: Vec<World> = table.broken.into_iter().filter(|world| world.run.is_some()).collect();
+    let worlds: Vec<World> = table
+        .broken
+        .into_iter()
+        .filter(|world| world.run.is_some())
+        .collect();
     assert!(worlds.len() >= 45, "{}", worlds.len());
     each(worlds, table.base, true).await;
 }

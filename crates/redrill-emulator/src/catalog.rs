@@ -49,22 +49,22 @@ pub(super) enum Catalog {
 /// One account in one region.
 #[derive(Debug, Default)]
 pub(super) struct Site {
-    vaults: BTreeMap<String, StoredVault>,
+    pub(super) vaults: BTreeMap<String, StoredVault>,
     by_arn: HashMap<String, Arc<Located>>,
     deny: Vec<Deny>,
     surroundings: BTreeMap<String, String>,
     /// None where nobody has said what exists.
-    resources: Option<Vec<DeclaredResource>>,
-    quotas: Vec<DeclaredQuota>,
+    pub(super) resources: Option<Vec<DeclaredResource>>,
+    pub(super) quotas: Vec<DeclaredQuota>,
 }
 
 #[derive(Debug, Default)]
-struct StoredVault {
+pub(super) struct StoredVault {
     kind: VaultType,
     encryption_key_arn: Option<String>,
     locked: bool,
     shared_with: Vec<String>,
-    access_policy: Option<PolicyDocument>,
+    pub(super) access_policy: Option<PolicyDocument>,
     points: Vec<Arc<Located>>,
 }
 
@@ -368,49 +368,6 @@ impl Catalog {
             .collect()
     }
 
-    /// Who there is.
-    pub(super) fn directory(&self) -> &Directory {
-        match self {
-            Catalog::Free(_, _, _, directory) | Catalog::Listed(_, directory) => directory,
-        }
-    }
-
-    /// The access policy of a vault, by its owner.
-    pub(super) fn vault_policy(&self, owner: &Caller, vault: &str) -> Option<&PolicyDocument> {
-        let mut sites = self.sites(owner);
-        sites.find_map(|(_, site)| site.vaults.get(vault)?.access_policy.as_ref())
-    }
-
-    /// Whether the inventory says what exists in a place that the caller sees.
-    pub(super) fn has_resources(&self, caller: &Caller) -> bool {
-        self.sites(caller).any(|(_, site)| site.resources.is_some())
-    }
-
-    /// Whether it says anything by which a restore may fail: what exists, the roles, a quota.
-    pub(super) fn is_known(&self, caller: &Caller) -> bool {
-        let roles = self.directory().knows_roles(&caller.account);
-        roles
-            || self
-                .sites(caller)
-                .any(|(_, site)| site.resources.is_some() || !site.quotas.is_empty())
-    }
-
-    /// What it says exists, with account and Region.
-    pub(super) fn declared(
-        &self,
-        caller: &Caller,
-    ) -> impl Iterator<Item = ((&str, &str), &DeclaredResource)> {
-        self.sites(caller).flat_map(|((account, region), site)| {
-            let all = site.resources.iter().flatten();
-            all.map(move |one| ((account.as_str(), region.as_str()), one))
-        })
-    }
-
-    /// The quotas that it tells of.
-    pub(super) fn quotas(&self, caller: &Caller) -> impl Iterator<Item = &DeclaredQuota> {
-        self.sites(caller).flat_map(|(_, site)| &site.quotas)
-    }
-
     /// The policies that the inventory stands for.
     pub(super) fn denials(&self, caller: &Caller) -> impl Iterator<Item = &Deny> {
         self.sites(caller).flat_map(|(_, site)| site.deny.iter())
@@ -446,7 +403,10 @@ impl Catalog {
     }
 
     /// The accounts and regions that the caller sees: its own; every region of it when the request is not signed.
-    fn sites(&self, caller: &Caller) -> impl Iterator<Item = (&(String, String), &Site)> {
+    pub(super) fn sites(
+        &self,
+        caller: &Caller,
+    ) -> impl Iterator<Item = (&(String, String), &Site)> {
         let sites = match self {
             Catalog::Free(..) => None,
             Catalog::Listed(sites, _) => Some(sites.iter()),

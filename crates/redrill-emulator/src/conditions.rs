@@ -6,6 +6,8 @@ use serde_json::Value;
 use super::elsewhere::{self, Elsewhere};
 use super::refusals::Request;
 use super::resource_types;
+use super::role::Role;
+use super::things::around;
 use super::values::{Allowed, Bounds, Form, is_word};
 use super::within::Within;
 use super::world::KeyFault;
@@ -60,17 +62,6 @@ pub(super) struct Condition {
     role_lacks: Vec<String>,
     full: Option<String>,
     point_of: Option<String>,
-}
-
-/// What can be wrong with a role by its ARN alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Role {
-    Malformed,
-    OtherPartition,
-    OtherAccount,
-    /// AWS Backup cannot assume it.
-    NotAssumable,
 }
 
 /// What makes a condition hold, for its message.
@@ -318,26 +309,6 @@ impl Condition {
     }
 }
 
-impl Role {
-    fn is(self, request: &Request<'_>) -> bool {
-        let Some(text) = request.role else {
-            return false;
-        };
-        let role = Arn::parse(text).filter(|arn| {
-            arn.service == "iam" && arn.resource.starts_with("role/") && !arn.account.is_empty()
-        });
-        match (self, role) {
-            (Role::Malformed, role) => role.is_none(),
-            (_, None) => false,
-            (Role::NotAssumable, Some(_)) => {
-                request.world.is_some_and(|world| world.role_is_untrusted())
-            }
-            (Role::OtherPartition, Some(role)) => role.partition != request.partition(),
-            (Role::OtherAccount, Some(role)) => role.account != request.account,
-        }
-    }
-}
-
 fn is_boolean(value: &str) -> bool {
     value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false")
 }
@@ -374,51 +345,6 @@ pub(super) fn member_of<'a>(object: &'a Value, name: &str) -> Option<&'a Value> 
         _ => true,
     };
     says.then_some(value)
-}
-
-/// A text with the request's own values in place of names: {role}, {account}, {region}, {arn}, {asked_type}, and metadata keys. A list
-/// gives one text for each of its items; a value that the request has not, none.
-pub(super) fn things(template: &str, request: &Request<'_>) -> Vec<String> {
-    let mut texts = vec![String::new()];
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, after)) = after.split_once('}') else {
-            break;
-        };
-        let value = match name {
-            "role" => request.role,
-            "account" => Some(request.account),
-            "region" => Some(request.region),
-            "arn" => Some(request.point.arn()),
-            "asked_type" => request.asked_type,
-            "session" => request.session.as_deref(),
-            key => request.metadata.get(key),
-        };
-        let Some(value) = value else {
-            return Vec::new();
-        };
-        let items = serde_json::from_str::<Vec<String>>(value);
-        let items = items.unwrap_or_else(|_| vec![value.to_owned()]);
-        texts = texts
-            .iter()
-            .flat_map(|text| {
-                items
-                    .iter()
-                    .map(move |item| format!("{text}{before}{item}"))
-            })
-            .collect();
-        rest = after;
-    }
-    for text in &mut texts {
-        text.push_str(rest);
-    }
-    texts
-}
-
-/// What the inventory says of the things that a text names: of the first it knows.
-fn around<'a>(template: &str, request: &Request<'a>) -> Option<&'a str> {
-    let things = things(template, request);
-    things.iter().find_map(|thing| (request.around)(thing))
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::conditions::{Condition, Fault, things};
+use super::conditions::{Condition, Fault};
 use super::elsewhere::partition_of;
 use super::error::{ApiError, ErrorCode};
 use super::metadata::Metadata;
 use super::point::Point;
 use super::resource_types;
+use super::things::things;
 use super::world::World;
 
 #[derive(Debug, Deserialize)]

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -19,16 +18,16 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::caller::{self, Caller, Who};
+use super::caller::Caller;
 use super::clock::{self, Speed};
 use super::cloud_control;
 use super::connections::{Connections, End, Phase};
-use super::error::{ApiError, ErrorCode};
 use super::faults::{FaultKind, FaultScript, Strike};
 use super::files::{Lines, Logged};
 use super::form::Form;
 use super::handle::{Backend, Call};
 use super::iam;
+use super::incoming::{Unserved, caller_of, read_body, targeted};
 use super::operation::{Api, Operation, Route, route};
 use super::origin;
 use super::protocol;
@@ -38,14 +37,9 @@ use super::reply::{Reply, page, respond, scripted};
 use super::service_quotas;
 use super::stream::Stream;
 use super::sts;
-use redrill_inventory::is_account_id;
 
-/// The longest body: AWS documents 200 KB of metadata (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html>).
-const MAX_BODY: usize = 1 << 20;
 /// The longest head of a request.
 const MAX_HEAD: usize = 64 << 10;
-/// How long a client may take for its body.
-const MAX_WAIT: Duration = Duration::from_secs(30);
 /// How long open requests may take to end when the emulator is shut down.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -85,26 +79,6 @@ struct Asked<'a> {
     caller: Caller,
     body: &'a [u8],
     request_id: &'a str,
-}
-
-/// Why nobody answers.
-enum Unserved {
-    Here(ApiError),
-    /// It is a service of the JSON protocols.
-    There(Api, String),
-}
-
-/// What the header of a JSON protocol asks for.
-fn targeted(api: Api, name: &str) -> Result<Route, Unserved> {
-    let operation = Operation::parse(name).filter(|operation| operation.api() == api);
-    let operation = operation.ok_or_else(|| {
-        Unserved::There(
-            api,
-            format!("The emulator does not serve {name} of this service."),
-        )
-    })?;
-    let labels = Vec::new();
-    Ok(Route { operation, labels })
 }
 
 /// What became of a request, for the log.
@@ -211,7 +185,11 @@ impl Server {
         let request_id = Uuid::from_u64_pair(self.salt, number).hyphenated();
         let request_id = &*request_id.encode_lower(&mut text);
         let (head, body) = request.into_parts();
-        let caller = self.caller(&head.headers);
+        let caller = caller_of(
+            &head.headers,
+            self.backend.catalog.directory(),
+            &self.account,
+        );
         let query = Query::parse(head.uri.query());
         let routed = route(&head.method, head.uri.path());
         let welcome = origin::check(&head.headers, head.uri.authority(), self.exposed);
@@ -441,53 +419,5 @@ impl Server {
         if log.add(&line).is_err() {
             self.unlogged.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// The signature is not checked; its credential scope says the region, and an access key id of 12 digits says the
-    /// account, as emulators of AWS commonly have it. An unsigned request is the default account's, in every region. A key of one
-    /// of the inventory's users is that user's, and a session token of the emulator's own has its session in it.
-    fn caller(&self, headers: &HeaderMap) -> Caller {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let credential = text(AUTHORIZATION.as_str())
-            .and_then(|text| text.split_once("Credential="))
-            .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default());
-        // Key id, date, region, service, aws4_request; a signature for several regions has no region in it.
-        let mut parts = credential.unwrap_or_default().split('/');
-        let key = parts.next().unwrap_or_default();
-        let region = parts.nth(1).filter(|region| !region.is_empty());
-        let region = region.filter(|_| parts.by_ref().count() == 2);
-        let (account, who) = match self.backend.catalog.directory().user_of(key) {
-            Some((account, user)) => (account, Who::User(user.to_owned())),
-            None if is_account_id(key) => {
-                let session = text("x-amz-security-token").and_then(caller::of_token);
-                (key, session.unwrap_or_default())
-            }
-            None => (self.account.as_str(), Who::Default),
-        };
-        Caller {
-            account: account.to_owned(),
-            region: region.map(str::to_owned),
-            who,
-        }
-    }
-}
-
-async fn read_body(announced: Option<u64>, body: Incoming) -> Result<Bytes, ApiError> {
-    let too_large = || ApiError::new(ErrorCode::TooLarge, "The body is larger than 1 MiB.");
-    if announced.is_some_and(|length| length > MAX_BODY as u64) {
-        return Err(too_large());
-    }
-    let whole = Limited::new(body, MAX_BODY).collect();
-    match tokio::time::timeout(MAX_WAIT, whole).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(ApiError::new(
-            ErrorCode::Serialization,
-            "The body ended early.",
-        )),
-        Err(_) => Err(ApiError::new(
-            ErrorCode::Timeout,
-            "The body did not arrive in time.",
-        )),
     }
 }

@@ -126,7 +126,7 @@ async fn rust() {
 #[test]
 fn the_inventory_examples() {
     let head = "account: \"123456789012\"\nregion: us-east-1\n";
-    for words in ["deny:", "surroundings:"] {
+    for words in ["deny:", "surroundings:", "users:", "resources:"] {
         let text = format!("{head}{}", block("yaml", words));
         Inventory::parse(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
     }

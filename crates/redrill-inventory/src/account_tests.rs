@@ -154,9 +154,9 @@ fn mistakes_have_a_place() {
         ),
         (
             "{ Service: backup",
-            "{ Servise: backup",
+            "{ User: backup",
             30,
-            "a principal has no \"Servise\"",
+            "a principal has no \"User\"",
         ),
         (
             "Action: sts:AssumeRole }",

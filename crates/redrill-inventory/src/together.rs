@@ -60,13 +60,11 @@ pub(super) fn check(accounts: &[AccountInventory]) -> Result<(), Clash> {
         for name in entry.roles.iter().flatten().map(|(name, _)| name) {
             once("role", name)?;
         }
-        for there in [
-            entry.caller.as_ref().map(|_| "caller"),
-            (!entry.scps.is_empty()).then_some("scps"),
-        ] {
-            if let Some(name) = there {
-                once("the key", name)?;
-            }
+        if entry.caller.is_some() {
+            once("the key", "caller")?;
+        }
+        if !entry.scps.is_empty() {
+            once("the key", "scps")?;
         }
         if let Some(caller) = &entry.caller {
             is_known(caller, &entry.account, accounts)?;

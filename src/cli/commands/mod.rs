@@ -18,6 +18,7 @@ mod evidence;
 mod explain;
 mod export;
 mod help;
+mod iam;
 mod init;
 mod inventory;
 mod lock;
@@ -115,6 +116,7 @@ pub(super) fn run(
         RedrillCommand::Render(arguments) => {
             runtime()?.block_on(render::render(&arguments, &mut context))
         }
+        RedrillCommand::Iam(arguments) => runtime()?.block_on(iam::iam(&arguments, &mut context)),
         RedrillCommand::Plan(arguments) => {
             runtime()?.block_on(plan::plan(&arguments, &mut context))
         }

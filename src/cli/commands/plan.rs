@@ -128,7 +128,11 @@ pub(super) async fn plan(
         DryRunFormat::Github => context.output.exact(&dry_run_github(&run)),
     }?;
     if arguments.format == DryRunFormat::Human && !is_elsewhere && diff.count(Action::Start) > 0 {
-        let what = (arguments.plan.as_path(), &arguments.inputs, preview.wanted.only.as_slice());
+        let what = (
+            arguments.plan.as_path(),
+            &arguments.inputs,
+            preview.wanted.only.as_slice(),
+        );
         let hint = ResumeHint::at_aws("preflight", what, context, &loaded.planner);
         let place = CommandPlace::of(context).words;
         context.output.note(&format!(

@@ -1,5 +1,6 @@
 //! `redrill preflight PLAN`, and `run --preflight`: what stands in the way, before anything is sent.
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -164,6 +165,7 @@ impl Looked<'_> {
             now: SystemClock.now(),
             programs: &programs,
             options: self.options,
+            policies: OnceCell::new(),
         };
         let mut counter = Counted(context.counter("questions answered"));
         let asked = preflight::preflight(places, &subject, &mut counter);

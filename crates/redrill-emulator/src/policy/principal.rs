@@ -75,7 +75,7 @@ impl Principal {
                 root.then_some(Named::Account)
             }
         });
-        let everyone = whom.everyone.then(|| match self {
+        let everyone = whom.everyone.then_some(match self {
             Principal::User(_) | Principal::Service(_) => Named::Itself,
             Principal::Session { .. } => Named::Role,
         });

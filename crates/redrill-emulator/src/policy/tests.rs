@@ -173,7 +173,7 @@ fn a_simulation_says_which_policy_decides() {
         scps: Vec::new(),
         resource: ResourceSide::plain("123456789012"),
     };
-    let here = Context::default().with("AWS:requestedregion", "us-east-1");
+    let here = Context::default().with("AWS:RequestedRegion", "us-east-1");
     let nowhere = Context::default();
     let ask = |context| Inquiry {
         action: "backup:StartRestoreJob",

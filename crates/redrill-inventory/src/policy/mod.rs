@@ -3,6 +3,7 @@
 
 mod operator;
 mod read;
+mod values;
 mod write;
 
 pub use operator::{Comparison, ConditionOperator, ManyValues};

@@ -1,0 +1,375 @@
+//! What whoever types a command needs, by the calls that the command makes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::resources::{created, filled, partition, points};
+use super::statement::{PolicyStatement, PolicyStatements, sid};
+use super::{PolicySetting, Principal, PrincipalPolicy, Purpose};
+use crate::backup::Operation;
+use crate::plan::{Plan, Step};
+use crate::render::{Metadata, Target};
+use crate::rules::{Deletes, title_by_letters};
+
+const BACKUP: &str =
+    "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html";
+const PASS_ROLE: &str =
+    "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html";
+const CLOUD_CONTROL: &str =
+    "https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/security.html";
+const STEP_FUNCTIONS: &str =
+    "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html";
+const S3: &str =
+    "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html";
+const STS: &str =
+    "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_permissions-to-switch.html";
+
+/// A bucket, and what keys in it begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketPlace {
+    /// Its name.
+    pub bucket: String,
+    /// Nothing, or a text that ends with `/`.
+    pub prefix: String,
+}
+
+/// The caller's policy, and those of the roles that the caller assumes.
+pub(super) fn policies(
+    plan: &Plan,
+    purposes: &BTreeSet<Purpose>,
+    setting: &PolicySetting,
+) -> Vec<PrincipalPolicy> {
+    let mut caller = PolicyStatements::default();
+    let mut assumed: BTreeMap<(&str, &str), PolicyStatements> = BTreeMap::new();
+    for step in &plan.steps {
+        let target = plan.target_of(step);
+        let statements = match &target.assume_role_arn {
+            Some(role) => {
+                let sources = [role.clone()];
+                let why = "works in the accounts of the plan's targets";
+                if purposes.iter().any(|purpose| purpose.calls_backup()) {
+                    caller.add(PolicyStatement::new(
+                        "AssumeTargetRoles",
+                        ["sts:AssumeRole"],
+                        sources,
+                        why,
+                        STS,
+                    ));
+                }
+                assumed.entry((role, &target.account)).or_default()
+            }
+            None => &mut caller,
+        };
+        for purpose in purposes {
+            purpose.add(statements, step, target);
+        }
+    }
+    add_buckets(&mut caller, plan, purposes, setting);
+    let accounts: BTreeSet<&String> = plan.targets.iter().map(|of| &of.account).collect();
+    let own = accounts
+        .first()
+        .filter(|_| accounts.len() == 1 && assumed.is_empty());
+    let mut all = vec![PrincipalPolicy {
+        principal: Principal::Caller,
+        account: own.map(|account| (*account).clone()),
+        trusts: None,
+        statements: caller.into_list(),
+    }];
+    all.extend(
+        assumed
+            .into_iter()
+            .map(|((arn, account), statements)| PrincipalPolicy {
+                principal: Principal::TargetRole {
+                    arn: arn.to_owned(),
+                },
+                account: Some(account.to_owned()),
+                trusts: None,
+                statements: statements.into_list(),
+            }),
+    );
+    all
+}
+
+impl Purpose {
+    fn calls_backup(self) -> bool {
+        self != Self::RestoreRole
+    }
+
+    /// Adds what a restore needs.
+    fn add(self, statements: &mut PolicyStatements, step: &Step, target: &Target) {
+        let draft = &step.draft;
+        let finds = draft.selector.is_some();
+        match self {
+            Self::Plan => {
+                read(statements, step, target);
+                if finds {
+                    find(statements, step, target);
+                }
+            }
+            Self::Lock if finds => {
+                read(statements, step, target);
+                find(statements, step, target);
+            }
+            Self::Lock | Self::RestoreRole => {}
+            Self::Run => {
+                // Rules that ask about the recovery point, and selectors; nothing else is looked up before a run.
+                if finds {
+                    find(statements, step, target);
+                }
+                if finds || draft.lacks_recovery_point {
+                    read(statements, step, target);
+                }
+                start(statements, step, target);
+                follow(statements);
+                if step.publishes() {
+                    publish(statements);
+                }
+            }
+            Self::Kit => {
+                start(statements, step, target);
+                follow(statements);
+            }
+            Self::StepFunctions => {
+                if finds {
+                    find(statements, step, target);
+                }
+                if finds || draft.lacks_recovery_point {
+                    read(statements, step, target);
+                }
+                follow(statements);
+                if step.publishes() {
+                    publish(statements);
+                }
+            }
+            Self::Status => follow(statements),
+            Self::Cleanup => {
+                follow(statements);
+                delete(statements, step, target);
+            }
+        }
+    }
+}
+
+fn actions(operations: &[Operation]) -> Vec<String> {
+    operations.iter().map(|of| of.iam_action()).collect()
+}
+
+fn anything() -> [String; 1] {
+    ["*".to_owned()]
+}
+
+/// Reads the recovery point, and first of all the vaults, one of which has it.
+fn read(statements: &mut PolicyStatements, step: &Step, target: &Target) {
+    let operations = [
+        Operation::DescribeRecoveryPoint,
+        Operation::GetRecoveryPointRestoreMetadata,
+    ];
+    let why = "reads the recovery points, and what they were made of";
+    let on = points(step, target);
+    statements.add(PolicyStatement::new(
+        "ReadRecoveryPoints",
+        actions(&operations),
+        on,
+        why,
+        BACKUP,
+    ));
+    let why = "finds the vault of a recovery point";
+    let list = actions(&[Operation::ListBackupVaults]);
+    statements.add(PolicyStatement::new(
+        "FindVaults",
+        list,
+        anything(),
+        why,
+        BACKUP,
+    ));
+}
+
+/// Lists what a selector can mean.
+fn find(statements: &mut PolicyStatements, step: &Step, target: &Target) {
+    let Some(selector) = &step.draft.selector else {
+        return;
+    };
+    match &selector.vault {
+        Some(vault) => {
+            let owner = selector.vault_account.as_deref().unwrap_or(&target.account);
+            let (partition, region) = (partition(target), &target.region);
+            let on = [format!(
+                "arn:{partition}:backup:{region}:{owner}:backup-vault:{vault}"
+            )];
+            let why = "lists the recovery points that a selector can mean";
+            let list = actions(&[Operation::ListRecoveryPointsByBackupVault]);
+            statements.add(PolicyStatement::new("ListVaults", list, on, why, BACKUP));
+        }
+        None => {
+            let why = "lists the recovery points of a resource that a selector can mean";
+            let list = actions(&[Operation::ListRecoveryPointsByResource]);
+            statements.add(PolicyStatement::new(
+                "ListRecoveryPoints",
+                list,
+                anything(),
+                why,
+                BACKUP,
+            ));
+        }
+    }
+}
+
+/// Starts the restore, and gives AWS Backup the role for it.
+fn start(statements: &mut PolicyStatements, step: &Step, target: &Target) {
+    let why = "starts the restore jobs";
+    let start = actions(&[Operation::StartRestoreJob]);
+    statements.add(PolicyStatement::new(
+        "StartRestoreJobs",
+        start,
+        points(step, target),
+        why,
+        BACKUP,
+    ));
+    if let Some(role) = &step.draft.request.iam_role_arn {
+        let why = "gives AWS Backup the role that restores";
+        let pass = PolicyStatement::new(
+            "PassRestoreRoles",
+            ["iam:PassRole"],
+            [role.clone()],
+            why,
+            PASS_ROLE,
+        );
+        statements.add(pass.only_if(
+            "StringEquals",
+            "iam:PassedToService",
+            ["backup.amazonaws.com".to_owned()],
+        ));
+    }
+}
+
+/// Follows jobs, and compares those that are there already. None of these calls takes a resource.
+fn follow(statements: &mut PolicyStatements) {
+    let operations = [
+        Operation::DescribeRestoreJob,
+        Operation::ListRestoreJobs,
+        Operation::GetRestoreJobMetadata,
+    ];
+    let why = "follows the restore jobs, and recognises those that are there already";
+    statements.add(PolicyStatement::new(
+        "FollowRestoreJobs",
+        actions(&operations),
+        anything(),
+        why,
+        BACKUP,
+    ));
+}
+
+fn publish(statements: &mut PolicyStatements) {
+    let why = "tells AWS Backup what the checks found";
+    let put = actions(&[Operation::PutRestoreValidationResult]);
+    statements.add(PolicyStatement::new(
+        "PublishValidation",
+        put,
+        anything(),
+        why,
+        BACKUP,
+    ));
+}
+
+/// Deletes what a run has made, through Cloud Control API, which calls the service with the caller's permissions.
+fn delete(statements: &mut PolicyStatements, step: &Step, target: &Target) {
+    let operations = [
+        Operation::GetResource,
+        Operation::DeleteResource,
+        Operation::GetResourceRequestStatus,
+    ];
+    let request = &step.draft.request;
+    let made = created(&step.draft, target);
+    for deletes in Deletes::of(title_by_letters(&request.resource_type)) {
+        let (service, kind) = deletes.arn.split_once(':').unwrap_or((&deletes.arn, ""));
+        let begins = |arn: &&String| {
+            let parts: Vec<&str> = arn.splitn(6, ':').collect();
+            matches!(parts[..], ["arn", _, of, _, _, resource] if of == service && (resource.starts_with(kind) || resource == "*"))
+        };
+        if made.iter().filter(begins).next().is_none() {
+            continue;
+        }
+        let why = "deletes what the run has made, through Cloud Control API";
+        statements.add(PolicyStatement::new(
+            "DeleteResources",
+            actions(&operations),
+            anything(),
+            why,
+            CLOUD_CONTROL,
+        ));
+        let why = format!(
+            "{}: read and delete, with the caller's permissions",
+            deletes.r#type
+        );
+        let name = sid(&format!(
+            "Delete {}",
+            deletes.r#type.trim_start_matches("AWS::")
+        ));
+        statements.add(PolicyStatement::new(
+            &name,
+            deletes.needs.clone(),
+            anything(),
+            &why,
+            CLOUD_CONTROL,
+        ));
+    }
+}
+
+/// Records in a bucket, and what a state machine reads and writes.
+fn add_buckets(
+    caller: &mut PolicyStatements,
+    plan: &Plan,
+    purposes: &BTreeSet<Purpose>,
+    setting: &PolicySetting,
+) {
+    let Some(first) = plan.targets.first() else {
+        return;
+    };
+    let bucket = |name: &str| filled(&format!("s3:::{name}"), first, &Metadata::default());
+    let keeps = purposes
+        .iter()
+        .any(|purpose| purpose.calls_backup() && *purpose != Purpose::Kit);
+    if let Some(state) = setting.state.as_ref().filter(|_| keeps) {
+        let arn = bucket(&state.bucket);
+        let on = [format!("{arn}/{}*", state.prefix)];
+        let why = "keeps the record of a run in the bucket";
+        caller.add(PolicyStatement::new(
+            "KeepRecords",
+            ["s3:GetObject", "s3:PutObject"],
+            on,
+            why,
+            S3,
+        ));
+        let why = "finds the records of runs in the bucket";
+        caller.add(PolicyStatement::new(
+            "FindRecords",
+            ["s3:ListBucket"],
+            [arn],
+            why,
+            S3,
+        ));
+    }
+    if !purposes.contains(&Purpose::StepFunctions) {
+        return;
+    }
+    let operations = [Operation::DescribeStateMachine, Operation::StartExecution];
+    let why = "starts the state machine";
+    caller.add(PolicyStatement::new(
+        "StartStateMachine",
+        actions(&operations),
+        setting.machines.clone(),
+        why,
+        STEP_FUNCTIONS,
+    ));
+    let executions = setting.machines.iter();
+    let executions =
+        executions.map(|arn| format!("{}:*", arn.replace(":stateMachine:", ":execution:")));
+    let why = "asks whether the state machine still runs";
+    let describe = actions(&[Operation::DescribeExecution]);
+    caller.add(PolicyStatement::new(
+        "FollowStateMachine",
+        describe,
+        executions,
+        why,
+        STEP_FUNCTIONS,
+    ));
+}

@@ -1,0 +1,111 @@
+//! The KMS keys that a request names.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::resources::partition;
+use crate::plan::Draft;
+use crate::render::{RequestField, Target};
+use crate::rules::{PathStep, ReferenceKind, Rules, title_by_letters};
+
+/// Keys, and aliases whose keys only AWS knows.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct RequestKeys {
+    pub(super) arns: BTreeSet<String>,
+    /// Any key of these places, where it has one of the aliases.
+    pub(super) places: BTreeSet<String>,
+    pub(super) aliases: BTreeSet<String>,
+}
+
+/// Those of a request, wherever its schema says that a key is.
+pub(super) fn keys(rules: &Rules, draft: &Draft, target: &Target) -> RequestKeys {
+    let mut found = RequestKeys::default();
+    let request = &draft.request;
+    let Some(schema) = rules.of(title_by_letters(&request.resource_type)) else {
+        return found;
+    };
+    let places = schema.places.iter();
+    for place in places.filter(|place| place.kind == ReferenceKind::KmsKey) {
+        let Some(text) = request.metadata.get(&place.key) else {
+            continue;
+        };
+        if draft
+            .holes
+            .contains_key(&RequestField::Key(place.key.clone()))
+        {
+            found.add("", target);
+            continue;
+        }
+        let value = match text.starts_with(['{', '[']) {
+            true => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
+            false => Value::String(text.clone()),
+        };
+        let mut texts = Vec::new();
+        collect(&value, &place.rest, &mut texts);
+        for text in texts {
+            found.add(&text, target);
+        }
+    }
+    found
+}
+
+impl RequestKeys {
+    fn add(&mut self, text: &str, target: &Target) {
+        let (partition, region) = (partition(target), &target.region);
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        match parts[..] {
+            ["arn", partition, "kms", region, account, resource] => {
+                match resource.strip_prefix("key/") {
+                    Some(_) => {
+                        self.arns.insert(text.to_owned());
+                    }
+                    None => {
+                        self.places
+                            .insert(format!("arn:{partition}:kms:{region}:{account}:key/*"));
+                        self.aliases.insert(resource.to_owned());
+                    }
+                }
+            }
+            _ if text.starts_with("alias/") => {
+                let account = &target.account;
+                self.places
+                    .insert(format!("arn:{partition}:kms:{region}:{account}:key/*"));
+                self.aliases.insert(text.to_owned());
+            }
+            // What is no key, such as a value that is known late, is any key.
+            _ => {
+                let account = &target.account;
+                let is_id = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+                let id = if is_id && !text.is_empty() { text } else { "*" };
+                self.arns
+                    .insert(format!("arn:{partition}:kms:{region}:{account}:key/{id}"));
+            }
+        }
+    }
+}
+
+fn collect(value: &Value, steps: &[PathStep], found: &mut Vec<String>) {
+    let Some((step, rest)) = steps.split_first() else {
+        if let Value::String(text) = value {
+            found.push(text.clone());
+        }
+        return;
+    };
+    match (step, value) {
+        (PathStep::Member(name), Value::Object(map)) => {
+            if let Some(value) = map.get(name) {
+                collect(value, rest, found);
+            }
+        }
+        (PathStep::Pattern(pattern), Value::Object(map)) => {
+            let fitting = map.iter().filter(|(key, _)| pattern.is_match(key));
+            fitting.for_each(|(_, value)| collect(value, rest, found));
+        }
+        (PathStep::Names, Value::Object(map)) => found.extend(map.keys().cloned()),
+        (PathStep::Items, Value::Array(items)) => {
+            items.iter().for_each(|item| collect(item, rest, found));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,95 @@
+//! The least that a plan needs: who has to be allowed which actions, on what, and why.
+//!
+//! Pure: nobody is asked. What the caller needs follows from the calls that a command makes (`caller`), what the role of a
+//! restore needs from its type (`schemas/*.yaml`). Actions and resources are those of the service authorization reference,
+//! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html>.
+
+mod caller;
+mod keys;
+mod resources;
+mod restore_role;
+mod statement;
+
+use std::collections::BTreeSet;
+
+pub use caller::BucketPlace;
+pub use statement::{PolicyConditions, PolicyStatement, PolicyStatements};
+
+use crate::plan::Plan;
+use crate::rules::Rules;
+
+/// What somebody does with a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// `redrill plan`, `render` and `export`: read the recovery points.
+    Plan,
+    /// `redrill lock`: find the recovery points that selectors mean.
+    Lock,
+    /// `redrill run`.
+    Run,
+    /// `redrill run --on step-functions`.
+    StepFunctions,
+    /// `redrill status`: ask how far jobs are.
+    Status,
+    /// `redrill cleanup`: delete what a run has made.
+    Cleanup,
+    /// The script of a kit.
+    Kit,
+    /// What AWS Backup assumes to carry out a restore.
+    RestoreRole,
+}
+
+/// Who is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Principal {
+    /// Whoever types the command.
+    Caller,
+    /// A role that the caller assumes in an account.
+    TargetRole {
+        /// Its ARN.
+        arn: String,
+    },
+    /// The role that AWS Backup assumes.
+    RestoreRole {
+        /// Its ARN.
+        arn: String,
+    },
+}
+
+/// What one principal has to be allowed.
+#[derive(Clone, Debug)]
+pub struct PrincipalPolicy {
+    /// Who.
+    pub principal: Principal,
+    /// The account that the policy belongs into; none where the caller's is not known.
+    pub account: Option<String>,
+    /// The service that has to be able to assume the principal, where it is a role of a service.
+    pub trusts: Option<&'static str>,
+    /// What.
+    pub statements: Vec<PolicyStatement>,
+}
+
+/// What is known besides the plan.
+#[derive(Clone, Debug, Default)]
+pub struct PolicySetting {
+    /// Where the state lies, if in a bucket.
+    pub state: Option<BucketPlace>,
+    /// The state machines that carry the plan out, by their ARNs.
+    pub machines: Vec<String>,
+}
+
+/// The policies with which a plan can be carried out, for all these purposes together.
+#[must_use]
+pub fn policies(
+    plan: &Plan,
+    rules: &Rules,
+    purposes: &BTreeSet<Purpose>,
+    setting: &PolicySetting,
+) -> Vec<PrincipalPolicy> {
+    let mut all = caller::policies(plan, purposes, setting);
+    if purposes.contains(&Purpose::RestoreRole) {
+        all.extend(restore_role::policies(plan, rules));
+    }
+    all.retain(|policy| !policy.statements.is_empty());
+    all
+}

@@ -1,0 +1,121 @@
+//! What the role of each restore needs, by its type.
+
+use std::collections::BTreeMap;
+
+use super::keys::keys;
+use super::resources::{created, filled, known, points};
+use super::statement::{PolicyStatement, PolicyStatements, sid};
+use super::{Principal, PrincipalPolicy};
+use crate::plan::{Plan, Step};
+use crate::render::Target;
+use crate::rules::{Facts, RoleNeed, Rules, title_by_letters};
+
+/// AWS's own policy for restores, of which a plan needs a part.
+const MANAGED: &str = "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForRestores.html";
+const KMS: &str = "https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-a-backup.html";
+/// The service that assumes it.
+const BACKUP: &str = "backup.amazonaws.com";
+/// What a service does with the key that encrypts what it makes.
+const KEY_ACTIONS: [&str; 8] = [
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+];
+
+/// A policy for each role that the plan names.
+pub(super) fn policies(plan: &Plan, rules: &Rules) -> Vec<PrincipalPolicy> {
+    let mut roles: BTreeMap<(&str, &str), PolicyStatements> = BTreeMap::new();
+    for step in &plan.steps {
+        let target = plan.target_of(step);
+        let Some(role) = step.draft.request.iam_role_arn.as_deref() else {
+            continue;
+        };
+        let statements = roles.entry((role, &target.account)).or_default();
+        add(statements, step, target, rules);
+    }
+    roles
+        .into_iter()
+        .map(|((arn, account), statements)| PrincipalPolicy {
+            principal: Principal::RestoreRole {
+                arn: arn.to_owned(),
+            },
+            account: Some(account.to_owned()),
+            trusts: Some(BACKUP),
+            statements: statements.into_list(),
+        })
+        .collect()
+}
+
+fn add(statements: &mut PolicyStatements, step: &Step, target: &Target, rules: &Rules) {
+    let request = &step.draft.request;
+    let title = title_by_letters(&request.resource_type);
+    let Some(facts) = Facts::of(title) else {
+        return;
+    };
+    let points = points(step, target);
+    for need in &facts.role {
+        let is_of_points = need.of_points.as_ref().is_none_or(|service| {
+            let mut services = points.iter().filter_map(|arn| arn.split(':').nth(2));
+            services.any(|of| of == service)
+        });
+        if is_of_points && need.condition.holds(&request.metadata) {
+            statements.add(of_need(need, title, step, target, &points));
+        }
+    }
+    let keys = keys(rules, &step.draft, target);
+    let why = "uses the keys that the plan names";
+    if !keys.arns.is_empty() {
+        statements.add(PolicyStatement::new(
+            "UseKeys",
+            KEY_ACTIONS,
+            keys.arns,
+            why,
+            KMS,
+        ));
+    }
+    if !keys.places.is_empty() {
+        let of_aliases = PolicyStatement::new("UseKeysByAlias", KEY_ACTIONS, keys.places, why, KMS);
+        statements.add(of_aliases.only_if(
+            "ForAnyValue:StringEquals",
+            "kms:ResourceAliases",
+            keys.aliases,
+        ));
+    }
+}
+
+fn of_need(
+    need: &'static RoleNeed,
+    title: &str,
+    step: &Step,
+    target: &Target,
+    points: &[String],
+) -> PolicyStatement {
+    let on = need.on.iter().flat_map(|on| match on.as_str() {
+        "*" => vec!["*".to_owned()],
+        "created" => created(&step.draft, target),
+        "point" => {
+            let of = need.of_points.as_deref();
+            let is_of = |arn: &&String| of.is_none_or(|of| arn.split(':').nth(2) == Some(of));
+            points.iter().filter(is_of).cloned().collect()
+        }
+        form => vec![filled(form, target, &known(&step.draft))],
+    });
+    let source = need.source.as_deref().unwrap_or(MANAGED);
+    let why = format!("{title}: {}", need.does);
+    let name = need.does.split([',', ';']).next().unwrap_or_default();
+    let name = sid(&format!("{title} {name}"));
+    let statement = PolicyStatement::new(&name, need.actions.clone(), on, &why, source);
+    match need.passed_to.is_empty() {
+        true => statement,
+        false => statement.only_if(
+            "StringEquals",
+            "iam:PassedToService",
+            need.passed_to.iter().cloned(),
+        ),
+    }
+}

@@ -1,0 +1,3 @@
+//! `redrill iam`: the least policies of a plan.
+
+mod printed;
