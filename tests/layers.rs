@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 18] = [
+const STAGES: [&str; 19] = [
     "diagnostic",
     "parse",
     "render",
