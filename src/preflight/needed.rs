@@ -25,7 +25,7 @@ pub(super) fn of_role(subject: &Subject<'_>, role: &str) -> Vec<Needed> {
     );
     let likely = made(subject, role);
     of.flat_map(|policy| &policy.statements)
-        .filter_map(|statement| needed(statement, &likely))
+        .filter_map(|statement| needed(statement, &likely, true))
         .collect()
 }
 
@@ -39,12 +39,12 @@ pub(super) fn of_caller(subject: &Subject<'_>, target: usize) -> Vec<Needed> {
         _ => false,
     });
     of.flat_map(|policy| &policy.statements)
-        .filter_map(|statement| needed(statement, &[]))
+        .filter_map(|statement| needed(statement, &[], false))
         .collect()
 }
 
 /// A statement as a question; none of what other checks ask about.
-fn needed(statement: &PolicyStatement, likely: &[String]) -> Option<Needed> {
+fn needed(statement: &PolicyStatement, likely: &[String], is_of_role: bool) -> Option<Needed> {
     let is_other = |action: &String| action.starts_with("kms:") || action == "sts:AssumeRole";
     if statement.actions.iter().all(is_other) || is_passing_to_backup(statement) {
         return None;
@@ -67,6 +67,9 @@ fn needed(statement: &PolicyStatement, likely: &[String]) -> Option<Needed> {
         alternatives,
         context: context.collect::<BTreeMap<String, String>>(),
         why: statement.why.clone(),
+        // What is read besides makes a run better, and what a selector means has been found by now.
+        is_vital: is_of_role
+            || ["StartRestoreJobs", "FollowRestoreJobs"].contains(&statement.sid.as_str()),
     })
 }
 

@@ -266,6 +266,8 @@ pub(super) struct Needed {
     pub(super) alternatives: Vec<String>,
     pub(super) context: BTreeMap<String, String>,
     pub(super) why: String,
+    /// Whether nothing is restored without it.
+    pub(super) is_vital: bool,
 }
 
 /// Whom IAM simulates.
@@ -296,7 +298,11 @@ fn may(memo: &Memo, who: &Simulated<'_>, needed: &[Needed], on: On<'_>, checks: 
                 Some(first) => {
                     is_known = false;
                     let says = said(who, need, &denied);
-                    checks.add(on, verdict(first), says, Evidence::new(asked, &first.says));
+                    let verdict = match need.is_vital {
+                        true => verdict(first),
+                        false => Verdict::Warn,
+                    };
+                    checks.add(on, verdict, says, Evidence::new(asked, &first.says));
                 }
             },
         }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use redrill_emulator::{Fault, Inventory, Options};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::dry_run::outputs::assert_valid;
-use crate::support::{at_once, emulator, folder, operations, redrill, repository_file, write};
+use crate::support::{at_once, emulator, folder, operations, process, repository_file, write};
 
 /// Calls that change something.
 const WRITES: [&str; 4] = [
@@ -182,16 +183,17 @@ impl Place<'_> {
         }
         let account = self.world.account.clone();
         let path = folder.path().to_owned();
-        let run = move || {
-            let mut command = redrill(&path).args(all);
-            if let Some(account) = account {
-                command = command
-                    .env("AWS_ACCESS_KEY_ID", account)
-                    .env("AWS_SECRET_ACCESS_KEY", "no-secret");
-            }
-            command.output().unwrap()
+        let mut command = tokio::process::Command::from(process(&path));
+        command.args(all).kill_on_drop(true);
+        if let Some(account) = account {
+            command.env("AWS_ACCESS_KEY_ID", account);
+            command.env("AWS_SECRET_ACCESS_KEY", "no-secret");
+        }
+        // A run that does not end is a failure of its own.
+        let output = tokio::time::timeout(Duration::from_secs(60), command.output()).await;
+        let Ok(output) = output.map(Result::unwrap) else {
+            return (-1, String::new(), "it does not end".to_owned());
         };
-        let output = tokio::task::spawn_blocking(run).await.unwrap();
         emulator.shutdown().await;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let code = output.status.code().unwrap_or(-1);
@@ -209,7 +211,10 @@ impl Place<'_> {
             .chain(options)
             .collect();
         let (code, stdout, stderr) = self.look(&words, Some(&log)).await;
-        let said = format!("exit {code}\n{stdout}{stderr}");
+        let told = serde_json::from_str::<Value>(&stdout).ok();
+        let told = told.as_ref().and_then(|told| told["checks"].as_array());
+        let told = told.map_or_else(|| stdout.clone(), |checks| problems(checks));
+        let said = format!("exit {code}{told}\n{stderr}");
         let breaks = !matches!(world.fails, Ids::None);
         let wanted = world.exit.unwrap_or(if breaks { 8 } else { 0 });
         if code != wanted {
