@@ -21,7 +21,7 @@ use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
 use super::date::{Dates, Watch};
 use super::error::classify;
 use super::profile;
-use super::unmodelled::{IAM, SERVICE_QUOTAS, UnmodelledClient};
+use super::unmodelled::{IAM, KMS, SERVICE_QUOTAS, UnmodelledClient};
 use crate::backup::{ApiError, Gate, Operation, Service, Vaults};
 
 /// Where AWS is, beyond what its own environment says.
@@ -79,6 +79,7 @@ pub struct Aws<H = Writes> {
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,
     pub(super) iam: UnmodelledClient,
+    pub(super) kms: UnmodelledClient,
     pub(super) quotas: UnmodelledClient,
     pub(super) credentials: Option<SharedCredentialsProvider>,
     /// Who was asked: by AWS Backup's, STS's and Cloud Control API's client.
@@ -164,6 +165,7 @@ impl<H> Aws<H> {
         Ok(Self {
             half: PhantomData,
             iam: UnmodelledClient::new(IAM, &config, settings.empty_endpoint),
+            kms: UnmodelledClient::new(KMS, &config, settings.empty_endpoint),
             quotas: UnmodelledClient::new(SERVICE_QUOTAS, &config, settings.empty_endpoint),
             credentials: config.credentials_provider(),
             region: config.region().map(|region| region.as_ref().to_owned()),
@@ -212,6 +214,7 @@ impl<H> Aws<H> {
             Some(Service::CloudControl) => cloudcontrol.host(),
             Some(Service::Iam) => self.iam.host(),
             Some(Service::ServiceQuotas) => self.quotas.host(),
+            Some(Service::Kms) => self.kms.host(),
             None => sts.host(),
         };
         classify(operation, error, host)

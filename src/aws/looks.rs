@@ -14,7 +14,8 @@ use super::unmodelled::RefusedCall;
 use super::xml::Element;
 use crate::backup::{ApiError, Fault, Listed, Operation, PointStatus, each_page};
 use crate::preflight::{
-    CallerIdentity, Decision, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen, Simulation,
+    CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen,
+    Simulation,
 };
 use crate::render::VaultName;
 
@@ -116,6 +117,40 @@ impl<H> Looks for Aws<H> {
         };
         let properties = self.properties(&named).await?;
         Ok(properties.map(|text| serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    async fn grants(&self, key: &str) -> Result<Vec<GrantSeen>, ApiError> {
+        /// Pages of a hundred: a key has 50,000 grants at most.
+        const PAGES: usize = 500;
+        let mut grants = Vec::new();
+        let mut marker = Value::Null;
+        for _ in 0..PAGES {
+            let operation = self.counted(Operation::ListGrants);
+            let mut asked = json!({ "KeyId": key, "Limit": 100 });
+            if !marker.is_null() {
+                asked["Marker"] = marker;
+            }
+            let answer = self.kms.json("ListGrants", &asked).await;
+            let mut answer = answer.map_err(|err| self.failed(operation, &err))?;
+            for grant in answer["Grants"].as_array().into_iter().flatten() {
+                let operations = grant["Operations"].as_array().into_iter().flatten();
+                grants.push(GrantSeen {
+                    grantee: grant["GranteePrincipal"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .to_owned(),
+                    operations: operations
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned)
+                        .collect(),
+                });
+            }
+            if answer["Truncated"] != true {
+                break;
+            }
+            marker = answer["NextMarker"].take();
+        }
+        Ok(grants)
     }
 
     async fn count(&self, type_name: &str) -> Result<u64, ApiError> {

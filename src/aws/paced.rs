@@ -13,7 +13,7 @@ use crate::backup::{
 use crate::cleanup::{ExistingResource, Named, Resources};
 use crate::plan::Request;
 use crate::preflight::{
-    CallerIdentity, Decision, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation,
+    CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation,
 };
 use crate::render::{SourceFacts, VaultName};
 
@@ -277,6 +277,11 @@ impl<R: Looks, C: Clock> Looks for Paced<R, C> {
             self.reader.resource(type_name, identifier)
         })
         .await
+    }
+
+    async fn grants(&self, key: &str) -> Result<Vec<GrantSeen>, ApiError> {
+        self.call(Operation::ListGrants, || self.reader.grants(key))
+            .await
     }
 
     async fn count(&self, type_name: &str) -> Result<u64, ApiError> {

@@ -1,5 +1,5 @@
 //! Calls of services of which redrill makes one or two, and whose SDK takes as long to build as all of redrill (IAM's takes 50
-//! seconds of a processor): AWS IAM and Service Quotas. Signing, connections, timeouts and credentials are the SDK's own runtime; only requests and answers are written here.
+//! seconds of a processor): AWS IAM, KMS and Service Quotas. Signing, connections, timeouts and credentials are the SDK's own runtime; only requests and answers are written here.
 
 use std::fmt;
 
@@ -59,6 +59,13 @@ pub(super) const SERVICE_QUOTAS: UnmodelledService = UnmodelledService {
     signed: "servicequotas",
     protocol: WireProtocol::Json("ServiceQuotasV20190624"),
 };
+/// AWS KMS, <https://docs.aws.amazon.com/kms/latest/APIReference/Welcome.html>.
+pub(super) const KMS: UnmodelledService = UnmodelledService {
+    id: "KMS",
+    signed: "kms",
+    protocol: WireProtocol::Json("TrentService"),
+};
+
 /// Where the global services of a partition are, and how hosts end there; by how its Regions begin
 /// (<https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json>, and `iam` in `endpoints.json` there).
 const PARTITIONS: [(&str, &str, &str, &str); 6] = [
@@ -271,7 +278,7 @@ impl UnmodelledClient {
             )
             .interceptor(self.bounded.clone())
             .runtime_plugin(signing)
-            .serializer(move |asked: Asked| Ok(request(service, &asked)?))
+            .serializer(move |asked: Asked| request(service, &asked))
             .deserializer(move |answer| answered(service, answer))
             .build();
         call.invoke(Asked { operation, body }).await

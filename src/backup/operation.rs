@@ -25,6 +25,7 @@ pub enum Operation {
     GetRole,
     GetServiceQuota,
     ListBackupVaults,
+    ListGrants,
     ListObjectsV2,
     ListRecoveryPointsByBackupVault,
     ListRecoveryPointsByResource,
@@ -61,6 +62,7 @@ impl Operation {
             Self::GetRole => "GetRole",
             Self::GetServiceQuota => "GetServiceQuota",
             Self::ListBackupVaults => "ListBackupVaults",
+            Self::ListGrants => "ListGrants",
             Self::ListObjectsV2 => "ListObjectsV2",
             Self::ListRecoveryPointsByBackupVault => "ListRecoveryPointsByBackupVault",
             Self::ListRecoveryPointsByResource => "ListRecoveryPointsByResource",
@@ -94,6 +96,7 @@ impl Operation {
             _ => match self.service() {
                 Some(Service::CloudControl) => format!("cloudformation:{self}"),
                 Some(Service::Iam) => format!("iam:{self}"),
+                Some(Service::Kms) => format!("kms:{self}"),
                 Some(Service::ServiceQuotas) => format!("servicequotas:{self}"),
                 Some(Service::Backup) | None => format!("backup:{self}"),
             },
@@ -124,6 +127,7 @@ impl Operation {
             | Self::ListResources => Some(Service::CloudControl),
             Self::GetRole | Self::SimulatePrincipalPolicy => Some(Service::Iam),
             Self::GetServiceQuota => Some(Service::ServiceQuotas),
+            Self::ListGrants => Some(Service::Kms),
             Self::DescribeRecoveryPoint
             | Self::DescribeRestoreJob
             | Self::GetRecoveryPointRestoreMetadata
@@ -148,6 +152,8 @@ pub enum Service {
     CloudControl,
     /// AWS IAM.
     Iam,
+    /// AWS KMS.
+    Kms,
     /// Service Quotas.
     ServiceQuotas,
 }
@@ -190,6 +196,7 @@ mod tests {
             Of::GetRole,
             Of::GetServiceQuota,
             Of::ListBackupVaults,
+            Of::ListGrants,
             Of::ListObjectsV2,
             Of::ListRecoveryPointsByBackupVault,
             Of::ListRecoveryPointsByResource,

@@ -85,6 +85,12 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
     }
 }
 
+/// Whether the caller of a target is known to be of another account.
+pub(super) fn is_elsewhere(subject: &Subject<'_>, memo: &Memo, target: usize) -> bool {
+    let caller = memo.caller(subject.place(target)).and_then(Result::ok);
+    caller.is_some_and(|(caller, _)| caller.account != subject.target(target).account)
+}
+
 fn refused(error: &ApiError, subject: &Subject<'_>, at: usize, checks: &mut CheckList) {
     let region = &subject.target(at).region;
     let code = error.code.as_deref().unwrap_or_default();

@@ -1,20 +1,15 @@
 //! KMS keys of requests: there, enabled, and usable by the restore role.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::arn::ArnParts;
 use super::check::{CheckId, CheckList, Evidence, On, Verdict};
-use super::looks::Simulation;
+use super::key_use::UsedKey;
 use super::memo::Memo;
-use super::policy::{PolicyPrincipal, PolicyQuestion, PolicySays, evaluate};
-use super::roles::service_of;
 use super::subject::Subject;
 use super::unknown;
-use crate::backup::Fault;
 use crate::plan::Step;
-use crate::rules::{Facts, Wall, WallRead, common};
+use crate::rules::{Wall, WallRead};
 use crate::validate::NamedValue;
 
 /// The kind of a key, in `walls` of `schemas/common.yaml`.
@@ -182,15 +177,15 @@ fn of_key(
         format!("the KMS key {text} is enabled"),
         evidence,
     );
-    allowed(
-        subject,
-        memo,
-        step,
-        (key, &id),
-        found,
-        on(CheckId::KeyAllowed),
-        checks,
-    );
+    let used = UsedKey {
+        text,
+        id: &id,
+        account: key.account,
+        region: key.region,
+        place,
+        policy: &found["KeyPolicy"],
+    };
+    used.check(subject, memo, step, on(CheckId::KeyAllowed), checks);
 }
 
 /// The properties of a resource; where it is not there, or cannot be looked at, that is said.
@@ -226,142 +221,5 @@ fn there<'m>(
             unknown(checks, on, &format!("the KMS key {text}"), &asked, error);
             None
         }
-    }
-}
-
-/// Whether the restore role may use it: by the key's policy, and where that leaves it to IAM, by the role's own.
-fn allowed(
-    subject: &Subject<'_>,
-    memo: &Memo,
-    step: &Step,
-    (key, id): (&KeyPlace<'_>, &str),
-    found: &Value,
-    on: On<'_>,
-    checks: &mut CheckList,
-) {
-    let request = &step.draft.request;
-    let (Some(role), text) = (request.iam_role_arn.as_deref(), key.text) else {
-        return;
-    };
-    let target = subject.target(step.target);
-    let facts = Facts::of(subject.rules.title(&request.resource_type));
-    let via = format!("{}.{}.amazonaws.com", service_of(facts), target.region);
-    let context = BTreeMap::from([
-        ("kms:viaservice", via.clone()),
-        ("kms:calleraccount", target.account.clone()),
-        ("kms:grantisforawsresource", "true".to_owned()),
-        ("aws:principalarn", role.to_owned()),
-        ("aws:principalaccount", target.account.clone()),
-    ]);
-    let actions = facts.and_then(|facts| facts.key_actions.as_ref());
-    let actions = actions.unwrap_or(&common().key_actions);
-    let policy = &found["KeyPolicy"];
-    let mut left_to_iam = false;
-    for action in actions {
-        let question = PolicyQuestion {
-            principal: PolicyPrincipal::Arn(role, &target.account),
-            action,
-            context: &context,
-        };
-        let evidence = Evidence::new(
-            format!("the policy of the KMS key {id}"),
-            policy.to_string(),
-        );
-        let (verdict, message) = match evaluate(policy, &question) {
-            PolicySays::Allows => continue,
-            PolicySays::LeavesToIam => {
-                left_to_iam = true;
-                continue;
-            }
-            // Not every caller sees it.
-            PolicySays::Silent if policy.is_null() => {
-                left_to_iam = true;
-                continue;
-            }
-            PolicySays::Depends(keys) => {
-                let keys: Vec<String> = keys.into_iter().collect();
-                let message = format!(
-                    "whether the policy of the KMS key {text} allows {role} {action} depends on {}, which preflight does not know",
-                    keys.join(", ")
-                );
-                (Verdict::Unknown, message)
-            }
-            PolicySays::Denies => (
-                Verdict::Fail,
-                format!("the policy of the KMS key {text} denies {role} {action}"),
-            ),
-            PolicySays::Silent => (
-                Verdict::Fail,
-                format!("the policy of the KMS key {text} does not allow {role} {action}"),
-            ),
-        };
-        let help = format!(
-            "allow {role} {} in the policy of the key, or give it a grant",
-            actions.join(", ")
-        );
-        checks.add(on, verdict, (message, help), evidence);
-        return;
-    }
-    // A key of another account asks the role's own policies as well.
-    if !left_to_iam && key.account == target.account {
-        let message = format!("the policy of the KMS key {text} allows {role} to use it");
-        checks.pass(
-            on,
-            message,
-            Evidence::new(
-                format!("the policy of the KMS key {id}"),
-                policy.to_string(),
-            ),
-        );
-        return;
-    }
-    let arn = format!(
-        "arn:{}:kms:{}:{}:key/{id}",
-        role.split(':').nth(1).unwrap_or("aws"),
-        key.region,
-        key.account
-    );
-    let simulation = Simulation {
-        of: role.to_owned(),
-        actions: actions.clone(),
-        resources: vec![arn.clone()],
-        context: [
-            ("kms:ViaService".to_owned(), via),
-            ("kms:CallerAccount".to_owned(), target.account.clone()),
-            ("kms:GrantIsForAWSResource".to_owned(), "true".to_owned()),
-        ]
-        .into(),
-    };
-    let asked = format!(
-        "iam:SimulatePrincipalPolicy {role} {} {arn}",
-        actions.join(" ")
-    );
-    match memo.simulated(subject.account_place(step.target), simulation) {
-        None => {}
-        // That the role is not there is said elsewhere.
-        Some(Err(error)) if error.fault == Fault::Refused => {}
-        Some(Err(error)) => {
-            let what = format!("whether {role} may use the KMS key {text}");
-            unknown(checks, on, &what, &asked, error);
-        }
-        Some(Ok(decisions)) => match decisions.iter().find(|of| !of.is_allowed()) {
-            None => {
-                let message = format!("{role} may use the KMS key {text}");
-                checks.pass(on, message, Evidence::new(asked, "allowed"));
-            }
-            Some(denied) => {
-                let message = format!(
-                    "{role} may not use the KMS key {text}: its policies do not allow {}",
-                    denied.action
-                );
-                let help = format!("allow the role {} on {arn}", actions.join(", "));
-                checks.add(
-                    on,
-                    Verdict::Fail,
-                    (message, help),
-                    Evidence::new(asked, &denied.says),
-                );
-            }
-        },
     }
 }

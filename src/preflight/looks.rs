@@ -32,6 +32,9 @@ pub trait Looks: Sources {
         identifier: &str,
     ) -> impl Future<Output = Result<Option<Value>, ApiError>> + Send;
 
+    /// The grants of a KMS key: whom they are for, and what they allow.
+    fn grants(&self, key: &str) -> impl Future<Output = Result<Vec<GrantSeen>, ApiError>> + Send;
+
     /// How many resources of a type there are.
     fn count(&self, type_name: &str) -> impl Future<Output = Result<u64, ApiError>> + Send;
 
@@ -102,6 +105,15 @@ impl Decision {
     pub fn is_allowed(&self) -> bool {
         self.says == "allowed"
     }
+}
+
+/// A grant of a KMS key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantSeen {
+    /// Whom it is for.
+    pub grantee: String,
+    /// `CreateGrant`, `Decrypt`, …
+    pub operations: Vec<String>,
 }
 
 /// A quota.

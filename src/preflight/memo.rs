@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::looks::{CallerIdentity, Decision, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation};
+use super::looks::{
+    CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation,
+};
 use crate::backup::{ApiError, Vault, all_vaults};
 use crate::render::VaultName;
 
@@ -17,6 +19,7 @@ pub(super) enum Question {
     Role(String),
     Simulated(Simulation),
     Resource(String, String),
+    Grants(String),
     Count(String),
     Quota(String, String),
     Vaults,
@@ -37,6 +40,7 @@ enum Answer {
     Role(Option<RoleSeen>),
     Simulated(Vec<Decision>),
     Resource(Option<Value>),
+    Grants(Vec<GrantSeen>),
     Count(u64),
     Quota(Option<QuotaSeen>),
     Vaults(Vec<Vault>),
@@ -81,6 +85,7 @@ impl Memo {
         role(name: &str) -> Option<&RoleSeen> = Question::Role(name.to_owned()), Answer::Role(role) => role.as_ref();
         simulated(simulation: Simulation) -> &[Decision] = Question::Simulated(simulation), Answer::Simulated(decisions) => decisions;
         resource(type_name: &str, identifier: &str) -> Option<&Value> = Question::Resource(type_name.to_owned(), identifier.to_owned()), Answer::Resource(found) => found.as_ref();
+        grants(key: &str) -> &[GrantSeen] = Question::Grants(key.to_owned()), Answer::Grants(grants) => grants;
         count(type_name: &str) -> u64 = Question::Count(type_name.to_owned()), Answer::Count(count) => *count;
         quota(service: &str, code: &str) -> Option<&QuotaSeen> = Question::Quota(service.to_owned(), code.to_owned()), Answer::Quota(quota) => quota.as_ref();
         vaults() -> &[Vault] = Question::Vaults, Answer::Vaults(vaults) => vaults;
@@ -116,6 +121,7 @@ pub(super) async fn ask<L: Looks>(
         Question::Resource(type_name, identifier) => {
             Answer::Resource(looks.resource(type_name, identifier).await?)
         }
+        Question::Grants(key) => Answer::Grants(looks.grants(key).await?),
         Question::Count(type_name) => Answer::Count(looks.count(type_name).await?),
         Question::Quota(service, code) => Answer::Quota(looks.quota(service, code).await?),
         Question::Vaults => Answer::Vaults(all_vaults(looks).await?),

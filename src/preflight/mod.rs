@@ -3,10 +3,12 @@
 //! Judging is pure: it goes through the restores and asks a memo. What the memo does not know yet is asked, many questions at
 //! once and each once, and the plan is judged again, until there is nothing left to ask.
 
+mod addresses;
 mod arn;
 mod caller;
 mod check;
 mod commands;
+mod key_use;
 mod keys;
 mod looks;
 mod memo;
@@ -24,7 +26,8 @@ use std::sync::Arc;
 
 pub use check::{CheckId, ConcernedRestore, Evidence, PreflightCheck, Verdict};
 pub use looks::{
-    CallerIdentity, Decision, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen, Simulation,
+    CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen,
+    Simulation,
 };
 pub use subject::{PreflightOptions, Subject};
 
@@ -84,11 +87,16 @@ pub async fn preflight<L: Looks>(
 fn judge(subject: &Subject<'_>, memo: &Memo) -> Vec<PreflightCheck> {
     let mut checks = CheckList::default();
     caller::check(subject, memo, &mut checks);
+    // What another account answers says nothing of the target.
+    let is_there =
+        |step: &usize| !caller::is_elsewhere(subject, memo, subject.plan.steps[*step].target);
+    let subject = &subject.of(subject.steps.iter().copied().filter(is_there).collect());
     regions::check(subject, &mut checks);
     roles::check(subject, memo, &mut checks);
     points::check(subject, memo, &mut checks);
     keys::check(subject, memo, &mut checks);
     network::check(subject, memo, &mut checks);
+    addresses::check(subject, memo, &mut checks);
     names::check(subject, memo, &mut checks);
     quotas::check(subject, memo, &mut checks);
     commands::check(subject, &mut checks);

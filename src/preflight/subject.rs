@@ -49,6 +49,15 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    /// The same, of these steps only.
+    pub(super) fn of(&self, steps: Vec<usize>) -> Self {
+        Self {
+            steps,
+            policies: OnceCell::new(),
+            ..*self
+        }
+    }
+
     /// The steps that would be started.
     pub(super) fn steps(&self) -> impl Iterator<Item = &'a Step> {
         let plan = self.plan;

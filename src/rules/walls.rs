@@ -56,6 +56,8 @@ pub(crate) struct WallRead {
     /// Whether AWS stores the name in lower case.
     #[serde(default)]
     pub(crate) lower: bool,
+    /// The property that is its range of addresses.
+    pub(crate) addresses: Option<String>,
 }
 
 /// What AWS picks where a request does not say.
