@@ -20,8 +20,8 @@ use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
 
 use super::date::{Dates, Watch};
 use super::error::classify;
+use super::lean::{IAM, KMS, LeanClient, SERVICE_QUOTAS};
 use super::profile;
-use super::unmodelled::{IAM, KMS, SERVICE_QUOTAS, UnmodelledClient};
 use crate::backup::{ApiError, Gate, Operation, Service, Vaults};
 
 /// Where AWS is, beyond what its own environment says.
@@ -78,9 +78,9 @@ pub struct Aws<H = Writes> {
     pub(super) jobs: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,
-    pub(super) iam: UnmodelledClient,
-    pub(super) kms: UnmodelledClient,
-    pub(super) quotas: UnmodelledClient,
+    pub(super) iam: LeanClient,
+    pub(super) kms: LeanClient,
+    pub(super) quotas: LeanClient,
     pub(super) credentials: Option<SharedCredentialsProvider>,
     /// Who was asked: by AWS Backup's, STS's and Cloud Control API's client.
     bounded: [Bounded; 3],
@@ -164,9 +164,9 @@ impl<H> Aws<H> {
         let jobs = backup.clone().interceptor(Watch(Arc::clone(&date)));
         Ok(Self {
             half: PhantomData,
-            iam: UnmodelledClient::new(IAM, &config, settings.empty_endpoint),
-            kms: UnmodelledClient::new(KMS, &config, settings.empty_endpoint),
-            quotas: UnmodelledClient::new(SERVICE_QUOTAS, &config, settings.empty_endpoint),
+            iam: LeanClient::new(IAM, &config, settings.empty_endpoint),
+            kms: LeanClient::new(KMS, &config, settings.empty_endpoint),
+            quotas: LeanClient::new(SERVICE_QUOTAS, &config, settings.empty_endpoint),
             credentials: config.credentials_provider(),
             region: config.region().map(|region| region.as_ref().to_owned()),
             backup: aws_sdk_backup::Client::from_conf(backup.build()),

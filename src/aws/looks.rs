@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::Aws;
 use super::bounds::message;
+use super::lean::RefusedCall;
 use super::read::timestamp;
-use super::unmodelled::RefusedCall;
 use super::xml::Element;
 use crate::backup::{ApiError, Fault, Listed, Operation, PointStatus, each_page};
 use crate::preflight::{

@@ -7,6 +7,7 @@ mod bounds;
 mod client;
 mod date;
 mod error;
+mod lean;
 mod looks;
 mod paced;
 mod points;
@@ -14,7 +15,6 @@ mod profile;
 mod read;
 mod s3;
 mod sfn;
-mod unmodelled;
 mod write;
 mod xml;
 

@@ -408,10 +408,10 @@ pub(super) struct PreflightArguments {
     #[command(flatten)]
     pub(super) state: StateOption,
     /// Check what `run --retry-failed` would start
-    #[arg(long)]
+    #[arg(long, help_heading = "Preflight")]
     pub(super) retry_failed: bool,
     /// Accept recovery points that were not scanned for malware
-    #[arg(long)]
+    #[arg(long, help_heading = "Preflight")]
     pub(super) allow_unscanned: bool,
     /// Output format. `markdown`: a comment on a pull request. `junit`: for CI systems
     #[arg(long, default_value = "human", help_heading = "Output")]

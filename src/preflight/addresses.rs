@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{CheckId, CheckList, Evidence, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
 use super::memo::Memo;
 use super::subject::Subject;
 use crate::plan::Step;
@@ -47,7 +47,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
         for (step, key) in &steps {
             let on = subject.on_key(CheckId::NetworkAddresses, step, key);
             let asked = format!("cloudformation:GetResource {} {subnet}", reads.r#type);
-            let evidence = Evidence::new(asked, range);
+            let evidence = CheckEvidence::new(asked, range);
             match count > room {
                 true => {
                     let message = format!(

@@ -1,7 +1,7 @@
 //! Who calls: of which account, for how long, and with which permissions.
 
 use super::arn::principal;
-use super::check::{CheckId, CheckList, Evidence, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
 use super::memo::Memo;
 use super::subject::Subject;
 use super::unknown;
@@ -32,7 +32,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
             }
         };
         let region = &target.region;
-        let seen = Evidence::new("sts:GetCallerIdentity", &caller.arn);
+        let seen = CheckEvidence::new("sts:GetCallerIdentity", &caller.arn);
         let message = format!("Region {region} answers");
         checks.pass(on(CheckId::RegionEnabled), message, seen.clone());
         match caller.account == target.account {
@@ -58,7 +58,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
         }
         if let Some(ends) = ends {
             let left = ends.duration_since(subject.now);
-            let seen = Evidence::new("the credentials", format!("they end at {ends}"));
+            let seen = CheckEvidence::new("the credentials", format!("they end at {ends}"));
             let takes = duration(subject.takes.as_secs());
             let left_words = duration(left.as_secs().max(0));
             match left > subject.takes {
@@ -102,7 +102,7 @@ fn refused(error: &ApiError, subject: &Subject<'_>, at: usize, checks: &mut Chec
         let help = format!(
             "enable the Region (`aws account enable-region --region-name {region}`), and use credentials of its partition"
         );
-        let evidence = Evidence::new("sts:GetCallerIdentity", error.to_string());
+        let evidence = CheckEvidence::new("sts:GetCallerIdentity", error.to_string());
         let on = subject.on(CheckId::RegionEnabled, at);
         checks.add(on, Verdict::Fail, (message, help), evidence);
         return;

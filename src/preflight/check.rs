@@ -118,21 +118,21 @@ pub struct PreflightCheck {
     /// What to do; empty where there is nothing.
     pub help: String,
     /// What was asked, and what was seen.
-    pub evidence: Evidence,
+    pub evidence: CheckEvidence,
     /// The restores that it is about; none where it is about the target as a whole.
     pub restores: Vec<ConcernedRestore>,
 }
 
 /// What a verdict was made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
+pub struct CheckEvidence {
     /// The call, and what it was about.
     pub asked: String,
     /// The answer.
     pub seen: String,
 }
 
-impl Evidence {
+impl CheckEvidence {
     /// What was asked, and what was seen.
     pub(super) fn new(asked: impl Into<String>, seen: impl Into<String>) -> Self {
         Self {
@@ -171,7 +171,7 @@ impl CheckList {
         on: On<'_>,
         verdict: Verdict,
         (message, help): (String, String),
-        evidence: Evidence,
+        evidence: CheckEvidence,
     ) {
         let all = &mut self.all;
         let key = (on.id, Some(on.target), verdict, message);
@@ -206,7 +206,7 @@ impl CheckList {
     }
 
     /// Nothing stands in the way.
-    pub(super) fn pass(&mut self, on: On<'_>, message: impl Into<String>, evidence: Evidence) {
+    pub(super) fn pass(&mut self, on: On<'_>, message: impl Into<String>, evidence: CheckEvidence) {
         self.add(on, Verdict::Pass, (message.into(), String::new()), evidence);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::check::{CheckId, CheckList, ConcernedRestore, Evidence, PreflightCheck, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, ConcernedRestore, PreflightCheck, Verdict};
 use super::subject::Subject;
 use crate::diagnostic::Severity;
 
@@ -23,7 +23,7 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut CheckList) {
             },
             message: finding.message.clone(),
             help: finding.help.clone(),
-            evidence: Evidence::new("the files of this machine", finding.rule.as_str()),
+            evidence: CheckEvidence::new("the files of this machine", finding.rule.as_str()),
             restores: concerned.into_iter().collect(),
         });
     }
@@ -37,7 +37,7 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut CheckList) {
             verdict: Verdict::Pass,
             message: format!("the programs of {count} checks and cutover steps can be started"),
             help: String::new(),
-            evidence: Evidence::new(
+            evidence: CheckEvidence::new(
                 "the files of this machine",
                 "each is there and can be executed",
             ),

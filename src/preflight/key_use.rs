@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::check::{CheckList, Evidence, On, Verdict};
+use super::check::{CheckEvidence, CheckList, On, Verdict};
 use super::looks::Simulation;
 use super::memo::Memo;
 use super::policy::{PolicyPrincipal, PolicyQuestion, PolicySays, evaluate};
@@ -70,7 +70,7 @@ impl UsedKey<'_> {
             via: format!("{}.{}.amazonaws.com", service_of(facts), target.region),
         };
         let (text, policy) = (self.text, || {
-            Evidence::new(
+            CheckEvidence::new(
                 format!("the policy of the KMS key {}", self.id),
                 self.policy.to_string(),
             )
@@ -186,7 +186,7 @@ impl UsedKey<'_> {
             Some(Ok(decisions)) => match decisions.iter().find(|of| !of.is_allowed()) {
                 None => {
                     let message = format!("{role} may use the KMS key {text}");
-                    checks.pass(on, message, Evidence::new(asked, "allowed"));
+                    checks.pass(on, message, CheckEvidence::new(asked, "allowed"));
                 }
                 Some(denied) => {
                     let message = format!(
@@ -197,7 +197,7 @@ impl UsedKey<'_> {
                         "explicitDeny" => {
                             let help =
                                 format!("take {arn} out of what the policies of the role deny");
-                            let evidence = Evidence::new(asked, &denied.says);
+                            let evidence = CheckEvidence::new(asked, &denied.says);
                             checks.add(on, Verdict::Fail, (message, help), evidence);
                         }
                         _ => self.by_grant(by, memo, message, on, checks),
@@ -244,11 +244,11 @@ impl UsedKey<'_> {
                             "a grant allows {} to use the KMS key {}",
                             by.role, self.text
                         );
-                        checks.pass(on, message, Evidence::new(asked, seen));
+                        checks.pass(on, message, CheckEvidence::new(asked, seen));
                     }
                     false => {
                         let says = (format!("{lacks}, and no grant does"), help);
-                        checks.add(on, Verdict::Fail, says, Evidence::new(asked, seen));
+                        checks.add(on, Verdict::Fail, says, CheckEvidence::new(asked, seen));
                     }
                 }
             }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::arn::ArnParts;
-use super::check::{CheckId, CheckList, Evidence, On, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, On, Verdict};
 use super::key_use::UsedKey;
 use super::memo::Memo;
 use super::subject::Subject;
@@ -86,7 +86,7 @@ fn of_key(
             key.region
         );
         let help = format!("give a key of {wanted}: `aws kms list-aliases --region {wanted}`");
-        let evidence = Evidence::new("the ARN of the key", text);
+        let evidence = CheckEvidence::new("the ARN of the key", text);
         checks.add(
             on(CheckId::KeyRegion),
             Verdict::Fail,
@@ -96,7 +96,7 @@ fn of_key(
         return;
     }
     if ArnParts::of(text).is_some() {
-        let evidence = Evidence::new("the ARN of the key", text);
+        let evidence = CheckEvidence::new("the ARN of the key", text);
         checks.pass(
             on(CheckId::KeyRegion),
             format!("the KMS key {text} is of {wanted}"),
@@ -109,7 +109,7 @@ fn of_key(
             key.account
         );
         let help = format!("ask account {} whether it is so", key.account);
-        let evidence = Evidence::new("the ARN of the key", text);
+        let evidence = CheckEvidence::new("the ARN of the key", text);
         checks.add(
             on(CheckId::KeyExists),
             Verdict::Unknown,
@@ -124,7 +124,7 @@ fn of_key(
         // Keys of AWS's own are made when they are first used
         // (<https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-cmk>).
         if key.name.starts_with("alias/aws/") {
-            let evidence = Evidence::new("the name of the alias", key.name);
+            let evidence = CheckEvidence::new("the name of the alias", key.name);
             checks.pass(
                 on(CheckId::KeyExists),
                 format!("the KMS key {text} is AWS's own"),
@@ -158,7 +158,7 @@ fn of_key(
         return;
     };
     let asked = format!("cloudformation:GetResource {} {id}", reads.r#type);
-    let evidence = Evidence::new(&asked, format!("Enabled: {}", found["Enabled"]));
+    let evidence = CheckEvidence::new(&asked, format!("Enabled: {}", found["Enabled"]));
     if found["Enabled"] == Value::Bool(false) {
         let message = format!("the KMS key {text} is disabled, or waits for its deletion");
         let help = format!(
@@ -200,7 +200,7 @@ fn there<'m>(
     let asked = format!("cloudformation:GetResource {type_name} {id}");
     match memo.resource(place, type_name, id)? {
         Ok(Some(found)) => {
-            let seen = Evidence::new(asked, id);
+            let seen = CheckEvidence::new(asked, id);
             checks.pass(on, format!("the KMS key {text} exists"), seen);
             Some(found)
         }
@@ -213,7 +213,7 @@ fn there<'m>(
                 on,
                 Verdict::Fail,
                 (message, help),
-                Evidence::new(asked, "ResourceNotFoundException"),
+                CheckEvidence::new(asked, "ResourceNotFoundException"),
             );
             None
         }

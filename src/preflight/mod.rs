@@ -24,7 +24,7 @@ mod subject;
 
 use std::sync::Arc;
 
-pub use check::{CheckId, ConcernedRestore, Evidence, PreflightCheck, Verdict};
+pub use check::{CheckEvidence, CheckId, ConcernedRestore, PreflightCheck, Verdict};
 pub use looks::{
     CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen,
     Simulation,
@@ -32,7 +32,7 @@ pub use looks::{
 pub use subject::{PreflightOptions, Subject};
 
 use crate::backup::{ApiError, Fault, ask_all};
-use check::{CheckList, Evidence as Seen, On};
+use check::{CheckEvidence as Seen, CheckList, On};
 use memo::{Memo, ask};
 
 /// Somebody who is told how far it is.

@@ -1,7 +1,7 @@
 //! Names that have to be new, and what has to be there to be written into.
 
 use super::arn::ArnParts;
-use super::check::{CheckId, CheckList, Evidence, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
 use super::memo::Memo;
 use super::network::identifier;
 use super::subject::Subject;
@@ -30,7 +30,7 @@ fn free(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList)
         match memo.resource(subject.place(step.target), type_name, &id) {
             None => {}
             Some(Ok(None)) => {
-                let evidence = Evidence::new(asked, "ResourceNotFoundException");
+                let evidence = CheckEvidence::new(asked, "ResourceNotFoundException");
                 checks.pass(on, format!("the name {id} is free"), evidence);
             }
             Some(Ok(Some(_))) => {
@@ -42,7 +42,7 @@ fn free(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList)
                     on,
                     Verdict::Fail,
                     (message, help),
-                    Evidence::new(asked, arn),
+                    CheckEvidence::new(asked, arn),
                 );
             }
             Some(Err(error)) if is_global && error.fault == Fault::Denied => {
@@ -56,7 +56,7 @@ fn free(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList)
                     on,
                     Verdict::Unknown,
                     (message, help),
-                    Evidence::new(asked, error.to_string()),
+                    CheckEvidence::new(asked, error.to_string()),
                 );
             }
             Some(Err(error)) => unknown(
@@ -107,7 +107,7 @@ fn there(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList
                 checks.pass(
                     on,
                     format!("the {thing} {id} exists"),
-                    Evidence::new(asked, &id),
+                    CheckEvidence::new(asked, &id),
                 );
             }
             Some(Ok(None)) => {
@@ -121,7 +121,7 @@ fn there(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList
                     target.account, target.region
                 );
                 let help = format!("make it first, or give another `{}`", named.key);
-                let evidence = Evidence::new(asked, "ResourceNotFoundException");
+                let evidence = CheckEvidence::new(asked, "ResourceNotFoundException");
                 checks.add(on, Verdict::Fail, (message, help), evidence);
             }
             Some(Err(error)) => unknown(checks, on, &format!("the {thing} {id}"), &asked, error),

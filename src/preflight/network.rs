@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::arn::ArnParts;
-use super::check::{CheckId, CheckList, Evidence, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
 use super::memo::Memo;
 use super::subject::Subject;
 use super::unknown;
@@ -90,14 +90,14 @@ fn of_value(
                 "give `{}` of the account and Region that is restored into",
                 named.key
             );
-            let evidence = Evidence::new(asked, "ResourceNotFoundException");
+            let evidence = CheckEvidence::new(asked, "ResourceNotFoundException");
             checks.add(on, Verdict::Fail, (message, help), evidence);
         }
         Some(Ok(Some(found))) => {
             checks.pass(
                 on,
                 format!("the {thing} {id} exists"),
-                Evidence::new(asked, &id),
+                CheckEvidence::new(asked, &id),
             );
             if let Some(vpc) = vpc_of(memo, place, found, reads) {
                 of_vpc.push(OfVpc {
@@ -131,7 +131,7 @@ fn one_vpc(subject: &Subject<'_>, step: &Step, of_vpc: &[OfVpc], checks: &mut Ch
     let Some(first) = of_vpc.first() else {
         return;
     };
-    let evidence = Evidence::new(
+    let evidence = CheckEvidence::new(
         "cloudformation:GetResource",
         of_vpc
             .iter()
@@ -187,7 +187,7 @@ fn references(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut Chec
                 checks.pass(
                     on,
                     format!("the {thing} {name} exists"),
-                    Evidence::new(asked, name),
+                    CheckEvidence::new(asked, name),
                 );
             }
             Some(Ok(None)) => {
@@ -197,7 +197,7 @@ fn references(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut Chec
                     target.account, target.region
                 );
                 let help = format!("make it there, or give another `{}`", reads.key);
-                let evidence = Evidence::new(asked, "ResourceNotFoundException");
+                let evidence = CheckEvidence::new(asked, "ResourceNotFoundException");
                 checks.add(on, Verdict::Fail, (message, help), evidence);
             }
         }

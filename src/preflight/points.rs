@@ -1,6 +1,6 @@
 //! Recovery points: there, whole, clean, and not about to go.
 
-use super::check::{CheckId, CheckList, Evidence, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
 use super::looks::PointSeen;
 use super::memo::Memo;
 use super::subject::Subject;
@@ -57,7 +57,11 @@ fn find<'m>(
             Ok(point) => {
                 let message = format!("the recovery point {arn} is in the vault {}", point.vault);
                 let asked = format!("backup:DescribeRecoveryPoint {} {arn}", vault.name);
-                checks.pass(on, message, Evidence::new(asked, point.status.to_string()));
+                checks.pass(
+                    on,
+                    message,
+                    CheckEvidence::new(asked, point.status.to_string()),
+                );
                 return Some(point);
             }
             Err(error) if error.may_mean_absence() && !is_of_identity(error) => {
@@ -106,7 +110,7 @@ fn find<'m>(
         on,
         Verdict::Fail,
         (message, help),
-        Evidence::new(asked, seen),
+        CheckEvidence::new(asked, seen),
     );
     None
 }
@@ -129,7 +133,7 @@ fn judge(subject: &Subject<'_>, step: &Step, point: &PointSeen, checks: &mut Che
     let asked = || format!("backup:DescribeRecoveryPoint {} {arn}", point.vault);
     let on = |id| subject.on_point(id, step);
     let status = point.status.to_string();
-    let seen = Evidence::new(asked(), &status);
+    let seen = CheckEvidence::new(asked(), &status);
     match point.status.is_restorable() {
         true => checks.pass(
             on(CheckId::PointStatus),
@@ -166,7 +170,7 @@ fn judge(subject: &Subject<'_>, step: &Step, point: &PointSeen, checks: &mut Che
         checks.pass(
             on(CheckId::PointVault),
             message,
-            Evidence::new(asked(), &status),
+            CheckEvidence::new(asked(), &status),
         );
     }
 }
@@ -182,7 +186,7 @@ fn storage(
     let class = point.storage_class.as_deref().unwrap_or("WARM");
     let request = &step.draft.request;
     let arn = &request.recovery_point_arn;
-    let evidence = Evidence::new(asked, class);
+    let evidence = CheckEvidence::new(asked, class);
     if class != "COLD" {
         checks.pass(
             on,
@@ -220,12 +224,12 @@ fn expiry(
 ) {
     let on = subject.on_point(CheckId::PointExpiry, step);
     let Some(expires) = point.expires_at else {
-        let evidence = Evidence::new(asked, "no date");
+        let evidence = CheckEvidence::new(asked, "no date");
         checks.pass(on, "AWS Backup keeps the recovery point", evidence);
         return;
     };
     let arn = &step.draft.request.recovery_point_arn;
-    let evidence = Evidence::new(asked, format!("DeleteAt {expires}"));
+    let evidence = CheckEvidence::new(asked, format!("DeleteAt {expires}"));
     let left = expires.duration_since(subject.now);
     let help = "choose a later recovery point, or lengthen its lifecycle: `aws backup update-recovery-point-lifecycle`".to_owned();
     if left.is_negative() || left.is_zero() {
@@ -279,14 +283,14 @@ fn scan(
             on,
             Verdict::Fail,
             (message, help),
-            Evidence::new(asked, seen),
+            CheckEvidence::new(asked, seen),
         );
         return;
     }
     let facts = Facts::of(subject.rules.title(&request.resource_type));
     let is_scanned = facts.is_some_and(|facts| facts.scanned.is_some());
     let is_clean = point.scans.iter().any(|scan| scan.state == "COMPLETED");
-    let evidence = Evidence::new(
+    let evidence = CheckEvidence::new(
         asked,
         match states.is_empty() {
             true => "no scan".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{CheckId, CheckList, Evidence, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
 use super::memo::Memo;
 use super::subject::Subject;
 use super::unknown;
@@ -39,7 +39,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
         };
         let most = at_once.restores;
         let on = subject.on(CheckId::QuotaConcurrent, place);
-        let evidence = Evidence::new(
+        let evidence = CheckEvidence::new(
             "AWS's documentation",
             format!("{most} at once, and the plan has {count}"),
         );
@@ -87,7 +87,7 @@ fn service(
         Some(Err(error)) => return unknown(checks, on, &what, &asked, error),
     };
     let (name, value) = (&applied.name, applied.value);
-    let evidence = Evidence::new(asked, format!("{value} applied, {used} used, {adds} added"));
+    let evidence = CheckEvidence::new(asked, format!("{value} applied, {used} used, {adds} added"));
     let left = value - used as f64;
     if adds as f64 > left {
         let message = format!(

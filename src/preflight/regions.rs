@@ -2,7 +2,7 @@
 //! its own, and an error; this finds the rest, wherever it is.
 
 use super::arn::ArnParts;
-use super::check::{CheckId, CheckList, Evidence, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
 use super::subject::Subject;
 use crate::rules::Facts;
 
@@ -32,7 +32,7 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut CheckList) {
                     "give one of {} {}, if the restore needs it there",
                     target.account, target.region
                 );
-                let evidence = Evidence::new("the values of the request", word);
+                let evidence = CheckEvidence::new("the values of the request", word);
                 checks.add(on, Verdict::Warn, (message, help), evidence);
             }
         }
@@ -42,7 +42,7 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut CheckList) {
             checks.pass(
                 on,
                 message,
-                Evidence::new("the values of the request", "none"),
+                CheckEvidence::new("the values of the request", "none"),
             );
         }
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::arn::ArnParts;
 use super::caller::simulated;
-use super::check::{CheckId, CheckList, Evidence, On, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, On, Verdict};
 use super::looks::{Decision, Simulation};
-use super::memo::{Known, Memo};
+use super::memo::{KnownAnswer, Memo};
 use super::policy::{PolicyPrincipal, PolicyQuestion, PolicySays, evaluate};
 use super::subject::Subject;
 use super::unknown;
@@ -42,7 +42,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
 fn is_of_target(subject: &Subject<'_>, target: usize, role: &str, checks: &mut CheckList) -> bool {
     let of = subject.target(target);
     let on = subject.on(CheckId::RoleAccount, target);
-    let evidence = Evidence::new("the ARN of the role", role);
+    let evidence = CheckEvidence::new("the ARN of the role", role);
     let partition = crate::validate::partition_of(&of.region).unwrap_or("aws");
     let why = match ArnParts::of(role) {
         None => format!("`{role}` is not the ARN of a role"),
@@ -110,7 +110,7 @@ fn looked_at(
             ),
         };
         let help = "create the role, or correct `iam_role_arn` of the target: `aws iam list-roles` lists those that there are";
-        let evidence = Evidence::new(&asked, seen);
+        let evidence = CheckEvidence::new(&asked, seen);
         checks.add(
             on(CheckId::RoleExists),
             Verdict::Fail,
@@ -119,7 +119,7 @@ fn looked_at(
         );
         return;
     };
-    let evidence = Evidence::new(&asked, &found.arn);
+    let evidence = CheckEvidence::new(&asked, &found.arn);
     checks.pass(
         on(CheckId::RoleExists),
         format!("the role {role} exists"),
@@ -133,7 +133,7 @@ fn looked_at(
         context: &context,
     };
     let says = evaluate(&found.trust, &question);
-    let evidence = Evidence::new(&asked, found.trust.to_string());
+    let evidence = CheckEvidence::new(&asked, found.trust.to_string());
     let on = on(CheckId::RoleTrust);
     match says {
         PolicySays::Allows => {
@@ -183,7 +183,7 @@ fn pass(subject: &Subject<'_>, memo: &Memo, target: usize, role: &str, checks: &
                 checks.pass(
                     on,
                     format!("the caller may pass {role}"),
-                    Evidence::new(asked, "allowed"),
+                    CheckEvidence::new(asked, "allowed"),
                 );
             }
             Some(denied) => {
@@ -194,7 +194,7 @@ fn pass(subject: &Subject<'_>, memo: &Memo, target: usize, role: &str, checks: &
                 let help = format!(
                     "allow the caller `iam:PassRole` on {role}, where `iam:PassedToService` is `{BACKUP}`"
                 );
-                let evidence = Evidence::new(asked, &denied.says);
+                let evidence = CheckEvidence::new(asked, &denied.says);
                 checks.add(on, verdict(denied), (message, help), evidence);
             }
         },
@@ -302,7 +302,7 @@ fn may(memo: &Memo, who: &Simulated<'_>, needed: &[Needed], on: On<'_>, checks: 
                         true => verdict(first),
                         false => Verdict::Warn,
                     };
-                    checks.add(on, verdict, says, Evidence::new(asked, &first.says));
+                    checks.add(on, verdict, says, CheckEvidence::new(asked, &first.says));
                 }
             },
         }
@@ -313,7 +313,7 @@ fn may(memo: &Memo, who: &Simulated<'_>, needed: &[Needed], on: On<'_>, checks: 
         checks.pass(
             on,
             message,
-            Evidence::new("iam:SimulatePrincipalPolicy", seen),
+            CheckEvidence::new("iam:SimulatePrincipalPolicy", seen),
         );
     }
 }
@@ -342,7 +342,11 @@ fn said(who: &Simulated<'_>, need: &Needed, denied: &[&Decision]) -> (String, St
 }
 
 /// The decisions that deny what is needed; none while nobody knows.
-fn denied<'m>(memo: &'m Memo, who: &Simulated<'_>, need: &Needed) -> Known<'m, Vec<&'m Decision>> {
+fn denied<'m>(
+    memo: &'m Memo,
+    who: &Simulated<'_>,
+    need: &Needed,
+) -> KnownAnswer<'m, Vec<&'m Decision>> {
     let asked = |resources: &[String]| {
         let simulation = Simulation {
             of: who.of.to_owned(),

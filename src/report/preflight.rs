@@ -159,44 +159,44 @@ fn one(report: &PreflightReport<'_>, check: &PreflightCheck, text: &mut String) 
 #[must_use]
 pub fn preflight_json(report: &PreflightReport<'_>) -> String {
     #[derive(Serialize)]
-    struct Document<'a> {
+    struct PreflightDocument<'a> {
         schema: &'static str,
         plan: &'a str,
         run_id: &'a str,
         verdict: Verdict,
-        totals: Totals,
-        targets: Vec<Place<'a>>,
-        checks: Vec<Row<'a>>,
+        totals: PreflightTotals,
+        targets: Vec<PreflightPlace<'a>>,
+        checks: Vec<PreflightRow<'a>>,
     }
     #[derive(Serialize)]
-    struct Totals {
+    struct PreflightTotals {
         fail: usize,
         warn: usize,
         unknown: usize,
         pass: usize,
     }
     #[derive(Serialize)]
-    struct Place<'a> {
+    struct PreflightPlace<'a> {
         name: Option<&'a str>,
         account: &'a str,
         region: &'a str,
     }
     #[derive(Serialize)]
-    struct Row<'a> {
+    struct PreflightRow<'a> {
         id: &'static str,
         restore: Option<&'a str>,
         target: Option<usize>,
         verdict: Verdict,
         message: String,
         help: Option<String>,
-        evidence: Evidence,
+        evidence: RowEvidence,
         file: Option<&'a str>,
         line: Option<u32>,
         column: Option<u32>,
         key: Option<&'a str>,
     }
     #[derive(Serialize)]
-    struct Evidence {
+    struct RowEvidence {
         asked: String,
         seen: String,
     }
@@ -211,14 +211,14 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
         rows
     });
     let all: Vec<(&PreflightCheck, Option<ConcernedRestore>)> = rows.collect();
-    let checks = all.iter().map(|(check, of)| Row {
+    let checks = all.iter().map(|(check, of)| PreflightRow {
         id: check.id.id(),
         restore: of.as_ref().map(|of| &*of.restore),
         target: check.target,
         verdict: check.verdict,
         message: shown(&check.message),
         help: Some(shown(&check.help)).filter(|help| !help.is_empty()),
-        evidence: Evidence {
+        evidence: RowEvidence {
             asked: shown(&check.evidence.asked),
             seen: shown(&check.evidence.seen),
         },
@@ -228,7 +228,7 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
         key: of.as_ref().and_then(|of| of.key.as_deref()),
     });
     let places = report.plan.targets.iter();
-    pretty(&Document {
+    pretty(&PreflightDocument {
         schema: "redrill.preflight/v1",
         plan: &report.plan.name,
         run_id: &report.plan.run_id,
@@ -236,14 +236,14 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
             .checks
             .first()
             .map_or(Verdict::Pass, |check| check.verdict),
-        totals: Totals {
+        totals: PreflightTotals {
             fail: report.count(Verdict::Fail),
             warn: report.count(Verdict::Warn),
             unknown: report.count(Verdict::Unknown),
             pass: report.count(Verdict::Pass),
         },
         targets: places
-            .map(|target| Place {
+            .map(|target| PreflightPlace {
                 name: target.name.as_deref(),
                 account: &target.account,
                 region: &target.region,
@@ -265,7 +265,7 @@ pub fn preflight_markdown(report: &PreflightReport<'_>) -> String {
         .filter(|check| check.verdict != Verdict::Pass)
         .collect();
     if problems.is_empty() {
-        text.push_str("Nothing stands in the way, as far as can be seen.\n");
+        text.push_str("No problem was found, as far as can be seen.\n");
         return text;
     }
     text.push_str("| | check | what | where | what to do |\n|---|---|---|---|---|\n");

@@ -29,7 +29,7 @@ use super::xml::Element;
 
 /// A service, as its requests are addressed and signed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct UnmodelledService {
+pub(super) struct LeanService {
     /// As AWS's configuration names it: `AWS_ENDPOINT_URL_SERVICE_QUOTAS`.
     pub(super) id: &'static str,
     /// As it is signed for.
@@ -48,19 +48,19 @@ pub(super) enum WireProtocol {
 }
 
 /// AWS IAM, <https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html>.
-pub(super) const IAM: UnmodelledService = UnmodelledService {
+pub(super) const IAM: LeanService = LeanService {
     id: "IAM",
     signed: "iam",
     protocol: WireProtocol::Query("2010-05-08"),
 };
 /// Service Quotas, <https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/Welcome.html>.
-pub(super) const SERVICE_QUOTAS: UnmodelledService = UnmodelledService {
+pub(super) const SERVICE_QUOTAS: LeanService = LeanService {
     id: "Service Quotas",
     signed: "servicequotas",
     protocol: WireProtocol::Json("ServiceQuotasV20190624"),
 };
 /// AWS KMS, <https://docs.aws.amazon.com/kms/latest/APIReference/Welcome.html>.
-pub(super) const KMS: UnmodelledService = UnmodelledService {
+pub(super) const KMS: LeanService = LeanService {
     id: "KMS",
     signed: "kms",
     protocol: WireProtocol::Json("TrentService"),
@@ -102,7 +102,7 @@ const PARTITIONS: [(&str, &str, &str, &str); 6] = [
     ("", "us-east-1", "iam.amazonaws.com", "amazonaws.com"),
 ];
 
-impl UnmodelledService {
+impl LeanService {
     /// Its address, and the Region that it is signed for.
     fn home(self, region: &str) -> (String, String) {
         let of = PARTITIONS
@@ -121,8 +121,8 @@ impl UnmodelledService {
 
 /// A client of one such service.
 #[derive(Debug)]
-pub(super) struct UnmodelledClient {
-    service: UnmodelledService,
+pub(super) struct LeanClient {
+    service: LeanService,
     config: SdkConfig,
     endpoint: String,
     signing_region: String,
@@ -154,13 +154,9 @@ impl ProvideErrorMetadata for RefusedCall {
     }
 }
 
-impl UnmodelledClient {
+impl LeanClient {
     /// With the configuration of the other clients.
-    pub(super) fn new(
-        service: UnmodelledService,
-        config: &SdkConfig,
-        empty_endpoint: bool,
-    ) -> Self {
+    pub(super) fn new(service: LeanService, config: &SdkConfig, empty_endpoint: bool) -> Self {
         let region = config.region().map_or("us-east-1", Region::as_ref);
         let (home, signing_region) = service.home(region);
         let key = ServiceConfigKey::builder()
@@ -251,7 +247,7 @@ impl UnmodelledClient {
             components = components
                 .with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials));
         }
-        let mut layer = Layer::new("unmodelled");
+        let mut layer = Layer::new("lean");
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
         layer.store_put(SigningName::from_static(service.signed));
         layer.store_put(SigningRegion::from(Region::new(
@@ -286,7 +282,7 @@ impl UnmodelledClient {
 }
 
 fn request(
-    service: UnmodelledService,
+    service: LeanService,
     asked: &Asked,
 ) -> Result<HttpRequest, aws_sdk_backup::error::BoxError> {
     let mut request = HttpRequest::new(SdkBody::from(asked.body.as_str()));
@@ -315,7 +311,7 @@ fn request(
 
 /// The text of an answer, or what it refuses with.
 fn answered(
-    service: UnmodelledService,
+    service: LeanService,
     answer: &HttpResponse,
 ) -> Result<String, OrchestratorError<RefusedCall>> {
     let body = answer.body().bytes().unwrap_or_default();
