@@ -13,7 +13,7 @@ use aws_sdk_backup::operation::RequestId;
 use serde_json::Value;
 
 use super::bounds;
-use crate::backup::{ApiError, Fault, Operation};
+use crate::backup::{ApiError, Fault, Operation, denied_action, remedy};
 
 /// The codes that both the Rust SDK and botocore take for throttling.
 const THROTTLING: [&str; 14] = [
@@ -128,10 +128,16 @@ where
         (
             Fault::Denied,
             Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"),
-        ) => match operation.iam_action() {
-            action if message.contains(&action) => message,
-            action => format!("{message}; the caller needs {action}"),
-        },
+        ) => {
+            let message = match operation.iam_action() {
+                action if message.contains(&action) || denied_action(&message).is_some() => message,
+                action => format!("{message}; the caller needs {action}"),
+            };
+            match remedy(operation, &message) {
+                Some(remedy) => format!("{message}; {remedy}"),
+                None => message,
+            }
+        }
         _ => message,
     };
     ApiError {

@@ -4,6 +4,7 @@
 mod backoff;
 mod clock;
 mod console;
+mod denial;
 mod endpoint;
 mod gate;
 mod operation;
@@ -22,6 +23,8 @@ pub use backoff::{Backoff, Interval, Retry};
 pub(crate) use clock::FastClock;
 pub use clock::{Clock, SystemClock};
 pub use console::{console_job, console_resource};
+pub use denial::denied_action;
+pub(crate) use denial::remedy;
 pub use endpoint::Endpoint;
 pub use gate::Gate;
 pub use operation::{Operation, Service};

@@ -103,6 +103,43 @@ impl Operation {
         }
     }
 
+    /// What `redrill iam` calls the statement that allows it; none of what no command with a plan calls.
+    #[must_use]
+    pub fn statement(self) -> Option<&'static str> {
+        Some(match self {
+            Self::DeleteResource | Self::GetResource | Self::GetResourceRequestStatus => {
+                "DeleteResources"
+            }
+            Self::DescribeExecution => "FollowStateMachine",
+            Self::DescribeStateMachine | Self::StartExecution => "StartStateMachine",
+            Self::DescribeRecoveryPoint | Self::GetRecoveryPointRestoreMetadata => {
+                "ReadRecoveryPoints"
+            }
+            Self::DescribeRestoreJob | Self::GetRestoreJobMetadata | Self::ListRestoreJobs => {
+                "FollowRestoreJobs"
+            }
+            Self::GetObject | Self::PutObject => "KeepRecords",
+            Self::ListObjectsV2 => "FindRecords",
+            Self::ListBackupVaults => "FindVaults",
+            Self::ListRecoveryPointsByBackupVault | Self::ListRecoveryPointsByResource => {
+                "ListRecoveryPoints"
+            }
+            Self::PutRestoreValidationResult => "PublishValidation",
+            Self::StartRestoreJob => "StartRestoreJobs",
+            Self::Configuration
+            | Self::GetBucketEncryption
+            | Self::GetBucketVersioning
+            | Self::GetCallerIdentity
+            | Self::GetPublicAccessBlock
+            | Self::GetRole
+            | Self::GetServiceQuota
+            | Self::ListGrants
+            | Self::ListResources
+            | Self::ListTags
+            | Self::SimulatePrincipalPolicy => return None,
+        })
+    }
+
     /// How many there are.
     pub(super) const COUNT: usize = Self::StartRestoreJob as usize + 1;
 

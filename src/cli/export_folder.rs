@@ -28,6 +28,19 @@ pub(super) fn reader(folder: &Path) -> impl Fn(&str) -> Option<Vec<u8>> {
     move |path| is_within(path).then(|| fs::read(folder.join(path)).ok())?
 }
 
+/// What is wrong with a directory that has an export and lost the list of its sums; none where it has no export.
+pub(super) fn without_sums(folder: &Path) -> Option<String> {
+    let made = ["restore.sh", "kit.json"];
+    let here = folder.display();
+    made.iter().any(|path| folder.join(path).exists()).then(|| {
+        format!(
+            "{here} has an export whose {} is missing, so nobody can tell what in it was edited; get that file back, or export into \
+             another directory; a kit with which something was started keeps what it knows in {here}/state: move that over",
+            Files::SUMS
+        )
+    })
+}
+
 /// Whether a path of a list of sums stays in its directory.
 fn is_within(path: &str) -> bool {
     let mut parts = Path::new(path).components();
@@ -109,9 +122,9 @@ impl<'a> ExportFolder<'a> {
                     .map_or(true, |entry| entry.file_name() != self.kept)
             };
             return match entries.any(|entry| is_other(&entry)) {
-                true => refuse(format!(
-                    "{here} is not empty and has no earlier export; give another directory"
-                )),
+                true => refuse(without_sums(self.path).unwrap_or_else(|| {
+                    format!("{here} is not empty and has no earlier export; give another directory")
+                })),
                 false => Ok(BTreeSet::new()),
             };
         };

@@ -8,7 +8,7 @@ mod kit;
 mod step_functions;
 
 pub use files::{Drift, Files};
-pub use kit::{is_same_kit, kit, kit_drift};
+pub use kit::{MOST_PAGES, is_same_kit, kit, kit_drift};
 pub use step_functions::{
     Omission, StepFunctions, is_for_step_functions, step_functions, step_functions_drift,
 };

@@ -189,6 +189,7 @@ fn find(statements: &mut PolicyStatements, step: &Step, target: &Target) {
         return;
     };
     match &selector.vault {
+        // One that names no vault is looked for in all of them.
         Some(vault) => {
             let owner = selector.vault_account.as_deref().unwrap_or(&target.account);
             let (partition, region) = (partition(target), &target.region);
@@ -197,11 +198,20 @@ fn find(statements: &mut PolicyStatements, step: &Step, target: &Target) {
             )];
             let why = "lists the recovery points that a selector can mean";
             let list = actions(&[Operation::ListRecoveryPointsByBackupVault]);
-            statements.add(PolicyStatement::new("ListVaults", list, on, why, BACKUP));
+            statements.add(PolicyStatement::new(
+                "ListRecoveryPoints",
+                list,
+                on,
+                why,
+                BACKUP,
+            ));
         }
         None => {
-            let why = "lists the recovery points of a resource that a selector can mean";
-            let list = actions(&[Operation::ListRecoveryPointsByResource]);
+            let why = "lists the recovery points that a selector can mean";
+            let list = actions(&[
+                Operation::ListRecoveryPointsByResource,
+                Operation::ListRecoveryPointsByBackupVault,
+            ]);
             statements.add(PolicyStatement::new(
                 "ListRecoveryPoints",
                 list,
@@ -285,7 +295,7 @@ fn delete(statements: &mut PolicyStatements, step: &Step, target: &Target) {
             let parts: Vec<&str> = arn.splitn(6, ':').collect();
             matches!(parts[..], ["arn", _, of, _, _, resource] if of == service && (resource.starts_with(kind) || resource == "*"))
         };
-        if made.iter().filter(begins).next().is_none() {
+        if !made.iter().any(|arn| begins(&arn)) {
             continue;
         }
         let why = "deletes what the run has made, through Cloud Control API";

@@ -13,6 +13,7 @@ mod statement;
 use std::collections::BTreeSet;
 
 pub use caller::BucketPlace;
+pub use restore_role::role_statements;
 pub use statement::{PolicyConditions, PolicyStatement, PolicyStatements};
 
 use crate::plan::Plan;

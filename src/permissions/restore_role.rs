@@ -13,6 +13,8 @@ use crate::rules::{Facts, RoleNeed, Rules, title_by_letters};
 /// AWS's own policy for restores, of which a plan needs a part.
 const MANAGED: &str = "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForRestores.html";
 const KMS: &str = "https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-a-backup.html";
+const USE_KEYS: &str = "UseKeys";
+const USE_KEYS_BY_ALIAS: &str = "UseKeysByAlias";
 /// The service that assumes it.
 const BACKUP: &str = "backup.amazonaws.com";
 /// What a service does with the key that encrypts what it makes.
@@ -71,7 +73,7 @@ fn add(statements: &mut PolicyStatements, step: &Step, target: &Target, rules: &
     let why = "uses the keys that the plan names";
     if !keys.arns.is_empty() {
         statements.add(PolicyStatement::new(
-            "UseKeys",
+            USE_KEYS,
             KEY_ACTIONS,
             keys.arns,
             why,
@@ -79,13 +81,41 @@ fn add(statements: &mut PolicyStatements, step: &Step, target: &Target, rules: &
         ));
     }
     if !keys.places.is_empty() {
-        let of_aliases = PolicyStatement::new("UseKeysByAlias", KEY_ACTIONS, keys.places, why, KMS);
+        let of_aliases =
+            PolicyStatement::new(USE_KEYS_BY_ALIAS, KEY_ACTIONS, keys.places, why, KMS);
         statements.add(of_aliases.only_if(
             "ForAnyValue:StringEquals",
             "kms:ResourceAliases",
             keys.aliases,
         ));
     }
+}
+
+/// The statements that allow the role of a type an action; all of the type's where the action is not known.
+#[must_use]
+pub fn role_statements(resource_type: &str, action: Option<&str>) -> Vec<String> {
+    let title = title_by_letters(resource_type);
+    let needs = Facts::of(title).map_or(&[][..], |facts| facts.role.as_slice());
+    let allows = |need: &&RoleNeed| {
+        action.is_none_or(|action| {
+            need.actions
+                .iter()
+                .any(|of| of.eq_ignore_ascii_case(action))
+        })
+    };
+    if action.is_some_and(|action| KEY_ACTIONS.iter().any(|of| of.eq_ignore_ascii_case(action))) {
+        return vec![USE_KEYS.to_owned(), USE_KEYS_BY_ALIAS.to_owned()];
+    }
+    needs
+        .iter()
+        .filter(allows)
+        .map(|need| name(need, title))
+        .collect()
+}
+
+fn name(need: &RoleNeed, title: &str) -> String {
+    let does = need.does.split([',', ';']).next().unwrap_or_default();
+    sid(&format!("{title} {does}"))
 }
 
 fn of_need(
@@ -107,8 +137,7 @@ fn of_need(
     });
     let source = need.source.as_deref().unwrap_or(MANAGED);
     let why = format!("{title}: {}", need.does);
-    let name = need.does.split([',', ';']).next().unwrap_or_default();
-    let name = sid(&format!("{title} {name}"));
+    let name = name(need, title);
     let statement = PolicyStatement::new(&name, need.actions.clone(), on, &why, source);
     match need.passed_to.is_empty() {
         true => statement,

@@ -5,6 +5,7 @@ mod columns;
 mod compare;
 mod dry_run;
 mod explain;
+mod failure;
 mod format;
 mod lock;
 pub(crate) mod markdown;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::columns::columns;
+use super::failure::meaning;
 use super::run::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
 use crate::backup::Endpoint;
 use crate::diagnostic::{LocalTime, duration, visible};
@@ -57,6 +58,7 @@ pub fn run_human(report: &RunReport, again: &str, clock: &LocalTime) -> String {
         let _ = writeln!(text, "… and {} more", shown.len() - ROWS);
     }
     text.push('\n');
+    meanings(report, &mut text);
     incomplete(report, &mut text);
     checks(report, &mut text);
     for restore in &report.restores {
@@ -151,6 +153,31 @@ pub fn run_human(report: &RunReport, again: &str, clock: &LocalTime) -> String {
         Verdict::Passed | Verdict::ObjectiveMissed | Verdict::CleanedUp => {}
     }
     text
+}
+
+/// What the messages of failed jobs mean, each once.
+fn meanings(report: &RunReport, text: &mut String) {
+    let restores = report.restores.iter();
+    let failed = restores.filter(|of| of.status == RunStatus::Failed && of.mismatch.is_none());
+    let mut found: Vec<(String, Vec<&str>)> = Vec::new();
+    for restore in failed {
+        let message = restore.message.as_deref().unwrap_or_default();
+        let resource_type = restore.resource_type.as_str();
+        let Some(means) = meaning(message, resource_type) else {
+            continue;
+        };
+        match found.iter_mut().find(|(of, _)| *of == means) {
+            Some((_, names)) => names.push(&restore.restore),
+            None => found.push((means, vec![&restore.restore])),
+        }
+    }
+    for (means, names) in found.iter().take(ROWS) {
+        let more = match names.len() {
+            1 => String::new(),
+            n => format!(" and {} more", n - 1),
+        };
+        let _ = writeln!(text, "{}{more}: {means}", names[0]);
+    }
 }
 
 /// How what failed may be tried again, where that can help.

@@ -103,23 +103,31 @@ pub struct RestoreFailure {
     pub r#do: String,
     /// Where that was said, or recorded.
     pub source: String,
+    /// Whether the role may be what lacks a permission, though the message does not say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub role: bool,
 }
 
 impl RestoreFailure {
-    /// Those of a type, by AWS's name, then those of every type.
+    /// Those of a type, by AWS's name.
     #[must_use]
     pub fn of(resource_type: &str) -> Vec<Self> {
-        let own = TOPS.get(files::title_of(resource_type)).map(|top| top.text);
-        let read = |text: &'static str| -> Vec<Self> {
-            // Embedded, and read in a test.
-            let failures = top(text).ok().and_then(|mut top| top.remove("failures"));
-            failures
-                .and_then(|failures| serde_json::from_value(failures).ok())
-                .unwrap_or_default()
-        };
-        let mut failures = own.map(read).unwrap_or_default();
-        failures.extend(read(files::common()));
+        let own = TOPS.get(files::title_of(resource_type));
+        own.map(|top| Self::read(top.text)).unwrap_or_default()
+    }
+
+    /// Those of every type.
+    #[must_use]
+    pub fn common() -> Vec<Self> {
+        Self::read(files::common())
+    }
+
+    fn read(text: &'static str) -> Vec<Self> {
+        // Embedded, and read in a test.
+        let failures = top(text).ok().and_then(|mut top| top.remove("failures"));
         failures
+            .and_then(|failures| serde_json::from_value(failures).ok())
+            .unwrap_or_default()
     }
 }
 

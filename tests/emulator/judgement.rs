@@ -24,6 +24,7 @@ struct Case {
     /// Other keys of the inventory: roles, resources, quotas.
     #[serde(default)]
     declared: serde_json::Map<String, serde_json::Value>,
+    point_key: Option<String>,
     status: Option<String>,
     storage_class: Option<String>,
     size_bytes: Option<u64>,
@@ -115,6 +116,7 @@ fn world(case: &Case) -> (Inventory, String, String) {
             "resource_type": case.resource_type,
             "created_at": "2026-11-20T03:00:00Z",
             "restore_metadata": case.point_metadata,
+            "encryption_key_arn": case.point_key,
             "status": case.status.as_deref().unwrap_or("COMPLETED"),
             "storage_class": case.storage_class.as_deref().unwrap_or("WARM"),
             "size_bytes": case.size_bytes.unwrap_or_default(),

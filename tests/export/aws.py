@@ -2,9 +2,12 @@
 """What `restore.sh` asks of the AWS CLI, in a tenth of its time; and a death at a chosen moment.
 
 STUB_DIES=N:before or N:after kills the whole process group at the Nth call, before its request or before its answer.
-STUB_FAILS=OPERATION:N:TEXT prints TEXT in place of the Nth answer to an operation: the request is not sent.
+STUB_FAILS=OPERATION:N:TEXT prints TEXT in place of the Nth answer to an operation: the request is not sent. With `+N`, it is
+sent first: the answer is lost.
+STUB_LOG=FILE gets a line for each call: the number of attempts that it may make (AWS_MAX_ATTEMPTS), and its words.
 """
 
+import datetime
 import json
 import os
 import signal
@@ -37,7 +40,7 @@ def count(name):
 def call(method, path, body=None):
     request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + path, method=method, data=body)
     scope = f"20260101/{options['region']}/backup/aws4_request"
-    account = os.environ["STUB_ACCOUNT"]
+    account = options.get("profile", os.environ["STUB_ACCOUNT"])
     request.add_header(
         "Authorization",
         f"AWS4-HMAC-SHA256 Credential={account}/{scope}, SignedHeaders=host, Signature={'0' * 64}",
@@ -48,7 +51,8 @@ def call(method, path, body=None):
     except urllib.error.HTTPError as error:
         code = error.headers.get("x-amzn-ErrorType")
         message = json.load(error).get("Message")
-        print(f"\nAn error occurred ({code}) when calling the X operation: {message}", file=sys.stderr)
+        name = operation.title().replace("-", "")
+        print(f"\nAn error occurred ({code}) when calling the {name} operation: {message}", file=sys.stderr)
         sys.exit(254)
 
 
@@ -62,14 +66,19 @@ dies, _, when = os.environ.get("STUB_DIES", "0:").partition(":")
 is_last = count("all") == int(dies)
 if is_last and when == "before":
     os.kill(0, signal.SIGKILL)
+if "STUB_LOG" in os.environ:
+    with open(os.environ["STUB_LOG"], "a") as log:
+        log.write(" ".join([os.environ.get("AWS_MAX_ATTEMPTS", "-")] + words) + "\n")
 fails = os.environ.get("STUB_FAILS", "").split(":", 2)
-if fails[0] == operation and count(operation) == int(fails[1]):
+is_lost = fails[0] == operation and count(operation) == int(fails[1])
+if is_lost and not fails[1].startswith("+"):
     print(fails[2], file=sys.stderr)
     sys.exit(255)
 
 lines = []
 if operation == "get-caller-identity":
-    lines = [f"account|{os.environ['STUB_ACCOUNT']}"]
+    # A profile is called after its account.
+    lines = [f"account|{options.get('profile', os.environ['STUB_ACCOUNT'])}"]
 elif operation == "start-restore-job":
     if "cli-input-json" in options:
         body = text(options["cli-input-json"])
@@ -92,6 +101,9 @@ elif operation == "list-restore-jobs":
     token = None
     while True:
         query = {"accountId": options["by-account-id"]}
+        if "by-created-after" in options:
+            since = datetime.datetime.fromtimestamp(int(options["by-created-after"]), datetime.timezone.utc)
+            query["createdAfter"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
         if token:
             query["nextToken"] = token
         answer = call("GET", "/restore-jobs/?" + urllib.parse.urlencode(query))
@@ -116,6 +128,9 @@ elif operation == "get-restore-job-metadata":
 else:
     sys.exit(f"the stub has no {operation}")
 
+if is_lost:
+    print(fails[2], file=sys.stderr)
+    sys.exit(255)
 if is_last and when == "after":
     os.kill(0, signal.SIGKILL)
 print("\n".join(lines))

@@ -234,3 +234,19 @@ fn what_means_the_same_is_no_drift() {
     let output = export(folder.path(), &["--check", "nowhere"]);
     assert_eq!(output.status.code(), Some(64), "{}", said(&output));
 }
+
+/// A request that somebody has added to cannot be read, which says nothing of its role.
+#[test]
+fn a_request_that_cannot_be_read_is_called_edited() {
+    let folder = folder();
+    let kit = exported(folder.path(), PLAN, &[]);
+    let request = kit.join("requests/table.json");
+    let text = std::fs::read_to_string(&request).unwrap();
+    std::fs::write(&request, format!("{text}x")).unwrap();
+    let (code, said) = check(folder.path(), &[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(
+        said,
+        "changed, and edited since it was exported: requests/table.json\n"
+    );
+}

@@ -70,6 +70,17 @@ fn what_is_not_of_the_export_is_never_overwritten() {
     refused("RUNBOOK.md");
     assert_eq!(std::fs::read(&runbook).unwrap(), b"a note of mine");
     std::fs::write(&runbook, whole).unwrap();
+    // Without the list nobody knows what was edited: each command says the same, and what to do.
+    let listed = std::fs::read(kit.join("SHA256SUMS")).unwrap();
+    std::fs::remove_file(kit.join("SHA256SUMS")).unwrap();
+    refused("SHA256SUMS is missing");
+    let output = export(folder.path(), &["--check", "kit"]);
+    assert!(
+        said(&output).contains("SHA256SUMS is missing"),
+        "{}",
+        said(&output)
+    );
+    std::fs::write(kit.join("SHA256SUMS"), listed).unwrap();
     // A list of sums leads nowhere else.
     let sums = kit.join("SHA256SUMS");
     let listed = std::fs::read_to_string(&sums).unwrap();

@@ -2,11 +2,14 @@
 
 mod deaths;
 mod drift;
+mod flow;
 mod folder;
 mod refused;
 mod runbook;
 mod script;
 mod shell;
+mod storms;
+mod twice;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -53,6 +56,7 @@ fn script(kit: &Path, url: &str) -> Command {
         .env("STUB_ACCOUNT", ACCOUNT)
         .env("AWS_ENDPOINT_URL", url)
         .env("KIT_POLL_SECONDS", "0")
+        .env("KIT_RETRY_SECONDS", "0")
         .env("KIT_VISIBLE_SECONDS", "0")
         .stdin(std::process::Stdio::null())
         .process_group(0);

@@ -247,7 +247,7 @@ async fn what_aws_answers_is_told_from_what_it_does_not() {
         ),
         (
             "start-restore-job:1:\nAn error occurred (AccessDeniedException) when calling the StartRestoreJob operation: no",
-            6,
+            1,
             "AccessDeniedException: no",
             0,
         ),
@@ -258,10 +258,28 @@ async fn what_aws_answers_is_told_from_what_it_does_not() {
             0,
         ),
         (
+            "start-restore-job:1:\nAn error occurred (ValidationError) when calling the AssumeRole operation: no",
+            1,
+            "nothing was sent for r0",
+            0,
+        ),
+        (
             "start-restore-job:1:Error parsing parameter 'cli-input-json'",
             1,
             "did not send",
             0,
+        ),
+        (
+            "get-caller-identity:1:\nAn error occurred (Throttling) when calling the GetCallerIdentity operation (reached max retries: 0): Rate exceeded",
+            0,
+            "(Throttling: Rate exceeded)",
+            2,
+        ),
+        (
+            "get-caller-identity:1:Could not connect to the endpoint URL",
+            0,
+            "(Could not connect to the endpoint URL)",
+            2,
         ),
         (
             "get-caller-identity:1:Unable to locate credentials",
@@ -302,6 +320,47 @@ async fn what_aws_answers_is_told_from_what_it_does_not() {
     emulator.shutdown().await;
 }
 
+/// What a request with a late value was does not show in its token: the kit of a changed plan notices all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_request_with_a_late_value_is_a_conflict() {
+    let emulator = emulator(at_once()).await;
+    let folder = folder();
+    let late = "  late:\n    type: EFS\n    needs: [r0]\n    recovery_point: arn:aws:backup:us-west-2:123456789012:recovery-point:late\n    metadata:\n      file-system-id: fs-0a1b2c3d\n      newFileSystem: true\n      Encrypted: true\n      CreationToken: \"{{ restores.r0.created.resource_arn | split('/') | last }}\"\n";
+    let plan = format!("{}{late}", many(1, 0));
+    let kit = exported(folder.path(), &plan, &[]);
+    let run = || {
+        let mut command = script(&kit, &emulator.url());
+        command.arg("--yes");
+        ended(command)
+    };
+    assert_eq!(run().await.0, Some(0));
+    exported(
+        folder.path(),
+        &plan.replace(
+            "Encrypted: true\n      CreationToken: \"{{ restores",
+            "Encrypted: false\n      CreationToken: \"{{ restores",
+        ),
+        &[],
+    );
+    let (code, said) = run().await;
+    assert_eq!(code, Some(4), "{said}");
+    assert!(
+        said.contains("late was started by another export"),
+        "{said}"
+    );
+    let mut status = script(&kit, &emulator.url());
+    status.arg("--status");
+    let (code, said) = ended(status).await;
+    assert!(
+        code == Some(0) && said.contains("another request for it"),
+        "{said}"
+    );
+    exported(folder.path(), &plan, &[]);
+    assert_eq!(run().await.0, Some(0));
+    assert_eq!(emulator.jobs().len(), 2);
+    emulator.shutdown().await;
+}
+
 /// A job of redrill's is followed; one without a mark is asked about.
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_that_exist_are_adopted_or_asked_about() {
@@ -321,7 +380,7 @@ async fn jobs_that_exist_are_adopted_or_asked_about() {
     let (code, said) = ended(command).await;
     assert_eq!(code, Some(5), "{said}");
     assert!(
-        said.contains("r1: found its job") && said.contains("--adopt 'r0=JOB'"),
+        said.contains("r1: found its job") && said.contains("./restore.sh --adopt 'r0="),
         "{said}"
     );
     let job = emulator

@@ -1,9 +1,11 @@
 //! The script as text: every shell of the last twenty years reads it.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use regex::Regex;
+use serde_json::{Value, json};
 
 use super::exported;
 use crate::support::{folder, repository_file};
@@ -92,4 +94,98 @@ fn sh_is_not_in_the_way() {
         "{}",
         super::said(&output)
     );
+}
+
+/// What the script makes of a job's metadata, for a request with this one.
+fn kinship(own: &str, wanted: &Value, found: &Value) -> String {
+    let text = text();
+    let (_, rest) = text.split_once("\nKINSHIP='\n").unwrap();
+    let (program, _) = rest.split_once("\n}'\n").unwrap();
+    let mut awk = Command::new("awk")
+        .arg(format!("{program}\n}}"))
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // As the AWS CLI prints it, behind a warning of Python's.
+    let input = format!("{own}\n{wanted}\nWarning: {{}}\n{found:#}\n");
+    awk.stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    let output = awk.wait_with_output().unwrap();
+    assert!(output.status.success(), "{found}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The same cases as those of `run` (`src/execute/flight/reconciliation.rs`), and the same answers.
+#[test]
+fn a_job_is_known_however_aws_writes_it() {
+    const MARK: &str = "aws:backup:request-id";
+    let own = "0b9eb4c8-2a5c-5f44-9d4c-9b1b0e0c7a11";
+    let upper = own.to_uppercase();
+    let foreign = "1b9eb4c8-2a5c-5f44-9d4c-9b1b0e0c7a11";
+    let wanted = json!({
+        "targetTableName": "orders", "encryptionType": "Default", "ItemsToRestore": r#"["/a", "/b"]"#,
+        "Text": "a \"b\" \\ c\n\u{1}ä", "MultiAZ": "true", MARK: own,
+    });
+    let with = |more: &Value| {
+        let mut all = json!({ "targetTableName": "orders", "encryptionType": "Default" });
+        let more = more.as_object().unwrap().clone();
+        all.as_object_mut().unwrap().extend(more);
+        all
+    };
+    for (found, expected) in [
+        (with(&json!({ MARK: own })), "marked"),
+        (with(&json!({ MARK: upper })), "marked"),
+        (with(&json!({ "AWS:Backup:Request-Id": upper })), "marked"),
+        (json!({ MARK: own }), "marked"),
+        (json!({ MARK: own, "targetTableName": "x" }), "marked"),
+        (with(&json!({})), "alike"),
+        (with(&json!({ "aws:something": "new" })), "alike"),
+        (
+            with(&json!({ "itemsToRestore": r#"[ "/a","/b" ]"# })),
+            "alike",
+        ),
+        (with(&json!({ "itemsToRestore": r#"["/a"]"# })), "other"),
+        (
+            with(&json!({ "text": "a \"b\" \\ c\n\u{1}ä", "multiAZ": "True" })),
+            "alike",
+        ),
+        (with(&json!({ "text": "a \"b\" \\ d" })), "other"),
+        (with(&json!({ "multiAZ": "false" })), "other"),
+        (json!({ "TARGETTABLENAME": "orders" }), "alike"),
+        (json!({ "targetTableName": "Orders" }), "other"),
+        (json!({ "something": "else" }), "other"),
+        (json!({}), "alike"),
+        (Value::Null, "alike"),
+        (
+            with(&json!({ MARK: "0B9EB4C8-2A5C-4F44-9D4C-9B1B0E0C7A11" })),
+            "alike",
+        ),
+        (
+            with(&json!({ MARK: foreign })),
+            "foreign 1b9eb4c82a5c5f449d4c9b1b0e0c7a11",
+        ),
+    ] {
+        assert_eq!(kinship(own, &wanted, &found), expected, "{found}");
+    }
+    // Lists and maps may be written again, with their keys in another order.
+    let asked = json!({ "Stack": r#"{"b":[1,{"x":"\u00e4"}],"a":null}"# });
+    for (found, expected) in [
+        (r#"{ "a": null, "b": [1, {"x": "ä"}] }"#, "alike"),
+        (r#"{"a":null,"b":[1,{"x":"a"}]}"#, "other"),
+        (r#"{"a":null,"b":[1,{"x":"ä"}]"#, "other"),
+    ] {
+        assert_eq!(
+            kinship(own, &asked, &json!({ "stack": found })),
+            expected,
+            "{found}"
+        );
+    }
+    // A mark that the plan gives is the same in every run, and marks none.
+    let given = json!({ "k": "v", MARK: foreign });
+    assert_eq!(kinship(own, &given, &given), "alike");
 }

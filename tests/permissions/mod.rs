@@ -1,3 +1,4 @@
 //! `redrill iam`: the least policies of a plan.
 
+mod enough;
 mod printed;

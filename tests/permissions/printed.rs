@@ -10,7 +10,7 @@ use crate::dry_run::outputs::assert_valid;
 use crate::support::{folder, repository_file, write};
 
 /// The plans that redrill comes with, by their names.
-fn plans() -> Vec<(String, String)> {
+pub(super) fn plans() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
     let files = std::fs::read_dir(folder).unwrap();
     let paths = files.map(|file| file.unwrap().path());

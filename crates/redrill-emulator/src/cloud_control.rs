@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::caller::Caller;
 use super::catalog::Catalog;
 use super::clock::{Speed, add};
-use super::existing::{Description, Resource, UNSUPPORTED, cloud_type, is_type};
+use super::existing::{self, Description, Resource, UNSUPPORTED, cloud_type, is_type};
 use super::files::Record;
 use super::handle::Backend;
 use super::job::Epoch;
@@ -218,10 +218,11 @@ fn found(
 ) -> Result<Resource, Refusal> {
     let type_name = known_type(catalog, caller, asked)?;
     let identifier = required(asked.identifier.as_ref(), "identifier")?;
+    let identifier = &existing::identifier(type_name, identifier);
     service
         .resources(catalog, caller, now)
         .into_iter()
-        .find(|resource| resource.type_name == type_name && resource.identifier == identifier)
+        .find(|resource| resource.type_name == type_name && resource.identifier == *identifier)
         .ok_or_else(|| {
             let token = Uuid::new_v5(&Uuid::NAMESPACE_URL, identifier.as_bytes());
             refuse(
@@ -285,7 +286,8 @@ fn delete(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, R
     let mut service = backend.service();
     let now = backend.clock.now();
     let type_name = known_type(&backend.catalog, caller, asked)?.to_owned();
-    let identifier = required(asked.identifier.as_ref(), "identifier")?.to_owned();
+    let identifier = required(asked.identifier.as_ref(), "identifier")?;
+    let identifier = existing::identifier(&type_name, identifier);
     let key = asked
         .client_token
         .as_ref()

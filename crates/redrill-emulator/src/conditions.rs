@@ -10,7 +10,7 @@ use super::role::Role;
 use super::things::around;
 use super::values::{Allowed, Bounds, Form, is_word};
 use super::within::Within;
-use super::world::KeyFault;
+use super::world::{KeyFault, Networked, other_network};
 use redrill_inventory::Arn;
 use redrill_inventory::{RecoveryPointStatus, StorageClass};
 
@@ -62,6 +62,8 @@ pub(super) struct Condition {
     role_lacks: Vec<String>,
     full: Option<String>,
     point_of: Option<String>,
+    point_key: Option<KeyFault>,
+    other_network: Vec<Networked>,
 }
 
 /// What makes a condition hold, for its message.
@@ -133,6 +135,8 @@ impl Condition {
         let asks = !self.not_there.is_empty()
             || !self.keys.is_empty()
             || !self.role_lacks.is_empty()
+            || !self.other_network.is_empty()
+            || self.point_key.is_some()
             || self.full.is_some();
         if !asks {
             return None;
@@ -147,6 +151,13 @@ impl Condition {
             self.keys.find(request, |fault, value| {
                 !world.key_is(*fault, value, request.resource_type)
             })
+        } else if let Some(fault) = self.point_key {
+            let key = request.point.encryption_key_arn();
+            let known = key.filter(|key| world.has_key(key));
+            let is = known.is_some_and(|key| world.key_is(fault, key, request.resource_type));
+            Fault::when(is, "")
+        } else if !self.other_network.is_empty() {
+            other_network(&self.other_network, world, request)
         } else if let Some(quota) = &self.full {
             Fault::when(world.is_full(quota), "")
         } else {

@@ -7,6 +7,9 @@ use redrill_inventory::{AccountInventory, Arn, IamRole, IamUser, PolicyDocument}
 use super::caller::{Caller, Who};
 use super::policy::{By, Context, Identity, Principal, ResourceSide, Rules};
 
+/// The administrator who calls where the inventory names nobody.
+const DEFAULT_USER: &str = "emulated";
+
 /// All accounts of the inventory.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
@@ -107,7 +110,7 @@ impl Directory {
                 let default = own.and_then(|own| own.caller.as_deref());
                 let name = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_owned();
                 match default {
-                    None => Principal::User(format!("arn:aws:iam::{account}:user/emulated")),
+                    None => Principal::User(format!("arn:aws:iam::{account}:user/{DEFAULT_USER}")),
                     Some(arn) if arn.contains(":role/") => {
                         let session =
                             format!("arn:aws:sts::{account}:assumed-role/{}/emulated", name(arn));
@@ -177,7 +180,11 @@ impl Directory {
                 };
                 let own = self.accounts.get(parsed.account);
                 let name = arn.rsplit('/').next().unwrap_or_default();
-                own.is_none_or(|own| own.users.is_empty() || own.users.contains_key(name))
+                own.is_none_or(|own| {
+                    // Whoever calls is somebody, if the inventory names nobody for it.
+                    let is_default = own.caller.is_none() && name == DEFAULT_USER;
+                    is_default || own.users.is_empty() || own.users.contains_key(name)
+                })
             }
             Principal::Service(_) => false,
         }

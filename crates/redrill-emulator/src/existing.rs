@@ -50,6 +50,18 @@ pub(super) fn cloud_type(name: &str) -> Option<&'static CloudType> {
     TYPES.iter().find(|row| row.name == name)
 }
 
+/// A primary identifier as a string: one can be given «as a string or JSON»
+/// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_GetResource.html>).
+pub(super) fn identifier(type_name: &str, given: &str) -> String {
+    let values = serde_json::from_str::<Map<String, Value>>(given);
+    let (Ok(values), Some(row)) = (values, cloud_type(type_name)) else {
+        return given.to_owned();
+    };
+    let names = row.identifier.split('/');
+    let parts: Option<Vec<&str>> = names.map(|name| values.get(name)?.as_str()).collect();
+    parts.map_or_else(|| given.to_owned(), |parts| parts.join("|"))
+}
+
 /// Whether there is such a type, as far as the inventory of the caller tells.
 pub(super) fn is_type(catalog: &Catalog, caller: &Caller, name: &str) -> bool {
     let told = || {
@@ -243,6 +255,16 @@ impl Resource {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn identifiers_as_json() {
+        let key = "AWS::KMS::Key";
+        assert_eq!(identifier(key, r#"{"KeyId":"k"}"#), "k");
+        assert_eq!(identifier(key, "k"), "k");
+        let table = r#"{"TableName":"t","DatabaseName":"d"}"#;
+        assert_eq!(identifier("AWS::Timestream::Table", table), "d|t");
+        assert_eq!(identifier(key, table), table);
+    }
 
     #[test]
     fn every_type_is_whole() {

@@ -97,6 +97,11 @@ impl Point {
             .map_or_else(Default::default, |point| point.storage_class)
     }
 
+    /// The key that encrypts it, as far as the inventory knows it.
+    pub(super) fn encryption_key_arn(&self) -> Option<&str> {
+        self.listed()?.encryption_key_arn.as_deref()
+    }
+
     /// A value of GetRecoveryPointRestoreMetadata, as far as the inventory knows it.
     pub(super) fn restore_metadata(&self, key: &str) -> Option<&str> {
         let entries = &self.listed()?.restore_metadata;

@@ -44,7 +44,7 @@ impl Path {
     }
 
     /// The texts at that place.
-    fn values(&self, request: &Request<'_>) -> Vec<String> {
+    pub(super) fn values(&self, request: &Request<'_>) -> Vec<String> {
         match given(request, &self.key) {
             Some(value) if self.steps.is_empty() => vec![value.to_owned()],
             _ => {

@@ -10,10 +10,11 @@ use serde_yaml::Value;
 
 use super::caller::Caller;
 use super::catalog::Catalog;
-use super::conditions::Condition;
+use super::conditions::{Condition, Fault};
 use super::policy::{By, Inquiry, Principal, ResourceSide, decide};
 use super::refusals::Request;
 use super::service_quotas;
+use super::values::Path;
 
 /// What is asked of a role; the members are explained at the head of `role_actions.yaml`.
 #[derive(Debug, Deserialize)]
@@ -32,6 +33,7 @@ struct Needed {
     on: String,
     #[serde(default)]
     when: Vec<Condition>,
+    passed_to: Option<String>,
 }
 
 static NEEDED: LazyLock<Vec<OfTypes>> = LazyLock::new(|| {
@@ -143,7 +145,11 @@ impl World<'_> {
                     shared: true,
                     ..ResourceSide::plain(self.account)
                 };
-                let because = self.refuses(&needed.action, &resource, side, &row.via)?;
+                let keys: &[_] = match &needed.passed_to {
+                    Some(service) => &[("iam:PassedToService", vec![service.clone()])],
+                    None => &[],
+                };
+                let because = self.refuses(&needed.action, &resource, side, &row.via, keys)?;
                 let action = needed.action.clone();
                 let words = format!("{action} on {resource} {because}");
                 Some(Lack { action, words })
@@ -154,9 +160,14 @@ impl World<'_> {
 
     fn resource(&self, template: &str, request: &Request<'_>) -> String {
         let bucket = request.metadata.get("DestinationBucketName");
+        if let Some(key) = template.strip_prefix("{key:") {
+            let key = key.trim_end_matches('}');
+            return request.metadata.get(key).unwrap_or("*").to_owned();
+        }
         template
             .replace("{created}", self.created_arn.unwrap_or("*"))
             .replace("{point}", request.point.arn())
+            .replace("{role}", self.role.unwrap_or("*"))
             .replace(
                 "{bucket}",
                 &format!("arn:aws:s3:::{}", bucket.unwrap_or("*")),
@@ -170,6 +181,7 @@ impl World<'_> {
         resource: &str,
         side: ResourceSide<'_>,
         via: &str,
+        keys: &[(&str, Vec<String>)],
     ) -> Option<String> {
         let arn = self.role?;
         let directory = self.catalog.directory();
@@ -179,7 +191,7 @@ impl World<'_> {
             session: session_of(arn).unwrap_or_else(|| name.to_owned()),
             role: found.arn.clone(),
         };
-        let context = directory
+        let mut context = directory
             .context(&principal, self.region, self.now)
             .with(
                 "kms:ViaService",
@@ -187,6 +199,9 @@ impl World<'_> {
             )
             .with("kms:CallerAccount", self.account)
             .with("kms:GrantIsForAWSResource", "true");
+        for (key, values) in keys {
+            context.set(key, values.clone());
+        }
         let asked = Inquiry {
             action,
             resource,
@@ -235,6 +250,34 @@ impl World<'_> {
         }
     }
 
+    /// Whether a key is declared: of what encrypts a recovery point most inventories tell no more than the ARN.
+    pub(super) fn has_key(&self, text: &str) -> bool {
+        let arn = Arn::parse(text).filter(|arn| arn.region == self.region);
+        arn.is_some_and(|arn| {
+            let owner = Caller {
+                account: arn.account.to_owned(),
+                ..self.here()
+            };
+            let name = arn.resource.strip_prefix("key/").unwrap_or(arn.resource);
+            self.key(&owner, name).is_some()
+        })
+    }
+
+    /// The VPC of a security group, a subnet, or the subnets of a group, where it is told.
+    fn network(&self, type_name: &str, identifier: &str) -> Option<String> {
+        let here = self.here();
+        let mut all = self.catalog.declared(&here).map(|(_, one)| one);
+        let found = all.find(|one| {
+            one.type_name == type_name && one.identifier.eq_ignore_ascii_case(identifier)
+        })?;
+        if let Some(Value::String(network)) = found.properties.get("VpcId") {
+            return Some(network.clone());
+        }
+        let subnets = found.properties.get("SubnetIds")?.as_sequence()?;
+        let mut subnets = subnets.iter().filter_map(Value::as_str);
+        subnets.find_map(|subnet| self.network("AWS::EC2::Subnet", subnet))
+    }
+
     fn key(&self, owner: &Caller, name: &str) -> Option<&DeclaredResource> {
         let of = |type_name: &str, identifier: &str| {
             let mut all = self.catalog.declared(owner).map(|(_, one)| one);
@@ -248,11 +291,28 @@ impl World<'_> {
         of("AWS::KMS::Key", target.rsplit('/').next().unwrap_or(target))
     }
 
+    /// The aliases of a key, as `kms:ResourceAliases` has them
+    /// (<https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-resource-aliases>).
+    fn aliases(&self, owner: &str, key: &str) -> Vec<String> {
+        let owner = Caller {
+            account: owner.to_owned(),
+            ..self.here()
+        };
+        let all = self.catalog.declared(&owner).map(|(_, one)| one);
+        let of_key = all.filter(|one| {
+            let target = one.properties.get("TargetKeyId").and_then(Value::as_str);
+            let target = target.and_then(|target| target.rsplit('/').next());
+            one.type_name == "AWS::KMS::Alias" && target == Some(key)
+        });
+        of_key.map(|one| one.identifier.clone()).collect()
+    }
+
     fn key_denies(&self, key: &DeclaredResource, owner: &str, resource_type: &str) -> bool {
         let Some(row) = needed(resource_type) else {
             return false;
         };
         let arn = format!("arn:aws:kms:{}:{owner}:key/{}", self.region, key.identifier);
+        let aliases = [("kms:ResourceAliases", self.aliases(owner, &key.identifier))];
         row.kms.iter().any(|action| {
             let operation = action.trim_start_matches("kms:");
             let granted = key.grants.iter().any(|grant| {
@@ -267,7 +327,10 @@ impl World<'_> {
                 shared: key.key_policy.is_none(),
                 ..ResourceSide::plain(owner)
             };
-            !granted && self.refuses(action, &arn, side, &row.via).is_some()
+            !granted
+                && self
+                    .refuses(action, &arn, side, &row.via, &aliases)
+                    .is_some()
         })
     }
 
@@ -287,6 +350,42 @@ impl World<'_> {
         let made = service_quotas::counts(service, code).map_or(0, |arn| (self.made)(arn));
         in_use + made as f64 + 1.0 > quota.value
     }
+}
+
+/// Things of a request that have to be in one VPC.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Networked {
+    path: String,
+    #[serde(rename = "type")]
+    type_name: String,
+}
+
+/// The first that is in another VPC than the one before it: which, and where.
+pub(super) fn other_network(
+    things: &[Networked],
+    world: &World<'_>,
+    request: &Request<'_>,
+) -> Option<Fault> {
+    let mut first: Option<(String, String)> = None;
+    for thing in things {
+        for value in Path::parse(&thing.path).values(request) {
+            let Some(network) = world.network(&thing.type_name, &value) else {
+                continue;
+            };
+            match &first {
+                None => first = Some((network, value)),
+                Some((other, before)) if *other != network => {
+                    return Some(Fault {
+                        key: before.clone(),
+                        value: Some(value),
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    None
 }
 
 /// The session that AWS Backup makes of a role.

@@ -127,6 +127,11 @@ same(
     (400, "InvalidInput", f"ResourceNames are not in a valid ARN format: {KEY}."),
 )
 
+# The administrator who calls by default is there, and may do all but what the organization denies.
+[one] = simulate("s3:GetObject", source="arn:aws:iam::123456789012:user/emulated", ContextEntries=region)
+same(one["EvalDecision"], "allowed")
+same(refused(iam.simulate_principal_policy, PolicySourceArn="arn:aws:iam::123456789012:user/gone", ActionNames=["s3:GetObject"])[1], "NoSuchEntity")
+
 # Service Quotas
 quotas = client("service-quotas")
 quota = quotas.get_service_quota(ServiceCode="rds", QuotaCode="L-7B6409FD")["Quota"]

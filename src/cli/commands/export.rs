@@ -25,7 +25,19 @@ pub(super) async fn kit(arguments: &ExportKit, context: &mut Context<'_>) -> Res
         }
         (None, Some(folder)) => {
             let folder = ExportFolder::new(folder, "state", export::is_same_kit);
-            written(&files, &folder, "RUNBOOK.md", context)
+            let exit = written(&files, &folder, "RUNBOOK.md", context)?;
+            let requests = files
+                .iter()
+                .filter(|(path, _)| path.starts_with("requests/"));
+            let restores = requests.count();
+            if restores > export::MOST_PAGES {
+                context.output.note(&format!(
+                    "{restores} restores: the runbook has no page for each above {}, and the script makes one call after another, \
+                     a second or more for each restore and each look; for so many prefer `redrill run`, or `redrill export step-functions`",
+                    export::MOST_PAGES
+                ));
+            }
+            Ok(exit)
         }
         (None, None) => Err(no_place()),
     }
@@ -95,6 +107,9 @@ fn no_place() -> Failure {
 /// The files of an export that is there.
 fn read(folder: &Path) -> Result<impl Fn(&str) -> Option<Vec<u8>>, Failure> {
     if !folder.join(Files::SUMS).exists() {
+        if let Some(lost) = export_folder::without_sums(folder) {
+            return Err(Failure::Usage(lost));
+        }
         return Err(Failure::Usage(format!(
             "{} has no export; write one with -o {}",
             folder.display(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::summary::{FILE, KitRestore, Summary};
 use crate::export::{Drift, Files};
@@ -204,7 +204,6 @@ fn differences(
     if old.checks != new.checks {
         found.push("its checks to run by hand differ".to_owned());
     }
-    let none = Map::new();
     let metadata = |of: Option<&Value>| of.and_then(|of| of["Metadata"].as_object().cloned());
     if let (Some(before), Some(after)) = (metadata(before), metadata(after)) {
         let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
@@ -218,11 +217,11 @@ fn differences(
             }
         }
     }
-    let outer = |of: Option<&Value>| {
-        of.and_then(|of| of.as_object().cloned())
-            .unwrap_or_else(|| none.clone())
+    // A request that somebody has edited until it cannot be read says nothing.
+    let outer = |of: Option<&Value>| of.and_then(|of| of.as_object().cloned());
+    let (Some(before), Some(after)) = (outer(before), outer(after)) else {
+        return found;
     };
-    let (before, after) = (outer(before), outer(after));
     for (key, name) in [
         (
             "CopySourceTagsToRestoredResource",

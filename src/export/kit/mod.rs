@@ -11,6 +11,7 @@ mod script;
 mod summary;
 
 pub use drift::{is_same_kit, kit_drift};
+pub use runbook::MOST_PAGES;
 
 use super::{Files, Subject};
 use crate::diagnostic::Findings;

@@ -38,10 +38,13 @@ BY_HAND=(0)
 
 set -u
 COUNT=${#NAME[@]}
-KIT=$(cd "$(dirname "$0")" && pwd) || exit 1
+unset CDPATH
+KIT=$(cd -- "$(dirname -- "$0")" && pwd) || exit 1
 STATE=${KIT_STATE:-$KIT/state}
 AWS=${KIT_AWS:-aws}
 POLL=${KIT_POLL_SECONDS:-15}
+# How long the first wait is after which a call is made again.
+RETRY=${KIT_RETRY_SECONDS:-2}
 # AWS lists a new restore job within this time.
 VISIBLE=${KIT_VISIBLE_SECONDS:-120}
 ENDPOINT=${KIT_ENDPOINT_URL:-${AWS_ENDPOINT_URL_BACKUP:-${AWS_ENDPOINT_URL:-AWS}}}
@@ -49,13 +52,25 @@ ENDPOINT=${KIT_ENDPOINT_URL:-${AWS_ENDPOINT_URL_BACKUP:-${AWS_ENDPOINT_URL:-AWS}
 LISTED=2592000
 # How old the first look at the jobs of a target may get.
 LOOK_AGE=600
+# What a second look goes back before the first one: for a clock that is five minutes off, and for a listing that lags.
+LOOK_LAG=900
+# So many attempts before and after its own a restore's job may be found of.
+MOST_ATTEMPTS=20
 export AWS_PAGER=''
+# The AWS CLI is started in other directories.
+for NAME_OF_PATH in AWS AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_CA_BUNDLE AWS_WEB_IDENTITY_TOKEN_FILE; do
+  case ${!NAME_OF_PATH-} in
+    '' | /* | '~'*) ;;
+    */*) printf -v "$NAME_OF_PATH" '%s/%s' "$PWD" "${!NAME_OF_PATH}" ;;
+    *) [ "$NAME_OF_PATH" = AWS ] || printf -v "$NAME_OF_PATH" '%s/%s' "$PWD" "${!NAME_OF_PATH}" ;;
+  esac
+done
 
 DONE=0 UNEXPECTED=1 INVALID=4 UNFINISHED=5 FAILED=6 HELD=10 USAGE=64
 
 usage() {
   cat <<END
-Restores the $COUNT restores of plan $PLAN, run $RUN, with the AWS CLI.
+Restores what plan $PLAN asks for in run $RUN, with the AWS CLI. Number of restores: $COUNT.
 
 Usage: ./restore.sh [OPTIONS]
 
@@ -74,12 +89,16 @@ Environment:
   PROFILE_1, …          AWS CLI profile of each target; the AWS CLI's default otherwise
   REDRILL_VAR_<NAME>    A secret of the plan; it is asked for otherwise, and is never written down
   KIT_STATE             Directory for what this kit records (default: state/ next to this script)
-  KIT_POLL_SECONDS      Seconds between looks at running jobs (default: 15)
+  KIT_AWS               The AWS CLI (default: aws)
   KIT_ENDPOINT_URL      Another endpoint than AWS's, such as an emulator
+  KIT_POLL_SECONDS      Seconds between looks at running jobs (default: 15)
+  KIT_RETRY_SECONDS     Seconds before a call without an answer is made again; twice as long each time (default: 2)
+  KIT_VISIBLE_SECONDS   Seconds within which AWS lists a new job; shorter is not safe at AWS (default: 120)
+  KIT_UNCHECKED         Where it is set, requests are not compared with SHA256SUMS
 
 Exit codes:
   0  done: every restore has completed
-  1  AWS, the network or the disk failed; run it again
+  1  AWS, the network or the disk failed, or the caller may not; run it again
   4  the kit was changed, or conflicts with what was started
   5  not finished: interrupted, or it needs an answer; run it again to continue
   6  a restore has failed
@@ -130,8 +149,8 @@ put() {
   stop $UNEXPECTED "cannot create $1" "set KIT_STATE to a directory on a file system with hard links"
 }
 
-# Writes when a request was last sent; the only file that is replaced.
-note_sent() {
+# Writes a file that may be there: when a request was last sent, and what was asked.
+put_over() {
   local draft="$STATE/.draft.$$"
   if ! { printf '%s\n' "$2" >|"$draft" && mv -f "$draft" "$1"; }; then
     stop $UNEXPECTED "cannot write $1" "make room, or check its permissions"
@@ -171,8 +190,14 @@ lock() {
 }
 
 unlock() {
-  [ -z "$LOCKED" ] || rm -f "$STATE/lock"
+  [ -z "$LOCKED" ] || rm -f "$STATE/.draft.$$" "$STATE/lock"
   LOCKED=''
+}
+
+# A word of the shell, whatever is in it: QUOTED.
+quote() {
+  replace "$1" "'" "'\\''"
+  QUOTED="'$REPLACED'"
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -270,7 +295,8 @@ secret() {
     IFS= read -rs SECRET </dev/tty
     printf '\n' >/dev/tty
   fi
-  [ -n "$SECRET" ] || stop $USAGE "the secret $1 has no value" "set $variable, or run this in a terminal, which asks for it"
+  [ -n "$SECRET" ] || stop $USAGE "the secret $1 has no value. Nothing was sent." \
+    "set $variable, or run this in a terminal, which asks for it"
   SECRET_NAMES[i]=$1
   SECRET_VALUES[i]=$SECRET
 }
@@ -340,52 +366,69 @@ fill() {
   FILLED=$FILLED$rest
 }
 
-# The request of a restore in its attempt: BODY, with BODY_TOKEN in it. Returns 1 where something is not known: LACKS.
-build() {
-  local i=$1 attempt=${ATTEMPT[$1]} text plain token mark='' hash name
-  text=$(cat "$KIT/requests/${FILE[i]}.json") || stop $UNEXPECTED "cannot read requests/${FILE[i]}.json"
-  token=${TOKEN[i]}
-  BODY=$text
-  BODY_TOKEN=$token
-  if [ -n "$token" ] && [ "$attempt" = 1 ]; then
+# The request of a restore without token and mark, with what is known by now: PLAIN; and what stands for them: TOKEN_PLACE,
+# MARK_PLACE. Returns 1 where something is not known: LACKS.
+plain_of() {
+  local i=$1
+  TEXT=$(cat "$KIT/requests/${FILE[i]}.json") || stop $UNEXPECTED "cannot read requests/${FILE[i]}.json"
+  TOKEN_PLACE=${TOKEN[i]}
+  MARK_PLACE=''
+  if [ -z "$TOKEN_PLACE" ]; then
+    TOKEN_PLACE='@@token@@'
+    MARK_PLACE='@@mark@@'
+  elif [ "${MARKED[i]}" = 1 ]; then
+    mark_of "$TOKEN_PLACE"
+    MARK_PLACE=$MARK
+  fi
+  replace "$TEXT" "\"IdempotencyToken\":\"$TOKEN_PLACE\"," ''
+  PLAIN=$REPLACED
+  if [ "${MARKED[i]}" = 1 ]; then
+    MARK_PLACE="\"aws:backup:request-id\":\"$MARK_PLACE\""
+    case $PLAIN in
+      *",$MARK_PLACE"*) replace "$PLAIN" ",$MARK_PLACE" '' ;;
+      *"$MARK_PLACE,"*) replace "$PLAIN" "$MARK_PLACE," '' ;;
+      *) replace "$PLAIN" "$MARK_PLACE" '' ;;
+    esac
+    PLAIN=$REPLACED
+  fi
+  [ -z "${TOKEN[i]}" ] || return 0
+  fill "$PLAIN" || return 1
+  PLAIN=$FILLED
+}
+
+# The token of PLAIN in an attempt of a restore: ATTEMPT_TOKEN.
+token_of() {
+  local i=$1 attempt=$2 hash name
+  if [ -n "${TOKEN[i]}" ] && [ "$attempt" = 1 ]; then
+    ATTEMPT_TOKEN=${TOKEN[i]}
     return
   fi
-  # The token is that of the request without token and mark.
-  if [ -z "$token" ]; then
-    token='@@token@@'
-    mark='@@mark@@'
-  elif [ "${MARKED[i]}" = 1 ]; then
-    mark_of "$token"
-    mark=$MARK
-  fi
-  replace "$text" "\"IdempotencyToken\":\"$token\"," ''
-  plain=$REPLACED
-  if [ "${MARKED[i]}" = 1 ]; then
-    mark="\"aws:backup:request-id\":\"$mark\""
-    case $plain in
-      *",$mark"*) replace "$plain" ",$mark" '' ;;
-      *"$mark,"*) replace "$plain" "$mark," '' ;;
-      *) replace "$plain" "$mark" '' ;;
-    esac
-    plain=$REPLACED
-  fi
-  if [ -z "${TOKEN[i]}" ]; then
-    fill "$plain" || return 1
-    plain=$FILLED
-  fi
   escape "$PLAN"
-  hash="{\"attempt\":$attempt,\"plan\":\"$ESCAPED\",\"request\":$plain"
+  hash="{\"attempt\":$attempt,\"plan\":\"$ESCAPED\",\"request\":$PLAIN"
   escape "${NAME[i]}"
   name=$ESCAPED
   escape "$RUN"
   hash="$hash,\"restore\":\"$name\",\"run\":\"$ESCAPED\",\"target\":${PLACE[TARGET[i]]}}"
   hash=$(printf '%s' "$hash" | digest 256)
-  BODY_TOKEN=rd1-${hash:0:40}
-  replace "$text" "\"IdempotencyToken\":\"$token\"" "\"IdempotencyToken\":\"$BODY_TOKEN\""
+  ATTEMPT_TOKEN=rd1-${hash:0:40}
+}
+
+# The request of a restore in its attempt: BODY, with BODY_TOKEN in it. Returns 1 where something is not known: LACKS.
+build() {
+  local i=$1 attempt=${ATTEMPT[$1]} text
+  if [ -n "${TOKEN[i]}" ] && [ "$attempt" = 1 ]; then
+    BODY=$(cat "$KIT/requests/${FILE[i]}.json") || stop $UNEXPECTED "cannot read requests/${FILE[i]}.json"
+    BODY_TOKEN=${TOKEN[i]}
+    return 0
+  fi
+  plain_of "$i" || return 1
+  token_of "$i" "$attempt"
+  BODY_TOKEN=$ATTEMPT_TOKEN
+  replace "$TEXT" "\"IdempotencyToken\":\"$TOKEN_PLACE\"" "\"IdempotencyToken\":\"$BODY_TOKEN\""
   text=$REPLACED
   if [ "${MARKED[i]}" = 1 ]; then
     mark_of "$BODY_TOKEN"
-    replace "$text" "$mark" "\"aws:backup:request-id\":\"$MARK\""
+    replace "$text" "$MARK_PLACE" "\"aws:backup:request-id\":\"$MARK\""
     text=$REPLACED
   fi
   BODY=$text
@@ -395,12 +438,21 @@ build() {
   fi
 }
 
+# What a request that is filled in later was exported as, for a token that only what was filled in can tell: TEMPLATE.
+template_of() {
+  TEMPLATE=$({
+    printf '%s\n' "${PLACE[TARGET[$1]]}"
+    cat "$KIT/requests/${FILE[$1]}.json"
+  } | digest 256)
+}
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Calls
 
-INPUT='' FORMAT=text PLACE_OF_CALL=.
+INPUT='' FORMAT=text PLACE_OF_CALL=. ONCE=''
 
-# Calls AWS for a target: OUT is what the AWS CLI printed.
+# Calls AWS for a target: OUT is what the AWS CLI printed. Where ONCE is set, the AWS CLI does not repeat it by itself: it does
+# not tell what became of the copy before.
 call() {
   local target=$1 profile
   shift
@@ -409,19 +461,29 @@ call() {
   set -- "$@" --region "${REGION[target]}" --output "$FORMAT" --cli-connect-timeout 10 --cli-read-timeout 60
   [ -z "$profile" ] || set -- "$@" --profile "$profile"
   [ -z "${KIT_ENDPOINT_URL-}" ] || set -- "$@" --endpoint-url "$KIT_ENDPOINT_URL"
-  OUT=$(cd "$PLACE_OF_CALL" && printf '%s' "$INPUT" | "$AWS" "$@" 2>&1)
+  OUT=$(
+    [ -z "$ONCE" ] || export AWS_MAX_ATTEMPTS=1
+    cd -- "$PLACE_OF_CALL" && printf '%s' "$INPUT" | "$AWS" "$@" 2>&1
+  )
 }
 
-# What a call that failed says: ERROR is AWS's code, empty where AWS has not answered, and LINE its message.
+# What a call that failed says: ERROR is AWS's code, empty where AWS has not answered, OPERATION what AWS was asked for, and LINE
+# its message.
 failure() {
   local rest
-  ERROR=''
+  ERROR='' OPERATION=''
   rest=$OUT
   case $OUT in
     *'An error occurred ('*')'*)
       rest=${OUT#*An error occurred (}
       ERROR=${rest%%)*}
-      rest=${rest#*operation*: }
+      OPERATION=${rest#*"when calling the "}
+      OPERATION=${OPERATION%%" operation"*}
+      rest=${rest#*" operation"}
+      case $rest in
+        ' (reached max retries: '*) rest=${rest#*\)} ;;
+      esac
+      rest=${rest#: }
       ;;
   esac
   # A page of a proxy has a status and no code.
@@ -447,28 +509,60 @@ is_signed_out() {
   return 1
 }
 
+# Whether AWS was too busy, and has done nothing.
+is_throttled() {
+  case $ERROR in
+    Throttl* | RequestThrottled* | TooManyRequests* | RequestLimitExceeded | LimitExceededException | BandwidthLimitExceeded | \
+      SlowDown | PriorRequestNotComplete | TransactionInProgress*) ;;
+    *) return 1 ;;
+  esac
+}
+
+# Whether nothing is known of what AWS has done.
+is_no_answer() {
+  case $ERROR in
+    '' | ServiceUnavailable* | Internal* | DependencyFailure* | RequestTimeout* | RequestAborted*) ;;
+    *) return 1 ;;
+  esac
+}
+
+# Whether the AWS CLI has not even called.
+is_not_called() {
+  [ -z "$ERROR" ] || return 1
+  case $OUT in
+    *'An error occurred ('*) return 1 ;;
+  esac
+  case $LINE in
+    *'rror parsing parameter'* | *'arameter validation failed'* | *'usage: aws'* | *'nknown options'* | *'nvalid choice'* | \
+      *'nable to parse config'* | *'ommand not found'* | *'ermission denied'* | *'o such file or directory'*) ;;
+    *) return 1 ;;
+  esac
+}
+
 # Makes a call that only reads, until AWS answers; returns 1 where AWS refuses it.
 ask() {
-  local wait=2
+  local wait=$RETRY
   INPUT=''
   until call "$@"; do
     failure
     if is_signed_out; then
       stop $UNEXPECTED "AWS does not know the caller: $LINE" \
-        "sign in, or set PROFILE_$(($1 + 1)), and run this again: jobs that were started continue at AWS, and are found again"
+        "nothing was sent meanwhile; sign in, or set PROFILE_$(($1 + 1)) to a profile, and run this again: jobs that were started continue at AWS, and are found again"
     fi
-    case $ERROR in
-      '' | Throttl* | TooManyRequests* | RequestLimitExceeded | SlowDown | ServiceUnavailable* | Internal* | DependencyFailure* | \
-        RequestTimeout*) ;;
-      *) return 1 ;;
-    esac
-    say "AWS does not answer (${ERROR:-$LINE}); asking again in $wait s. Jobs that were started continue."
-    sleep $wait
-    [ $wait -ge 60 ] || wait=$((wait * 2))
+    is_not_called && stop $UNEXPECTED "the AWS CLI does not work: $LINE" "correct that, or name another one with KIT_AWS"
+    is_throttled || is_no_answer || return 1
+    say "AWS does not answer (${ERROR:+$ERROR: }$LINE); asking again in $wait s. Jobs that were started continue."
+    longer_pause
   done
 }
 
-# The restore jobs of a target, a line each: job|ID|STATUS|POINT. Those since a moment, where one is given.
+# Waits, the next time for longer: the caller's `wait`.
+longer_pause() {
+  pause "$wait"
+  [ "$wait" -ge 60 ] || wait=$((wait * 2))
+}
+
+# The restore jobs of a target, a line each: job|ID|STATUS|POINT. Those made since a moment, where one is given.
 list_jobs() {
   local target=$1
   set -- "$target" backup list-restore-jobs --by-account-id "${ACCOUNT[target]}" \
@@ -483,6 +577,9 @@ list_jobs() {
 # overdue (followed for as long as the plan says).
 
 ST=() JOB=() ARN=() SAYS=() ATTEMPT=() CHOSEN=() SENT=() ANYWAY=() BUSY=() SECRETIVE=()
+# What to type where it needs an answer; whether a copy of its request may be at AWS; whether the request has changed since.
+# Whether its job was found with nothing but its request to know it by.
+ANSWERS=() EXPOSED=() CHANGED=() ALONE=()
 # The jobs that are known to be this kit's.
 OURS=' '
 
@@ -512,6 +609,7 @@ load() {
   i=0
   while [ "$i" -lt "$COUNT" ]; do
     ST[i]=waiting JOB[i]='' ARN[i]='' SAYS[i]='' ATTEMPT[i]=1 CHOSEN[i]=1 SENT[i]=0 ANYWAY[i]='' SECRETIVE[i]=''
+    ANSWERS[i]='' EXPOSED[i]='' CHANGED[i]='' ALONE[i]=''
     base "$i"
     while [ -e "$BASE.retry" ]; do
       if [ -e "$BASE.job" ]; then
@@ -521,15 +619,19 @@ load() {
       base "$i"
     done
     if [ -e "$BASE.intent" ]; then
-      read -r token sent <"$BASE.intent"
+      read -r token sent job <"$BASE.intent"
+      compare_intent "$i" "$token"
       [ ! -e "$BASE.sent" ] || read -r sent <"$BASE.sent"
-      SENT[i]=$sent
-      if [ -n "${TOKEN[i]}" ] && [ "${ATTEMPT[i]}" = 1 ] && [ "$token" != "${TOKEN[i]}" ]; then
-        stop $INVALID "${NAME[i]} was started by another export of this plan, with another request" \
-          "use that export, or export with another --run-id for another run"
-      fi
+      SENT[i]=$sent EXPOSED[i]=1
       become "$i" intended
+      # It was about to take this job.
+      if [ -n "$job" ] && [ ! -e "$BASE.job" ]; then
+        JOB[i]=$job
+        OURS="$OURS$job "
+        become "$i" running
+      fi
     fi
+    [ ! -e "$BASE.alone" ] || ALONE[i]=1
     if [ -e "$BASE.job" ]; then
       read -r job <"$BASE.job"
       JOB[i]=$job
@@ -552,6 +654,38 @@ load() {
   done
 }
 
+# Whether what was sent is what this kit would send: CHANGED.
+compare_intent() {
+  local i=$1 token=$2 template
+  if [ -n "${TOKEN[i]}" ] && [ "${ATTEMPT[i]}" = 1 ]; then
+    [ "$token" = "${TOKEN[i]}" ] || CHANGED[i]=1
+    return 0
+  fi
+  if [ -z "${TOKEN[i]}" ]; then
+    template=$(sed -n 's/^template //p' "$BASE.intent")
+    template_of "$i"
+    [ "$template" != "$TEMPLATE" ] || return 0
+    # What a secret makes of it shows when it is sent.
+    if grep -q '@@secret:' "$KIT/requests/${FILE[i]}.json"; then
+      [ -z "$template" ] || CHANGED[i]=1
+      return 0
+    fi
+  fi
+  if ! build "$i" || [ "$BODY_TOKEN" != "$token" ]; then
+    CHANGED[i]=1
+  fi
+}
+
+# A request that was sent is not replaced by another one in the same run.
+check_changes() {
+  local i=0
+  while [ "$i" -lt "$COUNT" ]; do
+    [ -z "${CHANGED[i]}" ] || stop $INVALID "${NAME[i]} was started by another export of this plan, with another request" \
+      "nothing was sent; use that export, or export with another --run-id for another run. Where it has failed, --retry-failed sends the new request"
+    i=$((i + 1))
+  done
+}
+
 # The restore of a name: FOUND.
 by_name() {
   FOUND=0
@@ -564,7 +698,7 @@ by_name() {
 
 # Records how a restore has ended.
 ended() {
-  local i=$1 status=$2
+  local i=$1 status=$2 says
   ARN[i]=$3
   one_line "$4"
   SAYS[i]=$LINE
@@ -577,7 +711,8 @@ ${SAYS[i]}"
     say "${NAME[i]}: completed${ARN[i]:+, ${ARN[i]}}${SAYS[i]:+ (AWS says: ${SAYS[i]})}"
   else
     become "$i" failed
-    say "${NAME[i]}: FAILED: ${SAYS[i]:-$status, without a message}. See its page in RUNBOOK.md"
+    says=${SAYS[i]:-$status, without a message}
+    say "${NAME[i]}: FAILED: ${says%.}. See RUNBOOK.md"
   fi
 }
 
@@ -597,55 +732,181 @@ has_job() {
   become "$i" running
 }
 
-# Whether a job asked for what BODY asks for: by the mark, else by the whole of its metadata.
-is_same() {
-  local i=$1 job=$2 line ours length=0
-  if [ "${MARKED[i]}" = 1 ]; then
-    ask "${TARGET[i]}" backup get-restore-job-metadata --restore-job-id "$job" \
-      --query "join('|',['mark',Metadata.\"aws:backup:request-id\" || ''])" || stop_unread "$job"
-    mark_of "$BODY_TOKEN"
-    line=$(printf '%s\n' "$OUT" | grep '^mark|' | tr 'A-F' 'a-f')
-    [ "$line" = "mark|$MARK" ]
-    return
-  fi
-  ask_metadata "${TARGET[i]}" "$job"
-  metadata_of_body
-  ours=$METADATA
-  while IFS= read -r line; do
-    line=${line#"${line%%[! ]*}"}
-    case $line in
-      '"'*) ;;
-      *) continue ;;
-    esac
-    line=${line%,}
-    # The first `": "` is behind the key, which holds no quote of its own that is not escaped.
-    line=${line%%'": "'*}'":"'${line#*'": "'}
-    case ",$ours," in
-      *",$line,"*) length=$((length + ${#line} + 1)) ;;
-      *) return 1 ;;
-    esac
-  done <<END
-$OUT
-END
-  [ "$length" = $((${#ours} + 1)) ] || { [ -z "$ours" ] && [ "$length" = 0 ]; }
+# How a job is like a request, in awk: of the request's mark, its metadata, and the job's metadata as the AWS CLI prints it, a
+# line each or more. AWS may write keys and marks in other letters, leave keys out and have some more: only what is known to
+# differ tells them apart. `marked`, `foreign MARK` (the mark of another token), `alike` or `other`.
+# shellcheck disable=SC2016 # It is awk's.
+KINSHIP='
+function skip() { sub(/^[ \t\r\n]+/, "", T) }
+function next_is(sign) {
+  skip()
+  if (substr(T, 1, 1) != sign) return 0
+  T = substr(T, 2)
+  return 1
 }
-
-stop_unread() {
-  stop $UNEXPECTED "AWS refuses to show the metadata of job $1: $LINE" \
-    "the caller needs backup:GetRestoreJobMetadata; nothing was sent meanwhile"
+function letter(hex, n, i) {
+  n = 0
+  for (i = 1; i <= 4; i++) n = n * 16 + index("0123456789abcdef", tolower(substr(hex, i, 1))) - 1
+  if (n == 0 || n >= 55296 && n <= 57343) return "\\u" tolower(hex)
+  if (n < 128) return sprintf("%c", n)
+  if (n < 2048) return sprintf("%c%c", 192 + int(n / 64), 128 + n % 64)
+  return sprintf("%c%c%c", 224 + int(n / 4096), 128 + int(n / 64) % 64, 128 + n % 64)
 }
+function text(s, out, n, c) {
+  skip()
+  if (! match(T, /^"([^"\\]|\\.)*"/)) { BAD = 1; T = ""; return "" }
+  s = substr(T, 2, RLENGTH - 2)
+  T = substr(T, RLENGTH + 1)
+  out = ""
+  while ((n = index(s, "\\")) > 0) {
+    c = substr(s, n + 1, 1)
+    out = out substr(s, 1, n - 1)
+    s = substr(s, n + 2)
+    if (c == "u") { c = letter(substr(s, 1, 4)); s = substr(s, 5) }
+    else if (c == "n") c = "\n"
+    else if (c == "t") c = "\t"
+    else if (c == "r") c = "\r"
+    else if (c == "b") c = "\b"
+    else if (c == "f") c = "\f"
+    out = out c
+  }
+  return out s
+}
+function value(r, n, m, k, t, members) {
+  skip()
+  if (substr(T, 1, 1) == "\"") { r = text(); return "\"" length(r) ":" r }
+  if (next_is("[")) {
+    r = "["
+    if (next_is("]")) return r "]"
+    do r = r value() ","; while (! BAD && next_is(","))
+    if (! next_is("]")) BAD = 1
+    return r "]"
+  }
+  if (next_is("{")) {
+    if (next_is("}")) return "{}"
+    n = 0
+    do {
+      k = text()
+      if (! next_is(":")) BAD = 1
+      t = length(k) ":" k "=" value()
+      for (m = n++; m > 0 && members[m] "" > t ""; m--) members[m + 1] = members[m]
+      members[m + 1] = t
+    } while (! BAD && next_is(","))
+    if (! next_is("}")) BAD = 1
+    r = "{"
+    for (m = 1; m <= n; m++) r = r members[m] ","
+    return r "}"
+  }
+  if (! match(T, /^[-+.0-9A-Za-z]+/)) { BAD = 1; T = ""; return "" }
+  r = substr(T, 1, RLENGTH)
+  T = substr(T, RLENGTH + 1)
+  return r
+}
+function whole(s, r) {
+  T = s; BAD = 0
+  r = value(); skip()
+  return BAD || T != "" ? "" : r
+}
+function same(a, b) {
+  if (a "" == b "") return 1
+  if (tolower(a) ~ /^(true|false)$/ && tolower(a) == tolower(b)) return 1
+  if (a !~ /^[[{]/ || b !~ /^[[{]/) return 0
+  a = whole(a)
+  return a != "" && a == whole(b)
+}
+function read_into(map, s, n, k) {
+  T = s; BAD = 0; n = 0
+  if (! next_is("{") || next_is("}")) return 0
+  do {
+    k = tolower(text())
+    if (! next_is(":")) BAD = 1
+    skip()
+    map[k] = substr(T, 1, 1) == "\"" ? text() : value()
+    n++
+  } while (! BAD && next_is(","))
+  return n
+}
+function mark(map, m) {
+  if (! ("aws:backup:request-id" in map)) return ""
+  m = tolower(map["aws:backup:request-id"])
+  delete map["aws:backup:request-id"]
+  gsub(/urn:uuid:|[-{} \t\r\n]/, "", m)
+  return m
+}
+NR == 1 { own = tolower($0); gsub(/-/, "", own); next }
+NR == 2 { ours = $0; next }
+/^[ \t]*[{]/ { is_json = 1 }
+is_json { theirs = theirs $0 "\n" }
+END {
+  n = read_into(wanted, ours); if (BAD) exit 1
+  m = read_into(found, theirs); if (BAD) exit 1
+  n -= "aws:backup:request-id" in wanted
+  m -= "aws:backup:request-id" in found
+  given = mark(wanted); other = mark(found)
+  if (other != "" && other == own) { print "marked"; exit }
+  if (other != given && length(other) == 32 && other ~ /^[0-9a-f]+$/ && substr(other, 13, 1) == "5") { print "foreign " other; exit }
+  shared = 0
+  for (k in wanted) if (k in found) {
+    if (! same(wanted[k], found[k])) { print "other"; exit }
+    shared++
+  }
+  print (shared > 0 || n == 0 || m == 0) ? "alike" : "other"
+}'
 
-# The metadata of a job as JSON, one key a line: OUT.
-ask_metadata() {
+# How a job is like what BODY asks for: KIN is marked, foreign, alike or other, FOREIGN the mark of another token.
+kin() {
+  local i=$1 job=$2 wait=$RETRY tries=1
   FORMAT=json
-  ask "$1" backup get-restore-job-metadata --restore-job-id "$2" --query Metadata || stop_unread "$2"
+  until ask "${TARGET[i]}" backup get-restore-job-metadata --restore-job-id "$job" --query Metadata; do
+    # A new job may not be known everywhere yet.
+    case $tries$ERROR in
+      3* | *AccessDenied*) stop $UNEXPECTED "AWS refuses to show the metadata of job $job: $ERROR: $LINE" \
+        "nothing was sent meanwhile; the caller needs backup:GetRestoreJobMetadata" ;;
+    esac
+    tries=$((tries + 1))
+    longer_pause
+  done
   FORMAT=text
+  metadata_of_body
+  # A secret is in no list of processes.
+  KIN=$(printf '%s\n{%s}\n%s\n' "$MARK" "$METADATA" "$OUT" | LC_ALL=C awk "$KINSHIP") ||
+    stop $UNEXPECTED "the metadata of job $job cannot be read" "nothing was sent meanwhile; compare it with ${NAME[i]} in AWS Backup"
+  FOREIGN=${KIN#foreign }
+  KIN=${KIN%% *}
 }
 
-# The jobs of a restore's recovery point that are not known to be this kit's: SAME asked for the very same, OTHERS did not.
+# The marks of the other attempts that a restore may have: MARKS_OF_ATTEMPTS, of the form ` MARK=ATTEMPT `.
+marks_of_attempts() {
+  local i=$1 attempt=1 last=$((ATTEMPT[$1] + MOST_ATTEMPTS - 1))
+  MARKS_OF_ATTEMPTS=' '
+  plain_of "$i" || return 0
+  while [ "$attempt" -le "$last" ]; do
+    if [ "$attempt" != "${ATTEMPT[i]}" ]; then
+      token_of "$i" "$attempt"
+      mark_of "$ATTEMPT_TOKEN"
+      replace "$MARK" - ''
+      MARKS_OF_ATTEMPTS="$MARKS_OF_ATTEMPTS$REPLACED=$attempt "
+    fi
+    attempt=$((attempt + 1))
+  done
+}
+
+# The attempt of a restore that a mark belongs to: OF_ATTEMPT; returns 1 where it is another restore's or another run's.
+attempt_of() {
+  [ -n "$MARKS_OF_ATTEMPTS" ] || marks_of_attempts "$1"
+  case $MARKS_OF_ATTEMPTS in
+    *" $2="*) ;;
+    *) return 1 ;;
+  esac
+  OF_ATTEMPT=${MARKS_OF_ATTEMPTS#*" $2="}
+  OF_ATTEMPT=${OF_ATTEMPT%% *}
+}
+
+# The jobs of a restore's recovery point that are neither known to be this kit's nor among those to leave out (SEEN): MARKED_JOBS
+# have the mark of one of its attempts (ATTEMPT=JOB=STATUS), ALIKE asked for the same and no mark says whose they are, OTHERS did not.
 find_jobs() {
-  local i=$1 tag job status point
-  SAME='' OTHERS=''
+  local i=$1 without=" ${2-} " tag job status point
+  MARKED_JOBS='' ALIKE='' OTHERS='' MARKS_OF_ATTEMPTS='' SEEN=''
   point_of_body
   case $JOBS in
     *"|$BODY_POINT"*) ;;
@@ -653,16 +914,27 @@ find_jobs() {
   esac
   while IFS='|' read -r tag job status point <&3; do
     [ "$tag|$point" = "job|$BODY_POINT" ] || continue
-    case $OURS in
+    case $OURS$without in
       *" $job "*) continue ;;
     esac
-    if is_same "$i" "$job"; then
-      SAME="$SAME$job "
-    else
-      OTHERS="$OTHERS$job ($status) "
-    fi
+    without="$without$job "
+    SEEN="$SEEN$job "
+    mark_of "$BODY_TOKEN"
+    kin "$i" "$job"
+    case $KIN in
+      marked) MARKED_JOBS="$MARKED_JOBS${ATTEMPT[i]}=$job=$status " ;;
+      foreign)
+        if attempt_of "$i" "$FOREIGN"; then
+          MARKED_JOBS="$MARKED_JOBS$OF_ATTEMPT=$job=$status "
+        else
+          OTHERS="$OTHERS$job "
+        fi
+        ;;
+      alike) ALIKE="$ALIKE$job " ;;
+      *) OTHERS="$OTHERS$job " ;;
+    esac
   done 3<<END
-$JOBS
+$(printf '%s\n' "$JOBS" | grep -F "|$BODY_POINT")
 END
 }
 
@@ -672,19 +944,100 @@ point_of_body() {
   BODY_POINT=${BODY_POINT%%\"*}
 }
 
-# Adopts the one job in SAME; returns 1 where there is none.
-adopt() {
+# Leaves a restore until somebody has said which of some jobs it is to take, or whether to start it all the same.
+question() {
+  local i=$1 job
+  SAYS[i]=$2
+  ANSWERS[i]=''
+  for job in $3; do
+    quote "${NAME[i]}=$job"
+    ANSWERS[i]="${ANSWERS[i]}  ./restore.sh --adopt $QUOTED
+"
+  done
+  quote "${NAME[i]}"
+  [ -z "${4-}" ] || ANSWERS[i]="${ANSWERS[i]}  ./restore.sh --start-anyway $QUOTED
+"
+  base "$i"
+  put_over "$BASE.asked" "$3"
+  become "$i" asking
+  say "${NAME[i]}: needs an answer: ${SAYS[i]}"
+}
+
+# Whether a restore was to be started in spite of all these jobs, of which somebody has been asked.
+is_answered() {
+  local i=$1 asked='' job
+  [ -n "${ANYWAY[i]}" ] || return 1
+  base "$i"
+  [ ! -e "$BASE.asked" ] || asked=$(cat "$BASE.asked")
+  for job in $2; do
+    case " $asked " in
+      *" $job "*) ;;
+      *) return 1 ;;
+    esac
+  done
+}
+
+# Goes on with a later attempt, which somebody has started elsewhere.
+advance() {
   local i=$1
-  [ -n "$SAME" ] || return 1
-  case ${SAME% } in
+  while [ "${ATTEMPT[i]}" -lt "$2" ]; do
+    base "$i"
+    put "$BASE.retry" ELSEWHERE
+    ATTEMPT[i]=$((ATTEMPT[i] + 1))
+  done
+  build "$i" || stop $UNEXPECTED "the request of ${NAME[i]} cannot be made again: $LACKS"
+}
+
+# Adopts the job of the latest attempt that has one; returns 1 where the restore has none yet, by its marks.
+adopt_marked() {
+  local i=$1 entry attempt job latest=0 jobs='' open='' all=''
+  for entry in $MARKED_JOBS; do
+    attempt=${entry%%=*}
+    [ "$attempt" -le "$latest" ] || latest=$attempt
+  done
+  [ "$latest" -gt 0 ] || return 1
+  for entry in $MARKED_JOBS; do
+    attempt=${entry%%=*}
+    job=${entry#*=}
+    all="$all${job%=*} "
+    if [ "$attempt" = "$latest" ] && [ "$latest" -ge "${ATTEMPT[i]}" ]; then
+      jobs="$jobs${job%=*} "
+      continue
+    fi
+    # What has failed is history.
+    case $job in
+      *=FAILED | *=ABORTED) ;;
+      *) open="$open${job%=*}, of attempt $attempt, is ${job#*=}; " ;;
+    esac
+  done
+  case ${jobs% } in
     *' '*)
-      stop $FAILED "SECOND JOB: several restore jobs are ${NAME[i]}'s: $SAME" \
-        "nothing more was started; look at them in AWS Backup, and take one with --adopt '${NAME[i]}=JOB'"
+      quote "${NAME[i]}=JOB"
+      stop $FAILED "SECOND JOB: several restore jobs are ${NAME[i]}'s: $jobs" \
+        "nothing more was started; look at them in AWS Backup, and take one with ./restore.sh --adopt $QUOTED"
       ;;
   esac
+  if [ -n "$open" ]; then
+    if [ -n "$jobs" ]; then
+      question "$i" "job ${jobs% } is of attempt $latest, and not all earlier ones have failed: ${open%; }" "${all% }"
+      return 0
+    fi
+    is_answered "$i" "$all" && return 1
+    question "$i" "job ${open%; }; what would be sent is attempt ${ATTEMPT[i]}" "${all% }" anyway
+    return 0
+  fi
+  [ -n "$jobs" ] || return 1
+  advance "$i" "$latest"
+  adopt "$i" "${jobs% }"
+}
+
+# Takes a job for a restore.
+adopt() {
+  local i=$1
   base "$i"
-  put "$BASE.intent" "$BODY_TOKEN $(now)"
-  has_job "$i" "${SAME% }"
+  [ "${ST[i]}" = intended ] || SENT[i]=$(now)
+  put "$BASE.intent" "$BODY_TOKEN ${SENT[i]} $2"
+  has_job "$i" "$2"
   say "${NAME[i]}: found its job ${JOB[i]}; following it"
 }
 
@@ -701,37 +1054,57 @@ LOOKED=() LOOKED_AT=()
 look() {
   local target=$1
   if [ $(($(now) - ${LOOKED_AT[target]:-0})) -ge $LOOK_AGE ]; then
+    LOOKED_AT[target]=$(now)
     list_jobs "$target"
     LOOKED[target]=$JOBS
-    LOOKED_AT[target]=$(now)
   fi
   JOBS=${LOOKED[target]}
 }
 
 # Starts a restore, unless it has a job already.
 begin() {
-  local i=$1
+  local i=$1 target=${TARGET[$1]} before intent
   build "$i" || {
     cannot "$i"
     return
   }
-  look "${TARGET[i]}"
+  look "$target"
+  # Where no mark tells jobs apart, those that exist by now are not its own.
+  if [ "${MARKED[i]}" != 1 ]; then
+    before=$JOBS
+    list_jobs "$target" "$((LOOKED_AT[target] - LOOK_LAG))"
+    JOBS="$JOBS
+$before"
+  fi
   find_jobs "$i"
-  if [ -n "$SAME" ] && [ -z "${ANYWAY[i]}" ]; then
-    if [ "${MARKED[i]}" = 1 ]; then
-      adopt "$i"
-      return
-    fi
-    SAYS[i]="job ${SAME% } asked for exactly the same, and nothing says whether it is this run's; run again with --adopt '${NAME[i]}=JOB' to take it, or with --start-anyway '${NAME[i]}'"
-    become "$i" asking
-    say "${NAME[i]}: ${SAYS[i]}"
+  adopt_marked "$i" && return
+  if [ -n "$ALIKE" ] && [ -z "${ANYWAY[i]}" ]; then
+    case ${ALIKE% } in
+      *' '*) question "$i" "jobs ${ALIKE% } asked for the same, and nothing says whether one is this run's" "${ALIKE% }" anyway ;;
+      *) question "$i" "job ${ALIKE% } asked for the same, and nothing says whether it is this run's" "${ALIKE% }" anyway ;;
+    esac
     return
   fi
   base "$i"
   SENT[i]=$(now)
-  put "$BASE.intent" "$BODY_TOKEN ${SENT[i]}" || stop $UNEXPECTED "$BASE.intent appeared while this script had the lock"
+  intent="$BODY_TOKEN ${SENT[i]}
+twins $SEEN"
+  if [ -z "${TOKEN[i]}" ]; then
+    template_of "$i"
+    intent="$intent
+template $TEMPLATE"
+  fi
+  put "$BASE.intent" "$intent" || stop $UNEXPECTED "$BASE.intent appeared while this script had the lock"
   become "$i" intended
   send "$i"
+}
+
+# Takes an intent back: nothing of its request has reached AWS, or AWS has said that it did nothing.
+withdraw() {
+  base "$1"
+  rm -f "$BASE.intent" || stop $UNEXPECTED "cannot remove $BASE.intent" "check its permissions"
+  SENT[$1]=0
+  become "$1" waiting
 }
 
 # Has the AWS CLI send BODY. It reads the file of a request twice, so that it cannot be given one by standard input. Metadata alone
@@ -761,9 +1134,10 @@ call_start() {
       '{"CopySourceTagsToRestoredResource":false,'*) set -- "$@" --no-copy-source-tags-to-restored-resource ;;
     esac
   fi
+  ONCE=1
   call "${TARGET[i]}" backup start-restore-job "$@" --query "join('|',['started',RestoreJobId])"
   code=$?
-  INPUT='' PLACE_OF_CALL=.
+  INPUT='' PLACE_OF_CALL=. ONCE=''
   return $code
 }
 
@@ -773,12 +1147,15 @@ metadata_of_body() {
   METADATA=${METADATA%\},\"RecoveryPointArn\":*}
 }
 
+START_WAIT=$RETRY
+
 # Sends a request whose intent is on disk.
 send() {
-  local i=$1 job
+  local i=$1 job wait says
   if call_start "$i"; then
     job=$(printf '%s\n' "$OUT" | sed -n 's/^started|\([0-9A-Za-z-]*\)$/\1/p')
     if [ -n "$job" ]; then
+      START_WAIT=$RETRY
       has_job "$i" "$job"
       say "${NAME[i]}: started, job $job"
       return
@@ -788,42 +1165,71 @@ send() {
   else
     failure
   fi
-  case $ERROR$LINE in
-    *'rror parsing parameter'* | *'arameter validation failed'* | *'usage: aws'* | *'nknown options'* | *'nvalid choice'* | \
-      *'ommand not found'* | *'o such file or directory'*)
-      stop $UNEXPECTED "the AWS CLI did not send the request of ${NAME[i]}: $LINE" \
-        "nothing was started for it; correct that, or use another version of the AWS CLI (KIT_AWS), and run this again"
-      ;;
-  esac
+  says=${ERROR:+$ERROR: }$LINE
+  if is_not_called; then
+    stop $UNEXPECTED "the AWS CLI did not send the request of ${NAME[i]}: $LINE" \
+      "nothing was started for it; correct that, or name another version of the AWS CLI with KIT_AWS, and run this again"
+  fi
   if is_signed_out; then
-    stop $UNEXPECTED "AWS does not know the caller: $LINE" \
+    # Where AWS has said it, nothing was started.
+    [ -n "${EXPOSED[i]}" ] || [ -z "$ERROR" ] || withdraw "$i"
+    stop $UNEXPECTED "AWS does not know the caller: $says" \
       "sign in, or set PROFILE_$((TARGET[i] + 1)), and run this again: it finds what was started"
   fi
+  if is_throttled; then
+    # Nothing was started. Where an earlier copy may be there, it is looked for again.
+    wait=$START_WAIT
+    say "${NAME[i]}: AWS is busy ($says); it is sent again in $wait s"
+    [ -n "${EXPOSED[i]}" ] || withdraw "$i"
+    longer_pause
+    START_WAIT=$wait
+    return
+  fi
+  if is_no_answer; then
+    EXPOSED[i]=1
+    say "${NAME[i]}: no answer ($says); its job is looked for before anything is sent again"
+    return
+  fi
+  if [ "$OPERATION" != StartRestoreJob ]; then
+    # A profile assumes a role, or signs in, before the call.
+    [ -n "${EXPOSED[i]}" ] || withdraw "$i"
+    stop $UNEXPECTED "AWS gives the caller no credentials: $OPERATION: $says" \
+      "nothing was sent for ${NAME[i]}; look at the profile, and run this again"
+  fi
   case $ERROR in
-    '' | ServiceUnavailable* | Internal* | DependencyFailure* | RequestTimeout* | RequestAborted*)
-      say "${NAME[i]}: no answer (${ERROR:-$LINE}); its job is looked for before anything is sent again"
+    AccessDenied* | UnauthorizedOperation | NotAuthorized* | OptInRequired)
+      # It is the caller who may not, and the restore has not failed.
+      [ -n "${EXPOSED[i]}" ] || withdraw "$i"
+      stop $UNEXPECTED "AWS does not let the caller start ${NAME[i]}: $says" \
+        "it was not started; the caller needs backup:StartRestoreJob, and iam:PassRole on the role of the restore; run this again when that is allowed"
       ;;
-    Throttl* | TooManyRequests* | RequestLimitExceeded | SlowDown | PriorRequestNotComplete)
-      # AWS has not done anything; the next round sends it again.
-      SENT[i]=0
-      say "${NAME[i]}: AWS is busy; it is sent again"
+  esac
+  case $LINE in
+    *'estore job '*' already finished'*)
+      job=${LINE#*estore job }
+      has_job "$i" "${job%% *}"
+      say "${NAME[i]}: AWS says that its job ${JOB[i]} has finished"
       ;;
-    *)
-      case $LINE in
-        *'estore job '*' already finished'*)
-          job=${LINE#*estore job }
-          has_job "$i" "${job%% *}"
-          say "${NAME[i]}: AWS says that its job ${JOB[i]} has finished"
-          ;;
-        *) ended "$i" REJECTED '' "$ERROR: $LINE" ;;
-      esac
-      ;;
+    *) ended "$i" REJECTED '' "$says" ;;
   esac
 }
 
+# The jobs that were there before a request was sent: TWINS. Returns 1 where nobody has looked.
+twins() {
+  local file
+  base "$1"
+  TWINS=''
+  for file in "$BASE.sent" "$BASE.intent"; do
+    [ ! -e "$file" ] || TWINS="$TWINS$(sed -n 's/^twins / /p' "$file")"
+  done
+  grep -q '^twins' "$BASE.intent"
+}
+
+NOBODY_KNOWS='the only job since it was sent that asked for the same; it has no mark, so whether this script has started it is not known'
+
 # Settles a request without an answer: its job is found, or AWS has none and it is sent again with the same token.
 settle() {
-  local i=$1 token age
+  local i=$1 token age looked=1 all
   build "$i" || {
     cannot "$i"
     return
@@ -835,29 +1241,38 @@ settle() {
       "give the same secrets as before; else look for its job in AWS Backup, and take it with --adopt '${NAME[i]}=JOB'"
   fi
   age=$(($(now) - SENT[i]))
-  # A request that AWS was too busy for was not carried out.
-  if [ "${SENT[i]}" != 0 ]; then
-    if [ $age -gt $LISTED ]; then
-      SAYS[i]="sent more than 30 days ago without an answer, and AWS lists no older jobs; look for what it would have created, then use --adopt '${NAME[i]}=JOB', or --start-anyway '${NAME[i]}'"
-      [ -n "${ANYWAY[i]}" ] || {
-        become "$i" asking
-        return
-      }
-    fi
-    list_jobs "${TARGET[i]}" "$((SENT[i] - 86400))"
-    find_jobs "$i"
-    adopt "$i" && return
-    if [ -n "$OTHERS" ] && [ "${MARKED[i]}" != 1 ] && [ -z "${ANYWAY[i]}" ]; then
-      SAYS[i]="sent without an answer; other jobs of its recovery point: $OTHERS. Look at them in AWS Backup; take one with --adopt '${NAME[i]}=JOB', or use --start-anyway '${NAME[i]}' where none is its"
-      become "$i" asking
-      say "${NAME[i]}: ${SAYS[i]}"
-      return
-    fi
-    # A new job may not be listed yet.
-    [ $age -ge "$VISIBLE" ] || return
+  if [ $age -gt $LISTED ] && ! is_answered "$i" ''; then
+    question "$i" "sent more than 30 days ago without an answer, and AWS lists no older jobs; look for what it would have created, and start it where that is not there. A job that you know can be taken with --adopt" '' anyway
+    return
   fi
+  twins "$i" || looked=''
+  list_jobs "${TARGET[i]}" "$((SENT[i] - 86400))"
+  find_jobs "$i" "$TWINS"
+  adopt_marked "$i" && return
+  all=$ALIKE
+  # A job that asked for something else tells nothing where a mark would tell it.
+  [ "${MARKED[i]}" = 1 ] || all=$ALIKE$OTHERS
+  if [ -n "$all" ] && [ "${MARKED[i]}" != 1 ] && [ -n "$looked" ] && [ "$all" = "$ALIKE" ]; then
+    case ${all% } in
+      *' '*) ;;
+      *)
+        put "$BASE.alone" "${all% }"
+        ALONE[i]=1
+        adopt "$i" "${all% }"
+        say "${NAME[i]}: $NOBODY_KNOWS"
+        return
+        ;;
+    esac
+  fi
+  if [ -n "$all" ] && ! is_answered "$i" "$all"; then
+    question "$i" "sent without an answer; whether one of these jobs of its recovery point is its own cannot be told: ${all% }" "${all% }" anyway
+    return
+  fi
+  # A new job may not be listed yet.
+  [ $age -ge "$VISIBLE" ] || return
   SENT[i]=$(now)
-  note_sent "$BASE.sent" "${SENT[i]}"
+  put_over "$BASE.sent" "${SENT[i]}
+twins $TWINS $SEEN"
   send "$i"
 }
 
@@ -866,7 +1281,10 @@ poll() {
   local i=$1 tag status point arn says
   ask "${TARGET[i]}" backup describe-restore-job --restore-job-id "${JOB[i]}" \
     --query "join('|',['job',Status,RecoveryPointArn || '',CreatedResourceArn || '',StatusMessage || ''])" || {
+    # A new job may not be known everywhere yet.
+    [ $(($(now) - SENT[i])) -ge "$VISIBLE" ] || return 0
     SAYS[i]="AWS does not show job ${JOB[i]}: $LINE"
+    ANSWERS[i]=''
     become "$i" asking
     say "${NAME[i]}: ${SAYS[i]}"
     return
@@ -1021,7 +1439,8 @@ summary() {
       overdue) word='still running' ;;
       completed) by_hand=$((by_hand + BY_HAND[i])) ;;
     esac
-    all="${JOB[i]:+  job ${JOB[i]}}${ARN[i]:+  ${ARN[i]}}${SAYS[i]:+  ${SAYS[i]}}"
+    [ -z "${CHANGED[i]}" ] || SAYS[i]="${SAYS[i]:+${SAYS[i]}  }this kit has another request for it than was sent"
+    all="${JOB[i]:+  job ${JOB[i]}}${ARN[i]:+  ${ARN[i]}}${SAYS[i]:+  ${SAYS[i]}}${ALONE[i]:+  ($NOBODY_KNOWS)}"
     printf '  %-16s %s%s\n' "$word" "${NAME[i]}" "$all"
     i=$((i + 1))
   done
@@ -1034,7 +1453,7 @@ summary() {
     [ $all = 0 ] || printf '%s %s; ' "$all" "$word"
   done
   printf '%s in all\n' "$COUNT"
-  [ $by_hand = 0 ] || printf '%s checks are to be run by hand: RUNBOOK.md has them\n' "$by_hand"
+  [ $by_hand = 0 ] || printf 'Checks to be run by hand, which RUNBOOK.md has: %s\n' "$by_hand"
 }
 
 # shellcheck disable=SC2329 # A trap calls it.
@@ -1084,11 +1503,9 @@ check_callers() {
         stop $USAGE "target $((target + 1)), ${ACCOUNT[target]} ${REGION[target]}, is reached by the role ${ASSUME[target]}" \
           "make an AWS CLI profile that assumes this role, and set $account to its name"
       fi
-      INPUT=''
-      call "$target" sts get-caller-identity --query "join('|',['account',Account])" || {
-        failure
-        stop $UNEXPECTED "AWS does not say who the caller is: $LINE" "nothing was sent; sign in, or set $account to a profile"
-      }
+      ask "$target" sts get-caller-identity --query "join('|',['account',Account])" ||
+        stop $UNEXPECTED "AWS does not say who the caller is: ${ERROR:+$ERROR: }$LINE" \
+          "nothing was sent; sign in, or set $account to a profile"
       account=$(printf '%s\n' "$OUT" | sed -n 's/^account|//p')
       if [ "$account" != "${ACCOUNT[target]}" ]; then
         stop $UNEXPECTED "the credentials belong to account $account, and target $((target + 1)) is ${ACCOUNT[target]}" \
@@ -1126,14 +1543,15 @@ ask_secrets() {
 }
 
 confirm() {
-  local answer
+  local answer plural=s
   count_of waiting
   [ "$HOW_MANY" -gt 0 ] && [ -z "$YES" ] || return 0
+  [ "$HOW_MANY" != 1 ] || plural=''
   if ! { true </dev/tty; } 2>/dev/null; then
-    stop $USAGE "nobody can be asked whether to start $HOW_MANY restores" "add --yes"
+    stop $USAGE "nobody can be asked whether to start $HOW_MANY restore$plural. Nothing was sent." "add --yes"
   fi
-  printf 'Start %s restores of plan %s, run %s, at %s? A restore that was started cannot be recalled. Type yes: ' \
-    "$HOW_MANY" "$PLAN" "$RUN" "$ENDPOINT" >/dev/tty
+  printf 'Start %s restore%s of plan %s, run %s, at %s? A restore that was started cannot be recalled. Type yes: ' \
+    "$HOW_MANY" "$plural" "$PLAN" "$RUN" "$ENDPOINT" >/dev/tty
   read -r answer </dev/tty
   [ "$answer" = yes ] || stop $USAGE "not started"
 }
@@ -1153,8 +1571,17 @@ adopt_given() {
     --query "join('|',['point',RecoveryPointArn || ''])" || stop $USAGE "AWS does not show job $job: $LINE"
   [ "$(printf '%s\n' "$OUT" | sed -n 's/^point|//p')" = "$BODY_POINT" ] ||
     stop $USAGE "job $job restores another recovery point than $1"
+  MARKS_OF_ATTEMPTS=''
+  mark_of "$BODY_TOKEN"
+  kin "$i" "$job"
+  [ "$KIN" != other ] || say "$1: job $job asked for something else, as far as AWS says; it is taken because you say so"
+  # The next attempt is the one after its own.
+  if [ "$KIN" = foreign ] && attempt_of "$i" "$FOREIGN" && [ "$OF_ATTEMPT" -gt "${ATTEMPT[i]}" ]; then
+    advance "$i" "$OF_ATTEMPT"
+  fi
   base "$i"
-  put "$BASE.intent" "$BODY_TOKEN $(now)"
+  SENT[i]=$(now)
+  put "$BASE.intent" "$BODY_TOKEN ${SENT[i]} $job"
   has_job "$i" "$job"
   say "$1: takes job $job"
 }
@@ -1167,7 +1594,7 @@ retry_failed() {
       if [ -e "$BASE.end" ]; then
         read -r status <"$BASE.end"
         put "$BASE.retry" "$status"
-        ATTEMPT[i]=$((ATTEMPT[i] + 1)) JOB[i]='' ARN[i]='' SAYS[i]='' SENT[i]=0
+        ATTEMPT[i]=$((ATTEMPT[i] + 1)) JOB[i]='' ARN[i]='' SAYS[i]='' SENT[i]=0 EXPOSED[i]='' CHANGED[i]='' ALONE[i]=''
         become "$i" waiting
       fi
     fi
@@ -1177,15 +1604,38 @@ retry_failed() {
 
 # Files of another plan, run or endpoint are not taken up.
 check_state() {
-  local mine theirs
-  mine="$PLAN
+  local plan='' run='' endpoint='' differs=''
+  put "$STATE/kit" "$PLAN
 $RUN
-$ENDPOINT"
-  put "$STATE/kit" "$mine" && return
-  theirs=$(cat "$STATE/kit")
-  [ "$theirs" = "$mine" ] ||
-    stop $INVALID "$STATE belongs to another plan, run or endpoint: $(printf '%s' "$theirs" | tr '\n' ' ')" \
-      "set KIT_STATE to another directory"
+$ENDPOINT" && return
+  {
+    IFS= read -r plan
+    IFS= read -r run
+    IFS= read -r endpoint
+  } <"$STATE/kit"
+  [ "$plan" = "$PLAN" ] || differs="plan $plan, and this kit is of plan $PLAN"
+  [ "$run" = "$RUN" ] || differs="${differs:+$differs; }run $run, and this kit is of run $RUN"
+  [ "$endpoint" = "$ENDPOINT" ] || differs="${differs:+$differs; }endpoint $endpoint, and this is $ENDPOINT"
+  [ -z "$differs" ] || stop $INVALID "$STATE belongs to $differs" \
+    "nothing was sent; set KIT_STATE to another directory, or use the kit and the endpoint that it belongs to"
+}
+
+# The AWS CLI has to be there, and the tools that compare jobs.
+check_tools() {
+  command -v "$AWS" >/dev/null 2>&1 || stop $UNEXPECTED "there is no AWS CLI: $AWS is not a program that can be found" \
+    "nothing was sent; install it as https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html says, or set KIT_AWS to where it is"
+  [ "$(printf 'a\n' | awk '{ print toupper($0) }' 2>/dev/null)" = A ] || stop $UNEXPECTED "there is no awk" "nothing was sent; install it"
+}
+
+# What can be typed for what needs an answer.
+answers() {
+  local i=0
+  while [ "$i" -lt "$COUNT" ]; do
+    if [ "${ST[i]}" = asking ] && [ -n "${ANSWERS[i]}" ]; then
+      printf 'To take a job for %s, or to start it although such a job exists, one of:\n%s' "${NAME[i]}" "${ANSWERS[i]}"
+    fi
+    i=$((i + 1))
+  done
 }
 
 verdict() {
@@ -1193,7 +1643,8 @@ verdict() {
   summary
   count_of failed
   if [ "$HOW_MANY" -gt 0 ]; then
-    printf 'Each page of RUNBOOK.md says what a message means. After the cause is gone: ./restore.sh --retry-failed\n'
+    answers
+    printf 'RUNBOOK.md says what a message means. After the cause is gone: ./restore.sh --retry-failed\n'
     return $FAILED
   fi
   for word in waiting skipped asking intended running overdue; do
@@ -1201,6 +1652,7 @@ verdict() {
     unfinished=$((unfinished + HOW_MANY))
   done
   if [ $unfinished -gt 0 ]; then
+    answers
     printf 'Not finished. Run ./restore.sh again to continue.\n'
     return $UNFINISHED
   fi
@@ -1275,6 +1727,8 @@ ${only#0
 END
   fi
   [ -z "$retry" ] || retry_failed
+  check_changes
+  check_tools
   check_callers
   ask_secrets
   while IFS= read -r line <&5; do

@@ -14,13 +14,16 @@ use super::script::quoted;
 use crate::diagnostic::{duration, visible};
 use crate::export::Subject;
 use crate::parse::{Check, Kind};
-use crate::render::{Created, Known, SourceFacts};
+use crate::render::{Created, Known, SourceFacts, Target};
 use crate::report::markdown;
 use crate::rules::{Facts, RestoreFailure};
 
 const MARKDOWN: (&str, &str) = ("runbook.md", include_str!("runbook.md"));
 /// Everything that goes into it is escaped: its name says that it is HTML.
 const HTML: (&str, &str) = ("runbook.html", include_str!("runbook.html"));
+
+/// Of so many restores each has a page; the runbook of more would be tens of megabytes, which nobody prints.
+pub const MOST_PAGES: usize = 1_000;
 
 /// What both have.
 pub(super) struct Runbook(Value);
@@ -42,6 +45,17 @@ impl Runbook {
             })
         });
         let document = subject.planner.document();
+        let has_pages = entries.len() <= MOST_PAGES;
+        let restores = entries
+            .iter()
+            .enumerate()
+            .map(|(at, entry)| match has_pages {
+                true => page(subject, entries, at, entry, &known),
+                false => row(entries, at, entry),
+            });
+        let has_checks = !plan.checks.is_empty()
+            || !plan.cutover.is_empty()
+            || entries.iter().any(|entry| !entry.step.checks.is_empty());
         Self(json!({
             "plan": plan.name,
             "run": plan.run_id,
@@ -53,7 +67,12 @@ impl Runbook {
                 "name": name,
                 "variable": format!("REDRILL_VAR_{}", crate::render::variable_name(name)),
             })).collect::<Vec<_>>(),
-            "restores": entries.iter().enumerate().map(|(at, entry)| page(subject, entries, at, entry, &known)).collect::<Vec<_>>(),
+            "restores": restores.collect::<Vec<_>>(),
+            "has_pages": has_pages,
+            "most_pages": MOST_PAGES,
+            "has_checks": has_checks,
+            "has_profiles": has_profiles(&plan.targets),
+            "failures": RestoreFailure::common(),
             "checks": plan.checks.iter().map(words).collect::<Vec<_>>(),
             "cutover": plan.cutover.iter().map(words).collect::<Vec<_>>(),
         }))
@@ -129,6 +148,14 @@ fn ticked(text: &str) -> Result<minijinja::Value, Error> {
     }
 }
 
+/// Whether the caller has to say as whom each target is reached.
+fn has_profiles(targets: &[Target]) -> bool {
+    targets.len() > 1
+        || targets
+            .iter()
+            .any(|target| target.assume_role_arn.is_some())
+}
+
 /// What stands on paper for what is known later only.
 fn created(subject: &Subject<'_>, entries: &[Entry<'_>]) -> Known {
     let created = entries.iter().map(|entry| {
@@ -188,6 +215,18 @@ fn objectives(rto: Option<jiff::SignedDuration>, rpo: Option<jiff::SignedDuratio
         .collect()
 }
 
+/// What the order of the restores shows of one.
+fn row(all: &[Entry<'_>], at: usize, entry: &Entry<'_>) -> Value {
+    let needs = entry.needs.iter().map(|need| &*all[*need].step.name);
+    json!({
+        "number": at + 1,
+        "name": entry.step.name,
+        "type": entry.step.draft.request.resource_type,
+        "needs": needs.collect::<Vec<_>>(),
+        "request": entry.path(),
+    })
+}
+
 /// The page of one restore.
 fn page(
     subject: &Subject<'_>,
@@ -207,16 +246,13 @@ fn page(
     let schema = subject.planner.rules().schema(title);
     let notes = schema.and_then(|schema| schema["x-redrill"]["notes"].as_array().cloned());
     let metadata: serde_json::Map<String, Value> = body_metadata(&entry.body);
-    let awaited: Vec<&str> = entry
-        .needs
-        .iter()
-        .map(|need| &*all[*need].step.name)
-        .collect();
+    let profile = match has_profiles(&subject.plan.targets) {
+        true => format!(" --profile \"$PROFILE_{}\"", step.target + 1),
+        false => String::new(),
+    };
     let is_late = entry.token.is_none();
-    json!({
-        "number": at + 1,
-        "name": step.name,
-        "type": request.resource_type,
+    let mut page = row(all, at, entry);
+    let more = json!({
         "description": schema.map(|schema| schema["description"].clone()),
         "page": schema.map(|schema| schema["x-redrill"]["url"].clone()),
         "point": (!step.draft.waits_for_its_point()).then_some(&request.recovery_point_arn),
@@ -226,20 +262,18 @@ fn page(
         "account": entry.target.account,
         "region": entry.target.region,
         "role": request.iam_role_arn,
-        "needs": awaited,
         "late": is_late,
         "asks_secret": entry.body.contains("@@secret:"),
         "into_existing": step.into_existing,
         "metadata": metadata.iter().map(|(key, value)| json!([key, value])).collect::<Vec<_>>(),
-        "request": entry.path(),
         "token": entry.token,
         "only": format!("./restore.sh --only {}", word_of_shell(&step.name)),
         "start": format!(
-            "aws backup start-restore-job --region {} --cli-input-json file://{}",
+            "aws backup start-restore-job --region {}{profile} --cli-input-json file://{}",
             entry.target.region, entry.path()
         ),
         "watch": format!(
-            "aws backup describe-restore-job --region {} --restore-job-id JOB --query '[Status,PercentDone,StatusMessage,CreatedResourceArn]'",
+            "aws backup describe-restore-job --region {}{profile} --restore-job-id JOB --query '[Status,PercentDone,StatusMessage,CreatedResourceArn]'",
             entry.target.region
         ),
         "expected": duration(step.draft.expected.as_secs()),
@@ -249,7 +283,11 @@ fn page(
         "notes": notes,
         "lacks": lacks.map(|lacks| json!({ "what": lacks.what, "so": lacks.so, "make": lacks.make })),
         "checks": step.checks.iter().map(|check| by_hand(subject, Some(entry.at), check, known)).collect::<Vec<_>>(),
-    })
+    });
+    if let (Value::Object(page), Value::Object(more)) = (&mut page, more) {
+        page.extend(more);
+    }
+    page
 }
 
 /// The metadata of a request as it is written in its file.

@@ -52,7 +52,6 @@ pub(in crate::validate) fn check(
         let key = written.metadata[entry.index].key.value.clone();
         Some((key, entry.wire.clone()?))
     });
-    let of_type = written.resource_type.as_ref();
     let mut judge = Judge {
         walls,
         bounds,
@@ -61,7 +60,7 @@ pub(in crate::validate) fn check(
         rendered,
         target,
         schema,
-        facts: of_type.and_then(|of_type| Facts::of(&of_type.value)),
+        facts: schema.and_then(|schema| Facts::of(&schema.title)),
         metadata: metadata.collect(),
         kinds: BTreeSet::new(),
         is_held: false,
@@ -359,7 +358,9 @@ impl<'a> Judge<'a> {
 /// What is written in a value as it will be sent; nothing where a template stands.
 fn as_sent(node: &Node) -> Value {
     match &node.kind {
-        NodeKind::String(text) if text.contains("{{") || text.contains("{%") => Value::Null,
+        NodeKind::String(text) if ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) => {
+            Value::Null
+        }
         NodeKind::String(text) => text.as_str().into(),
         NodeKind::Number(number) => number.text.as_str().into(),
         NodeKind::Bool(value) => (*value).into(),

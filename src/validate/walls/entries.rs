@@ -29,6 +29,19 @@ pub(in crate::validate) fn check_entries(
             Finding::at(&document.source, entry.span, rule, message, help).weighing(severity)
         });
         findings.extend(found);
+        findings.extend(
+            of_no_target(entry, targets)
+                .map(|(message, help)| {
+                    Finding::at(
+                        &document.source,
+                        entry.span,
+                        rule::ALLOW_PATTERN,
+                        message,
+                        help,
+                    )
+                })
+                .map(|finding| finding.weighing(Severity::Warning)),
+        );
         if let Some(first) = seen.insert(&entry.text, entry) {
             findings.push(
                 Finding::at(
@@ -72,7 +85,7 @@ pub(in crate::validate) fn check_entries(
                         &document.source,
                         node.span,
                         rule::ALLOW_OUTSIDE,
-                        format!("{called} `{text}` is not one that `allow` has, which are {of_form}"),
+                        format!("{called} `{text}` is not in `allow`, which has {of_form}"),
                         format!("restore into one of those, or add {written} to `allow` if restores may go there"),
                     )
                     .also(walls.span, "allowed here"),
@@ -80,6 +93,26 @@ pub(in crate::validate) fn check_entries(
             }
         }
     }
+}
+
+/// A pattern that an account or a Region of the plan matches: these are written in full, so that it holds neither.
+fn of_no_target(entry: &AllowEntry, targets: &[Target]) -> Option<(String, String)> {
+    let text = entry.text.as_str();
+    if entry.form != EntryForm::Name || text.starts_with('*') || !text.contains('*') {
+        return None;
+    }
+    let mut parts = targets
+        .iter()
+        .flat_map(|target| [("account", &target.account), ("Region", &target.region)]);
+    let (called, part) = parts.find(|(_, part)| matches(text, part))?;
+    let written = match called {
+        "account" => format!("`\"{part}\"`"),
+        _ => format!("`{part}`"),
+    };
+    Some((
+        format!("`{text}` is a pattern of names, and holds no {called}"),
+        format!("write each {called} in full, such as {written}"),
+    ))
 }
 
 /// A drill has walls; a rehearsal of it goes nowhere, and is told.

@@ -75,7 +75,9 @@ impl Search {
             }
             Value::Object(map) => self.map(map, of, given),
             Value::Number(number) => self.leaf(&number.to_string(), of, true),
-            Value::Null | Value::Bool(_) => {}
+            // A name that YAML takes for something else.
+            Value::Bool(value) => self.leaf(&value.to_string(), of, true),
+            Value::Null => {}
         }
     }
 

@@ -283,3 +283,167 @@ fn reads_as_region(text: &str) -> bool {
     let word = text.rsplit('-').nth(1).unwrap_or_default();
     partition(text).is_some() && super::arn::is_region(text) && DIRECTIONS.contains(&word)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walls(entry: &str) -> Walls {
+        let span = Span::default();
+        let written = AllowTemplates {
+            span,
+            entries: Vec::new(),
+        };
+        let value = entry.to_owned();
+        Walls::new(&written, &[Spanned { value, span }])
+    }
+
+    fn allows(entry: &str, wall: &str, text: &str) -> bool {
+        let target = Target {
+            account: "123456789012".to_owned(),
+            region: "us-west-2".to_owned(),
+            ..Target::default()
+        };
+        walls(entry).allows(NamedPlace {
+            text,
+            wall: Wall::named(wall),
+            target: &target,
+            region: &target.region,
+        })
+    }
+
+    #[test]
+    fn the_same_place_is_written_in_several_ways() {
+        for (entry, wall, text) in [
+            ("subnet-0a1b2c3d", "subnet", "subnet-0a1b2c3d"),
+            ("subnet-0a1b2c3d", "subnet", "SUBNET-0A1B2C3D"),
+            (
+                "arn:aws:ec2:us-west-2:123456789012:subnet/*",
+                "subnet",
+                "subnet-0a1b2c3d",
+            ),
+            (
+                "subnet-0a1b2c3d",
+                "subnet",
+                "arn:aws:ec2:us-west-2:123456789012:subnet/subnet-0a1b2c3d",
+            ),
+            (
+                "alias/dr",
+                "kms-key",
+                "arn:aws:kms:us-west-2:123456789012:alias/dr",
+            ),
+            (
+                "arn:aws:kms:us-west-2:123456789012:alias/*",
+                "kms-key",
+                "alias/dr",
+            ),
+            ("drill", "bucket", "s3://drill/orders/2026"),
+            ("drill", "bucket", "arn:aws:s3:::drill/orders"),
+            ("arn:aws:s3:::drill", "bucket", "drill"),
+            (
+                "arn:aws:rds:*:*:subgrp:dr-*",
+                "db-subnet-group",
+                "DR-Private",
+            ),
+        ] {
+            assert!(allows(entry, wall, text), "{entry} {wall} {text}");
+        }
+    }
+
+    #[test]
+    fn another_place_is_not_taken_for_it() {
+        for (entry, wall, text) in [
+            ("subnet-0a1b2c3d", "subnet", "subnet-0a1b2c3d4"),
+            // In another account, which has a name of its own for it.
+            (
+                "dr",
+                "db-subnet-group",
+                "arn:aws:rds:us-west-2:999999999999:subgrp:dr",
+            ),
+            (
+                "alias/dr",
+                "kms-key",
+                "arn:aws:kms:us-east-1:123456789012:alias/dr",
+            ),
+            // An alias may be of any key.
+            (
+                "arn:aws:kms:us-west-2:123456789012:key/*",
+                "kms-key",
+                "alias/dr",
+            ),
+            (
+                "arn:aws:kms:us-west-2:123456789012:key/*",
+                "kms-key",
+                "arn:aws:kms:us-west-2:999999999999:key/a",
+            ),
+            // A `*` ends with its part of an ARN.
+            (
+                "arn:aws:kms:*:123456789012:key/*",
+                "kms-key",
+                "arn:aws:kms:us-west-2:999999999999:123456789012:key/a",
+            ),
+            ("alias/dr", "kms-key", "alias/Dr"),
+            ("drill", "bucket", "s3://drill-2/orders"),
+            ("drill/orders", "bucket", "drill"),
+            ("arn:aws-cn:s3:::drill", "bucket", "drill"),
+            (
+                "arn:aws:dynamodb:us-west-2:123456789012:table/drill",
+                "bucket",
+                "drill",
+            ),
+            ("123456789012", "namespace", "orders"),
+        ] {
+            assert!(!allows(entry, wall, text), "{entry} {wall} {text}");
+        }
+    }
+
+    #[test]
+    fn new_names_are_held_where_an_entry_says_which_there_may_be() {
+        let arn = Some("arn:aws:rds:us-west-2:123456789012:cluster:orders");
+        for entry in [
+            "drill-*",
+            "arn:aws:rds:us-west-2:123456789012:cluster:drill-*",
+            "arn:aws:rds:*:*:cluster:drill",
+        ] {
+            assert!(walls(entry).confines_name(arn), "{entry}");
+            assert!(!walls(entry).allows_name("orders", arn, true), "{entry}");
+        }
+        for entry in [
+            "dr-private",
+            "subnet-0a1b*",
+            "alias/*",
+            "us-west-2",
+            "123456789012",
+            "arn:aws:rds:us-west-2:123456789012:subgrp:*",
+            "arn:aws:kms:us-west-2:123456789012:key/*",
+        ] {
+            assert!(!walls(entry).confines_name(arn), "{entry}");
+        }
+        let drill = Some("arn:aws:rds:us-west-2:123456789012:cluster:Drill-1");
+        assert!(walls("drill-*").allows_name("Drill-1", drill, true));
+        assert!(!walls("drill-*").allows_name("Drill-1", None, false));
+    }
+
+    #[test]
+    fn a_region_is_told_from_a_name() {
+        for region in [
+            "us-west-2",
+            "us-gov-east-1",
+            "ap-southeast-5",
+            "cn-northwest-1",
+            "eusc-de-east-1",
+        ] {
+            assert!(reads_as_region(region), "{region}");
+        }
+        for name in [
+            "dr-private-2",
+            "drill-1",
+            "west",
+            "subnet-0a1b2c3d",
+            "us-west",
+            "us-*",
+        ] {
+            assert!(!reads_as_region(name), "{name}");
+        }
+    }
+}
