@@ -20,9 +20,9 @@ use crate::preflight::{
 use crate::render::VaultName;
 
 /// A resource of a listing, by its identifier.
-struct Identifier(String);
+struct ListedIdentifier(String);
 
-impl Listed for Identifier {
+impl Listed for ListedIdentifier {
     fn name(&self) -> &str {
         &self.0
     }
@@ -161,10 +161,10 @@ impl<H> Looks for Aws<H> {
             let answer = asked.max_results(100).set_next_token(token).send().await;
             let answer = answer.map_err(|err| self.failed(operation, &err))?;
             let found = answer.resource_descriptions.unwrap_or_default().into_iter();
-            let found = found.map(|of| Identifier(of.identifier.unwrap_or_default()));
+            let found = found.map(|of| ListedIdentifier(of.identifier.unwrap_or_default()));
             Ok((found.collect(), answer.next_token))
         };
-        let take = |found: Vec<Identifier>| {
+        let take = |found: Vec<ListedIdentifier>| {
             count += found.len() as u64;
             ControlFlow::Continue(())
         };

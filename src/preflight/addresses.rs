@@ -3,16 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use crate::plan::Step;
 use crate::rules::Wall;
 
 /// Addresses of a subnet that AWS keeps (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>).
 const KEPT: u64 = 5;
 
-pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     let mut wanted: BTreeMap<(usize, String), Vec<(&Step, String)>> = BTreeMap::new();
     for step in subject.steps() {
         for named in subject.named(step) {
@@ -54,7 +54,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
                         "the subnet {subnet} ({range}) has {room} addresses, and {count} restores of the plan need one each"
                     );
                     let help = "give some of them another subnet".to_owned();
-                    checks.add(on, Verdict::Fail, (message, help), evidence);
+                    checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
                 }
                 false => {
                     let message = format!(

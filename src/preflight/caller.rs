@@ -1,9 +1,9 @@
 //! Who calls: of which account, for how long, and with which permissions.
 
 use super::arn::principal;
-use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::ApiError;
 use crate::diagnostic::duration;
@@ -17,7 +17,7 @@ const NOT_ENABLED: [&str; 3] = [
     "InvalidClientTokenId",
 ];
 
-pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     for at in subject.targets() {
         let Some(answer) = memo.caller(subject.place(at)) else {
             continue;
@@ -49,7 +49,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
                 let says = (message, help.to_owned());
                 checks.add(
                     on(CheckId::CallerAccount),
-                    Verdict::Fail,
+                    PreflightVerdict::Fail,
                     says,
                     seen.clone(),
                 );
@@ -75,7 +75,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
                     let help = "log in again before the run, with a longer session, or credentials that are renewed by themselves";
                     checks.add(
                         on(CheckId::CallerSession),
-                        Verdict::Warn,
+                        PreflightVerdict::Warn,
                         (message, help.to_owned()),
                         seen,
                     );
@@ -86,12 +86,12 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
 }
 
 /// Whether the caller of a target is known to be of another account.
-pub(super) fn is_elsewhere(subject: &Subject<'_>, memo: &Memo, target: usize) -> bool {
+pub(super) fn is_elsewhere(subject: &PreflightSubject<'_>, memo: &Memo, target: usize) -> bool {
     let caller = memo.caller(subject.place(target)).and_then(Result::ok);
     caller.is_some_and(|(caller, _)| caller.account != subject.target(target).account)
 }
 
-fn refused(error: &ApiError, subject: &Subject<'_>, at: usize, checks: &mut CheckList) {
+fn refused(error: &ApiError, subject: &PreflightSubject<'_>, at: usize, checks: &mut CheckList) {
     let region = &subject.target(at).region;
     let code = error.code.as_deref().unwrap_or_default();
     if NOT_ENABLED.contains(&code) {
@@ -104,7 +104,7 @@ fn refused(error: &ApiError, subject: &Subject<'_>, at: usize, checks: &mut Chec
         );
         let evidence = CheckEvidence::new("sts:GetCallerIdentity", error.to_string());
         let on = subject.on(CheckId::RegionEnabled, at);
-        checks.add(on, Verdict::Fail, (message, help), evidence);
+        checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
         return;
     }
     let on = subject.on(CheckId::CallerAccount, at);
@@ -114,7 +114,7 @@ fn refused(error: &ApiError, subject: &Subject<'_>, at: usize, checks: &mut Chec
 /// Whom IAM simulates for the caller of a target, and its account's place; none where it is not known, or is nobody whom IAM
 /// simulates.
 pub(super) fn simulated(
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     memo: &Memo,
     target: usize,
 ) -> Option<(usize, String)> {

@@ -8,7 +8,7 @@ use crate::diagnostic::{Position, Span};
 /// What a check has come to, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum PreflightVerdict {
     /// The restore would fail.
     Fail,
     /// It may fail, or do something else than is meant.
@@ -19,7 +19,7 @@ pub enum Verdict {
     Pass,
 }
 
-impl Verdict {
+impl PreflightVerdict {
     /// All of them, in the order of reports.
     pub const ALL: [Self; 4] = [Self::Fail, Self::Warn, Self::Unknown, Self::Pass];
 
@@ -112,7 +112,7 @@ pub struct PreflightCheck {
     /// The index of the target; none of what belongs to no target.
     pub target: Option<usize>,
     /// What it has come to.
-    pub verdict: Verdict,
+    pub verdict: PreflightVerdict,
     /// What was found, and what follows.
     pub message: String,
     /// What to do; empty where there is nothing.
@@ -144,7 +144,7 @@ impl CheckEvidence {
 
 /// What was checked, and of what.
 #[derive(Clone, Copy)]
-pub(super) struct On<'s> {
+pub(super) struct CheckPlace<'s> {
     pub(super) id: CheckId,
     pub(super) target: usize,
     pub(super) restore: Option<RestorePlace<'s>>,
@@ -162,14 +162,14 @@ pub(super) struct RestorePlace<'s> {
 #[derive(Debug, Default)]
 pub(super) struct CheckList {
     all: Vec<PreflightCheck>,
-    by_words: BTreeMap<(CheckId, Option<usize>, Verdict, String), usize>,
+    by_words: BTreeMap<(CheckId, Option<usize>, PreflightVerdict, String), usize>,
 }
 
 impl CheckList {
     pub(super) fn add(
         &mut self,
-        on: On<'_>,
-        verdict: Verdict,
+        on: CheckPlace<'_>,
+        verdict: PreflightVerdict,
         (message, help): (String, String),
         evidence: CheckEvidence,
     ) {
@@ -206,8 +206,18 @@ impl CheckList {
     }
 
     /// Nothing stands in the way.
-    pub(super) fn pass(&mut self, on: On<'_>, message: impl Into<String>, evidence: CheckEvidence) {
-        self.add(on, Verdict::Pass, (message.into(), String::new()), evidence);
+    pub(super) fn pass(
+        &mut self,
+        on: CheckPlace<'_>,
+        message: impl Into<String>,
+        evidence: CheckEvidence,
+    ) {
+        self.add(
+            on,
+            PreflightVerdict::Pass,
+            (message.into(), String::new()),
+            evidence,
+        );
     }
 
     pub(super) fn push(&mut self, check: PreflightCheck) {

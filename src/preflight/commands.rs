@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::check::{CheckEvidence, CheckId, CheckList, ConcernedRestore, PreflightCheck, Verdict};
-use super::subject::Subject;
+use super::check::{
+    CheckEvidence, CheckId, CheckList, ConcernedRestore, PreflightCheck, PreflightVerdict,
+};
+use super::subject::PreflightSubject;
 use crate::diagnostic::Severity;
 
-pub(super) fn check(subject: &Subject<'_>, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, checks: &mut CheckList) {
     for finding in subject.programs.iter() {
         let concerned = finding.restore.as_deref().map(|restore| ConcernedRestore {
             restore: Arc::from(restore),
@@ -17,9 +19,9 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut CheckList) {
             id: CheckId::CommandReady,
             target: None,
             verdict: match finding.severity {
-                Severity::Error => Verdict::Fail,
-                Severity::Warning => Verdict::Warn,
-                Severity::Note => Verdict::Pass,
+                Severity::Error => PreflightVerdict::Fail,
+                Severity::Warning => PreflightVerdict::Warn,
+                Severity::Note => PreflightVerdict::Pass,
             },
             message: finding.message.clone(),
             help: finding.help.clone(),
@@ -34,7 +36,7 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut CheckList) {
         checks.push(PreflightCheck {
             id: CheckId::CommandReady,
             target: None,
-            verdict: Verdict::Pass,
+            verdict: PreflightVerdict::Pass,
             message: format!("the programs of {count} checks and cutover steps can be started"),
             help: String::new(),
             evidence: CheckEvidence::new(

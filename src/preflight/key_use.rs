@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::check::{CheckEvidence, CheckList, On, Verdict};
+use super::check::{CheckEvidence, CheckList, CheckPlace, PreflightVerdict};
 use super::looks::Simulation;
 use super::memo::Memo;
 use super::policy::{PolicyPrincipal, PolicyQuestion, PolicySays, evaluate};
 use super::roles::service_of;
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::Fault;
 use crate::plan::Step;
@@ -50,10 +50,10 @@ enum KeyPolicySays {
 impl UsedKey<'_> {
     pub(super) fn check(
         &self,
-        subject: &Subject<'_>,
+        subject: &PreflightSubject<'_>,
         memo: &Memo,
         step: &Step,
-        on: On<'_>,
+        on: CheckPlace<'_>,
         checks: &mut CheckList,
     ) {
         let request = &step.draft.request;
@@ -89,7 +89,12 @@ impl UsedKey<'_> {
                 let message = format!("the policy of the KMS key {text} denies {role} {action}");
                 let help =
                     "take the role out of what the policy of the key denies, or give another key";
-                checks.add(on, Verdict::Fail, (message, help.to_owned()), policy());
+                checks.add(
+                    on,
+                    PreflightVerdict::Fail,
+                    (message, help.to_owned()),
+                    policy(),
+                );
             }
             KeyPolicySays::Lacks(action) => {
                 let message =
@@ -101,18 +106,18 @@ impl UsedKey<'_> {
                     "whether the policy of the KMS key {text} allows {role} {action} depends on {keys}, which preflight does not know"
                 );
                 let help = "check the conditions of the policy of the key".to_owned();
-                checks.add(on, Verdict::Unknown, (message, help), policy());
+                checks.add(on, PreflightVerdict::Unknown, (message, help), policy());
             }
         }
     }
 
     fn by_policy(&self, by: &KeyUse<'_>) -> KeyPolicySays {
         let context = BTreeMap::from([
-            ("kms:viaservice", by.via.clone()),
-            ("kms:calleraccount", by.account.to_owned()),
-            ("kms:grantisforawsresource", "true".to_owned()),
-            ("aws:principalarn", by.role.to_owned()),
-            ("aws:principalaccount", by.account.to_owned()),
+            ("kms:ViaService", by.via.clone()),
+            ("kms:CallerAccount", by.account.to_owned()),
+            ("kms:GrantIsForAWSResource", "true".to_owned()),
+            ("aws:PrincipalArn", by.role.to_owned()),
+            ("aws:PrincipalAccount", by.account.to_owned()),
         ]);
         let mut says = KeyPolicySays::Allows;
         for action in by.actions {
@@ -153,7 +158,7 @@ impl UsedKey<'_> {
         by: &KeyUse<'_>,
         memo: &Memo,
         place: usize,
-        on: On<'_>,
+        on: CheckPlace<'_>,
         checks: &mut CheckList,
     ) {
         let (role, text, arn) = (by.role, self.text, self.arn(by.role));
@@ -198,7 +203,7 @@ impl UsedKey<'_> {
                             let help =
                                 format!("take {arn} out of what the policies of the role deny");
                             let evidence = CheckEvidence::new(asked, &denied.says);
-                            checks.add(on, Verdict::Fail, (message, help), evidence);
+                            checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
                         }
                         _ => self.by_grant(by, memo, message, on, checks),
                     }
@@ -213,7 +218,7 @@ impl UsedKey<'_> {
         by: &KeyUse<'_>,
         memo: &Memo,
         lacks: String,
-        on: On<'_>,
+        on: CheckPlace<'_>,
         checks: &mut CheckList,
     ) {
         let arn = self.arn(by.role);
@@ -248,7 +253,12 @@ impl UsedKey<'_> {
                     }
                     false => {
                         let says = (format!("{lacks}, and no grant does"), help);
-                        checks.add(on, Verdict::Fail, says, CheckEvidence::new(asked, seen));
+                        checks.add(
+                            on,
+                            PreflightVerdict::Fail,
+                            says,
+                            CheckEvidence::new(asked, seen),
+                        );
                     }
                 }
             }

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::arn::ArnParts;
-use super::check::{CheckEvidence, CheckId, CheckList, On, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, CheckPlace, PreflightVerdict};
 use super::key_use::UsedKey;
 use super::memo::Memo;
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use super::unknown;
 use crate::plan::Step;
 use crate::rules::{Wall, WallRead};
@@ -26,7 +26,7 @@ struct KeyPlace<'a> {
 }
 
 impl<'a> KeyPlace<'a> {
-    fn of(subject: &'a Subject<'_>, step: &Step, named: &'a NamedValue) -> Self {
+    fn of(subject: &'a PreflightSubject<'_>, step: &Step, named: &'a NamedValue) -> Self {
         let target = subject.target(step.target);
         let text = named.text.as_str();
         let region = named.region.as_deref().unwrap_or(&target.region);
@@ -47,13 +47,13 @@ impl<'a> KeyPlace<'a> {
     }
 
     /// The target whose account and Region has it.
-    fn target(&self, subject: &Subject<'_>) -> Option<usize> {
+    fn target(&self, subject: &PreflightSubject<'_>) -> Option<usize> {
         let mut targets = subject.plan.targets.iter();
         targets.position(|target| target.account == self.account && target.region == self.region)
     }
 }
 
-pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     let Some(reads) = Wall::named(KEY).and_then(|wall| wall.kind.reads.as_ref()) else {
         return;
     };
@@ -68,7 +68,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
 }
 
 fn of_key(
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     memo: &Memo,
     step: &Step,
     named: &NamedValue,
@@ -89,7 +89,7 @@ fn of_key(
         let evidence = CheckEvidence::new("the ARN of the key", text);
         checks.add(
             on(CheckId::KeyRegion),
-            Verdict::Fail,
+            PreflightVerdict::Fail,
             (message, help),
             evidence,
         );
@@ -112,7 +112,7 @@ fn of_key(
         let evidence = CheckEvidence::new("the ARN of the key", text);
         checks.add(
             on(CheckId::KeyExists),
-            Verdict::Unknown,
+            PreflightVerdict::Unknown,
             (message, help),
             evidence,
         );
@@ -166,7 +166,7 @@ fn of_key(
         );
         checks.add(
             on(CheckId::KeyEnabled),
-            Verdict::Fail,
+            PreflightVerdict::Fail,
             (message, help),
             evidence,
         );
@@ -192,7 +192,7 @@ fn of_key(
 fn there<'m>(
     memo: &'m Memo,
     place: usize,
-    on: On<'_>,
+    on: CheckPlace<'_>,
     text: &str,
     (type_name, id): (&str, &str),
     checks: &mut CheckList,
@@ -211,7 +211,7 @@ fn there<'m>(
                     .to_owned();
             checks.add(
                 on,
-                Verdict::Fail,
+                PreflightVerdict::Fail,
                 (message, help),
                 CheckEvidence::new(asked, "ResourceNotFoundException"),
             );

@@ -24,15 +24,15 @@ mod subject;
 
 use std::sync::Arc;
 
-pub use check::{CheckEvidence, CheckId, ConcernedRestore, PreflightCheck, Verdict};
+pub use check::{CheckEvidence, CheckId, ConcernedRestore, PreflightCheck, PreflightVerdict};
 pub use looks::{
     CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen,
     Simulation,
 };
-pub use subject::{PreflightOptions, Subject};
+pub use subject::{PreflightOptions, PreflightSubject};
 
 use crate::backup::{ApiError, Fault, ask_all};
-use check::{CheckEvidence as Seen, CheckList, On};
+use check::{CheckEvidence as Seen, CheckList, CheckPlace};
 use memo::{Memo, ask};
 
 /// Somebody who is told how far it is.
@@ -50,7 +50,7 @@ pub trait AskProgress {
 /// Where nobody answers at all.
 pub async fn preflight<L: Looks>(
     places: &[Arc<L>],
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     progress: &mut impl AskProgress,
 ) -> Result<Vec<PreflightCheck>, ApiError> {
     let mut memo = Memo::default();
@@ -84,7 +84,7 @@ pub async fn preflight<L: Looks>(
 }
 
 /// Every check, as far as it can be told by now.
-fn judge(subject: &Subject<'_>, memo: &Memo) -> Vec<PreflightCheck> {
+fn judge(subject: &PreflightSubject<'_>, memo: &Memo) -> Vec<PreflightCheck> {
     let mut checks = CheckList::default();
     caller::check(subject, memo, &mut checks);
     // What another account answers says nothing of the target.
@@ -104,7 +104,7 @@ fn judge(subject: &Subject<'_>, memo: &Memo) -> Vec<PreflightCheck> {
 }
 
 /// It could not be looked at: with the action that the caller lacks, where that is why.
-fn unknown(checks: &mut CheckList, on: On<'_>, what: &str, asked: &str, error: &ApiError) {
+fn unknown(checks: &mut CheckList, on: CheckPlace<'_>, what: &str, asked: &str, error: &ApiError) {
     let help = match error.fault {
         Fault::Denied => format!(
             "allow the caller {}, or look at it yourself",
@@ -115,5 +115,5 @@ fn unknown(checks: &mut CheckList, on: On<'_>, what: &str, asked: &str, error: &
     };
     let message = format!("{what} could not be looked at: {}", error.message);
     let evidence = Seen::new(asked, error.to_string());
-    checks.add(on, Verdict::Unknown, (message, help), evidence);
+    checks.add(on, PreflightVerdict::Unknown, (message, help), evidence);
 }

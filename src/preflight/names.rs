@@ -1,23 +1,23 @@
 //! Names that have to be new, and what has to be there to be written into.
 
 use super::arn::ArnParts;
-use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
 use super::network::identifier;
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::Fault;
 use crate::plan::Step;
 use crate::rules::{Deletes, Facts, Identifier, Wall};
 
-pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     for step in subject.steps() {
         free(subject, memo, step, checks);
         there(subject, memo, step, checks);
     }
 }
 
-fn free(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList) {
+fn free(subject: &PreflightSubject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList) {
     let target = subject.target(step.target);
     for (key, arn) in subject.review.names(&step.draft, target) {
         let Some((type_name, id)) = named(&arn, &step.draft.request.resource_type) else {
@@ -40,7 +40,7 @@ fn free(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList)
                 );
                 checks.add(
                     on,
-                    Verdict::Fail,
+                    PreflightVerdict::Fail,
                     (message, help),
                     CheckEvidence::new(asked, arn),
                 );
@@ -54,7 +54,7 @@ fn free(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList)
                 );
                 checks.add(
                     on,
-                    Verdict::Unknown,
+                    PreflightVerdict::Unknown,
                     (message, help),
                     CheckEvidence::new(asked, error.to_string()),
                 );
@@ -84,7 +84,7 @@ fn named(arn: &str, resource_type: &str) -> Option<(&'static str, String)> {
 }
 
 /// What the request writes into, or puts what comes back into.
-fn there(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList) {
+fn there(subject: &PreflightSubject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList) {
     let request = &step.draft.request;
     let facts = Facts::of(subject.rules.title(&request.resource_type));
     let mut existing = facts.into_iter().flat_map(|facts| &facts.existing);
@@ -122,7 +122,7 @@ fn there(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList
                 );
                 let help = format!("make it first, or give another `{}`", named.key);
                 let evidence = CheckEvidence::new(asked, "ResourceNotFoundException");
-                checks.add(on, Verdict::Fail, (message, help), evidence);
+                checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
             }
             Some(Err(error)) => unknown(checks, on, &format!("the {thing} {id}"), &asked, error),
         }

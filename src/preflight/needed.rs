@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::roles::Needed;
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use crate::permissions::{
     PolicySetting, PolicyStatement, Principal, PrincipalPolicy, Purpose, policies,
 };
 use crate::plan::Plan;
 
 /// What everybody needs who has a part in a plan.
-pub(super) fn of_plan(subject: &Subject<'_>) -> Vec<PrincipalPolicy> {
+pub(super) fn of_plan(subject: &PreflightSubject<'_>) -> Vec<PrincipalPolicy> {
     let mut plan = Plan::clone(subject.plan);
     plan.steps = subject.steps().cloned().collect();
     let purposes = BTreeSet::from([Purpose::Run, Purpose::RestoreRole]);
@@ -18,7 +18,7 @@ pub(super) fn of_plan(subject: &Subject<'_>) -> Vec<PrincipalPolicy> {
 }
 
 /// What a restore role needs for what is restored with it.
-pub(super) fn of_role(subject: &Subject<'_>, role: &str) -> Vec<Needed> {
+pub(super) fn of_role(subject: &PreflightSubject<'_>, role: &str) -> Vec<Needed> {
     let all = subject.needed().iter();
     let of = all.filter(
         |policy| matches!(&policy.principal, Principal::RestoreRole { arn } if arn == role),
@@ -30,7 +30,7 @@ pub(super) fn of_role(subject: &Subject<'_>, role: &str) -> Vec<Needed> {
 }
 
 /// What the caller of a target needs, but for passing roles, which is a check of its own.
-pub(super) fn of_caller(subject: &Subject<'_>, target: usize) -> Vec<Needed> {
+pub(super) fn of_caller(subject: &PreflightSubject<'_>, target: usize) -> Vec<Needed> {
     let assumed = subject.target(target).assume_role_arn.as_ref();
     let all = subject.needed().iter();
     let of = all.filter(|policy| match (&policy.principal, assumed) {
@@ -78,7 +78,7 @@ fn is_passing_to_backup(statement: &PolicyStatement) -> bool {
 }
 
 /// What restores with a role make, and what they are made of.
-fn made(subject: &Subject<'_>, role: &str) -> Vec<String> {
+fn made(subject: &PreflightSubject<'_>, role: &str) -> Vec<String> {
     /// One request of IAM's has so many.
     const MOST: usize = 50;
     let mut all: BTreeSet<String> = BTreeSet::new();

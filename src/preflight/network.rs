@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::arn::ArnParts;
-use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use super::unknown;
 use crate::plan::Step;
 use crate::rules::{Facts, Wall, WallRead, value};
@@ -23,7 +23,7 @@ struct OfVpc {
     vpc: String,
 }
 
-pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     for step in subject.steps() {
         let mut of_vpc = Vec::new();
         for named in subject.named(step) {
@@ -59,7 +59,7 @@ pub(super) fn identifier(text: &str, reads: &WallRead) -> String {
 }
 
 fn of_value(
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     memo: &Memo,
     step: &Step,
     named: &NamedValue,
@@ -91,7 +91,7 @@ fn of_value(
                 named.key
             );
             let evidence = CheckEvidence::new(asked, "ResourceNotFoundException");
-            checks.add(on, Verdict::Fail, (message, help), evidence);
+            checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
         }
         Some(Ok(Some(found))) => {
             checks.pass(
@@ -123,7 +123,7 @@ fn vpc_of(memo: &Memo, place: usize, found: &Value, reads: &WallRead) -> Option<
 }
 
 /// What one request names has to be of one VPC: an interface, a cluster and a file system are each in one.
-fn one_vpc(subject: &Subject<'_>, step: &Step, of_vpc: &[OfVpc], checks: &mut CheckList) {
+fn one_vpc(subject: &PreflightSubject<'_>, step: &Step, of_vpc: &[OfVpc], checks: &mut CheckList) {
     let mut by_vpc: BTreeMap<&str, &OfVpc> = BTreeMap::new();
     for of in of_vpc {
         by_vpc.entry(&of.vpc).or_insert(of);
@@ -156,13 +156,13 @@ fn one_vpc(subject: &Subject<'_>, step: &Step, of_vpc: &[OfVpc], checks: &mut Ch
                 "give `{}` of {}, or `{}` of {}",
                 other.key, first.vpc, first.key, other.vpc
             );
-            checks.add(on, Verdict::Fail, (message, help), evidence);
+            checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
         }
     }
 }
 
 /// Option groups, key pairs and the like.
-fn references(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList) {
+fn references(subject: &PreflightSubject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList) {
     let request = &step.draft.request;
     let facts = Facts::of(subject.rules.title(&request.resource_type));
     for reads in facts.into_iter().flat_map(|facts| &facts.reads) {
@@ -198,7 +198,7 @@ fn references(subject: &Subject<'_>, memo: &Memo, step: &Step, checks: &mut Chec
                 );
                 let help = format!("make it there, or give another `{}`", reads.key);
                 let evidence = CheckEvidence::new(asked, "ResourceNotFoundException");
-                checks.add(on, Verdict::Fail, (message, help), evidence);
+                checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Recovery points: there, whole, clean, and not about to go.
 
-use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::looks::PointSeen;
 use super::memo::Memo;
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::ApiError;
 use crate::diagnostic::duration;
@@ -17,7 +17,7 @@ use crate::rules::{Facts, value};
 const COLD_TAKES: &str =
     "a restore from cold storage typically takes 4 hours more than one from warm storage";
 
-pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     for step in subject.steps() {
         if step.draft.waits_for_its_point() || step.draft.selector.is_some() {
             continue;
@@ -30,7 +30,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
 
 /// The recovery point, out of the vault that is named or the first that has it.
 fn find<'m>(
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     memo: &'m Memo,
     step: &Step,
     checks: &mut CheckList,
@@ -108,7 +108,7 @@ fn find<'m>(
     let on = subject.on_point(id, step);
     checks.add(
         on,
-        Verdict::Fail,
+        PreflightVerdict::Fail,
         (message, help),
         CheckEvidence::new(asked, seen),
     );
@@ -128,7 +128,7 @@ fn owned(vault: &VaultName) -> String {
     }
 }
 
-fn judge(subject: &Subject<'_>, step: &Step, point: &PointSeen, checks: &mut CheckList) {
+fn judge(subject: &PreflightSubject<'_>, step: &Step, point: &PointSeen, checks: &mut CheckList) {
     let arn = &step.draft.request.recovery_point_arn;
     let asked = || format!("backup:DescribeRecoveryPoint {} {arn}", point.vault);
     let on = |id| subject.on_point(id, step);
@@ -148,8 +148,8 @@ fn judge(subject: &Subject<'_>, step: &Step, point: &PointSeen, checks: &mut Che
                 "choose another recovery point, or wait for one that is being made".to_owned();
             // AWS refuses those that come or go, and says nothing of the others.
             let verdict = match status.as_str() {
-                "CREATING" | "DELETING" | "EXPIRED" => Verdict::Fail,
-                _ => Verdict::Warn,
+                "CREATING" | "DELETING" | "EXPIRED" => PreflightVerdict::Fail,
+                _ => PreflightVerdict::Warn,
             };
             checks.add(on(CheckId::PointStatus), verdict, (message, help), seen);
         }
@@ -176,7 +176,7 @@ fn judge(subject: &Subject<'_>, step: &Step, point: &PointSeen, checks: &mut Che
 }
 
 fn storage(
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     step: &Step,
     point: &PointSeen,
     asked: String,
@@ -205,18 +205,23 @@ fn storage(
                 "the recovery point {arn} is in cold storage, and the request has no `{key}`"
             );
             let help = format!("add `{key}` to the metadata, such as `{key}: 30`; {takes}");
-            checks.add(on, Verdict::Fail, (message, help), evidence);
+            checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
         }
         None => {
             let message = format!("the recovery point {arn} is in cold storage: {takes}");
             let help = "take it into account in the objectives, or choose a recovery point in warm storage";
-            checks.add(on, Verdict::Warn, (message, help.to_owned()), evidence);
+            checks.add(
+                on,
+                PreflightVerdict::Warn,
+                (message, help.to_owned()),
+                evidence,
+            );
         }
     }
 }
 
 fn expiry(
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     step: &Step,
     point: &PointSeen,
     asked: String,
@@ -236,14 +241,14 @@ fn expiry(
         let message = format!(
             "the recovery point {arn} expired at {expires}: AWS Backup deletes it at any time"
         );
-        checks.add(on, Verdict::Fail, (message, help), evidence);
+        checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
     } else if left < subject.takes {
         let message = format!(
             "the recovery point {arn} expires at {expires}, in {}, and the run is likely to take {}",
             duration(left.as_secs()),
             duration(subject.takes.as_secs())
         );
-        checks.add(on, Verdict::Warn, (message, help), evidence);
+        checks.add(on, PreflightVerdict::Warn, (message, help), evidence);
     } else {
         let message = "the recovery point stays until the run has ended";
         checks.pass(on, message, evidence);
@@ -251,7 +256,7 @@ fn expiry(
 }
 
 fn scan(
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     step: &Step,
     point: &PointSeen,
     asked: String,
@@ -281,7 +286,7 @@ fn scan(
         let seen = format!("{}: {}", states.join(", "), found.join(", "));
         checks.add(
             on,
-            Verdict::Fail,
+            PreflightVerdict::Fail,
             (message, help),
             CheckEvidence::new(asked, seen),
         );
@@ -318,7 +323,7 @@ fn scan(
             };
             let help =
                 "scan it (`aws backup start-scan-job`), or give --allow-unscanned".to_owned();
-            checks.add(on, Verdict::Warn, (message, help), evidence);
+            checks.add(on, PreflightVerdict::Warn, (message, help), evidence);
         }
     }
 }

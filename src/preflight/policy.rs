@@ -10,7 +10,7 @@ pub(super) struct PolicyQuestion<'a> {
     /// The service, or the ARN of the role or user.
     pub(super) principal: PolicyPrincipal<'a>,
     pub(super) action: &'a str,
-    /// Condition keys in lower case.
+    /// Condition keys that are known.
     pub(super) context: &'a BTreeMap<&'static str, String>,
 }
 
@@ -155,7 +155,8 @@ fn condition(
 ) -> Option<bool> {
     let (_, operator) = operator.rsplit_once(':').unwrap_or(("", operator));
     let operator = operator.strip_suffix("IfExists").unwrap_or(operator);
-    let value = context.get(key.to_lowercase().as_str())?;
+    let mut known = context.iter();
+    let (_, value) = known.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
     let any = |is: &dyn Fn(&str) -> bool| {
         listed(wanted).iter().any(|wanted| match wanted {
             Value::String(text) => is(text),
@@ -213,8 +214,8 @@ mod tests {
 
     fn says(policy: &Value, principal: PolicyPrincipal<'_>, action: &str) -> PolicySays {
         let context = BTreeMap::from([
-            ("aws:sourceaccount", "123456789012".to_owned()),
-            ("kms:viaservice", "rds.us-west-2.amazonaws.com".to_owned()),
+            ("aws:SourceAccount", "123456789012".to_owned()),
+            ("kms:ViaService", "rds.us-west-2.amazonaws.com".to_owned()),
         ]);
         let question = PolicyQuestion {
             principal,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use super::unknown;
 use crate::rules::{Facts, RestoreQuota};
 
-pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     let mut added: BTreeMap<(usize, &str, &str), (u64, &'static RestoreQuota)> = BTreeMap::new();
     let mut of_type: BTreeMap<(usize, &str), u64> = BTreeMap::new();
     for step in subject.steps() {
@@ -56,7 +56,7 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
 }
 
 fn service(
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     memo: &Memo,
     place: usize,
     adds: u64,
@@ -97,7 +97,7 @@ fn service(
             "ask for more (`aws service-quotas request-service-quota-increase --service-code {service} --quota-code {code} --desired-value {}`), or delete what is not needed",
             used + adds
         );
-        checks.add(on, Verdict::Fail, (message, help), evidence);
+        checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
     } else {
         let message =
             format!("the quota «{name}» is {value}, {used} are used, and the plan adds {adds}");

@@ -2,11 +2,11 @@
 //! its own, and an error; this finds the rest, wherever it is.
 
 use super::arn::ArnParts;
-use super::check::{CheckEvidence, CheckId, CheckList, Verdict};
-use super::subject::Subject;
+use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
+use super::subject::PreflightSubject;
 use crate::rules::Facts;
 
-pub(super) fn check(subject: &Subject<'_>, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, checks: &mut CheckList) {
     for step in subject.steps() {
         let draft = &step.draft;
         let target = subject.target(step.target);
@@ -33,7 +33,7 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut CheckList) {
                     target.account, target.region
                 );
                 let evidence = CheckEvidence::new("the values of the request", word);
-                checks.add(on, Verdict::Warn, (message, help), evidence);
+                checks.add(on, PreflightVerdict::Warn, (message, help), evidence);
             }
         }
         if is_clean {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::arn::ArnParts;
 use super::caller::simulated;
-use super::check::{CheckEvidence, CheckId, CheckList, On, Verdict};
+use super::check::{CheckEvidence, CheckId, CheckList, CheckPlace, PreflightVerdict};
 use super::looks::{Decision, Simulation};
 use super::memo::{KnownAnswer, Memo};
 use super::policy::{PolicyPrincipal, PolicyQuestion, PolicySays, evaluate};
-use super::subject::Subject;
+use super::subject::PreflightSubject;
 use super::unknown;
 use crate::rules::{Facts, TypeNotes};
 
@@ -17,7 +17,7 @@ const BACKUP: &str = "backup.amazonaws.com";
 /// Resources of one simulation: IAM limits the length of a request, and not their number.
 const AT_ONCE: usize = 100;
 
-pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     let mut roles: BTreeSet<(usize, &str)> = BTreeSet::new();
     for step in subject.steps() {
         let request = &step.draft.request;
@@ -39,7 +39,12 @@ pub(super) fn check(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) 
 }
 
 /// Whether a role is of the account and partition that it restores in.
-fn is_of_target(subject: &Subject<'_>, target: usize, role: &str, checks: &mut CheckList) -> bool {
+fn is_of_target(
+    subject: &PreflightSubject<'_>,
+    target: usize,
+    role: &str,
+    checks: &mut CheckList,
+) -> bool {
     let of = subject.target(target);
     let on = subject.on(CheckId::RoleAccount, target);
     let evidence = CheckEvidence::new("the ARN of the role", role);
@@ -67,13 +72,13 @@ fn is_of_target(subject: &Subject<'_>, target: usize, role: &str, checks: &mut C
         "give `iam_role_arn` of the target a role of account {}",
         of.account
     );
-    checks.add(on, Verdict::Fail, (why, help), evidence);
+    checks.add(on, PreflightVerdict::Fail, (why, help), evidence);
     false
 }
 
 /// Whether it is there, and trusts AWS Backup.
 fn looked_at(
-    subject: &Subject<'_>,
+    subject: &PreflightSubject<'_>,
     memo: &Memo,
     target: usize,
     role: &str,
@@ -113,7 +118,7 @@ fn looked_at(
         let evidence = CheckEvidence::new(&asked, seen);
         checks.add(
             on(CheckId::RoleExists),
-            Verdict::Fail,
+            PreflightVerdict::Fail,
             (message, help.to_owned()),
             evidence,
         );
@@ -126,7 +131,7 @@ fn looked_at(
         evidence,
     );
     let account = &subject.target(target).account;
-    let context = BTreeMap::from([("aws:sourceaccount", account.clone())]);
+    let context = BTreeMap::from([("aws:SourceAccount", account.clone())]);
     let question = PolicyQuestion {
         principal: PolicyPrincipal::Service(BACKUP),
         action: "sts:AssumeRole",
@@ -146,7 +151,7 @@ fn looked_at(
                 keys.join(", ")
             );
             let help = "check the conditions of its trust policy".to_owned();
-            checks.add(on, Verdict::Unknown, (message, help), evidence);
+            checks.add(on, PreflightVerdict::Unknown, (message, help), evidence);
         }
         PolicySays::LeavesToIam | PolicySays::Denies | PolicySays::Silent => {
             let message =
@@ -154,13 +159,19 @@ fn looked_at(
             let help = format!(
                 "allow `sts:AssumeRole` to the service `{BACKUP}` in its trust policy (`aws iam update-assume-role-policy --role-name {name}`)"
             );
-            checks.add(on, Verdict::Fail, (message, help), evidence);
+            checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
         }
     }
 }
 
 /// Whether the caller may hand it to AWS Backup.
-fn pass(subject: &Subject<'_>, memo: &Memo, target: usize, role: &str, checks: &mut CheckList) {
+fn pass(
+    subject: &PreflightSubject<'_>,
+    memo: &Memo,
+    target: usize,
+    role: &str,
+    checks: &mut CheckList,
+) {
     let on = subject.on(CheckId::RolePass, target);
     let Some((place, of)) = simulated(subject, memo, target) else {
         return;
@@ -211,19 +222,25 @@ fn why(denied: &Decision) -> String {
 }
 
 /// What depends on conditions that are known when it happens is not denied yet.
-fn verdict(denied: &Decision) -> Verdict {
+fn verdict(denied: &Decision) -> PreflightVerdict {
     // Which roles it passes on is known when it does.
     let is_passed = denied.action == "iam:PassRole" && denied.resource.contains('*');
     match !is_passed && denied.missing.is_empty()
         || denied.says == "explicitDeny" && denied.by.is_none()
     {
-        true => Verdict::Fail,
-        false => Verdict::Warn,
+        true => PreflightVerdict::Fail,
+        false => PreflightVerdict::Warn,
     }
 }
 
 /// Whether the role may do what its types need.
-fn actions(subject: &Subject<'_>, memo: &Memo, target: usize, role: &str, checks: &mut CheckList) {
+fn actions(
+    subject: &PreflightSubject<'_>,
+    memo: &Memo,
+    target: usize,
+    role: &str,
+    checks: &mut CheckList,
+) {
     let needed = super::needed::of_role(subject, role);
     let who = Simulated {
         place: subject.account_place(target),
@@ -235,7 +252,7 @@ fn actions(subject: &Subject<'_>, memo: &Memo, target: usize, role: &str, checks
 }
 
 /// Whether the caller may do what this very plan needs.
-fn caller_actions(subject: &Subject<'_>, memo: &Memo, checks: &mut CheckList) {
+fn caller_actions(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     let mut seen = BTreeSet::new();
     for target in subject.targets() {
         let Some((place, of)) = simulated(subject, memo, target) else {
@@ -278,7 +295,13 @@ struct Simulated<'a> {
 }
 
 /// Simulates what somebody needs; one line for each reason that is denied.
-fn may(memo: &Memo, who: &Simulated<'_>, needed: &[Needed], on: On<'_>, checks: &mut CheckList) {
+fn may(
+    memo: &Memo,
+    who: &Simulated<'_>,
+    needed: &[Needed],
+    on: CheckPlace<'_>,
+    checks: &mut CheckList,
+) {
     let (mut is_known, mut count) = (true, 0);
     for need in needed {
         let asked = format!(
@@ -300,7 +323,7 @@ fn may(memo: &Memo, who: &Simulated<'_>, needed: &[Needed], on: On<'_>, checks: 
                     let says = said(who, need, &denied);
                     let verdict = match need.is_vital {
                         true => verdict(first),
-                        false => Verdict::Warn,
+                        false => PreflightVerdict::Warn,
                     };
                     checks.add(on, verdict, says, CheckEvidence::new(asked, &first.says));
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::check::{CheckId, On, RestorePlace};
+use super::check::{CheckId, CheckPlace, RestorePlace};
 use crate::diagnostic::{Findings, Span};
 use crate::diff::Review;
 use crate::parse::Document;
@@ -23,7 +23,7 @@ pub struct PreflightOptions {
 }
 
 /// A plan that is looked at.
-pub struct Subject<'a> {
+pub struct PreflightSubject<'a> {
     /// The plan as it is written.
     pub document: &'a Document,
     /// What would be sent.
@@ -48,7 +48,7 @@ pub struct Subject<'a> {
     pub policies: OnceCell<Vec<PrincipalPolicy>>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> PreflightSubject<'a> {
     /// The same, of these steps only.
     pub(super) fn of(&self, steps: Vec<usize>) -> Self {
         Self {
@@ -97,8 +97,8 @@ impl<'a> Subject<'a> {
     }
 
     /// A check of the target as a whole.
-    pub(super) fn on(&self, id: CheckId, target: usize) -> On<'a> {
-        On {
+    pub(super) fn on(&self, id: CheckId, target: usize) -> CheckPlace<'a> {
+        CheckPlace {
             id,
             target,
             restore: None,
@@ -106,19 +106,19 @@ impl<'a> Subject<'a> {
     }
 
     /// A check of a restore.
-    pub(super) fn on_step(&self, id: CheckId, step: &'a Step) -> On<'a> {
+    pub(super) fn on_step(&self, id: CheckId, step: &'a Step) -> CheckPlace<'a> {
         self.on_place(id, step, step.span, None)
     }
 
     /// A check of a recovery point.
-    pub(super) fn on_point(&self, id: CheckId, step: &'a Step) -> On<'a> {
+    pub(super) fn on_point(&self, id: CheckId, step: &'a Step) -> CheckPlace<'a> {
         let written = self.document.restores[step.restore].recovery_point.as_ref();
         let span = written.map_or(step.span, crate::parse::Point::span);
         self.on_place(id, step, span, None)
     }
 
     /// A check of a metadata key.
-    pub(super) fn on_key(&self, id: CheckId, step: &'a Step, key: &str) -> On<'a> {
+    pub(super) fn on_key(&self, id: CheckId, step: &'a Step, key: &str) -> CheckPlace<'a> {
         let restore = &self.document.restores[step.restore];
         let mut entries = restore.metadata.iter();
         let entry = entries.find(|entry| entry.key.value.eq_ignore_ascii_case(key));
@@ -127,9 +127,15 @@ impl<'a> Subject<'a> {
         self.on_place(id, step, span, key)
     }
 
-    fn on_place(&self, id: CheckId, step: &'a Step, span: Span, key: Option<&'a str>) -> On<'a> {
+    fn on_place(
+        &self,
+        id: CheckId,
+        step: &'a Step,
+        span: Span,
+        key: Option<&'a str>,
+    ) -> CheckPlace<'a> {
         let name: &'a Arc<str> = &step.name;
-        On {
+        CheckPlace {
             id,
             target: step.target,
             restore: Some(RestorePlace { name, span, key }),

@@ -9,7 +9,7 @@ use super::markdown;
 use super::pretty;
 use crate::diagnostic::visible;
 use crate::plan::Plan;
-use crate::preflight::{ConcernedRestore, PreflightCheck, Verdict};
+use crate::preflight::{ConcernedRestore, PreflightCheck, PreflightVerdict};
 use crate::render::Secrets;
 
 /// Restores that a line names.
@@ -32,7 +32,7 @@ pub struct PreflightReport<'a> {
 }
 
 impl PreflightReport<'_> {
-    pub(super) fn count(&self, verdict: Verdict) -> usize {
+    pub(super) fn count(&self, verdict: PreflightVerdict) -> usize {
         self.checks
             .iter()
             .filter(|check| check.verdict == verdict)
@@ -57,10 +57,10 @@ impl PreflightReport<'_> {
             format!("{count} {word}")
         };
         [
-            words(Verdict::Fail, "failed", "failed"),
-            words(Verdict::Warn, "warning", "warnings"),
-            words(Verdict::Unknown, "unknown", "unknown"),
-            words(Verdict::Pass, "passed", "passed"),
+            words(PreflightVerdict::Fail, "failed", "failed"),
+            words(PreflightVerdict::Warn, "warning", "warnings"),
+            words(PreflightVerdict::Unknown, "unknown", "unknown"),
+            words(PreflightVerdict::Pass, "passed", "passed"),
         ]
         .join(", ")
     }
@@ -91,7 +91,7 @@ pub fn preflight_human(report: &PreflightReport<'_>) -> String {
     let listed = report
         .checks
         .iter()
-        .filter(|check| check.verdict != Verdict::Pass || report.verbose);
+        .filter(|check| check.verdict != PreflightVerdict::Pass || report.verbose);
     for check in listed {
         let group = (check.verdict, check.id, check.target);
         shown = if last == Some(group) { shown + 1 } else { 0 };
@@ -123,10 +123,10 @@ pub fn preflight_human(report: &PreflightReport<'_>) -> String {
 
 fn one(report: &PreflightReport<'_>, check: &PreflightCheck, text: &mut String) {
     let colour = match check.verdict {
-        Verdict::Fail => AnsiColor::BrightRed,
-        Verdict::Warn => AnsiColor::BrightYellow,
-        Verdict::Unknown => AnsiColor::BrightCyan,
-        Verdict::Pass => AnsiColor::BrightGreen,
+        PreflightVerdict::Fail => AnsiColor::BrightRed,
+        PreflightVerdict::Warn => AnsiColor::BrightYellow,
+        PreflightVerdict::Unknown => AnsiColor::BrightCyan,
+        PreflightVerdict::Pass => AnsiColor::BrightGreen,
     };
     let style = Style::new().bold().fg_color(Some(colour.into()));
     let secrets = report.secrets;
@@ -142,7 +142,7 @@ fn one(report: &PreflightReport<'_>, check: &PreflightCheck, text: &mut String) 
     if !about.is_empty() {
         let _ = writeln!(text, "  at: {}", about.join(", "));
     }
-    if check.verdict == Verdict::Pass {
+    if check.verdict == PreflightVerdict::Pass {
         return;
     }
     if !check.help.is_empty() {
@@ -163,7 +163,7 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
         schema: &'static str,
         plan: &'a str,
         run_id: &'a str,
-        verdict: Verdict,
+        verdict: PreflightVerdict,
         totals: PreflightTotals,
         targets: Vec<PreflightPlace<'a>>,
         checks: Vec<PreflightRow<'a>>,
@@ -186,7 +186,7 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
         id: &'static str,
         restore: Option<&'a str>,
         target: Option<usize>,
-        verdict: Verdict,
+        verdict: PreflightVerdict,
         message: String,
         help: Option<String>,
         evidence: RowEvidence,
@@ -235,12 +235,12 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
         verdict: report
             .checks
             .first()
-            .map_or(Verdict::Pass, |check| check.verdict),
+            .map_or(PreflightVerdict::Pass, |check| check.verdict),
         totals: PreflightTotals {
-            fail: report.count(Verdict::Fail),
-            warn: report.count(Verdict::Warn),
-            unknown: report.count(Verdict::Unknown),
-            pass: report.count(Verdict::Pass),
+            fail: report.count(PreflightVerdict::Fail),
+            warn: report.count(PreflightVerdict::Warn),
+            unknown: report.count(PreflightVerdict::Unknown),
+            pass: report.count(PreflightVerdict::Pass),
         },
         targets: places
             .map(|target| PreflightPlace {
@@ -262,7 +262,7 @@ pub fn preflight_markdown(report: &PreflightReport<'_>) -> String {
     let problems: Vec<&PreflightCheck> = report
         .checks
         .iter()
-        .filter(|check| check.verdict != Verdict::Pass)
+        .filter(|check| check.verdict != PreflightVerdict::Pass)
         .collect();
     if problems.is_empty() {
         text.push_str("No problem was found, as far as can be seen.\n");

@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::preflight::PreflightReport;
 use crate::diagnostic::{visible, visible_lines};
-use crate::preflight::{CheckId, PreflightCheck, Verdict};
+use crate::preflight::{CheckId, PreflightCheck, PreflightVerdict};
 
 /// As JUnit XML. What is unknown or a warning is skipped: it fails nothing.
 #[must_use]
@@ -29,14 +29,14 @@ fn case(report: &PreflightReport<'_>, check: &PreflightCheck) -> TestCase {
     let message = report.secrets.redact_text(&check.message);
     let message = visible(&message);
     let mut status = match check.verdict {
-        Verdict::Pass => TestCaseStatus::success(),
-        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Verdict::Warn | Verdict::Unknown => TestCaseStatus::skipped(),
+        PreflightVerdict::Pass => TestCaseStatus::success(),
+        PreflightVerdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        PreflightVerdict::Warn | PreflightVerdict::Unknown => TestCaseStatus::skipped(),
     };
-    if check.verdict != Verdict::Pass {
+    if check.verdict != PreflightVerdict::Pass {
         status.set_message(&*message);
     }
-    if check.verdict == Verdict::Fail {
+    if check.verdict == PreflightVerdict::Fail {
         status.set_type(check.id.id());
         status.set_description(visible(&report.secrets.redact_text(&check.help)));
     }

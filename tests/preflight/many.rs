@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use redrill::preflight::{CheckId, Verdict};
+use redrill::preflight::{CheckId, PreflightVerdict};
 use redrill_emulator::{Inventory, Options};
 use serde_json::Value;
 
@@ -20,9 +20,9 @@ fn inventory(restores: usize) -> Inventory {
             "---\naccount: \"123456789012\"\nregion: {region}\nresources: []\nvaults:\n  dr:\n    recovery_points:\n"
         );
         for point in (0..restores).filter(|point| point % 3 == at) {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "      - {{ arn: \"arn:aws:backup:{region}:123456789012:recovery-point:{point:08x}-9EB0-435A-A80B-108B488B0D45\", resource_arn: \"arn:aws:dynamodb:{region}:123456789012:table/t{point}\", resource_type: DynamoDB, created_at: 2026-11-30T03:00:00Z }}\n"
+                "      - {{ arn: \"arn:aws:backup:{region}:123456789012:recovery-point:{point:08x}-9EB0-435A-A80B-108B488B0D45\", resource_arn: \"arn:aws:dynamodb:{region}:123456789012:table/t{point}\", resource_type: DynamoDB, created_at: 2026-11-30T03:00:00Z }}"
             );
         }
     }
@@ -32,9 +32,9 @@ fn inventory(restores: usize) -> Inventory {
 fn plan(restores: usize, more: &str) -> String {
     let mut text = "plan: many\ntargets:\n".to_owned();
     for region in REGIONS {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "  {region}: {{ region: {region}, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }}\n"
+            "  {region}: {{ region: {region}, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }}"
         );
     }
     text.push_str("restores:\n");
@@ -171,7 +171,7 @@ fn each_check_is_documented() {
         let row = format!("| `{}` | {} |", id.id(), id.says());
         assert!(document.contains(&row), "docs/preflight.md has no {row}");
     }
-    for verdict in Verdict::ALL {
+    for verdict in PreflightVerdict::ALL {
         assert!(document.contains(&format!("| `{}` |", verdict.name())));
     }
 }

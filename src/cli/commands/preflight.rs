@@ -17,7 +17,7 @@ use crate::execute::{Stopped, forecast};
 use crate::journal::{self, RunKey};
 use crate::plan::Plan;
 use crate::preflight::{
-    self, AskProgress, Looks, PreflightCheck, PreflightOptions, Subject, Verdict,
+    self, AskProgress, Looks, PreflightCheck, PreflightOptions, PreflightSubject, PreflightVerdict,
 };
 use crate::render::Known;
 use crate::report::{
@@ -71,7 +71,7 @@ pub(super) async fn preflight(
     let options = PreflightOptions {
         allow_unscanned: arguments.allow_unscanned,
     };
-    let looked = Looked {
+    let looked = PreflightLook {
         file: &arguments.plan,
         loaded: &loaded,
         plan: &preview.plan,
@@ -99,14 +99,17 @@ pub(super) async fn preflight(
 
 /// How it ends.
 pub(super) fn exit(checks: &[PreflightCheck]) -> Exit {
-    match checks.iter().any(|check| check.verdict == Verdict::Fail) {
+    match checks
+        .iter()
+        .any(|check| check.verdict == PreflightVerdict::Fail)
+    {
         true => Exit::NotReady,
         false => Exit::Done,
     }
 }
 
 /// A plan that is looked at.
-pub(super) struct Looked<'a> {
+pub(super) struct PreflightLook<'a> {
     pub(super) file: &'a Path,
     pub(super) loaded: &'a Loaded,
     pub(super) plan: &'a Plan,
@@ -115,7 +118,7 @@ pub(super) struct Looked<'a> {
     pub(super) options: PreflightOptions,
 }
 
-impl Looked<'_> {
+impl PreflightLook<'_> {
     /// Whether something stands in the way of a run, which is shown then.
     pub(super) async fn stops<L: Looks>(
         &self,
@@ -154,7 +157,7 @@ impl Looked<'_> {
             .changes
             .iter()
             .filter(|change| change.action == Action::Start);
-        let subject = Subject {
+        let subject = PreflightSubject {
             document: planner.document(),
             plan: self.plan,
             steps: starts.map(|change| change.step).collect(),

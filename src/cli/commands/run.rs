@@ -12,7 +12,7 @@ use super::conclude::{RunEnd, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
 use super::on_step_functions::Machines;
-use super::preflight::Looked;
+use super::preflight::PreflightLook;
 use super::resume_hint::{CommandPlace, ON, ResumeHint, STATE_MACHINE, quoted, typed_again};
 use super::saved::SavedPlan;
 use super::screen::initial;
@@ -448,7 +448,7 @@ pub(super) async fn execute<C: Clock>(
         machines.check_run(&preview)?;
     }
     if let Some(options) = execution.reached.preflight {
-        let looked = Looked {
+        let looked = PreflightLook {
             file: execution.file,
             loaded,
             plan: &preview.plan,
