@@ -33,7 +33,7 @@ pub use subject::{PreflightOptions, PreflightSubject};
 
 use crate::backup::{ApiError, Fault, ask_all};
 use check::{CheckEvidence as Seen, CheckList, CheckPlace};
-use memo::{Memo, ask};
+use memo::{Memo, MemoQuestion, ask};
 
 /// Somebody who is told how far it is.
 pub trait AskProgress {
@@ -56,7 +56,7 @@ pub async fn preflight<L: Looks>(
     let mut memo = Memo::default();
     loop {
         let checks = judge(subject, &memo);
-        let wanted = memo.take_wanted();
+        let wanted = in_turn(memo.take_wanted());
         if wanted.is_empty() {
             return Ok(checks);
         }
@@ -81,6 +81,23 @@ pub async fn preflight<L: Looks>(
             memo.learn(of, answer);
         }
     }
+}
+
+/// Questions of each kind and place in turn: each has a rate of its own, and none waits for another's.
+fn in_turn(wanted: Vec<(usize, MemoQuestion)>) -> Vec<(usize, MemoQuestion)> {
+    let kind =
+        |(place, question): &(usize, MemoQuestion)| (*place, std::mem::discriminant(question));
+    let mut turns: Vec<(usize, (usize, MemoQuestion))> = Vec::with_capacity(wanted.len());
+    for question in wanted {
+        // They come in the order of their kinds.
+        let nth = match turns.last() {
+            Some((nth, last)) if kind(last) == kind(&question) => nth + 1,
+            _ => 0,
+        };
+        turns.push((nth, question));
+    }
+    turns.sort_by_key(|(nth, _)| *nth);
+    turns.into_iter().map(|(_, question)| question).collect()
 }
 
 /// Every check, as far as it can be told by now.

@@ -362,7 +362,7 @@ fn what_git_cannot_give_is_said() {
             .assert()
             .success()
             .stderr_eq(
-                "...\nwhat it is compared with is invalid ([..]), so all of that shows as new\n\n",
+                "...\nwhat it is compared with is invalid ([..]), so all of that shows as new\n\nwhether it would succeed: [..]\n",
             )
             .stdout_eq(format!(
                 "[..]\nagainst git:HEAD: [..]{}[..]\n...\n",
