@@ -53,15 +53,25 @@ pub(crate) fn remedy(operation: Operation, message: &str) -> Option<String> {
             if operation.service() == Some(super::Service::CloudControl)
                 && !action.starts_with("cloudformation:") =>
         {
-            return Some(format!(
-                "add what allows {action} from `redrill iam PLAN --for cleanup`"
-            ));
+            return Some(match handler(message) {
+                Some(statement) => format!(
+                    "add the statement {statement} of `redrill iam PLAN` to the caller's policy"
+                ),
+                None => format!("the caller needs {action}"),
+            });
         }
         _ => operation.statement()?,
     };
     Some(format!(
         "add the statement {statement} of `redrill iam PLAN` to the caller's policy"
     ))
+}
+
+/// The statement for the type whose handler was refused, as in `AWS::RDS::DBCluster Handler returned status FAILED`.
+fn handler(message: &str) -> Option<String> {
+    let (before, _) = message.split_once(" Handler returned")?;
+    let of_type = before.rsplit(' ').next()?.strip_prefix("AWS::")?;
+    Some(format!("Delete{}", of_type.replace("::", "")))
 }
 
 #[cfg(test)]

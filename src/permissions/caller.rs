@@ -8,7 +8,7 @@ use super::{PolicySetting, Principal, PrincipalPolicy, Purpose};
 use crate::backup::Operation;
 use crate::plan::{Plan, Step};
 use crate::render::{Metadata, Target};
-use crate::rules::{Deletes, title_by_letters};
+use crate::rules::{Deletes, Facts, title_by_letters};
 
 const BACKUP: &str =
     "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html";
@@ -60,7 +60,7 @@ pub(super) fn policies(
             None => &mut caller,
         };
         for purpose in purposes {
-            purpose.add(statements, step, target);
+            purpose.add(statements, step, target, setting);
         }
     }
     add_buckets(&mut caller, plan, purposes, setting);
@@ -95,11 +95,19 @@ impl Purpose {
     }
 
     /// Adds what a restore needs.
-    fn add(self, statements: &mut PolicyStatements, step: &Step, target: &Target) {
+    fn add(
+        self,
+        statements: &mut PolicyStatements,
+        step: &Step,
+        target: &Target,
+        setting: &PolicySetting,
+    ) {
         let draft = &step.draft;
-        let finds = draft.selector.is_some();
+        let asks = !setting.has_inventory;
+        let finds = asks && draft.selector.is_some();
+        let reads = finds || asks && draft.lacks_recovery_point;
         match self {
-            Self::Plan => {
+            Self::Plan if asks => {
                 read(statements, step, target);
                 if finds {
                     find(statements, step, target);
@@ -109,13 +117,13 @@ impl Purpose {
                 read(statements, step, target);
                 find(statements, step, target);
             }
-            Self::Lock | Self::RestoreRole => {}
+            Self::Plan | Self::Lock | Self::RestoreRole => {}
             Self::Run => {
                 // Rules that ask about the recovery point, and selectors; nothing else is looked up before a run.
                 if finds {
                     find(statements, step, target);
                 }
-                if finds || draft.lacks_recovery_point {
+                if reads {
                     read(statements, step, target);
                 }
                 start(statements, step, target);
@@ -132,7 +140,7 @@ impl Purpose {
                 if finds {
                     find(statements, step, target);
                 }
-                if finds || draft.lacks_recovery_point {
+                if reads {
                     read(statements, step, target);
                 }
                 follow(statements);
@@ -288,8 +296,24 @@ fn delete(statements: &mut PolicyStatements, step: &Step, target: &Target) {
         Operation::GetResourceRequestStatus,
     ];
     let request = &step.draft.request;
-    let made = created(&step.draft, target);
-    for deletes in Deletes::of(title_by_letters(&request.resource_type)) {
+    let mut made = created(&step.draft, target);
+    let title = title_by_letters(&request.resource_type);
+    let existing = Facts::of(title).map_or(&[][..], |facts| facts.existing.as_slice());
+    if existing
+        .iter()
+        .any(|of| !of.makes && of.condition.holds(&request.metadata))
+    {
+        // What was there before stays.
+        made.clear();
+    }
+    // What nested jobs make is deleted, too: of a snapshot that is a volume.
+    let parts = Facts::of(title).and_then(|facts| facts.parts.as_deref());
+    let parts = parts.and_then(|key| request.metadata.get(key));
+    if parts.is_some_and(|parts| parts.contains(":snapshot/")) {
+        let none = Metadata::default();
+        made.push(filled("ec2:{region}:{account}:volume/*", target, &none));
+    }
+    for deletes in Deletes::of(title) {
         let (service, kind) = deletes.arn.split_once(':').unwrap_or((&deletes.arn, ""));
         let begins = |arn: &&String| {
             let parts: Vec<&str> = arn.splitn(6, ':').collect();

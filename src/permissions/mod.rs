@@ -75,6 +75,8 @@ pub struct PrincipalPolicy {
 pub struct PolicySetting {
     /// Where the state lies, if in a bucket.
     pub state: Option<BucketPlace>,
+    /// Whether recovery points are looked up in an inventory, so that AWS is not asked for them.
+    pub has_inventory: bool,
     /// The state machines that carry the plan out, by their ARNs.
     pub machines: Vec<String>,
 }

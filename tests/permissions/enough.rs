@@ -14,15 +14,8 @@ const NAME: &str = "plan.yaml";
 const CALLER: &str = "operator";
 
 /// The policies for a purpose.
-fn policies(path: &Path, purposes: &str) -> Vec<Value> {
-    // What a selector means has to be known, or the role is allowed whatever it can mean.
-    let text = std::fs::read_to_string(path.join(NAME)).unwrap();
-    let inventory = ["--inventory", "world.yaml"];
-    let inventory = match text.contains("pick: latest") {
-        true => &inventory[..],
-        false => &[],
-    };
-    let words = [&["iam", NAME, "--for", purposes][..], inventory].concat();
+fn policies(path: &Path, purposes: &str, given: &[&str]) -> Vec<Value> {
+    let words = [&["iam", NAME, "--for", purposes][..], given].concat();
     let (code, stdout, stderr) = run(path, &words);
     assert_eq!(code, 0, "{stderr}");
     let document: Value = serde_json::from_str(&stdout).unwrap();
@@ -95,6 +88,16 @@ async fn points(path: &Path, name: &str) -> String {
             "created_at": "2026-11-20T03:00:00Z", "size_bytes": 1_073_741_824,
         });
         let _ = writeln!(text, "      - {point}");
+        // A composite recovery point has others.
+        let nested = request["Metadata"]["nestedRestoreJobs"].as_str();
+        let nested: Value = serde_json::from_str(nested.unwrap_or("{}")).unwrap();
+        for arn in nested.as_object().unwrap().keys() {
+            let point = json!({
+                "arn": arn, "resource_type": "EBS", "resource_arn": backed_up("EBS"),
+                "created_at": "2026-11-20T03:00:00Z", "size_bytes": 1_073_741_824,
+            });
+            let _ = writeln!(text, "      - {point}");
+        }
     }
     text
 }
@@ -207,9 +210,15 @@ async fn least(at: usize) {
         let points = points(path, &name).await;
         write(path, "world.yaml", &points);
         let open = Inventory::parse(&points).unwrap();
-        let run = ["run", NAME, "--yes"];
+        // What a selector means has to be known, or the role is allowed whatever it can mean.
+        let given = match text.contains("pick: latest") {
+            true => &["--inventory", "world.yaml"][..],
+            false => &[],
+        };
+        let plan = [&["plan", NAME][..], given].concat();
+        let run = [&["run", NAME, "--yes"][..], given].concat();
         for (purpose, commands) in [
-            ("plan", &[&["plan", NAME][..]][..]),
+            ("plan", &[&plan[..]][..]),
             ("run,restore-role", &[&run]),
             (
                 "run,restore-role,cleanup",
@@ -217,7 +226,7 @@ async fn least(at: usize) {
             ),
         ] {
             let wanted = came(path, open.clone(), commands).await;
-            let policies = policies(path, purpose);
+            let policies = policies(path, purpose, given);
             let all = came(path, inventory(&points, &policies, None), commands).await;
             assert_eq!(
                 (all.code, all.denied),
@@ -238,6 +247,16 @@ async fn least(at: usize) {
                     }
                     let left = inventory(&points, &policies, Some((index, sid)));
                     let without = came(path, left, commands).await;
+                    // What AWS makes of a gateway's volume is a volume there or in EC2; and of a deletion the emulator asks for the
+                    // reading permission alone, which instances need of volumes, too.
+                    let is_covered = match name.as_str() {
+                        "storage-gateway.yaml" => sid.starts_with("Delete"),
+                        "virtualmachine.yaml" => sid == "DeleteEC2Volume",
+                        _ => false,
+                    };
+                    if is_covered {
+                        continue;
+                    }
                     if without.denied <= all.denied {
                         wrong.push(format!("{name}, {purpose}: nothing asks for {sid}"));
                     } else if !TOLERATED.contains(&sid) && !without.said.contains(sid) {

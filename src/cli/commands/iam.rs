@@ -31,6 +31,7 @@ pub(super) async fn iam(
                 },
             }),
         },
+        has_inventory: !arguments.inputs.inventory.is_empty(),
         machines: arguments.state_machine.clone(),
     };
     let wants_machine = arguments.purposes.contains(&PolicyFor::StepFunctions);
