@@ -16,11 +16,12 @@
 //! 11. [`diff`]: a plan and what has happened to changes.
 //! 12. [`execute`]: changes to events.
 //! 13. [`cleanup`]: what a run has made to nothing; owns the trait that deletes.
-//! 14. [`report`]: records to bytes.
-//! 15. [`evidence`]: a run to a bundle that can be checked without it.
-//! 16. [`export`]: a plan to files with which it is restored without redrill.
-//! 17. [`author`]: recovery points and rules to a plan to start from.
-//! 18. [`session`]: the program on one page.
+//! 14. [`preflight`]: a plan to what stands in its way, before anything is sent; owns the trait that looks.
+//! 15. [`report`]: records to bytes.
+//! 16. [`evidence`]: a run to a bundle that can be checked without it.
+//! 17. [`export`]: a plan to files with which it is restored without redrill.
+//! 18. [`author`]: recovery points and rules to a plan to start from.
+//! 19. [`session`]: the program on one page.
 //!
 //! The rest is the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
@@ -53,6 +54,8 @@ pub mod parse;
 pub mod permissions;
 #[doc(hidden)]
 pub mod plan;
+#[doc(hidden)]
+pub mod preflight;
 #[doc(hidden)]
 pub mod render;
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 18] = [
+const STAGES: [&str; 19] = [
     "diagnostic",
     "parse",
     "render",
@@ -20,6 +20,7 @@ const STAGES: [&str; 18] = [
     "diff",
     "execute",
     "cleanup",
+    "preflight",
     "report",
     "evidence",
     "export",
@@ -29,7 +30,17 @@ const STAGES: [&str; 18] = [
 
 /// Edges and what of ours they may import.
 const EDGES: [(&str, &[&str]); 6] = [
-    ("aws", &["backup", "cleanup", "journal", "plan", "render"]),
+    (
+        "aws",
+        &[
+            "backup",
+            "cleanup",
+            "journal",
+            "plan",
+            "preflight",
+            "render",
+        ],
+    ),
     ("inventory", &["backup", "render", "rules"]),
     ("journal", &["backup", "state"]),
     ("process", &["backup", "diagnostic", "execute", "state"]),

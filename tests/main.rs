@@ -29,6 +29,7 @@ mod model;
 mod npm;
 mod on_step_functions;
 mod permissions;
+mod preflight;
 mod python;
 mod questions;
 mod reading;

@@ -20,6 +20,7 @@ use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
 
 use super::date::{Dates, Watch};
 use super::error::classify;
+use super::lean::{IAM, KMS, LeanClient, SERVICE_QUOTAS};
 use super::profile;
 use crate::backup::{ApiError, Gate, Operation, Service, Vaults};
 
@@ -40,6 +41,13 @@ pub struct ConnectionSettings {
     pub empty_endpoint: bool,
     /// Sign with made-up credentials: for an emulator on this machine when the environment names none.
     pub without_credentials: bool,
+}
+
+/// How long a call may take.
+pub(super) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_secs(30))
+        .build()
 }
 
 /// The half that only reads: a dry run is handed this, and there is nothing in it that could write.
@@ -70,6 +78,10 @@ pub struct Aws<H = Writes> {
     pub(super) jobs: aws_sdk_backup::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) cloudcontrol: aws_sdk_cloudcontrol::Client,
+    pub(super) iam: LeanClient,
+    pub(super) kms: LeanClient,
+    pub(super) quotas: LeanClient,
+    pub(super) credentials: Option<SharedCredentialsProvider>,
     /// Who was asked: by AWS Backup's, STS's and Cloud Control API's client.
     bounded: [Bounded; 3],
     pub(super) vaults: Vaults,
@@ -90,11 +102,7 @@ impl<H> Aws<H> {
             profile::check(settings.profile.as_deref()).await?;
         }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_attempt_timeout(Duration::from_secs(30))
-                    .build(),
-            )
+            .timeout_config(timeouts())
             // No call has a long body: the limit of an attempt is enough, and each body watched by a timer costs.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::standard().with_max_backoff(Duration::from_secs(5)));
@@ -156,6 +164,10 @@ impl<H> Aws<H> {
         let jobs = backup.clone().interceptor(Watch(Arc::clone(&date)));
         Ok(Self {
             half: PhantomData,
+            iam: LeanClient::new(IAM, &config, settings.empty_endpoint),
+            kms: LeanClient::new(KMS, &config, settings.empty_endpoint),
+            quotas: LeanClient::new(SERVICE_QUOTAS, &config, settings.empty_endpoint),
+            credentials: config.credentials_provider(),
             region: config.region().map(|region| region.as_ref().to_owned()),
             backup: aws_sdk_backup::Client::from_conf(backup.build()),
             jobs: aws_sdk_backup::Client::from_conf(jobs.build()),
@@ -197,16 +209,19 @@ impl<H> Aws<H> {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let [backup, sts, cloudcontrol] = &self.bounded;
-        let asked = match operation.service() {
-            Some(Service::Backup) => backup,
-            Some(Service::CloudControl) => cloudcontrol,
-            None => sts,
+        let host = match operation.service() {
+            Some(Service::Backup) => backup.host(),
+            Some(Service::CloudControl) => cloudcontrol.host(),
+            Some(Service::Iam) => self.iam.host(),
+            Some(Service::ServiceQuotas) => self.quotas.host(),
+            Some(Service::Kms) => self.kms.host(),
+            None => sts.host(),
         };
-        classify(operation, error, asked.host())
+        classify(operation, error, host)
     }
 
     /// Counts a call.
-    pub(super) fn count(&self, operation: Operation) -> Operation {
+    pub(super) fn counted(&self, operation: Operation) -> Operation {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls.entry(operation).or_default() += 1;
         operation

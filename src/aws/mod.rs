@@ -7,6 +7,8 @@ mod bounds;
 mod client;
 mod date;
 mod error;
+mod lean;
+mod looks;
 mod paced;
 mod points;
 mod profile;
@@ -14,6 +16,7 @@ mod read;
 mod s3;
 mod sfn;
 mod write;
+mod xml;
 
 pub use client::{Aws, ConnectionSettings, Reads, Writes};
 pub use paced::Paced;

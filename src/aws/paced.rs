@@ -12,6 +12,9 @@ use crate::backup::{
 };
 use crate::cleanup::{ExistingResource, Named, Resources};
 use crate::plan::Request;
+use crate::preflight::{
+    CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation,
+};
 use crate::render::{SourceFacts, VaultName};
 
 const BACKOFF: Backoff = Backoff {
@@ -238,6 +241,68 @@ impl<R: Reader, C: Clock> Reader for Paced<R, C> {
     async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
         self.call(Operation::GetRestoreJobMetadata, || {
             self.reader.job_metadata(job_id)
+        })
+        .await
+    }
+}
+
+impl<R: Looks, C: Clock> Looks for Paced<R, C> {
+    async fn caller(&self) -> Result<CallerIdentity, ApiError> {
+        self.call(Operation::GetCallerIdentity, || self.reader.caller())
+            .await
+    }
+
+    async fn session_ends(&self) -> Option<Timestamp> {
+        self.reader.session_ends().await
+    }
+
+    async fn role(&self, name: &str) -> Result<Option<RoleSeen>, ApiError> {
+        self.call(Operation::GetRole, || self.reader.role(name))
+            .await
+    }
+
+    async fn simulated(&self, simulation: &Simulation) -> Result<Vec<Decision>, ApiError> {
+        self.call(Operation::SimulatePrincipalPolicy, || {
+            self.reader.simulated(simulation)
+        })
+        .await
+    }
+
+    async fn resource(
+        &self,
+        type_name: &str,
+        identifier: &str,
+    ) -> Result<Option<serde_json::Value>, ApiError> {
+        self.call(Operation::GetResource, || {
+            self.reader.resource(type_name, identifier)
+        })
+        .await
+    }
+
+    async fn grants(&self, key: &str) -> Result<Vec<GrantSeen>, ApiError> {
+        self.call(Operation::ListGrants, || self.reader.grants(key))
+            .await
+    }
+
+    async fn count(&self, type_name: &str) -> Result<u64, ApiError> {
+        self.call(Operation::ListResources, || self.reader.count(type_name))
+            .await
+    }
+
+    async fn quota(&self, service: &str, code: &str) -> Result<Option<QuotaSeen>, ApiError> {
+        self.call(Operation::GetServiceQuota, || {
+            self.reader.quota(service, code)
+        })
+        .await
+    }
+
+    async fn scanned_point(
+        &self,
+        vault: &VaultName,
+        recovery_point_arn: &str,
+    ) -> Result<PointSeen, ApiError> {
+        self.call(Operation::DescribeRecoveryPoint, || {
+            self.reader.scanned_point(vault, recovery_point_arn)
         })
         .await
     }

@@ -28,7 +28,7 @@ impl<H> Sources for Aws<H> {
     }
 
     async fn vaults_page(&self, token: Option<String>) -> Result<Page<Vault>, ApiError> {
-        let operation = self.count(Operation::ListBackupVaults);
+        let operation = self.counted(Operation::ListBackupVaults);
         let page = self
             .backup
             .list_backup_vaults()
@@ -55,7 +55,7 @@ impl<H> Sources for Aws<H> {
                 resource_arn,
                 resource_type,
             } => {
-                let operation = self.count(Operation::ListRecoveryPointsByBackupVault);
+                let operation = self.counted(Operation::ListRecoveryPointsByBackupVault);
                 let page = self
                     .backup
                     .list_recovery_points_by_backup_vault()
@@ -73,7 +73,7 @@ impl<H> Sources for Aws<H> {
                 Ok((points.collect(), page.next_token))
             }
             PointQuery::OfResource { resource_arn } => {
-                let operation = self.count(Operation::ListRecoveryPointsByResource);
+                let operation = self.counted(Operation::ListRecoveryPointsByResource);
                 let page = self
                     .backup
                     .list_recovery_points_by_resource()
@@ -97,7 +97,7 @@ impl<H> Sources for Aws<H> {
         vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
-        let operation = self.count(Operation::DescribeRecoveryPoint);
+        let operation = self.counted(Operation::DescribeRecoveryPoint);
         let answer = self
             .backup
             .describe_recovery_point()
@@ -119,7 +119,7 @@ impl<H> Sources for Aws<H> {
         vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<BTreeMap<String, String>, ApiError> {
-        let operation = self.count(Operation::GetRecoveryPointRestoreMetadata);
+        let operation = self.counted(Operation::GetRecoveryPointRestoreMetadata);
         let answer = self
             .backup
             .get_recovery_point_restore_metadata()
@@ -137,7 +137,7 @@ impl<H> Sources for Aws<H> {
         recovery_point_arn: &str,
         token: Option<String>,
     ) -> Result<Page<(String, String)>, ApiError> {
-        let operation = self.count(Operation::ListTags);
+        let operation = self.counted(Operation::ListTags);
         let page = self
             .backup
             .list_tags()

@@ -18,7 +18,7 @@ const JOBS: i32 = 100;
 
 impl<H> Reader for Aws<H> {
     async fn caller_account(&self) -> Result<String, ApiError> {
-        let operation = self.count(Operation::GetCallerIdentity);
+        let operation = self.counted(Operation::GetCallerIdentity);
         let identity = self
             .sts
             .get_caller_identity()
@@ -40,7 +40,7 @@ impl<H> Reader for Aws<H> {
 
     async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
         self.pass().await;
-        let operation = self.count(Operation::DescribeRestoreJob);
+        let operation = self.counted(Operation::DescribeRestoreJob);
         let job = self
             .jobs
             .describe_restore_job()
@@ -82,7 +82,7 @@ impl<H> Reader for Aws<H> {
     ) -> Result<Page<Job>, ApiError> {
         let at = |time: Timestamp| DateTime::from_secs(time.as_second());
         self.pass().await;
-        let operation = self.count(Operation::ListRestoreJobs);
+        let operation = self.counted(Operation::ListRestoreJobs);
         let page = self
             .jobs
             .list_restore_jobs()
@@ -109,7 +109,7 @@ impl<H> Reader for Aws<H> {
 
     async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
         self.pass().await;
-        let operation = self.count(Operation::GetRestoreJobMetadata);
+        let operation = self.counted(Operation::GetRestoreJobMetadata);
         let answer = self
             .jobs
             .get_restore_job_metadata()

@@ -13,7 +13,7 @@ use crate::plan::TokenedRequest;
 impl Writer for Aws<Writes> {
     async fn start(&self, request: &TokenedRequest) -> Result<Started, ApiError> {
         self.pass().await;
-        let operation = self.count(Operation::StartRestoreJob);
+        let operation = self.counted(Operation::StartRestoreJob);
         let answer = self
             .jobs
             .start_restore_job()
@@ -49,7 +49,7 @@ impl Writer for Aws<Writes> {
 
     async fn publish(&self, job_id: &str, failure: Option<&str>) -> Result<(), ApiError> {
         self.pass().await;
-        let operation = self.count(Operation::PutRestoreValidationResult);
+        let operation = self.counted(Operation::PutRestoreValidationResult);
         let status = match failure {
             None => RestoreValidationStatus::Successful,
             Some(_) => RestoreValidationStatus::Failed,

@@ -22,7 +22,10 @@ pub enum Operation {
     GetResource,
     GetResourceRequestStatus,
     GetRestoreJobMetadata,
+    GetRole,
+    GetServiceQuota,
     ListBackupVaults,
+    ListGrants,
     ListObjectsV2,
     ListRecoveryPointsByBackupVault,
     ListRecoveryPointsByResource,
@@ -31,6 +34,7 @@ pub enum Operation {
     ListTags,
     PutObject,
     PutRestoreValidationResult,
+    SimulatePrincipalPolicy,
     StartExecution,
     StartRestoreJob,
 }
@@ -55,7 +59,10 @@ impl Operation {
             Self::GetResource => "GetResource",
             Self::GetResourceRequestStatus => "GetResourceRequestStatus",
             Self::GetRestoreJobMetadata => "GetRestoreJobMetadata",
+            Self::GetRole => "GetRole",
+            Self::GetServiceQuota => "GetServiceQuota",
             Self::ListBackupVaults => "ListBackupVaults",
+            Self::ListGrants => "ListGrants",
             Self::ListObjectsV2 => "ListObjectsV2",
             Self::ListRecoveryPointsByBackupVault => "ListRecoveryPointsByBackupVault",
             Self::ListRecoveryPointsByResource => "ListRecoveryPointsByResource",
@@ -64,6 +71,7 @@ impl Operation {
             Self::ListTags => "ListTags",
             Self::PutObject => "PutObject",
             Self::PutRestoreValidationResult => "PutRestoreValidationResult",
+            Self::SimulatePrincipalPolicy => "SimulatePrincipalPolicy",
             Self::StartExecution => "StartExecution",
             Self::StartRestoreJob => "StartRestoreJob",
         }
@@ -87,6 +95,9 @@ impl Operation {
             Self::Configuration | Self::GetCallerIdentity => format!("sts:{self}"),
             _ => match self.service() {
                 Some(Service::CloudControl) => format!("cloudformation:{self}"),
+                Some(Service::Iam) => format!("iam:{self}"),
+                Some(Service::Kms) => format!("kms:{self}"),
+                Some(Service::ServiceQuotas) => format!("servicequotas:{self}"),
                 Some(Service::Backup) | None => format!("backup:{self}"),
             },
         }
@@ -120,8 +131,12 @@ impl Operation {
             | Self::GetBucketVersioning
             | Self::GetCallerIdentity
             | Self::GetPublicAccessBlock
+            | Self::GetRole
+            | Self::GetServiceQuota
+            | Self::ListGrants
             | Self::ListResources
-            | Self::ListTags => return None,
+            | Self::ListTags
+            | Self::SimulatePrincipalPolicy => return None,
         })
     }
 
@@ -147,6 +162,9 @@ impl Operation {
             | Self::GetResource
             | Self::GetResourceRequestStatus
             | Self::ListResources => Some(Service::CloudControl),
+            Self::GetRole | Self::SimulatePrincipalPolicy => Some(Service::Iam),
+            Self::GetServiceQuota => Some(Service::ServiceQuotas),
+            Self::ListGrants => Some(Service::Kms),
             Self::DescribeRecoveryPoint
             | Self::DescribeRestoreJob
             | Self::GetRecoveryPointRestoreMetadata
@@ -169,11 +187,17 @@ pub enum Service {
     Backup,
     /// Cloud Control API.
     CloudControl,
+    /// AWS IAM.
+    Iam,
+    /// AWS KMS.
+    Kms,
+    /// Service Quotas.
+    ServiceQuotas,
 }
 
 impl Service {
     /// How many there are.
-    pub(super) const COUNT: usize = Self::CloudControl as usize + 1;
+    pub(super) const COUNT: usize = Self::ServiceQuotas as usize + 1;
 }
 
 impl fmt::Display for Operation {
@@ -206,7 +230,10 @@ mod tests {
             Of::GetResource,
             Of::GetResourceRequestStatus,
             Of::GetRestoreJobMetadata,
+            Of::GetRole,
+            Of::GetServiceQuota,
             Of::ListBackupVaults,
+            Of::ListGrants,
             Of::ListObjectsV2,
             Of::ListRecoveryPointsByBackupVault,
             Of::ListRecoveryPointsByResource,
@@ -215,6 +242,7 @@ mod tests {
             Of::ListTags,
             Of::PutObject,
             Of::PutRestoreValidationResult,
+            Of::SimulatePrincipalPolicy,
             Of::StartExecution,
             Of::StartRestoreJob,
         ];

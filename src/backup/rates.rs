@@ -3,7 +3,8 @@
 //! The numbers of AWS Backup are AWS's, per account and Region
 //! (<https://docs.aws.amazon.com/general/latest/gr/bk.html>, «AWS Backup API throttling»). Of Cloud Control API AWS publishes
 //! none; aws-nuke was throttled at about 30 of one operation and keeps to 25
-//! (<https://github.com/ekristen/aws-nuke/issues/508>, <https://github.com/ekristen/aws-nuke/pull/510>). Others in the account
+//! (<https://github.com/ekristen/aws-nuke/issues/508>, <https://github.com/ekristen/aws-nuke/pull/510>). Nor are those of IAM, KMS and Service Quotas AWS's, of which a handful of calls is made:
+//! those rates are assumptions. Others in the account
 //! share them, so a rate gives way when AWS throttles, and comes back slowly.
 
 use std::collections::BTreeMap;
@@ -29,8 +30,13 @@ const PUBLISHED: [(Operation, f64); 12] = [
     (Operation::GetResourceRequestStatus, 25.0),
 ];
 /// Calls a second of all operations of a service together.
-const PUBLISHED_SUMS: [(Service, f64); 2] =
-    [(Service::Backup, 50.0), (Service::CloudControl, 50.0)];
+const PUBLISHED_SUMS: [(Service, f64); 5] = [
+    (Service::Backup, 50.0),
+    (Service::CloudControl, 50.0),
+    (Service::Iam, 10.0),
+    (Service::Kms, 50.0),
+    (Service::ServiceQuotas, 5.0),
+];
 /// How much of a rate is used: clocks differ, and calls that leave evenly do not arrive so.
 const MARGIN: f64 = 0.99;
 /// Calls a second that are made at the least: somebody has to notice when the others have gone.

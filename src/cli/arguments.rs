@@ -40,6 +40,11 @@ pub(super) enum RedrillCommand {
     /// The dry run: every request is rendered and validated, compared with the backup, another revision or a run, and
     /// shown restore by restore. Nothing is started.
     Plan(DryRunArguments),
+    /// Check whether a run would succeed: roles, keys, network, names, quotas, recovery points. Only reads
+    ///
+    /// Asks AWS about everything that the plan names, at once, and says what would fail, and what to do. Exits with 8 where
+    /// something would.
+    Preflight(PreflightArguments),
     /// Pin the recovery points that a plan selects, in a lock file. Only reads
     ///
     /// `orders.yaml` is locked in `orders.lock.yaml`, next to it. Commit both.
@@ -389,6 +394,38 @@ pub(super) struct DryRunArguments {
     pub(super) format: DryRunFormat,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct PreflightArguments {
+    /// Plan file
+    #[arg(value_name = "PLAN", add = complete::plans())]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputOptions,
+    #[command(flatten)]
+    pub(super) only: OnlyOption,
+    #[command(flatten)]
+    pub(super) aws: AwsOptions,
+    #[command(flatten)]
+    pub(super) state: StateOption,
+    /// Check what `run --retry-failed` would start
+    #[arg(long, help_heading = "Preflight")]
+    pub(super) retry_failed: bool,
+    /// Accept recovery points that were not scanned for malware
+    #[arg(long, help_heading = "Preflight")]
+    pub(super) allow_unscanned: bool,
+    /// Output format. `markdown`: a comment on a pull request. `junit`: for CI systems
+    #[arg(long, default_value = "human", help_heading = "Output")]
+    pub(super) format: PreflightFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PreflightFormat {
+    Human,
+    Json,
+    Markdown,
+    Junit,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum DryRunFormat {
     Human,
@@ -491,6 +528,12 @@ pub(super) struct RunArguments {
     /// Same as `redrill plan`: show what would happen, and do nothing
     #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
+    /// Check first what `redrill preflight` checks, and start nothing where something would fail
+    #[arg(long, help_heading = "Run")]
+    pub(super) preflight: bool,
+    /// With --preflight: accept recovery points that were not scanned for malware
+    #[arg(long, requires = "preflight", help_heading = "Run")]
+    pub(super) allow_unscanned: bool,
     /// Wait while somebody else works on the run, and take over when they leave or fall silent
     #[arg(long, help_heading = "Run")]
     pub(super) standby: bool,

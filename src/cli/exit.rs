@@ -31,6 +31,8 @@ pub enum Exit {
     Failed,
     /// Everything is back, but not as the objectives want it.
     ObjectiveMissed,
+    /// A check before anything is sent has failed.
+    NotReady,
     /// Another runner holds this run.
     Held,
     /// The command line means nothing.
@@ -43,7 +45,7 @@ pub enum Exit {
 
 impl Exit {
     /// Every exit, with its code and what the documents say of it.
-    pub const ALL: [(Self, u8, &'static str); 11] = [
+    pub const ALL: [(Self, u8, &'static str); 12] = [
         (Self::Done, 0, "done"),
         (
             Self::Unexpected,
@@ -67,6 +69,7 @@ impl Exit {
         ),
         (Self::Failed, 6, "a restore or check failed"),
         (Self::ObjectiveMissed, 7, "an objective was missed"),
+        (Self::NotReady, 8, "not ready: a preflight check failed"),
         (Self::Held, 10, "another runner holds this run"),
         (Self::Usage, 64, "the command line is wrong"),
         (Self::Interrupted, 130, "interrupted by a second Ctrl-C"),

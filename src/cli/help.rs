@@ -13,7 +13,7 @@ pub(super) struct More {
 }
 
 /// In the order of the commands.
-pub(super) const MORE: [More; 24] = [
+pub(super) const MORE: [More; 25] = [
     More {
         command: "validate",
         examples: &[
@@ -48,6 +48,20 @@ pub(super) const MORE: [More; 24] = [
         exits: &[0, 1, 2, 4, 64],
     },
     More {
+        command: "preflight",
+        examples: &[
+            (
+                "See what would fail, and what to do",
+                "redrill preflight plans/quickstart.yaml",
+            ),
+            (
+                "A comment on a pull request",
+                "redrill preflight plans/quickstart.yaml --format markdown",
+            ),
+        ],
+        exits: &[0, 1, 4, 8, 64],
+    },
+    More {
         command: "lock",
         examples: &[(
             "Pin the recovery points that selectors choose",
@@ -71,7 +85,7 @@ pub(super) const MORE: [More; 24] = [
                 "redrill run plans/drill.yaml --retry-failed",
             ),
         ],
-        exits: &[0, 1, 4, 5, 6, 7, 10, 64, 130, 143],
+        exits: &[0, 1, 4, 5, 6, 7, 8, 10, 64, 130, 143],
     },
     More {
         command: "status",

@@ -86,6 +86,15 @@ impl Output {
         self.result_with(|out| out.write_all(text.as_bytes()))
     }
 
+    /// A result for people, with colours of its own.
+    pub(super) fn styled(&mut self, text: &str) -> Result<(), Failure> {
+        let text = self.secrets.redact_text(text).into_owned();
+        let text = fold(&text, stdout_width(), HANG);
+        let mut out = Safe::styled(std::io::BufWriter::new(&mut self.stdout));
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.finish());
+        Self::ended(written)
+    }
+
     /// A result to be copied as it is, such as Markdown.
     pub(super) fn verbatim(&mut self, text: &str) -> Result<(), Failure> {
         let text = self.secrets.redact_text(text).into_owned();
@@ -139,6 +148,13 @@ impl Output {
     pub(super) fn note(&mut self, text: &str) {
         if !self.quiet {
             self.error(&visible_lines(text));
+        }
+    }
+
+    /// The same with colours of its own.
+    pub(super) fn styled_note(&mut self, text: &str) {
+        if !self.quiet {
+            self.error(text.trim_end_matches('\n'));
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Planner {
 }
 
 /// A plan that can be compared with what has happened, and executed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// The plan's name.
     pub name: String,
@@ -58,7 +58,7 @@ pub struct Plan {
 }
 
 /// One restore of a plan.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Step {
     /// Its name: with the key, where the restore has a `for_each`.
     pub name: Arc<str>,

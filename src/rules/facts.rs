@@ -50,6 +50,18 @@ pub(crate) struct Facts {
     /// Where AWS puts what comes back, and who reaches it, where a request does not say.
     #[serde(default)]
     pub(crate) picks: Vec<DefaultPick>,
+    /// Keys that name something that has to be there, beside what `walls` has.
+    #[serde(default)]
+    pub(crate) reads: Vec<NamedReference>,
+    /// Quotas of the service that each restore takes up one of.
+    #[serde(default)]
+    pub(crate) quotas: Vec<RestoreQuota>,
+    /// What the role has to be allowed on a KMS key of the request; what `common.yaml` says where it is left out.
+    pub(crate) key_actions: Option<Vec<String>>,
+    /// What a recovery point in cold storage asks for.
+    pub(crate) cold: Option<ColdRestore>,
+    /// Whether AWS Backup scans its recovery points for malware, where the account has that.
+    pub(crate) scanned: Option<Documented>,
     /// How what a job has made is deleted.
     #[serde(default)]
     pub(crate) deletes: Vec<Deletes>,
@@ -65,10 +77,63 @@ pub(crate) struct CommonFacts {
     pub(super) point_services: Vec<String>,
     /// Services in whose ARNs recovery points have no account.
     pub(crate) without_account: Vec<String>,
+    /// What the role has to be allowed on a KMS key of the request.
+    pub(crate) key_actions: Vec<String>,
     /// How what a job of any type has made is deleted.
     pub(crate) deletes: Vec<Deletes>,
     /// The kinds of places that a key may name.
     pub(crate) walls: BTreeMap<String, WallKind>,
+}
+
+/// A key that names something that has to be there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NamedReference {
+    pub(crate) key: String,
+    /// The type, as CloudFormation has it: its primary identifier is the value.
+    pub(crate) r#type: String,
+    /// What it is, in a sentence.
+    pub(crate) called: String,
+    /// Values that name nothing.
+    #[serde(default)]
+    pub(crate) except: Vec<String>,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// A quota that a restore takes up one of.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestoreQuota {
+    /// The service, as Service Quotas has it.
+    pub(crate) service: String,
+    pub(crate) code: String,
+    /// The type whose resources take it up, as CloudFormation has it.
+    pub(crate) counts: String,
+    #[serde(flatten)]
+    pub(crate) condition: Condition,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// What a recovery point in cold storage asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ColdRestore {
+    /// The key that has to be given.
+    pub(crate) key: Option<String>,
+    /// What it takes, in a sentence.
+    pub(crate) takes: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// Something that a page says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Documented {
+    #[serde(rename = "source")]
+    _source: String,
 }
 
 /// What a role has to be allowed so that a restore does one thing.

@@ -17,7 +17,8 @@ mod wording;
 pub(crate) use coerce::{boolean, coerce};
 pub(crate) use estimate::UNKNOWN as UNKNOWN_ESTIMATE;
 pub(crate) use facts::{
-    Deletes, Facts, Identifier, Lacks, RoleNeed, SourceKey, common, value, without_role,
+    Deletes, Facts, Identifier, Lacks, RestoreQuota, RoleNeed, SourceKey, common, value,
+    without_role,
 };
 pub(crate) use files::title_by_letters;
 pub(crate) use init::{Children, Init, Way};
@@ -29,5 +30,5 @@ pub(crate) use schema::Schema;
 pub use schema::{Rules, RulesError};
 pub use slips::written;
 pub(crate) use slips::{LISTS, Slip, of as slip};
-pub(crate) use walls::{DefaultPick, Wall, WallHere, kinds_in};
+pub(crate) use walls::{DefaultPick, Wall, WallHere, WallRead, kinds_in};
 pub use wording::{example, expected};

@@ -34,6 +34,30 @@ pub(crate) struct WallKind {
     /// Whether a path behind the name is inside it.
     #[serde(default)]
     pub(crate) has_paths: bool,
+    /// How Cloud Control API reads one.
+    pub(crate) reads: Option<WallRead>,
+}
+
+/// How Cloud Control API reads a place, by the CloudFormation reference of its type.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WallRead {
+    /// The type. Its primary identifier is the bare id or name.
+    pub(crate) r#type: String,
+    /// That of what a value that begins with `alias/` names.
+    pub(crate) alias: Option<String>,
+    /// Whether it is part of a network.
+    #[serde(default)]
+    pub(crate) network: bool,
+    /// The property that is its VPC.
+    pub(crate) vpc: Option<String>,
+    /// The property that is its subnet, or its subnets.
+    pub(crate) subnets: Option<String>,
+    /// Whether AWS stores the name in lower case.
+    #[serde(default)]
+    pub(crate) lower: bool,
+    /// The property that is its range of addresses.
+    pub(crate) addresses: Option<String>,
 }
 
 /// What AWS picks where a request does not say.

@@ -11,7 +11,7 @@ mod walls;
 pub use graph::{needed, order};
 pub(crate) use place::partition as partition_of;
 pub use protect::protects;
-pub use walls::Walls;
+pub use walls::{NamedValue, Walls, named_values};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -69,6 +69,8 @@ fn first_contact_d_every_flag_of_run_is_one_of_rehearse() {
             "--dry-run" | "--help" | "--version" => continue,
             // A rehearsal starts its restores itself, at its own emulator.
             "--on" | "--state-machine" => continue,
+            // Its own emulator has what the plan needs.
+            "--preflight" | "--allow-unscanned" => continue,
             "--var" | "--var-file" | "--inventory" | "--report" | "--format" | "--color"
             | "--progress" => continue,
             "--only" => &["orders"],

@@ -122,6 +122,7 @@ Review: 2 encryption
 
 2 start
 A restore job that has been started cannot be cancelled.
+whether it would succeed: `redrill preflight plan.yaml` looks, and only reads
 
 "#]]
     );
@@ -168,6 +169,7 @@ Review: 2 encryption
 
 2 start
 A restore job that has been started cannot be cancelled.
+whether it would succeed: `redrill preflight plan.yaml` looks, and only reads
 
 "#]]
     );
@@ -204,6 +206,9 @@ Review: 2 encryption
 2 start
 A restore job that has been started cannot be
   cancelled.
+whether it would succeed:
+  `redrill preflight plan.yaml` looks, and only
+  reads
 
 "#]]
     );

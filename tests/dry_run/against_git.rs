@@ -342,7 +342,7 @@ fn what_git_cannot_give_is_said() {
         ])
         .assert()
         .code(2)
-        .stderr_eq("...\nplans/new.yaml is not in that revision, so everything is new\n\n")
+        .stderr_eq("...\nplans/new.yaml is not in that revision, so everything is new\n\nwhether it would succeed: [..]\n")
         .stdout_eq("[..]\nagainst git:main: 4 added\n...\n");
     // A plan that was none, and one of which a part was invalid.
     for (was, totals) in [
@@ -362,7 +362,7 @@ fn what_git_cannot_give_is_said() {
             .assert()
             .success()
             .stderr_eq(
-                "...\nwhat it is compared with is invalid ([..]), so all of that shows as new\n\n",
+                "...\nwhat it is compared with is invalid ([..]), so all of that shows as new\n\nwhether it would succeed: [..]\n",
             )
             .stdout_eq(format!(
                 "[..]\nagainst git:HEAD: [..]{}[..]\n...\n",

@@ -86,7 +86,7 @@ fn without_credentials_and_inventory_nothing_is_compared_unless_somebody_insists
         .args(["plan", "plan.yaml", "--only", "files"])
         .assert()
         .success()
-        .stderr_eq("...\nnot compared with what was backed up: ListBackupVaults: no AWS credentials were found; [..]give --inventory, or another base with --against\n\n")
+        .stderr_eq("...\nnot compared with what was backed up: ListBackupVaults: no AWS credentials were found; [..]give --inventory, or another base with --against\n\nwhether it would succeed: [..]\n")
         .stdout_eq(str![[r#"
 orders run main, at AWS, into 123456789012 us-west-2
 
@@ -143,7 +143,7 @@ async fn after_a_run() {
         plan(&["--against", "run"])
             .assert()
             .success()
-            .stderr_eq("...\nrun main has sent nothing yet, so everything is new\n\n");
+            .stderr_eq("...\nrun main has sent nothing yet, so everything is new\n\nwhether it would succeed: [..]\n");
         redrill(&path)
             .args(["run", "plan.yaml", "--yes", "-q", "--endpoint-url", &url])
             .assert()

@@ -41,6 +41,7 @@ mod files;
 mod form;
 #[doc(hidden)]
 pub mod fuzzing;
+mod grants;
 mod handle;
 mod iam;
 mod incoming;

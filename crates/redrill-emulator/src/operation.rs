@@ -78,6 +78,8 @@ operations! {
     GetServiceQuota,
     ListServiceQuotas,
     GetAWSDefaultServiceQuota,
+    /// Of AWS KMS.
+    ListGrants,
 }
 
 /// The services that the emulator plays, on one port.
@@ -89,6 +91,7 @@ pub enum Api {
     CloudControl,
     Iam,
     ServiceQuotas,
+    Kms,
 }
 
 impl Api {
@@ -97,6 +100,7 @@ impl Api {
         let (prefix, name) = header.split_once('.')?;
         match prefix {
             "CloudApiService" => Some((Api::CloudControl, name)),
+            "TrentService" => Some((Api::Kms, name)),
             "ServiceQuotasV20190624" => Some((Api::ServiceQuotas, name)),
             _ => None,
         }
@@ -110,6 +114,7 @@ impl Api {
             Api::CloudControl => "cloudformation",
             Api::Iam => "iam",
             Api::ServiceQuotas => "servicequotas",
+            Api::Kms => "kms",
         }
     }
 }
@@ -147,6 +152,7 @@ impl Operation {
             }
             GetRole | ListAttachedRolePolicies | SimulatePrincipalPolicy => Api::Iam,
             GetServiceQuota | ListServiceQuotas | GetAWSDefaultServiceQuota => Api::ServiceQuotas,
+            ListGrants => Api::Kms,
             _ => Api::Backup,
         }
     }

@@ -13,7 +13,7 @@ pub(super) fn error(api: Api, status: u16, code: &str, message: &str, request_id
         Api::Backup => Answer::error_of(status, code, message, None),
         Api::Sts | Api::Iam => xml::error(xml::namespace(api), status, code, message, request_id),
         Api::CloudControl => json(api, "com.amazon.cloudapiservice#", status, code, message),
-        Api::ServiceQuotas => json(api, "", status, code, message),
+        Api::ServiceQuotas | Api::Kms => json(api, "", status, code, message),
     }
 }
 
@@ -47,7 +47,7 @@ fn json(api: Api, prefix: &str, status: u16, code: &str, message: &str) -> Answe
 /// The content type of a JSON protocol.
 pub(super) fn json_type(api: Api) -> &'static str {
     match api {
-        Api::ServiceQuotas => "application/x-amz-json-1.1",
+        Api::ServiceQuotas | Api::Kms => "application/x-amz-json-1.1",
         _ => "application/x-amz-json-1.0",
     }
 }
@@ -56,7 +56,7 @@ pub(super) fn json_type(api: Api) -> &'static str {
 pub(super) fn throttled(api: Api, request_id: &str) -> Answer {
     let code = match api {
         Api::ServiceQuotas => "TooManyRequestsException",
-        Api::Backup | Api::Sts | Api::CloudControl | Api::Iam => "ThrottlingException",
+        Api::Backup | Api::Sts | Api::CloudControl | Api::Iam | Api::Kms => "ThrottlingException",
     };
     error(api, 400, code, "Rate exceeded", request_id)
 }
@@ -67,7 +67,7 @@ pub(super) fn denied(api: Api, message: &str, request_id: &str) -> Answer {
     let (status, code) = match api {
         Api::Backup => (403, "AccessDeniedException"),
         Api::Sts | Api::Iam => (403, "AccessDenied"),
-        Api::CloudControl | Api::ServiceQuotas => (400, "AccessDeniedException"),
+        Api::CloudControl | Api::ServiceQuotas | Api::Kms => (400, "AccessDeniedException"),
     };
     error(api, status, code, message, request_id)
 }

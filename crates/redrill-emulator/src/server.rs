@@ -25,6 +25,7 @@ use super::connections::{Connections, End, Phase};
 use super::faults::{FaultKind, FaultScript, Strike};
 use super::files::{Lines, Logged};
 use super::form::Form;
+use super::grants;
 use super::handle::{Backend, Call};
 use super::iam;
 use super::incoming::{Unserved, caller_of, read_body, targeted};
@@ -384,6 +385,7 @@ impl Server {
             Api::Iam => return iam::answer(backend, caller, operation, form, request_id),
             Api::CloudControl => return cloud_control::answer(backend, caller, operation, body),
             Api::ServiceQuotas => return service_quotas::answer(backend, caller, operation, body),
+            Api::Kms => return grants::answer(backend, caller, body),
         }
         let call = Call {
             route,

@@ -18,7 +18,16 @@ const UNREADABLE: [&str; 3] = [
 impl<H> Aws<H> {
     /// What is there of a resource; none where it is not.
     async fn found(&self, named: &Named) -> Result<Option<ExistingResource>, ApiError> {
-        let operation = self.count(Operation::GetResource);
+        let properties = self.properties(named).await?;
+        Ok(properties.map(|properties| ExistingResource::of(&properties)))
+    }
+
+    /// The properties of a resource, a JSON object; none where there is no such resource.
+    pub(in crate::aws) async fn properties(
+        &self,
+        named: &Named,
+    ) -> Result<Option<String>, ApiError> {
+        let operation = self.counted(Operation::GetResource);
         let answer = self
             .cloudcontrol
             .get_resource()
@@ -30,9 +39,7 @@ impl<H> Aws<H> {
         match answer {
             Ok(answer) => {
                 let properties = answer.resource_description.and_then(|of| of.properties);
-                Ok(Some(ExistingResource::of(
-                    properties.as_deref().unwrap_or_default(),
-                )))
+                Ok(Some(properties.unwrap_or_default()))
             }
             Err(error) if is_missing(&error, named) => Ok(None),
             Err(error) => Err(error),
@@ -62,7 +69,7 @@ impl Resources for Aws {
 
     async fn delete(&self, named: &Named, token: &str) -> Result<DeleteAnswer, ApiError> {
         self.pass().await;
-        let operation = self.count(Operation::DeleteResource);
+        let operation = self.counted(Operation::DeleteResource);
         let answer = self
             .cloudcontrol
             .delete_resource()
@@ -94,7 +101,7 @@ impl Resources for Aws {
     }
 
     async fn progress(&self, _: &Named, request: &str) -> Result<DeletionProgress, ApiError> {
-        let operation = self.count(Operation::GetResourceRequestStatus);
+        let operation = self.counted(Operation::GetResourceRequestStatus);
         let answer = self
             .cloudcontrol
             .get_resource_request_status()

@@ -26,6 +26,7 @@ mod on_step_functions;
 mod origin;
 mod plan;
 mod plan_files;
+mod preflight;
 mod programs;
 mod question;
 mod reading;
@@ -118,6 +119,9 @@ pub(super) fn run(
         RedrillCommand::Iam(arguments) => runtime()?.block_on(iam::iam(&arguments, &mut context)),
         RedrillCommand::Plan(arguments) => {
             runtime()?.block_on(plan::plan(&arguments, &mut context))
+        }
+        RedrillCommand::Preflight(arguments) => {
+            runtime()?.block_on(preflight::preflight(&arguments, &mut context))
         }
         RedrillCommand::Lock(arguments) => {
             runtime()?.block_on(lock::lock(&arguments, &mut context))

@@ -2,7 +2,7 @@
 
 use super::base::{Base, Present, resources};
 use super::programs::Programs;
-use super::resume_hint::{CommandPlace, quoted};
+use super::resume_hint::{CommandPlace, ResumeHint, quoted};
 use super::world::World;
 use super::{Context, chosen, endpoint, lock};
 use crate::backup::{Clock, Endpoint, SystemClock};
@@ -127,6 +127,19 @@ pub(super) async fn plan(
         DryRunFormat::Markdown => context.output.verbatim(&dry_run_markdown(&run)),
         DryRunFormat::Github => context.output.exact(&dry_run_github(&run)),
     }?;
+    if arguments.format == DryRunFormat::Human && !is_elsewhere && diff.count(Action::Start) > 0 {
+        let what = (
+            arguments.plan.as_path(),
+            &arguments.inputs,
+            preview.wanted.only.as_slice(),
+        );
+        let hint = ResumeHint::at_aws("preflight", what, context, &loaded.planner);
+        let place = CommandPlace::of(context).words;
+        context.output.note(&format!(
+            "whether it would succeed: `{}{place}` looks, and only reads",
+            hint.command
+        ));
+    }
     if let Some(path) = arguments.output.as_ref().filter(|_| !is_elsewhere) {
         let starts = diff.count(Action::Start) > 0;
         super::saved::refuse_cleaned_up(history, &plan.run_id, starts)?;

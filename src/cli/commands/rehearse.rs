@@ -159,6 +159,7 @@ pub(super) async fn rehearse(
             endpoint: Endpoint::Rehearsal,
             profile: None,
             has_inventory: !arguments.inputs.inventory.is_empty(),
+            preflight: None,
             machines: None,
         },
         saved: None,

@@ -12,6 +12,7 @@ use super::conclude::{RunEnd, conclude};
 use super::conflicts::{check_opened, conflict, refuse_cleaned_up, refuse_conflicts};
 use super::consent::Consent;
 use super::on_step_functions::Machines;
+use super::preflight::PreflightLook;
 use super::resume_hint::{CommandPlace, ON, ResumeHint, STATE_MACHINE, quoted, typed_again};
 use super::saved::SavedPlan;
 use super::screen::initial;
@@ -32,6 +33,7 @@ use crate::execute::{DuplicatePolicy, Ended, Policy, Stopped, lower};
 use crate::export::Subject;
 use crate::journal::{self, Fence, Journal, LEASE, Owner, RunKey, RunStore as _};
 use crate::plan::Plan;
+use crate::preflight::PreflightOptions;
 use crate::process::Processes;
 use crate::render::Lock;
 use crate::report::minute;
@@ -169,6 +171,9 @@ async fn once(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, F
             profile: (arguments.aws.profile.clone())
                 .or_else(|| context.environment.profile.clone()),
             has_inventory: !arguments.inputs.inventory.is_empty(),
+            preflight: arguments.preflight.then_some(PreflightOptions {
+                allow_unscanned: arguments.allow_unscanned,
+            }),
             machines,
         },
         hints: Hints {
@@ -309,6 +314,8 @@ pub(super) struct Reached {
     pub(super) profile: Option<String>,
     /// Whether recovery points are those of an inventory.
     pub(super) has_inventory: bool,
+    /// Whether it is asked first what stands in the way of the plan.
+    pub(super) preflight: Option<PreflightOptions>,
     /// The state machines that start the restores in place of this run.
     pub(super) machines: Option<Machines>,
 }
@@ -386,7 +393,9 @@ pub(super) async fn execute<C: Clock>(
     lower(&mut plan, &execution.policy.at_most);
     learn(&mut plan, &run, &execution.store).await;
     let outline = outline(&plan, loaded, &execution, context);
-    loaded.planner.release(&plan);
+    if execution.reached.preflight.is_none() {
+        loaded.planner.release(&plan);
+    }
     let mut preview = Preview::new(plan, before, known, execution.wanted.clone());
     if let Some(saved) = execution.saved {
         saved::check_requests(saved, loaded, &preview.plan, &preview.diff)?;
@@ -437,6 +446,20 @@ pub(super) async fn execute<C: Clock>(
     adopting::check(&preview, aws, &execution).await?;
     if let Some(machines) = &execution.reached.machines {
         machines.check_run(&preview)?;
+    }
+    if let Some(options) = execution.reached.preflight {
+        let looked = PreflightLook {
+            file: execution.file,
+            loaded,
+            plan: &preview.plan,
+            diff: &preview.diff,
+            known: &preview.known,
+            options,
+        };
+        if looked.stops(aws, context).await? {
+            return Ok(Exit::NotReady);
+        }
+        loaded.planner.release(&preview.plan);
     }
     let accounts = aws.iter().zip(&preview.plan.targets);
     let consent = Consent {

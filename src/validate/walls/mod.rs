@@ -7,9 +7,11 @@
 mod check;
 mod entries;
 mod found;
+mod named;
 
 pub(super) use check::check;
 pub(super) use entries::check_entries;
+pub use named::{NamedValue, named_values};
 
 use super::arn::{Arn, is_account, split};
 use super::place::partition;

@@ -80,7 +80,27 @@ impl Backend {
         let last = self.last_restore(&located);
         let mut body = Vec::with_capacity(USUAL_LENGTH);
         show(&mut body, &located, last, false);
+        self.show_scans(&mut body, call, &located);
         Ok(Answer::written(body))
+    }
+
+    /// What the surroundings say of malware in it, as `ScanResults`
+    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ScanResult.html>).
+    fn show_scans(&self, out: &mut Vec<u8>, call: &Call<'_>, located: &Located) {
+        let thing = format!("malware {}", located.point.arn);
+        let Some(said) = self.catalog.surrounding(call.caller, &thing) else {
+            return;
+        };
+        let findings: &[u8] = match said {
+            "none" => b"[]",
+            _ => b"[\"MALWARE\"]",
+        };
+        out.pop();
+        out.extend_from_slice(b",\"ScanResults\":[{\"MalwareScanner\":\"GUARDDUTY\",\"ScanJobState\":\"COMPLETED\",\"LastScanTimestamp\":");
+        time(out, Some(self.started));
+        out.extend_from_slice(b",\"Findings\":");
+        out.extend_from_slice(findings);
+        out.extend_from_slice(b"}]}");
     }
 
     /// A recovery point that a vault of others holds is theirs to delete.

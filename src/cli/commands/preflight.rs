@@ -1,0 +1,194 @@
+//! `redrill preflight PLAN`, and `run --preflight`: what stands in the way, before anything is sent.
+
+use std::cell::OnceCell;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::clients::{Client, connected, pace};
+use super::programs::Programs;
+use super::world::World;
+use super::{Context, chosen, lock};
+use crate::aws::Reads;
+use crate::backup::{Clock, SystemClock};
+use crate::cli::arguments::{PreflightArguments, PreflightFormat};
+use crate::cli::exit::{Exit, Failure};
+use crate::diff::{Action, Diff, Review, Wanted};
+use crate::execute::{Stopped, forecast};
+use crate::journal::{self, RunKey};
+use crate::plan::Plan;
+use crate::preflight::{
+    self, AskProgress, Looks, PreflightCheck, PreflightOptions, PreflightSubject, PreflightVerdict,
+};
+use crate::render::Known;
+use crate::report::{
+    PreflightReport, preflight_human, preflight_json, preflight_junit, preflight_markdown,
+};
+use crate::session::{self, Loaded, Lookups, Preview};
+use crate::state::History;
+use crate::terminal::Counter;
+
+pub(super) async fn preflight(
+    arguments: &PreflightArguments,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
+    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
+    let targets = loaded.planner.targets();
+    let inventory = context.inventory(&arguments.inputs, targets)?;
+    let settings = context.all_settings(&arguments.aws, targets)?;
+    let world = World::new(inventory, settings.clone());
+    let store = context.store(&arguments.state).await?;
+    let run = RunKey::new(
+        &loaded.planner.document().plan.value,
+        &arguments.inputs.run_id,
+    );
+    let mut history = History::default();
+    journal::each(&store, &run, |recorded| {
+        history.take(&recorded).map_err(Stopped::from)?;
+        Ok::<(), Failure>(())
+    })
+    .await?;
+    let start = history.start().unwrap_or_else(|| SystemClock.now());
+    let mut known = session::known(&history.observed);
+    world.reveal(&mut known, loaded.planner.secrets()).await;
+    let wanted = Wanted {
+        only: chosen(&loaded.planner, &arguments.only.only)?,
+        retry_failed: arguments.retry_failed,
+        up_to: None,
+    };
+    let readers = world.readers();
+    let lookups = Lookups {
+        points: world.points(&readers),
+        lock: lock.as_ref(),
+        has_inventory: !arguments.inputs.inventory.is_empty(),
+        checks_lock: true,
+        only: &wanted.only,
+        start,
+    };
+    let plan = context.settled(&loaded, &mut known, &lookups).await?;
+    let preview = Preview::new(plan, history, known, wanted);
+    let clients: Vec<Arc<Client<Reads>>> = connected(&settings, &pace(&settings, false)).await?;
+    let options = PreflightOptions {
+        allow_unscanned: arguments.allow_unscanned,
+    };
+    let looked = PreflightLook {
+        file: &arguments.plan,
+        loaded: &loaded,
+        plan: &preview.plan,
+        diff: &preview.diff,
+        known: &preview.known,
+        options,
+    };
+    let checks = looked.checks(&clients, context).await?;
+    let file = arguments.plan.to_string_lossy();
+    let report = PreflightReport {
+        file: &file,
+        plan: &preview.plan,
+        checks: &checks,
+        secrets: loaded.planner.secrets(),
+        verbose: context.display.verbose,
+    };
+    match arguments.format {
+        PreflightFormat::Human => context.output.styled(&preflight_human(&report)),
+        PreflightFormat::Json => context.output.document(&preflight_json(&report)),
+        PreflightFormat::Markdown => context.output.verbatim(&preflight_markdown(&report)),
+        PreflightFormat::Junit => context.output.document(&preflight_junit(&report)),
+    }?;
+    Ok(exit(&checks))
+}
+
+/// How it ends.
+pub(super) fn exit(checks: &[PreflightCheck]) -> Exit {
+    match checks
+        .iter()
+        .any(|check| check.verdict == PreflightVerdict::Fail)
+    {
+        true => Exit::NotReady,
+        false => Exit::Done,
+    }
+}
+
+/// A plan that is looked at.
+pub(super) struct PreflightLook<'a> {
+    pub(super) file: &'a Path,
+    pub(super) loaded: &'a Loaded,
+    pub(super) plan: &'a Plan,
+    pub(super) diff: &'a Diff,
+    pub(super) known: &'a Known,
+    pub(super) options: PreflightOptions,
+}
+
+impl PreflightLook<'_> {
+    /// Whether something stands in the way of a run, which is shown then.
+    pub(super) async fn stops<L: Looks>(
+        &self,
+        places: &[Arc<L>],
+        context: &mut Context<'_>,
+    ) -> Result<bool, Failure> {
+        let checks = self.checks(places, context).await?;
+        let file = self.file.to_string_lossy();
+        let report = PreflightReport {
+            file: &file,
+            plan: self.plan,
+            checks: &checks,
+            secrets: self.loaded.planner.secrets(),
+            verbose: context.display.verbose,
+        };
+        context.output.styled_note(&preflight_human(&report));
+        let stops = exit(&checks) == Exit::NotReady;
+        if stops {
+            context.output.note("nothing was sent");
+        }
+        Ok(stops)
+    }
+
+    /// Asks about everything, and says how far it is.
+    pub(super) async fn checks<L: Looks>(
+        &self,
+        places: &[Arc<L>],
+        context: &mut Context<'_>,
+    ) -> Result<Vec<PreflightCheck>, Failure> {
+        let planner = &self.loaded.planner;
+        let programs = Programs::beside(self.file, context.environment.path.as_deref())
+            .of_plan(planner, self.known);
+        let review = Review::embedded(planner.rules());
+        let starts = self
+            .diff
+            .changes
+            .iter()
+            .filter(|change| change.action == Action::Start);
+        let subject = PreflightSubject {
+            document: planner.document(),
+            plan: self.plan,
+            steps: starts.map(|change| change.step).collect(),
+            known: self.known,
+            rules: planner.rules(),
+            review: &review,
+            takes: forecast(self.plan, self.diff),
+            now: SystemClock.now(),
+            programs: &programs,
+            options: self.options,
+            policies: OnceCell::new(),
+        };
+        let mut counter = Counted(context.counter("questions answered"));
+        let asked = preflight::preflight(places, &subject, &mut counter);
+        let checks = context
+            .output
+            .patiently("AWS to answer what preflight asks", asked)
+            .await;
+        counter.0.finish();
+        checks.map_err(Failure::Aws)
+    }
+}
+
+struct Counted(Counter);
+
+impl AskProgress for Counted {
+    fn more(&mut self, count: usize) {
+        self.0.more(count);
+    }
+
+    fn one(&mut self) {
+        self.0.one();
+    }
+}

@@ -1,0 +1,233 @@
+//! What a check has come to, and how many restores are concerned.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::{Position, Span};
+
+/// What a check has come to, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PreflightVerdict {
+    /// The restore would fail.
+    Fail,
+    /// It may fail, or do something else than is meant.
+    Warn,
+    /// It could not be looked at.
+    Unknown,
+    /// Nothing stands in the way.
+    Pass,
+}
+
+impl PreflightVerdict {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 4] = [Self::Fail, Self::Warn, Self::Unknown, Self::Pass];
+
+    /// As machines read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::Unknown => "unknown",
+            Self::Pass => "pass",
+        }
+    }
+}
+
+macro_rules! checks {
+    ($($name:ident $id:literal $says:literal,)*) => {
+        /// What is checked. The id is for machines, and never changes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "each says what it checks")]
+        pub enum CheckId { $($name,)* }
+
+        impl CheckId {
+            /// All of them, in the order of reports.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// As machines read it.
+            #[must_use]
+            pub fn id(self) -> &'static str {
+                match self { $(Self::$name => $id,)* }
+            }
+
+            /// What it checks.
+            #[must_use]
+            pub fn says(self) -> &'static str {
+                match self { $(Self::$name => $says,)* }
+            }
+        }
+    };
+}
+
+checks! {
+    CallerAccount "caller/account" "the credentials belong to the account and partition of the target",
+    CallerSession "caller/session" "the session of the caller lasts as long as the run",
+    CallerActions "caller/actions" "the caller may do what this plan needs",
+    RegionEnabled "region/enabled" "the Region is enabled in the account",
+    RegionValue "region/value" "no value names an ARN or a zone of another Region or account than the target's",
+    RoleAccount "role/account" "the restore role is of the account and partition of the target",
+    RoleExists "role/exists" "the restore role exists",
+    RoleTrust "role/trust" "the restore role trusts backup.amazonaws.com",
+    RolePass "role/pass" "the caller may pass the restore role to AWS Backup",
+    RoleActions "role/actions" "the restore role may do what the resource types need",
+    PointExists "point/exists" "the recovery point exists, in the vault that is named",
+    PointStatus "point/status" "the recovery point can be restored",
+    PointStorage "point/storage" "the storage class of the recovery point, and what it asks for",
+    PointExpiry "point/expiry" "the recovery point is not deleted before the run has ended",
+    PointVault "point/vault" "the access policy and the owner of the vault let the caller restore from it",
+    PointScan "point/scan" "scans for malware found nothing in the recovery point",
+    KeyExists "key/exists" "the KMS key exists",
+    KeyRegion "key/region" "the KMS key is of the target's Region",
+    KeyEnabled "key/enabled" "the KMS key is enabled",
+    KeyAllowed "key/allowed" "the restore role may use the KMS key",
+    NetworkExists "network/exists" "what the request names of the network exists in the target",
+    NetworkVpc "network/vpc" "what has to be of one VPC is of one VPC",
+    NetworkAddresses "network/addresses" "the subnets have room for what the plan puts into them",
+    ReferenceExists "reference/exists" "what else the request names by a name exists in the target",
+    NameFree "name/free" "a name that has to be new is free",
+    ExistingThere "existing/there" "what the restore writes into exists",
+    QuotaService "quota/service" "the quota of the service has room for what the plan makes",
+    QuotaConcurrent "quota/concurrent" "how many restores of a type AWS runs at once",
+    CommandReady "command/ready" "the program of a check or a cutover step can be started",
+}
+
+/// A restore that a check is about, and where the plan says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConcernedRestore {
+    /// Its name.
+    pub restore: Arc<str>,
+    /// Where the plan has what was looked at.
+    pub at: Position,
+    /// The metadata key, where it is one.
+    pub key: Option<String>,
+}
+
+/// What a check has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreflightCheck {
+    /// What was checked.
+    pub id: CheckId,
+    /// The index of the target; none of what belongs to no target.
+    pub target: Option<usize>,
+    /// What it has come to.
+    pub verdict: PreflightVerdict,
+    /// What was found, and what follows.
+    pub message: String,
+    /// What to do; empty where there is nothing.
+    pub help: String,
+    /// What was asked, and what was seen.
+    pub evidence: CheckEvidence,
+    /// The restores that it is about; none where it is about the target as a whole.
+    pub restores: Vec<ConcernedRestore>,
+}
+
+/// What a verdict was made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckEvidence {
+    /// The call, and what it was about.
+    pub asked: String,
+    /// The answer.
+    pub seen: String,
+}
+
+impl CheckEvidence {
+    /// What was asked, and what was seen.
+    pub(super) fn new(asked: impl Into<String>, seen: impl Into<String>) -> Self {
+        Self {
+            asked: asked.into(),
+            seen: seen.into(),
+        }
+    }
+}
+
+/// What was checked, and of what.
+#[derive(Clone, Copy)]
+pub(super) struct CheckPlace<'s> {
+    pub(super) id: CheckId,
+    pub(super) target: usize,
+    pub(super) restore: Option<RestorePlace<'s>>,
+}
+
+/// Where the plan speaks of something.
+#[derive(Clone, Copy)]
+pub(super) struct RestorePlace<'s> {
+    pub(super) name: &'s Arc<str>,
+    pub(super) span: Span,
+    pub(super) key: Option<&'s str>,
+}
+
+/// All checks, each once: restores that have the same mistake are in one.
+#[derive(Debug, Default)]
+pub(super) struct CheckList {
+    all: Vec<PreflightCheck>,
+    by_words: BTreeMap<(CheckId, Option<usize>, PreflightVerdict, String), usize>,
+}
+
+impl CheckList {
+    pub(super) fn add(
+        &mut self,
+        on: CheckPlace<'_>,
+        verdict: PreflightVerdict,
+        (message, help): (String, String),
+        evidence: CheckEvidence,
+    ) {
+        let all = &mut self.all;
+        let key = (on.id, Some(on.target), verdict, message);
+        let at = match self.by_words.get(&key) {
+            Some(at) => *at,
+            None => {
+                let at = all.len();
+                all.push(PreflightCheck {
+                    id: on.id,
+                    target: Some(on.target),
+                    verdict,
+                    message: key.3.clone(),
+                    help,
+                    evidence,
+                    restores: Vec::new(),
+                });
+                self.by_words.insert(key, at);
+                at
+            }
+        };
+        if let Some(place) = on.restore {
+            let concerned = ConcernedRestore {
+                restore: Arc::clone(place.name),
+                at: place.span.start,
+                key: place.key.map(str::to_owned),
+            };
+            let restores = &mut all[at].restores;
+            if restores.last() != Some(&concerned) {
+                restores.push(concerned);
+            }
+        }
+    }
+
+    /// Nothing stands in the way.
+    pub(super) fn pass(
+        &mut self,
+        on: CheckPlace<'_>,
+        message: impl Into<String>,
+        evidence: CheckEvidence,
+    ) {
+        self.add(
+            on,
+            PreflightVerdict::Pass,
+            (message.into(), String::new()),
+            evidence,
+        );
+    }
+
+    pub(super) fn push(&mut self, check: PreflightCheck) {
+        self.all.push(check);
+    }
+
+    /// The worst first, then in the order of ids and the plan.
+    pub(super) fn into_sorted(mut self) -> Vec<PreflightCheck> {
+        self.all
+            .sort_by_key(|check| (check.verdict, check.id, check.target));
+        self.all
+    }
+}

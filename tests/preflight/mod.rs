@@ -1,0 +1,4 @@
+//! What `redrill preflight` finds, against the embedded emulator.
+
+mod many;
+mod worlds;
