@@ -48,6 +48,11 @@ pub(super) fn check(subject: &PreflightSubject<'_>, checks: &mut CheckList) {
     }
 }
 
+/// How Regions begin, by `partitions.json` of AWS's SDKs: another word with a number at its end is a name.
+const AREAS: [&str; 11] = [
+    "af-", "ap-", "ca-", "cn-", "eu-", "eusc-", "il-", "me-", "mx-", "sa-", "us-",
+];
+
 /// Where what a word names is, if that is not where the restore is.
 fn elsewhere(word: &str, region: &str, account: &str) -> Option<String> {
     if let Some(arn) = ArnParts::of(word) {
@@ -67,6 +72,7 @@ fn elsewhere(word: &str, region: &str, account: &str) -> Option<String> {
         word,
     );
     let is_zone = zone.len() == of.len() + 1
+        && AREAS.iter().any(|area| of.starts_with(area))
         && crate::validate::partition_of(of).is_some()
         && of.split('-').count() == 3;
     (is_zone && of != region).then(|| format!("Region {of}"))

@@ -433,3 +433,74 @@ fn the_command_line_of_the_script() {
         "{said}"
     );
 }
+
+/// AWS says of a job that is COMPLETED that nothing was there to restore: that is no restore, and what waits for it does not start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completed_job_that_lacks_something_is_incomplete() {
+    let folder = folder();
+    let point = "arn:aws:backup:us-west-2:123456789012:recovery-point:bucket-20261120-1a2b3c4d";
+    let plan = format!(
+        "plan: s3
+target: {{ region: us-west-2, account: '123456789012', iam_role_arn: 'arn:aws:iam::123456789012:role/restore' }}
+restores:
+  b:
+    type: S3
+    recovery_point: '{point}'
+    metadata: {{ DestinationBucketName: drill-new, NewBucket: true }}
+  after:
+    needs: [b]
+    type: DynamoDB
+    recovery_point: 'arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45'
+    metadata: {{ targetTableName: t }}
+"
+    );
+    let of = |arn: &str, kind: &str, resource: &str| {
+        format!(
+            "      - {{ arn: '{arn}', resource_type: {kind}, resource_arn: '{resource}', created_at: 2026-11-20T03:00:00Z, size_bytes: 1 }}\n"
+        )
+    };
+    let points = [
+        of(point, "S3", "arn:aws:s3:::a"),
+        of(
+            "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45",
+            "DynamoDB",
+            "arn:aws:dynamodb:us-west-2:123456789012:table/a",
+        ),
+    ]
+    .concat();
+    let text = format!(
+        "account: \"123456789012\"\nregion: us-west-2\nsurroundings: {{ \"objects of {point}\": none }}\nvaults:\n  v:\n    recovery_points:\n{points}"
+    );
+    let emulator = emulator(redrill_emulator::Options {
+        inventory: Some(redrill_emulator::Inventory::parse(&text).unwrap()),
+        ..at_once()
+    })
+    .await;
+    let kit = exported(folder.path(), &plan, &[]);
+    // Nothing is started again, whatever is typed.
+    for more in [&[][..], &["--retry-failed"]] {
+        let mut command = script(&kit, &emulator.url());
+        command.arg("--yes").args(more);
+        let (code, text) = ended(command).await;
+        assert_eq!(code, Some(6), "{text}");
+        assert!(text.contains("INCOMPLETE"), "{text}");
+        assert!(text.contains("1 incomplete; 1 skipped; 2 in all"), "{text}");
+        assert!(text.contains("restore it under another"), "{text}");
+        assert_eq!(emulator.jobs().len(), 1, "{text}");
+    }
+    emulator.shutdown().await;
+}
+
+#[test]
+fn the_words_of_what_is_incomplete_are_those_of_run() {
+    let words = crate::support::repository_file("src/state/incomplete.yaml");
+    let script = crate::support::repository_file("src/export/kit/restore.sh");
+    let lines = words
+        .lines()
+        .filter_map(|line| line.strip_prefix("- says: "));
+    let lines: Vec<&str> = lines.collect();
+    assert!(lines.len() >= 4);
+    for says in lines {
+        assert!(script.contains(&format!("*'{says}'*")), "{says}");
+    }
+}

@@ -233,3 +233,53 @@ fn no_secret_is_in_a_policy() {
         assert!(stdout.contains(":table/*"), "{stdout}");
     }
 }
+
+/// Two roles whose names differ in a way that CloudFormation or IAM does not see.
+#[test]
+fn each_policy_has_a_name_of_its_own() {
+    let folder = folder();
+    let path = folder.path();
+    let restore = |name: &str, role: &str| {
+        format!(
+            "  {name}: {{ type: DynamoDB, target: {name}, recovery_point: 'arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45', metadata: {{ targetTableName: {name}-table }} }}\n#{role}\n"
+        )
+    };
+    let target = |name: &str, role: &str| {
+        format!(
+            "  {name}: {{ region: us-west-2, account: '123456789012', iam_role_arn: 'arn:aws:iam::123456789012:role/{role}' }}\n"
+        )
+    };
+    let plan = format!(
+        "plan: two\ntargets:\n{}{}restores:\n{}{}",
+        target("a", "re-store"),
+        target("b", "reStore"),
+        restore("a", "re-store"),
+        restore("b", "reStore")
+    );
+    write(path, "plan.yaml", &plan);
+    let words = ["iam", "plan.yaml", "--format", "cloudformation"];
+    let (code, stdout, stderr) = run(path, &words);
+    assert_eq!(code, 0, "{stderr}");
+    let ids = stdout.lines().filter(|line| line.starts_with("  Restore"));
+    let ids: BTreeSet<String> = ids.map(str::to_lowercase).collect();
+    assert_eq!(ids.len(), 2, "{stdout}");
+    for (arn, why) in [
+        ("nope", "is not the ARN of a state machine"),
+        (
+            "arn:aws:states:eu-west-1:123456789012:stateMachine:x",
+            "the plan restores in us-west-2",
+        ),
+    ] {
+        let words = [
+            "iam",
+            "plan.yaml",
+            "--for",
+            "step-functions",
+            "--state-machine",
+            arn,
+        ];
+        let (code, _, stderr) = run(path, &words);
+        assert_eq!(code, 64, "{stderr}");
+        assert!(stderr.contains(why), "{stderr}");
+    }
+}

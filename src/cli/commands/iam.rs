@@ -2,6 +2,7 @@
 
 use clap::ValueEnum as _;
 
+use super::on_step_functions::check_places;
 use super::store::StateLocation;
 use super::{Context, lock};
 use crate::backup::{Clock as _, SystemClock};
@@ -45,6 +46,7 @@ pub(super) async fn iam(
     let mut loaded = context.load_without_secrets(&arguments.plan, &arguments.inputs)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
+    check_places(&arguments.state_machine, targets)?;
     let inventory = context.inventory(&arguments.inputs, targets)?;
     let lookups = Lookups {
         points: match &inventory {

@@ -101,7 +101,7 @@ Exit codes:
   1  AWS, the network or the disk failed, or the caller may not; run it again
   4  the kit was changed, or conflicts with what was started
   5  not finished: interrupted, or it needs an answer; run it again to continue
-  6  a restore has failed
+  6  a restore has failed, or did not bring everything back
  10  another copy of this script is running
  64  the command line is wrong
 END
@@ -573,8 +573,8 @@ list_jobs() {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Restores: ST is what each is doing; waiting, intended (sent, without an answer), running, completed, failed, skipped, asking,
-# overdue (followed for as long as the plan says).
+# Restores: ST is what each is doing; waiting, intended (sent, without an answer), running, completed, incomplete (AWS says that
+# something is missing), failed, skipped, asking, overdue (followed for as long as the plan says).
 
 ST=() JOB=() ARN=() SAYS=() ATTEMPT=() CHOSEN=() SENT=() ANYWAY=() BUSY=() SECRETIVE=()
 # What to type where it needs an answer; whether a copy of its request may be at AWS; whether the request has changed since.
@@ -647,6 +647,7 @@ load() {
       ARN[i]=$arn SAYS[i]=$says
       case $token in
         COMPLETED) become "$i" completed ;;
+        INCOMPLETE) become "$i" incomplete ;;
         *) become "$i" failed ;;
       esac
     fi
@@ -696,11 +697,23 @@ by_name() {
   stop $USAGE "this kit has no restore $1" "./restore.sh --list prints them"
 }
 
+# Whether AWS says of a job that is COMPLETED that something is missing: the words are those that `redrill run` knows.
+is_incomplete() {
+  case $(printf '%s' "$1" | LC_ALL=C tr '[:upper:]' '[:lower:]') in
+    *'objects failed to be restored'* | *'no objects that match the restore request'* | *'objects failed to restore'* | \
+      *'nested restore jobs failed'*) return 0 ;;
+  esac
+  return 1
+}
+
 # Records how a restore has ended.
 ended() {
   local i=$1 status=$2 says
   ARN[i]=$3
   one_line "$4"
+  if [ "$status" = COMPLETED ] && is_incomplete "$LINE"; then
+    status=INCOMPLETE
+  fi
   SAYS[i]=$LINE
   base "$i"
   put "$BASE.end" "$status
@@ -709,6 +722,9 @@ ${SAYS[i]}"
   if [ "$status" = COMPLETED ]; then
     become "$i" completed
     say "${NAME[i]}: completed${ARN[i]:+, ${ARN[i]}}${SAYS[i]:+ (AWS says: ${SAYS[i]})}"
+  elif [ "$status" = INCOMPLETE ]; then
+    become "$i" incomplete
+    say "${NAME[i]}: INCOMPLETE${ARN[i]:+, ${ARN[i]}}: AWS says: ${SAYS[i]}"
   else
     become "$i" failed
     says=${SAYS[i]:-$status, without a message}
@@ -1349,7 +1365,7 @@ may_start() {
   for need in ${NEEDS[i]}; do
     case ${ST[need]} in
       completed) ;;
-      failed | skipped | overdue)
+      failed | incomplete | skipped | overdue)
         SAYS[i]="${NAME[need]}, which it needs, has not completed"
         become "$i" skipped
         say "${NAME[i]}: not started, because ${SAYS[i]}"
@@ -1376,6 +1392,15 @@ count_of() {
   done
 }
 
+# How many have not brought back what was asked for.
+count_bad() {
+  local failed
+  count_of failed
+  failed=$HOW_MANY
+  count_of incomplete
+  HOW_MANY=$((HOW_MANY + failed))
+}
+
 # Starts, settles and follows until nothing more happens.
 work() {
   local i target started open
@@ -1391,7 +1416,7 @@ work() {
         intended) settle "$i" ;;
         waiting)
           HOW_MANY=0
-          [ "$ON_FAILURE" = continue ] || count_of failed
+          [ "$ON_FAILURE" = continue ] || count_bad
           if [ "$HOW_MANY" = 0 ]; then
             may_start "$i"
             if [ -n "$READY" ]; then
@@ -1435,6 +1460,7 @@ summary() {
       waiting | skipped) word='not started' ;;
       intended) word='sent, no answer' ;;
       failed) word=FAILED ;;
+      incomplete) word=INCOMPLETE ;;
       asking) word='needs an answer' ;;
       overdue) word='still running' ;;
       completed) by_hand=$((by_hand + BY_HAND[i])) ;;
@@ -1444,7 +1470,7 @@ summary() {
     printf '  %-16s %s%s\n' "$word" "${NAME[i]}" "$all"
     i=$((i + 1))
   done
-  for word in completed running intended overdue failed waiting skipped asking; do
+  for word in completed running intended overdue incomplete failed waiting skipped asking; do
     i=0 all=0
     while [ "$i" -lt "$COUNT" ]; do
       [ "${ST[i]}" != "$word" ] || all=$((all + 1))
@@ -1641,7 +1667,11 @@ answers() {
 verdict() {
   local unfinished=0 word
   summary
-  count_of failed
+  count_of incomplete
+  if [ "$HOW_MANY" -gt 0 ]; then
+    printf 'What is missing is not restored under this run id: after the cause is gone, restore it under another.\n'
+  fi
+  count_bad
   if [ "$HOW_MANY" -gt 0 ]; then
     answers
     printf 'RUNBOOK.md says what a message means. After the cause is gone: ./restore.sh --retry-failed\n'

@@ -55,7 +55,9 @@ fn names(policies: &[PrincipalPolicy]) -> Vec<String> {
             None => kind(&policy.principal).to_owned(),
         };
         let first: String = first.chars().map(plain).collect();
-        let taken = |name: &String| names.contains(name);
+        // CloudFormation has no `_`, and IAM names that differ in case alone are one.
+        let plain = |name: &str| name.replace('_', "").to_lowercase();
+        let taken = |name: &String| names.iter().any(|of| plain(of) == plain(name));
         let mut name = first.clone();
         let mut count = 1;
         while taken(&name) {

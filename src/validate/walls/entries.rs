@@ -133,7 +133,8 @@ fn drill(document: &Document, bounds: Bounds<'_>, findings: &mut Findings) {
                     "the only pattern is `*`, which is any text: `drill: \"drill-*\"`",
                 ));
             }
-            matches(pattern, bounds.run_id)
+            // A slip of the shift key is no way out of the walls.
+            matches(&pattern.to_lowercase(), &bounds.run_id.to_lowercase())
         }
     };
     if !is_one || document.allow.is_some() {

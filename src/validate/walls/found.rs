@@ -161,6 +161,10 @@ impl Search {
                 for word in words {
                     if let Some(wall) = recognised(word) {
                         self.add(word, FoundKind::Wall(wall));
+                    } else {
+                        for (id, wall) in ids_within(word) {
+                            self.add(id, FoundKind::Wall(wall));
+                        }
                     }
                 }
             }
@@ -239,6 +243,23 @@ fn recognised(word: &str) -> Option<Wall<'static>> {
     })
 }
 
+/// Ids of networks inside a word, as in the path of an address: whatever takes the text apart may find them there.
+fn ids_within(word: &str) -> Vec<(&str, Wall<'static>)> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let parts = word.split(|c: char| !is_part(c));
+    let found = parts.filter_map(|part| {
+        // `my-subnet-0a1b2c3d` has an id at its end.
+        let starts = part.match_indices('-').map(|(at, _)| at + 1);
+        let mut ends = [0].into_iter().chain(starts).map(|at| &part[at..]);
+        ends.find_map(|end| {
+            let digits = end.split('-').take(2).map(str::len).sum::<usize>() + 1;
+            let id = end.get(..digits)?;
+            Some((id, recognised(id)?))
+        })
+    });
+    found.collect()
+}
+
 /// Whether an ARN is of a kind, wherever it is; or of its service, where all of that are.
 fn is_arn_of(word: &str, pattern: Option<&str>, by_service: bool) -> bool {
     let form = pattern.map(|pattern| format!("arn:aws:{pattern}"));
@@ -248,4 +269,27 @@ fn is_arn_of(word: &str, pattern: Option<&str>, by_service: bool) -> bool {
     };
     let is_kind = by_service || super::resource_kind(&arn) == super::resource_kind(&form);
     arn.service == form.service && is_kind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ids_within;
+
+    #[test]
+    fn ids_are_found_inside_words() {
+        for (word, ids) in [
+            ("us-west-2a:subnet-0bad0bad", &["subnet-0bad0bad"][..]),
+            (
+                "vpc-0bad0bad/subnet-0bad0bad",
+                &["vpc-0bad0bad", "subnet-0bad0bad"],
+            ),
+            ("x?sg=1&sg-0bad0bad", &["sg-0bad0bad"]),
+            ("my-subnet-0a1b2c3d", &["subnet-0a1b2c3d"]),
+            ("subnet-group-a", &[]),
+            ("orders-12345678", &[]),
+        ] {
+            let found: Vec<&str> = ids_within(word).iter().map(|(id, _)| *id).collect();
+            assert_eq!(found, ids, "{word}");
+        }
+    }
 }
