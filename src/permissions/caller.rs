@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::resources::{created, filled, partition, points};
-use super::statement::{PolicyStatement, PolicyStatements, sid};
+use super::statement::{PolicyStatement, PolicyStatements, pascal_case};
 use super::{PolicySetting, Principal, PrincipalPolicy, Purpose};
 use crate::backup::Operation;
 use crate::plan::{Plan, Step};
@@ -334,7 +334,7 @@ fn delete(statements: &mut PolicyStatements, step: &Step, target: &Target) {
             "{}: read and delete, with the caller's permissions",
             deletes.r#type
         );
-        let name = sid(&format!(
+        let name = pascal_case(&format!(
             "Delete {}",
             deletes.r#type.trim_start_matches("AWS::")
         ));

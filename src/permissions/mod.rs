@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 pub use caller::BucketPlace;
 pub use restore_role::role_statements;
+pub(crate) use statement::pascal_case;
 pub use statement::{PolicyConditions, PolicyStatement, PolicyStatements};
 
 use crate::plan::Plan;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::keys::keys;
 use super::resources::{created, filled, known, points};
-use super::statement::{PolicyStatement, PolicyStatements, sid};
+use super::statement::{PolicyStatement, PolicyStatements, pascal_case};
 use super::{Principal, PrincipalPolicy};
 use crate::plan::{Plan, Step};
 use crate::render::Target;
@@ -115,7 +115,7 @@ pub fn role_statements(resource_type: &str, action: Option<&str>) -> Vec<String>
 
 fn name(need: &RoleNeed, title: &str) -> String {
     let does = need.does.split([',', ';']).next().unwrap_or_default();
-    sid(&format!("{title} {does}"))
+    pascal_case(&format!("{title} {does}"))
 }
 
 fn of_need(

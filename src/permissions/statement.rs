@@ -88,8 +88,9 @@ impl PolicyStatement {
     }
 }
 
-/// Words as a statement's name: `makes the table` is `MakesTheTable`.
-pub(super) fn sid(words: &str) -> String {
+/// Words as the name of a statement or of a resource in CloudFormation, which have letters and digits alone: `makes the table` is
+/// `MakesTheTable`.
+pub(crate) fn pascal_case(words: &str) -> String {
     let words = words.split(|c: char| !c.is_ascii_alphanumeric());
     let capital = |word: &str| {
         let mut letters = word.chars();

@@ -81,13 +81,7 @@ pub(super) async fn preflight(
     };
     let checks = looked.checks(&clients, context).await?;
     let file = arguments.plan.to_string_lossy();
-    let report = PreflightReport {
-        file: &file,
-        plan: &preview.plan,
-        checks: &checks,
-        secrets: loaded.planner.secrets(),
-        verbose: context.display.verbose,
-    };
+    let report = looked.report(&file, &checks, context);
     match arguments.format {
         PreflightFormat::Human => context.output.styled(&preflight_human(&report)),
         PreflightFormat::Json => context.output.document(&preflight_json(&report)),
@@ -127,19 +121,28 @@ impl PreflightLook<'_> {
     ) -> Result<bool, Failure> {
         let checks = self.checks(places, context).await?;
         let file = self.file.to_string_lossy();
-        let report = PreflightReport {
-            file: &file,
-            plan: self.plan,
-            checks: &checks,
-            secrets: self.loaded.planner.secrets(),
-            verbose: context.display.verbose,
-        };
+        let report = self.report(&file, &checks, context);
         context.output.styled_note(&preflight_human(&report));
         let stops = exit(&checks) == Exit::NotReady;
         if stops {
             context.output.note("nothing was sent");
         }
         Ok(stops)
+    }
+
+    fn report<'r>(
+        &'r self,
+        file: &'r str,
+        checks: &'r [PreflightCheck],
+        context: &Context<'_>,
+    ) -> PreflightReport<'r> {
+        PreflightReport {
+            file,
+            plan: self.plan,
+            checks,
+            secrets: self.loaded.planner.secrets(),
+            verbose: context.display.verbose,
+        }
     }
 
     /// Asks about everything, and says how far it is.

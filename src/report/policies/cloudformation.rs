@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{VERSION, names, who};
-use crate::permissions::{PolicyStatement, PrincipalPolicy};
+use crate::permissions::{PolicyStatement, PrincipalPolicy, pascal_case};
 use crate::plan::Plan;
 
 /// All policies as a CloudFormation template.
@@ -21,7 +21,7 @@ pub fn policies_cloudformation(plan: &Plan, policies: &[PrincipalPolicy]) -> Str
         let _ = writeln!(
             text,
             "  {}:\n    Type: AWS::IAM::ManagedPolicy\n    Properties:\n      Description: {about}\n      PolicyDocument:\n        Version: \"{VERSION}\"\n        Statement:",
-            logical(&name)
+            pascal_case(&name)
         );
         for of in &policy.statements {
             statement(&mut text, of);
@@ -50,16 +50,6 @@ fn statement(text: &mut String, of: &PolicyStatement) {
             list(values)
         );
     }
-}
-
-/// Letters and digits: `restore_role_dr` is `RestoreRoleDr`.
-fn logical(name: &str) -> String {
-    let capital = |word: &str| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|c| c.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect::<String>()
-    };
-    name.split('_').map(capital).collect()
 }
 
 fn list(of: &BTreeSet<String>) -> String {
