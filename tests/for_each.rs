@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Severity, Source};
+use redrill::ids::JobId;
 use redrill::plan::{Plan, Planner};
 use redrill::render::{Created, Inputs, Known};
 use redrill::rules::Rules;
@@ -162,7 +163,7 @@ fn a_template_names_the_instance_whose_result_it_uses() {
         .collect();
     assert_eq!(pending, ["restores.tables['b'].created.job_id"]);
     let created = Created {
-        job_id: "job-of-b".to_owned(),
+        job_id: JobId::new("job-of-b"),
         resource_arn: "arn:aws:dynamodb:us-west-2:123456789012:table/b".to_owned(),
     };
     let known = Known {

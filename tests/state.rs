@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
+use redrill::ids::JobId;
 use redrill::plan::Request;
 use redrill::state::{
     CheckStage, CheckVerdict, Deletion, Event, Recorded, RestoreStage, RestoreState, next, replay,
@@ -153,7 +154,7 @@ fn event() -> impl Strategy<Value = Event> {
     let restore = || "r".to_owned();
     let text = || "x".to_owned();
     prop_oneof![
-        4 => (1u32..4, proptest::option::of(Just("x".to_owned()))).prop_map(move |(attempt, adopts)| Event::Intended {
+        4 => (1u32..4, proptest::option::of(Just(JobId::new("x")))).prop_map(move |(attempt, adopts)| Event::Intended {
             restore: restore(),
             attempt,
             token: text(),
@@ -169,8 +170,8 @@ fn event() -> impl Strategy<Value = Event> {
             aws_at: None,
             adopts,
         }),
-        3 => Just(Event::Accepted { restore: restore(), job_id: text(), request_id: None }),
-        1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None, ended_at: None, former: Vec::new() }),
+        3 => Just(Event::Accepted { restore: restore(), job_id: JobId::new("x"), request_id: None }),
+        1 => Just(Event::Adopted { restore: restore(), job_id: JobId::new("x"), because: text(), ours: None, ended_at: None, former: Vec::new() }),
         1 => Just(Event::Withdrawn { restore: restore(), message: text() }),
         1 => Just(Event::Refused { restore: restore(), code: None, request_id: None, message: text() }),
         1 => (1u32..4).prop_map(move |attempt| Event::Rejected { restore: restore(), attempt, message: text() }),
@@ -192,7 +193,7 @@ fn event() -> impl Strategy<Value = Event> {
             ended_at: None,
             created_resource_arn: None,
         }),
-        1 => Just(Event::Nested { restore: restore(), job_id: text(), jobs: Vec::new() }),
+        1 => Just(Event::Nested { restore: restore(), job_id: JobId::new("x"), jobs: Vec::new() }),
         1 => Just(Event::Overdue { restore: restore() }),
         1 => Just(Event::Skipped { restore: restore(), because: text() }),
         6 => (1u32..4, 0usize..3).prop_map(move |(nth, definition)| Event::CheckStarted {
@@ -363,7 +364,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
         },
         Event::Accepted {
             restore: "r".to_owned(),
-            job_id: "j".to_owned(),
+            job_id: JobId::new("j"),
             request_id: None,
         },
         Event::Completed {
@@ -420,8 +421,8 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
 fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
     let second = Event::SecondJob {
         restore: "r".to_owned(),
-        job_id: "second".to_owned(),
-        beside: "first".to_owned(),
+        job_id: JobId::new("second"),
+        beside: JobId::new("first"),
         because: String::new(),
     };
     let mut events = completed_restore();
@@ -438,7 +439,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
 
     let adopted = |job_id: &str| Event::Adopted {
         restore: "r".to_owned(),
-        job_id: job_id.to_owned(),
+        job_id: JobId::new(job_id),
         because: String::new(),
         ours: None,
         ended_at: None,
@@ -448,7 +449,10 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
     let completed = running.pop().unwrap();
     running.push(adopted("another"));
     let observed = replayed(&running).unwrap();
-    assert_eq!(observed.restores["r"].stage.job_id(), Some("another"));
+    assert_eq!(
+        observed.restores["r"].stage.job_id(),
+        Some(&JobId::new("another"))
+    );
     running.push(adopted("another"));
     assert!(!is_legal(&running), "the same job takes its own place");
 
@@ -498,7 +502,7 @@ fn completed_restore() -> Vec<Event> {
         intended(1),
         Event::Accepted {
             restore: "r".to_owned(),
-            job_id: "first".to_owned(),
+            job_id: JobId::new("first"),
             request_id: None,
         },
         Event::Completed {
@@ -568,7 +572,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
             },
             Event::Accepted {
                 restore: restore(),
-                job_id: format!("job-{attempt}"),
+                job_id: JobId::new(format!("job-{attempt}")),
                 request_id: None,
             },
         ]

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::record::CleanupRecord;
 use super::{Disposition, ExistingResource, Item, Named};
 use crate::backup::Job;
+use crate::ids::JobId;
 use crate::rules::{Composite, TypeNotes};
 use crate::state::{NestedJob, Recorded};
 
@@ -50,7 +51,7 @@ pub fn by_name(levels: &[Vec<Item>]) -> impl Iterator<Item = (&Named, Option<Tim
 
 /// Jobs that others may be nested in which nobody has listed, or which had not ended: the restore, the job and its target.
 #[must_use]
-pub fn unlisted(events: &[Recorded]) -> Vec<(String, String, usize)> {
+pub fn unlisted(events: &[Recorded]) -> Vec<(String, JobId, usize)> {
     let mut unlisted = Vec::new();
     for (restore, attempts) in CleanupRecord::of(events).attempts {
         for attempt in attempts {

@@ -11,6 +11,7 @@ use super::skew::{Moment, Skew};
 use crate::backup::{
     ApiError, Backoff, Job, JobQuery, Keeping, Operation, Pace, Page, Reader, Started, Writer,
 };
+use crate::ids::JobId;
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Target;
 
@@ -65,7 +66,7 @@ pub(super) enum Answer {
     /// Of the jobs that may be a restore's.
     Candidates(usize, Result<Page<Job>, ApiError>),
     /// Of one of them, by its id.
-    Metadata(usize, String, Result<BTreeMap<String, String>, ApiError>),
+    Metadata(usize, JobId, Result<BTreeMap<String, String>, ApiError>),
     /// Of the jobs that are nested in a restore's.
     Nested(usize, Result<Page<Job>, ApiError>),
     /// Of a job that is followed.
@@ -75,7 +76,7 @@ pub(super) enum Answer {
     /// Of the jobs of a target, whoever has started them.
     Around(usize, Result<Page<Job>, ApiError>),
     /// Of a job that is not this run's: its id, its recovery point, and what it was asked for.
-    Other(String, String, Result<BTreeMap<String, String>, ApiError>),
+    Other(JobId, String, Result<BTreeMap<String, String>, ApiError>),
     /// Of what the job of a restore has made: whether it is still there.
     LookedFor(usize, Result<Option<bool>, ApiError>),
     /// Of what the checks of a restore have come to.
@@ -306,7 +307,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             .spawn(async move { Answer::Nested(step, api.jobs_page(&query, token).await) });
     }
 
-    pub(super) fn metadata(&mut self, place: usize, step: usize, job_id: String) {
+    pub(super) fn metadata(&mut self, place: usize, step: usize, job_id: JobId) {
         let api = self.api(place);
         self.tasks.spawn(async move {
             let metadata = api.job_metadata(&job_id).await;
@@ -326,7 +327,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         &mut self,
         place: usize,
         step: usize,
-        job_id: String,
+        job_id: JobId,
         failure: Option<String>,
     ) {
         let api = self.api(place);
@@ -366,7 +367,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         all.flatten().collect()
     }
 
-    pub(super) fn poll(&mut self, place: usize, step: usize, job_id: Arc<str>) {
+    pub(super) fn poll(&mut self, place: usize, step: usize, job_id: JobId) {
         let api = self.api(place);
         self.tasks
             .spawn(async move { Answer::Polled(step, api.job(&job_id).await) });
@@ -384,7 +385,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             .spawn(async move { Answer::Around(place, api.jobs_page(&query, token).await) });
     }
 
-    pub(super) fn other(&mut self, place: usize, job_id: String, point: String) {
+    pub(super) fn other(&mut self, place: usize, job_id: JobId, point: String) {
         let api = self.api(place);
         self.tasks.spawn(async move {
             let metadata = api.job_metadata(&job_id).await;

@@ -4,13 +4,13 @@
 //! page; every so often everything since the oldest job is listed, for what such a listing may have left out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::outage::PATIENCE;
 use super::skew::Skew;
 use crate::backup::{Interval, JobQuery, JobStatus, Pages};
+use crate::ids::JobId;
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
 pub(super) const HANDFUL: usize = 5;
@@ -36,7 +36,7 @@ pub(super) fn interval(age: SignedDuration) -> SignedDuration {
 /// A job that is followed.
 #[derive(Debug)]
 pub(super) struct Followed {
-    pub(super) job_id: Arc<str>,
+    pub(super) job_id: JobId,
     pub(super) since: Timestamp,
     pub(super) look_at: Timestamp,
     /// When following stops, where the plan says so.
@@ -53,7 +53,7 @@ pub(super) struct Followed {
 #[derive(Debug, Default)]
 pub(super) struct Poller {
     pub(super) jobs: BTreeMap<usize, Followed>,
-    pub(super) by_id: HashMap<Arc<str>, usize>,
+    pub(super) by_id: HashMap<JobId, usize>,
     /// Jobs to describe by themselves although the rest is listed, and when: those whose time is over, and those that
     /// a listing of everything does not show.
     pub(super) alone: BTreeSet<(Timestamp, usize)>,
@@ -89,13 +89,12 @@ impl Poller {
     pub(super) fn follow(
         &mut self,
         step: usize,
-        job_id: &str,
+        job_id: &JobId,
         since: Timestamp,
         now: Timestamp,
         timeout: Option<SignedDuration>,
     ) {
-        let job_id: Arc<str> = Arc::from(job_id);
-        self.by_id.insert(Arc::clone(&job_id), step);
+        self.by_id.insert(job_id.clone(), step);
         // One that has just begun has nothing to tell yet; one from an earlier runner may have ended long ago.
         let look_at = if since == now {
             now + interval(SignedDuration::ZERO)
@@ -108,7 +107,7 @@ impl Poller {
         self.jobs.insert(
             step,
             Followed {
-                job_id,
+                job_id: job_id.clone(),
                 since,
                 look_at,
                 deadline,

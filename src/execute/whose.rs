@@ -29,7 +29,7 @@ pub async fn jobs_of(
     let is_asked = |job: &Job| {
         let point = job.recovery_point_arn.as_deref();
         let is_wanted = |arn| points.is_none_or(|points| points.contains(arn));
-        !job.id.is_empty() && is_of(job, account) && point.is_some_and(is_wanted)
+        !job.id.as_str().is_empty() && is_of(job, account) && point.is_some_and(is_wanted)
     };
     let mut found = Vec::new();
     let take = |page: Vec<Job>| {

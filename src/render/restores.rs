@@ -238,7 +238,7 @@ fn made(path: &str, created: Option<&Created>, cell: &Cell) -> Value {
 /// `{resource_arn, job_id}`
 pub(super) fn created_names(path: &str, created: Option<&Created>, cell: &Cell) -> Value {
     let (resource_arn, job_id) = match created {
-        Some(created) => (known(&created.resource_arn), known(&created.job_id)),
+        Some(created) => (known(&created.resource_arn), known(created.job_id.as_str())),
         None => (
             Slot::Pending(Value::from(PLACEHOLDER_ARN)),
             Slot::Pending(Value::from(PLACEHOLDER_JOB)),

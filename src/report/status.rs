@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::run::RestoreReport;
 use crate::backup::{Endpoint, Job};
 use crate::diagnostic::LocalTime;
+use crate::ids::JobId;
 use crate::render::{REDACTED, Target};
 use crate::state::{CheckStage, Deletion, History, RestoreStage};
 
@@ -40,7 +41,7 @@ pub struct RestoreStatus {
     status: String,
     attempt: u32,
     token: String,
-    job_id: Option<String>,
+    job_id: Option<JobId>,
     created_resource_arn: Option<String>,
     message: Option<String>,
 }

@@ -400,6 +400,7 @@ mod tests {
 
     use super::super::InitialRestore;
     use super::*;
+    use crate::ids::JobId;
 
     const BEGAN: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -462,7 +463,7 @@ mod tests {
     fn accepted(at: usize) -> Event {
         Event::Accepted {
             restore: format!("table-{at:02}"),
-            job_id: format!("job-{at}"),
+            job_id: JobId::new(format!("job-{at}")),
             request_id: None,
         }
     }

@@ -226,20 +226,20 @@ impl Screen {
             } => {
                 let region = self.regions.get(restore.as_str());
                 (
-                    job_id,
+                    job_id.as_str(),
                     region.and_then(|region| console_job(region, job_id)),
                 )
             }
             Event::Completed {
                 created_resource_arn: Some(arn),
                 ..
-            } if self.look.is_linked => (arn, console_resource(arn)),
+            } if self.look.is_linked => (arn.as_str(), console_resource(arn)),
             _ => return text,
         };
         match url {
-            Some(url) if text.contains(name.as_str()) => {
+            Some(url) if text.contains(name) => {
                 let link = format!("\x1b]8;;{url}\x1b\\{name}\x1b]8;;\x1b\\");
-                Cow::Owned(text.replacen(name.as_str(), &link, 1))
+                Cow::Owned(text.replacen(name, &link, 1))
             }
             _ => text,
         }
@@ -300,6 +300,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+    use crate::ids::JobId;
 
     fn screen(is_linked: bool) -> Screen {
         let look = Look {
@@ -331,7 +332,7 @@ mod tests {
     fn a_job_is_a_link_where_the_terminal_takes_one() {
         let event = Event::Accepted {
             restore: "files".to_owned(),
-            job_id: "A-1".to_owned(),
+            job_id: JobId::new("A-1"),
             request_id: None,
         };
         let text = "files: started, job A-1";

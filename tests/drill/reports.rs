@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::process::Command;
 
 use redrill::backup::Endpoint;
+use redrill::ids::JobId;
 use redrill::plan::Request;
 use redrill::render::Target;
 use redrill::report::{Format, Record, RunReport, compare, run_report};
@@ -66,7 +67,7 @@ impl Story {
             from,
             Event::Accepted {
                 restore: restore.clone(),
-                job_id: format!("job-{name}"),
+                job_id: JobId::new(format!("job-{name}")),
                 request_id: None,
             },
         );

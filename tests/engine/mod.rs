@@ -83,7 +83,7 @@ fn elsewhere_now(state: &Path, plan: &str, emulator: &Emulator) -> Result<Ended,
 fn job_of(state: &Path, name: &str) -> Option<String> {
     let observed = observed(state);
     let past = observed.restores.get(name)?;
-    past.stage.job_id().map(str::to_owned)
+    past.stage.job_id().map(ToString::to_string)
 }
 
 fn stage_of(state: &Path, name: &str) -> Option<RestoreStage> {

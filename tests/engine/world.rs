@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use redrill::diff::Wanted;
 use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
+use redrill::ids::JobId;
 use redrill::render::{Inputs, Known};
 use redrill::session;
 use redrill::state::{Event, Recorded, RunState};
@@ -149,7 +150,7 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
     // Whoever names a job takes that one, and no other.
     let (named, _) = ask(Policy {
         duplicates: DuplicatePolicy::Adopt,
-        chosen: BTreeSet::from(["deadbeef-0000-4000-8000-000000000000".to_owned()]),
+        chosen: BTreeSet::from([JobId::new("deadbeef-0000-4000-8000-000000000000")]),
         ..fast()
     })
     .await;
@@ -159,7 +160,7 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
     );
     let (chosen, completed) = ask(Policy {
         duplicates: DuplicatePolicy::Adopt,
-        chosen: BTreeSet::from([strangers[1].clone()]),
+        chosen: BTreeSet::from([JobId::new(strangers[1].as_str())]),
         ..fast()
     })
     .await;

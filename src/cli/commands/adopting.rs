@@ -7,6 +7,7 @@ use super::run::EngineRun;
 use crate::backup::{Fault, Job, Reader};
 use crate::cli::exit::Failure;
 use crate::execute::{Whose, whose_without_journal};
+use crate::ids::JobId;
 use crate::plan::Step;
 use crate::session::Preview;
 
@@ -18,7 +19,7 @@ pub(super) async fn check(
 ) -> Result<(), Failure> {
     for id in &execution.policy.chosen {
         let mut restores = preview.history.observed.restores.values();
-        let is_own = |own: &str| own.eq_ignore_ascii_case(id);
+        let is_own = |own: &JobId| own.is_same(id);
         // Whoever repeats the command names what the run has already.
         if restores.any(|past| past.stage.job_id().is_some_and(is_own)) {
             continue;
@@ -34,7 +35,7 @@ pub(super) async fn check(
 
 /// Why a job is none that a restore of the plan can take.
 async fn stranger(
-    id: &str,
+    id: &JobId,
     preview: &Preview,
     aws: &[Arc<Client>],
 ) -> Result<Option<String>, Failure> {

@@ -13,6 +13,7 @@ use crate::backup::{ApiError, Clock, Fault, Job, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff};
 use crate::execute::{DuplicatePolicy, Whose, jobs_of, listed_since, whose_without_journal};
+use crate::ids::JobId;
 use crate::journal::{self, RunKey};
 use crate::plan::{MARK, Plan};
 use crate::report::minute;
@@ -247,7 +248,7 @@ async fn other_names(
     let runs = execution.runs.iter();
     for other in runs.filter(|of| of.run == execution.run_id && of.plan != plan.name) {
         let mut same: BTreeMap<String, usize> = BTreeMap::new();
-        let mut jobs: BTreeMap<String, String> = BTreeMap::new();
+        let mut jobs: BTreeMap<String, JobId> = BTreeMap::new();
         let mut is_here = true;
         // A damaged journal of another run is no reason not to start this one.
         let take = |recorded: Recorded| {

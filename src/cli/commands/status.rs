@@ -17,6 +17,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
 use crate::diagnostic::suggest;
 use crate::execute::{Stopped, describe_jobs};
+use crate::ids::JobId;
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::render::{REDACTED, Target};
 use crate::report::{
@@ -321,7 +322,7 @@ async fn refresh(
         secretive,
         ..
     } = known;
-    let mut restores: HashMap<&str, &str> = HashMap::new();
+    let mut restores: HashMap<&JobId, &str> = HashMap::new();
     let mut running = vec![BTreeMap::new(); places.targets.len()];
     for (restore, past) in &history.observed.restores {
         let place = places.place(restore);
@@ -366,7 +367,7 @@ async fn refresh(
         match context.output.patiently(what, describe_jobs).await {
             Ok(jobs) => {
                 for mut job in jobs {
-                    if let Some(restore) = restores.get(&*job.id) {
+                    if let Some(restore) = restores.get(&job.id) {
                         // It may repeat the secret, which is not known here.
                         if secretive.contains(*restore) {
                             job.created_resource_arn = None;

@@ -12,6 +12,7 @@ use crate::backup::{ApiError, Fault, JobStatus, Operation, Started};
 use crate::execute::Policy;
 use crate::execute::calls::DueCall;
 use crate::execute::skew::{Moment, Skew};
+use crate::ids::JobId;
 use crate::plan::{MARK, Request, TokenedRequest, mark};
 use crate::state::{RestoreStage, RestoreState};
 
@@ -68,8 +69,8 @@ impl SimulatedAws {
         }
     }
 
-    fn make(&mut self, now: Timestamp, is_own: bool) -> String {
-        let id = format!("job-{}", self.jobs.len());
+    fn make(&mut self, now: Timestamp, is_own: bool) -> JobId {
+        let id = JobId::new(format!("job-{}", self.jobs.len()));
         let job = Job {
             id: id.clone(),
             status: JobStatus::Running,
@@ -89,7 +90,7 @@ impl SimulatedAws {
         id
     }
 
-    fn start(&mut self, now: Timestamp) -> String {
+    fn start(&mut self, now: Timestamp) -> JobId {
         let memory = SignedDuration::from_mins(60);
         let known = self.own().find(|job| {
             let age = job.created_at.map(|at| now.duration_since(at));
@@ -112,9 +113,9 @@ impl SimulatedAws {
         jobs.filter(shows).cloned().collect()
     }
 
-    fn metadata(&self, id: &str) -> BTreeMap<String, String> {
+    fn metadata(&self, id: &JobId) -> BTreeMap<String, String> {
         let mut metadata = BTreeMap::from([("novelKey".to_owned(), "orders".to_owned())]);
-        let is_own = self.own().any(|job| job.id == id);
+        let is_own = self.own().any(|job| job.id == *id);
         if is_own && self.is_marked {
             metadata.insert(MARK.to_owned(), mark(TOKEN));
         }
@@ -125,7 +126,7 @@ impl SimulatedAws {
 /// What became of a request.
 #[derive(Debug)]
 enum RequestOutcome {
-    Has(String),
+    Has(JobId),
     Refused,
     NotSent,
     LeftOpen,
@@ -290,7 +291,7 @@ proptest! {
         prop_assert!(own.len() <= 1, "{:?} after {:?}", aws.jobs, outcome);
         match outcome {
             // Where no mark tells them apart, a job that was made since then is taken for the one that was asked for.
-            RequestOutcome::Has(job) => prop_assert!(own.contains(&*job) || !is_marked && own.is_empty()),
+            RequestOutcome::Has(job) => prop_assert!(own.contains(job.as_str()) || !is_marked && own.is_empty()),
             RequestOutcome::Refused | RequestOutcome::NotSent => prop_assert!(own.is_empty(), "{own:?} is lost"),
             RequestOutcome::LeftOpen | RequestOutcome::Stopped => {}
         }

@@ -105,14 +105,16 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     .map(|draft| &draft.request);
                 let request = request.cloned().unwrap_or_default();
                 let step = &plan.steps[step];
-                let created = self.known.created.get(&*step.name).cloned();
-                let created = created.unwrap_or_default();
+                let created = self.known.created.get(&*step.name);
+                let (created, job) = created.map_or_else(Default::default, |created| {
+                    (created.resource_arn.clone(), created.job_id.to_string())
+                });
                 all.extend([
                     ("REDRILL_RESTORE", step.name.to_string()),
                     ("REDRILL_RESOURCE_TYPE", request.resource_type),
                     ("REDRILL_RECOVERY_POINT_ARN", request.recovery_point_arn),
-                    ("REDRILL_CREATED_ARN", created.resource_arn),
-                    ("REDRILL_JOB_ID", created.job_id),
+                    ("REDRILL_CREATED_ARN", created),
+                    ("REDRILL_JOB_ID", job),
                 ]);
             }
             Of::Plan | Of::Cutover => {

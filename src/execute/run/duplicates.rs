@@ -12,6 +12,7 @@ use crate::execute::duplicate_watch::{AFTERWARDS, EVERY, Other, StartedRestore, 
 use crate::execute::engine::Stopped;
 use crate::execute::flight::{Kin, OpenRequest, is_of};
 use crate::execute::target::TargetState;
+use crate::ids::JobId;
 use crate::plan::TokenedRequest;
 use crate::state::{Append, Event, RestoreStage};
 
@@ -20,7 +21,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     pub(super) fn look_after(
         &mut self,
         step: usize,
-        job_id: &str,
+        job_id: &JobId,
         request: Option<Arc<TokenedRequest>>,
     ) {
         self.lookout.note_job(job_id);
@@ -112,7 +113,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             None => Ok(false),
         };
         let account = self.engine.plan.targets[target].account.clone();
-        let of_others = |job: &Job| !job.id.is_empty() && is_of(job, &account);
+        let of_others = |job: &Job| !job.id.as_str().is_empty() && is_of(job, &account);
         let jobs: Vec<Job> = jobs
             .into_iter()
             .filter(|job| of_others(job) && !self.lookout.is_own(&job.id))
@@ -223,7 +224,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// What another job was asked for.
     pub(super) fn told_of_other(
         &mut self,
-        job_id: String,
+        job_id: JobId,
         point: String,
         metadata: Result<BTreeMap<String, String>, ApiError>,
     ) -> Result<(), Stopped> {
@@ -293,8 +294,8 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     fn second(
         &mut self,
         step: usize,
-        job_id: String,
-        beside: String,
+        job_id: JobId,
+        beside: JobId,
         kin: Kin,
         has_mark: bool,
     ) -> Result<(), Stopped> {

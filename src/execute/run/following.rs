@@ -12,6 +12,7 @@ use crate::execute::engine::Stopped;
 use crate::execute::flight::{OpenRequest, Reconciliation, ReconciliationReason};
 use crate::execute::outage::Caller;
 use crate::execute::poller::OVERLAP;
+use crate::ids::JobId;
 use crate::render::Created;
 use crate::state::{Append, Event, RestoreStage};
 
@@ -92,7 +93,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     pub(super) fn begin_following(
         &mut self,
         step: usize,
-        job_id: &str,
+        job_id: &JobId,
         event: Event,
     ) -> Result<(), Stopped> {
         let is_adopted = matches!(event, Event::Adopted { .. });
@@ -107,7 +108,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         // A listing of what has ended lately does not show a job that ended before it was known here.
         let before = request.as_ref().and_then(|request| {
             let mut existing = target.existing_jobs(&request.recovery_point_arn).iter();
-            existing.find(|job| job.id == job_id).cloned()
+            existing.find(|job| job.id == *job_id).cloned()
         });
         let since = before.as_ref().and_then(|job| job.created_at);
         let since = since.map_or(now, |created| created.min(now));

@@ -99,12 +99,7 @@ impl<'a, A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observe
         } = engine;
         let now = clock.now();
         let pasts = observed.restores.values();
-        let own = pasts.flat_map(|past| {
-            past.stage
-                .job_id()
-                .into_iter()
-                .chain(past.former.iter().map(String::as_str))
-        });
+        let own = pasts.flat_map(|past| past.stage.job_id().into_iter().chain(&past.former));
         let listed_at = Moment {
             here: now,
             aws: None,

@@ -1,7 +1,5 @@
 //! Polling: its calls, and what follows from their answers.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::Run;
@@ -33,7 +31,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     return;
                 }
                 job.is_asked = true;
-                self.calls.poll(target, *step, Arc::clone(&job.job_id));
+                self.calls.poll(target, *step, job.job_id.clone());
             }
             return;
         }
@@ -47,7 +45,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     return;
                 }
                 job.is_asked = true;
-                self.calls.poll(target, step, Arc::clone(&job.job_id));
+                self.calls.poll(target, step, job.job_id.clone());
             }
             poller.alone.remove(&(at, step));
         }

@@ -11,6 +11,7 @@ use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Stopped};
 use crate::execute::flight::Phase;
+use crate::ids::JobId;
 use crate::state::{Append, Event, RestoreState};
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
@@ -87,10 +88,10 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    fn is_chosen(&self, job_id: &str) -> bool {
+    fn is_chosen(&self, job_id: &JobId) -> bool {
         let policy = &self.engine.policy;
         let mut chosen = policy.chosen.iter();
-        chosen.any(|id| id.eq_ignore_ascii_case(job_id))
+        chosen.any(|id| id.is_same(job_id))
             || policy.chosen.is_empty() && policy.duplicates == DuplicatePolicy::Adopt
     }
 
@@ -118,7 +119,7 @@ fn is_final(error: &ApiError) -> bool {
 }
 
 /// Why it is not known, and what can be done about it.
-fn cannot_tell(error: ApiError, restore: &str, job_id: &str) -> ApiError {
+fn cannot_tell(error: ApiError, restore: &str, job_id: &JobId) -> ApiError {
     let message = format!(
         "{}; `{restore}` has job {job_id}, which had ended before this command, and whether what it made is still there cannot be \
          told: allow cloudformation:GetResource and what reads the type, or take the job as it is with --adopt={job_id}",

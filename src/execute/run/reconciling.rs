@@ -15,6 +15,7 @@ use crate::execute::flight::{
     Adoption, Kin, Next, OpenRequest, ReconciliationStart, Sight, asked_for, attempt_among,
 };
 use crate::execute::recording::Effect;
+use crate::ids::JobId;
 use crate::plan::{TokenedRequest, attempt_marks};
 use crate::state::{Append, Event, RestoreStage};
 
@@ -146,7 +147,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             request = self.request_of(step, attempt, &draft);
             self.take_attempt(step, attempt, &request)?;
         }
-        let adopts = adoption.as_ref().map(|adoption| adoption.job_id.as_str());
+        let adopts = adoption.as_ref().map(|adoption| adoption.job_id.clone());
         self.emit(vec![self.intended(step, &draft, &request, adopts)])?;
         match adoption {
             Some(adoption) => self.adopt(step, &adoption),
@@ -201,13 +202,13 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// When a job ended that was there already, as the listing of those says.
-    fn ended_before(&self, step: usize, job_id: &str) -> Option<Timestamp> {
+    fn ended_before(&self, step: usize, job_id: &JobId) -> Option<Timestamp> {
         let open = self.flights[step].request()?;
         let target = &self.targets[self.target_of(step)];
         let mut jobs = target
             .existing_jobs(&open.request.recovery_point_arn)
             .iter();
-        let job = jobs.find(|job| job.id == job_id && job.status.is_final())?;
+        let job = jobs.find(|job| job.id == *job_id && job.status.is_final())?;
         job.completed_at
     }
 
@@ -236,7 +237,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let restore = self.name(step);
         let past = self.observed.restores.get(&restore);
         let job = past.and_then(|past| past.stage.job_id());
-        let job = job.unwrap_or_default().to_owned();
+        let job = job.cloned().unwrap_or_else(|| JobId::new(""));
         if self.engine.policy.duplicates != DuplicatePolicy::StartAnyway {
             self.stop(Stopped::NoSuchJob {
                 restore,
@@ -276,7 +277,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     pub(super) fn on_job_metadata(
         &mut self,
         step: usize,
-        job_id: &str,
+        job_id: &JobId,
         answer: Result<BTreeMap<String, String>, ApiError>,
     ) -> Result<(), Stopped> {
         self.job_metadata.end(job_id);

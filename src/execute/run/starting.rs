@@ -11,6 +11,7 @@ use crate::execute::engine::Stopped;
 use crate::execute::flight::{OpenRequest, Reconciliation, ReconciliationReason};
 use crate::execute::listing_window::listed_since;
 use crate::execute::recording::Effect;
+use crate::ids::JobId;
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Fact;
 use crate::state::{Append, Event};
@@ -132,7 +133,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         step: usize,
         draft: &Draft,
         request: &TokenedRequest,
-        adopts: Option<&str>,
+        adopts: Option<JobId>,
     ) -> Event {
         Event::Intended {
             restore: self.name(step),
@@ -141,7 +142,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             digest: crate::plan::digest(&draft.request),
             request: request.clone().into_request(),
             aws_at: self.calls.date(),
-            adopts: adopts.map(str::to_owned),
+            adopts,
         }
     }
 
@@ -182,16 +183,16 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Whose job it is, where it is one of this run's.
-    pub(super) fn owner(&self, job_id: &str) -> Option<String> {
+    pub(super) fn owner(&self, job_id: &JobId) -> Option<String> {
         if !self.lookout.is_own(job_id) {
             return None;
         }
-        let is = |id: &str| id.eq_ignore_ascii_case(job_id);
+        let is = |id: &JobId| id.is_same(job_id);
         let mut pasts = self.observed.restores.iter();
         pasts.find_map(|(name, past)| {
             if past.stage.job_id().is_some_and(is) {
                 Some(format!("`{name}`"))
-            } else if past.former.iter().any(|former| is(former)) {
+            } else if past.former.iter().any(is) {
                 Some(format!("an earlier attempt of `{name}`"))
             } else {
                 None

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::export::Subject;
+use crate::ids::JobId;
 use crate::parse::{Document, Kind, Node, Point, VariableKind};
 use crate::plan::MARK;
 use crate::render::{Created, Fact, Known, RequestField, has_placeholder, withheld};
@@ -232,7 +233,7 @@ struct Probe {
 /// What a restore has created, while the requests of others are rendered: an ARN whose ends are told from one another.
 fn created(of: usize) -> Created {
     Created {
-        job_id: format!("\"@j{of}@\""),
+        job_id: JobId::new(format!("\"@j{of}@\"")),
         resource_arn: format!("\"@a{of}:m{of}/z{of}@\""),
     }
 }
@@ -266,7 +267,11 @@ fn probes(
         &|n| format!("z{n}@"),
         "arn-after-slash",
     );
-    all(&|n| created(n).job_id, &|n| format!("@j{n}@"), "job");
+    all(
+        &|n| created(n).job_id.to_string(),
+        &|n| format!("@j{n}@"),
+        "job",
+    );
     probes.extend(secrets.iter().map(|name| Probe {
         text: withheld(name),
         rest: format!("@secret:{name}@"),

@@ -13,6 +13,7 @@ use super::late;
 use super::script::quoted;
 use crate::diagnostic::{duration, visible};
 use crate::export::Subject;
+use crate::ids::JobId;
 use crate::parse::{Check, Kind};
 use crate::render::{Created, Known, SourceFacts, Target};
 use crate::report::markdown;
@@ -161,7 +162,7 @@ fn created(subject: &Subject<'_>, entries: &[Entry<'_>]) -> Known {
     let created = entries.iter().map(|entry| {
         let name = &entry.step.name;
         let created = Created {
-            job_id: format!("JOB-OF-{name}"),
+            job_id: JobId::new(format!("JOB-OF-{name}")),
             resource_arn: format!("ARN-OF-{name}"),
         };
         (name.to_string(), created)

@@ -1,8 +1,10 @@
 //! Events without secrets, as they are shown, kept and handed over.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Event, NestedJob, Recorded};
+use crate::ids::JobId;
 use crate::plan::{MARK, mark};
 use crate::render::{REDACTED, Secrets, Target};
 
@@ -53,6 +55,11 @@ impl Event {
     pub fn redacted(mut self, secrets: &Secrets) -> Self {
         let sentence = |text: &mut String| secrets.redact_sentence(text);
         let name = |text: &mut String| secrets.redact_name_in(text);
+        let job = |id: &mut JobId| {
+            if let Cow::Owned(redacted) = secrets.redact_name(id.as_str()) {
+                *id = JobId::new(redacted);
+            }
+        };
         let at = |target: &mut Target| {
             if !secrets.is_empty() {
                 *target = target.redacted(secrets);
@@ -102,7 +109,7 @@ impl Event {
                 aws_at: _,
                 adopts,
             } => {
-                adopts.iter_mut().for_each(name);
+                adopts.iter_mut().for_each(job);
                 if !secrets.is_empty() {
                     *request = request.redacted(secrets);
                 }
@@ -112,7 +119,7 @@ impl Event {
                 job_id,
                 request_id,
             } => {
-                name(job_id);
+                job(job_id);
                 request_id.iter_mut().for_each(name);
             }
             Self::Adopted {
@@ -123,8 +130,8 @@ impl Event {
                 ended_at: _,
                 former,
             } => {
-                name(job_id);
-                former.iter_mut().for_each(name);
+                job(job_id);
+                former.iter_mut().for_each(job);
                 sentence(because);
             }
             Self::SecondJob {
@@ -133,8 +140,8 @@ impl Event {
                 beside,
                 because,
             } => {
-                name(job_id);
-                name(beside);
+                job(job_id);
+                job(beside);
                 sentence(because);
             }
             Self::Refused {
@@ -170,7 +177,7 @@ impl Event {
                 job_id,
                 jobs,
             } => {
-                name(job_id);
+                job(job_id);
                 for NestedJob {
                     job_id,
                     status,
@@ -179,7 +186,7 @@ impl Event {
                     created_resource_arn,
                 } in jobs
                 {
-                    name(job_id);
+                    job(job_id);
                     sentence(status);
                     recovery_point_arn.iter_mut().for_each(name);
                     created_resource_arn.iter_mut().for_each(name);
