@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Severity, Source};
-use redrill::ids::JobId;
+use redrill::ids::{JobId, StepIndex};
 use redrill::plan::{Plan, Planner};
 use redrill::render::{Created, Inputs, Known};
 use redrill::rules::Rules;
@@ -61,8 +61,7 @@ fn tables(names: &[String]) -> String {
 
 fn tokens(plan: &Plan) -> BTreeMap<String, String> {
     plan.steps
-        .iter()
-        .enumerate()
+        .enumerated()
         .map(|(at, step)| (step.name.to_string(), plan.token(at, 1).unwrap()))
         .collect()
 }
@@ -75,9 +74,9 @@ fn two_hundred_tables_are_two_hundred_requests_with_tokens_of_their_own() {
     let tokens_before = tokens(&before);
     let distinct: BTreeSet<&String> = tokens_before.values().collect();
     assert_eq!(distinct.len(), 200);
-    assert_eq!(&*before.steps[7].name, "tables[table-007]");
+    assert_eq!(&*before.steps.as_slice()[7].name, "tables[table-007]");
     assert_eq!(
-        before.steps[7].draft.request.metadata[&"targetTableName".to_owned()],
+        before.steps.as_slice()[7].draft.request.metadata[&"targetTableName".to_owned()],
         "table-007-main"
     );
 
@@ -134,8 +133,9 @@ fn needs_means_all_of_it_or_one() {
         ("[\"tables[b]\", \"tables[a]\"]", &[0, 1]),
     ] {
         let plan = plan(&needing(needs, "app"));
-        assert_eq!(*plan.steps[2].needs, *waits, "{needs}");
-        assert_eq!(plan.order, [0, 1, 2]);
+        let waits: Vec<StepIndex> = waits.iter().copied().map(StepIndex::new).collect();
+        assert_eq!(*plan.steps.as_slice()[2].needs, *waits, "{needs}");
+        assert!(plan.steps.positions().eq(plan.order));
     }
     let twice = said(&needing("[tables, \"tables[a]\"]", "app"));
     assert_eq!(twice.len(), 1, "{twice:?}");
@@ -155,7 +155,7 @@ fn needs_means_all_of_it_or_one() {
 fn a_template_names_the_instance_whose_result_it_uses() {
     let text = needing("[tables]", "{{ restores.tables['b'].created.job_id }}");
     let waiting = plan(&text);
-    let pending: Vec<&str> = waiting.steps[2]
+    let pending: Vec<&str> = waiting.steps.as_slice()[2]
         .draft
         .pending
         .iter()
@@ -172,7 +172,8 @@ fn a_template_names_the_instance_whose_result_it_uses() {
     };
     let (_, plan, findings) = read(&text, &known);
     assert!(findings.is_empty(), "{findings:?}");
-    let request = &plan.unwrap().steps[2].draft.request;
+    let plan = plan.unwrap();
+    let request = &plan.steps.as_slice()[2].draft.request;
     assert_eq!(request.metadata[&"targetTableName".to_owned()], "job-of-b");
 
     for (needs, template, message) in [
@@ -205,7 +206,7 @@ fn a_template_names_the_instance_whose_result_it_uses() {
     let all = "{{ restores.tables | items | map(attribute='1.created.job_id') | join('.') }}";
     let (_, plan, findings) = read(&needing("[tables]", all), &Known::default());
     assert!(findings.is_empty(), "{findings:?}");
-    assert_eq!(plan.unwrap().steps[2].draft.pending.len(), 2);
+    assert_eq!(plan.unwrap().steps.as_slice()[2].draft.pending.len(), 2);
 }
 
 #[test]
@@ -259,11 +260,11 @@ fn a_plan_of_many_instances_shares_what_they_have_in_common() {
         .replace("-main", "-behind");
     let plan = plan(&format!("{text}{behind}"));
     assert_eq!(plan.steps.len(), 10_000);
-    assert_eq!(plan.steps[9_999].needs.len(), 5_000);
+    assert_eq!(plan.steps.as_slice()[9_999].needs.len(), 5_000);
     // 25 million needs would be 200 MB: they are one list.
     assert!(Arc::ptr_eq(
-        &plan.steps[5_000].needs,
-        &plan.steps[9_999].needs
+        &plan.steps.as_slice()[5_000].needs,
+        &plan.steps.as_slice()[9_999].needs
     ));
 }
 

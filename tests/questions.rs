@@ -14,6 +14,7 @@ use redrill::backup::{
     Vaults,
 };
 use redrill::diagnostic::Source;
+use redrill::ids::TargetIndex;
 use redrill::inventory::RecordedInventory;
 use redrill::render::{Inputs, Known, SourceFacts, VaultName};
 use redrill::rules::Rules;
@@ -281,7 +282,9 @@ async fn answered<T>(asked: impl Future<Output = T>) -> T {
 }
 
 fn wanted() -> WantedPoints {
-    (0..COUNT).map(|at| (0, point(at), None)).collect()
+    (0..COUNT)
+        .map(|at| (TargetIndex::FIRST, point(at), None))
+        .collect()
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use redrill::diagnostic::Source;
+use redrill::ids::StepIndex;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session;
@@ -113,10 +114,10 @@ fn tokens(plan: &str) -> BTreeMap<String, String> {
     let source = Source::new("plan.yaml", plan);
     let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
     let plan = loaded.draft(&Known::default()).plan.unwrap();
-    let token = |(at, step): (usize, &redrill::plan::Step)| {
+    let token = |(at, step): (StepIndex, &redrill::plan::Step)| {
         (step.name.to_string(), plan.token(at, 1).unwrap_or_default())
     };
-    plan.steps.iter().enumerate().map(token).collect()
+    plan.steps.enumerated().map(token).collect()
 }
 
 /// What a target is called, and how redrill gets there, is no part of what is asked for.

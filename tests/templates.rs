@@ -42,7 +42,9 @@ fn requests(template: &str) -> Result<String, Vec<Finding>> {
     let Settled { plan, mut findings } = loaded.draft(&Known::default());
     findings.retain(|finding| finding.rule.starts_with("template/"));
     match plan {
-        Some(plan) => Ok(plan.steps[0].draft.request.metadata[&"value".to_owned()].clone()),
+        Some(plan) => {
+            Ok(plan.steps.as_slice()[0].draft.request.metadata[&"value".to_owned()].clone())
+        }
         None => Err(findings.into_iter().collect()),
     }
 }

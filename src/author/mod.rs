@@ -428,7 +428,7 @@ impl Author<'_> {
             .iter()
             .map(|draft| (&*draft.name, &self.head.places[draft.chosen.place]))
             .collect();
-        let instances = planner.instances().all().iter().enumerate();
+        let instances = planner.instances().all().enumerated();
         instances
             .filter_map(|(at, instance)| {
                 let place = places.get(&*instance.name)?;

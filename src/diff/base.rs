@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::keys::{Comparing, KeyChange, KeyDiff, RestoreKeys};
 use super::review::{Class, ReviewNote};
 use super::{Action, Diff};
+use crate::ids::StepIndex;
 use crate::plan::Plan;
 use crate::render::SourceFacts;
 
@@ -47,7 +48,7 @@ pub enum ChangeKind {
 #[derive(Clone, Debug)]
 pub struct Restored {
     /// The index of the step in the plan.
-    pub step: usize,
+    pub step: StepIndex,
     /// What has become of it.
     pub kind: ChangeKind,
     /// Which keys differ.

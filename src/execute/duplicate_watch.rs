@@ -15,7 +15,7 @@ use super::elsewhere::Elsewhere;
 use super::flight::{Kin, attempt_among, kin};
 use super::skew::Moment;
 use crate::backup::{JobQuery, Pages};
-use crate::ids::JobId;
+use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::plan::{Plan, TokenedRequest, attempt_marks};
 
 /// How often it looks.
@@ -44,8 +44,8 @@ pub(super) struct Lookout {
 /// A restore that has a job since a little while.
 #[derive(Debug)]
 pub(super) struct StartedRestore {
-    pub(super) step: usize,
-    pub(super) target: usize,
+    pub(super) step: StepIndex,
+    pub(super) target: TargetIndex,
     pub(super) job_id: JobId,
     pub(super) request: Arc<TokenedRequest>,
     pub(super) at: Timestamp,

@@ -12,7 +12,7 @@ use super::Commands;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Reader, Writer};
 use crate::diff::Diff;
-use crate::ids::JobId;
+use crate::ids::{Indexed, JobId, StepIndex};
 use crate::plan::{Draft, Plan, Planner};
 use crate::render::Known;
 use crate::state::{Append, Event, Illegal, JournalError, Recorded, RunState};
@@ -139,7 +139,7 @@ pub struct Engine<'a, A, J, C, O> {
     /// What is to come back.
     pub plan: &'a Plan,
     /// What is to be sent for each step of the plan, which has handed them over.
-    pub drafts: Vec<Arc<Draft>>,
+    pub drafts: Indexed<StepIndex, Arc<Draft>>,
     /// AWS: a client for each target of the plan.
     pub api: Vec<Arc<A>>,
     /// Whoever runs the checks.

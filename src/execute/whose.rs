@@ -9,6 +9,7 @@ use super::flight::{Kin, asked_for, attempt_among, is_of, kin};
 use super::listing_window::listed_since;
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Reader, each_job_page};
+use crate::ids::StepIndex;
 use crate::plan::{Draft, Identity, MARK, Plan, Request, TokenedRequest, attempt_marks};
 use crate::render::RequestField;
 use crate::state::RestoreState;
@@ -95,7 +96,7 @@ pub fn whose_without_journal(
     metadata: &BTreeMap<String, String>,
     recovery_point_arn: &str,
     plan: &Plan,
-    step: usize,
+    step: StepIndex,
 ) -> Whose {
     let draft = &plan.steps[step].draft;
     let identity = plan.identity(step, 1);

@@ -9,6 +9,7 @@ use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
 use super::subject::PreflightSubject;
 use super::unknown;
+use crate::ids::TargetIndex;
 use crate::plan::Step;
 use crate::rules::{Facts, Wall, WallRead, value};
 use crate::validate::NamedValue;
@@ -111,7 +112,7 @@ fn of_value(
 }
 
 /// The VPC of what was found: its own, or that of its first subnet.
-fn vpc_of(memo: &Memo, place: usize, found: &Value, reads: &WallRead) -> Option<String> {
+fn vpc_of(memo: &Memo, place: TargetIndex, found: &Value, reads: &WallRead) -> Option<String> {
     if let Some(vpc) = &reads.vpc {
         return found[vpc.as_str()].as_str().map(str::to_owned);
     }

@@ -37,7 +37,7 @@ impl NeededRestores {
     pub(super) fn new(document: &Document, instances: &Arc<Instances>) -> Self {
         // Most restores have one instance, whose name is theirs.
         let name = |(at, restore): (usize, &Restore)| {
-            let one = instances.all().get(instances.of(at).start);
+            let one = instances.of(at).first();
             let shared = one.filter(|instance| *instance.name == *restore.name.value);
             let name = shared.map(|instance| Arc::clone(&instance.name));
             (

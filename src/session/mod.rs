@@ -91,7 +91,7 @@ pub fn entries(
     findings: &mut Findings,
 ) -> (Vec<BaseRestore>, WantedPoints) {
     let mut asked = BTreeSet::new();
-    let instances = planner.instances().all().iter().enumerate();
+    let instances = planner.instances().all().enumerated();
     let entries = instances
         .map(|(at, instance)| {
             let draft = planner.draft(at, known, findings);

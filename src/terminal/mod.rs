@@ -22,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::backup::{console_job, console_resource};
 use crate::diagnostic::{LocalTime, visible};
 use crate::execute::Observer;
+use crate::ids::{Indexed, StepIndex};
 use crate::state::{Event, Recorded};
 use board::Board;
 use display::Display;
@@ -78,9 +79,9 @@ pub struct InitialState {
     /// How many restores are where.
     pub counts: Counts,
     /// In the plan's order, where they are shown.
-    pub restores: Vec<InitialRestore>,
-    /// Their indices, needed ones before those that need them.
-    pub order: Vec<usize>,
+    pub restores: Indexed<StepIndex, InitialRestore>,
+    /// Their positions, needed ones before those that need them.
+    pub order: Vec<StepIndex>,
     /// How many restores of each lane run at once.
     pub lanes: Vec<u32>,
     /// How many of all.
@@ -94,8 +95,8 @@ pub struct InitialState {
 pub struct InitialRestore {
     /// Its name.
     pub name: Arc<str>,
-    /// Indices of those that it waits for.
-    pub needs: Arc<[usize]>,
+    /// Those that it waits for.
+    pub needs: Arc<[StepIndex]>,
     /// How many checks it has that have not ended.
     pub checks: usize,
     /// How long it is likely to take.
@@ -322,7 +323,7 @@ mod tests {
             stage: Stage::Waiting,
         };
         let initial = InitialState {
-            restores: vec![restore],
+            restores: vec![restore].into(),
             ..InitialState::default()
         };
         Screen::new(look, initial)

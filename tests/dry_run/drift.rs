@@ -183,7 +183,7 @@ fn two_hundred_drifts_are_found_and_classed() {
     }
     for seed in 0..200 {
         let plan = &plans[random.usize(..plans.len())];
-        let step = &plan.steps[random.usize(..plan.steps.len())];
+        let step = &plan.steps.as_slice()[random.usize(..plan.steps.len())];
         let mut facts = source(step);
         let keys: Vec<String> = facts
             .metadata

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use redrill::backup::Writer as _;
 use redrill::diagnostic::Source;
 use redrill::execute::{DuplicatePolicy, Ended, Policy};
+use redrill::ids::StepIndex;
 use redrill::plan::TokenedRequest;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
@@ -28,6 +29,7 @@ pub(crate) fn request_of(text: &str, step: usize) -> TokenedRequest {
     let source = Source::new("plan.yaml", text);
     let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
     let plan = loaded.draft(&Known::default()).plan.unwrap();
+    let step = StepIndex::new(step);
     let token = plan.token(step, 1).unwrap();
     plan.steps[step].draft.sent_with(&token)
 }

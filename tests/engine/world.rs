@@ -220,7 +220,7 @@ fn an_earlier_run_is_learned_from() {
     let rules = std::sync::Arc::new(redrill::rules::Rules::embedded());
     let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
     let mut plan = loaded.draft(&Known::default()).plan.unwrap();
-    let by_type = plan.steps[0].draft.expected;
+    let by_type = plan.steps.as_slice()[0].draft.expected;
     let start: jiff::Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
     let took = SignedDuration::from_hours(3);
     let earlier = Recorded {

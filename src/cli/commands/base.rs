@@ -251,7 +251,9 @@ async fn look_up<R: Sources>(
     }
     let (_, mut asked) = session::entries(planner, known, &mut Findings::default());
     // A plan that had other targets then is looked up in those that it has now.
-    asked.retain(|(target, arn, _)| *target < readers.len() && !known.sources.contains_key(arn));
+    asked.retain(|(target, arn, _)| {
+        target.get() < readers.len() && !known.sources.contains_key(arn)
+    });
     session::look_up(readers, &asked, known)
         .await
         .map_err(Failure::Aws)

@@ -5,6 +5,7 @@ use crate::backup::{Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::checking::Of;
 use crate::execute::command::Left;
+use crate::ids::TargetIndex;
 use crate::parse::Check;
 use crate::plan::sha256;
 use crate::state::{Append, Begins, Begun, CheckStage};
@@ -84,7 +85,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let plan = self.engine.plan;
         let target = match of {
             Of::Restore(step) => &plan.targets[plan.steps[step].target],
-            Of::Plan | Of::Cutover => &plan.targets[0],
+            Of::Plan | Of::Cutover => &plan.targets[TargetIndex::FIRST],
         };
         let mut all = vec![
             ("REDRILL_PLAN", plan.name.clone()),

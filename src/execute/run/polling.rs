@@ -7,18 +7,19 @@ use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
 use crate::execute::outage::Caller;
+use crate::ids::TargetIndex;
 use crate::state::Append;
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Asks about what is due, as far as the rates let it.
     pub(super) fn look(&mut self) {
         let now = self.engine.clock.now();
-        for target in 0..self.targets.len() {
+        for target in self.targets.positions() {
             self.look_at(target, now);
         }
     }
 
-    fn look_at(&mut self, target: usize, now: Timestamp) {
+    fn look_at(&mut self, target: TargetIndex, now: Timestamp) {
         let skew = self.calls.skew();
         let poller = &mut self.targets[target].poller;
         if poller.one_by_one() {
@@ -64,7 +65,11 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// A listing got no good answer.
-    pub(super) fn not_listed(&mut self, target: usize, error: ApiError) -> Result<(), Stopped> {
+    pub(super) fn not_listed(
+        &mut self,
+        target: TargetIndex,
+        error: ApiError,
+    ) -> Result<(), Stopped> {
         let at = self.retry_at(Caller::Target(target), &error)?;
         self.targets[target].poller.sweep_again(at);
         if matches!(error.fault, Fault::Refused | Fault::Denied) {
@@ -76,7 +81,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A page of a listing has come.
     pub(super) fn listed(
         &mut self,
-        target: usize,
+        target: TargetIndex,
         jobs: Vec<Job>,
         next: Option<String>,
     ) -> Result<(), Stopped> {

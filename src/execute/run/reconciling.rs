@@ -15,7 +15,7 @@ use crate::execute::flight::{
     Adoption, Kin, Next, OpenRequest, ReconciliationStart, Sight, asked_for, attempt_among,
 };
 use crate::execute::recording::Effect;
-use crate::ids::JobId;
+use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::plan::{TokenedRequest, attempt_marks};
 use crate::state::{Append, Event, RestoreStage};
 
@@ -23,7 +23,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// Asks an open request; nothing where there is none.
     pub(super) fn decided<T>(
         &mut self,
-        step: usize,
+        step: StepIndex,
         decide: impl FnOnce(&mut OpenRequest, &Sight<'_>) -> T,
     ) -> Option<T> {
         let mut open = self.flights.take_request(step)?;
@@ -67,7 +67,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// Lets an open request decide what follows, and does that.
     pub(super) fn decide(
         &mut self,
-        step: usize,
+        step: StepIndex,
         decide: impl FnOnce(&mut OpenRequest, &Sight<'_>) -> Next,
     ) -> Result<(), Stopped> {
         match self.decided(step, decide) {
@@ -77,7 +77,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Does what follows.
-    pub(super) fn carry_out(&mut self, step: usize, next: Next) -> Result<(), Stopped> {
+    pub(super) fn carry_out(&mut self, step: StepIndex, next: Next) -> Result<(), Stopped> {
         match next {
             Next::Wait => Ok(()),
             Next::Call(call, at) => {
@@ -138,7 +138,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Records a request: it is sent once that is on disk, or a job that exists is adopted in its place.
-    fn intend(&mut self, step: usize, adoption: Option<Adoption>) -> Result<(), Stopped> {
+    fn intend(&mut self, step: StepIndex, adoption: Option<Adoption>) -> Result<(), Stopped> {
         let (Some(open), Ok(draft)) = (self.flights[step].request(), self.complete(step)) else {
             return Ok(());
         };
@@ -161,7 +161,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A later attempt has a job: whatever was recorded of this one, nothing of it is sent.
     fn take_attempt(
         &mut self,
-        step: usize,
+        step: StepIndex,
         attempt: u32,
         request: &Arc<TokenedRequest>,
     ) -> Result<(), Stopped> {
@@ -179,7 +179,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// A job that exists is a restore's.
-    fn adopt(&mut self, step: usize, adoption: &Adoption) -> Result<(), Stopped> {
+    fn adopt(&mut self, step: StepIndex, adoption: &Adoption) -> Result<(), Stopped> {
         if adoption.answers {
             self.recovered_at(self.target_of(step), Operation::StartRestoreJob)?;
         }
@@ -202,7 +202,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// When a job ended that was there already, as the listing of those says.
-    fn ended_before(&self, step: usize, job_id: &JobId) -> Option<Timestamp> {
+    fn ended_before(&self, step: StepIndex, job_id: &JobId) -> Option<Timestamp> {
         let open = self.flights[step].request()?;
         let target = &self.targets[self.target_of(step)];
         let mut jobs = target
@@ -213,7 +213,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// The run has stopped before a request was sent, or while it was being compared.
-    fn not_sent(&mut self, step: usize) -> Result<(), Stopped> {
+    fn not_sent(&mut self, step: StepIndex) -> Result<(), Stopped> {
         self.flights.close(step);
         self.schedule.ended(step);
         let restore = self.name(step);
@@ -232,7 +232,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// AWS does not know the job of a restore, and none that fits it was found.
-    fn missing(&mut self, step: usize, message: String) -> Result<(), Stopped> {
+    fn missing(&mut self, step: StepIndex, message: String) -> Result<(), Stopped> {
         self.flights.close(step);
         let restore = self.name(step);
         let past = self.observed.restores.get(&restore);
@@ -261,7 +261,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A page of the jobs that may be a restore's.
     pub(super) fn on_candidates(
         &mut self,
-        step: usize,
+        step: StepIndex,
         answer: Result<Page<Job>, ApiError>,
     ) -> Result<(), Stopped> {
         match answer {
@@ -276,7 +276,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// The metadata of a job that may be a restore's. It is kept where more than one restore may be compared with it.
     pub(super) fn on_job_metadata(
         &mut self,
-        step: usize,
+        step: StepIndex,
         job_id: &JobId,
         answer: Result<BTreeMap<String, String>, ApiError>,
     ) -> Result<(), Stopped> {
@@ -300,13 +300,18 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    fn on_no_answer(&mut self, step: usize, call: DueCall, error: ApiError) -> Result<(), Stopped> {
+    fn on_no_answer(
+        &mut self,
+        step: StepIndex,
+        call: DueCall,
+        error: ApiError,
+    ) -> Result<(), Stopped> {
         let retries = self.flights[step].retries.of(error.operation);
         self.decide(step, |open, _| open.on_no_answer(call, error, retries))
     }
 
     /// Makes the next call of a reconciliation that is due.
-    pub(super) fn make_next_call(&mut self, target: usize, step: usize) {
+    pub(super) fn make_next_call(&mut self, target: TargetIndex, step: StepIndex) {
         let Some(open) = self.flights[step].request() else {
             return;
         };

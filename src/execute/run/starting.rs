@@ -11,7 +11,7 @@ use crate::execute::engine::Stopped;
 use crate::execute::flight::{OpenRequest, Reconciliation, ReconciliationReason};
 use crate::execute::listing_window::listed_since;
 use crate::execute::recording::Effect;
-use crate::ids::JobId;
+use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Fact;
 use crate::state::{Append, Event};
@@ -23,11 +23,12 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             return self.find_elsewhere();
         }
         let now = self.engine.clock.now();
-        let targets = self.targets.len();
         let mut failed = Vec::new();
         // As many as there is room for calls; what is being compared takes up room as well.
         while self.calls.room() > 0 && self.flights.open_count() < self.calls.at_once() {
-            let may_start: Vec<usize> = (0..targets)
+            let may_start: Vec<TargetIndex> = self
+                .targets
+                .positions()
                 .filter(|target| {
                     self.schedule.has_next(*target) && self.calls.could_start(*target, now)
                 })
@@ -54,7 +55,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Begins a request: where a job for the same may exist, it is compared with that first.
-    pub(super) fn begin_request(&mut self, step: usize, draft: &Draft) -> Result<(), Stopped> {
+    pub(super) fn begin_request(&mut self, step: StepIndex, draft: &Draft) -> Result<(), Stopped> {
         let request = self.request_of(step, self.flights[step].attempt, draft);
         let target = &self.targets[self.target_of(step)];
         let jobs = target.existing_jobs(&request.recovery_point_arn).to_vec();
@@ -82,7 +83,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// The request of an attempt, with its token.
     pub(super) fn request_of(
         &self,
-        step: usize,
+        step: StepIndex,
         attempt: u32,
         draft: &Draft,
     ) -> Arc<TokenedRequest> {
@@ -92,7 +93,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Records that a request is about to leave, and has it sent once that is on disk.
-    fn send(&mut self, step: usize, draft: &Draft) -> Result<(), Stopped> {
+    fn send(&mut self, step: StepIndex, draft: &Draft) -> Result<(), Stopped> {
         let Some(open) = self.flights[step].request() else {
             return Ok(());
         };
@@ -107,7 +108,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Sends a request whose intent is on disk, unless it has its job by now or is not wanted any more.
-    pub(super) fn start(&mut self, step: usize) -> Result<(), Stopped> {
+    pub(super) fn start(&mut self, step: StepIndex) -> Result<(), Stopped> {
         match self.decided(step, |open, sight| open.on_due(sight)) {
             None => Ok(()),
             Some(Some(next)) => self.carry_out(step, next),
@@ -119,7 +120,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Makes the call.
-    pub(super) fn start_call(&mut self, step: usize) {
+    pub(super) fn start_call(&mut self, step: StepIndex) {
         if let Some(open) = self.flights[step].request() {
             let request = Arc::clone(&open.request);
             let now = self.engine.clock.now();
@@ -130,7 +131,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// `adopts` is the job that is adopted in place of sending it.
     pub(super) fn intended(
         &self,
-        step: usize,
+        step: StepIndex,
         draft: &Draft,
         request: &TokenedRequest,
         adopts: Option<JobId>,
@@ -147,7 +148,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// The whole request where nothing stands against sending it.
-    pub(super) fn completed(&mut self, step: usize) -> Result<Arc<Draft>, String> {
+    pub(super) fn completed(&mut self, step: StepIndex) -> Result<Arc<Draft>, String> {
         let was_open =
             matches!(&self.flights[step].draft, Some(draft) if !draft.pending.is_empty());
         let draft = self.complete(step)?;
@@ -161,7 +162,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// The whole request, with what has become known by now.
-    pub(super) fn complete(&self, step: usize) -> Result<Arc<Draft>, String> {
+    pub(super) fn complete(&self, step: StepIndex) -> Result<Arc<Draft>, String> {
         match &self.flights[step].draft {
             Some(draft) if draft.pending.is_empty() => return Ok(Arc::clone(draft)),
             Some(_) => {}

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::export::Subject;
-use crate::ids::JobId;
+use crate::ids::{Indexed, JobId, StepIndex};
 use crate::parse::{Document, Kind, Node, Point, VariableKind};
 use crate::plan::MARK;
 use crate::render::{Created, Fact, Known, RequestField, has_placeholder, withheld};
@@ -32,8 +32,8 @@ pub(super) fn secrets(document: &Document) -> BTreeSet<&str> {
 /// The request of a step with places in it for what the script fills in, token and mark among it.
 pub(super) fn body(
     subject: &Subject<'_>,
-    at: usize,
-    files: &[String],
+    at: StepIndex,
+    files: &Indexed<StepIndex, String>,
     writes_into: bool,
 ) -> Result<String, Findings> {
     let (planner, plan) = (subject.planner, subject.plan);
@@ -231,7 +231,8 @@ struct Probe {
 }
 
 /// What a restore has created, while the requests of others are rendered: an ARN whose ends are told from one another.
-fn created(of: usize) -> Created {
+fn created(of: StepIndex) -> Created {
+    let of = of.get();
     Created {
         job_id: JobId::new(format!("\"@j{of}@\"")),
         resource_arn: format!("\"@a{of}:m{of}/z{of}@\""),
@@ -241,8 +242,8 @@ fn created(of: usize) -> Created {
 /// All that a step may ask for; a whole ARN before its parts.
 fn probes(
     subject: &Subject<'_>,
-    at: usize,
-    files: &[String],
+    at: StepIndex,
+    files: &Indexed<StepIndex, String>,
     secrets: &BTreeSet<&str>,
 ) -> Vec<Probe> {
     let mut probes = Vec::new();
@@ -250,13 +251,17 @@ fn probes(
     let mut all =
         |text: &dyn Fn(usize) -> String, rest: &dyn Fn(usize) -> String, kind: &'static str| {
             probes.extend(needs.iter().map(|need| Probe {
-                text: text(*need),
-                rest: rest(*need),
+                text: text(need.get()),
+                rest: rest(need.get()),
                 kind,
                 whose: files[*need].clone(),
             }));
         };
-    all(&|n| created(n).resource_arn, &|n| format!("@a{n}:"), "arn");
+    all(
+        &|n| created(StepIndex::new(n)).resource_arn,
+        &|n| format!("@a{n}:"),
+        "arn",
+    );
     all(
         &|n| format!("m{n}/z{n}@\""),
         &|n| format!("m{n}/"),
@@ -268,7 +273,7 @@ fn probes(
         "arn-after-slash",
     );
     all(
-        &|n| created(n).job_id.to_string(),
+        &|n| created(StepIndex::new(n)).job_id.to_string(),
         &|n| format!("@j{n}@"),
         "job",
     );

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::entry::Entry;
 use crate::execute::at_once;
 use crate::export::Subject;
+use crate::ids::TargetIndex;
 use crate::parse::OnFailure;
 use crate::render::Target;
 
@@ -82,7 +83,7 @@ fn lists(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
     list(
         &mut text,
         "TARGET",
-        entries.iter().map(|e| e.step.target.to_string()),
+        entries.iter().map(|e| e.step.target.get().to_string()),
     );
     let points = entries
         .iter()
@@ -137,7 +138,7 @@ fn place(target: &Target) -> String {
 /// By restore, the limits that it counts for; and how many each allows.
 fn limits(subject: &Subject<'_>, entries: &[Entry<'_>]) -> (Vec<Vec<usize>>, Vec<u32>) {
     let plan = subject.plan;
-    let mut names: Vec<(Option<usize>, Option<&str>)> = Vec::new();
+    let mut names: Vec<(Option<TargetIndex>, Option<&str>)> = Vec::new();
     let mut most = Vec::new();
     let mut number = |name, limit: u32| -> Option<usize> {
         if limit == u32::MAX {

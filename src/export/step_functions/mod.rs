@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 
 use super::{Files, Subject};
 use crate::diagnostic::Findings;
+use crate::ids::StepIndex;
 use lanes::lanes;
 use names::Names;
 use notes::Notes;
@@ -104,8 +105,8 @@ pub fn step_functions(
     let mut pages = Vec::new();
     for region in &regions {
         let of_region =
-            |at: &usize| subject.plan.target_of(&subject.plan.steps[*at]).region == *region;
-        let members: Vec<usize> = chosen.steps.iter().copied().filter(of_region).collect();
+            |at: &StepIndex| subject.plan.target_of(&subject.plan.steps[*at]).region == *region;
+        let members: Vec<StepIndex> = chosen.steps.iter().copied().filter(of_region).collect();
         let names = Names::new(subject.plan, options, region, &members);
         let lanes = lanes(subject.plan, &members);
         refusals.find_strangers(&lanes, &mut notes);

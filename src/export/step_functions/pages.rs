@@ -11,6 +11,7 @@ use super::items::{Items, PoolFile};
 use super::names::Names;
 use super::notes::Notes;
 use super::{Files, Omission, StepFunctions, Subject, machine};
+use crate::ids::StepIndex;
 use crate::parse::{Check, OnFailure};
 use crate::plan::{Plan, Step};
 
@@ -47,7 +48,7 @@ fn rendered(name: &str, values: &Value) -> String {
 }
 
 /// Adds the files of a Region.
-pub(super) fn add(files: &mut Files, plan: &Plan, region: &Region<'_>, members: &[usize]) {
+pub(super) fn add(files: &mut Files, plan: &Plan, region: &Region<'_>, members: &[StepIndex]) {
     let (names, folder) = (region.names, region.folder);
     let definition = machine::definition(names);
     for pool in &region.items.pools {
@@ -79,7 +80,7 @@ pub(super) fn add(files: &mut Files, plan: &Plan, region: &Region<'_>, members: 
 }
 
 /// What the stack's template is made of.
-fn template(plan: &Plan, names: &Names, members: &[usize]) -> Value {
+fn template(plan: &Plan, names: &Names, members: &[StepIndex]) -> Value {
     let home = BTreeSet::from([names.home.as_str()]);
     let steps = members.iter().map(|at| &plan.steps[*at]);
     let assumes: BTreeSet<String> = steps.map(|step| names.role(plan.target_of(step))).collect();
@@ -109,7 +110,7 @@ fn template(plan: &Plan, names: &Names, members: &[usize]) -> Value {
 }
 
 /// The role that is assumed in some accounts: what is restored there from, and which roles are passed.
-fn role(plan: &Plan, names: &Names, members: &[usize], accounts: &BTreeSet<&str>) -> Value {
+fn role(plan: &Plan, names: &Names, members: &[StepIndex], accounts: &BTreeSet<&str>) -> Value {
     let steps = members.iter().map(|at| &plan.steps[*at]);
     let is_there = |step: &&Step| {
         let target = plan.target_of(step);
@@ -135,14 +136,14 @@ fn kind_of_point(arn: &str) -> String {
 
 impl Region<'_> {
     /// The accounts but the machine's own in which a role of ours is needed.
-    fn others<'p>(&self, plan: &'p Plan, members: &[usize]) -> BTreeSet<&'p str> {
+    fn others<'p>(&self, plan: &'p Plan, members: &[StepIndex]) -> BTreeSet<&'p str> {
         let mut accounts = self.names.accounts(plan, members);
         accounts.remove(self.names.home.as_str());
         accounts
     }
 
     /// What the README says of it.
-    pub(super) fn page(&self, plan: &Plan, members: &[usize]) -> Value {
+    pub(super) fn page(&self, plan: &Plan, members: &[StepIndex]) -> Value {
         let names = self.names;
         let targets = members.iter().map(|at| plan.target_of(&plan.steps[*at]));
         let given: BTreeSet<&String> = targets

@@ -9,6 +9,7 @@ use super::words::age;
 use super::{DryRun, Row, ShownToken, Totals};
 use crate::backup::Endpoint;
 use crate::diff::{Action, ChangeKind, Class, KeyChange, Restored};
+use crate::ids::TargetIndex;
 use crate::plan::Request;
 use crate::render::{Fact, Target};
 
@@ -123,7 +124,7 @@ pub fn dry_run_json(run: &DryRun<'_>) -> String {
         run_id: &run.plan.run_id,
         notice: run.notice,
         endpoint: run.endpoint,
-        target: run.plan.targets[0].redacted(run.secrets),
+        target: run.plan.targets[TargetIndex::FIRST].redacted(run.secrets),
         against: run.compared.map(|(against, _)| against),
         totals: All {
             actions,

@@ -2,11 +2,15 @@
 //!
 //! An id is text that somebody else has made, and is kept as it came. It is shared: a clone costs no memory.
 
+mod index;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use index::{Indexed, StepIndex, TargetIndex};
 
 /// A type of text that is written, read, shown, compared and looked up as the text itself.
 macro_rules! id_type {
