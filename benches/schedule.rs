@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use redrill::diff::{Action, Change, Diff};
 use redrill::execute::forecast;
-use redrill::ids::{Indexed, StepIndex, TargetIndex};
+use redrill::ids::{Indexed, RunId, StepIndex, TargetIndex};
 use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::Target;
@@ -116,7 +116,7 @@ fn plan(kind: &Kind, random: &mut fastrand::Rng) -> Plan {
     });
     Plan {
         name: "random".to_owned(),
-        run_id: "main".to_owned(),
+        run_id: RunId::new("main"),
         targets: vec![Target::default()].into(),
         order: (0..steps.len()).map(StepIndex::new).collect(),
         steps: steps.into(),

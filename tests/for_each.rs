@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Severity, Source};
-use redrill::ids::{JobId, StepIndex};
+use redrill::ids::{JobId, RunId, StepIndex};
 use redrill::plan::{Plan, Planner};
 use redrill::render::{Created, Inputs, Known};
 use redrill::rules::Rules;
@@ -17,7 +17,7 @@ const HEAD: &str = "plan: many\ntarget: { region: us-west-2, account: \"12345678
 
 fn read(text: &str, known: &Known) -> (Option<Planner>, Option<Plan>, Vec<Finding>) {
     let source = Source::new("plan.yaml", format!("{HEAD}{text}"));
-    match session::read(&source, "main", &Inputs::default(), &RULES) {
+    match session::read(&source, &RunId::new("main"), &Inputs::default(), &RULES) {
         Ok(loaded) => {
             let settled = loaded.draft(known);
             let findings = settled.findings.into_sorted();
@@ -62,7 +62,12 @@ fn tables(names: &[String]) -> String {
 fn tokens(plan: &Plan) -> BTreeMap<String, String> {
     plan.steps
         .enumerated()
-        .map(|(at, step)| (step.name.to_string(), plan.token(at, 1).unwrap()))
+        .map(|(at, step)| {
+            (
+                step.name.to_string(),
+                plan.token(at, 1).unwrap().to_string(),
+            )
+        })
         .collect()
 }
 
@@ -376,7 +381,7 @@ fn a_list_without_a_value_is_tried_with_a_placeholder() {
     );
     let source = Source::new("plan.yaml", text);
     let inputs = Inputs::default().for_checking();
-    let loaded = session::read(&source, "main", &inputs, &RULES).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &inputs, &RULES).unwrap();
     let findings = loaded.draft(&Known::default()).findings;
     let errors: Vec<&str> = findings
         .iter()

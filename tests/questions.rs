@@ -14,7 +14,7 @@ use redrill::backup::{
     Vaults,
 };
 use redrill::diagnostic::Source;
-use redrill::ids::TargetIndex;
+use redrill::ids::{RunId, TargetIndex};
 use redrill::inventory::RecordedInventory;
 use redrill::render::{Inputs, Known, SourceFacts, VaultName};
 use redrill::rules::Rules;
@@ -355,7 +355,7 @@ async fn issue_15_five_hundred_selectors_are_resolved_at_once() {
     }
     let rules = Arc::new(Rules::embedded());
     let source = Source::new("plan.yaml", text);
-    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &rules).unwrap();
     let plan = loaded.draft(&Known::default()).plan.unwrap();
     let start: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
     let mut known = Known::default();

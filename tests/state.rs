@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use redrill::ids::JobId;
+use redrill::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest};
 use redrill::plan::Request;
 use redrill::state::{
     CheckStage, CheckVerdict, Deletion, Event, Recorded, RestoreStage, RestoreState, next, replay,
@@ -157,8 +157,8 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (1u32..4, proptest::option::of(Just(JobId::new("x")))).prop_map(move |(attempt, adopts)| Event::Intended {
             restore: restore(),
             attempt,
-            token: text(),
-            digest: text(),
+            token: IdempotencyToken::new("x"),
+            digest: RequestDigest::new("x"),
             request: Request {
                 copy_source_tags_to_restored_resource: None,
                 iam_role_arn: None,
@@ -217,7 +217,7 @@ fn event() -> impl Strategy<Value = Event> {
             output: String::new(),
         }),
         1 => Just(Event::Published { restore: restore(), status: text() }),
-        2 => Just(Event::Deleting { restore: restore(), arn: text(), token: text() }),
+        2 => Just(Event::Deleting { restore: restore(), arn: text(), token: ClientToken::new("x") }),
         2 => Just(Event::Deleted { restore: restore(), arn: text() }),
         1 => Just(Event::DeletionFailed { restore: restore(), arn: text(), message: text() }),
     ]
@@ -270,8 +270,8 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
     let intended = |attempt| Event::Intended {
         restore: "r".to_owned(),
         attempt,
-        token: String::new(),
-        digest: String::new(),
+        token: IdempotencyToken::new(""),
+        digest: RequestDigest::new(""),
         request: Request {
             copy_source_tags_to_restored_resource: None,
             iam_role_arn: None,
@@ -349,8 +349,8 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
         Event::Intended {
             restore: "r".to_owned(),
             attempt: 1,
-            token: "t".to_owned(),
-            digest: "d".to_owned(),
+            token: IdempotencyToken::new("t"),
+            digest: RequestDigest::new("d"),
             request: Request {
                 copy_source_tags_to_restored_resource: None,
                 iam_role_arn: None,
@@ -485,8 +485,8 @@ fn intended(attempt: u32) -> Event {
     Event::Intended {
         restore: "r".to_owned(),
         attempt,
-        token: String::new(),
-        digest: String::new(),
+        token: IdempotencyToken::new(""),
+        digest: RequestDigest::new(""),
         request: Request {
             recovery_point_arn: String::new(),
             resource_type: String::new(),
@@ -549,7 +549,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
     let deleting = || Event::Deleting {
         restore: restore(),
         arn: arn(),
-        token: String::new(),
+        token: ClientToken::new(""),
     };
     let deleted = || Event::Deleted {
         restore: restore(),
@@ -564,8 +564,8 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
             Event::Intended {
                 restore: restore(),
                 attempt,
-                token: String::new(),
-                digest: String::new(),
+                token: IdempotencyToken::new(""),
+                digest: RequestDigest::new(""),
                 request,
                 aws_at: None,
                 adopts: None,

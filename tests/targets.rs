@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use redrill::diagnostic::Source;
-use redrill::ids::StepIndex;
+use redrill::ids::{RunId, StepIndex};
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session;
@@ -112,10 +112,13 @@ async fn a_role_is_assumed_where_the_target_says_so() {
 fn tokens(plan: &str) -> BTreeMap<String, String> {
     let rules = std::sync::Arc::new(Rules::embedded());
     let source = Source::new("plan.yaml", plan);
-    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &rules).unwrap();
     let plan = loaded.draft(&Known::default()).plan.unwrap();
     let token = |(at, step): (StepIndex, &redrill::plan::Step)| {
-        (step.name.to_string(), plan.token(at, 1).unwrap_or_default())
+        (
+            step.name.to_string(),
+            plan.token(at, 1).unwrap().to_string(),
+        )
     };
     plan.steps.enumerated().map(token).collect()
 }

@@ -27,7 +27,7 @@ impl Writer for Aws<Writes> {
                     .collect(),
             ))
             .set_iam_role_arn(request.iam_role_arn.clone())
-            .idempotency_token(request.token())
+            .idempotency_token(request.token().as_str())
             .resource_type(&request.resource_type)
             .set_copy_source_tags_to_restored_resource(
                 request.copy_source_tags_to_restored_resource,

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::deleting::{DeleteAnswer, DeletionProgress, Resources};
 use super::{ExistingResource, Named};
 use crate::backup::{ApiError, Backoff, Clock, Fault, Interval, Operation, Pace, Retry};
+use crate::ids::ClientToken;
 
 /// How long to wait between two looks.
 const WAITS: Interval = Interval {
@@ -60,7 +61,7 @@ pub(super) struct One<R, C> {
     pub(super) pace: Pace,
     pub(super) clock: C,
     pub(super) named: Named,
-    pub(super) token: String,
+    pub(super) token: ClientToken,
     /// Whether somebody wants to leave: no further call is made then.
     pub(super) leaving: watch::Receiver<bool>,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::ids::JobId;
+use crate::ids::{ClientToken, JobId};
 use crate::render::Metadata;
 use crate::state::{Event, NestedJob, Places, Recorded};
 
@@ -168,11 +168,12 @@ impl CleanupRecord {
 
     /// The client token of a deletion: the same has the same, whoever asks for it; once that has ended it is
     /// another.
-    pub(super) fn token(&self, restore: &str, arn: &str) -> String {
+    pub(super) fn token(&self, restore: &str, arn: &str) -> ClientToken {
         let of = (restore.to_owned(), arn.to_owned());
         let nth = self.ended.get(&of).copied().unwrap_or(0);
         let name = format!("urn:redrill:cleanup:{}:{arn}:{nth}", self.run);
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+        let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes());
+        ClientToken::new(id.to_string())
     }
 
     /// How many restores stand between it and one that needs nothing.

@@ -146,7 +146,7 @@ mod tests {
             ended_at: Some(at("2026-11-29T04:00:00Z")),
             disposition: Disposition::Delete {
                 named,
-                token: String::new(),
+                token: crate::ids::ClientToken::new(""),
                 doubt: None,
             },
         }]];

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Indexed, StepIndex};
+use crate::ids::{IdempotencyToken, Indexed, StepIndex};
 use crate::plan::{Plan, digest};
 use crate::state::{Judged, RestoreStage, RestoreState, RunState, Told, judged, outdated};
 
@@ -73,7 +73,7 @@ pub struct Change {
     /// The attempt that it would be, or is.
     pub attempt: u32,
     /// The token that is sent, or was; none while a part of the request is pending.
-    pub token: Option<String>,
+    pub token: Option<IdempotencyToken>,
     /// Why, where that is not plain.
     pub reason: Option<String>,
 }
@@ -202,8 +202,8 @@ fn change(
     };
     // The token says where it was sent to as well.
     let is_same = |past: &RestoreState| {
-        let sent = past.sent.as_ref().map(|sent| sent.token.as_str());
-        is_same_request(past) && plan.token(at, past.attempt).as_deref() == sent
+        let sent = past.sent.as_ref().map(|sent| &sent.token);
+        is_same_request(past) && plan.token(at, past.attempt).as_ref() == sent
     };
     let started = past.filter(|past| past.stage.was_sent());
     let attempt = past.map_or(1, |past| past.attempt);

@@ -9,7 +9,7 @@ use super::flight::{Kin, asked_for, attempt_among, is_of, kin};
 use super::listing_window::listed_since;
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Reader, each_job_page};
-use crate::ids::StepIndex;
+use crate::ids::{IdempotencyToken, StepIndex};
 use crate::plan::{Draft, Identity, MARK, Plan, Request, TokenedRequest, attempt_marks};
 use crate::render::RequestField;
 use crate::state::RestoreState;
@@ -116,7 +116,10 @@ pub fn whose_without_journal(
         ..asked_for(metadata, &draft.request)
     };
     let differs = !is_of_point || is_known_to_differ(draft, &asked);
-    let marks = attempt_marks(&identity, &TokenedRequest::new(asked, ""));
+    let marks = attempt_marks(
+        &identity,
+        &TokenedRequest::new(asked, &IdempotencyToken::new("")),
+    );
     match attempt_among(&marks, mark.trim()) {
         // What is not known yet may be what it was: that shows when its turn comes.
         Some(_) if !differs => Whose::Own,

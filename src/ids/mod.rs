@@ -85,3 +85,25 @@ impl JobId {
         self.0.eq_ignore_ascii_case(&other.0)
     }
 }
+
+id_type! {
+    /// A run's, of its plan: whoever starts the run says it, and it is `main` where nobody does.
+    pub struct RunId;
+}
+
+id_type! {
+    /// The token of a StartRestoreJob, by which AWS knows a request that is sent again: `plan::token` makes it, from all
+    /// that the request is.
+    pub struct IdempotencyToken;
+}
+
+id_type! {
+    /// What tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal, which
+    /// `plan::digest` makes.
+    pub struct RequestDigest;
+}
+
+id_type! {
+    /// The client token of a deletion, which `cleanup` makes: the same deletion has the same.
+    pub struct ClientToken;
+}

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diagnostic::{Findings, Span};
-use crate::ids::{Indexed, StepIndex, TargetIndex};
+use crate::ids::{IdempotencyToken, Indexed, RunId, StepIndex, TargetIndex};
 use crate::parse::{Check, ConcurrencyLimits, Document, Objectives, OnFailure, Point};
 use crate::render::{
     Fact, Instances, Known, Rendered, Renderer, RequestField, Secrets, Selector, Target, VaultName,
@@ -37,7 +37,7 @@ pub struct Plan {
     /// The plan's name.
     pub name: String,
     /// The run.
-    pub run_id: String,
+    pub run_id: RunId,
     /// Where restores run.
     pub targets: Indexed<TargetIndex, Target>,
     /// One a restore, in the plan's order.
@@ -123,7 +123,7 @@ impl Draft {
 
     /// The request as it is sent with a token.
     #[must_use]
-    pub fn sent_with(&self, token: &str) -> TokenedRequest {
+    pub fn sent_with(&self, token: &IdempotencyToken) -> TokenedRequest {
         let request = self.request.clone();
         let request = match self.takes_mark {
             true => request.with_mark(token),
@@ -282,7 +282,7 @@ impl Planner {
         let of_all = document.checks.iter().map(|check| check.of_all(&names));
         complete.then(|| Plan {
             name: document.plan.value.clone(),
-            run_id: self.renderer.run_id().to_owned(),
+            run_id: self.renderer.run_id().clone(),
             targets: self.renderer.targets().clone(),
             steps: steps.into(),
             order,
@@ -402,7 +402,7 @@ impl Plan {
 
     /// The token of a step's request in an attempt; none while a part of it is pending.
     #[must_use]
-    pub fn token(&self, step: StepIndex, attempt: u32) -> Option<String> {
+    pub fn token(&self, step: StepIndex, attempt: u32) -> Option<IdempotencyToken> {
         let request = &self.steps[step].draft;
         request
             .pending

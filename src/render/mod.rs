@@ -47,7 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule};
-use crate::ids::{Indexed, StepIndex, TargetIndex};
+use crate::ids::{Indexed, RunId, StepIndex, TargetIndex};
 use crate::parse::{Document, Kind, MappingEntry, Point};
 pub(crate) use scope::has_placeholder;
 use scope::{Cell, PLACEHOLDER_ARN, PointArn, Scope, Shared};
@@ -92,7 +92,7 @@ pub struct Renderer {
     document: Arc<Document>,
     templates: Templates,
     shared: Shared,
-    run_id: String,
+    run_id: RunId,
     /// As in the document.
     targets: Indexed<TargetIndex, Target>,
     /// Whether a part of each depends on an input that has no value.
@@ -110,7 +110,7 @@ impl Renderer {
     /// Takes the inputs in and renders the target.
     pub fn new(
         document: &Arc<Document>,
-        run_id: &str,
+        run_id: &RunId,
         inputs: &Inputs,
         findings: &mut Findings,
     ) -> Self {
@@ -175,7 +175,7 @@ impl Renderer {
 
     /// The id of the run that is rendered for.
     #[must_use]
-    pub fn run_id(&self) -> &str {
+    pub fn run_id(&self) -> &RunId {
         &self.run_id
     }
 

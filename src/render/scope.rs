@@ -16,7 +16,7 @@ use super::meter::{Meter, NODE};
 use super::restores::{NeededRestores, created_names};
 use super::{Known, Secrets, Target};
 use crate::diagnostic::suggest;
-use crate::ids::{Indexed, TargetIndex};
+use crate::ids::{Indexed, RunId, TargetIndex};
 use crate::parse::Document;
 
 /// Stands for what is not known yet while a template is tried.
@@ -249,8 +249,8 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(document: &Document, run_id: &str, vars: Slots, cell: &Cell) -> Self {
-        let run = BTreeMap::from([(Cow::Borrowed("id"), known(run_id))]);
+    pub(super) fn new(document: &Document, run_id: &RunId, vars: Slots, cell: &Cell) -> Self {
+        let run = BTreeMap::from([(Cow::Borrowed("id"), known(run_id.as_str()))]);
         let slots = BTreeMap::from([
             (
                 Cow::Borrowed("vars"),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::markdown;
 use super::pretty;
 use crate::diagnostic::visible;
-use crate::ids::TargetIndex;
+use crate::ids::{RunId, TargetIndex};
 use crate::plan::Plan;
 use crate::preflight::{ConcernedRestore, PreflightCheck, PreflightVerdict};
 use crate::render::Secrets;
@@ -163,7 +163,7 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
     struct PreflightDocument<'a> {
         schema: &'static str,
         plan: &'a str,
-        run_id: &'a str,
+        run_id: &'a RunId,
         verdict: PreflightVerdict,
         totals: PreflightTotals,
         targets: Vec<PreflightPlace<'a>>,

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::compare::Comparison;
 use crate::backup::{Endpoint, console_job, console_resource};
-use crate::ids::JobId;
+use crate::ids::{IdempotencyToken, JobId, RequestDigest, RunId};
 use crate::render::Target;
 use crate::state::{Goals, Origin};
 use notices::Notice;
@@ -28,7 +28,7 @@ pub struct RunReport {
     /// The plan's name.
     pub plan: String,
     /// The run id.
-    pub run_id: String,
+    pub run_id: RunId,
     /// What has to be known before anything else.
     pub notices: Vec<Notice>,
     /// What the plan is for.
@@ -203,9 +203,9 @@ pub struct RestoreReport {
     /// The restore job of the latest attempt.
     pub job_id: Option<JobId>,
     /// The token of the latest attempt.
-    pub token: Option<String>,
+    pub token: Option<IdempotencyToken>,
     /// SHA-256 of its request without the token.
-    pub request_sha256: Option<String>,
+    pub request_sha256: Option<RequestDigest>,
     /// The recovery point of its request.
     pub recovery_point_arn: Option<String>,
     /// How often it was sent on purpose.

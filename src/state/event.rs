@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Awaited;
 use super::outline::Outline;
 use crate::backup::{Endpoint, Job};
-use crate::ids::JobId;
+use crate::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest, RunId};
 use crate::plan::Request;
 use crate::render::{Resolved, Target};
 use crate::state::Begun;
@@ -48,7 +48,7 @@ pub enum Event {
         /// The plan's name.
         plan: String,
         /// The run id.
-        run: String,
+        run: RunId,
         /// The version of redrill.
         redrill: String,
         /// Where it runs: the first target.
@@ -108,9 +108,9 @@ pub enum Event {
         /// From 1.
         attempt: u32,
         /// The token that will be sent.
-        token: String,
+        token: IdempotencyToken,
         /// SHA-256 of the request without its token.
-        digest: String,
+        digest: RequestDigest,
         /// The request, secrets redacted.
         request: Request,
         /// What AWS's clock had said last: no job of this request is older. Earlier versions do not say.
@@ -320,7 +320,7 @@ pub enum Event {
         /// What is deleted.
         arn: String,
         /// The client token of the request.
-        token: String,
+        token: ClientToken,
     },
     /// What a restore has made is gone: it was read back, and was not there.
     Deleted {

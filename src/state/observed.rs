@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::JobId;
+use crate::ids::{IdempotencyToken, JobId, RequestDigest};
 use crate::render::Resolved;
 
 /// Every restore that a run has touched.
@@ -174,9 +174,9 @@ impl RestoreState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// Its token.
-    pub token: String,
+    pub token: IdempotencyToken,
     /// SHA-256 of what it asked for, without the token.
-    pub digest: String,
+    pub digest: RequestDigest,
 }
 
 /// How far a restore is.

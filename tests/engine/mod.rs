@@ -15,6 +15,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use redrill::backup::Writer as _;
 use redrill::execute::{Ended, Stopped};
+use redrill::ids::IdempotencyToken;
 use redrill::plan::{Request, TokenedRequest};
 use redrill::state::RestoreStage;
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation};
@@ -55,7 +56,7 @@ pub(crate) async fn stranger(
     };
     connect(emulator)
         .await
-        .start(&TokenedRequest::new(request, token))
+        .start(&TokenedRequest::new(request, &IdempotencyToken::new(token)))
         .await
         .unwrap();
 }

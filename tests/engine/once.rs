@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use redrill::backup::Writer as _;
 use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
-use redrill::ids::JobId;
+use redrill::ids::{JobId, RunId};
 use redrill::report::{Record, RunReport, Verdict, run_report};
 use redrill::state::{Event, Recorded, RestoreStage};
 use redrill_emulator::{Fault, FaultKind, Inventory, JobFault, Operation, Options, TokenSemantics};
@@ -31,7 +31,7 @@ fn on_metadata(kind: FaultKind) -> Fault {
 fn report(state: &Path) -> RunReport {
     let events = events(state);
     let record: Record = events.iter().collect();
-    run_report("many", "main", record)
+    run_report("many", &RunId::new("main"), record)
 }
 
 fn with(duplicates: DuplicatePolicy) -> Policy {

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use redrill::backup::Writer as _;
 use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
-use redrill::ids::JobId;
+use redrill::ids::{JobId, RunId};
 use redrill::report::{Record, Verdict, run_report};
 use redrill::state::{Event, Recorded};
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
@@ -105,7 +105,7 @@ async fn issue_14_a_second_job_without_a_mark_ends_the_starting() {
     );
     assert!(emulator.jobs().len() < 6, "it goes on starting");
     let record: Record = events(state.path()).iter().collect();
-    let report = run_report("many", "main", record);
+    let report = run_report("many", &RunId::new("main"), record);
     assert_eq!(report.verdict, Verdict::Unfinished);
     assert_eq!(report.restores[0].second_jobs.len(), 1);
     emulator.shutdown().await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use redrill::diff::Wanted;
 use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
-use redrill::ids::JobId;
+use redrill::ids::{JobId, RunId};
 use redrill::render::{Inputs, Known};
 use redrill::session;
 use redrill::state::{Event, Recorded, RunState};
@@ -218,7 +218,7 @@ async fn a_timeout_ends_following_and_nothing_else() {
 fn an_earlier_run_is_learned_from() {
     let source = redrill::diagnostic::Source::new("plan.yaml", many(2, 0));
     let rules = std::sync::Arc::new(redrill::rules::Rules::embedded());
-    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &rules).unwrap();
     let mut plan = loaded.draft(&Known::default()).plan.unwrap();
     let by_type = plan.steps.as_slice()[0].draft.expected;
     let start: jiff::Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();

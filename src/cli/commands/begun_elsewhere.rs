@@ -246,7 +246,7 @@ async fn other_names(
 ) -> Vec<String> {
     let mut lines = Vec::new();
     let runs = execution.runs.iter();
-    for other in runs.filter(|of| of.run == execution.run_id && of.plan != plan.name) {
+    for other in runs.filter(|of| of.run == *execution.run_id && of.plan != plan.name) {
         let mut same: BTreeMap<String, StepIndex> = BTreeMap::new();
         let mut jobs: BTreeMap<String, JobId> = BTreeMap::new();
         let mut is_here = true;

@@ -16,6 +16,7 @@ use crate::cleanup::{
 };
 use crate::cli::exit::Failure;
 use crate::execute::Stopped;
+use crate::ids::ClientToken;
 use crate::render::Target;
 use crate::state::{Event, NestedJob, Places, Recorded, replay};
 
@@ -140,7 +141,7 @@ impl Resources for Everywhere {
         self.at(named)?.reader().find(named).await
     }
 
-    async fn delete(&self, named: &Named, token: &str) -> Result<DeleteAnswer, ApiError> {
+    async fn delete(&self, named: &Named, token: &ClientToken) -> Result<DeleteAnswer, ApiError> {
         self.at(named)?.reader().delete(named, token).await
     }
 

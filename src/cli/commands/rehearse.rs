@@ -248,7 +248,7 @@ impl RehearsalStore {
             ));
         }
         let store = LocalStore::new(state);
-        let emulator = state.join(&run.plan).join(&run.run).join(EMULATOR);
+        let emulator = state.join(&run.plan).join(run.run.as_str()).join(EMULATOR);
         let mut kept = Self {
             store,
             emulator: None,

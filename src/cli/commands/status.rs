@@ -17,7 +17,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
 use crate::diagnostic::suggest;
 use crate::execute::{Stopped, describe_jobs};
-use crate::ids::JobId;
+use crate::ids::{JobId, RunId};
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::render::{REDACTED, Target};
 use crate::report::{
@@ -108,12 +108,12 @@ fn none_of_plan(runs: &[RunKey], store: &Store, plan: &str) -> String {
 }
 
 /// No plan has a run of an id.
-fn no_run_of_id(runs: &[RunKey], store: &Store, id: &str) -> Failure {
+fn no_run_of_id(runs: &[RunKey], store: &Store, id: &RunId) -> Failure {
     let known: BTreeSet<&str> = runs.iter().map(|run| run.run.as_str()).collect();
     Failure::Usage(format!(
         "{} has no run `{id}`; {}",
         store.place(),
-        suggest(id, known)
+        suggest(id.as_str(), known)
     ))
 }
 

@@ -12,13 +12,16 @@ use crate::backup::{ApiError, Fault, JobStatus, Operation, Started};
 use crate::execute::Policy;
 use crate::execute::calls::DueCall;
 use crate::execute::skew::{Moment, Skew};
-use crate::ids::JobId;
+use crate::ids::{IdempotencyToken, JobId};
 use crate::plan::{MARK, Request, TokenedRequest, mark};
 use crate::state::{RestoreStage, RestoreState};
 
-const TOKEN: &str = "rd1-0123456789012345678901234567890123456789";
 const POINT: &str = "arn:aws:backup:us-east-1:111122223333:recovery-point:1";
 const ACCOUNT: &str = "111122223333";
+
+fn token() -> IdempotencyToken {
+    IdempotencyToken::new("rd1-0123456789012345678901234567890123456789")
+}
 
 /// What happens next, where there is a choice.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +120,7 @@ impl SimulatedAws {
         let mut metadata = BTreeMap::from([("novelKey".to_owned(), "orders".to_owned())]);
         let is_own = self.own().any(|job| job.id == *id);
         if is_own && self.is_marked {
-            metadata.insert(MARK.to_owned(), mark(TOKEN));
+            metadata.insert(MARK.to_owned(), mark(&token()));
         }
         metadata
     }
@@ -143,10 +146,10 @@ fn request(is_marked: bool) -> Arc<TokenedRequest> {
         ..Request::default()
     };
     let request = match is_marked {
-        true => request.with_mark(TOKEN),
+        true => request.with_mark(&token()),
         false => request,
     };
-    Arc::new(TokenedRequest::new(request, TOKEN))
+    Arc::new(TokenedRequest::new(request, &token()))
 }
 
 fn error(fault: Fault) -> ApiError {

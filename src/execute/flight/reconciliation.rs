@@ -303,6 +303,7 @@ fn folded<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::IdempotencyToken;
     use crate::plan::Request;
 
     fn metadata(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -315,8 +316,8 @@ mod tests {
     /// Reliability R1.2: marks and keys in other letters, more keys, fewer keys.
     #[test]
     fn reliability_r1_2_a_job_is_known_however_aws_writes_it() {
-        let token = "rd1-0123456789012345678901234567890123456789";
-        let mark = mark(token);
+        let token = IdempotencyToken::new("rd1-0123456789012345678901234567890123456789");
+        let mark = mark(&token);
         let upper = mark.to_uppercase();
         let request = Request {
             metadata: [
@@ -329,8 +330,8 @@ mod tests {
             .collect(),
             ..Request::default()
         }
-        .with_mark(token);
-        let request = TokenedRequest::new(request, token);
+        .with_mark(&token);
+        let request = TokenedRequest::new(request, &token);
         let same = [("targetTableName", "orders"), ("encryptionType", "Default")];
         let with = |more: &[(&str, &str)]| metadata(&[&same[..], more].concat());
         let another = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, b"another").to_string();
@@ -376,6 +377,7 @@ mod tests {
     fn reliability_r1_4_a_mark_of_the_plans_own_marks_none() {
         let own = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, b"mine").to_string();
         let found = metadata(&[("k", "v"), (MARK, &own)]);
+        let token = IdempotencyToken::new("rd1-1");
         let request = Request {
             metadata: [("k", "v"), (MARK, own.as_str())]
                 .into_iter()
@@ -383,8 +385,8 @@ mod tests {
                 .collect(),
             ..Request::default()
         }
-        .with_mark("rd1-1");
-        let request = TokenedRequest::new(request, "rd1-1");
+        .with_mark(&token);
+        let request = TokenedRequest::new(request, &token);
         assert_eq!(kin(&found, &request, &|_, _| None), Some(Kin::Alike));
     }
 }

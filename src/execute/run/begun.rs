@@ -89,7 +89,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         };
         let mut all = vec![
             ("REDRILL_PLAN", plan.name.clone()),
-            ("REDRILL_RUN_ID", plan.run_id.clone()),
+            ("REDRILL_RUN_ID", plan.run_id.to_string()),
             ("REDRILL_CHECK", check.name.value.clone()),
             ("REDRILL_TRY", nth.to_string()),
             ("REDRILL_ACCOUNT", target.account.clone()),

@@ -15,7 +15,7 @@ use crate::execute::flight::{
     Adoption, Kin, Next, OpenRequest, ReconciliationStart, Sight, asked_for, attempt_among,
 };
 use crate::execute::recording::Effect;
-use crate::ids::{JobId, StepIndex, TargetIndex};
+use crate::ids::{IdempotencyToken, JobId, StepIndex, TargetIndex};
 use crate::plan::{TokenedRequest, attempt_marks};
 use crate::state::{Append, Event, RestoreStage};
 
@@ -46,7 +46,10 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     }
                     // What was whole before the run was looked at then.
                     let asked = is_late.then(|| asked_for(metadata, &request))?;
-                    let marks = attempt_marks(&identity, &TokenedRequest::new(asked, ""));
+                    let marks = attempt_marks(
+                        &identity,
+                        &TokenedRequest::new(asked, &IdempotencyToken::new("")),
+                    );
                     attempt_among(&marks, mark).map(|_| Kin::Changed)
                 },
                 account: &self.engine.plan.targets[target].account,

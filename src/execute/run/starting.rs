@@ -139,7 +139,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         Event::Intended {
             restore: self.name(step),
             attempt: self.flights[step].attempt,
-            token: request.token().to_owned(),
+            token: request.token().clone(),
             digest: crate::plan::digest(&draft.request),
             request: request.clone().into_request(),
             aws_at: self.calls.date(),

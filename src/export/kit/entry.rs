@@ -4,7 +4,7 @@ use super::late;
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::diff::Review;
 use crate::export::Subject;
-use crate::ids::{Indexed, StepIndex};
+use crate::ids::{IdempotencyToken, Indexed, StepIndex};
 use crate::plan::{Step, sha256};
 use crate::render::Target;
 
@@ -26,7 +26,7 @@ pub(super) struct Entry<'a> {
     /// Its request, with its token or with places for what is known later.
     pub(super) body: String,
     /// The token of its first attempt; none where something is known later.
-    pub(super) token: Option<String>,
+    pub(super) token: Option<IdempotencyToken>,
     /// Which of the kit's restores have to be completed before it.
     pub(super) needs: Vec<usize>,
 }

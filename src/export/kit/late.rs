@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::export::Subject;
-use crate::ids::{Indexed, JobId, StepIndex};
+use crate::ids::{IdempotencyToken, Indexed, JobId, StepIndex};
 use crate::parse::{Document, Kind, Node, Point, VariableKind};
 use crate::plan::MARK;
 use crate::render::{Created, Fact, Known, RequestField, has_placeholder, withheld};
@@ -181,7 +181,9 @@ pub(super) fn body(
     if step.draft.takes_mark {
         request.metadata.insert(MARK.to_owned(), place("mark"));
     }
-    let mut text = request.with_token(&place("token")).canonical();
+    let mut text = request
+        .with_token(&IdempotencyToken::new(place("token")))
+        .canonical();
     for probe in &probes {
         for level in 1..=DEEPEST {
             let place = place(&format!("{}:{level}:{}", probe.kind, probe.whose));

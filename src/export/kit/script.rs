@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::entry::Entry;
 use crate::execute::at_once;
 use crate::export::Subject;
-use crate::ids::TargetIndex;
+use crate::ids::{IdempotencyToken, TargetIndex};
 use crate::parse::OnFailure;
 use crate::render::Target;
 
@@ -41,7 +41,7 @@ fn lists(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
         let _ = writeln!(text, "{name}={}", quoted(value));
     };
     one("PLAN", &plan.name);
-    one("RUN", &plan.run_id);
+    one("RUN", plan.run_id.as_str());
     one(
         "ON_FAILURE",
         match plan.on_failure {
@@ -104,7 +104,7 @@ fn lists(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
     );
     let tokens = entries
         .iter()
-        .map(|e| quoted(e.token.as_deref().unwrap_or_default()));
+        .map(|e| quoted(e.token.as_ref().map_or("", IdempotencyToken::as_str)));
     list(&mut text, "TOKEN", tokens);
     let marked = entries
         .iter()

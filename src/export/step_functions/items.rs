@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::names::Names;
 use super::pools::{Pool, PooledLane, Pools};
 use super::timing;
-use crate::ids::StepIndex;
+use crate::ids::{IdempotencyToken, StepIndex};
 use crate::plan::{Plan, Request};
 
 /// The files of all pools of a Region, and what is known of them.
@@ -156,9 +156,10 @@ impl<'p> Writing<'p> {
     /// A lane, the events of its history, and its transitions.
     fn lane(&self, pooled: &PooledLane, first: Option<usize>) -> (LaneItem<'p>, u64, u64) {
         let lane = &pooled.lane;
-        let tokens: Vec<String> = lane
+        let tokens: Vec<IdempotencyToken> = lane
             .steps()
-            .map(|at| self.plan.token(at, 1).unwrap_or_default())
+            .map(|at| self.plan.token(at, 1))
+            .map(|token| token.unwrap_or_else(|| IdempotencyToken::new("")))
             .collect();
         let mut waits: Vec<(SignedDuration, u64)> = lane
             .steps()
@@ -204,7 +205,7 @@ impl<'p> Writing<'p> {
     fn restore(
         &self,
         at: StepIndex,
-        token: &str,
+        token: &IdempotencyToken,
         poll_seconds: u64,
         place: usize,
     ) -> RestoreItem<'p> {

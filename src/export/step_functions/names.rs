@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{REGION, StepFunctions};
-use crate::ids::StepIndex;
+use crate::ids::{RunId, StepIndex};
 use crate::plan::{Plan, sha256};
 use crate::render::Target;
 
@@ -25,7 +25,7 @@ pub(super) struct Names {
     pub(super) bucket: String,
     /// What the keys of the plan's items and results begin with.
     pub(super) keys: String,
-    run: String,
+    run: RunId,
 }
 
 impl Names {

@@ -9,7 +9,7 @@ use super::words::age;
 use super::{DryRun, Row, ShownToken, Totals};
 use crate::backup::Endpoint;
 use crate::diff::{Action, ChangeKind, Class, KeyChange, Restored};
-use crate::ids::TargetIndex;
+use crate::ids::{IdempotencyToken, RunId, TargetIndex};
 use crate::plan::Request;
 use crate::render::{Fact, Target};
 
@@ -18,7 +18,7 @@ use crate::render::{Fact, Target};
 struct PlanDocument<'a> {
     schema: &'static str,
     plan: &'a str,
-    run_id: &'a str,
+    run_id: &'a RunId,
     /// What has become of the run, where it is over or elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<&'a str>,
@@ -50,7 +50,7 @@ struct RestoreJson<'a> {
     attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
-    token: Option<&'a str>,
+    token: Option<&'a IdempotencyToken>,
     request: Request,
     pending: Vec<&'a str>,
     reason: Option<String>,

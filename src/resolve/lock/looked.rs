@@ -6,7 +6,7 @@ use super::super::{PointCache, Selection, select};
 use super::{LockedRestore, about, expires_soon};
 use crate::backup::{ApiError, RecoveryPoint, Sources, ask_all};
 use crate::diagnostic::{Finding, Findings, rule};
-use crate::ids::TargetIndex;
+use crate::ids::{RunId, TargetIndex};
 use crate::render::{Lock, Pick, Selector, VaultName};
 
 /// Looks whether the locked recovery points are still there, with as few calls as there are pages or points.
@@ -143,12 +143,13 @@ fn newest(
     if resolved.selector.pick != Pick::Latest {
         return None;
     }
+    let run = RunId::new("");
     let asked = Selection {
         selector: &resolved.selector,
         resource_type: &entry.resource_type,
         start: now,
         // They decide about `pick: random` alone.
-        run: "",
+        run: &run,
         restore: "",
     };
     let point = select(offer, &asked).ok()?;

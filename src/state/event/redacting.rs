@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Event, NestedJob, Recorded};
-use crate::ids::JobId;
+use crate::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest};
 use crate::plan::{MARK, mark};
 use crate::render::{REDACTED, Secrets, Target};
 
@@ -35,11 +35,15 @@ impl Recorded {
                 {
                     hide(of_mark);
                 }
-                request.idempotency_token.iter_mut().for_each(hide);
-                hide(token);
-                hide(digest);
+                if let Some(token) = &mut request.idempotency_token {
+                    *token = IdempotencyToken::new(REDACTED);
+                }
+                *token = IdempotencyToken::new(REDACTED);
+                *digest = RequestDigest::new(REDACTED);
             }
-            Event::Deleting { arn, token, .. } if arn.contains(REDACTED) => hide(token),
+            Event::Deleting { arn, token, .. } if arn.contains(REDACTED) => {
+                *token = ClientToken::new(REDACTED);
+            }
             _ => {}
         }
         self
