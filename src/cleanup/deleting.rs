@@ -413,7 +413,7 @@ mod tests {
                     type_name: "AWS::EC2::Volume".to_owned(),
                     identifier: arn,
                     is_name: false,
-                    place: 0,
+                    place: crate::ids::PlaceIndex::FIRST,
                 },
                 token: ClientToken::new(""),
                 doubt: None,

@@ -179,7 +179,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     async fn turn(&mut self, calls: &RepeatedCall) -> Result<(), DeletionOutcome> {
         let turn = self
             .pace
-            .turn(self.named.place, calls.operation, &self.clock);
+            .turn(self.named.place.get(), calls.operation, &self.clock);
         tokio::select! {
             biased;
             _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(DeletionOutcome::Open),
@@ -200,7 +200,8 @@ impl<R: Resources, C: Clock> One<R, C> {
         calls.made += 1;
         if error.fault == Fault::Throttled {
             let now = self.clock.now();
-            self.pace.throttled(self.named.place, calls.operation, now);
+            self.pace
+                .throttled(self.named.place.get(), calls.operation, now);
         }
         match RETRY.wait(error.fault, calls.made) {
             Some(wait) => self.wait_for(wait).await.map(|()| None),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::ids::{ClientToken, JobId};
+use crate::ids::{ClientToken, JobId, PlaceIndex};
 use crate::render::Metadata;
 use crate::state::{Event, NestedJob, Places, Recorded};
 
@@ -15,7 +15,7 @@ pub(super) struct Attempt {
     pub(super) metadata: Metadata,
     pub(super) recovery_point_arn: String,
     /// The index of the target that it was meant for.
-    pub(super) place: usize,
+    pub(super) place: PlaceIndex,
     pub(super) job_id: Option<JobId>,
     /// Whether the run has started the job, as far as is known.
     pub(super) ours: Option<bool>,

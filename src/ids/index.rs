@@ -64,6 +64,11 @@ index_type! {
     pub struct TargetIndex;
 }
 
+index_type! {
+    /// A target that a run has or had: a plan may get other targets while its run goes on.
+    pub struct PlaceIndex;
+}
+
 /// A list in which things are found by positions of its own type, and not by those of another list.
 ///
 /// ```compile_fail

@@ -1,7 +1,7 @@
 //! Cleanup beside others: a run that somebody works on, and what somebody has deleted already.
 
 use redrill::cleanup::{DeleteAnswer, DeletionProgress, Resources as _};
-use redrill::ids::{ClientToken, RunId};
+use redrill::ids::{ClientToken, PlaceIndex, RunId};
 use redrill::state::{Append as _, Event, Recorded};
 
 use crate::harness::owner;
@@ -77,7 +77,7 @@ async fn issue_14_what_is_already_gone_is_not_said_to_be_deleted() {
         type_name: "AWS::EFS::FileSystem".to_owned(),
         identifier: arn.rsplit('/').next().unwrap().to_owned(),
         is_name: false,
-        place: 0,
+        place: PlaceIndex::FIRST,
     };
     let aws = crate::harness::connect(&emulator).await;
     let asked = aws

@@ -218,7 +218,7 @@ mod tests {
             type_name: "AWS::DynamoDB::Table".to_owned(),
             identifier: identifier.to_owned(),
             is_name: true,
-            place: 0,
+            place: crate::ids::PlaceIndex::FIRST,
         };
         is_missing(&error, &named)
     }

@@ -16,7 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::CleanupArguments;
 use crate::cli::signals::Signals;
 use crate::execute::{Ended, Observer, Stopped};
-use crate::ids::RunId;
+use crate::ids::{PlaceIndex, RunId};
 use crate::journal::{self, Journal, RunKey, RunStore as _};
 use crate::render::Target;
 use crate::report::cleanup_human;
@@ -93,7 +93,7 @@ pub(super) async fn cleanup(
         here => here?,
     };
     let everywhere = Arc::new(Everywhere {
-        places,
+        places: places.into(),
         targets: targets.clone(),
         pace,
     });
@@ -243,7 +243,7 @@ fn is_deletion(disposition: &Disposition) -> bool {
 
 /// Leaves what nobody has agreed to: what has come to be known since the question, in a place that was not in it, and what is
 /// known by its name alone where nobody has said that it is the run's.
-fn keep_to(levels: &mut [Vec<Item>], confirmed: &BTreeSet<usize>, with_doubts: bool) {
+fn keep_to(levels: &mut [Vec<Item>], confirmed: &BTreeSet<PlaceIndex>, with_doubts: bool) {
     for item in levels.iter_mut().flatten() {
         let Disposition::Delete { named, doubt, .. } = &item.disposition else {
             continue;

@@ -17,7 +17,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
 use crate::diagnostic::suggest;
 use crate::execute::{Stopped, describe_jobs};
-use crate::ids::{JobId, RunId};
+use crate::ids::{Indexed, JobId, PlaceIndex, RunId};
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::render::{REDACTED, Target};
 use crate::report::{
@@ -323,7 +323,7 @@ async fn refresh(
         ..
     } = known;
     let mut restores: HashMap<&JobId, &str> = HashMap::new();
-    let mut running = vec![BTreeMap::new(); places.targets.len()];
+    let mut running: Indexed<PlaceIndex, _> = vec![BTreeMap::new(); places.targets.len()].into();
     for (restore, past) in &history.observed.restores {
         let place = places.place(restore);
         if let (RestoreStage::Running { job_id }, Some(jobs)) =

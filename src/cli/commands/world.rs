@@ -12,7 +12,7 @@ use crate::backup::{
     Vault,
 };
 use crate::cli::exit::Failure;
-use crate::ids::JobId;
+use crate::ids::{Indexed, JobId, PlaceIndex};
 use crate::inventory::RecordedInventory as Inventory;
 use crate::plan::Planner;
 use crate::render::{Known, REDACTED, Secrets, SourceFacts, Target, VaultName};
@@ -170,7 +170,7 @@ impl World {
 }
 
 /// The targets of a run with the roles to assume that its journal does not name, because they are secret.
-pub(super) fn with_roles(targets: &[Target], planner: &Planner) -> Vec<Target> {
+pub(super) fn with_roles(targets: &[Target], planner: &Planner) -> Indexed<PlaceIndex, Target> {
     let revealed = |target: &Target| {
         let is_it = |of: &&Target| of.redacted(planner.secrets()) == *target;
         planner
