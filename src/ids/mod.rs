@@ -1,6 +1,18 @@
-//! What things are called: the ids of AWS's and of ours, each of a type of its own. Mixed up, they do not compile.
+//! What things are called, by AWS and by us: each id is of a type of its own. Mixed up, they do not compile:
 //!
-//! An id is text that somebody else has made, and is kept as it came. It is shared: a clone costs no memory.
+//! ```compile_fail
+//! use redrill::backup::JobQuery;
+//! use redrill::ids::RunId;
+//! JobQuery::nested_in("123456789012", &RunId::new("main"));
+//! ```
+//!
+//! ```
+//! use redrill::backup::JobQuery;
+//! use redrill::ids::JobId;
+//! JobQuery::nested_in("123456789012", &JobId::new("4A-1"));
+//! ```
+//!
+//! An id is text, and is kept as it came. It is shared: a clone costs no memory.
 
 mod index;
 
@@ -106,4 +118,32 @@ id_type! {
 id_type! {
     /// The client token of a deletion, which `cleanup` makes: the same deletion has the same.
     pub struct ClientToken;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use super::*;
+
+    /// Journals, saved plans and messages were written when ids were plain text.
+    #[test]
+    fn an_id_is_written_read_shown_and_found_as_its_text() {
+        let id = JobId::new("4A-\"1\"");
+        let text = "4A-\"1\"";
+        let json = serde_json::to_string(text).unwrap();
+        assert_eq!(serde_json::to_string(&id).unwrap(), json);
+        assert_eq!(serde_json::from_str::<JobId>(&json).unwrap(), id);
+        assert_eq!(format!("{id} {id:?}"), format!("{text} {text:?}"));
+        assert_eq!(format!("{id:>9}|"), format!("{text:>9}|"));
+        assert_eq!(HashMap::from([(id.clone(), 1)]).get(text), Some(&1));
+        assert_eq!(BTreeMap::from([(id, 1)]).get(text), Some(&1));
+    }
+
+    #[test]
+    fn a_job_is_the_same_however_aws_writes_it() {
+        let id = JobId::new("4a-1");
+        assert!(id.is_same(&JobId::new("4A-1")) && id != JobId::new("4A-1"));
+        assert!(!id.is_same(&JobId::new("4A-2")));
+    }
 }
