@@ -64,7 +64,7 @@ fn find<'m>(
                 );
                 return Some(point);
             }
-            Err(error) if error.may_mean_absence() && !is_of_identity(error) => {
+            Err(error) if error.may_mean_absence() && !error.lacks_permission() => {
                 first.get_or_insert((vault, error));
             }
             Err(error) => {
@@ -113,12 +113,6 @@ fn find<'m>(
         CheckEvidence::new(asked, seen),
     );
     None
-}
-
-/// Whether the caller's own policies refuse to look, in IAM's words
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>): that says nothing of the recovery point.
-fn is_of_identity(error: &ApiError) -> bool {
-    error.message.contains("not authorized to perform")
 }
 
 fn owned(vault: &VaultName) -> String {
