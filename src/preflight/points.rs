@@ -99,6 +99,11 @@ fn find<'m>(
             format!("the vault {} does not have the recovery point {arn}", owned(vault)),
             "check the ARN, the vault, the account and the Region; choose another with a selector: `recovery_point: { vault: …, resource: …, pick: latest }`".to_owned(),
         ),
+        ([], _) => (
+            CheckId::PointExists,
+            format!("the account has no vault in the Region of the target, and so not the recovery point {arn}"),
+            "check the account and the Region; of a vault of another account say `recovery_point: { arn: …, vault: …, vault_account: … }`".to_owned(),
+        ),
         _ => (
             CheckId::PointExists,
             format!("none of the {} vaults of the account has the recovery point {arn}", vaults.len()),
