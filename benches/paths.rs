@@ -14,6 +14,7 @@ use std::sync::Arc;
 use divan::{Bencher, black_box};
 use redrill::diagnostic::{Findings, Source};
 use redrill::diff::{Comparing, Review, Sense, Wanted, compare, diff};
+use redrill::ids::RunId;
 use redrill::render::{Inputs, Known};
 use redrill::report::{DryRun, RequestFormat, dry_run_human, dry_run_json, requests};
 use redrill::rules::Rules;
@@ -58,7 +59,7 @@ fn parse(bencher: Bencher<'_, '_>) {
 }
 
 fn loaded(source: &Arc<Source>, rules: &Arc<Rules>) -> Loaded {
-    let loaded = session::read(source, "main", &Inputs::default(), rules);
+    let loaded = session::read(source, &RunId::new("main"), &Inputs::default(), rules);
     loaded.unwrap_or_else(|findings| unreachable!("the plan of the bench is one: {findings:?}"))
 }
 
@@ -68,7 +69,13 @@ fn validate(bencher: Bencher<'_, '_>) {
     let source = plan(RESTORES);
     let rules = Arc::new(Rules::embedded());
     bencher.bench(|| {
-        let loaded = session::read(black_box(&source), "main", &Inputs::default(), &rules).ok()?;
+        let loaded = session::read(
+            black_box(&source),
+            &RunId::new("main"),
+            &Inputs::default(),
+            &rules,
+        )
+        .ok()?;
         let settled = loaded.draft(&Known::default());
         assert!(settled.findings.is_empty());
         settled.plan
@@ -81,7 +88,13 @@ fn plan_of_5000(bencher: Bencher<'_, '_>) {
     let source = plan(5_000);
     let rules = Arc::new(Rules::embedded());
     bencher.bench(|| {
-        let loaded = session::read(black_box(&source), "main", &Inputs::default(), &rules).ok()?;
+        let loaded = session::read(
+            black_box(&source),
+            &RunId::new("main"),
+            &Inputs::default(),
+            &rules,
+        )
+        .ok()?;
         let plan = loaded.draft(&Known::default()).plan?;
         let planner = loaded.planner;
         let diff = diff(&plan, &RunState::default(), &Wanted::default());

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use redrill::diff::{Action, Change, Diff};
 use redrill::execute::forecast;
+use redrill::ids::{Indexed, RunId, StepIndex, TargetIndex};
 use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::Target;
@@ -115,10 +116,10 @@ fn plan(kind: &Kind, random: &mut fastrand::Rng) -> Plan {
     });
     Plan {
         name: "random".to_owned(),
-        run_id: "main".to_owned(),
-        targets: vec![Target::default()],
-        order: (0..steps.len()).collect(),
-        steps,
+        run_id: RunId::new("main"),
+        targets: vec![Target::default()].into(),
+        order: (0..steps.len()).map(StepIndex::new).collect(),
+        steps: steps.into(),
         limits: ConcurrencyLimits {
             concurrent: Some(random.u32(kind.concurrent.clone())),
             by_type,
@@ -140,8 +141,8 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
         span: redrill::diagnostic::Span::default(),
         name: Arc::from(format!("r{at}")),
         restore: at,
-        target: 0,
-        needs: needs.into(),
+        target: TargetIndex::FIRST,
+        needs: needs.into_iter().map(StepIndex::new).collect(),
         timeout: None,
         draft: Arc::new(Draft {
             holes: std::collections::BTreeMap::new(),
@@ -170,7 +171,7 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
 /// No run can be shorter: the longest chain, and for each limit the work under it, spread evenly.
 fn at_least(plan: &Plan) -> f64 {
     let seconds = |step: &Step| step.draft.expected.as_secs_f64();
-    let mut ends = vec![0.0; plan.steps.len()];
+    let mut ends: Indexed<StepIndex, f64> = vec![0.0; plan.steps.len()].into();
     for at in &plan.order {
         let step = &plan.steps[*at];
         let begins = step
@@ -198,7 +199,7 @@ fn at_least(plan: &Plan) -> f64 {
 }
 
 fn everything(plan: &Plan) -> Diff {
-    let changes = (0..plan.steps.len()).map(|step| Change {
+    let changes = plan.steps.positions().map(|step| Change {
         step,
         action: Action::Start,
         attempt: 1,

@@ -10,6 +10,7 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+use redrill::ids::RunId;
 use redrill::journal::{Journal, MemoryStore};
 use redrill::process::Processes;
 use redrill::rehearsal::{Options, Rehearsal};
@@ -21,9 +22,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new(&path).parent().unwrap_or(Path::new("."));
     let source = Source::new(&path, std::fs::read_to_string(&path)?);
     let rules = Arc::new(Rules::embedded());
-    let loaded = session::read(&source, "drill", &Inputs::default(), &rules)?;
+    let loaded = session::read(&source, &RunId::new("drill"), &Inputs::default(), &rules)?;
     let (plan, _) = loaded.draft(&Known::default()).into_plan()?;
-    let (run, origin) = (RunKey::new(&plan.name, "drill"), Origin::default());
+    let (run, origin) = (
+        RunKey::new(&plan.name, &RunId::new("drill")),
+        Origin::default(),
+    );
     let rehearsal = Rehearsal::start(Options::default(), &plan.targets).await?;
     let opening = Opening::new(&path, &plan, origin, Endpoint::Rehearsal);
     let (known, wanted) = (Known::default(), Wanted::default());

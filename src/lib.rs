@@ -1,7 +1,8 @@
 //! redrill runs version-controlled restore plans against AWS Backup, each restore exactly once.
 //!
 //! The modules stand in the order of the work. Verbs are stages: each turns one value into the next, and
-//! imports only those before it. A noun that three of them share has a room of its own among them.
+//! imports only those before it. A noun that three of them share has a room of its own among them. Before them all are
+//! [`ids`]: what things are called, each of a type of its own.
 //!
 //! 1. [`diagnostic`]: what is wrong, where, and what to write instead; every stage reports through it.
 //! 2. [`parse`]: text to [`parse::Document`], with the place of everything.
@@ -48,6 +49,8 @@ pub mod evidence;
 pub mod execute;
 #[doc(hidden)]
 pub mod export;
+#[doc(hidden)]
+pub mod ids;
 #[doc(hidden)]
 pub mod parse;
 #[doc(hidden)]

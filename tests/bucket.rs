@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redrill::ids::RunId;
 use redrill::journal::{
     self, Journal, LocalStore, MemoryObjects, Mishap, ObjectError, ObjectStore, Objects as _,
     ProbeVerdict, Put, RunKey, RunStore, probe,
@@ -19,7 +20,7 @@ fn store() -> ObjectStore<MemoryObjects> {
 }
 
 fn run() -> RunKey {
-    RunKey::new("orders", "main")
+    RunKey::new("orders", &RunId::new("main"))
 }
 
 fn event(restore: &str) -> Recorded {

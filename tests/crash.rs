@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use redrill::execute::Ended;
+use redrill::ids::RunId;
 use redrill::journal::{self, RunKey};
 use redrill::state::{Append as _, Event, Recorded};
 use redrill_emulator::{AfterFinish, Fault, FaultKind, Operation, Options, Speed, TokenSemantics};
@@ -130,7 +131,7 @@ async fn a_segment_that_was_being_written_is_read_to_its_end() {
         read += 1;
         Ok::<(), journal::Error>(())
     };
-    let run = RunKey::new("many", "main");
+    let run = RunKey::new("many", &RunId::new("main"));
     journal::each(&store(state.path()), &run, take)
         .await
         .unwrap();

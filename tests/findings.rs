@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Position, Source, github, human, json, sarif};
+use redrill::ids::RunId;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session;
@@ -23,7 +24,7 @@ fn as_sarif(findings: &[Finding], files: &[String]) -> serde_json::Result<String
 pub(crate) fn check(name: &str, text: &str) -> Vec<Finding> {
     let source = Source::new(name, text);
     let inputs = Inputs::default().for_checking();
-    let found = match session::read(&source, "main", &inputs, &RULES) {
+    let found = match session::read(&source, &RunId::new("main"), &inputs, &RULES) {
         Ok(loaded) => loaded.draft(&Known::default()).findings,
         Err(findings) => findings,
     };

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Severity, Source};
+use redrill::ids::{JobId, RunId, StepIndex};
 use redrill::plan::{Plan, Planner};
 use redrill::render::{Created, Inputs, Known};
 use redrill::rules::Rules;
@@ -16,7 +17,7 @@ const HEAD: &str = "plan: many\ntarget: { region: us-west-2, account: \"12345678
 
 fn read(text: &str, known: &Known) -> (Option<Planner>, Option<Plan>, Vec<Finding>) {
     let source = Source::new("plan.yaml", format!("{HEAD}{text}"));
-    match session::read(&source, "main", &Inputs::default(), &RULES) {
+    match session::read(&source, &RunId::new("main"), &Inputs::default(), &RULES) {
         Ok(loaded) => {
             let settled = loaded.draft(known);
             let findings = settled.findings.into_sorted();
@@ -60,9 +61,13 @@ fn tables(names: &[String]) -> String {
 
 fn tokens(plan: &Plan) -> BTreeMap<String, String> {
     plan.steps
-        .iter()
-        .enumerate()
-        .map(|(at, step)| (step.name.to_string(), plan.token(at, 1).unwrap()))
+        .enumerated()
+        .map(|(at, step)| {
+            (
+                step.name.to_string(),
+                plan.token(at, 1).unwrap().to_string(),
+            )
+        })
         .collect()
 }
 
@@ -74,9 +79,9 @@ fn two_hundred_tables_are_two_hundred_requests_with_tokens_of_their_own() {
     let tokens_before = tokens(&before);
     let distinct: BTreeSet<&String> = tokens_before.values().collect();
     assert_eq!(distinct.len(), 200);
-    assert_eq!(&*before.steps[7].name, "tables[table-007]");
+    assert_eq!(&*before.steps.as_slice()[7].name, "tables[table-007]");
     assert_eq!(
-        before.steps[7].draft.request.metadata[&"targetTableName".to_owned()],
+        before.steps.as_slice()[7].draft.request.metadata[&"targetTableName".to_owned()],
         "table-007-main"
     );
 
@@ -133,8 +138,9 @@ fn needs_means_all_of_it_or_one() {
         ("[\"tables[b]\", \"tables[a]\"]", &[0, 1]),
     ] {
         let plan = plan(&needing(needs, "app"));
-        assert_eq!(*plan.steps[2].needs, *waits, "{needs}");
-        assert_eq!(plan.order, [0, 1, 2]);
+        let waits: Vec<StepIndex> = waits.iter().copied().map(StepIndex::new).collect();
+        assert_eq!(*plan.steps.as_slice()[2].needs, *waits, "{needs}");
+        assert!(plan.steps.positions().eq(plan.order));
     }
     let twice = said(&needing("[tables, \"tables[a]\"]", "app"));
     assert_eq!(twice.len(), 1, "{twice:?}");
@@ -154,7 +160,7 @@ fn needs_means_all_of_it_or_one() {
 fn a_template_names_the_instance_whose_result_it_uses() {
     let text = needing("[tables]", "{{ restores.tables['b'].created.job_id }}");
     let waiting = plan(&text);
-    let pending: Vec<&str> = waiting.steps[2]
+    let pending: Vec<&str> = waiting.steps.as_slice()[2]
         .draft
         .pending
         .iter()
@@ -162,7 +168,7 @@ fn a_template_names_the_instance_whose_result_it_uses() {
         .collect();
     assert_eq!(pending, ["restores.tables['b'].created.job_id"]);
     let created = Created {
-        job_id: "job-of-b".to_owned(),
+        job_id: JobId::new("job-of-b"),
         resource_arn: "arn:aws:dynamodb:us-west-2:123456789012:table/b".to_owned(),
     };
     let known = Known {
@@ -171,7 +177,8 @@ fn a_template_names_the_instance_whose_result_it_uses() {
     };
     let (_, plan, findings) = read(&text, &known);
     assert!(findings.is_empty(), "{findings:?}");
-    let request = &plan.unwrap().steps[2].draft.request;
+    let plan = plan.unwrap();
+    let request = &plan.steps.as_slice()[2].draft.request;
     assert_eq!(request.metadata[&"targetTableName".to_owned()], "job-of-b");
 
     for (needs, template, message) in [
@@ -204,7 +211,7 @@ fn a_template_names_the_instance_whose_result_it_uses() {
     let all = "{{ restores.tables | items | map(attribute='1.created.job_id') | join('.') }}";
     let (_, plan, findings) = read(&needing("[tables]", all), &Known::default());
     assert!(findings.is_empty(), "{findings:?}");
-    assert_eq!(plan.unwrap().steps[2].draft.pending.len(), 2);
+    assert_eq!(plan.unwrap().steps.as_slice()[2].draft.pending.len(), 2);
 }
 
 #[test]
@@ -258,11 +265,11 @@ fn a_plan_of_many_instances_shares_what_they_have_in_common() {
         .replace("-main", "-behind");
     let plan = plan(&format!("{text}{behind}"));
     assert_eq!(plan.steps.len(), 10_000);
-    assert_eq!(plan.steps[9_999].needs.len(), 5_000);
+    assert_eq!(plan.steps.as_slice()[9_999].needs.len(), 5_000);
     // 25 million needs would be 200 MB: they are one list.
     assert!(Arc::ptr_eq(
-        &plan.steps[5_000].needs,
-        &plan.steps[9_999].needs
+        &plan.steps.as_slice()[5_000].needs,
+        &plan.steps.as_slice()[9_999].needs
     ));
 }
 
@@ -374,7 +381,7 @@ fn a_list_without_a_value_is_tried_with_a_placeholder() {
     );
     let source = Source::new("plan.yaml", text);
     let inputs = Inputs::default().for_checking();
-    let loaded = session::read(&source, "main", &inputs, &RULES).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &inputs, &RULES).unwrap();
     let findings = loaded.draft(&Known::default()).findings;
     let errors: Vec<&str> = findings
         .iter()

@@ -9,6 +9,7 @@ use redrill::backup::{Endpoint, Reader, Writer};
 use redrill::diagnostic::Source;
 use redrill::diff::Wanted;
 use redrill::execute::{Control, Ended, Observer, Policy, Stopped};
+use redrill::ids::RunId;
 use redrill::journal::{self, Journal, LocalStore, Owner, RunKey};
 use redrill::process::Processes;
 use redrill::render::Inputs;
@@ -213,8 +214,8 @@ pub(crate) async fn run_with<A: Reader + Writer + 'static>(
 ) -> Result<Ended, Stopped> {
     static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(Rules::embedded()));
     let source = Source::new("plan.yaml", text);
-    let loaded = session::read(&source, "main", &Inputs::default(), &RULES).unwrap();
-    let (store, run) = (store(state), RunKey::new("many", "main"));
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &RULES).unwrap();
+    let (store, run) = (store(state), RunKey::new("many", &RunId::new("main")));
     let mut history = History::default();
     let take = |recorded: Recorded| {
         history.take(&recorded).unwrap();

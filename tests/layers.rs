@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 19] = [
+const STAGES: [&str; 20] = [
+    "ids",
     "diagnostic",
     "parse",
     "render",
@@ -35,17 +36,24 @@ const EDGES: [(&str, &[&str]); 6] = [
         &[
             "backup",
             "cleanup",
+            "ids",
             "journal",
             "plan",
             "preflight",
             "render",
         ],
     ),
-    ("inventory", &["backup", "render", "rules"]),
-    ("journal", &["backup", "state"]),
-    ("process", &["backup", "diagnostic", "execute", "state"]),
-    ("rehearsal", &["aws", "backup", "render"]),
-    ("terminal", &["backup", "diagnostic", "execute", "state"]),
+    ("inventory", &["backup", "ids", "render", "rules"]),
+    ("journal", &["backup", "ids", "state"]),
+    (
+        "process",
+        &["backup", "diagnostic", "execute", "ids", "state"],
+    ),
+    ("rehearsal", &["aws", "backup", "ids", "render"]),
+    (
+        "terminal",
+        &["backup", "diagnostic", "execute", "ids", "state"],
+    ),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

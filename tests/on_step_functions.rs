@@ -214,7 +214,7 @@ fn carry_out(input: &str, s3: &S3, emulator: &Arc<Emulator>, most: usize) -> &'s
                 });
                 let ended = loop {
                     let jobs = emulator.jobs();
-                    let of = jobs.iter().find(|of| of.id == job).unwrap().status;
+                    let of = jobs.iter().find(|of| job == *of.id).unwrap().status;
                     if !matches!(of, JobStatus::Pending | JobStatus::Running) {
                         break of;
                     }

@@ -14,6 +14,7 @@ use redrill::backup::{
     Vaults,
 };
 use redrill::diagnostic::Source;
+use redrill::ids::{RunId, TargetIndex};
 use redrill::inventory::RecordedInventory;
 use redrill::render::{Inputs, Known, SourceFacts, VaultName};
 use redrill::rules::Rules;
@@ -281,7 +282,9 @@ async fn answered<T>(asked: impl Future<Output = T>) -> T {
 }
 
 fn wanted() -> WantedPoints {
-    (0..COUNT).map(|at| (0, point(at), None)).collect()
+    (0..COUNT)
+        .map(|at| (TargetIndex::FIRST, point(at), None))
+        .collect()
 }
 
 #[tokio::test]
@@ -352,7 +355,7 @@ async fn issue_15_five_hundred_selectors_are_resolved_at_once() {
     }
     let rules = Arc::new(Rules::embedded());
     let source = Source::new("plan.yaml", text);
-    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &rules).unwrap();
     let plan = loaded.draft(&Known::default()).plan.unwrap();
     let start: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
     let mut known = Known::default();

@@ -7,6 +7,7 @@ use redrill::backup::{
     Operation as Asked, PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_tags,
     all_vaults,
 };
+use redrill::ids::IdempotencyToken;
 use redrill::inventory::RecordedInventory;
 use redrill::plan::{Request, TokenedRequest};
 use redrill::render::VaultName;
@@ -188,7 +189,7 @@ async fn issue_14_g_an_answer_that_cannot_be_read() {
         resource_type: "EC2".to_owned(),
         ..Request::default()
     };
-    let request = TokenedRequest::new(request, "t1");
+    let request = TokenedRequest::new(request, &IdempotencyToken::new("t1"));
     let job = aws.start(&request).await.unwrap().job_id;
     let error = aws.job(&job).await.unwrap_err().to_string();
     assert!(error.contains("DescribeRestoreJob"), "{error}");

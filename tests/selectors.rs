@@ -1,11 +1,13 @@
 //! Selectors against a plain search through everything: on many inventories, in every order, across the borders of pages.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use redrill::aws::{Aws, ConnectionSettings, Reads};
 use redrill::backup::{RecoveryPoint, Sources};
+use redrill::ids::RunId;
 use redrill::inventory::RecordedInventory;
 use redrill::render::{Pick, Selector};
 use redrill::resolve::{PointCache, Selection, Unselected, select};
@@ -169,7 +171,9 @@ fn oracle(inventory: &Inventory, selector: &Selector, of_type: &str) -> Expected
     }
 }
 
-fn asked<'a>(selector: &'a Selector, run: &'a str) -> Selection<'a> {
+static MAIN: LazyLock<RunId> = LazyLock::new(|| RunId::new("main"));
+
+fn asked<'a>(selector: &'a Selector, run: &'a RunId) -> Selection<'a> {
     Selection {
         selector,
         resource_type: "EFS",
@@ -186,7 +190,7 @@ async fn agree<R: Sources>(reader: &R, inventory: &Inventory, selectors: &[Selec
     for selector in selectors {
         let expected = oracle(inventory, selector, "EFS");
         let alone = PointCache::default();
-        let asked = asked(selector, "main");
+        let asked = asked(selector, &MAIN);
         for shelves in [&prepared, &alone] {
             let chosen = shelves.choose(reader, &asked).await.unwrap();
             let right = match (&chosen, &expected) {
@@ -239,7 +243,7 @@ proptest! {
             };
             points.extend(block_on(redrill::backup::all_points(&file, &query)).unwrap());
         }
-        let asked = asked(&selector, "main");
+        let asked = asked(&selector, &MAIN);
         let before = select(&points, &asked).cloned();
         points.reverse();
         let turn = turn.min(points.len());
@@ -344,7 +348,7 @@ fn what_was_passed_over_is_counted_with_its_reason() {
         created_before: Some(start() - hours(12)),
         ..Selector::default()
     };
-    let unselected = select(&points, &asked(&selector, "main")).unwrap_err();
+    let unselected = select(&points, &asked(&selector, &MAIN)).unwrap_err();
     assert_eq!(
         unselected.to_string(),
         "no recovery point fits: 8 recovery points were seen: 1 in the vault `weekly`, 2 PARTIAL, 1 EXPIRED, \
@@ -360,9 +364,9 @@ fn exactly_max_age_is_not_too_old() {
         max_age: Some(hours(24)),
         ..Selector::default()
     };
-    select(&points, &asked(&selector, "main")).unwrap();
+    select(&points, &asked(&selector, &MAIN)).unwrap();
     selector.max_age = Some(hours(24) - SignedDuration::from_secs(1));
-    select(&points, &asked(&selector, "main")).unwrap_err();
+    select(&points, &asked(&selector, &MAIN)).unwrap_err();
 }
 
 /// The same for the same run; over many runs, each has its turn.
@@ -381,7 +385,7 @@ fn a_random_choice_hangs_on_the_run_and_the_restore() {
     };
     let mut turns = std::collections::BTreeMap::<String, usize>::new();
     for run in 0..400 {
-        let run = format!("run-{run}");
+        let run = RunId::new(format!("run-{run}"));
         let asked = asked(&selector, &run);
         let chosen = select(&points, &asked).unwrap();
         assert_eq!(select(&points, &asked).unwrap(), chosen);
@@ -396,7 +400,7 @@ fn a_random_choice_hangs_on_the_run_and_the_restore() {
     }
     assert_eq!(turns.len(), 4);
     assert!(turns.values().all(|n| (60..140).contains(n)), "{turns:?}");
-    let run = asked(&selector, "main");
+    let run = asked(&selector, &MAIN);
     let restores: BTreeSet<&str> = ["a", "b", "c", "d", "e", "f", "g"]
         .iter()
         .map(|restore| {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
+use redrill::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest};
 use redrill::plan::Request;
 use redrill::state::{
     CheckStage, CheckVerdict, Deletion, Event, Recorded, RestoreStage, RestoreState, next, replay,
@@ -153,11 +154,11 @@ fn event() -> impl Strategy<Value = Event> {
     let restore = || "r".to_owned();
     let text = || "x".to_owned();
     prop_oneof![
-        4 => (1u32..4, proptest::option::of(Just("x".to_owned()))).prop_map(move |(attempt, adopts)| Event::Intended {
+        4 => (1u32..4, proptest::option::of(Just(JobId::new("x")))).prop_map(move |(attempt, adopts)| Event::Intended {
             restore: restore(),
             attempt,
-            token: text(),
-            digest: text(),
+            token: IdempotencyToken::new("x"),
+            digest: RequestDigest::new("x"),
             request: Request {
                 copy_source_tags_to_restored_resource: None,
                 iam_role_arn: None,
@@ -169,8 +170,8 @@ fn event() -> impl Strategy<Value = Event> {
             aws_at: None,
             adopts,
         }),
-        3 => Just(Event::Accepted { restore: restore(), job_id: text(), request_id: None }),
-        1 => Just(Event::Adopted { restore: restore(), job_id: text(), because: text(), ours: None, ended_at: None, former: Vec::new() }),
+        3 => Just(Event::Accepted { restore: restore(), job_id: JobId::new("x"), request_id: None }),
+        1 => Just(Event::Adopted { restore: restore(), job_id: JobId::new("x"), because: text(), ours: None, ended_at: None, former: Vec::new() }),
         1 => Just(Event::Withdrawn { restore: restore(), message: text() }),
         1 => Just(Event::Refused { restore: restore(), code: None, request_id: None, message: text() }),
         1 => (1u32..4).prop_map(move |attempt| Event::Rejected { restore: restore(), attempt, message: text() }),
@@ -192,7 +193,7 @@ fn event() -> impl Strategy<Value = Event> {
             ended_at: None,
             created_resource_arn: None,
         }),
-        1 => Just(Event::Nested { restore: restore(), job_id: text(), jobs: Vec::new() }),
+        1 => Just(Event::Nested { restore: restore(), job_id: JobId::new("x"), jobs: Vec::new() }),
         1 => Just(Event::Overdue { restore: restore() }),
         1 => Just(Event::Skipped { restore: restore(), because: text() }),
         6 => (1u32..4, 0usize..3).prop_map(move |(nth, definition)| Event::CheckStarted {
@@ -216,7 +217,7 @@ fn event() -> impl Strategy<Value = Event> {
             output: String::new(),
         }),
         1 => Just(Event::Published { restore: restore(), status: text() }),
-        2 => Just(Event::Deleting { restore: restore(), arn: text(), token: text() }),
+        2 => Just(Event::Deleting { restore: restore(), arn: text(), token: ClientToken::new("x") }),
         2 => Just(Event::Deleted { restore: restore(), arn: text() }),
         1 => Just(Event::DeletionFailed { restore: restore(), arn: text(), message: text() }),
     ]
@@ -269,8 +270,8 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
     let intended = |attempt| Event::Intended {
         restore: "r".to_owned(),
         attempt,
-        token: String::new(),
-        digest: String::new(),
+        token: IdempotencyToken::new(""),
+        digest: RequestDigest::new(""),
         request: Request {
             copy_source_tags_to_restored_resource: None,
             iam_role_arn: None,
@@ -348,8 +349,8 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
         Event::Intended {
             restore: "r".to_owned(),
             attempt: 1,
-            token: "t".to_owned(),
-            digest: "d".to_owned(),
+            token: IdempotencyToken::new("t"),
+            digest: RequestDigest::new("d"),
             request: Request {
                 copy_source_tags_to_restored_resource: None,
                 iam_role_arn: None,
@@ -363,7 +364,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
         },
         Event::Accepted {
             restore: "r".to_owned(),
-            job_id: "j".to_owned(),
+            job_id: JobId::new("j"),
             request_id: None,
         },
         Event::Completed {
@@ -420,8 +421,8 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
 fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
     let second = Event::SecondJob {
         restore: "r".to_owned(),
-        job_id: "second".to_owned(),
-        beside: "first".to_owned(),
+        job_id: JobId::new("second"),
+        beside: JobId::new("first"),
         because: String::new(),
     };
     let mut events = completed_restore();
@@ -438,7 +439,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
 
     let adopted = |job_id: &str| Event::Adopted {
         restore: "r".to_owned(),
-        job_id: job_id.to_owned(),
+        job_id: JobId::new(job_id),
         because: String::new(),
         ours: None,
         ended_at: None,
@@ -448,7 +449,10 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
     let completed = running.pop().unwrap();
     running.push(adopted("another"));
     let observed = replayed(&running).unwrap();
-    assert_eq!(observed.restores["r"].stage.job_id(), Some("another"));
+    assert_eq!(
+        observed.restores["r"].stage.job_id(),
+        Some(&JobId::new("another"))
+    );
     running.push(adopted("another"));
     assert!(!is_legal(&running), "the same job takes its own place");
 
@@ -481,8 +485,8 @@ fn intended(attempt: u32) -> Event {
     Event::Intended {
         restore: "r".to_owned(),
         attempt,
-        token: String::new(),
-        digest: String::new(),
+        token: IdempotencyToken::new(""),
+        digest: RequestDigest::new(""),
         request: Request {
             recovery_point_arn: String::new(),
             resource_type: String::new(),
@@ -498,7 +502,7 @@ fn completed_restore() -> Vec<Event> {
         intended(1),
         Event::Accepted {
             restore: "r".to_owned(),
-            job_id: "first".to_owned(),
+            job_id: JobId::new("first"),
             request_id: None,
         },
         Event::Completed {
@@ -545,7 +549,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
     let deleting = || Event::Deleting {
         restore: restore(),
         arn: arn(),
-        token: String::new(),
+        token: ClientToken::new(""),
     };
     let deleted = || Event::Deleted {
         restore: restore(),
@@ -560,15 +564,15 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
             Event::Intended {
                 restore: restore(),
                 attempt,
-                token: String::new(),
-                digest: String::new(),
+                token: IdempotencyToken::new(""),
+                digest: RequestDigest::new(""),
                 request,
                 aws_at: None,
                 adopts: None,
             },
             Event::Accepted {
                 restore: restore(),
-                job_id: format!("job-{attempt}"),
+                job_id: JobId::new(format!("job-{attempt}")),
                 request_id: None,
             },
         ]

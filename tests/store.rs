@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redrill::ids::RunId;
 use redrill::journal::{
     self, Journal, LocalStore, MemoryObjects, MemoryStore, ObjectStore, Owner, RunKey, RunStore,
 };
@@ -116,7 +117,7 @@ async fn leave<S: RunStore>(journal: Journal<S>) {
 }
 
 async fn written_and_read<S: RunStore>(store: S) {
-    let run = RunKey::new("orders", "main");
+    let run = RunKey::new("orders", &RunId::new("main"));
     assert!(journal::read(&store, &run).await.unwrap().is_empty());
     let (mut first, records) = open(&store, &run, 1, false).await.unwrap();
     assert_eq!(records, 0);
@@ -140,7 +141,7 @@ async fn written_and_read<S: RunStore>(store: S) {
 }
 
 async fn held_by_one<S: RunStore>(store: S) {
-    let run = RunKey::new("orders", "main");
+    let run = RunKey::new("orders", &RunId::new("main"));
     assert_eq!(holder(&store, &run).await, None);
     let (first, _) = open(&store, &run, 1, false).await.unwrap();
     assert_eq!(holder(&store, &run).await, Some(owner(1)));
@@ -149,7 +150,7 @@ async fn held_by_one<S: RunStore>(store: S) {
     };
     assert_eq!(by.pid, 1);
     // Another run is free.
-    let other = RunKey::new("orders", "other");
+    let other = RunKey::new("orders", &RunId::new("other"));
     leave(open(&store, &other, 2, false).await.unwrap().0).await;
     let (taken_over, _) = open(&store, &run, 3, true).await.unwrap();
     leave(first).await;
@@ -159,7 +160,7 @@ async fn held_by_one<S: RunStore>(store: S) {
 }
 
 async fn fenced<S: RunStore>(store: S) {
-    let run = RunKey::new("orders", "main");
+    let run = RunKey::new("orders", &RunId::new("main"));
     let (mut old, _) = open(&store, &run, 1, false).await.unwrap();
     old.append(&[event("old")]).await.unwrap();
     let (mut new, _) = open(&store, &run, 2, true).await.unwrap();
@@ -173,7 +174,8 @@ async fn fenced<S: RunStore>(store: S) {
 
 async fn torn<S: RunStore>(store: S) {
     for take_over in [false, true] {
-        let run = RunKey::new("orders", if take_over { "taken" } else { "main" });
+        let run = RunId::new(if take_over { "taken" } else { "main" });
+        let run = RunKey::new("orders", &run);
         let (mut first, _) = open(&store, &run, 1, false).await.unwrap();
         first.append(&[event("1")]).await.unwrap();
         first.append(&[event("2"), event("3")]).await.unwrap();
@@ -191,9 +193,9 @@ async fn torn<S: RunStore>(store: S) {
 async fn listed<S: RunStore>(store: S) {
     assert!(store.runs().await.unwrap().is_empty());
     let keys = [
-        RunKey::new("b", "1"),
-        RunKey::new("a", "2"),
-        RunKey::new("a", "1"),
+        RunKey::new("b", &RunId::new("1")),
+        RunKey::new("a", &RunId::new("2")),
+        RunKey::new("a", &RunId::new("1")),
     ];
     for run in &keys {
         let (mut journal, _) = open(&store, run, 1, false).await.unwrap();
@@ -202,7 +204,14 @@ async fn listed<S: RunStore>(store: S) {
     let mut sorted = keys.to_vec();
     sorted.sort();
     assert_eq!(store.runs().await.unwrap(), sorted);
-    let other = store.latest_other(&RunKey::new("a", "1")).await;
-    assert_eq!(other, Some(RunKey::new("a", "2")));
-    assert_eq!(store.latest_other(&RunKey::new("b", "1")).await, None);
+    let other = store
+        .latest_other(&RunKey::new("a", &RunId::new("1")))
+        .await;
+    assert_eq!(other, Some(RunKey::new("a", &RunId::new("2"))));
+    assert_eq!(
+        store
+            .latest_other(&RunKey::new("b", &RunId::new("1")))
+            .await,
+        None
+    );
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use redrill::ids::RunId;
 use redrill::journal::{self, Journal, LocalStore, Owner, RunKey};
 use redrill::state::Recorded;
 use redrill_emulator::{Emulator, Options, Speed};
@@ -217,7 +218,10 @@ pub(crate) fn records(
     plan: &str,
     run: &str,
 ) -> Result<Vec<Recorded>, journal::Error> {
-    now(journal::read(&store(state), &RunKey::new(plan, run)))
+    now(journal::read(
+        &store(state),
+        &RunKey::new(plan, &RunId::new(run)),
+    ))
 }
 
 /// The same, to be written.
@@ -228,7 +232,7 @@ pub(crate) fn journal_of(
     owner: &Owner,
     take_over: bool,
 ) -> Result<Journal<LocalStore>, journal::Error> {
-    let (store, run) = (store(state), RunKey::new(plan, run));
+    let (store, run) = (store(state), RunKey::new(plan, &RunId::new(run)));
     let take = |_| Ok::<(), journal::Error>(());
     now(Journal::open(&store, &run, owner, take_over, take))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use redrill::diagnostic::Source;
+use redrill::ids::{RunId, StepIndex};
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session;
@@ -111,12 +112,15 @@ async fn a_role_is_assumed_where_the_target_says_so() {
 fn tokens(plan: &str) -> BTreeMap<String, String> {
     let rules = std::sync::Arc::new(Rules::embedded());
     let source = Source::new("plan.yaml", plan);
-    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &rules).unwrap();
     let plan = loaded.draft(&Known::default()).plan.unwrap();
-    let token = |(at, step): (usize, &redrill::plan::Step)| {
-        (step.name.to_string(), plan.token(at, 1).unwrap_or_default())
+    let token = |(at, step): (StepIndex, &redrill::plan::Step)| {
+        (
+            step.name.to_string(),
+            plan.token(at, 1).unwrap().to_string(),
+        )
     };
-    plan.steps.iter().enumerate().map(token).collect()
+    plan.steps.enumerated().map(token).collect()
 }
 
 /// What a target is called, and how redrill gets there, is no part of what is asked for.

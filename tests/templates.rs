@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Source};
+use redrill::ids::RunId;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session::{self, Settled};
@@ -38,11 +39,13 @@ fn requests(template: &str) -> Result<String, Vec<Finding>> {
     }
     // JSON is YAML.
     let source = Source::new("plan.yaml", plan.to_string());
-    let loaded = session::read(&source, "main", &Inputs::default(), &RULES).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &RULES).unwrap();
     let Settled { plan, mut findings } = loaded.draft(&Known::default());
     findings.retain(|finding| finding.rule.starts_with("template/"));
     match plan {
-        Some(plan) => Ok(plan.steps[0].draft.request.metadata[&"value".to_owned()].clone()),
+        Some(plan) => {
+            Ok(plan.steps.as_slice()[0].draft.request.metadata[&"value".to_owned()].clone())
+        }
         None => Err(findings.into_iter().collect()),
     }
 }

@@ -20,6 +20,7 @@ use mapped::Variables;
 use crate::backup::RecoveryPoint;
 use crate::diagnostic::{Finding, Findings, Severity, Source};
 use crate::diff::Review;
+use crate::ids::RunId;
 use crate::parse::{Document, document};
 use crate::plan::Planner;
 use crate::render::{Inputs, Known, Renderer, SourceFacts, without_secrets};
@@ -406,7 +407,7 @@ impl Author<'_> {
         let source = Source::new("plan", text);
         let document = Arc::new(document(&source, findings)?);
         let inputs = Inputs::default();
-        let renderer = Renderer::new(&document, "main", &inputs, findings);
+        let renderer = Renderer::new(&document, &RunId::new("main"), &inputs, findings);
         let known = Known {
             sources: drafts
                 .iter()
@@ -428,7 +429,7 @@ impl Author<'_> {
             .iter()
             .map(|draft| (&*draft.name, &self.head.places[draft.chosen.place]))
             .collect();
-        let instances = planner.instances().all().iter().enumerate();
+        let instances = planner.instances().all().enumerated();
         instances
             .filter_map(|(at, instance)| {
                 let place = places.get(&*instance.name)?;

@@ -118,7 +118,7 @@ impl<H> Looks for Aws<H> {
             type_name: type_name.to_owned(),
             identifier: identifier.to_owned(),
             is_name: true,
-            place: 0,
+            place: crate::ids::PlaceIndex::FIRST,
         };
         let properties = self.properties(&named).await?;
         Ok(properties.map(|text| serde_json::from_str(&text).unwrap_or_default()))

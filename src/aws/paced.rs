@@ -11,6 +11,7 @@ use crate::backup::{
     RecoveryPoint, Retry, Sources, Tell, Vault, Vaults,
 };
 use crate::cleanup::{ExistingResource, Named, Resources};
+use crate::ids::JobId;
 use crate::plan::Request;
 use crate::preflight::{
     CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation,
@@ -215,7 +216,7 @@ impl<R: Reader, C: Clock> Reader for Paced<R, C> {
         self.reader.date()
     }
 
-    async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
+    async fn job(&self, job_id: &JobId) -> Result<Job, ApiError> {
         self.call(Operation::DescribeRestoreJob, || self.reader.job(job_id))
             .await
     }
@@ -238,7 +239,7 @@ impl<R: Reader, C: Clock> Reader for Paced<R, C> {
         .await
     }
 
-    async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
+    async fn job_metadata(&self, job_id: &JobId) -> Result<BTreeMap<String, String>, ApiError> {
         self.call(Operation::GetRestoreJobMetadata, || {
             self.reader.job_metadata(job_id)
         })

@@ -10,6 +10,7 @@ use super::Aws;
 use super::bounds::{message, name};
 use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Operation, Page, Reader};
 use crate::cleanup::made;
+use crate::ids::JobId;
 use crate::plan::Request;
 
 /// Jobs a page, of the thousand that AWS allows: the calls are one in a hundred all the same, and pages of a thousand
@@ -38,18 +39,20 @@ impl<H> Reader for Aws<H> {
         self.date.latest()
     }
 
-    async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
+    async fn job(&self, job_id: &JobId) -> Result<Job, ApiError> {
         self.pass().await;
         let operation = self.counted(Operation::DescribeRestoreJob);
         let job = self
             .jobs
             .describe_restore_job()
-            .restore_job_id(job_id)
+            .restore_job_id(job_id.as_str())
             .send()
             .await
             .map_err(|err| self.failed(operation, &err))?;
-        let id = job.restore_job_id.unwrap_or_else(|| job_id.to_owned());
-        if !id.eq_ignore_ascii_case(job_id) {
+        let id = job
+            .restore_job_id
+            .map_or_else(|| job_id.clone(), JobId::new);
+        if !id.is_same(job_id) {
             return Err(ApiError {
                 operation,
                 fault: Fault::Service,
@@ -68,7 +71,7 @@ impl<H> Reader for Aws<H> {
             completed_at: timestamp(job.completion_date),
             resource_type: job.resource_type,
             is_parent: job.is_parent,
-            parent: job.parent_job_id,
+            parent: job.parent_job_id.map(JobId::new),
             recovery_point_arn: job.recovery_point_arn,
             recovery_point_created_at: timestamp(job.recovery_point_creation_date),
             source_resource_arn: job.source_resource_arn,
@@ -88,7 +91,7 @@ impl<H> Reader for Aws<H> {
             .list_restore_jobs()
             .by_account_id(&query.account)
             .set_by_resource_type(query.resource_type.clone())
-            .set_by_parent_job_id(query.parent.clone())
+            .set_by_parent_job_id(query.parent.as_ref().map(ToString::to_string))
             .set_by_created_after(query.created_after.map(at))
             .set_by_complete_after(query.completed_after.map(at))
             .max_results(JOBS)
@@ -107,19 +110,20 @@ impl<H> Reader for Aws<H> {
         }
     }
 
-    async fn job_metadata(&self, job_id: &str) -> Result<BTreeMap<String, String>, ApiError> {
+    async fn job_metadata(&self, job_id: &JobId) -> Result<BTreeMap<String, String>, ApiError> {
         self.pass().await;
         let operation = self.counted(Operation::GetRestoreJobMetadata);
         let answer = self
             .jobs
             .get_restore_job_metadata()
-            .restore_job_id(job_id)
+            .restore_job_id(job_id.as_str())
             .send()
             .await
             .map_err(|err| self.failed(operation, &err))?;
         if let Some(id) = answer
             .restore_job_id
-            .filter(|id| !id.eq_ignore_ascii_case(job_id))
+            .map(JobId::new)
+            .filter(|id| !id.is_same(job_id))
         {
             return Err(ApiError {
                 operation,
@@ -135,7 +139,7 @@ impl<H> Reader for Aws<H> {
 
 fn listed(job: RestoreJobsListMember) -> Job {
     Job {
-        id: job.restore_job_id.unwrap_or_default(),
+        id: JobId::new(job.restore_job_id.unwrap_or_default()),
         status: status(job.status),
         message: job.status_message.map(message),
         created_resource_arn: name(job.created_resource_arn),
@@ -144,7 +148,7 @@ fn listed(job: RestoreJobsListMember) -> Job {
         completed_at: timestamp(job.completion_date),
         resource_type: job.resource_type,
         is_parent: job.is_parent,
-        parent: job.parent_job_id,
+        parent: job.parent_job_id.map(JobId::new),
         recovery_point_arn: job.recovery_point_arn,
         recovery_point_created_at: timestamp(job.recovery_point_creation_date),
         source_resource_arn: job.source_resource_arn,

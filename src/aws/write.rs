@@ -8,6 +8,7 @@ use aws_sdk_backup::types::RestoreValidationStatus;
 use super::bounds;
 use super::{Aws, Writes};
 use crate::backup::{ApiError, Fault, Operation, Started, Writer};
+use crate::ids::JobId;
 use crate::plan::TokenedRequest;
 
 impl Writer for Aws<Writes> {
@@ -26,7 +27,7 @@ impl Writer for Aws<Writes> {
                     .collect(),
             ))
             .set_iam_role_arn(request.iam_role_arn.clone())
-            .idempotency_token(request.token())
+            .idempotency_token(request.token().as_str())
             .resource_type(&request.resource_type)
             .set_copy_source_tags_to_restored_resource(
                 request.copy_source_tags_to_restored_resource,
@@ -36,7 +37,10 @@ impl Writer for Aws<Writes> {
             .map_err(|err| self.failed(operation, &err))?;
         let request_id = answer.request_id().map(bounds::message);
         match answer.restore_job_id.filter(|id| is_id(id)) {
-            Some(job_id) => Ok(Started { job_id, request_id }),
+            Some(id) => Ok(Started {
+                job_id: JobId::new(id),
+                request_id,
+            }),
             None => Err(ApiError {
                 operation,
                 fault: Fault::Service,
@@ -47,7 +51,7 @@ impl Writer for Aws<Writes> {
         }
     }
 
-    async fn publish(&self, job_id: &str, failure: Option<&str>) -> Result<(), ApiError> {
+    async fn publish(&self, job_id: &JobId, failure: Option<&str>) -> Result<(), ApiError> {
         self.pass().await;
         let operation = self.counted(Operation::PutRestoreValidationResult);
         let status = match failure {
@@ -56,7 +60,7 @@ impl Writer for Aws<Writes> {
         };
         self.backup
             .put_restore_validation_result()
-            .restore_job_id(job_id)
+            .restore_job_id(job_id.as_str())
             .validation_status(status)
             .set_validation_status_message(failure.map(str::to_owned))
             .send()

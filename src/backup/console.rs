@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::ids::JobId;
+
 /// The console's domain of a partition; none where nobody has told us its address.
 fn domain(partition: &str) -> Option<&'static str> {
     match partition {
@@ -34,10 +36,10 @@ fn is_plain(text: &str) -> bool {
 
 /// The page of a restore job.
 #[must_use]
-pub fn console_job(region: &str, job_id: &str) -> Option<String> {
+pub fn console_job(region: &str, job_id: &JobId) -> Option<String> {
     let domain = domain(partition(region))?;
     // Neither is ours: what is not a name makes no address.
-    (is_plain(region) && is_plain(job_id)).then(|| {
+    (is_plain(region) && is_plain(job_id.as_str())).then(|| {
         format!(
             "https://{region}.{domain}/backup/home?region={region}#/jobs/restore/details/{job_id}"
         )
@@ -68,6 +70,7 @@ mod tests {
 
     #[test]
     fn pages_are_those_of_the_partition() {
+        let job = JobId::new("4A-1");
         for (region, page) in [
             (
                 "us-west-2",
@@ -92,9 +95,9 @@ mod tests {
             ("evil.example/", None),
             ("", None),
         ] {
-            assert_eq!(console_job(region, "4A-1").as_deref(), page, "{region}");
+            assert_eq!(console_job(region, &job).as_deref(), page, "{region}");
         }
-        assert_eq!(console_job("us-west-2", "a\"><b"), None);
+        assert_eq!(console_job("us-west-2", &JobId::new("a\"><b")), None);
         assert_eq!(
             console_resource("arn:aws:dynamodb:us-west-2:123456789012:table/a b&c").as_deref(),
             Some(

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 
 use super::{Listed, Operation, Page, PointQuery, RecoveryPoint, Vault, denied_action, each_page};
+use crate::ids::JobId;
 use crate::plan::Request;
 use crate::render::{SourceFacts, VaultName};
 
@@ -65,7 +66,7 @@ pub trait Reader: Sources {
     fn date(&self) -> Option<Timestamp>;
 
     /// One restore job.
-    fn job(&self, job_id: &str) -> impl Future<Output = Result<Job, ApiError>> + Send;
+    fn job(&self, job_id: &JobId) -> impl Future<Output = Result<Job, ApiError>> + Send;
 
     /// A page of restore jobs, and the token of the next.
     fn jobs_page(
@@ -87,7 +88,7 @@ pub trait Reader: Sources {
     /// The metadata that a job was started with.
     fn job_metadata(
         &self,
-        job_id: &str,
+        job_id: &JobId,
     ) -> impl Future<Output = Result<BTreeMap<String, String>, ApiError>> + Send;
 }
 
@@ -99,7 +100,7 @@ pub struct JobQuery {
     /// AWS's name of the resource type; all where it is absent.
     pub resource_type: Option<String>,
     /// The job that they are nested in; all where it is absent.
-    pub parent: Option<String>,
+    pub parent: Option<JobId>,
     /// Created at this time or later.
     pub created_after: Option<Timestamp>,
     /// Ended at this time or later.
@@ -126,10 +127,10 @@ impl JobQuery {
 
     /// The jobs that are nested in another.
     #[must_use]
-    pub fn nested_in(account: &str, job_id: &str) -> Self {
+    pub fn nested_in(account: &str, job_id: &JobId) -> Self {
         Self {
             account: account.to_owned(),
-            parent: Some(job_id.to_owned()),
+            parent: Some(job_id.clone()),
             ..Self::default()
         }
     }
@@ -153,7 +154,7 @@ pub async fn each_job_page<R: Reader>(
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Opaque: AWS writes it in upper and in lower case.
-    pub id: String,
+    pub id: JobId,
     /// How far it is.
     pub status: JobStatus,
     /// AWS's words, mostly of a failure.
@@ -171,7 +172,7 @@ pub struct Job {
     /// Whether other jobs are nested in it.
     pub is_parent: bool,
     /// The job that it is nested in.
-    pub parent: Option<String>,
+    pub parent: Option<JobId>,
     /// What it restores.
     pub recovery_point_arn: Option<String>,
     /// When that was made.
@@ -181,17 +182,17 @@ pub struct Job {
 }
 
 impl Job {
-    /// Whether it is nested in another, by that one's id.
+    /// Whether it is nested in another.
     #[must_use]
-    pub fn is_nested_in(&self, id: &str) -> bool {
+    pub fn is_nested_in(&self, id: &JobId) -> bool {
         let parent = self.parent.as_ref();
-        parent.is_some_and(|parent| parent.eq_ignore_ascii_case(id))
+        parent.is_some_and(|parent| parent.is_same(id))
     }
 }
 
 impl Listed for Job {
     fn name(&self) -> &str {
-        &self.id
+        self.id.as_str()
     }
 }
 

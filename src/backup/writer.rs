@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{ApiError, Operation};
+use crate::ids::JobId;
 use crate::plan::TokenedRequest;
 
 /// AWS's answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
     /// The job.
-    pub job_id: String,
+    pub job_id: JobId,
     /// AWS's name of the answer.
     pub request_id: Option<String>,
 }
@@ -25,7 +26,7 @@ pub trait Writer: Send + Sync {
     /// PutRestoreValidationResult: what came back is good, or why it is not.
     fn publish(
         &self,
-        job_id: &str,
+        job_id: &JobId,
         failure: Option<&str>,
     ) -> impl Future<Output = Result<(), ApiError>> + Send;
 

@@ -11,6 +11,7 @@ use super::one::{DeletionOutcome, One};
 use super::{Disposition, ExistingResource, Item, Named};
 use crate::backup::{ApiError, Clock, Pace};
 use crate::execute::{Control, Ended};
+use crate::ids::ClientToken;
 use crate::state::{Append, Event, JournalError, Recorded};
 
 /// How many deletions are recorded before AWS has answered to them: a second's worth at its rate. What is recorded and was
@@ -29,7 +30,7 @@ pub trait Resources: Send + Sync {
     fn delete(
         &self,
         named: &Named,
-        token: &str,
+        token: &ClientToken,
     ) -> impl Future<Output = Result<DeleteAnswer, ApiError>> + Send;
 
     /// How far a request is (GetResourceRequestStatus).
@@ -242,7 +243,7 @@ where
         });
         let all: Vec<_> = all.collect();
         let deleting =
-            |(_, item, arn, _, token): &(usize, &Item, &String, _, &String)| Event::Deleting {
+            |(_, item, arn, _, token): &(usize, &Item, &String, _, &ClientToken)| Event::Deleting {
                 restore: item.restore.clone(),
                 arn: (*arn).clone(),
                 token: (*token).clone(),
@@ -376,7 +377,7 @@ mod tests {
             Ok(None)
         }
 
-        async fn delete(&self, named: &Named, _: &str) -> Result<DeleteAnswer, ApiError> {
+        async fn delete(&self, named: &Named, _: &ClientToken) -> Result<DeleteAnswer, ApiError> {
             let is_of_it = |event: &Event| matches!(event, Event::Deleting { arn, .. } if *arn == named.identifier);
             assert!(self.cloud().records.iter().any(is_of_it));
             self.cloud().asked.push(named.identifier.clone());
@@ -412,9 +413,9 @@ mod tests {
                     type_name: "AWS::EC2::Volume".to_owned(),
                     identifier: arn,
                     is_name: false,
-                    place: 0,
+                    place: crate::ids::PlaceIndex::FIRST,
                 },
-                token: String::new(),
+                token: ClientToken::new(""),
                 doubt: None,
             },
         }

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::diff::{misfit_of_part, writes_into_existing};
+use crate::ids::{ClientToken, Indexed, PlaceIndex};
 use crate::render::{Metadata, REDACTED, Target};
 use crate::rules::{Facts, value};
 use crate::state::{Deletion, NestedJob, Places, Recorded, RestoreStage, RestoreState, RunState};
@@ -52,7 +53,7 @@ pub enum Disposition {
         /// How Cloud Control API names it.
         named: Named,
         /// The client token of the request.
-        token: String,
+        token: ClientToken,
         /// Why somebody has to say that it is the run's, where that is so: it is known by its name alone.
         doubt: Option<String>,
     },
@@ -135,7 +136,7 @@ fn of_each_other(levels: &mut [Vec<Item>]) {
 /// What everything is decided by.
 struct Planned<'a> {
     record: &'a CleanupRecord,
-    targets: &'a [Target],
+    targets: &'a Indexed<PlaceIndex, Target>,
     /// Whether the plan has the entry today; else it had it when the run was taken up.
     protect: BTreeMap<&'a str, bool>,
 }

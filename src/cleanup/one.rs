@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::deleting::{DeleteAnswer, DeletionProgress, Resources};
 use super::{ExistingResource, Named};
 use crate::backup::{ApiError, Backoff, Clock, Fault, Interval, Operation, Pace, Retry};
+use crate::ids::ClientToken;
 
 /// How long to wait between two looks.
 const WAITS: Interval = Interval {
@@ -61,7 +62,7 @@ pub(super) struct One<R, C> {
     pub(super) pace: Pace,
     pub(super) clock: C,
     pub(super) named: Named,
-    pub(super) token: String,
+    pub(super) token: ClientToken,
     /// Whether somebody wants to leave: no further call is made then.
     pub(super) leaving: watch::Receiver<bool>,
 }
@@ -181,7 +182,7 @@ impl<R: Resources, C: Clock> One<R, C> {
     async fn turn(&mut self, calls: &RepeatedCall) -> Result<(), DeletionOutcome> {
         let turn = self
             .pace
-            .turn(self.named.place, calls.operation, &self.clock);
+            .turn(self.named.place.get(), calls.operation, &self.clock);
         tokio::select! {
             biased;
             _ = self.leaving.wait_for(|is_leaving| *is_leaving) => Err(DeletionOutcome::Open),
@@ -202,7 +203,8 @@ impl<R: Resources, C: Clock> One<R, C> {
         calls.made += 1;
         if error.fault == Fault::Throttled {
             let now = self.clock.now();
-            self.pace.throttled(self.named.place, calls.operation, now);
+            self.pace
+                .throttled(self.named.place.get(), calls.operation, now);
         }
         match RETRY.wait(error.fault, calls.made) {
             Some(wait) => self.wait_for(wait).await.map(|()| None),

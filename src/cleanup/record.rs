@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
+use crate::ids::{ClientToken, JobId, PlaceIndex};
 use crate::render::Metadata;
 use crate::state::{Event, NestedJob, Places, Recorded};
 
@@ -14,8 +15,8 @@ pub(super) struct Attempt {
     pub(super) metadata: Metadata,
     pub(super) recovery_point_arn: String,
     /// The index of the target that it was meant for.
-    pub(super) place: usize,
-    pub(super) job_id: Option<String>,
+    pub(super) place: PlaceIndex,
+    pub(super) job_id: Option<JobId>,
     /// Whether the run has started the job, as far as is known.
     pub(super) ours: Option<bool>,
     /// When AWS created the job.
@@ -41,7 +42,7 @@ pub(super) struct CleanupRecord {
     /// What `protect` had whenever the run was taken up.
     pub(super) protect: BTreeSet<String>,
     /// All jobs of the run.
-    pub(super) jobs: BTreeSet<String>,
+    pub(super) jobs: BTreeSet<JobId>,
     needs: HashMap<String, Vec<String>>,
     /// How often each thing was left, or was gone: a later attempt may make what has its name.
     ended: BTreeMap<(String, String), u32>,
@@ -157,7 +158,7 @@ impl CleanupRecord {
         self.attempts.get_mut(restore)?.last_mut()
     }
 
-    fn has_job(&mut self, restore: &str, job_id: &str, ours: Option<bool>) {
+    fn has_job(&mut self, restore: &str, job_id: &JobId, ours: Option<bool>) {
         self.jobs.insert(job_id.to_owned());
         if let Some(last) = self.last(restore) {
             last.job_id = Some(job_id.to_owned());
@@ -167,11 +168,12 @@ impl CleanupRecord {
 
     /// The client token of a deletion: the same has the same, whoever asks for it; once that has ended it is
     /// another.
-    pub(super) fn token(&self, restore: &str, arn: &str) -> String {
+    pub(super) fn token(&self, restore: &str, arn: &str) -> ClientToken {
         let of = (restore.to_owned(), arn.to_owned());
         let nth = self.ended.get(&of).copied().unwrap_or(0);
         let name = format!("urn:redrill:cleanup:{}:{arn}:{nth}", self.run);
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+        let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes());
+        ClientToken::new(id.to_string())
     }
 
     /// How many restores stand between it and one that needs nothing.

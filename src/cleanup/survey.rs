@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::record::CleanupRecord;
 use super::{Disposition, ExistingResource, Item, Named};
 use crate::backup::Job;
+use crate::ids::{JobId, PlaceIndex};
 use crate::rules::{Composite, TypeNotes};
 use crate::state::{NestedJob, Recorded};
 
@@ -20,15 +21,15 @@ const FRESH: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug, Default)]
 pub struct Survey {
     /// What exists, by place, type and identifier; names that nobody has looked for are not in it.
-    pub found: BTreeMap<(usize, String, String), Option<ExistingResource>>,
+    pub found: BTreeMap<(PlaceIndex, String, String), Option<ExistingResource>>,
     /// Jobs of AWS Backup that ended later, by place.
-    pub later: BTreeMap<usize, Vec<Job>>,
+    pub later: BTreeMap<PlaceIndex, Vec<Job>>,
 }
 
 impl Survey {
     /// Where an answer about a resource is kept.
     #[must_use]
-    pub fn key(named: &Named) -> (usize, String, String) {
+    pub fn key(named: &Named) -> (PlaceIndex, String, String) {
         (
             named.place,
             named.type_name.clone(),
@@ -50,7 +51,7 @@ pub fn by_name(levels: &[Vec<Item>]) -> impl Iterator<Item = (&Named, Option<Tim
 
 /// Jobs that others may be nested in which nobody has listed, or which had not ended: the restore, the job and its target.
 #[must_use]
-pub fn unlisted(events: &[Recorded]) -> Vec<(String, String, usize)> {
+pub fn unlisted(events: &[Recorded]) -> Vec<(String, JobId, PlaceIndex)> {
     let mut unlisted = Vec::new();
     for (restore, attempts) in CleanupRecord::of(events).attempts {
         for attempt in attempts {
@@ -133,7 +134,7 @@ mod tests {
             type_name: "AWS::RDS::DBInstance".to_owned(),
             identifier: "orders".to_owned(),
             is_name,
-            place: 0,
+            place: crate::ids::PlaceIndex::FIRST,
         };
         let mut known = Survey::default();
         known.found.insert(Survey::key(&named), found);
@@ -145,7 +146,7 @@ mod tests {
             ended_at: Some(at("2026-11-29T04:00:00Z")),
             disposition: Disposition::Delete {
                 named,
-                token: String::new(),
+                token: crate::ids::ClientToken::new(""),
                 doubt: None,
             },
         }]];

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::ids::PlaceIndex;
 use crate::render::Metadata;
 use crate::rules::{Deletes, Identifier};
 
@@ -31,7 +32,7 @@ pub struct Named {
     /// Whether that is a name, which somebody can give again.
     pub is_name: bool,
     /// The index of the target that it is in, among those of the run.
-    pub place: usize,
+    pub place: PlaceIndex,
 }
 
 /// A resource that exists.
@@ -115,7 +116,7 @@ pub(super) fn kind(arn: &str, resource_type: &str, metadata: Option<&Metadata>) 
         type_name: row.r#type.clone(),
         identifier,
         is_name: row.name,
-        place: 0,
+        place: PlaceIndex::FIRST,
     })
 }
 
@@ -136,7 +137,7 @@ mod tests {
             type_name: type_name.to_owned(),
             identifier: identifier.to_owned(),
             is_name,
-            place: 0,
+            place: PlaceIndex::FIRST,
         })
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::arguments::run_id;
+use crate::ids::RunId;
 
 /// What a plan is held against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub(super) enum Against {
     /// What was backed up.
     Source,
     /// What a run has sent; the one of `--run-id` where none is named.
-    Run(Option<String>),
+    Run(Option<RunId>),
     /// The plan as it was in a revision.
     Git(String),
     /// Another plan file.

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,6 +12,7 @@ use super::exporting::{self, ExportCommand};
 use super::post_run::{CleanupArguments, Evidence, Report, Status};
 use crate::diagnostic::did_you_mean;
 use crate::execute::AtMost;
+use crate::ids::RunId;
 use crate::rules::Facts;
 
 /// Runs version-controlled restore plans against AWS Backup. Each restore starts exactly once
@@ -175,7 +177,7 @@ pub(super) struct InputOptions {
     pub(super) var_files: Vec<PathBuf>,
     /// Name this execution of the plan. A new id restores everything again
     #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id, add = complete::run_ids())]
-    pub(super) run_id: String,
+    pub(super) run_id: RunId,
     /// Look up recovery points in this file instead of at AWS; repeatable
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Vec<PathBuf>,
@@ -713,8 +715,8 @@ pub(super) struct StateCopy {
     #[arg(value_name = "PLAN")]
     pub(super) plan: Option<PathBuf>,
     /// Only this run
-    #[arg(long, value_name = "ID")]
-    pub(super) run_id: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = any_run_id)]
+    pub(super) run_id: Option<RunId>,
     /// Profile for the bucket to read
     #[arg(long, value_name = "PROFILE")]
     pub(super) from_profile: Option<String>,
@@ -784,7 +786,12 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
 }
 
-pub(super) fn run_id(text: &str) -> Result<String, String> {
+/// A run that is there, whatever it is called.
+fn any_run_id(text: &str) -> Result<RunId, Infallible> {
+    Ok(RunId::new(text))
+}
+
+pub(super) fn run_id(text: &str) -> Result<RunId, String> {
     let ok = !text.is_empty()
         && text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -792,7 +799,7 @@ pub(super) fn run_id(text: &str) -> Result<String, String> {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     if ok {
-        Ok(text.to_owned())
+        Ok(RunId::new(text))
     } else {
         Err("a run id has up to 64 letters, digits, `-`, `_` and `.`, and begins with a letter or digit".to_owned())
     }

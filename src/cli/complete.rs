@@ -79,7 +79,7 @@ fn candidates<T: Into<String>>(
 /// Ids of runs.
 pub(super) fn run_ids() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        candidates(current, runs().into_iter().map(|run| run.run))
+        candidates(current, runs().into_iter().map(|run| run.run.to_string()))
     })
 }
 

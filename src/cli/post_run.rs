@@ -6,12 +6,13 @@ use clap::{Args, Subcommand};
 
 use super::arguments::{AwsOptions, HumanOrJson, InputOptions, ReportOptions, StateOption, run_id};
 use super::complete;
+use crate::ids::RunId;
 
 #[derive(Args, Debug)]
 pub(super) struct Status {
     /// Only this run. Without it, the latest is shown in full
     #[arg(long, value_name = "ID", value_parser = run_id, add = complete::run_ids())]
-    pub(super) run_id: Option<String>,
+    pub(super) run_id: Option<RunId>,
     /// Show it again every 5 seconds, until nobody works on it
     #[arg(long)]
     pub(super) watch: bool,
@@ -34,10 +35,10 @@ pub(super) struct Report {
     pub(super) plan: PathBuf,
     /// Run to report on
     #[arg(long, value_name = "ID", default_value = "main", value_parser = run_id, add = complete::run_ids())]
-    pub(super) run_id: String,
+    pub(super) run_id: RunId,
     /// Compare with another run
     #[arg(long, value_name = "ID", value_parser = run_id, add = complete::run_ids())]
-    pub(super) compare: Option<String>,
+    pub(super) compare: Option<RunId>,
     #[command(flatten)]
     pub(super) state: StateOption,
     #[command(flatten)]

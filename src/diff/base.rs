@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::keys::{Comparing, KeyChange, KeyDiff, RestoreKeys};
 use super::review::{Class, ReviewNote};
 use super::{Action, Diff};
+use crate::ids::{RequestDigest, StepIndex};
 use crate::plan::Plan;
 use crate::render::SourceFacts;
 
@@ -19,7 +20,7 @@ pub struct BaseRestore {
     /// What it asks for; absent where that is invalid there.
     pub subject: Option<RestoreKeys>,
     /// The digest of the request, where it is known by a record of it that shows no secrets.
-    pub digest: Option<String>,
+    pub digest: Option<RequestDigest>,
 }
 
 /// What has become of a restore since.
@@ -47,7 +48,7 @@ pub enum ChangeKind {
 #[derive(Clone, Debug)]
 pub struct Restored {
     /// The index of the step in the plan.
-    pub step: usize,
+    pub step: StepIndex,
     /// What has become of it.
     pub kind: ChangeKind,
     /// Which keys differ.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::inside::{Part, Path, Sense, differences};
 use super::review::{Class, Review};
+use crate::ids::RequestDigest;
 use crate::plan::{Draft, MARK, Request, digest, mark};
 use crate::render::{REDACTED, RequestField, Secrets, SourceFacts, Target};
 use crate::rules::Rules;
@@ -59,7 +60,7 @@ impl RestoreKeys {
     #[must_use]
     pub fn of_request(request: &Request, target: &Target) -> Self {
         let mut keys = BTreeMap::new();
-        let marked = request.idempotency_token.as_deref().map(mark);
+        let marked = request.idempotency_token.as_ref().map(mark);
         for (key, value) in &request.metadata {
             if key != MARK || marked.as_ref() != Some(value) {
                 keys.insert(metadata_key(key), Value::from(value.as_str()));
@@ -221,13 +222,13 @@ impl Comparing<'_> {
     pub fn recorded(
         &self,
         old: &RestoreKeys,
-        was: &str,
+        was: &RequestDigest,
         new: RestoreKeys,
         draft: &Draft,
     ) -> KeyDiff {
         let new = new.redacted(self.secrets[1]);
         let mut diff = self.keys(Some(old), &new);
-        if diff.changes.is_empty() && draft.pending.is_empty() && digest(&draft.request) != was {
+        if diff.changes.is_empty() && draft.pending.is_empty() && digest(&draft.request) != *was {
             let conceals = |key: &&String| old.keys[*key].to_string().contains(REDACTED);
             let hidden = old.keys.keys().filter(conceals);
             diff.changes = hidden

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::{IdempotencyToken, Indexed, StepIndex};
 use crate::plan::{Plan, digest};
 use crate::state::{Judged, RestoreStage, RestoreState, RunState, Told, judged, outdated};
 
@@ -65,14 +66,14 @@ impl Action {
 /// One restore and what a run would do with it.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The index of the step in the plan.
-    pub step: usize,
+    /// The step of the plan.
+    pub step: StepIndex,
     /// What would be done.
     pub action: Action,
     /// The attempt that it would be, or is.
     pub attempt: u32,
     /// The token that is sent, or was; none while a part of the request is pending.
-    pub token: Option<String>,
+    pub token: Option<IdempotencyToken>,
     /// Why, where that is not plain.
     pub reason: Option<String>,
 }
@@ -118,13 +119,16 @@ impl Diff {
     }
 }
 
+/// What would be done with each step; none where that is nothing.
+type Actions = Indexed<StepIndex, Option<Action>>;
+
 /// Compares a plan with what its run has done so far.
 #[must_use]
 pub fn diff(plan: &Plan, observed: &RunState, wanted: &Wanted) -> Diff {
     let only: BTreeSet<&str> = wanted.only.iter().map(String::as_str).collect();
     let chosen = |name: &str| only.is_empty() || only.contains(name);
     let renamed = renamed(plan, observed);
-    let mut actions: Vec<Option<Action>> = vec![None; plan.steps.len()];
+    let mut actions: Actions = vec![None; plan.steps.len()].into();
     let mut changes = Vec::with_capacity(plan.steps.len());
     for at in plan.order.iter().copied() {
         let step = &plan.steps[at];
@@ -184,10 +188,10 @@ fn renamed<'a>(plan: &Plan, observed: &'a RunState) -> BTreeMap<&'a str, (&'a st
 
 fn change(
     plan: &Plan,
-    at: usize,
+    at: StepIndex,
     past: Option<&RestoreState>,
     wanted: &Wanted,
-    actions: &[Option<Action>],
+    actions: &Actions,
 ) -> Change {
     let step = &plan.steps[at];
     // Most restores of a new run have no past to be compared with.
@@ -198,8 +202,8 @@ fn change(
     };
     // The token says where it was sent to as well.
     let is_same = |past: &RestoreState| {
-        let sent = past.sent.as_ref().map(|sent| sent.token.as_str());
-        is_same_request(past) && plan.token(at, past.attempt).as_deref() == sent
+        let sent = past.sent.as_ref().map(|sent| &sent.token);
+        is_same_request(past) && plan.token(at, past.attempt).as_ref() == sent
     };
     let started = past.filter(|past| past.stage.was_sent());
     let attempt = past.map_or(1, |past| past.attempt);

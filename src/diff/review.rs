@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::inside::{Part, Path, container};
 use super::{Action, Diff};
+use crate::ids::{Indexed, StepIndex};
 use crate::plan::{Draft, Plan};
 use crate::render::{Target, composed};
 use crate::rules::{Facts, Rules};
@@ -187,24 +188,24 @@ impl Review {
         &self,
         plan: &Plan,
         resources: &BTreeSet<String>,
-    ) -> BTreeMap<usize, Vec<String>> {
+    ) -> BTreeMap<StepIndex, Vec<String>> {
         let steps = &plan.steps;
-        let wanted: Vec<Vec<(&str, String)>> = steps
+        let wanted: Indexed<StepIndex, Vec<(&str, String)>> = steps
             .iter()
             .map(|step| {
                 self.names(&step.draft, &plan.targets[step.target])
                     .collect()
             })
             .collect();
-        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (at, names) in wanted.iter().enumerate() {
+        let mut by_name: BTreeMap<&str, Vec<StepIndex>> = BTreeMap::new();
+        for (at, names) in wanted.enumerated() {
             for (_, name) in names {
                 by_name.entry(name).or_default().push(at);
             }
         }
         let lower: BTreeSet<String> = resources.iter().map(|arn| arn.to_lowercase()).collect();
-        let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for (at, names) in wanted.iter().enumerate() {
+        let mut found: BTreeMap<StepIndex, Vec<String>> = BTreeMap::new();
+        for (at, names) in wanted.enumerated() {
             for (key, name) in names {
                 let value = steps[at].draft.request.metadata.get(*key);
                 let value = value.map_or("", String::as_str);

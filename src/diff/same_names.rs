@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Review;
 use crate::diagnostic::{Finding, Findings, Span, rule};
+use crate::ids::StepIndex;
 use crate::parse::Document;
 use crate::plan::{Plan, Step};
 use crate::render::split_instance;
@@ -14,13 +15,13 @@ const SHOWN: usize = 3;
 /// One finding for each new name that several restores of a plan have, as far as names are known.
 #[must_use]
 pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Findings {
-    let mut by_name: BTreeMap<String, Vec<(usize, &str)>> = BTreeMap::new();
-    for (at, step) in plan.steps.iter().enumerate() {
+    let mut by_name: BTreeMap<String, Vec<(StepIndex, &str)>> = BTreeMap::new();
+    for (at, step) in plan.steps.enumerated() {
         for (key, name) in review.names(&step.draft, plan.target_of(step)) {
             by_name.entry(name).or_default().push((at, key));
         }
     }
-    let mut shared: Vec<Vec<(usize, &str)>> = by_name
+    let mut shared: Vec<Vec<(StepIndex, &str)>> = by_name
         .into_values()
         .map(|mut restores| {
             // Two entries of one name are a finding of their own.
@@ -31,7 +32,7 @@ pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Findings
         .collect();
     shared.sort();
     shared.dedup();
-    let said = |restores: Vec<(usize, &str)>| {
+    let said = |restores: Vec<(StepIndex, &str)>| {
         let (first, second) = (restores[0], restores[1]);
         let (one, other) = (&plan.steps[first.0], &plan.steps[second.0]);
         let key = second.1;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Action, Diff};
+use crate::ids::{IdempotencyToken, RunId};
 use crate::plan::{Draft, Plan, sha256};
 use crate::render::{Fact, Secrets, Target};
 use crate::state::JournalPosition;
@@ -28,7 +29,7 @@ pub struct Saved {
     /// The plan's name.
     pub plan: String,
     /// The run that it is for.
-    pub run_id: String,
+    pub run_id: RunId,
     /// Where restores run.
     pub targets: Vec<Target>,
     /// What it was made of.
@@ -103,7 +104,7 @@ pub struct SavedSecrets {
 
 impl SavedSecrets {
     /// Of restores and their tokens; nothing where there are none.
-    fn new(tokens: &[(String, String)], salt: &str) -> Option<Self> {
+    fn new(tokens: &[(String, IdempotencyToken)], salt: &str) -> Option<Self> {
         if tokens.is_empty() {
             return None;
         }
@@ -140,7 +141,7 @@ pub struct SavedRestore {
     pub target: Option<String>,
     /// The token; none while a part of the request is known later only, and where the request holds a secret, which could
     /// be guessed from it.
-    pub token: Option<String>,
+    pub token: Option<IdempotencyToken>,
     /// The body, without what is a hole. Its mark is in it, its token is.
     pub request: Value,
     /// What is filled in when it is sent, and nothing else.
@@ -192,7 +193,7 @@ impl Saved {
                     secret.push((step.name.to_string(), token.clone()));
                 }
                 let token = change.token.clone().filter(|_| is_open);
-                let (request, holes) = body(&step.draft, token.as_deref(), secrets);
+                let (request, holes) = body(&step.draft, token.as_ref(), secrets);
                 SavedRestore {
                     restore: step.name.to_string(),
                     action: change.action,
@@ -323,7 +324,7 @@ impl Saved {
             if saved.target != plan.target_of(step).name {
                 reasons.push(format!("`{}`: its target has changed", step.name));
             }
-            if let Some(reason) = saved.differs(&step.draft, change.token.as_deref(), secrets) {
+            if let Some(reason) = saved.differs(&step.draft, change.token.as_ref(), secrets) {
                 reasons.push(format!("`{}`: {reason}", step.name));
             }
             if change.action == Action::Start
@@ -353,7 +354,12 @@ impl Saved {
 
 impl SavedRestore {
     /// Why the request that would be sent now is not this one.
-    fn differs(&self, draft: &Draft, token: Option<&str>, secrets: &Secrets) -> Option<String> {
+    fn differs(
+        &self,
+        draft: &Draft,
+        token: Option<&IdempotencyToken>,
+        secrets: &Secrets,
+    ) -> Option<String> {
         // A token is new where what was waited for has come; that of an earlier start stands in the journal.
         if let (Some(was), Some(is)) = (&self.token, token)
             && was != is
@@ -378,7 +384,7 @@ impl SavedRestore {
 }
 
 /// Other plans and runs have another, so that no table of guesses serves for two.
-fn salt(plan: &str, run: &str, inputs: &SavedInputs) -> String {
+fn salt(plan: &str, run: &RunId, inputs: &SavedInputs) -> String {
     format!("redrill\n{plan}\n{run}\n{}", inputs.file.sha256)
 }
 
@@ -391,7 +397,7 @@ fn shown(targets: &[Target], secrets: &Secrets) -> Vec<Target> {
 }
 
 /// What is sent, as far as it is known and may be shown, and what is missing of it.
-fn body(draft: &Draft, token: Option<&str>, secrets: &Secrets) -> (Value, Vec<Hole>) {
+fn body(draft: &Draft, token: Option<&IdempotencyToken>, secrets: &Secrets) -> (Value, Vec<Hole>) {
     let whole = match token {
         Some(token) => draft.sent_with(token).into_request(),
         None => draft.request.clone(),

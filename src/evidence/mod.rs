@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::Endpoint;
+use crate::ids::RunId;
 use crate::plan::sha256;
 use crate::render::Target;
 use crate::report::{Format, RunReport};
@@ -72,7 +73,7 @@ pub struct About {
     /// The plan's name.
     pub plan: String,
     /// The run id.
-    pub run_id: String,
+    pub run_id: RunId,
     /// What the run has come to.
     pub verdict: String,
     /// What it had come to before what it made was deleted.

@@ -4,13 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::ids::{Indexed, StepIndex};
+
 /// The gates of a plan.
 #[derive(Debug, Default)]
 pub(super) struct Barriers {
     /// The gate that each step waits at.
-    of: Vec<Option<usize>>,
+    of: Indexed<StepIndex, Option<usize>>,
     /// The gates that each step opens, together with others.
-    opened_by: Vec<Vec<usize>>,
+    opened_by: Indexed<StepIndex, Vec<usize>>,
     all: Vec<Barrier>,
 }
 
@@ -19,25 +21,25 @@ pub(super) struct Barriers {
 struct Barrier {
     /// How many of those have not ended.
     left: usize,
-    dependents: Vec<usize>,
+    dependents: Vec<StepIndex>,
 }
 
 impl Barriers {
     /// The gates of `members`, by what each step needs; only what `acts` can be waited for.
     pub(super) fn new(
-        needs: &[Arc<[usize]>],
-        members: impl IntoIterator<Item = usize>,
-        acts: impl Fn(usize) -> bool,
+        needs: &Indexed<StepIndex, Arc<[StepIndex]>>,
+        members: impl IntoIterator<Item = StepIndex>,
+        acts: impl Fn(StepIndex) -> bool,
     ) -> Self {
         let mut barriers = Self {
-            of: vec![None; needs.len()],
-            opened_by: vec![Vec::new(); needs.len()],
+            of: vec![None; needs.len()].into(),
+            opened_by: vec![Vec::new(); needs.len()].into(),
             all: Vec::new(),
         };
-        let mut known: HashMap<*const usize, Option<usize>> = HashMap::new();
+        let mut known: HashMap<*const StepIndex, Option<usize>> = HashMap::new();
         for at in members {
             let gate = *known.entry(needs[at].as_ptr()).or_insert_with(|| {
-                let waited_for: Vec<usize> = needs[at]
+                let waited_for: Vec<StepIndex> = needs[at]
                     .iter()
                     .copied()
                     .filter(|need| acts(*need))
@@ -64,7 +66,11 @@ impl Barriers {
     }
 
     /// Adds to how long each step takes what comes behind it; `backwards` are all steps, dependents first.
-    pub(super) fn measure(&self, chain: &mut [u64], backwards: impl Iterator<Item = usize>) {
+    pub(super) fn measure(
+        &self,
+        chain: &mut Indexed<StepIndex, u64>,
+        backwards: impl Iterator<Item = StepIndex>,
+    ) {
         let mut longest = vec![0; self.all.len()];
         for at in backwards {
             let behind = self.opened_by[at].iter().map(|gate| longest[*gate]).max();
@@ -76,17 +82,17 @@ impl Barriers {
     }
 
     /// Whether a step waits for nothing.
-    pub(super) fn is_open(&self, at: usize) -> bool {
+    pub(super) fn is_open(&self, at: StepIndex) -> bool {
         self.of[at].is_none_or(|gate| self.all[gate].left == 0)
     }
 
     /// Whether something waits for a step.
-    pub(super) fn is_needed(&self, at: usize) -> bool {
+    pub(super) fn is_needed(&self, at: StepIndex) -> bool {
         !self.opened_by[at].is_empty()
     }
 
     /// A step has ended well: those that waited for it alone.
-    pub(super) fn open(&mut self, at: usize) -> Vec<usize> {
+    pub(super) fn open(&mut self, at: StepIndex) -> Vec<StepIndex> {
         let mut freed = Vec::new();
         for gate in std::mem::take(&mut self.opened_by[at]) {
             let gate = &mut self.all[gate];
@@ -99,7 +105,7 @@ impl Barriers {
     }
 
     /// A step has not: all that waits for it, directly or not.
-    pub(super) fn bar(&mut self, at: usize) -> Vec<usize> {
+    pub(super) fn bar(&mut self, at: StepIndex) -> Vec<StepIndex> {
         let mut barred = Vec::new();
         let mut next = 0;
         let mut step = at;

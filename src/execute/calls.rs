@@ -11,6 +11,7 @@ use super::skew::{Moment, Skew};
 use crate::backup::{
     ApiError, Backoff, Job, JobQuery, Keeping, Operation, Pace, Page, Reader, Started, Writer,
 };
+use crate::ids::{Indexed, JobId, StepIndex, TargetIndex};
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Target;
 
@@ -61,31 +62,31 @@ impl DueCall {
 /// What came back.
 pub(super) enum Answer {
     /// Of a request, and when that left.
-    Started(usize, Moment, Result<Started, ApiError>),
+    Started(StepIndex, Moment, Result<Started, ApiError>),
     /// Of the jobs that may be a restore's.
-    Candidates(usize, Result<Page<Job>, ApiError>),
+    Candidates(StepIndex, Result<Page<Job>, ApiError>),
     /// Of one of them, by its id.
-    Metadata(usize, String, Result<BTreeMap<String, String>, ApiError>),
+    Metadata(StepIndex, JobId, Result<BTreeMap<String, String>, ApiError>),
     /// Of the jobs that are nested in a restore's.
-    Nested(usize, Result<Page<Job>, ApiError>),
+    Nested(StepIndex, Result<Page<Job>, ApiError>),
     /// Of a job that is followed.
-    Polled(usize, Result<Job, ApiError>),
+    Polled(StepIndex, Result<Job, ApiError>),
     /// Of the jobs of a target, by its index.
-    Listed(usize, Result<Page<Job>, ApiError>),
+    Listed(TargetIndex, Result<Page<Job>, ApiError>),
     /// Of the jobs of a target, whoever has started them.
-    Around(usize, Result<Page<Job>, ApiError>),
+    Around(TargetIndex, Result<Page<Job>, ApiError>),
     /// Of a job that is not this run's: its id, its recovery point, and what it was asked for.
-    Other(String, String, Result<BTreeMap<String, String>, ApiError>),
+    Other(JobId, String, Result<BTreeMap<String, String>, ApiError>),
     /// Of what the job of a restore has made: whether it is still there.
-    LookedFor(usize, Result<Option<bool>, ApiError>),
+    LookedFor(StepIndex, Result<Option<bool>, ApiError>),
     /// Of what the checks of a restore have come to.
-    Published(usize, Result<&'static str, ApiError>),
+    Published(StepIndex, Result<&'static str, ApiError>),
 }
 
 /// The calls under way and the calls to come.
 pub(super) struct Calls<A> {
     /// One a target of the plan.
-    places: Vec<TargetCalls<A>>,
+    places: Indexed<TargetIndex, TargetCalls<A>>,
     pace: Pace,
     tasks: JoinSet<Answer>,
     starts_under_way: usize,
@@ -101,7 +102,7 @@ pub(super) struct Calls<A> {
 struct TargetCalls<A> {
     api: Arc<A>,
     /// One for each [`DueCall`]: what the rates hold back of one operation stands in no other's way.
-    timers: [BinaryHeap<Reverse<(Timestamp, usize)>>; DueCall::ALL.len()],
+    timers: [BinaryHeap<Reverse<(Timestamp, StepIndex)>>; DueCall::ALL.len()],
 }
 
 impl<A: Reader + Writer + 'static> Calls<A> {
@@ -132,20 +133,20 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     /// Whether a call may leave now. A yes has to be followed by the call; a no is remembered for the next waking.
-    pub(super) fn may(&mut self, place: usize, operation: Operation, now: Timestamp) -> bool {
+    pub(super) fn may(&mut self, place: TargetIndex, operation: Operation, now: Timestamp) -> bool {
         if self.is_full() {
             return false;
         }
-        match self.pace.take(place, operation, now) {
+        match self.pace.take(place.get(), operation, now) {
             Ok(()) => true,
             Err(at) => self.hold(at, now),
         }
     }
 
     /// Whether a request may leave for a target now, as [`Calls::may`] would say, and remember; takes nothing.
-    pub(super) fn could_start(&mut self, place: usize, now: Timestamp) -> bool {
+    pub(super) fn could_start(&mut self, place: TargetIndex, now: Timestamp) -> bool {
         let start = Operation::StartRestoreJob;
-        let free_at = self.pace.free_at(place, start, now);
+        let free_at = self.pace.free_at(place.get(), start, now);
         self.hold(free_at, now)
     }
 
@@ -158,8 +159,8 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     /// AWS has throttled a call.
-    pub(super) fn throttled(&mut self, place: usize, operation: Operation, now: Timestamp) {
-        self.pace.throttled(place, operation, now);
+    pub(super) fn throttled(&mut self, place: TargetIndex, operation: Operation, now: Timestamp) {
+        self.pace.throttled(place.get(), operation, now);
     }
 
     /// How many calls may be under way.
@@ -220,7 +221,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         self.starts_under_way > 0
     }
 
-    pub(super) fn at(&mut self, place: usize, at: Timestamp, step: usize, due: DueCall) {
+    pub(super) fn at(&mut self, place: TargetIndex, at: Timestamp, step: StepIndex, due: DueCall) {
         self.places[place].timers[due as usize].push(Reverse((at, step)));
     }
 
@@ -237,20 +238,25 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 
     /// The next thing about a target that is due by now.
-    pub(super) fn due(&self, place: usize, due: DueCall, now: Timestamp) -> Option<usize> {
+    pub(super) fn due(
+        &self,
+        place: TargetIndex,
+        due: DueCall,
+        now: Timestamp,
+    ) -> Option<StepIndex> {
         let Reverse((at, step)) = *self.places[place].timers[due as usize].peek()?;
         (at <= now).then_some(step)
     }
 
     /// Takes that thing off the list.
-    pub(super) fn take_due(&mut self, place: usize, due: DueCall) {
+    pub(super) fn take_due(&mut self, place: TargetIndex, due: DueCall) {
         self.places[place].timers[due as usize].pop();
     }
 
     /// The same, as soon as its call may leave: a yes has to be followed by the call.
     pub(super) fn take_due_if_it_may(
         &mut self,
-        place: usize,
+        place: TargetIndex,
         due: DueCall,
         now: Timestamp,
     ) -> bool {
@@ -261,14 +267,14 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         may
     }
 
-    fn api(&self, place: usize) -> Arc<A> {
+    fn api(&self, place: TargetIndex) -> Arc<A> {
         Arc::clone(&self.places[place].api)
     }
 
     pub(super) fn start(
         &mut self,
-        place: usize,
-        step: usize,
+        place: TargetIndex,
+        step: StepIndex,
         request: Arc<TokenedRequest>,
         now: Timestamp,
     ) {
@@ -284,8 +290,8 @@ impl<A: Reader + Writer + 'static> Calls<A> {
 
     pub(super) fn candidates(
         &mut self,
-        place: usize,
-        step: usize,
+        place: TargetIndex,
+        step: StepIndex,
         query: JobQuery,
         token: Option<String>,
     ) {
@@ -296,8 +302,8 @@ impl<A: Reader + Writer + 'static> Calls<A> {
 
     pub(super) fn nested(
         &mut self,
-        place: usize,
-        step: usize,
+        place: TargetIndex,
+        step: StepIndex,
         query: JobQuery,
         token: Option<String>,
     ) {
@@ -306,7 +312,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             .spawn(async move { Answer::Nested(step, api.jobs_page(&query, token).await) });
     }
 
-    pub(super) fn metadata(&mut self, place: usize, step: usize, job_id: String) {
+    pub(super) fn metadata(&mut self, place: TargetIndex, step: StepIndex, job_id: JobId) {
         let api = self.api(place);
         self.tasks.spawn(async move {
             let metadata = api.job_metadata(&job_id).await;
@@ -314,7 +320,13 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         });
     }
 
-    pub(super) fn look_for(&mut self, place: usize, step: usize, arn: String, draft: Arc<Draft>) {
+    pub(super) fn look_for(
+        &mut self,
+        place: TargetIndex,
+        step: StepIndex,
+        arn: String,
+        draft: Arc<Draft>,
+    ) {
         let api = self.api(place);
         self.tasks.spawn(async move {
             Answer::LookedFor(step, api.is_there(&arn, &draft.request).await)
@@ -324,9 +336,9 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     /// `failure` says why what came back is not good; it is where there is none.
     pub(super) fn publish(
         &mut self,
-        place: usize,
-        step: usize,
-        job_id: String,
+        place: TargetIndex,
+        step: StepIndex,
+        job_id: JobId,
         failure: Option<String>,
     ) {
         let api = self.api(place);
@@ -366,25 +378,25 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         all.flatten().collect()
     }
 
-    pub(super) fn poll(&mut self, place: usize, step: usize, job_id: Arc<str>) {
+    pub(super) fn poll(&mut self, place: TargetIndex, step: StepIndex, job_id: JobId) {
         let api = self.api(place);
         self.tasks
             .spawn(async move { Answer::Polled(step, api.job(&job_id).await) });
     }
 
-    pub(super) fn list(&mut self, place: usize, query: JobQuery, token: Option<String>) {
+    pub(super) fn list(&mut self, place: TargetIndex, query: JobQuery, token: Option<String>) {
         let api = self.api(place);
         self.tasks
             .spawn(async move { Answer::Listed(place, api.jobs_page(&query, token).await) });
     }
 
-    pub(super) fn around(&mut self, place: usize, query: JobQuery, token: Option<String>) {
+    pub(super) fn around(&mut self, place: TargetIndex, query: JobQuery, token: Option<String>) {
         let api = self.api(place);
         self.tasks
             .spawn(async move { Answer::Around(place, api.jobs_page(&query, token).await) });
     }
 
-    pub(super) fn other(&mut self, place: usize, job_id: String, point: String) {
+    pub(super) fn other(&mut self, place: TargetIndex, job_id: JobId, point: String) {
         let api = self.api(place);
         self.tasks.spawn(async move {
             let metadata = api.job_metadata(&job_id).await;
@@ -395,7 +407,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     /// A page of jobs, waited for: before a run, when there is nothing else to do.
     pub(super) async fn page(
         &self,
-        place: usize,
+        place: TargetIndex,
         query: &JobQuery,
         token: Option<String>,
     ) -> Result<Page<Job>, ApiError> {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::calls::next_of;
 use super::command::{Command, Commands, Exited, Ran};
+use crate::ids::StepIndex;
 use crate::parse::Check;
 use crate::state::{CheckStage, NOT_RUN, RestoreState, Told};
 
@@ -25,7 +26,7 @@ pub(super) const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Of {
     /// A restore's, by its step.
-    Restore(usize),
+    Restore(StepIndex),
     /// The plan's.
     Plan,
     /// A step of the cutover.

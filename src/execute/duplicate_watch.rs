@@ -15,6 +15,7 @@ use super::elsewhere::Elsewhere;
 use super::flight::{Kin, attempt_among, kin};
 use super::skew::Moment;
 use crate::backup::{JobQuery, Pages};
+use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::plan::{Plan, TokenedRequest, attempt_marks};
 
 /// How often it looks.
@@ -33,7 +34,7 @@ pub(super) struct Lookout {
     pub(super) own: HashSet<u64>,
     pub(super) started: Vec<StartedRestore>,
     /// What other jobs of the same recovery points were asked for, by their ids; none while that is being asked.
-    pub(super) others: HashMap<String, Option<Other>>,
+    pub(super) others: HashMap<JobId, Option<Other>>,
     /// When jobs that exist already were last listed.
     pub(super) listed_at: Moment,
     /// What is started by somebody else, where that is so.
@@ -43,9 +44,9 @@ pub(super) struct Lookout {
 /// A restore that has a job since a little while.
 #[derive(Debug)]
 pub(super) struct StartedRestore {
-    pub(super) step: usize,
-    pub(super) target: usize,
-    pub(super) job_id: String,
+    pub(super) step: StepIndex,
+    pub(super) target: TargetIndex,
+    pub(super) job_id: JobId,
     pub(super) request: Arc<TokenedRequest>,
     pub(super) at: Timestamp,
     /// The marks of its attempts, once they were asked for.
@@ -83,19 +84,19 @@ pub(super) struct DuplicateSearch {
     /// When the last whole look began.
     pub(super) looked: Option<Timestamp>,
     /// Jobs to be asked about.
-    pub(super) to_ask: Vec<(String, String)>,
+    pub(super) to_ask: Vec<(JobId, String)>,
     pub(super) tries: u32,
 }
 
 /// What a job is known by.
-pub(super) fn id(job_id: &str) -> u64 {
+pub(super) fn id(job_id: &JobId) -> u64 {
     let mut hasher = DefaultHasher::new();
-    job_id.to_ascii_lowercase().hash(&mut hasher);
+    job_id.as_str().to_ascii_lowercase().hash(&mut hasher);
     hasher.finish()
 }
 
 impl Lookout {
-    pub(super) fn new<'a>(listed_at: Moment, own: impl Iterator<Item = &'a str>) -> Self {
+    pub(super) fn new<'a>(listed_at: Moment, own: impl Iterator<Item = &'a JobId>) -> Self {
         Self {
             own: own.map(id).collect(),
             started: Vec::new(),
@@ -106,12 +107,12 @@ impl Lookout {
     }
 
     /// Whether a job is one of this run's.
-    pub(super) fn is_own(&self, job_id: &str) -> bool {
+    pub(super) fn is_own(&self, job_id: &JobId) -> bool {
         self.own.contains(&id(job_id))
     }
 
     /// A restore has a job.
-    pub(super) fn note_job(&mut self, job_id: &str) {
+    pub(super) fn note_job(&mut self, job_id: &JobId) {
         self.own.insert(id(job_id));
     }
 

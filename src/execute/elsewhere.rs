@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::engine::StartedElsewhere;
+use crate::ids::StepIndex;
 
 /// How far looking for what is started elsewhere is.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
     has_ended: watch::Receiver<bool>,
     /// Restores whose jobs were compared since the last look.
-    pub(super) compared: HashSet<usize>,
+    pub(super) compared: HashSet<StepIndex>,
     /// Since when nothing more is started there.
     pub(super) ended_at: Option<Timestamp>,
 }

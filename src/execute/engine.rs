@@ -12,6 +12,7 @@ use super::Commands;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Reader, Writer};
 use crate::diff::Diff;
+use crate::ids::{Indexed, JobId, StepIndex};
 use crate::plan::{Draft, Plan, Planner};
 use crate::render::Known;
 use crate::state::{Append, Event, Illegal, JournalError, Recorded, RunState};
@@ -51,7 +52,7 @@ pub enum Stopped {
         /// The restore.
         restore: String,
         /// The jobs.
-        jobs: Vec<String>,
+        jobs: Vec<JobId>,
     },
     /// Somebody, elsewhere: the same restore has been asked for, and not by this plan.
     #[error(
@@ -63,7 +64,7 @@ pub enum Stopped {
         /// The restore.
         restore: String,
         /// The jobs.
-        jobs: Vec<String>,
+        jobs: Vec<JobId>,
     },
     /// Somebody, elsewhere: this run has begun the same restore, with another request.
     #[error(
@@ -74,7 +75,7 @@ pub enum Stopped {
         /// The restore.
         restore: String,
         /// The jobs.
-        jobs: Vec<String>,
+        jobs: Vec<JobId>,
     },
     /// Somebody, elsewhere, at the same time: a restore of this run has two jobs.
     #[error("`{restore}` has a second job: {job} beside {beside}")]
@@ -82,9 +83,9 @@ pub enum Stopped {
         /// The restore.
         restore: String,
         /// The second one.
-        job: String,
+        job: JobId,
         /// The first one.
-        beside: String,
+        beside: JobId,
     },
     /// Nobody: AWS does not list jobs from as long ago as a request was sent that has no answer.
     #[error(
@@ -105,7 +106,7 @@ pub enum Stopped {
         /// The restore.
         restore: String,
         /// The job.
-        job: String,
+        job: JobId,
         /// AWS's words.
         message: String,
     },
@@ -138,7 +139,7 @@ pub struct Engine<'a, A, J, C, O> {
     /// What is to come back.
     pub plan: &'a Plan,
     /// What is to be sent for each step of the plan, which has handed them over.
-    pub drafts: Vec<Arc<Draft>>,
+    pub drafts: Indexed<StepIndex, Arc<Draft>>,
     /// AWS: a client for each target of the plan.
     pub api: Vec<Arc<A>>,
     /// Whoever runs the checks.
@@ -163,7 +164,7 @@ pub struct Policy {
     /// What a job means that asks for the same as a restore and was not started by this run.
     pub duplicates: DuplicatePolicy,
     /// Jobs that a person has chosen: each belongs to the restore that it fits.
-    pub chosen: BTreeSet<String>,
+    pub chosen: BTreeSet<JobId>,
     /// Run checks of the plan as a whole, and steps of the cutover, that have failed.
     pub retry_failed: bool,
     /// Switch over to what came back once it is good.

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 
 use super::schedule::Schedule;
 use crate::diff::Diff;
+use crate::ids::{StepIndex, TargetIndex};
 use crate::plan::Plan;
 
 /// When everything that a run starts would have ended, from its beginning on. AWS's rates are left out: they delay a
@@ -14,8 +15,8 @@ use crate::plan::Plan;
 #[must_use]
 pub fn forecast(plan: &Plan, diff: &Diff) -> SignedDuration {
     let mut schedule = Schedule::new(plan, |at| &plan.steps[at].draft, diff);
-    let targets: Vec<usize> = (0..plan.targets.len()).collect();
-    let mut running: BinaryHeap<Reverse<(SignedDuration, usize)>> = BinaryHeap::new();
+    let targets: Vec<TargetIndex> = plan.targets.positions().collect();
+    let mut running: BinaryHeap<Reverse<(SignedDuration, StepIndex)>> = BinaryHeap::new();
     let mut now = SignedDuration::ZERO;
     loop {
         while let Some(step) = schedule.start_next(&targets) {

@@ -5,24 +5,29 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::diff::Review;
+use crate::ids::{Indexed, StepIndex};
 use crate::plan::{Draft, Plan, Planner};
 
 /// The new names of a plan's restores, and what tells them.
 pub(super) struct Late {
     review: Review,
     /// By the name, the step whose it is.
-    names: HashMap<String, usize>,
+    names: HashMap<String, StepIndex>,
 }
 
 impl Late {
     /// The names that are known at the start; nothing at all where no request waits for anything.
-    pub(super) fn of(planner: &Planner, plan: &Plan, drafts: &[Arc<Draft>]) -> Option<Self> {
+    pub(super) fn of(
+        planner: &Planner,
+        plan: &Plan,
+        drafts: &Indexed<StepIndex, Arc<Draft>>,
+    ) -> Option<Self> {
         drafts.iter().find(|draft| !draft.pending.is_empty())?;
         let mut late = Self {
             review: Review::embedded(planner.rules()),
             names: HashMap::new(),
         };
-        for (at, draft) in drafts.iter().enumerate() {
+        for (at, draft) in drafts.enumerated() {
             late.claim(plan, at, draft);
         }
         Some(late)
@@ -32,7 +37,7 @@ impl Late {
     pub(super) fn refuses(
         &mut self,
         plan: &Plan,
-        step: usize,
+        step: StepIndex,
         draft: &Draft,
         into_existing: bool,
     ) -> Option<String> {
@@ -55,7 +60,12 @@ impl Late {
     }
 
     /// Takes the names of a request; the restore that has one of them already, and the key.
-    fn claim(&mut self, plan: &Plan, step: usize, draft: &Draft) -> Option<(usize, String)> {
+    fn claim(
+        &mut self,
+        plan: &Plan,
+        step: StepIndex,
+        draft: &Draft,
+    ) -> Option<(StepIndex, String)> {
         let target = plan.target_of(&plan.steps[step]);
         let names: Vec<(String, String)> = self
             .review

@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::ids::{StepIndex, TargetIndex};
+
 /// How long AWS may be silent while jobs are followed.
 pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// How long it may be silent while nothing runs that would be worth waiting for.
@@ -26,9 +28,9 @@ pub(super) struct Outage {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Caller {
     /// A restore's, by its step.
-    Restore(usize),
+    Restore(StepIndex),
     /// A listing of a target.
-    Target(usize),
+    Target(TargetIndex),
 }
 
 /// How long AWS has been silent.

@@ -9,6 +9,7 @@ use super::listing_window::listed_since;
 use super::poller::HANDFUL;
 use super::skew::Skew;
 use crate::backup::{ApiError, Fault, Job, JobQuery, Reader, ask_all, each_job_page};
+use crate::ids::JobId;
 
 /// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
 /// does not know are missing. A handful is described one by one, more are listed.
@@ -19,7 +20,7 @@ use crate::backup::{ApiError, Fault, Job, JobQuery, Reader, ask_all, each_job_pa
 pub async fn describe_jobs(
     aws: &impl Reader,
     account: &str,
-    mut jobs: BTreeMap<String, Timestamp>,
+    mut jobs: BTreeMap<JobId, Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<Job>, ApiError> {
     let mut found = Vec::with_capacity(jobs.len());
@@ -53,7 +54,7 @@ async fn listed(
     aws: &impl Reader,
     account: &str,
     since: Timestamp,
-    jobs: &mut BTreeMap<String, Timestamp>,
+    jobs: &mut BTreeMap<JobId, Timestamp>,
     found: &mut Vec<Job>,
 ) -> Result<(), ApiError> {
     let query = JobQuery::since(account, since);

@@ -4,13 +4,13 @@
 //! page; every so often everything since the oldest job is listed, for what such a listing may have left out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::outage::PATIENCE;
 use super::skew::Skew;
 use crate::backup::{Interval, JobQuery, JobStatus, Pages};
+use crate::ids::{JobId, StepIndex};
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
 pub(super) const HANDFUL: usize = 5;
@@ -36,7 +36,7 @@ pub(super) fn interval(age: SignedDuration) -> SignedDuration {
 /// A job that is followed.
 #[derive(Debug)]
 pub(super) struct Followed {
-    pub(super) job_id: Arc<str>,
+    pub(super) job_id: JobId,
     pub(super) since: Timestamp,
     pub(super) look_at: Timestamp,
     /// When following stops, where the plan says so.
@@ -52,11 +52,11 @@ pub(super) struct Followed {
 /// The jobs of one target that are followed, and when to look next.
 #[derive(Debug, Default)]
 pub(super) struct Poller {
-    pub(super) jobs: BTreeMap<usize, Followed>,
-    pub(super) by_id: HashMap<Arc<str>, usize>,
+    pub(super) jobs: BTreeMap<StepIndex, Followed>,
+    pub(super) by_id: HashMap<JobId, StepIndex>,
     /// Jobs to describe by themselves although the rest is listed, and when: those whose time is over, and those that
     /// a listing of everything does not show.
-    pub(super) alone: BTreeSet<(Timestamp, usize)>,
+    pub(super) alone: BTreeSet<(Timestamp, StepIndex)>,
     pub(super) sweep: Option<Sweep>,
     pub(super) sweep_at: Option<Timestamp>,
     pub(super) sweeps: u32,
@@ -88,14 +88,13 @@ impl Poller {
     /// A job to follow from now on; `since` is when it may have begun, `timeout` how long it is followed from then.
     pub(super) fn follow(
         &mut self,
-        step: usize,
-        job_id: &str,
+        step: StepIndex,
+        job_id: &JobId,
         since: Timestamp,
         now: Timestamp,
         timeout: Option<SignedDuration>,
     ) {
-        let job_id: Arc<str> = Arc::from(job_id);
-        self.by_id.insert(Arc::clone(&job_id), step);
+        self.by_id.insert(job_id.clone(), step);
         // One that has just begun has nothing to tell yet; one from an earlier runner may have ended long ago.
         let look_at = if since == now {
             now + interval(SignedDuration::ZERO)
@@ -108,7 +107,7 @@ impl Poller {
         self.jobs.insert(
             step,
             Followed {
-                job_id,
+                job_id: job_id.clone(),
                 since,
                 look_at,
                 deadline,
@@ -121,7 +120,7 @@ impl Poller {
     }
 
     /// A job has ended; whether it was followed.
-    pub(super) fn forget(&mut self, step: usize) -> bool {
+    pub(super) fn forget(&mut self, step: StepIndex) -> bool {
         match self.jobs.remove(&step) {
             Some(job) => self.by_id.remove(&job.job_id).is_some(),
             None => false,
@@ -129,7 +128,7 @@ impl Poller {
     }
 
     /// A job goes on; whether its status is a new one.
-    pub(super) fn still(&mut self, step: usize, status: &JobStatus, now: Timestamp) -> bool {
+    pub(super) fn still(&mut self, step: StepIndex, status: &JobStatus, now: Timestamp) -> bool {
         let Some(job) = self.jobs.get_mut(&step) else {
             return false;
         };
@@ -147,7 +146,7 @@ impl Poller {
     }
 
     /// Whether a job that goes on has been followed for as long as the plan wants.
-    pub(super) fn is_overdue(&self, step: usize, now: Timestamp) -> bool {
+    pub(super) fn is_overdue(&self, step: StepIndex, now: Timestamp) -> bool {
         self.jobs
             .get(&step)
             .and_then(|job| job.deadline)
@@ -155,12 +154,12 @@ impl Poller {
     }
 
     /// Whether AWS has said anything of a restore's job: of one that has ended it has.
-    pub(super) fn is_seen(&self, step: usize) -> bool {
+    pub(super) fn is_seen(&self, step: StepIndex) -> bool {
         self.jobs.get(&step).is_none_or(|job| job.status.is_some())
     }
 
     /// A question about a job got no answer.
-    pub(super) fn look_again(&mut self, step: usize, at: Timestamp) {
+    pub(super) fn look_again(&mut self, step: StepIndex, at: Timestamp) {
         if let Some(job) = self.jobs.get_mut(&step) {
             job.is_asked = false;
             job.look_at = at;
@@ -170,7 +169,7 @@ impl Poller {
 
     /// Another question about a job has failed; whether they have for so long, and so often, that no answer is to be
     /// expected. A machine that slept has asked only once meanwhile.
-    pub(super) fn is_hopeless(&mut self, step: usize, now: Timestamp) -> bool {
+    pub(super) fn is_hopeless(&mut self, step: StepIndex, now: Timestamp) -> bool {
         let Some(job) = self.jobs.get_mut(&step) else {
             return false;
         };
@@ -180,7 +179,7 @@ impl Poller {
     }
 
     /// Every job that is followed: since when, and of which step.
-    pub(super) fn followed(&self) -> impl Iterator<Item = (Timestamp, usize)> {
+    pub(super) fn followed(&self) -> impl Iterator<Item = (Timestamp, StepIndex)> {
         self.jobs.iter().map(|(step, job)| (job.since, *step))
     }
 
@@ -216,7 +215,7 @@ impl Poller {
     }
 
     /// Whether a job is followed since so lately that AWS may not know it everywhere yet.
-    pub(super) fn is_new(&self, step: usize, now: Timestamp) -> bool {
+    pub(super) fn is_new(&self, step: StepIndex, now: Timestamp) -> bool {
         let job = self.jobs.get(&step);
         job.is_some_and(|job| now.duration_since(job.since) < OVERLAP)
     }

@@ -7,18 +7,19 @@ use std::pin::Pin;
 use super::Command;
 use super::checking::Task;
 use super::silence::Silence;
+use crate::ids::StepIndex;
 use crate::state::{Append, JournalError, Recorded};
 
 /// What follows from an event, once that is on disk.
 pub(super) enum Effect {
     /// A request leaves.
-    Start(usize),
+    Start(StepIndex),
     /// A request that was compared with what exists is due.
-    StartDue(usize),
+    StartDue(StepIndex),
     /// A command is started.
     Check(Task, Command),
     /// AWS Backup is told what the checks of a restore have come to.
-    Publish(usize),
+    Publish(StepIndex),
 }
 
 /// A journal that is being appended to: it comes back with what was recorded, or the reason why it was not.
@@ -159,7 +160,7 @@ mod tests {
         poll.map(|ended| ended.map(|batch| batch.len()))
     }
 
-    fn started<J: Append + 'static>(recording: &mut Recording<J>) -> Option<usize> {
+    fn started<J: Append + 'static>(recording: &mut Recording<J>) -> Option<StepIndex> {
         match recording.effect() {
             Some(Effect::Publish(step)) => Some(step),
             _ => None,
@@ -172,23 +173,23 @@ mod tests {
         let mut recording = Recording::new(Slow(told), Silence::new(None, Timestamp::UNIX_EPOCH));
         assert!(polled(&mut recording).is_pending());
         recording.take(withdrawn("a"));
-        recording.then(Effect::Publish(0));
+        recording.then(Effect::Publish(StepIndex::new(0)));
         recording.begin();
         assert!(!recording.is_idle() && polled(&mut recording).is_pending());
         assert_eq!(started(&mut recording), None);
         // What happens meanwhile is taken in, and goes into the next append.
         recording.take(withdrawn("b"));
         recording.take(withdrawn("c"));
-        recording.then(Effect::Publish(1));
+        recording.then(Effect::Publish(StepIndex::new(1)));
         recording.begin();
         disk.send(true).unwrap();
         assert!(matches!(polled(&mut recording), Poll::Ready(Ok(1))));
-        assert_eq!(started(&mut recording), Some(0));
+        assert_eq!(started(&mut recording), Some(StepIndex::new(0)));
         assert_eq!(started(&mut recording), None);
         recording.begin();
         disk.send(true).unwrap();
         assert!(matches!(polled(&mut recording), Poll::Ready(Ok(2))));
-        assert_eq!(started(&mut recording), Some(1));
+        assert_eq!(started(&mut recording), Some(StepIndex::new(1)));
         assert!(recording.is_idle());
     }
 
@@ -198,15 +199,15 @@ mod tests {
         let mut recording = Recording::new(Slow(told), Silence::new(None, Timestamp::UNIX_EPOCH));
         recording.take(withdrawn("a"));
         recording.begin();
-        recording.then(Effect::Publish(0));
+        recording.then(Effect::Publish(StepIndex::new(0)));
         recording.take(withdrawn("b"));
-        recording.then(Effect::Publish(1));
+        recording.then(Effect::Publish(StepIndex::new(1)));
         disk.send(true).unwrap();
         assert!(matches!(polled(&mut recording), Poll::Ready(Ok(1))));
         recording.begin();
         disk.send(false).unwrap();
         assert!(matches!(polled(&mut recording), Poll::Ready(Err(_))));
-        assert_eq!(started(&mut recording), Some(0));
+        assert_eq!(started(&mut recording), Some(StepIndex::new(0)));
         assert_eq!(started(&mut recording), None);
     }
 }

@@ -6,30 +6,31 @@ use std::sync::Arc;
 
 use super::barriers::Barriers;
 use crate::diff::{Action, Diff};
+use crate::ids::{Indexed, StepIndex, TargetIndex};
 use crate::parse::OnFailure;
 use crate::plan::{Draft, Plan};
 use crate::rules::Facts;
 
 /// Which of those that are ready goes first: the longest way still to go, in seconds, then the plan's order.
-type Ready = BTreeSet<(Reverse<u64>, usize)>;
+type Ready = BTreeSet<(Reverse<u64>, StepIndex)>;
 
 /// The order of starting.
 #[derive(Debug)]
 pub(super) struct Schedule {
     barriers: Barriers,
     /// How long the longest chain that begins with a step is likely to take, in seconds.
-    chain: Vec<u64>,
+    chain: Indexed<StepIndex, u64>,
     /// Not started, not given up.
-    waiting: BTreeSet<usize>,
-    of_type: Vec<usize>,
+    waiting: BTreeSet<StepIndex>,
+    of_type: Indexed<StepIndex, usize>,
     types: Vec<Type>,
-    targets: Vec<TargetCapacity>,
+    targets: Indexed<TargetIndex, TargetCapacity>,
     in_flight: u32,
     concurrent: u32,
     on_failure: OnFailure,
     /// Nothing is started any more.
     drained: bool,
-    stopped_by: Option<usize>,
+    stopped_by: Option<StepIndex>,
 }
 
 /// One target and how much of it may start.
@@ -42,7 +43,7 @@ struct TargetCapacity {
 /// One resource type in one target, and what of it may start.
 #[derive(Debug)]
 struct Type {
-    target: usize,
+    target: TargetIndex,
     limit: u32,
     in_flight: u32,
     ready: Ready,
@@ -51,16 +52,20 @@ struct Type {
 /// A restore that will not start, and because of which.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Skip {
-    pub(super) step: usize,
-    pub(super) because: usize,
+    pub(super) step: StepIndex,
+    pub(super) because: StepIndex,
 }
 
 impl Schedule {
-    pub(super) fn new<'d>(plan: &Plan, draft: impl Fn(usize) -> &'d Draft, diff: &Diff) -> Self {
-        let mut names: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+    pub(super) fn new<'d>(
+        plan: &Plan,
+        draft: impl Fn(StepIndex) -> &'d Draft,
+        diff: &Diff,
+    ) -> Self {
+        let mut names: BTreeMap<(TargetIndex, &str), usize> = BTreeMap::new();
         let mut types = Vec::new();
-        let mut of_type = Vec::with_capacity(plan.steps.len());
-        for (at, step) in plan.steps.iter().enumerate() {
+        let mut of_type = Indexed::default();
+        for (at, step) in plan.steps.enumerated() {
             let name = draft(at).request.resource_type.as_str();
             of_type.push(*names.entry((step.target, name)).or_insert_with(|| {
                 types.push(Type {
@@ -74,7 +79,9 @@ impl Schedule {
         }
         let mut schedule = Self {
             barriers: Barriers::default(),
-            chain: (0..plan.steps.len())
+            chain: plan
+                .steps
+                .positions()
                 .map(|at| draft(at).expected.as_secs().unsigned_abs().max(1))
                 .collect(),
             waiting: BTreeSet::new(),
@@ -100,13 +107,14 @@ impl Schedule {
             stopped_by: None,
         };
         // Only what this run starts or follows can be waited for; the rest has ended, or blocks for good.
-        let acts: BTreeSet<usize> = diff
+        let acts: BTreeSet<StepIndex> = diff
             .changes
             .iter()
             .filter(|change| matches!(change.action, Action::Start | Action::Resume))
             .map(|change| change.step)
             .collect();
-        let needs: Vec<Arc<[usize]>> = plan.steps.iter().map(|s| Arc::clone(&s.needs)).collect();
+        let needs: Indexed<StepIndex, Arc<[StepIndex]>> =
+            plan.steps.iter().map(|s| Arc::clone(&s.needs)).collect();
         let members = diff.changes.iter().map(|change| change.step);
         schedule.barriers = Barriers::new(&needs, members, |at| acts.contains(&at));
         let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
@@ -116,9 +124,9 @@ impl Schedule {
     }
 
     /// Finds the longest chain behind each step, which come last first, and what may start at once.
-    fn measure(&mut self, backwards: impl Iterator<Item = usize>) {
+    fn measure(&mut self, backwards: impl Iterator<Item = StepIndex>) {
         self.barriers.measure(&mut self.chain, backwards);
-        let ready: Vec<usize> = self
+        let ready: Vec<StepIndex> = self
             .waiting
             .iter()
             .copied()
@@ -129,11 +137,11 @@ impl Schedule {
         }
     }
 
-    fn key(&self, at: usize) -> (Reverse<u64>, usize) {
+    fn key(&self, at: StepIndex) -> (Reverse<u64>, StepIndex) {
         (Reverse(self.chain[at]), at)
     }
 
-    fn set_ready(&mut self, at: usize) {
+    fn set_ready(&mut self, at: StepIndex) {
         let key = self.key(at);
         self.types[self.of_type[at]].ready.insert(key);
     }
@@ -144,17 +152,17 @@ impl Schedule {
     }
 
     /// Whose failure has stopped the run, where one has.
-    pub(super) fn stopped_by(&self) -> Option<usize> {
+    pub(super) fn stopped_by(&self) -> Option<StepIndex> {
         self.stopped_by
     }
 
     /// What was neither started nor given up.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn waiting(&self) -> impl Iterator<Item = StepIndex> {
         self.waiting.iter().copied()
     }
 
     /// Whether something could start in a target within the limits.
-    pub(super) fn has_next(&self, target: usize) -> bool {
+    pub(super) fn has_next(&self, target: TargetIndex) -> bool {
         let place = &self.targets[target];
         self.in_flight < self.concurrent
             && place.in_flight < place.limit
@@ -165,12 +173,12 @@ impl Schedule {
     }
 
     /// Whether something waits for a restore.
-    pub(super) fn is_needed(&self, at: usize) -> bool {
+    pub(super) fn is_needed(&self, at: StepIndex) -> bool {
         self.barriers.is_needed(at)
     }
 
     /// The next restore to start in one of some targets, within the limits; it counts as running from here on.
-    pub(super) fn start_next(&mut self, targets: &[usize]) -> Option<usize> {
+    pub(super) fn start_next(&mut self, targets: &[TargetIndex]) -> Option<StepIndex> {
         if self.in_flight >= self.concurrent {
             return None;
         }
@@ -187,14 +195,14 @@ impl Schedule {
     }
 
     /// What may start as far as other restores go, whatever the limits say.
-    pub(super) fn ready(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn ready(&self) -> impl Iterator<Item = StepIndex> {
         self.types
             .iter()
             .flat_map(|of_type| of_type.ready.iter().map(|(_, at)| *at))
     }
 
     /// A restore that may start does; it counts as running from here on.
-    pub(super) fn start(&mut self, at: usize) {
+    pub(super) fn start(&mut self, at: StepIndex) {
         let key = self.key(at);
         self.types[self.of_type[at]].ready.remove(&key);
         self.waiting.remove(&at);
@@ -202,7 +210,7 @@ impl Schedule {
     }
 
     /// It has not started after all.
-    pub(super) fn put_back(&mut self, at: usize) {
+    pub(super) fn put_back(&mut self, at: StepIndex) {
         self.ended(at);
         if !self.drained {
             self.waiting.insert(at);
@@ -211,7 +219,7 @@ impl Schedule {
     }
 
     /// A restore runs that was started before.
-    pub(super) fn running(&mut self, at: usize) {
+    pub(super) fn running(&mut self, at: StepIndex) {
         self.in_flight += 1;
         let of_type = &mut self.types[self.of_type[at]];
         of_type.in_flight += 1;
@@ -219,7 +227,7 @@ impl Schedule {
     }
 
     /// A restore has ended: its place is free, and nothing follows from it yet.
-    pub(super) fn ended(&mut self, at: usize) {
+    pub(super) fn ended(&mut self, at: StepIndex) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let of_type = &mut self.types[self.of_type[at]];
         of_type.in_flight = of_type.in_flight.saturating_sub(1);
@@ -228,13 +236,13 @@ impl Schedule {
     }
 
     /// A restore has completed, and nothing has to be checked: those that waited for it alone may start.
-    pub(super) fn completed(&mut self, at: usize) {
+    pub(super) fn completed(&mut self, at: StepIndex) {
         self.ended(at);
         self.found_good(at);
     }
 
     /// A restore that has ended is good: those that waited for it alone may start.
-    pub(super) fn found_good(&mut self, at: usize) {
+    pub(super) fn found_good(&mut self, at: StepIndex) {
         for dependent in self.barriers.open(at) {
             if self.waiting.contains(&dependent) {
                 self.set_ready(dependent);
@@ -243,13 +251,13 @@ impl Schedule {
     }
 
     /// A restore has failed: what will not start because of it.
-    pub(super) fn failed(&mut self, at: usize) -> Vec<Skip> {
+    pub(super) fn failed(&mut self, at: StepIndex) -> Vec<Skip> {
         self.ended(at);
         self.found_bad(at)
     }
 
     /// A restore that has ended is not good: what will not start because of it.
-    pub(super) fn found_bad(&mut self, at: usize) -> Vec<Skip> {
+    pub(super) fn found_bad(&mut self, at: StepIndex) -> Vec<Skip> {
         let mut skips = Vec::new();
         for step in self.barriers.bar(at) {
             if self.waiting.remove(&step) {
@@ -321,6 +329,10 @@ pub fn lower(plan: &mut Plan, to: &[AtMost]) {
 mod tests {
     use super::*;
 
+    fn at(step: usize) -> StepIndex {
+        StepIndex::new(step)
+    }
+
     /// A schedule over `needs`, whose restores have the types and limits given.
     fn schedule(
         needs: &[&[usize]],
@@ -329,16 +341,19 @@ mod tests {
         concurrent: u32,
         on_failure: OnFailure,
     ) -> Schedule {
-        let shared: Vec<Arc<[usize]>> = needs.iter().map(|needs| Arc::from(*needs)).collect();
+        let shared: Indexed<StepIndex, Arc<[StepIndex]>> = needs
+            .iter()
+            .map(|needs| needs.iter().copied().map(StepIndex::new).collect())
+            .collect();
         let mut schedule = Schedule {
-            barriers: Barriers::new(&shared, 0..needs.len(), |_| true),
-            chain: vec![1; needs.len()],
-            waiting: (0..needs.len()).collect(),
-            of_type: of_type.to_vec(),
+            barriers: Barriers::new(&shared, shared.positions(), |_| true),
+            chain: vec![1; needs.len()].into(),
+            waiting: shared.positions().collect(),
+            of_type: of_type.to_vec().into(),
             types: limits
                 .iter()
                 .map(|limit| Type {
-                    target: 0,
+                    target: TargetIndex::FIRST,
                     limit: *limit,
                     in_flight: 0,
                     ready: Ready::new(),
@@ -347,19 +362,22 @@ mod tests {
             targets: vec![TargetCapacity {
                 limit: u32::MAX,
                 in_flight: 0,
-            }],
+            }]
+            .into(),
             in_flight: 0,
             concurrent,
             on_failure,
             drained: false,
             stopped_by: None,
         };
-        schedule.measure((0..needs.len()).rev());
+        schedule.measure(shared.positions().rev());
         schedule
     }
 
     fn started(schedule: &mut Schedule) -> Vec<usize> {
-        std::iter::from_fn(|| schedule.start_next(&[0])).collect()
+        std::iter::from_fn(|| schedule.start_next(&[TargetIndex::FIRST]))
+            .map(StepIndex::get)
+            .collect()
     }
 
     #[test]
@@ -372,11 +390,11 @@ mod tests {
             OnFailure::Continue,
         );
         assert_eq!(started(&mut s), [0, 1]);
-        s.completed(0);
+        s.completed(at(0));
         assert!(started(&mut s).is_empty());
-        s.completed(1);
+        s.completed(at(1));
         assert_eq!(started(&mut s), [2]);
-        s.completed(2);
+        s.completed(at(2));
         assert_eq!(started(&mut s), [3]);
     }
 
@@ -390,9 +408,9 @@ mod tests {
             OnFailure::Continue,
         );
         assert_eq!(started(&mut s), [0, 1, 3]);
-        s.completed(0);
+        s.completed(at(0));
         assert!(started(&mut s).is_empty());
-        s.completed(1);
+        s.completed(at(1));
         assert_eq!(started(&mut s), [2]);
     }
 
@@ -406,17 +424,17 @@ mod tests {
             OnFailure::Continue,
         );
         assert_eq!(started(&mut s), [0]);
-        let skips = s.failed(0);
+        let skips = s.failed(at(0));
         assert_eq!(
             skips,
             [
                 Skip {
-                    step: 1,
-                    because: 0
+                    step: at(1),
+                    because: at(0)
                 },
                 Skip {
-                    step: 2,
-                    because: 0
+                    step: at(2),
+                    because: at(0)
                 }
             ]
         );
@@ -428,14 +446,14 @@ mod tests {
         let mut s = schedule(&[&[], &[], &[]], &[0; 3], &[9], 2, OnFailure::Stop);
         assert_eq!(started(&mut s), [0, 1]);
         assert_eq!(
-            s.failed(0),
+            s.failed(at(0)),
             [Skip {
-                step: 2,
-                because: 0
+                step: at(2),
+                because: at(0)
             }]
         );
         assert!(started(&mut s).is_empty());
-        s.completed(1);
+        s.completed(at(1));
     }
 
     #[test]
@@ -444,21 +462,22 @@ mod tests {
         let needs: &[&[usize]] = &[&[], &[], &[], &[], &[1], &[3], &[5]];
         let mut s = schedule(needs, &[0; 7], &[9], 2, OnFailure::Continue);
         assert_eq!(started(&mut s), [3, 1]);
-        s.completed(1);
+        s.completed(at(1));
         assert_eq!(started(&mut s), [0]);
     }
 
     #[test]
     fn those_that_need_the_same_wait_together() {
-        let all: Arc<[usize]> = (0..3).collect();
-        let none: Arc<[usize]> = Arc::from([]);
+        let all: Arc<[StepIndex]> = (0..3).map(at).collect();
+        let none: Arc<[StepIndex]> = Arc::from([]);
         let needs = [&none, &none, &none, &all, &all].map(Arc::clone);
-        let mut barriers = Barriers::new(&needs, 0..5, |_| true);
-        assert!(barriers.is_open(0) && !barriers.is_open(3) && barriers.is_needed(1));
-        assert!(barriers.open(0).is_empty() && barriers.open(1).is_empty());
-        assert_eq!(barriers.open(2), [3, 4]);
-        let mut barriers = Barriers::new(&needs, 0..5, |_| true);
-        assert_eq!(barriers.bar(1), [3, 4]);
-        assert!(barriers.bar(2).is_empty());
+        let needs = Indexed::from(needs.to_vec());
+        let mut barriers = Barriers::new(&needs, needs.positions(), |_| true);
+        assert!(barriers.is_open(at(0)) && !barriers.is_open(at(3)) && barriers.is_needed(at(1)));
+        assert!(barriers.open(at(0)).is_empty() && barriers.open(at(1)).is_empty());
+        assert_eq!(barriers.open(at(2)), [at(3), at(4)]);
+        let mut barriers = Barriers::new(&needs, needs.positions(), |_| true);
+        assert_eq!(barriers.bar(at(1)), [at(3), at(4)]);
+        assert!(barriers.bar(at(2)).is_empty());
     }
 }

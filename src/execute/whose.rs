@@ -9,6 +9,7 @@ use super::flight::{Kin, asked_for, attempt_among, is_of, kin};
 use super::listing_window::listed_since;
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Reader, each_job_page};
+use crate::ids::{IdempotencyToken, StepIndex};
 use crate::plan::{Draft, Identity, MARK, Plan, Request, TokenedRequest, attempt_marks};
 use crate::render::RequestField;
 use crate::state::RestoreState;
@@ -29,7 +30,7 @@ pub async fn jobs_of(
     let is_asked = |job: &Job| {
         let point = job.recovery_point_arn.as_deref();
         let is_wanted = |arn| points.is_none_or(|points| points.contains(arn));
-        !job.id.is_empty() && is_of(job, account) && point.is_some_and(is_wanted)
+        !job.id.as_str().is_empty() && is_of(job, account) && point.is_some_and(is_wanted)
     };
     let mut found = Vec::new();
     let take = |page: Vec<Job>| {
@@ -95,7 +96,7 @@ pub fn whose_without_journal(
     metadata: &BTreeMap<String, String>,
     recovery_point_arn: &str,
     plan: &Plan,
-    step: usize,
+    step: StepIndex,
 ) -> Whose {
     let draft = &plan.steps[step].draft;
     let identity = plan.identity(step, 1);
@@ -115,7 +116,10 @@ pub fn whose_without_journal(
         ..asked_for(metadata, &draft.request)
     };
     let differs = !is_of_point || is_known_to_differ(draft, &asked);
-    let marks = attempt_marks(&identity, &TokenedRequest::new(asked, ""));
+    let marks = attempt_marks(
+        &identity,
+        &TokenedRequest::new(asked, &IdempotencyToken::new("")),
+    );
     match attempt_among(&marks, mark.trim()) {
         // What is not known yet may be what it was: that shows when its turn comes.
         Some(_) if !differs => Whose::Own,

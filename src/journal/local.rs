@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::local_lock::{self, LocalLock};
 use super::store::{Owner, RunKey, RunStore};
 use super::{Error, FOLDER, called, refuse_no_file};
+use crate::ids::RunId;
 use crate::state::JournalError;
 
 /// What stands for the first segment in the directory of a run that was begun when a journal was one file.
@@ -49,7 +50,7 @@ impl LocalStore {
     }
 
     fn directory(&self, run: &RunKey) -> PathBuf {
-        self.state.join(&run.plan).join(&run.run)
+        self.state.join(&run.plan).join(run.run.as_str())
     }
 
     fn folder(&self, run: &RunKey) -> PathBuf {
@@ -78,7 +79,7 @@ impl RunStore for LocalStore {
         let mut runs = Vec::new();
         for plan in names(&self.state)? {
             for run in names(&self.state.join(&plan))? {
-                let key = RunKey::new(&plan, &run);
+                let key = RunKey::new(&plan, &RunId::new(run));
                 let directory = self.directory(&key);
                 if [FOLDER, ONE_FILE]
                     .iter()
@@ -94,9 +95,10 @@ impl RunStore for LocalStore {
     async fn latest_other(&self, but: &RunKey) -> Option<RunKey> {
         let others = names(&self.state.join(&but.plan)).ok()?;
         others
-            .iter()
-            .filter(|other| **other != but.run)
-            .map(|other| RunKey::new(&but.plan, other))
+            .into_iter()
+            .map(RunId::new)
+            .filter(|other| *other != but.run)
+            .map(|other| RunKey::new(&but.plan, &other))
             .filter_map(|other| {
                 let directory = self.directory(&other);
                 let modified = |of| fs::metadata(directory.join(of)).ok()?.modified().ok();

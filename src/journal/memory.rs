@@ -60,7 +60,7 @@ impl RunStore for MemoryStore {
     }
 
     fn path(&self, run: &RunKey, segment: u32) -> PathBuf {
-        ["memory", &run.plan, &run.run, &called(segment)]
+        ["memory", &run.plan, run.run.as_str(), &called(segment)]
             .iter()
             .collect()
     }

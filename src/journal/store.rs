@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Error;
+use crate::ids::RunId;
 use crate::state::JournalError;
 
 /// Which run: a plan's name and a run id.
@@ -17,16 +18,16 @@ pub struct RunKey {
     /// The plan's name.
     pub plan: String,
     /// The run id.
-    pub run: String,
+    pub run: RunId,
 }
 
 impl RunKey {
     /// The run of a plan.
     #[must_use]
-    pub fn new(plan: &str, run: &str) -> Self {
+    pub fn new(plan: &str, run: &RunId) -> Self {
         Self {
             plan: plan.to_owned(),
-            run: run.to_owned(),
+            run: run.clone(),
         }
     }
 }

@@ -112,10 +112,7 @@ impl Purpose {
                     find(statements, step, target);
                 }
             }
-            Self::Lock if finds => {
-                read(statements, step, target);
-                find(statements, step, target);
-            }
+            Self::Lock if finds => find(statements, step, target),
             Self::Plan | Self::Lock | Self::RestoreRole => {}
             Self::Run => {
                 // Rules that ask about the recovery point, and selectors; nothing else is looked up before a run.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diagnostic::{Findings, Span};
+use crate::ids::{IdempotencyToken, Indexed, RunId, StepIndex, TargetIndex};
 use crate::parse::{Check, ConcurrencyLimits, Document, Objectives, OnFailure, Point};
 use crate::render::{
     Fact, Instances, Known, Rendered, Renderer, RequestField, Secrets, Selector, Target, VaultName,
@@ -36,13 +37,13 @@ pub struct Plan {
     /// The plan's name.
     pub name: String,
     /// The run.
-    pub run_id: String,
+    pub run_id: RunId,
     /// Where restores run.
-    pub targets: Vec<Target>,
+    pub targets: Indexed<TargetIndex, Target>,
     /// One a restore, in the plan's order.
-    pub steps: Vec<Step>,
-    /// Indices into `steps`, each behind all it needs.
-    pub order: Vec<usize>,
+    pub steps: Indexed<StepIndex, Step>,
+    /// The steps, each behind all it needs.
+    pub order: Vec<StepIndex>,
     /// How much may run at once.
     pub limits: ConcurrencyLimits,
     /// What a failure does to the rest.
@@ -64,10 +65,10 @@ pub struct Step {
     pub name: Arc<str>,
     /// Which of the document's restores it is of.
     pub restore: usize,
-    /// The index of the target that it runs in.
-    pub target: usize,
-    /// Indices of the steps it waits for; shared by all instances of a restore.
-    pub needs: Arc<[usize]>,
+    /// The target that it runs in.
+    pub target: TargetIndex,
+    /// The steps it waits for; shared by all instances of a restore.
+    pub needs: Arc<[StepIndex]>,
     /// How long its job is followed.
     pub timeout: Option<SignedDuration>,
     /// Where the plan file names it.
@@ -122,7 +123,7 @@ impl Draft {
 
     /// The request as it is sent with a token.
     #[must_use]
-    pub fn sent_with(&self, token: &str) -> TokenedRequest {
+    pub fn sent_with(&self, token: &IdempotencyToken) -> TokenedRequest {
         let request = self.request.clone();
         let request = match self.takes_mark {
             true => request.with_mark(token),
@@ -216,13 +217,13 @@ impl Planner {
 
     /// Where restores run. Never none.
     #[must_use]
-    pub fn targets(&self) -> &[Target] {
+    pub fn targets(&self) -> &Indexed<TargetIndex, Target> {
         self.renderer.targets()
     }
 
     /// The index of the target that a restore of the document runs in.
     #[must_use]
-    pub fn target_of(&self, restore: usize) -> usize {
+    pub fn target_of(&self, restore: usize) -> TargetIndex {
         self.renderer.target_of(restore)
     }
 
@@ -247,7 +248,7 @@ impl Planner {
         let needed = validate::needed(document, instances);
         let mut steps = Vec::with_capacity(instances.all().len());
         let mut said = Findings::default();
-        for (at, instance) in instances.all().iter().enumerate() {
+        for (at, instance) in instances.all().enumerated() {
             let restore = &document.restores[instance.restore];
             if let Some(draft) = self.draft(at, known, &mut said) {
                 steps.push(Step {
@@ -272,18 +273,18 @@ impl Planner {
             self.renderer.words(None, check, known, findings);
         }
         findings.extend(self.once(said));
-        let order: Vec<usize> = validate::order(document)
+        let order: Vec<StepIndex> = validate::order(document)
             .into_iter()
-            .flat_map(|restore| instances.of(restore))
+            .flat_map(|restore| instances.positions_of(restore))
             .collect();
         let complete = steps.len() == instances.all().len() && order.len() == steps.len();
         let names: BTreeSet<&str> = instances.all().iter().map(|of| &*of.name).collect();
         let of_all = document.checks.iter().map(|check| check.of_all(&names));
         complete.then(|| Plan {
             name: document.plan.value.clone(),
-            run_id: self.renderer.run_id().to_owned(),
-            targets: self.renderer.targets().to_vec(),
-            steps,
+            run_id: self.renderer.run_id().clone(),
+            targets: self.renderer.targets().clone(),
+            steps: steps.into(),
             order,
             limits: document.limits.clone(),
             on_failure: document.on_failure,
@@ -301,7 +302,7 @@ impl Planner {
     /// What stands in the way, in words.
     pub fn words(
         &self,
-        restore: Option<usize>,
+        restore: Option<StepIndex>,
         check: &Check,
         known: &Known,
     ) -> Result<Vec<String>, String> {
@@ -338,14 +339,14 @@ impl Planner {
 
     /// What one step is rendered to with what is known, before any rule judges it; `None` where that is not possible.
     #[must_use]
-    pub fn rendered(&self, index: usize, known: &Known) -> Option<Rendered> {
+    pub fn rendered(&self, index: StepIndex, known: &Known) -> Option<Rendered> {
         let mut findings = Findings::default();
         let rendered = self.renderer.restore(index, known, &mut findings);
         (!findings.has_errors()).then_some(rendered)
     }
 
     /// The request of one step with what is known now; `None` where an error stands in the way.
-    pub fn draft(&self, index: usize, known: &Known, findings: &mut Findings) -> Option<Draft> {
+    pub fn draft(&self, index: StepIndex, known: &Known, findings: &mut Findings) -> Option<Draft> {
         let mut own = Findings::default();
         let mut rendered = self.renderer.restore(index, known, &mut own);
         let refused = own.has_errors();
@@ -391,7 +392,7 @@ impl Planner {
 impl Plan {
     /// Takes the drafts out of the steps: whoever executes them keeps each for as long as it is needed.
     #[must_use]
-    pub fn take_drafts(&mut self) -> Vec<Arc<Draft>> {
+    pub fn take_drafts(&mut self) -> Indexed<StepIndex, Arc<Draft>> {
         let none = Arc::new(Draft::default());
         let steps = self.steps.iter_mut();
         steps
@@ -401,7 +402,7 @@ impl Plan {
 
     /// The token of a step's request in an attempt; none while a part of it is pending.
     #[must_use]
-    pub fn token(&self, step: usize, attempt: u32) -> Option<String> {
+    pub fn token(&self, step: StepIndex, attempt: u32) -> Option<IdempotencyToken> {
         let request = &self.steps[step].draft;
         request
             .pending
@@ -411,7 +412,7 @@ impl Plan {
 
     /// Who asks: everything of a token but the request.
     #[must_use]
-    pub fn identity(&self, step: usize, attempt: u32) -> Identity<'_> {
+    pub fn identity(&self, step: StepIndex, attempt: u32) -> Identity<'_> {
         let step = &self.steps[step];
         Identity {
             plan: &self.name,

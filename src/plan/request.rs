@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::ids::{IdempotencyToken, RequestDigest};
 use crate::render::{Metadata, REDACTED, Secrets};
 use crate::validate::MARK;
 
@@ -23,7 +24,7 @@ pub struct Request {
     pub iam_role_arn: Option<String>,
     /// Absent until the attempt is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idempotency_token: Option<String>,
+    pub idempotency_token: Option<IdempotencyToken>,
     /// Strings to strings, as AWS wants them.
     #[serde(serialize_with = "as_object")]
     pub metadata: Metadata,
@@ -48,14 +49,14 @@ impl Request {
 
     /// The same request with its token.
     #[must_use]
-    pub fn with_token(mut self, token: &str) -> Self {
-        self.idempotency_token = Some(token.to_owned());
+    pub fn with_token(mut self, token: &IdempotencyToken) -> Self {
+        self.idempotency_token = Some(token.clone());
         self
     }
 
     /// The same request with redrill's mark, made from the token, unless the plan has a value of its own there.
     #[must_use]
-    pub fn with_mark(mut self, token: &str) -> Self {
+    pub fn with_mark(mut self, token: &IdempotencyToken) -> Self {
         self.metadata
             .entry(MARK.to_owned())
             .or_insert_with(|| mark(token));
@@ -120,31 +121,37 @@ impl Request {
 /// A request with its idempotency token: only this is sent. The SDK would fill in a random token where there is none, and a
 /// request sent twice would then be two jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenedRequest(Request);
+pub struct TokenedRequest {
+    request: Request,
+    token: IdempotencyToken,
+}
 
 impl TokenedRequest {
     /// A request with a token.
     #[must_use]
-    pub fn new(request: Request, token: &str) -> Self {
-        Self(request.with_token(token))
+    pub fn new(request: Request, token: &IdempotencyToken) -> Self {
+        Self {
+            request: request.with_token(token),
+            token: token.clone(),
+        }
     }
 
     /// The token.
     #[must_use]
-    pub fn token(&self) -> &str {
-        self.0.idempotency_token.as_deref().unwrap_or_default()
+    pub fn token(&self) -> &IdempotencyToken {
+        &self.token
     }
 
     /// Whether it has redrill's mark, by which its job is known.
     #[must_use]
     pub fn has_mark(&self) -> bool {
-        self.0.metadata.get(MARK) == Some(&mark(self.token()))
+        self.request.metadata.get(MARK) == Some(&mark(self.token()))
     }
 
     /// The request as it is written down.
     #[must_use]
     pub fn into_request(self) -> Request {
-        self.0
+        self.request
     }
 }
 
@@ -152,13 +159,13 @@ impl std::ops::Deref for TokenedRequest {
     type Target = Request;
 
     fn deref(&self) -> &Request {
-        &self.0
+        &self.request
     }
 }
 
 /// The UUID that marks the job of a token: version 5, of the name `urn:redrill:token:<token>` in the URL namespace.
 #[must_use]
-pub fn mark(token: &str) -> String {
+pub fn mark(token: &IdempotencyToken) -> String {
     uuid::Uuid::new_v5(
         &uuid::Uuid::NAMESPACE_URL,
         format!("urn:redrill:token:{token}").as_bytes(),
@@ -168,8 +175,8 @@ pub fn mark(token: &str) -> String {
 
 /// What tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal.
 #[must_use]
-pub fn digest(request: &Request) -> String {
-    sha256(without_token(request).canonical())
+pub fn digest(request: &Request) -> RequestDigest {
+    RequestDigest::new(sha256(without_token(request).canonical()))
 }
 
 /// SHA-256 in hexadecimal.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::request::{hex, without_token};
 use super::{MARK, Request, TokenedRequest, mark};
+use crate::ids::{IdempotencyToken, RunId};
 use crate::render::Target;
 
 /// The version of the derivation, at the front of every token.
@@ -26,7 +27,7 @@ pub struct Identity<'a> {
     /// The plan's name.
     pub plan: &'a str,
     /// The run id.
-    pub run: &'a str,
+    pub run: &'a RunId,
     /// The restore's name.
     pub restore: &'a str,
     /// From 1; a deliberate retry of a failed restore is the next.
@@ -42,7 +43,7 @@ struct Preimage<'a> {
     plan: &'a str,
     request: &'a Request,
     restore: &'a str,
-    run: &'a str,
+    run: &'a RunId,
     target: TokenTarget<'a>,
 }
 
@@ -57,7 +58,7 @@ struct TokenTarget<'a> {
 
 /// The token of a request in an attempt: 44 characters of `[a-z0-9-]`.
 #[must_use]
-pub fn token(identity: &Identity<'_>, request: &Request) -> String {
+pub fn token(identity: &Identity<'_>, request: &Request) -> IdempotencyToken {
     let request = without_token(request);
     let preimage = Preimage {
         attempt: identity.attempt,
@@ -76,7 +77,7 @@ pub fn token(identity: &Identity<'_>, request: &Request) -> String {
     let _ = serde_json::to_writer(&mut text, &preimage);
     let mut token = String::from(PREFIX);
     token.push_str(&hex(&Sha256::digest(text))[..DIGITS]);
-    token
+    IdempotencyToken::new(token)
 }
 
 /// The marks that the first attempts of a request would have, that of the first attempt first. A job with one of them is

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
 use super::subject::PreflightSubject;
+use crate::ids::TargetIndex;
 use crate::plan::Step;
 use crate::rules::Wall;
 
@@ -13,7 +14,7 @@ use crate::rules::Wall;
 const KEPT: u64 = 5;
 
 pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
-    let mut wanted: BTreeMap<(usize, String), Vec<(&Step, String)>> = BTreeMap::new();
+    let mut wanted: BTreeMap<(TargetIndex, String), Vec<(&Step, String)>> = BTreeMap::new();
     for step in subject.steps() {
         for named in subject.named(step) {
             let wall = Wall::named(named.kind).and_then(|wall| wall.kind.reads.as_ref());

@@ -7,6 +7,7 @@ use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::ApiError;
 use crate::diagnostic::duration;
+use crate::ids::TargetIndex;
 
 /// How AWS answers in a Region that the account has not enabled: its own word for it, and what the token of another Region is there
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html>,
@@ -86,12 +87,21 @@ pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut Ch
 }
 
 /// Whether the caller of a target is known to be of another account.
-pub(super) fn is_elsewhere(subject: &PreflightSubject<'_>, memo: &Memo, target: usize) -> bool {
+pub(super) fn is_elsewhere(
+    subject: &PreflightSubject<'_>,
+    memo: &Memo,
+    target: TargetIndex,
+) -> bool {
     let caller = memo.caller(subject.place(target)).and_then(Result::ok);
     caller.is_some_and(|(caller, _)| caller.account != subject.target(target).account)
 }
 
-fn refused(error: &ApiError, subject: &PreflightSubject<'_>, at: usize, checks: &mut CheckList) {
+fn refused(
+    error: &ApiError,
+    subject: &PreflightSubject<'_>,
+    at: TargetIndex,
+    checks: &mut CheckList,
+) {
     let region = &subject.target(at).region;
     let code = error.code.as_deref().unwrap_or_default();
     if NOT_ENABLED.contains(&code) {
@@ -116,8 +126,8 @@ fn refused(error: &ApiError, subject: &PreflightSubject<'_>, at: usize, checks: 
 pub(super) fn simulated(
     subject: &PreflightSubject<'_>,
     memo: &Memo,
-    target: usize,
-) -> Option<(usize, String)> {
+    target: TargetIndex,
+) -> Option<(TargetIndex, String)> {
     let (caller, _) = memo.caller(subject.place(target))?.ok()?;
     (caller.account == subject.target(target).account).then_some(())?;
     Some((subject.account_place(target), principal(&caller.arn)?))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Position, Span};
+use crate::ids::TargetIndex;
 
 /// What a check has come to, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -110,7 +111,7 @@ pub struct PreflightCheck {
     /// What was checked.
     pub id: CheckId,
     /// The index of the target; none of what belongs to no target.
-    pub target: Option<usize>,
+    pub target: Option<TargetIndex>,
     /// What it has come to.
     pub verdict: PreflightVerdict,
     /// What was found, and what follows.
@@ -146,7 +147,7 @@ impl CheckEvidence {
 #[derive(Clone, Copy)]
 pub(super) struct CheckPlace<'s> {
     pub(super) id: CheckId,
-    pub(super) target: usize,
+    pub(super) target: TargetIndex,
     pub(super) restore: Option<RestorePlace<'s>>,
 }
 
@@ -162,7 +163,7 @@ pub(super) struct RestorePlace<'s> {
 #[derive(Debug, Default)]
 pub(super) struct CheckList {
     all: Vec<PreflightCheck>,
-    by_words: BTreeMap<(CheckId, Option<usize>, PreflightVerdict, String), usize>,
+    by_words: BTreeMap<(CheckId, Option<TargetIndex>, PreflightVerdict, String), usize>,
 }
 
 impl CheckList {

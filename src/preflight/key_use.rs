@@ -13,6 +13,7 @@ use super::roles::service_of;
 use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::Fault;
+use crate::ids::TargetIndex;
 use crate::plan::Step;
 use crate::rules::{Facts, common};
 
@@ -26,7 +27,7 @@ pub(super) struct UsedKey<'a> {
     pub(super) account: &'a str,
     pub(super) region: &'a str,
     /// Where it is looked at.
-    pub(super) place: usize,
+    pub(super) place: TargetIndex,
     pub(super) policy: &'a Value,
 }
 
@@ -171,7 +172,7 @@ impl UsedKey<'_> {
         &self,
         by: &KeyUse<'_>,
         memo: &Memo,
-        place: usize,
+        place: TargetIndex,
         on: CheckPlace<'_>,
         checks: &mut CheckList,
     ) {

@@ -8,6 +8,7 @@ use super::key_use::UsedKey;
 use super::memo::Memo;
 use super::subject::PreflightSubject;
 use super::unknown;
+use crate::ids::TargetIndex;
 use crate::plan::Step;
 use crate::rules::{Wall, WallRead};
 use crate::validate::NamedValue;
@@ -47,8 +48,8 @@ impl<'a> KeyPlace<'a> {
     }
 
     /// The target whose account and Region has it.
-    fn target(&self, subject: &PreflightSubject<'_>) -> Option<usize> {
-        let mut targets = subject.plan.targets.iter();
+    fn target(&self, subject: &PreflightSubject<'_>) -> Option<TargetIndex> {
+        let targets = &subject.plan.targets;
         targets.position(|target| target.account == self.account && target.region == self.region)
     }
 }
@@ -192,7 +193,7 @@ fn of_key(
 /// The properties of a resource; where it is not there, or cannot be looked at, that is said.
 fn there<'m>(
     memo: &'m Memo,
-    place: usize,
+    place: TargetIndex,
     on: CheckPlace<'_>,
     text: &str,
     (type_name, id): (&str, &str),

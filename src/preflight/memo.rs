@@ -10,6 +10,7 @@ use super::looks::{
     CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation,
 };
 use crate::backup::{ApiError, Vault, all_vaults};
+use crate::ids::TargetIndex;
 use crate::render::VaultName;
 
 /// A question to the account and Region of a place.
@@ -53,13 +54,13 @@ pub(super) type KnownAnswer<'a, T> = Option<Result<T, &'a ApiError>>;
 /// Everything that has been answered.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
-    answers: BTreeMap<(usize, MemoQuestion), Result<MemoAnswer, ApiError>>,
-    wanted: RefCell<BTreeSet<(usize, MemoQuestion)>>,
+    answers: BTreeMap<(TargetIndex, MemoQuestion), Result<MemoAnswer, ApiError>>,
+    wanted: RefCell<BTreeSet<(TargetIndex, MemoQuestion)>>,
 }
 
 macro_rules! asks {
     ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) -> $of:ty = $question:expr, $pattern:pat => $value:expr;)*) => {
-        $($(#[$doc])* pub(super) fn $name(&self, place: usize, $($argument: $type),*) -> KnownAnswer<'_, $of> {
+        $($(#[$doc])* pub(super) fn $name(&self, place: TargetIndex, $($argument: $type),*) -> KnownAnswer<'_, $of> {
             Some(match self.get(place, $question)? {
                 Ok($pattern) => Ok($value),
                 // Each question has answers of its own kind.
@@ -71,7 +72,11 @@ macro_rules! asks {
 }
 
 impl Memo {
-    fn get(&self, place: usize, question: MemoQuestion) -> Option<&Result<MemoAnswer, ApiError>> {
+    fn get(
+        &self,
+        place: TargetIndex,
+        question: MemoQuestion,
+    ) -> Option<&Result<MemoAnswer, ApiError>> {
         let key = (place, question);
         let found = self.answers.get(&key);
         if found.is_none() {
@@ -93,14 +98,14 @@ impl Memo {
     }
 
     /// What has been asked for, and has no answer yet.
-    pub(super) fn take_wanted(&self) -> Vec<(usize, MemoQuestion)> {
+    pub(super) fn take_wanted(&self) -> Vec<(TargetIndex, MemoQuestion)> {
         self.wanted.take().into_iter().collect()
     }
 
     /// Keeps what was answered.
     pub(super) fn learn(
         &mut self,
-        of: (usize, MemoQuestion),
+        of: (TargetIndex, MemoQuestion),
         answer: Result<LearnedAnswer, ApiError>,
     ) {
         self.answers.insert(of, answer.map(|answer| answer.0));

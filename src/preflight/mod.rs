@@ -32,6 +32,7 @@ pub use looks::{
 pub use subject::{PreflightOptions, PreflightSubject};
 
 use crate::backup::{ApiError, Fault, ask_all};
+use crate::ids::{StepIndex, TargetIndex};
 use check::{CheckEvidence as Seen, CheckList, CheckPlace};
 use memo::{Memo, MemoQuestion, ask};
 
@@ -62,7 +63,7 @@ pub async fn preflight<L: Looks>(
         }
         progress.more(wanted.len());
         let questions = wanted.iter().map(async |(place, question)| {
-            let answer = ask(&*places[*place], question).await;
+            let answer = ask(&*places[place.get()], question).await;
             match answer {
                 // Whoever reaches nobody learns nothing from trying the rest.
                 Err(error) if error.fault == Fault::Unreachable && question.is_first() => {
@@ -84,10 +85,11 @@ pub async fn preflight<L: Looks>(
 }
 
 /// Questions of each kind and place in turn: each has a rate of its own, and none waits for another's.
-fn in_turn(wanted: Vec<(usize, MemoQuestion)>) -> Vec<(usize, MemoQuestion)> {
-    let kind =
-        |(place, question): &(usize, MemoQuestion)| (*place, std::mem::discriminant(question));
-    let mut turns: Vec<(usize, (usize, MemoQuestion))> = Vec::with_capacity(wanted.len());
+fn in_turn(wanted: Vec<(TargetIndex, MemoQuestion)>) -> Vec<(TargetIndex, MemoQuestion)> {
+    let kind = |(place, question): &(TargetIndex, MemoQuestion)| {
+        (*place, std::mem::discriminant(question))
+    };
+    let mut turns: Vec<(usize, (TargetIndex, MemoQuestion))> = Vec::with_capacity(wanted.len());
     for question in wanted {
         // They come in the order of their kinds.
         let nth = match turns.last() {
@@ -106,7 +108,7 @@ fn judge(subject: &PreflightSubject<'_>, memo: &Memo) -> Vec<PreflightCheck> {
     caller::check(subject, memo, &mut checks);
     // What another account answers says nothing of the target.
     let is_there =
-        |step: &usize| !caller::is_elsewhere(subject, memo, subject.plan.steps[*step].target);
+        |step: &StepIndex| !caller::is_elsewhere(subject, memo, subject.plan.steps[*step].target);
     let subject = &subject.of(subject.steps.iter().copied().filter(is_there).collect());
     regions::check(subject, &mut checks);
     roles::check(subject, memo, &mut checks);

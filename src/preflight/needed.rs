@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::roles::Needed;
 use super::subject::PreflightSubject;
+use crate::ids::TargetIndex;
 use crate::permissions::{
     PolicySetting, PolicyStatement, Principal, PrincipalPolicy, Purpose, policies,
 };
@@ -30,7 +31,7 @@ pub(super) fn of_role(subject: &PreflightSubject<'_>, role: &str) -> Vec<Needed>
 }
 
 /// What the caller of a target needs, but for passing roles, which is a check of its own.
-pub(super) fn of_caller(subject: &PreflightSubject<'_>, target: usize) -> Vec<Needed> {
+pub(super) fn of_caller(subject: &PreflightSubject<'_>, target: TargetIndex) -> Vec<Needed> {
     let assumed = subject.target(target).assume_role_arn.as_ref();
     let all = subject.needed().iter();
     let of = all.filter(|policy| match (&policy.principal, assumed) {

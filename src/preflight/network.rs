@@ -10,6 +10,7 @@ use super::memo::Memo;
 use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::ApiError;
+use crate::ids::TargetIndex;
 use crate::plan::Step;
 use crate::rules::{Facts, Wall, WallRead, value};
 use crate::validate::NamedValue;
@@ -129,7 +130,7 @@ fn of_value(
 /// The subnet that could not be looked at, and why.
 fn vpc_of<'m>(
     memo: &'m Memo,
-    place: usize,
+    place: TargetIndex,
     found: &Value,
     reads: &WallRead,
 ) -> Result<Option<String>, (String, &'m ApiError)> {

@@ -6,11 +6,13 @@ use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
 use super::subject::PreflightSubject;
 use super::unknown;
+use crate::ids::TargetIndex;
 use crate::rules::{Facts, RestoreQuota};
 
 pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
-    let mut added: BTreeMap<(usize, &str, &str), (u64, &'static RestoreQuota)> = BTreeMap::new();
-    let mut of_type: BTreeMap<(usize, &str), u64> = BTreeMap::new();
+    let mut added: BTreeMap<(TargetIndex, &str, &str), (u64, &'static RestoreQuota)> =
+        BTreeMap::new();
+    let mut of_type: BTreeMap<(TargetIndex, &str), u64> = BTreeMap::new();
     for step in subject.steps() {
         let request = &step.draft.request;
         let title = subject.rules.title(&request.resource_type);
@@ -58,7 +60,7 @@ pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut Ch
 fn service(
     subject: &PreflightSubject<'_>,
     memo: &Memo,
-    place: usize,
+    place: TargetIndex,
     adds: u64,
     quota: &RestoreQuota,
     checks: &mut CheckList,

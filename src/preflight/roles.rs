@@ -10,6 +10,7 @@ use super::memo::{KnownAnswer, Memo};
 use super::policy::{PolicyPrincipal, PolicyQuestion, PolicySays, evaluate};
 use super::subject::PreflightSubject;
 use super::unknown;
+use crate::ids::TargetIndex;
 use crate::rules::{Facts, TypeNotes};
 
 /// Who assumes it.
@@ -18,7 +19,7 @@ const BACKUP: &str = "backup.amazonaws.com";
 const AT_ONCE: usize = 100;
 
 pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
-    let mut roles: BTreeSet<(usize, &str)> = BTreeSet::new();
+    let mut roles: BTreeSet<(TargetIndex, &str)> = BTreeSet::new();
     for step in subject.steps() {
         let request = &step.draft.request;
         let notes = TypeNotes::of(subject.rules.title(&request.resource_type));
@@ -41,7 +42,7 @@ pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut Ch
 /// Whether a role is of the account and partition that it restores in.
 fn is_of_target(
     subject: &PreflightSubject<'_>,
-    target: usize,
+    target: TargetIndex,
     role: &str,
     checks: &mut CheckList,
 ) -> bool {
@@ -80,7 +81,7 @@ fn is_of_target(
 fn looked_at(
     subject: &PreflightSubject<'_>,
     memo: &Memo,
-    target: usize,
+    target: TargetIndex,
     role: &str,
     checks: &mut CheckList,
 ) {
@@ -168,7 +169,7 @@ fn looked_at(
 fn pass(
     subject: &PreflightSubject<'_>,
     memo: &Memo,
-    target: usize,
+    target: TargetIndex,
     role: &str,
     checks: &mut CheckList,
 ) {
@@ -237,7 +238,7 @@ fn verdict(denied: &Decision) -> PreflightVerdict {
 fn actions(
     subject: &PreflightSubject<'_>,
     memo: &Memo,
-    target: usize,
+    target: TargetIndex,
     role: &str,
     checks: &mut CheckList,
 ) {
@@ -289,7 +290,7 @@ pub(super) struct Needed {
 
 /// Whom IAM simulates.
 struct Simulated<'a> {
-    place: usize,
+    place: TargetIndex,
     of: &'a str,
     called: String,
 }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::check::{CheckId, CheckPlace, RestorePlace};
 use crate::diagnostic::{Findings, Span};
 use crate::diff::Review;
+use crate::ids::{StepIndex, TargetIndex};
 use crate::parse::Document;
 use crate::permissions::PrincipalPolicy;
 use crate::plan::{Plan, Step};
@@ -29,7 +30,7 @@ pub struct PreflightSubject<'a> {
     /// What would be sent.
     pub plan: &'a Plan,
     /// The steps that would be started.
-    pub steps: Vec<usize>,
+    pub steps: Vec<StepIndex>,
     /// What is known of the world.
     pub known: &'a Known,
     /// The rules.
@@ -50,7 +51,7 @@ pub struct PreflightSubject<'a> {
 
 impl<'a> PreflightSubject<'a> {
     /// The same, of these steps only.
-    pub(super) fn of(&self, steps: Vec<usize>) -> Self {
+    pub(super) fn of(&self, steps: Vec<StepIndex>) -> Self {
         Self {
             steps,
             policies: OnceCell::new(),
@@ -65,39 +66,39 @@ impl<'a> PreflightSubject<'a> {
     }
 
     /// The targets that something would be started in.
-    pub(super) fn targets(&self) -> Vec<usize> {
-        let mut targets: Vec<usize> = self.steps().map(|step| step.target).collect();
+    pub(super) fn targets(&self) -> Vec<TargetIndex> {
+        let mut targets: Vec<TargetIndex> = self.steps().map(|step| step.target).collect();
         targets.sort_unstable();
         targets.dedup();
         targets
     }
 
-    pub(super) fn target(&self, at: usize) -> &'a Target {
+    pub(super) fn target(&self, at: TargetIndex) -> &'a Target {
         &self.plan.targets[at]
     }
 
     /// The first target of the same account, Region and caller: what one of them answers holds for the others.
-    pub(super) fn place(&self, target: usize) -> usize {
+    pub(super) fn place(&self, target: TargetIndex) -> TargetIndex {
         let of = self.target(target);
         let is_same = |other: &Target| {
             other.place() == of.place() && other.assume_role_arn == of.assume_role_arn
         };
-        let mut targets = self.plan.targets.iter();
+        let targets = &self.plan.targets;
         targets.position(is_same).unwrap_or(target)
     }
 
     /// The same where the Region makes no difference: for IAM.
-    pub(super) fn account_place(&self, target: usize) -> usize {
+    pub(super) fn account_place(&self, target: TargetIndex) -> TargetIndex {
         let of = self.target(target);
         let is_same = |other: &Target| {
             other.account == of.account && other.assume_role_arn == of.assume_role_arn
         };
-        let mut targets = self.plan.targets.iter();
+        let targets = &self.plan.targets;
         targets.position(is_same).unwrap_or(target)
     }
 
     /// A check of the target as a whole.
-    pub(super) fn on(&self, id: CheckId, target: usize) -> CheckPlace<'a> {
+    pub(super) fn on(&self, id: CheckId, target: TargetIndex) -> CheckPlace<'a> {
         CheckPlace {
             id,
             target,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Renderer;
 use super::wire::describe;
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
+use crate::ids::{Indexed, StepIndex};
 use crate::parse::{Document, Kind, Node};
 
 /// The most characters of a key: an ARN fits in.
@@ -59,50 +60,57 @@ fn may_have_items(node: &Node, findings: &Findings) -> bool {
 /// All instances: those of a restore stand together, in the order of its list or map.
 #[derive(Debug, Default)]
 pub struct Instances {
-    all: Vec<Instance>,
+    all: Indexed<StepIndex, Instance>,
     of: Vec<Range<usize>>,
-    index: HashMap<Arc<str>, usize>,
+    index: HashMap<Arc<str>, StepIndex>,
 }
 
 impl Instances {
     /// In the plan's order.
     #[must_use]
-    pub fn all(&self) -> &[Instance] {
+    pub fn all(&self) -> &Indexed<StepIndex, Instance> {
         &self.all
     }
 
-    /// Where those of a restore stand.
+    /// Those of a restore.
     #[must_use]
-    pub fn of(&self, restore: usize) -> Range<usize> {
-        self.of.get(restore).cloned().unwrap_or_default()
+    pub fn of(&self, restore: usize) -> &[Instance] {
+        let range = self.of.get(restore).cloned();
+        &self.all.as_slice()[range.unwrap_or_default()]
+    }
+
+    /// Where those stand.
+    pub fn positions_of(&self, restore: usize) -> impl Iterator<Item = StepIndex> + use<> {
+        let range = self.of.get(restore).cloned();
+        range.unwrap_or_default().map(StepIndex::new)
     }
 
     /// The keys of a restore's instances; none where it has no `for_each`.
     pub fn keys(&self, restore: usize) -> impl Iterator<Item = &Arc<str>> {
-        self.all[self.of(restore)]
+        self.of(restore)
             .iter()
             .filter_map(|instance| Some(&instance.each.as_ref()?.key))
     }
 
     /// The instance with this name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<usize> {
+    pub fn find(&self, name: &str) -> Option<StepIndex> {
         self.index.get(name).copied()
     }
 
     /// Whether the items of a restore's `for_each` are not known: one instance stands for all of them.
     #[must_use]
     pub fn is_unknown(&self, restore: usize) -> bool {
-        self.all[self.of(restore)]
+        self.of(restore)
             .first()
             .and_then(|instance| instance.each.as_ref())
             .is_some_and(|each| each.value.is_none())
     }
 
     fn push(&mut self, instance: Instance) {
-        self.index
-            .insert(Arc::clone(&instance.name), self.all.len());
-        self.all.push(instance);
+        let name = Arc::clone(&instance.name);
+        let at = self.all.push(instance);
+        self.index.insert(name, at);
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Resolved;
+use crate::ids::JobId;
 
 /// What a template may ask of the recovery point.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,10 +28,10 @@ pub struct SourceFacts {
 }
 
 /// What a completed restore left for the templates of those that need it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {
     /// The restore job.
-    pub job_id: String,
+    pub job_id: JobId,
     /// The resource it made.
     pub resource_arn: String,
 }

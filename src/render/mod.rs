@@ -47,6 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule};
+use crate::ids::{Indexed, RunId, StepIndex, TargetIndex};
 use crate::parse::{Document, Kind, MappingEntry, Point};
 pub(crate) use scope::has_placeholder;
 use scope::{Cell, PLACEHOLDER_ARN, PointArn, Scope, Shared};
@@ -91,9 +92,9 @@ pub struct Renderer {
     document: Arc<Document>,
     templates: Templates,
     shared: Shared,
-    run_id: String,
+    run_id: RunId,
     /// As in the document.
-    targets: Vec<Target>,
+    targets: Indexed<TargetIndex, Target>,
     /// Whether a part of each depends on an input that has no value.
     targets_pending: Vec<bool>,
     protect: Vec<Spanned<String>>,
@@ -109,7 +110,7 @@ impl Renderer {
     /// Takes the inputs in and renders the target.
     pub fn new(
         document: &Arc<Document>,
-        run_id: &str,
+        run_id: &RunId,
         inputs: &Inputs,
         findings: &mut Findings,
     ) -> Self {
@@ -125,7 +126,7 @@ impl Renderer {
             templates: Templates::new(cell),
             shared,
             run_id: run_id.to_owned(),
-            targets: Vec::new(),
+            targets: Indexed::default(),
             targets_pending: Vec::new(),
             protect: Vec::new(),
             allow: Vec::new(),
@@ -174,13 +175,13 @@ impl Renderer {
 
     /// The id of the run that is rendered for.
     #[must_use]
-    pub fn run_id(&self) -> &str {
+    pub fn run_id(&self) -> &RunId {
         &self.run_id
     }
 
     /// Where restores run, as in the document; parts that could not be rendered are empty. Never none.
     #[must_use]
-    pub fn targets(&self) -> &[Target] {
+    pub fn targets(&self) -> &Indexed<TargetIndex, Target> {
         &self.targets
     }
 
@@ -190,11 +191,12 @@ impl Renderer {
         &self.targets_pending
     }
 
-    /// The index of the target of one of the document's restores; the first where it names none that there is.
+    /// The target of one of the document's restores; the first where it names none that there is.
     #[must_use]
-    pub fn target_of(&self, restore: usize) -> usize {
+    pub fn target_of(&self, restore: usize) -> TargetIndex {
         let document = &self.document;
-        document.target_of(&document.restores[restore]).unwrap_or(0)
+        let target = document.target_of(&document.restores[restore]);
+        target.map_or(TargetIndex::FIRST, TargetIndex::new)
     }
 
     /// What no request may write to, and nothing may delete; without what depends on an input that has no value.
@@ -222,7 +224,7 @@ impl Renderer {
     }
 
     /// Renders one instance with what is known by now.
-    pub fn restore(&self, instance: usize, known: &Known, findings: &mut Findings) -> Rendered {
+    pub fn restore(&self, instance: StepIndex, known: &Known, findings: &mut Findings) -> Rendered {
         let instance = &self.instances.all()[instance];
         let restore = &self.document.restores[instance.restore];
         let mut own = Findings::default();

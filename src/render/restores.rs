@@ -37,7 +37,7 @@ impl NeededRestores {
     pub(super) fn new(document: &Document, instances: &Arc<Instances>) -> Self {
         // Most restores have one instance, whose name is theirs.
         let name = |(at, restore): (usize, &Restore)| {
-            let one = instances.all().get(instances.of(at).start);
+            let one = instances.of(at).first();
             let shared = one.filter(|instance| *instance.name == *restore.name.value);
             let name = shared.map(|instance| Arc::clone(&instance.name));
             (
@@ -238,7 +238,7 @@ fn made(path: &str, created: Option<&Created>, cell: &Cell) -> Value {
 /// `{resource_arn, job_id}`
 pub(super) fn created_names(path: &str, created: Option<&Created>, cell: &Cell) -> Value {
     let (resource_arn, job_id) = match created {
-        Some(created) => (known(&created.resource_arn), known(&created.job_id)),
+        Some(created) => (known(&created.resource_arn), known(created.job_id.as_str())),
         None => (
             Slot::Pending(Value::from(PLACEHOLDER_ARN)),
             Slot::Pending(Value::from(PLACEHOLDER_JOB)),

@@ -16,6 +16,7 @@ use super::meter::{Meter, NODE};
 use super::restores::{NeededRestores, created_names};
 use super::{Known, Secrets, Target};
 use crate::diagnostic::suggest;
+use crate::ids::{Indexed, RunId, TargetIndex};
 use crate::parse::Document;
 
 /// Stands for what is not known yet while a template is tried.
@@ -244,12 +245,12 @@ pub(super) struct Shared {
     neighbours: NeededRestores,
     slots: Slots,
     /// `target`, for each target.
-    targets: Vec<Slot>,
+    targets: Indexed<TargetIndex, Slot>,
 }
 
 impl Shared {
-    pub(super) fn new(document: &Document, run_id: &str, vars: Slots, cell: &Cell) -> Self {
-        let run = BTreeMap::from([(Cow::Borrowed("id"), known(run_id))]);
+    pub(super) fn new(document: &Document, run_id: &RunId, vars: Slots, cell: &Cell) -> Self {
+        let run = BTreeMap::from([(Cow::Borrowed("id"), known(run_id.as_str()))]);
         let slots = BTreeMap::from([
             (
                 Cow::Borrowed("vars"),
@@ -262,7 +263,7 @@ impl Shared {
             cell: cell.clone(),
             neighbours: NeededRestores::default(),
             slots,
-            targets: Vec::new(),
+            targets: Indexed::default(),
         }
     }
 
@@ -310,7 +311,7 @@ impl Shared {
     pub(super) fn restore(
         &self,
         instance: &Instance,
-        target: usize,
+        target: TargetIndex,
         recovery_point: Option<PointArn<'_>>,
         known_facts: &Known,
     ) -> Scope {
@@ -322,7 +323,7 @@ impl Shared {
     pub(super) fn judging(
         &self,
         instance: &Instance,
-        target: usize,
+        target: TargetIndex,
         recovery_point: Option<PointArn<'_>>,
         known_facts: &Known,
     ) -> Scope {
@@ -347,7 +348,7 @@ impl Shared {
     fn slots_of(
         &self,
         instance: &Instance,
-        target: usize,
+        target: TargetIndex,
         recovery_point: Option<PointArn<'_>>,
         known_facts: &Known,
     ) -> Slots {

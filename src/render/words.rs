@@ -8,6 +8,7 @@ use super::fact::Fact;
 use super::scope::PointArn;
 use super::{Instance, Known, Renderer, wire};
 use crate::diagnostic::{Finding, Findings, rule};
+use crate::ids::StepIndex;
 use crate::parse::{Check, Kind, Point};
 
 /// A program and its arguments.
@@ -23,7 +24,7 @@ impl Renderer {
     /// Evaluates the words of a command, of a restore or of the plan as a whole; `None` where a finding says why not.
     pub fn words(
         &self,
-        restore: Option<usize>,
+        restore: Option<StepIndex>,
         check: &Check,
         known: &Known,
         findings: &mut Findings,

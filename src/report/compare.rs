@@ -9,15 +9,16 @@ use super::columns::columns;
 use super::run::{RestoreReport, RunReport, Verdict};
 use super::signed;
 use crate::diagnostic::duration;
+use crate::ids::RunId;
 
 /// How a run differs from another.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// The other run.
-    pub run_id: String,
+    pub run_id: RunId,
     /// This run.
     #[serde(skip)]
-    pub now: String,
+    pub now: RunId,
     /// What that came to.
     pub verdict: Verdict,
     /// How long that took, seconds.
@@ -98,7 +99,13 @@ impl Comparison {
     /// What the cells of a difference are: both runs by their ids.
     #[must_use]
     pub fn headings(&self) -> [&str; 5] {
-        ["restore", "result", &self.run_id, &self.now, "difference"]
+        [
+            "restore",
+            "result",
+            self.run_id.as_str(),
+            self.now.as_str(),
+            "difference",
+        ]
     }
 
     /// In one sentence.

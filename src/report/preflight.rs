@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::markdown;
 use super::pretty;
 use crate::diagnostic::visible;
+use crate::ids::{RunId, TargetIndex};
 use crate::plan::Plan;
 use crate::preflight::{ConcernedRestore, PreflightCheck, PreflightVerdict};
 use crate::render::Secrets;
@@ -162,7 +163,7 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
     struct PreflightDocument<'a> {
         schema: &'static str,
         plan: &'a str,
-        run_id: &'a str,
+        run_id: &'a RunId,
         verdict: PreflightVerdict,
         totals: PreflightTotals,
         targets: Vec<PreflightPlace<'a>>,
@@ -214,7 +215,7 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
     let checks = all.iter().map(|(check, of)| PreflightRow {
         id: check.id.id(),
         restore: of.as_ref().map(|of| &*of.restore),
-        target: check.target,
+        target: check.target.map(TargetIndex::get),
         verdict: check.verdict,
         message: shown(&check.message),
         help: Some(shown(&check.help)).filter(|help| !help.is_empty()),

@@ -12,6 +12,7 @@ use super::run::{
     Verdict,
 };
 use crate::backup::Endpoint;
+use crate::ids::RunId;
 use crate::render::Target;
 use crate::state::{Event, Goals, Outline, Recorded, incomplete};
 
@@ -150,7 +151,7 @@ impl<'a> FromIterator<&'a Recorded> for Record {
 
 /// The report of a run. Restores of its plan that no event names are not started.
 #[must_use]
-pub fn run_report(plan: &str, run_id: &str, mut record: Record) -> RunReport {
+pub fn run_report(plan: &str, run_id: &RunId, mut record: Record) -> RunReport {
     let outline = Arc::unwrap_or_clone(std::mem::take(&mut record.outline));
     for outlined in &outline.restores {
         if !record.by_name.contains_key(&outlined.name) {

@@ -26,7 +26,7 @@ struct RequestLine<'a> {
 #[must_use]
 pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &Secrets) -> String {
     let mut text = String::new();
-    for (at, step) in plan.steps.iter().enumerate() {
+    for (at, step) in plan.steps.enumerated() {
         if !only.is_empty() && !only.iter().any(|name| **name == *step.name) {
             continue;
         }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::compare::Comparison;
 use crate::backup::{Endpoint, console_job, console_resource};
+use crate::ids::{IdempotencyToken, JobId, RequestDigest, RunId};
 use crate::render::Target;
 use crate::state::{Goals, Origin};
 use notices::Notice;
@@ -27,7 +28,7 @@ pub struct RunReport {
     /// The plan's name.
     pub plan: String,
     /// The run id.
-    pub run_id: String,
+    pub run_id: RunId,
     /// What has to be known before anything else.
     pub notices: Vec<Notice>,
     /// What the plan is for.
@@ -200,11 +201,11 @@ pub struct RestoreReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_before_cleanup: Option<RunStatus>,
     /// The restore job of the latest attempt.
-    pub job_id: Option<String>,
+    pub job_id: Option<JobId>,
     /// The token of the latest attempt.
-    pub token: Option<String>,
+    pub token: Option<IdempotencyToken>,
     /// SHA-256 of its request without the token.
-    pub request_sha256: Option<String>,
+    pub request_sha256: Option<RequestDigest>,
     /// The recovery point of its request.
     pub recovery_point_arn: Option<String>,
     /// How often it was sent on purpose.
@@ -230,7 +231,7 @@ pub struct RestoreReport {
     pub mismatch: Option<String>,
     /// Jobs of the same restore beside its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub second_jobs: Vec<String>,
+    pub second_jobs: Vec<JobId>,
     /// AWS's words, or ours where nothing was sent.
     pub message: Option<String>,
     /// Commands that judge what came back.
@@ -262,7 +263,7 @@ pub struct AlsoMade {
     #[serde(rename = "type")]
     pub resource_type: Option<String>,
     /// The job.
-    pub job_id: Option<String>,
+    pub job_id: Option<JobId>,
     /// Whether that is nested in the restore's own.
     pub nested: bool,
     /// What became of it, once it was to be deleted.
@@ -522,7 +523,7 @@ impl RunReport {
     /// The page of a restore's job in the AWS console; only of a run at AWS.
     pub(super) fn job_page(&self, restore: &RestoreReport) -> Option<String> {
         let target = restore.target.as_deref().or(self.target.as_ref())?;
-        let job = restore.job_id.as_deref().filter(|_| self.is_at_aws())?;
+        let job = restore.job_id.as_ref().filter(|_| self.is_at_aws())?;
         console_job(&target.region, job)
     }
 

@@ -153,8 +153,8 @@ impl FactRows {
         self.add(name, value, false);
     }
 
-    fn code(&mut self, name: &'static str, value: Option<&String>) {
-        self.add(name, value.cloned(), true);
+    fn code(&mut self, name: &'static str, value: Option<&impl AsRef<str>>) {
+        self.add(name, value.map(|value| value.as_ref().to_owned()), true);
     }
 
     fn add(&mut self, name: &'static str, value: Option<String>, mono: bool) {
@@ -168,7 +168,7 @@ impl FactRows {
         }
     }
 
-    fn page(&mut self, name: &'static str, value: Option<&String>, page: Option<String>) {
+    fn page(&mut self, name: &'static str, value: Option<&impl AsRef<str>>, page: Option<String>) {
         let before = self.0.len();
         self.code(name, value);
         if let Some(added) = self.0.get_mut(before) {

@@ -11,6 +11,7 @@ use super::run::{
     CheckReport, CheckStatus, Cleanup, Objective, RestoreReport, RunReport, RunStatus,
 };
 use crate::diagnostic::{duration, visible, visible_lines};
+use crate::ids::JobId;
 
 /// As JUnit XML.
 #[must_use]
@@ -128,12 +129,12 @@ fn of_restore(report: &RunReport, restore: &RestoreReport) -> TestCase {
     let place = restore.target.as_ref();
     let place = place.map(|target| format!("{} {}", target.account, target.region));
     for (name, value) in [
-        ("type", Some(&restore.resource_type)),
-        ("target", place.as_ref()),
-        ("job_id", restore.job_id.as_ref()),
+        ("type", Some(restore.resource_type.as_str())),
+        ("target", place.as_deref()),
+        ("job_id", restore.job_id.as_ref().map(JobId::as_str)),
         (
             "created_resource_arn",
-            restore.created_resource_arn.as_ref(),
+            restore.created_resource_arn.as_deref(),
         ),
     ] {
         if let Some(value) = value.filter(|value| !value.is_empty()) {

@@ -30,7 +30,7 @@ pub fn run_markdown(report: &RunReport) -> String {
         text,
         "## {mark} {} run {}: {}\n",
         escaped(&report.plan),
-        escaped(&report.run_id),
+        escaped(report.run_id.as_str()),
         report.verdict.words(),
     );
     for notice in &report.notices {

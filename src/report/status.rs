@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::run::RestoreReport;
 use crate::backup::{Endpoint, Job};
 use crate::diagnostic::LocalTime;
+use crate::ids::{JobId, RunId};
 use crate::render::{REDACTED, Target};
 use crate::state::{CheckStage, Deletion, History, RestoreStage};
 
@@ -17,7 +18,7 @@ pub struct StatusRow {
     /// The plan's name.
     pub plan: String,
     /// The run id.
-    pub run_id: String,
+    pub run_id: RunId,
     /// The endpoint that it belongs to; absent where an earlier version did not record it.
     pub world: Option<Endpoint>,
     /// When it was opened.
@@ -40,7 +41,7 @@ pub struct RestoreStatus {
     status: String,
     attempt: u32,
     token: String,
-    job_id: Option<String>,
+    job_id: Option<JobId>,
     created_resource_arn: Option<String>,
     message: Option<String>,
 }
@@ -50,7 +51,7 @@ impl StatusRow {
     #[must_use]
     pub fn new(
         plan: String,
-        run_id: String,
+        run_id: RunId,
         held_by: Option<String>,
         history: &History,
         targets: &[Target],
@@ -66,7 +67,7 @@ impl StatusRow {
                     token: past
                         .sent
                         .as_ref()
-                        .map_or_else(String::new, |sent| sent.token.clone()),
+                        .map_or_else(String::new, |sent| sent.token.to_string()),
                     job_id: None,
                     created_resource_arn: None,
                     message: None,

@@ -43,7 +43,7 @@ pub fn runs_human(rows: &[StatusRow], clock: &LocalTime) -> String {
         };
         cells.push(vec![
             row.plan.clone(),
-            row.run_id.clone(),
+            row.run_id.to_string(),
             row.opened_at
                 .map_or_else(String::new, |at| clock.minute(at)),
             ended,

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::backup::{ApiError, Sources};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
+use crate::ids::TargetIndex;
 use crate::plan::Plan;
 use crate::render::{Fact, Known, Lock, Locked, Resolved, Selector, written};
 
@@ -192,8 +193,8 @@ pub struct LockedRestore<'l> {
     locked: &'l Locked,
     /// AWS's name of the type that is restored.
     resource_type: String,
-    /// The index of the target whose vaults it is in.
-    target: usize,
+    /// The target whose vaults it is in.
+    target: TargetIndex,
 }
 
 /// The entries of these names.

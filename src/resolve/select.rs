@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::backup::{PointStatus, RecoveryPoint, denied_action};
 use crate::diagnostic::{Rule, Span, rule, suggest};
+use crate::ids::RunId;
 use crate::parse::{Point, Restore};
 use crate::render::{Pick, Selector};
 
@@ -21,7 +22,7 @@ pub struct Selection<'a> {
     /// When the run starts, or started: ages are measured from here.
     pub start: Timestamp,
     /// The run, for `pick: random`.
-    pub run: &'a str,
+    pub run: &'a RunId,
     /// The restore, for `pick: random`.
     pub restore: &'a str,
 }
@@ -320,7 +321,7 @@ fn same_type(a: &str, b: &str) -> bool {
 /// the choice where it had won, and nowhere else.
 fn lot(asked: &Selection<'_>, arn: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [asked.run, asked.restore, arn] {
+    for part in [asked.run.as_str(), asked.restore, arn] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }

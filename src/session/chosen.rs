@@ -25,8 +25,12 @@ pub fn chosen(planner: &Planner, only: &[String]) -> Result<Vec<String>, (String
             };
             return Err((name.clone(), suggest(name, known)));
         };
-        let all = &instances.all()[instances.of(at)];
-        names.extend(all.iter().map(|instance| instance.name.to_string()));
+        names.extend(
+            instances
+                .of(at)
+                .iter()
+                .map(|instance| instance.name.to_string()),
+        );
     }
     Ok(names)
 }

@@ -49,6 +49,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diff::{BaseRestore, RestoreKeys};
+use crate::ids::RunId;
 use crate::parse::document;
 use crate::plan::Planner;
 use crate::render::{Created, Renderer};
@@ -69,7 +70,7 @@ pub struct Loaded {
 /// What was found where the file is no plan at all.
 pub fn read(
     source: &Arc<Source>,
-    run_id: &str,
+    run_id: &RunId,
     inputs: &Inputs,
     rules: &Arc<Rules>,
 ) -> Result<Loaded, Findings> {
@@ -91,7 +92,7 @@ pub fn entries(
     findings: &mut Findings,
 ) -> (Vec<BaseRestore>, WantedPoints) {
     let mut asked = BTreeSet::new();
-    let instances = planner.instances().all().iter().enumerate();
+    let instances = planner.instances().all().enumerated();
     let entries = instances
         .map(|(at, instance)| {
             let draft = planner.draft(at, known, findings);

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::backup::{Clock, Reader, Writer};
 use crate::diff::Diff;
 use crate::execute::{Commands, Control, Ended, Engine, Observer, Policy, Stopped};
+use crate::ids::Indexed;
 use crate::plan::{Plan, Planner};
 use crate::render::{Known, Secrets};
 use crate::state::{Append, Event, History, Recorded};
@@ -103,7 +104,7 @@ impl<J: Append + 'static> Opened<J> {
         let observed = self.history.observed;
         let run = engine.run(self.events, observed, self.known, &self.diff);
         let ended = run.await;
-        self.plan.steps = Vec::new();
+        self.plan.steps = Indexed::default();
         Outcome {
             plan: self.plan,
             diff: self.diff,

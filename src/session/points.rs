@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::backup::{ApiError, Operation, RecoveryPoint, Sources, ask_all};
 use crate::diagnostic::{Finding, Findings, Span, rule};
+use crate::ids::{Indexed, TargetIndex};
 use crate::parse::{Check, Kind, Node, Point, Restore};
 use crate::plan::{Draft, Plan, Planner, Step};
 use crate::render::{Fact, Known, Resolved, Selector, SourceFacts, VaultName};
@@ -14,7 +15,7 @@ use crate::resolve::{PointCache, Selection, Unselected};
 use crate::rules::{Facts, Lacks};
 
 /// A recovery point to look up: the index of the target, its ARN, and its vault where that is known.
-pub type WantedPoint = (usize, String, Option<VaultName>);
+pub type WantedPoint = (TargetIndex, String, Option<VaultName>);
 /// Recovery points to look up.
 pub type WantedPoints = BTreeSet<WantedPoint>;
 
@@ -192,8 +193,9 @@ pub async fn resolve<R: Sources>(
     known: &mut Known,
 ) -> Result<Findings, ApiError> {
     let wanted = unresolved(plan, only);
-    let mut shelves = Vec::with_capacity(readers.len());
+    let mut shelves: Indexed<TargetIndex, _> = Indexed::default();
     for (target, reader) in readers.iter().enumerate() {
+        let target = TargetIndex::new(target);
         let selectors: Vec<&Selector> = wanted
             .iter()
             .filter(|(step, _)| step.target == target)
@@ -212,7 +214,7 @@ pub async fn resolve<R: Sources>(
             run: &plan.run_id,
             restore: &step.name,
         };
-        let chosen = shelves[step.target].choose(&readers[step.target], &asked);
+        let chosen = shelves[step.target].choose(&readers[step.target.get()], &asked);
         Ok((step, selector, chosen.await?))
     });
     let take = |(step, selector, chosen): (&Step, &Selector, Result<RecoveryPoint, Unselected>)| {
@@ -282,7 +284,7 @@ pub async fn look_up<R: Sources>(
     known: &mut Known,
 ) -> Result<(), ApiError> {
     let questions = wanted.iter().map(async |(target, arn, vault)| {
-        match readers[*target].source(arn, vault.as_ref()).await {
+        match readers[target.get()].source(arn, vault.as_ref()).await {
             Ok(facts) => Ok(Ok(facts.map(|facts| (arn.clone(), facts)))),
             // Without the list of vaults no other is found, either.
             Err(err) if err.lacks_permission() && err.operation != Operation::ListBackupVaults => {

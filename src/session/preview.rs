@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::Opened;
 use crate::backup::{Clock as _, Endpoint, SystemClock};
 use crate::diff::{Action, Diff, Wanted, diff};
+use crate::ids::TargetIndex;
 use crate::plan::Plan;
 use crate::render::{Known, Resolved};
 use crate::state::{Append, Event, History, Origin, Outline};
@@ -130,8 +131,8 @@ impl Preview {
                 plan: plan.name.clone(),
                 run: plan.run_id.clone(),
                 redrill,
-                target: plan.targets[0].clone(),
-                others: plan.targets[1..].to_vec(),
+                target: plan.targets[TargetIndex::FIRST].clone(),
+                others: plan.targets.as_slice()[1..].to_vec(),
                 file: opening.file,
                 options: opening.options,
                 world: Some(opening.endpoint),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Awaited;
 use super::outline::Outline;
 use crate::backup::{Endpoint, Job};
+use crate::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest, RunId};
 use crate::plan::Request;
 use crate::render::{Resolved, Target};
 use crate::state::Begun;
@@ -47,7 +48,7 @@ pub enum Event {
         /// The plan's name.
         plan: String,
         /// The run id.
-        run: String,
+        run: RunId,
         /// The version of redrill.
         redrill: String,
         /// Where it runs: the first target.
@@ -107,9 +108,9 @@ pub enum Event {
         /// From 1.
         attempt: u32,
         /// The token that will be sent.
-        token: String,
+        token: IdempotencyToken,
         /// SHA-256 of the request without its token.
-        digest: String,
+        digest: RequestDigest,
         /// The request, secrets redacted.
         request: Request,
         /// What AWS's clock had said last: no job of this request is older. Earlier versions do not say.
@@ -118,14 +119,14 @@ pub enum Event {
         /// The job that is adopted, so that nothing leaves: its token may have been forgotten long ago. Earlier versions
         /// do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        adopts: Option<String>,
+        adopts: Option<JobId>,
     },
     /// AWS has answered with a job.
     Accepted {
         /// The restore.
         restore: String,
         /// The job.
-        job_id: String,
+        job_id: JobId,
         /// AWS's name of that answer; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request_id: Option<String>,
@@ -135,7 +136,7 @@ pub enum Event {
         /// The restore.
         restore: String,
         /// The job.
-        job_id: String,
+        job_id: JobId,
         /// How it was recognised.
         because: String,
         /// Whether this run has started it, perhaps from another machine; earlier versions do not say.
@@ -146,7 +147,7 @@ pub enum Event {
         ended_at: Option<Timestamp>,
         /// The jobs of attempts before this one that this record does not know of.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        former: Vec<String>,
+        former: Vec<JobId>,
     },
     /// Nothing was started, and the same request may be sent again: AWS refused the caller, or the run stopped first.
     Withdrawn {
@@ -190,7 +191,7 @@ pub enum Event {
         /// The restore.
         restore: String,
         /// The job that they are nested in.
-        job_id: String,
+        job_id: JobId,
         /// All of them.
         jobs: Vec<NestedJob>,
     },
@@ -217,9 +218,9 @@ pub enum Event {
         /// The restore.
         restore: String,
         /// The second job.
-        job_id: String,
+        job_id: JobId,
         /// The job that is the restore's.
-        beside: String,
+        beside: JobId,
         /// How it was recognised.
         because: String,
     },
@@ -319,7 +320,7 @@ pub enum Event {
         /// What is deleted.
         arn: String,
         /// The client token of the request.
-        token: String,
+        token: ClientToken,
     },
     /// What a restore has made is gone: it was read back, and was not there.
     Deleted {
@@ -369,7 +370,7 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NestedJob {
     /// Its id.
-    pub job_id: String,
+    pub job_id: JobId,
     /// AWS's status.
     pub status: String,
     /// AWS's name of the resource type.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::transition::{self, Illegal};
 use super::{Deletion, Event, Outline, Recorded, RestoreStage, RunState};
 use crate::backup::Endpoint;
+use crate::ids::{JobId, RunId};
 use crate::plan::hex;
 
 /// The events of a run so far. They are folded in one by one and not kept: a large run has hundreds of thousands.
@@ -36,7 +37,7 @@ pub struct History {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
     /// Its id.
-    pub job_id: String,
+    pub job_id: JobId,
     /// What it restores.
     pub recovery_point_arn: String,
 }
@@ -49,7 +50,7 @@ pub struct OpeningEvent {
     /// The plan's name.
     pub plan: String,
     /// The run id.
-    pub run: String,
+    pub run: RunId,
     /// The endpoint that it belongs to, where the journal says it.
     pub world: Option<Endpoint>,
     /// The options that say what the plan means, and who starts its restores.

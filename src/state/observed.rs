@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::{IdempotencyToken, JobId, RequestDigest};
 use crate::render::Resolved;
 
 /// Every restore that a run has touched.
@@ -126,9 +127,9 @@ pub struct RestoreState {
     /// What AWS's clock had said by then, where that is known.
     pub aws_at: Option<Timestamp>,
     /// The job that was about to be adopted when the request was recorded: nothing of it left.
-    pub adopts: Option<String>,
+    pub adopts: Option<JobId>,
     /// The jobs of earlier attempts.
-    pub former: Vec<String>,
+    pub former: Vec<JobId>,
     /// How far it is.
     pub stage: RestoreStage,
     /// Its job is COMPLETED, and AWS says that it has not brought back all that was asked for.
@@ -173,9 +174,9 @@ impl RestoreState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// Its token.
-    pub token: String,
+    pub token: IdempotencyToken,
     /// SHA-256 of what it asked for, without the token.
-    pub digest: String,
+    pub digest: RequestDigest,
 }
 
 /// How far a restore is.
@@ -188,19 +189,19 @@ pub enum RestoreStage {
     /// A job exists.
     Running {
         /// Its id.
-        job_id: String,
+        job_id: JobId,
     },
     /// The job has completed.
     Completed {
         /// Its id.
-        job_id: String,
+        job_id: JobId,
         /// What it made; AWS does not promise to say.
         created_resource_arn: Option<String>,
     },
     /// The request was refused, or the job has failed.
     Failed {
         /// The job, where there is one.
-        job_id: Option<String>,
+        job_id: Option<JobId>,
         /// Why.
         message: String,
     },
@@ -217,10 +218,10 @@ impl RestoreStage {
 
     /// The job, where one is known.
     #[must_use]
-    pub fn job_id(&self) -> Option<&str> {
+    pub fn job_id(&self) -> Option<&JobId> {
         match self {
             Self::Running { job_id } | Self::Completed { job_id, .. } => Some(job_id),
-            Self::Failed { job_id, .. } => job_id.as_deref(),
+            Self::Failed { job_id, .. } => job_id.as_ref(),
             Self::Intended | Self::Withdrawn | Self::Skipped => None,
         }
     }

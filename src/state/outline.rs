@@ -163,7 +163,7 @@ impl Outline {
                 .iter()
                 .map(|need| plan.steps[*need].name.to_string())
                 .collect(),
-            target: step.target,
+            target: step.target.get(),
             objectives: step.objectives.into(),
             checks: names(&step.checks),
             definitions: definitions(&step.checks),
@@ -172,7 +172,7 @@ impl Outline {
             description: plan.description.clone(),
             origin,
             objectives: plan.objectives.into(),
-            targets: plan.targets.clone(),
+            targets: plan.targets.to_vec(),
             restores: plan.steps.iter().map(restore).collect(),
             checks: names(&plan.checks),
             definitions: definitions(&plan.checks),

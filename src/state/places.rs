@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use super::{Event, Recorded};
+use crate::ids::{Indexed, PlaceIndex, TargetIndex};
 use crate::render::Target;
 
 /// The targets of a run, and which of them each restore was planned for last.
 #[derive(Debug, Default)]
 pub struct Places {
     /// All that there ever were.
-    pub targets: Vec<Target>,
+    pub targets: Indexed<PlaceIndex, Target>,
     /// Those of the plan as it was taken up last, by their places among all.
-    current: Vec<usize>,
-    by_restore: HashMap<String, usize>,
+    current: Indexed<TargetIndex, PlaceIndex>,
+    by_restore: HashMap<String, PlaceIndex>,
 }
 
 impl Places {
@@ -37,7 +38,7 @@ impl Places {
                     self.set(&outline.targets);
                 }
                 for restore in &outline.restores {
-                    if let Some(place) = self.current.get(restore.target) {
+                    if let Some(place) = self.current.get(TargetIndex::new(restore.target)) {
                         self.by_restore.insert(restore.name.clone(), *place);
                     }
                 }
@@ -47,19 +48,20 @@ impl Places {
     }
 
     fn set<'a>(&mut self, targets: impl IntoIterator<Item = &'a Target>) {
-        self.current.clear();
+        self.current = Indexed::default();
         for target in targets {
-            let known = self.targets.iter().position(|known| known == target);
-            self.current.push(known.unwrap_or_else(|| {
-                self.targets.push(target.clone());
-                self.targets.len() - 1
-            }));
+            let known = self.targets.position(|known| known == target);
+            let place = known.unwrap_or_else(|| self.targets.push(target.clone()));
+            self.current.push(place);
         }
     }
 
-    /// The index of a restore's target; the first where nothing was said of it.
+    /// A restore's target; the first where nothing was said of it.
     #[must_use]
-    pub fn place(&self, restore: &str) -> usize {
-        self.by_restore.get(restore).copied().unwrap_or_default()
+    pub fn place(&self, restore: &str) -> PlaceIndex {
+        self.by_restore
+            .get(restore)
+            .copied()
+            .unwrap_or(PlaceIndex::FIRST)
     }
 }

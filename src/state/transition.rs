@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::deletion::{next_deletion, of_others, remember};
 use super::event::NOT_RUN;
 use super::{CheckVerdict, Event, Recorded};
+use crate::ids::JobId;
 use crate::plan::{MARK, mark};
 use crate::render::Resolved;
 use crate::state::{
@@ -387,10 +388,10 @@ fn stage_after(past: Option<RestoreState>, recorded: &Recorded) -> Result<Restor
 }
 
 /// The jobs of what were attempts before this one.
-fn former(past: Option<RestoreState>) -> Vec<String> {
+fn former(past: Option<RestoreState>) -> Vec<JobId> {
     past.map_or_else(Vec::new, |past| {
         let mut former = past.former;
-        former.extend(past.stage.job_id().map(str::to_owned));
+        former.extend(past.stage.job_id().cloned());
         former
     })
 }

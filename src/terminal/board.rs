@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::tally::Counts;
 use super::{InitialState, Stage};
 use crate::diagnostic::{LocalTime, duration, visible};
+use crate::ids::{Indexed, StepIndex};
 use crate::state::{CheckVerdict, Event, Recorded};
 
 /// Rows for what has failed: the last.
@@ -34,7 +35,7 @@ pub(super) struct Size {
 #[derive(Debug)]
 struct BoardRestore {
     name: Arc<str>,
-    needs: Arc<[usize]>,
+    needs: Arc<[StepIndex]>,
     /// Checks that have not ended.
     checks: usize,
     expected: SignedDuration,
@@ -46,24 +47,24 @@ struct BoardRestore {
 /// A run as it is now.
 #[derive(Debug)]
 pub(super) struct Board {
-    restores: Vec<BoardRestore>,
-    index: HashMap<Arc<str>, usize>,
+    restores: Indexed<StepIndex, BoardRestore>,
+    index: HashMap<Arc<str>, StepIndex>,
     /// Needed restores before those that need them.
-    order: Vec<usize>,
+    order: Vec<StepIndex>,
     /// How many restores of each lane run at once.
     lanes: Vec<u32>,
     /// How many of all.
     at_once: u32,
     began: Timestamp,
     /// The first to have begun in front.
-    running: BTreeSet<(Timestamp, usize)>,
-    checks: BTreeMap<(Option<usize>, String), Timestamp>,
+    running: BTreeSet<(Timestamp, StepIndex)>,
+    checks: BTreeMap<(Option<StepIndex>, String), Timestamp>,
     failed: VecDeque<String>,
 }
 
 impl Board {
     pub(super) fn new(initial: InitialState) -> Self {
-        let restores: Vec<BoardRestore> = initial
+        let restores: Indexed<StepIndex, BoardRestore> = initial
             .restores
             .into_iter()
             .map(|of| BoardRestore {
@@ -76,14 +77,11 @@ impl Board {
                 status: None,
             })
             .collect();
-        let named = restores.iter().enumerate();
-        let started = restores
-            .iter()
-            .enumerate()
-            .filter_map(|(at, of)| match of.stage {
-                Stage::Running(since) => Some((since, at)),
-                _ => None,
-            });
+        let named = restores.enumerated();
+        let started = restores.enumerated().filter_map(|(at, of)| match of.stage {
+            Stage::Running(since) => Some((since, at)),
+            _ => None,
+        });
         Self {
             index: named.map(|(at, of)| (Arc::clone(&of.name), at)).collect(),
             running: started.collect(),
@@ -152,7 +150,7 @@ impl Board {
     }
 
     /// A check has ended.
-    fn judge(&mut self, of: Option<usize>, verdict: CheckVerdict, words: Option<&str>) {
+    fn judge(&mut self, of: Option<StepIndex>, verdict: CheckVerdict, words: Option<&str>) {
         if verdict == CheckVerdict::Again {
             return;
         }
@@ -180,7 +178,7 @@ impl Board {
         self.failed.push_back(visible(words).into_owned());
     }
 
-    fn at(&self, restore: Option<&str>) -> Option<usize> {
+    fn at(&self, restore: Option<&str>) -> Option<StepIndex> {
         self.index.get(restore?).copied()
     }
 
@@ -205,7 +203,7 @@ impl Board {
     /// When everything may be back: the end of the longest chain, or of the work that a limit lets through, whichever is
     /// later. None where nothing is left.
     pub(super) fn expected_end(&self, now: Timestamp) -> Option<Timestamp> {
-        let mut ends = vec![now; self.restores.len()];
+        let mut ends: Indexed<StepIndex, Timestamp> = vec![now; self.restores.len()].into();
         let mut work = vec![SignedDuration::ZERO; self.lanes.len()];
         let mut is_open = false;
         for &at in &self.order {
@@ -344,10 +342,10 @@ impl Board {
     fn waits(&self) -> Option<String> {
         let mut waiting = 0;
         let mut ready = 0;
-        let mut by_need: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut by_need: BTreeMap<StepIndex, usize> = BTreeMap::new();
         for of in self.restores.iter().filter(|of| of.stage == Stage::Waiting) {
             waiting += 1;
-            let is_open = |need: &&usize| self.restores[**need].stage != Stage::Done;
+            let is_open = |need: &&StepIndex| self.restores[**need].stage != Stage::Done;
             match of.needs.iter().find(is_open) {
                 Some(need) => *by_need.entry(*need).or_default() += 1,
                 None => ready += 1,
@@ -356,7 +354,7 @@ impl Board {
         if waiting == 0 {
             return None;
         }
-        let mut by_need: Vec<(usize, usize)> = by_need.into_iter().collect();
+        let mut by_need: Vec<(StepIndex, usize)> = by_need.into_iter().collect();
         by_need.sort_by_key(|(need, count)| (std::cmp::Reverse(*count), *need));
         let named = by_need
             .iter()
@@ -400,6 +398,7 @@ mod tests {
 
     use super::super::InitialRestore;
     use super::*;
+    use crate::ids::JobId;
 
     const BEGAN: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -412,7 +411,7 @@ mod tests {
         let restore = |at: usize| InitialRestore {
             name: format!("table-{at:02}").into(),
             needs: if at > 0 && at.is_multiple_of(5) {
-                [0].into()
+                [StepIndex::FIRST].into()
             } else {
                 [].into()
             },
@@ -426,7 +425,7 @@ mod tests {
             at: BEGAN,
             counts: Counts::default(),
             restores: (0..30).map(restore).collect(),
-            order: (0..30).collect(),
+            order: (0..30).map(StepIndex::new).collect(),
             lanes: vec![u32::MAX],
             at_once: u32::MAX,
             is_started_elsewhere: false,
@@ -462,7 +461,7 @@ mod tests {
     fn accepted(at: usize) -> Event {
         Event::Accepted {
             restore: format!("table-{at:02}"),
-            job_id: format!("job-{at}"),
+            job_id: JobId::new(format!("job-{at}")),
             request_id: None,
         }
     }
@@ -636,10 +635,11 @@ mod tests {
     #[test]
     fn names_of_any_length_are_cut_and_say_so() {
         let mut initial = thirty();
-        initial.restores.truncate(1);
+        initial.restores = initial.restores.into_iter().take(1).collect();
         initial.order.truncate(1);
-        initial.restores[0].name = "größter-Tisch-".repeat(20).into();
-        initial.restores[0].stage = Stage::Running(BEGAN);
+        let restore = &mut initial.restores[StepIndex::FIRST];
+        restore.name = "größter-Tisch-".repeat(20).into();
+        restore.stage = Stage::Running(BEGAN);
         let shown = seen(
             initial,
             &[],

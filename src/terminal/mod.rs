@@ -22,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::backup::{console_job, console_resource};
 use crate::diagnostic::{LocalTime, visible};
 use crate::execute::Observer;
+use crate::ids::{Indexed, StepIndex};
 use crate::state::{Event, Recorded};
 use board::Board;
 use display::Display;
@@ -78,9 +79,9 @@ pub struct InitialState {
     /// How many restores are where.
     pub counts: Counts,
     /// In the plan's order, where they are shown.
-    pub restores: Vec<InitialRestore>,
-    /// Their indices, needed ones before those that need them.
-    pub order: Vec<usize>,
+    pub restores: Indexed<StepIndex, InitialRestore>,
+    /// Their positions, needed ones before those that need them.
+    pub order: Vec<StepIndex>,
     /// How many restores of each lane run at once.
     pub lanes: Vec<u32>,
     /// How many of all.
@@ -94,8 +95,8 @@ pub struct InitialState {
 pub struct InitialRestore {
     /// Its name.
     pub name: Arc<str>,
-    /// Indices of those that it waits for.
-    pub needs: Arc<[usize]>,
+    /// Those that it waits for.
+    pub needs: Arc<[StepIndex]>,
     /// How many checks it has that have not ended.
     pub checks: usize,
     /// How long it is likely to take.
@@ -226,20 +227,20 @@ impl Screen {
             } => {
                 let region = self.regions.get(restore.as_str());
                 (
-                    job_id,
+                    job_id.as_str(),
                     region.and_then(|region| console_job(region, job_id)),
                 )
             }
             Event::Completed {
                 created_resource_arn: Some(arn),
                 ..
-            } if self.look.is_linked => (arn, console_resource(arn)),
+            } if self.look.is_linked => (arn.as_str(), console_resource(arn)),
             _ => return text,
         };
         match url {
-            Some(url) if text.contains(name.as_str()) => {
+            Some(url) if text.contains(name) => {
                 let link = format!("\x1b]8;;{url}\x1b\\{name}\x1b]8;;\x1b\\");
-                Cow::Owned(text.replacen(name.as_str(), &link, 1))
+                Cow::Owned(text.replacen(name, &link, 1))
             }
             _ => text,
         }
@@ -300,6 +301,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+    use crate::ids::JobId;
 
     fn screen(is_linked: bool) -> Screen {
         let look = Look {
@@ -321,7 +323,7 @@ mod tests {
             stage: Stage::Waiting,
         };
         let initial = InitialState {
-            restores: vec![restore],
+            restores: vec![restore].into(),
             ..InitialState::default()
         };
         Screen::new(look, initial)
@@ -331,7 +333,7 @@ mod tests {
     fn a_job_is_a_link_where_the_terminal_takes_one() {
         let event = Event::Accepted {
             restore: "files".to_owned(),
-            job_id: "A-1".to_owned(),
+            job_id: JobId::new("A-1"),
             request_id: None,
         };
         let text = "files: started, job A-1";

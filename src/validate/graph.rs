@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule, suggest};
+use crate::ids::StepIndex;
 use crate::parse::Document;
 use crate::render::{Instances, instance_name, split_instance};
 
@@ -131,21 +132,18 @@ fn wrong(
 
 /// The instances that a restore waits for, each once.
 #[must_use]
-pub fn needed(document: &Document, instances: &Instances) -> Vec<Arc<[usize]>> {
+pub fn needed(document: &Document, instances: &Instances) -> Vec<Arc<[StepIndex]>> {
     let index = index(document);
     let of = |name: &str| match need(name, &index) {
-        Some(Need::Restore(at)) => instances.of(at),
-        Some(Need::Instance(..)) => match instances.find(name) {
-            Some(at) => at..at + 1,
-            None => 0..0,
-        },
-        None => 0..0,
+        Some(Need::Restore(at)) => instances.positions_of(at).collect(),
+        Some(Need::Instance(..)) => Vec::from_iter(instances.find(name)),
+        None => Vec::new(),
     };
     document
         .restores
         .iter()
         .map(|restore| {
-            let needed: BTreeSet<usize> = restore
+            let needed: BTreeSet<StepIndex> = restore
                 .needs
                 .iter()
                 .flat_map(|need| of(&need.value))

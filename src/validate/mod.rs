@@ -19,6 +19,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule, suggest};
+use crate::ids::RunId;
 use crate::parse::{Document, Restore};
 use crate::render::{
     Created, Fact, Instances, Metadata, Rendered, RequestField, Secrets, SourceFacts, Target,
@@ -63,7 +64,7 @@ pub struct Bounds<'a> {
     /// The values that must not show.
     pub secrets: &'a Secrets,
     /// The run.
-    pub run_id: &'a str,
+    pub run_id: &'a RunId,
     /// Whether nothing of it is asked of AWS.
     pub is_rehearsal: bool,
 }

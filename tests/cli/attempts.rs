@@ -110,7 +110,10 @@ async fn an_attempt_beside_a_job_that_has_not_failed_is_asked_about() {
     let first = first.unwrap().job_id;
     let (code, said) = run(path, &emulator, "b", &[]).await;
     assert_eq!(code, 5, "{said}");
-    assert!(said.contains(&first) && said.contains(&second), "{said}");
+    assert!(
+        said.contains(first.as_str()) && said.contains(&second),
+        "{said}"
+    );
     assert_eq!(emulator.jobs().len(), 2);
     let (code, said) = run(path, &emulator, "b", &[&*format!("--adopt={second}")]).await;
     assert_eq!(code, 0, "{said}");
@@ -169,6 +172,6 @@ async fn a_request_that_was_about_to_leave_is_not_sent_beside_a_later_attempt() 
     assert_eq!(emulator.jobs().len(), 1, "{said}");
     let observed = &observed(path).restores["r0"];
     assert_eq!(observed.attempt, 2);
-    assert_eq!(observed.stage.job_id(), Some(&*emulator.jobs()[0].id));
+    assert_eq!(*observed.stage.job_id().unwrap(), *emulator.jobs()[0].id);
     emulator.shutdown().await;
 }

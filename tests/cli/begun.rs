@@ -121,7 +121,7 @@ async fn issue_14_an_unanswered_request_of_a_changed_plan_is_settled_before_the_
             else {
                 panic!("{stderr}");
             };
-            assert_eq!(*job_id, job);
+            assert_eq!(*job_id, *job);
             assert!(stderr.contains(&job), "{stderr}");
         }
         // The change is undone.

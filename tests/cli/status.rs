@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use redrill::backup::JobStatus;
 use redrill::execute::describe_jobs;
+use redrill::ids::JobId;
 use redrill::state::Event;
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 use serde_json::Value;
@@ -113,7 +114,10 @@ async fn older_jobs_are_listed_and_absent_ones_are_not_made_up() {
     let tomorrow = now + SignedDuration::from_hours(24);
     let mut jobs: Vec<String> = emulator.jobs().into_iter().map(|job| job.id).collect();
     jobs.push("3E4B6E2F-0000-0000-0000-000000000000".to_owned());
-    let asked = jobs.into_iter().map(|id| (id, tomorrow)).collect();
+    let asked = jobs
+        .into_iter()
+        .map(|id| (JobId::new(id), tomorrow))
+        .collect();
     let found = describe_jobs(&*aws, "123456789012", asked, tomorrow)
         .await
         .unwrap();

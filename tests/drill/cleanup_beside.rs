@@ -1,6 +1,7 @@
 //! Cleanup beside others: a run that somebody works on, and what somebody has deleted already.
 
 use redrill::cleanup::{DeleteAnswer, DeletionProgress, Resources as _};
+use redrill::ids::{ClientToken, PlaceIndex, RunId};
 use redrill::state::{Append as _, Event, Recorded};
 
 use crate::harness::owner;
@@ -28,7 +29,7 @@ async fn issue_14_cleanup_beside_a_run_that_has_just_begun() {
     assert_eq!(code, 10, "{stdout}{stderr}");
     let opened = Event::RunOpened {
         plan: "many".to_owned(),
-        run: "main".to_owned(),
+        run: RunId::new("main"),
         redrill: "test".to_owned(),
         world: None,
         target: redrill::render::Target {
@@ -76,10 +77,13 @@ async fn issue_14_what_is_already_gone_is_not_said_to_be_deleted() {
         type_name: "AWS::EFS::FileSystem".to_owned(),
         identifier: arn.rsplit('/').next().unwrap().to_owned(),
         is_name: false,
-        place: 0,
+        place: PlaceIndex::FIRST,
     };
     let aws = crate::harness::connect(&emulator).await;
-    let asked = aws.delete(&named, "another-token").await.unwrap();
+    let asked = aws
+        .delete(&named, &ClientToken::new("another-token"))
+        .await
+        .unwrap();
     let DeleteAnswer::Request(request) = asked else {
         panic!("{asked:?}");
     };

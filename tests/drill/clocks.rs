@@ -1,6 +1,7 @@
 //! Objectives and durations are those of one clock, and are judged when their time is over.
 
 use jiff::{SignedDuration, Timestamp};
+use redrill::ids::RunId;
 use redrill::report::{Record, RunReport, Verdict, run_report};
 use redrill::state::{Event, Recorded};
 use redrill_emulator::TokenSemantics;
@@ -11,7 +12,11 @@ use crate::harness::{Going, driven, events, fast, going, run_going};
 use crate::support::{emulator, folder, many};
 
 fn report(events: &[Recorded]) -> RunReport {
-    run_report("orders", "2026-Q4", events.iter().collect::<Record>())
+    run_report(
+        "orders",
+        &RunId::new("2026-Q4"),
+        events.iter().collect::<Record>(),
+    )
 }
 
 /// The numbers of a report that a person decides by.
@@ -170,7 +175,11 @@ async fn ran(ahead: SignedDuration) -> RunReport {
         .await
         .unwrap();
     emulator.shutdown().await;
-    run_report("many", "main", events(state.path()).iter().collect())
+    run_report(
+        "many",
+        &RunId::new("main"),
+        events(state.path()).iter().collect(),
+    )
 }
 
 #[tokio::test]

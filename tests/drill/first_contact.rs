@@ -1,6 +1,7 @@
 //! Cases of people who met the reports for the first time, by their numbers.
 
 use jiff::SignedDuration;
+use redrill::ids::RunId;
 use redrill::report::{Format, Record, RunReport, compare, run_report};
 use redrill::state::{Event, Recorded};
 use redrill_emulator::{Fault, FaultKind, Operation, Options, Speed};
@@ -11,7 +12,11 @@ use super::{check, plan, run};
 use crate::support::{at_once, bytes, emulator, folder, ran, redrill, repository_file, write};
 
 fn of(events: &[Recorded]) -> RunReport {
-    run_report("orders", "2026-Q4", events.iter().collect::<Record>())
+    run_report(
+        "orders",
+        &RunId::new("2026-Q4"),
+        events.iter().collect::<Record>(),
+    )
 }
 
 fn json(stdout: &str) -> Value {
@@ -268,7 +273,7 @@ async fn first_contact_b8_a_failed_check_is_6_also_where_the_rest_was_not_starte
 #[test]
 fn first_contact_c11_a_comparison_has_a_heading_with_both_runs() {
     let mut now = report();
-    let before = run_report("orders", "2026-Q3", story().iter().collect());
+    let before = run_report("orders", &RunId::new("2026-Q3"), story().iter().collect());
     now.compared = Some(compare(&now, &before));
     let human = now.compared.as_ref().unwrap().human();
     let heading = human.lines().nth(1).unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::process::Command;
 
 use redrill::backup::Endpoint;
+use redrill::ids::{IdempotencyToken, JobId, RequestDigest, RunId};
 use redrill::plan::Request;
 use redrill::render::Target;
 use redrill::report::{Format, Record, RunReport, compare, run_report};
@@ -41,7 +42,7 @@ impl Story {
         let request = Request {
             copy_source_tags_to_restored_resource: None,
             iam_role_arn: None,
-            idempotency_token: Some(format!("rd1-{:040}", 0)),
+            idempotency_token: Some(IdempotencyToken::new(format!("rd1-{:040}", 0))),
             metadata: [("newFileSystem".to_owned(), "true".to_owned())]
                 .into_iter()
                 .collect(),
@@ -55,8 +56,8 @@ impl Story {
             Event::Intended {
                 restore: restore.clone(),
                 attempt: 1,
-                token: format!("rd1-{:040}", 0),
-                digest: format!("{:064}", 1),
+                token: IdempotencyToken::new(format!("rd1-{:040}", 0)),
+                digest: RequestDigest::new(format!("{:064}", 1)),
                 request,
                 aws_at: None,
                 adopts: None,
@@ -66,7 +67,7 @@ impl Story {
             from,
             Event::Accepted {
                 restore: restore.clone(),
-                job_id: format!("job-{name}"),
+                job_id: JobId::new(format!("job-{name}")),
                 request_id: None,
             },
         );
@@ -185,7 +186,7 @@ pub(super) fn story() -> Vec<Recorded> {
             0,
             Event::RunOpened {
                 plan: "orders".to_owned(),
-                run: "2026-Q4".to_owned(),
+                run: RunId::new("2026-Q4"),
                 redrill: "0.0.0".to_owned(),
                 target: Target {
                     account: "123456789012".to_owned(),
@@ -239,7 +240,7 @@ pub(super) fn story() -> Vec<Recorded> {
 }
 
 pub(super) fn report() -> RunReport {
-    run_report("orders", "2026-Q4", story().iter().collect())
+    run_report("orders", &RunId::new("2026-Q4"), story().iter().collect())
 }
 
 #[test]
@@ -264,7 +265,7 @@ fn a_comparison_says_what_became_worse() {
     let mut report = report();
     report.compared = Some(compare(
         &report,
-        &run_report("orders", "2026-Q3", before.iter().collect()),
+        &run_report("orders", &RunId::new("2026-Q3"), before.iter().collect()),
     ));
     assert_data_eq!(
         report.compared.as_ref().unwrap().human(),
@@ -292,7 +293,10 @@ compared with run 2026-Q3: not finished
 /// AWS console only.
 #[test]
 fn html_is_escaped_and_self_contained() {
-    let mut reports = vec![report(), run_report("empty", "main", Record::default())];
+    let mut reports = vec![
+        report(),
+        run_report("empty", &RunId::new("main"), Record::default()),
+    ];
     reports.push(many(300));
     let console = regex::Regex::new(
         "<a href=\"https:&#x2f;&#x2f;([a-z0-9-]+\\.)?console\\.aws\\.amazon\\.com&#x2f;[A-Za-z0-9&#;?=:/_.-]*\">",
@@ -335,7 +339,11 @@ fn many(count: usize) -> RunReport {
     }
     let opened = self::story().remove(0);
     story.events.insert(0, opened);
-    run_report("orders", "2026-Q4", story.events.iter().collect())
+    run_report(
+        "orders",
+        &RunId::new("2026-Q4"),
+        story.events.iter().collect(),
+    )
 }
 
 #[test]
@@ -351,7 +359,10 @@ fn html_is_valid_by_a_checker() {
     for (name, report) in [
         ("a", compared),
         ("b", many(50)),
-        ("c", run_report("empty", "main", Record::default())),
+        (
+            "c",
+            run_report("empty", &RunId::new("main"), Record::default()),
+        ),
     ] {
         write(
             folder.path(),

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use redrill::diagnostic::{Findings, Source};
 use redrill::diff::{Saved, SavedInputs, Wanted, diff};
+use redrill::ids::RunId;
 use redrill::render::{Inputs, Known};
 use redrill::report::{RequestFormat, requests};
 use redrill::rules::Rules;
@@ -195,7 +196,8 @@ fn shown(text: &str, rules: &Arc<Rules>) -> Result<(Vec<Value>, Value), String> 
         format!("{messages:?}\n{text}")
     };
     let source = Source::new("plan.yaml", text);
-    let loaded = session::read(&source, "main", &Inputs::default(), rules).map_err(refused)?;
+    let loaded =
+        session::read(&source, &RunId::new("main"), &Inputs::default(), rules).map_err(refused)?;
     let (plan, _) = loaded
         .draft(&Known::default())
         .into_plan()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use redrill::diagnostic::Source;
 use redrill::diff::{Comparing, Review, Sense, Wanted, compare_sources};
+use redrill::ids::RunId;
 use redrill::plan::{Plan, Step};
 use redrill::render::{Inputs, Known, Secrets, SourceFacts};
 use redrill::report::{DryRun, dry_run_json};
@@ -29,7 +30,7 @@ fn plans(rules: &Arc<Rules>) -> Vec<Plan> {
             let (name, text) = crate::rules::files::fixture(path);
             let source = Source::new(name.as_str(), text);
             let inputs = Inputs::default().for_checking();
-            let loaded = session::read(&source, "main", &inputs, rules).unwrap();
+            let loaded = session::read(&source, &RunId::new("main"), &inputs, rules).unwrap();
             let plan = loaded.draft(&Known::default()).plan;
             plan.unwrap_or_else(|| panic!("{name}"))
         })
@@ -183,7 +184,7 @@ fn two_hundred_drifts_are_found_and_classed() {
     }
     for seed in 0..200 {
         let plan = &plans[random.usize(..plans.len())];
-        let step = &plan.steps[random.usize(..plan.steps.len())];
+        let step = &plan.steps.as_slice()[random.usize(..plan.steps.len())];
         let mut facts = source(step);
         let keys: Vec<String> = facts
             .metadata

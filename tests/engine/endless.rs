@@ -10,6 +10,7 @@ use redrill::backup::{
     Sources, Started, Vault, Writer,
 };
 use redrill::execute::{Control, Ended, Policy, Stopped};
+use redrill::ids::JobId;
 use redrill::plan::TokenedRequest;
 use redrill::render::{SourceFacts, VaultName};
 use redrill::state::{Awaited, Event, Recorded, RestoreStage};
@@ -95,14 +96,14 @@ impl Reader for Odd {
         None
     }
 
-    async fn job(&self, job_id: &str) -> Result<Job, ApiError> {
+    async fn job(&self, job_id: &JobId) -> Result<Job, ApiError> {
         let described = self.described.fetch_add(1, Ordering::Relaxed);
-        if self.unreadable == Some(job_id) {
+        if self.unreadable == Some(job_id.as_str()) {
             let message = "PercentDone: expected a string";
             return Err(service(Operation::DescribeRestoreJob, message));
         }
         Ok(Job {
-            id: job_id.to_owned(),
+            id: job_id.clone(),
             status: match described {
                 // Long enough for the other one to be given up.
                 0..400 => JobStatus::Running,
@@ -134,7 +135,7 @@ impl Reader for Odd {
         Ok((Vec::new(), self.endless.then(|| page.to_string())))
     }
 
-    async fn job_metadata(&self, _: &str) -> Result<BTreeMap<String, String>, ApiError> {
+    async fn job_metadata(&self, _: &JobId) -> Result<BTreeMap<String, String>, ApiError> {
         Ok(BTreeMap::new())
     }
 }
@@ -143,12 +144,12 @@ impl Writer for Odd {
     async fn start(&self, request: &TokenedRequest) -> Result<Started, ApiError> {
         let token = &request.metadata[&"CreationToken".to_owned()];
         Ok(Started {
-            job_id: token.split('-').next().unwrap().to_owned(),
+            job_id: JobId::new(token.split('-').next().unwrap()),
             request_id: None,
         })
     }
 
-    async fn publish(&self, _: &str, _: Option<&str>) -> Result<(), ApiError> {
+    async fn publish(&self, _: &JobId, _: Option<&str>) -> Result<(), ApiError> {
         Ok(())
     }
 
@@ -231,7 +232,7 @@ async fn reliability_r4_16_a_job_that_is_never_described_is_not_asked_about_for_
     assert_eq!(
         stage_of(state.path(), "r1"),
         Some(RestoreStage::Running {
-            job_id: "r1".to_owned()
+            job_id: JobId::new("r1")
         })
     );
     clock.shutdown().await;

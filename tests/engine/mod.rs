@@ -15,6 +15,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use redrill::backup::Writer as _;
 use redrill::execute::{Ended, Stopped};
+use redrill::ids::IdempotencyToken;
 use redrill::plan::{Request, TokenedRequest};
 use redrill::state::RestoreStage;
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation};
@@ -55,7 +56,7 @@ pub(crate) async fn stranger(
     };
     connect(emulator)
         .await
-        .start(&TokenedRequest::new(request, token))
+        .start(&TokenedRequest::new(request, &IdempotencyToken::new(token)))
         .await
         .unwrap();
 }
@@ -83,7 +84,7 @@ fn elsewhere_now(state: &Path, plan: &str, emulator: &Emulator) -> Result<Ended,
 fn job_of(state: &Path, name: &str) -> Option<String> {
     let observed = observed(state);
     let past = observed.restores.get(name)?;
-    past.stage.job_id().map(str::to_owned)
+    past.stage.job_id().map(ToString::to_string)
 }
 
 fn stage_of(state: &Path, name: &str) -> Option<RestoreStage> {

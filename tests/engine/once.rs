@@ -7,6 +7,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use redrill::backup::Writer as _;
 use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
+use redrill::ids::{JobId, RunId};
 use redrill::report::{Record, RunReport, Verdict, run_report};
 use redrill::state::{Event, Recorded, RestoreStage};
 use redrill_emulator::{Fault, FaultKind, Inventory, JobFault, Operation, Options, TokenSemantics};
@@ -30,7 +31,7 @@ fn on_metadata(kind: FaultKind) -> Fault {
 fn report(state: &Path) -> RunReport {
     let events = events(state);
     let record: Record = events.iter().collect();
-    run_report("many", "main", record)
+    run_report("many", &RunId::new("main"), record)
 }
 
 fn with(duplicates: DuplicatePolicy) -> Policy {
@@ -42,7 +43,7 @@ fn with(duplicates: DuplicatePolicy) -> Policy {
 
 fn chosen(job: &str) -> Policy {
     Policy {
-        chosen: BTreeSet::from([job.to_owned()]),
+        chosen: BTreeSet::from([JobId::new(job)]),
         ..with(DuplicatePolicy::Adopt)
     }
 }
@@ -178,7 +179,7 @@ async fn reliability_r1_2_a_job_without_its_mark_is_asked_about() {
     };
     assert_eq!(emulator.jobs().len(), 1);
     let ended = run_as(
-        chosen(&jobs[0].to_uppercase()),
+        chosen(&jobs[0].as_str().to_uppercase()),
         state.path(),
         &plan,
         &emulator,
@@ -263,7 +264,7 @@ async fn reliability_r1_4_one_job_is_not_two_restores() {
         } = &recorded.event
             && restore == "r0"
         {
-            emulator.inject(on_start(FaultKind::NamesJob(job_id.clone())).times(1));
+            emulator.inject(on_start(FaultKind::NamesJob(job_id.to_string())).times(1));
         }
     };
     let ended = run_watched(state.path(), &plan, &emulator, &mut onlooker).await;
@@ -290,7 +291,7 @@ async fn reliability_r1_4_one_job_for_two_requests_is_said_with_both_names() {
             && restore == "r0"
         {
             // What it has made does not show.
-            emulator.inject(on_start(FaultKind::NamesJob(job_id.clone())).times(1));
+            emulator.inject(on_start(FaultKind::NamesJob(job_id.to_string())).times(1));
             let lag = FaultKind::ListLag(SignedDuration::from_hours(1));
             emulator.inject(Fault::new(Operation::ListRestoreJobs, lag));
         }
@@ -446,12 +447,15 @@ async fn reliability_r1_5_a_second_job_is_said_at_once() {
         panic!("{ended:?}");
     };
     assert_eq!(restore, "r0");
-    assert_eq!(job_of(state.path(), "r0").as_ref(), Some(beside));
+    assert_eq!(job_of(state.path(), "r0"), Some(beside.to_string()));
     let report = report(state.path());
     assert_eq!(report.restores[0].second_jobs, std::slice::from_ref(job));
     assert!(emulator.jobs().len() < 6, "it goes on starting");
     let said = report.to_string();
-    assert!(said.contains(job) && said.contains(beside), "{said}");
+    assert!(
+        said.contains(job.as_str()) && said.contains(beside.as_str()),
+        "{said}"
+    );
     for text in [
         redrill::report::run_markdown(&report),
         redrill::report::run_junit(&report),

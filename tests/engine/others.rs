@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use redrill::backup::Writer as _;
 use redrill::diagnostic::Source;
 use redrill::execute::{DuplicatePolicy, Ended, Policy};
+use redrill::ids::{RunId, StepIndex};
 use redrill::plan::TokenedRequest;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
@@ -26,8 +27,9 @@ use crate::support::{at_once, emulator, folder, many, point, ran, write};
 pub(crate) fn request_of(text: &str, step: usize) -> TokenedRequest {
     let rules = Arc::new(Rules::embedded());
     let source = Source::new("plan.yaml", text);
-    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &rules).unwrap();
     let plan = loaded.draft(&Known::default()).plan.unwrap();
+    let step = StepIndex::new(step);
     let token = plan.token(step, 1).unwrap();
     plan.steps[step].draft.sent_with(&token)
 }
@@ -195,7 +197,7 @@ async fn a_job_without_the_mark_is_not_the_lost_one() {
     assert_eq!(emulator.jobs().len(), 2);
     emulator.inject(lagging());
     let ended = run(state.path(), &plan, &emulator).await;
-    let own = Some(request_of(&plan, 0).token().to_owned());
+    let own = Some(request_of(&plan, 0).token().to_string());
     let job = emulator
         .jobs()
         .into_iter()

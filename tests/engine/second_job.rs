@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
+use redrill::ids::JobId;
 use redrill::state::{Event, Recorded};
 use redrill_emulator::{Fault, FaultKind, JobFault, Operation, TokenSemantics};
 
@@ -247,7 +248,7 @@ async fn a_chosen_job_is_taken_once() {
     assert!(matches!(asked, Err(Stopped::Ambiguous { .. })), "{asked:?}");
     let chosen = |ids: &[&String]| Policy {
         duplicates: DuplicatePolicy::Adopt,
-        chosen: ids.iter().map(|id| (*id).clone()).collect(),
+        chosen: ids.iter().map(|id| JobId::new(id.as_str())).collect(),
         ..fast()
     };
     let both = run_as(

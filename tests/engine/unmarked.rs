@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use redrill::backup::Writer as _;
 use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
+use redrill::ids::{JobId, RunId};
 use redrill::report::{Record, Verdict, run_report};
 use redrill::state::{Event, Recorded};
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
@@ -62,7 +63,7 @@ async fn issue_14_an_unmarked_job_is_asked_about_however_young_it_is() {
             let Err(Stopped::Duplicate { jobs, .. }) = &asked else {
                 panic!("{minutes} {is_followed}: {asked:?}");
             };
-            assert_eq!((jobs, emulator.jobs().len()), (&vec![job], 1));
+            assert_eq!((jobs, emulator.jobs().len()), (&vec![JobId::new(job)], 1));
             // A person has looked at it.
             let adopting = folder();
             let ended = run_with(DuplicatePolicy::Adopt, adopting.path(), &plan, &emulator).await;
@@ -104,7 +105,7 @@ async fn issue_14_a_second_job_without_a_mark_ends_the_starting() {
     );
     assert!(emulator.jobs().len() < 6, "it goes on starting");
     let record: Record = events(state.path()).iter().collect();
-    let report = run_report("many", "main", record);
+    let report = run_report("many", &RunId::new("main"), record);
     assert_eq!(report.verdict, Verdict::Unfinished);
     assert_eq!(report.restores[0].second_jobs.len(), 1);
     emulator.shutdown().await;
@@ -187,7 +188,7 @@ async fn issue_14_a_named_job_is_adopted_and_no_other() {
     for chosen in [["deadbeef-0000-4000-8000-000000000000"], [&*named]] {
         let policy = Policy {
             duplicates: DuplicatePolicy::Adopt,
-            chosen: chosen.map(str::to_owned).into(),
+            chosen: chosen.map(JobId::new).into(),
             ..fast()
         };
         let ended = run_as(policy, state.path(), &plan, &emulator).await;
@@ -199,7 +200,7 @@ async fn issue_14_a_named_job_is_adopted_and_no_other() {
     let adopted: Vec<String> = events(state.path())
         .into_iter()
         .filter_map(|recorded| match recorded.event {
-            Event::Adopted { job_id, .. } => Some(job_id),
+            Event::Adopted { job_id, .. } => Some(job_id.to_string()),
             _ => None,
         })
         .collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use redrill::diff::Wanted;
 use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
+use redrill::ids::{JobId, RunId};
 use redrill::render::{Inputs, Known};
 use redrill::session;
 use redrill::state::{Event, Recorded, RunState};
@@ -149,7 +150,7 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
     // Whoever names a job takes that one, and no other.
     let (named, _) = ask(Policy {
         duplicates: DuplicatePolicy::Adopt,
-        chosen: BTreeSet::from(["deadbeef-0000-4000-8000-000000000000".to_owned()]),
+        chosen: BTreeSet::from([JobId::new("deadbeef-0000-4000-8000-000000000000")]),
         ..fast()
     })
     .await;
@@ -159,7 +160,7 @@ async fn several_jobs_that_fit_are_chosen_from_by_a_person() {
     );
     let (chosen, completed) = ask(Policy {
         duplicates: DuplicatePolicy::Adopt,
-        chosen: BTreeSet::from([strangers[1].clone()]),
+        chosen: BTreeSet::from([JobId::new(strangers[1].as_str())]),
         ..fast()
     })
     .await;
@@ -217,9 +218,9 @@ async fn a_timeout_ends_following_and_nothing_else() {
 fn an_earlier_run_is_learned_from() {
     let source = redrill::diagnostic::Source::new("plan.yaml", many(2, 0));
     let rules = std::sync::Arc::new(redrill::rules::Rules::embedded());
-    let loaded = session::read(&source, "main", &Inputs::default(), &rules).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &rules).unwrap();
     let mut plan = loaded.draft(&Known::default()).plan.unwrap();
-    let by_type = plan.steps[0].draft.expected;
+    let by_type = plan.steps.as_slice()[0].draft.expected;
     let start: jiff::Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
     let took = SignedDuration::from_hours(3);
     let earlier = Recorded {

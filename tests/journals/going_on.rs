@@ -1,5 +1,6 @@
 //! What an earlier version has begun goes on: nothing is sent twice, nothing is lost.
 
+use redrill::ids::RunId;
 use redrill::journal::{RunKey, RunStore as _};
 use redrill::state::Event;
 use redrill_emulator::{Api, Operation};
@@ -148,10 +149,10 @@ async fn a_run_with_two_beginnings_is_refused() {
 #[test]
 fn a_journal_of_one_file_is_a_run() {
     let old = Old::copy("one-file");
-    let run = RunKey::new("orders", "main");
+    let run = RunKey::new("orders", &RunId::new("main"));
     let store = store(&old.state());
     assert_eq!(now(store.runs()).unwrap(), std::slice::from_ref(&run));
-    let latest = |but| now(store.latest_other(&RunKey::new("orders", but)));
+    let latest = |but| now(store.latest_other(&RunKey::new("orders", &RunId::new(but))));
     assert_eq!(latest("next"), Some(run));
     assert_eq!(latest("main"), None);
 }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Severity, Source};
+use redrill::ids::RunId;
 use redrill::inventory::RecordedInventory;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
@@ -67,7 +68,7 @@ fn check(name: &str, text: &str) -> Vec<Finding> {
         sources: INVENTORY.all(),
         ..Known::default()
     };
-    let findings = match session::read(&source, "main", &Inputs::default(), &RULES) {
+    let findings = match session::read(&source, &RunId::new("main"), &Inputs::default(), &RULES) {
         Ok(loaded) => loaded.draft(&known).findings,
         Err(findings) => findings,
     };

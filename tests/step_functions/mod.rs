@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Findings, Source};
 use redrill::export::{Files, StepFunctions, Subject, step_functions};
+use redrill::ids::RunId;
 use redrill::render::{Inputs, Known};
 use redrill::rules::Rules;
 use redrill::session;
@@ -30,7 +31,7 @@ fn options() -> StepFunctions {
 /// The export of a plan that needs nothing looked up.
 fn export(plan: &str, options: &StepFunctions) -> Result<(Files, Findings), Findings> {
     let source = Source::new("plan.yaml", plan);
-    let loaded = session::read(&source, "main", &Inputs::default(), &RULES).unwrap();
+    let loaded = session::read(&source, &RunId::new("main"), &Inputs::default(), &RULES).unwrap();
     let known = Known::default();
     let settled = loaded.draft(&known);
     let Some(settled) = settled.plan else {

@@ -6,6 +6,7 @@ use crate::aws::Aws;
 use crate::aws::bounds::message;
 use crate::backup::{ApiError, Fault, Operation, deletion_remedy};
 use crate::cleanup::{DeleteAnswer, DeletionProgress, ExistingResource, Named, Resources};
+use crate::ids::ClientToken;
 
 /// What Cloud Control API answers where it has no handler that reads a type
 /// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_GetResource.html>).
@@ -67,7 +68,7 @@ impl Resources for Aws {
         self.found(named).await
     }
 
-    async fn delete(&self, named: &Named, token: &str) -> Result<DeleteAnswer, ApiError> {
+    async fn delete(&self, named: &Named, token: &ClientToken) -> Result<DeleteAnswer, ApiError> {
         self.pass().await;
         let operation = self.counted(Operation::DeleteResource);
         let answer = self
@@ -75,7 +76,7 @@ impl Resources for Aws {
             .delete_resource()
             .type_name(&named.type_name)
             .identifier(&named.identifier)
-            .client_token(token)
+            .client_token(token.as_str())
             .send()
             .await
             .map_err(|err| self.failed(operation, &err));
@@ -222,7 +223,7 @@ mod tests {
             type_name: "AWS::DynamoDB::Table".to_owned(),
             identifier: identifier.to_owned(),
             is_name: true,
-            place: 0,
+            place: crate::ids::PlaceIndex::FIRST,
         };
         is_missing(&error, &named)
     }

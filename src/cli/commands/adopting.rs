@@ -7,6 +7,7 @@ use super::run::EngineRun;
 use crate::backup::{Fault, Job, Reader};
 use crate::cli::exit::Failure;
 use crate::execute::{Whose, whose_without_journal};
+use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::plan::Step;
 use crate::session::Preview;
 
@@ -18,7 +19,7 @@ pub(super) async fn check(
 ) -> Result<(), Failure> {
     for id in &execution.policy.chosen {
         let mut restores = preview.history.observed.restores.values();
-        let is_own = |own: &str| own.eq_ignore_ascii_case(id);
+        let is_own = |own: &JobId| own.is_same(id);
         // Whoever repeats the command names what the run has already.
         if restores.any(|past| past.stage.job_id().is_some_and(is_own)) {
             continue;
@@ -34,12 +35,13 @@ pub(super) async fn check(
 
 /// Why a job is none that a restore of the plan can take.
 async fn stranger(
-    id: &str,
+    id: &JobId,
     preview: &Preview,
     aws: &[Arc<Client>],
 ) -> Result<Option<String>, Failure> {
     let mut why = None;
     for (target, client) in aws.iter().enumerate() {
+        let target = TargetIndex::new(target);
         let job = match client.job(id).await {
             Ok(job) => job,
             Err(error) if error.fault == Fault::Refused => continue,
@@ -56,14 +58,18 @@ async fn stranger(
 }
 
 /// Why a job of a target is none of its restores'.
-async fn misfit(job: &Job, target: usize, preview: &Preview, aws: &Client) -> Option<String> {
+async fn misfit(job: &Job, target: TargetIndex, preview: &Preview, aws: &Client) -> Option<String> {
     let plan = &preview.plan;
-    let of_target = || (0..plan.steps.len()).filter(|step| plan.steps[*step].target == target);
+    let of_target = || {
+        plan.steps
+            .positions()
+            .filter(|step| plan.steps[*step].target == target)
+    };
     // What is known later only is compared then.
     let is_open = |step: &Step| step.draft.waits_for_its_point() || step.draft.selector.is_some();
     let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
-    let is_of_point = |step: &usize| plan.steps[*step].draft.request.recovery_point_arn == arn;
-    let of_point: Vec<usize> = of_target().filter(is_of_point).collect();
+    let is_of_point = |step: &StepIndex| plan.steps[*step].draft.request.recovery_point_arn == arn;
+    let of_point: Vec<StepIndex> = of_target().filter(is_of_point).collect();
     if of_point.is_empty() {
         return match of_target().any(|step| is_open(&plan.steps[step])) {
             true => None,
@@ -76,7 +82,7 @@ async fn misfit(job: &Job, target: usize, preview: &Preview, aws: &Client) -> Op
     // Without its metadata nobody can tell; the run asks for them again.
     let metadata = aws.job_metadata(&job.id).await.ok().filter(|_| whole)?;
     let is_other =
-        |step: &usize| whose_without_journal(&metadata, arn, plan, *step) == Whose::Other;
+        |step: &StepIndex| whose_without_journal(&metadata, arn, plan, *step) == Whose::Other;
     of_point.iter().all(is_other).then(|| {
         let names: Vec<String> = of_point
             .iter()

@@ -15,6 +15,7 @@ use crate::cli::git::Revision;
 use crate::cli::tree::Tree;
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::diff::{BaseRestore, RestoreKeys};
+use crate::ids::RunId;
 use crate::inventory;
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::plan::{Identity, MARK, mark, token};
@@ -67,7 +68,7 @@ impl Context<'_> {
                 let name = &present.loaded.planner.document().plan.value;
                 let store = self.store(&arguments.state).await?;
                 let current = RunKey::new(name, &inputs.run_id);
-                self.run_base(&store, &current, id.as_deref()).await?
+                self.run_base(&store, &current, id.as_ref()).await?
             }
             Against::File(path) => self.plan_base(Tree::Working, path, inputs, present).await?,
             Against::Git(name) => {
@@ -89,7 +90,7 @@ impl Context<'_> {
         &self,
         store: &Store,
         current: &RunKey,
-        id: Option<&str>,
+        id: Option<&RunId>,
     ) -> Result<Base, Failure> {
         let (plan, run) = (&current.plan, id.unwrap_or(&current.run));
         let events = journal::read(store, &RunKey::new(plan, run)).await?;
@@ -98,7 +99,7 @@ impl Context<'_> {
             return Ok(Base::empty(trouble));
         }
         if events.is_empty() {
-            let known: Vec<String> = store
+            let known: Vec<RunId> = store
                 .runs()
                 .await?
                 .into_iter()
@@ -108,7 +109,7 @@ impl Context<'_> {
             return Err(Failure::Usage(format!(
                 "--against run:{run}: {} has no such run of {plan}; {}",
                 store.place(),
-                crate::diagnostic::suggest(run, known.iter().map(String::as_str))
+                crate::diagnostic::suggest(run.as_str(), known.iter().map(RunId::as_str))
             )));
         }
         Ok(Base {
@@ -251,7 +252,9 @@ async fn look_up<R: Sources>(
     }
     let (_, mut asked) = session::entries(planner, known, &mut Findings::default());
     // A plan that had other targets then is looked up in those that it has now.
-    asked.retain(|(target, arn, _)| *target < readers.len() && !known.sources.contains_key(arn));
+    asked.retain(|(target, arn, _)| {
+        target.get() < readers.len() && !known.sources.contains_key(arn)
+    });
     session::look_up(readers, &asked, known)
         .await
         .map_err(Failure::Aws)
@@ -303,8 +306,9 @@ fn sent(events: &[Recorded]) -> Vec<BaseRestore> {
             // The journal does not say in which of several targets it was; the token does, which is made of it.
             let is_of = |target: &&&Target| {
                 let mut request = request.clone();
-                let sent = request.idempotency_token.take().unwrap_or_default();
-                if request.metadata.get(MARK) == Some(&mark(&sent)) {
+                let sent = request.idempotency_token.take();
+                let marked = sent.as_ref().map(mark);
+                if marked.is_some() && request.metadata.get(MARK) == marked.as_ref() {
                     request.metadata.remove(MARK);
                 }
                 let identity = Identity {
@@ -314,7 +318,7 @@ fn sent(events: &[Recorded]) -> Vec<BaseRestore> {
                     attempt,
                     target,
                 };
-                token(&identity, &request) == sent
+                Some(token(&identity, &request)) == sent
             };
             let target = match targets.as_slice() {
                 [one] => one,

@@ -13,6 +13,7 @@ use crate::backup::{ApiError, Clock, Fault, Job, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff};
 use crate::execute::{DuplicatePolicy, Whose, jobs_of, listed_since, whose_without_journal};
+use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::journal::{self, RunKey};
 use crate::plan::{MARK, Plan};
 use crate::report::minute;
@@ -23,7 +24,7 @@ use crate::state::{Event, Recorded};
 const COMPARED: usize = 100;
 
 /// Restores that would start, by target, type and recovery point.
-type Starting<'a> = BTreeMap<(usize, &'a str), BTreeMap<&'a str, usize>>;
+type Starting<'a> = BTreeMap<(TargetIndex, &'a str), BTreeMap<&'a str, StepIndex>>;
 
 fn starting<'a>(plan: &'a Plan, diff: &Diff) -> Starting<'a> {
     let mut starting = Starting::new();
@@ -90,7 +91,7 @@ pub(super) async fn begun_elsewhere(
         refuse_begun(execution.run_id, &own)?;
     }
     let shown = |text: &str| loaded.planner.secrets().redact(text).into_owned();
-    let of_run = |(_, _, whose): &&(usize, Job, Whose)| *whose == Whose::OfThisRun;
+    let of_run = |(_, _, whose): &&(StepIndex, Job, Whose)| *whose == Whose::OfThisRun;
     let own: Vec<String> = found
         .iter()
         .filter(of_run)
@@ -137,11 +138,11 @@ async fn ask(
     plan: &Plan,
     starting: &Starting<'_>,
     aws: &[Arc<Client>],
-) -> Result<Vec<(usize, Job, Whose)>, ApiError> {
+) -> Result<Vec<(StepIndex, Job, Whose)>, ApiError> {
     let since = listed_since(SystemClock.now());
     let mut found = Vec::new();
     for ((place, resource_type), points) in starting {
-        let aws = &aws[*place];
+        let aws = &aws[place.get()];
         let account = &plan.targets[*place].account;
         let jobs = jobs_of(&**aws, account, resource_type, None, since).await?;
         let is_of_points = |job: &Job| {
@@ -149,7 +150,7 @@ async fn ask(
             arn.is_some_and(|arn| points.contains_key(arn))
         };
         let (jobs, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(is_of_points);
-        let steps: Vec<usize> = points.values().copied().collect();
+        let steps: Vec<StepIndex> = points.values().copied().collect();
         found.extend(of_this_run(plan, &steps, others, aws).await?);
         let compared = jobs.into_iter().filter_map(|job| {
             let step = *points.get(job.recovery_point_arn.as_deref()?)?;
@@ -166,13 +167,13 @@ async fn ask(
             };
             Ok((step, job, metadata))
         });
-        let take = |(step, job, metadata): (usize, Job, Option<_>)| {
+        let take = |(step, job, metadata): (StepIndex, Job, Option<_>)| {
             let Some(metadata) = metadata else {
                 found.push((step, job, Whose::Other));
                 return;
             };
             let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
-            let of_point = (0..plan.steps.len()).filter(|at| {
+            let of_point = plan.steps.positions().filter(|at| {
                 let of = &plan.steps[*at];
                 of.target == *place && of.draft.request.recovery_point_arn == arn
             });
@@ -191,10 +192,10 @@ async fn ask(
 /// plan names one. Of the latest it is asked what they were asked for.
 async fn of_this_run(
     plan: &Plan,
-    steps: &[usize],
+    steps: &[StepIndex],
     mut others: Vec<Job>,
     aws: &Arc<Client>,
-) -> Result<Vec<(usize, Job, Whose)>, ApiError> {
+) -> Result<Vec<(StepIndex, Job, Whose)>, ApiError> {
     /// With so many restores each is tried; of more, those that ask for the very same metadata.
     const TRIED: usize = 200;
     if !steps.iter().any(|at| plan.steps[*at].draft.takes_mark) {
@@ -218,7 +219,7 @@ async fn of_this_run(
         if !metadata.keys().any(|key| key.eq_ignore_ascii_case(MARK)) {
             return;
         }
-        let same = |at: &usize| {
+        let same = |at: &StepIndex| {
             let request = &plan.steps[*at].draft.request;
             let mut wanted = request.metadata.iter();
             steps.len() <= TRIED
@@ -245,9 +246,9 @@ async fn other_names(
 ) -> Vec<String> {
     let mut lines = Vec::new();
     let runs = execution.runs.iter();
-    for other in runs.filter(|of| of.run == execution.run_id && of.plan != plan.name) {
-        let mut same: BTreeMap<String, usize> = BTreeMap::new();
-        let mut jobs: BTreeMap<String, String> = BTreeMap::new();
+    for other in runs.filter(|of| of.run == *execution.run_id && of.plan != plan.name) {
+        let mut same: BTreeMap<String, StepIndex> = BTreeMap::new();
+        let mut jobs: BTreeMap<String, JobId> = BTreeMap::new();
         let mut is_here = true;
         // A damaged journal of another run is no reason not to start this one.
         let take = |recorded: Recorded| {

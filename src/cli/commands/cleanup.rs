@@ -16,6 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::CleanupArguments;
 use crate::cli::signals::Signals;
 use crate::execute::{Ended, Observer, Stopped};
+use crate::ids::{PlaceIndex, RunId};
 use crate::journal::{self, Journal, RunKey, RunStore as _};
 use crate::render::Target;
 use crate::report::cleanup_human;
@@ -33,7 +34,7 @@ pub(super) async fn cleanup(
     let planner = &loaded.planner;
     let protect: Vec<&str> = planner.protect().collect();
     let name = planner.document().plan.value.clone();
-    let run_id = arguments.inputs.run_id.as_str();
+    let run_id = &arguments.inputs.run_id;
     let store = context.store(&arguments.state).await?;
     let run = RunKey::new(&name, run_id);
     let owner = store.holder(&run).await?;
@@ -92,7 +93,7 @@ pub(super) async fn cleanup(
         here => here?,
     };
     let everywhere = Arc::new(Everywhere {
-        places,
+        places: places.into(),
         targets: targets.clone(),
         pace,
     });
@@ -242,7 +243,7 @@ fn is_deletion(disposition: &Disposition) -> bool {
 
 /// Leaves what nobody has agreed to: what has come to be known since the question, in a place that was not in it, and what is
 /// known by its name alone where nobody has said that it is the run's.
-fn keep_to(levels: &mut [Vec<Item>], confirmed: &BTreeSet<usize>, with_doubts: bool) {
+fn keep_to(levels: &mut [Vec<Item>], confirmed: &BTreeSet<PlaceIndex>, with_doubts: bool) {
     for item in levels.iter_mut().flatten() {
         let Disposition::Delete { named, doubt, .. } = &item.disposition else {
             continue;
@@ -273,7 +274,7 @@ fn exit(levels: &[Vec<Item>]) -> Exit {
 /// The first name that has production in it.
 fn production(
     plan: &str,
-    run_id: &str,
+    run_id: &RunId,
     targets: &[Target],
     arguments: &CleanupArguments,
     levels: &[Vec<Item>],
@@ -283,7 +284,11 @@ fn production(
         .flatten()
         .filter(|item| is_deletion(&item.disposition))
         .filter_map(|item| item.arn.as_deref());
-    let names = [Some(plan), Some(run_id), arguments.aws.profile.as_deref()];
+    let names = [
+        Some(plan),
+        Some(run_id.as_str()),
+        arguments.aws.profile.as_deref(),
+    ];
     let roles = targets
         .iter()
         .filter_map(|target| target.iam_role_arn.as_deref());

@@ -11,6 +11,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diff::{Action, Diff, Wanted};
 use crate::execute::Ended;
+use crate::ids::StepIndex;
 use crate::journal::{self, RunKey};
 use crate::plan::Plan;
 use crate::report::{Record, RunReport, RunStatus, Verdict, run_human, run_report};
@@ -178,7 +179,7 @@ fn left_out(report: &RunReport, diff: &Diff, wanted: &Wanted) -> String {
     let lines: Vec<String> = blocked
         .filter_map(|change| {
             // Both are in the plan's order.
-            let name = &report.restores.get(change.step)?.restore;
+            let name = &report.restores.get(change.step.get())?.restore;
             change.reason.as_ref().map(|why| format!("{name}: {why}"))
         })
         .collect();
@@ -189,17 +190,17 @@ fn left_out(report: &RunReport, diff: &Diff, wanted: &Wanted) -> String {
 /// The restores that `--only` names, with all that they need and that is not back yet.
 fn needed<'p>(plan: &'p Plan, diff: &Diff, wanted: &Wanted) -> Vec<&'p str> {
     let done = diff.changes.iter().filter(|c| c.action == Action::Done);
-    let done: HashSet<usize> = done.map(|change| change.step).collect();
+    let done: HashSet<StepIndex> = done.map(|change| change.step).collect();
     let only: HashSet<&str> = wanted.only.iter().map(String::as_str).collect();
-    let chosen = |at: &usize| only.contains(&*plan.steps[*at].name);
-    let mut open: Vec<usize> = (0..plan.steps.len()).filter(chosen).collect();
-    let mut needed: HashSet<usize> = HashSet::new();
+    let chosen = |at: &StepIndex| only.contains(&*plan.steps[*at].name);
+    let mut open: Vec<StepIndex> = plan.steps.positions().filter(chosen).collect();
+    let mut needed: HashSet<StepIndex> = HashSet::new();
     while let Some(at) = open.pop() {
         if !done.contains(&at) && needed.insert(at) {
             open.extend(plan.steps[at].needs.iter());
         }
     }
-    let mut needed: Vec<usize> = needed.into_iter().collect();
+    let mut needed: Vec<StepIndex> = needed.into_iter().collect();
     needed.sort_unstable();
     needed.iter().map(|at| &*plan.steps[*at].name).collect()
 }

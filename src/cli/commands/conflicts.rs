@@ -10,6 +10,7 @@ use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff, Review};
 use crate::execute::Policy;
+use crate::ids::RunId;
 use crate::plan::Plan;
 use crate::render::{Resolved, Secrets};
 use crate::report::{self, dry_run_human, minute};
@@ -17,10 +18,10 @@ use crate::rules::Rules;
 use crate::session::{Loaded, Preview};
 use crate::state::History;
 
-pub(super) fn check_opened(history: &History, plan: &str, run: &str) -> Result<(), Failure> {
+pub(super) fn check_opened(history: &History, plan: &str, run: &RunId) -> Result<(), Failure> {
     match &history.opened {
         None => Ok(()),
-        Some(opened) if opened.plan == plan && opened.run == run => Ok(()),
+        Some(opened) if opened.plan == plan && opened.run == *run => Ok(()),
         // A file system that does not tell `Main` from `main`.
         Some(_) => Err(Failure::Conflict(format!(
             "the journal of {plan} run {run} belongs to another plan or run; give another --run-id or --state"

@@ -8,6 +8,7 @@ use crate::cleanup::{Disposition, Item};
 use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
+use crate::ids::{Indexed, PlaceIndex};
 use crate::render::Target;
 use crate::report::cleanup_human;
 
@@ -15,11 +16,11 @@ use crate::report::cleanup_human;
 pub(super) struct Touched {
     /// How much, by account and Region.
     counts: BTreeMap<(String, String), usize>,
-    places: BTreeSet<usize>,
+    places: BTreeSet<PlaceIndex>,
 }
 
 impl Touched {
-    pub(super) fn of(levels: &[Vec<Item>], targets: &[Target]) -> Self {
+    pub(super) fn of(levels: &[Vec<Item>], targets: &Indexed<PlaceIndex, Target>) -> Self {
         let mut touched = Self {
             counts: BTreeMap::new(),
             places: BTreeSet::new(),
@@ -37,7 +38,7 @@ impl Touched {
     }
 
     /// The targets, by their places in the run.
-    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn places(&self) -> impl Iterator<Item = PlaceIndex> {
         self.places.iter().copied()
     }
 

@@ -9,6 +9,7 @@ use super::run::EngineRun;
 use crate::aws::{Aws, ConnectionSettings, Reads};
 use crate::backup::{Endpoint, Fault, Reader};
 use crate::cli::exit::Failure;
+use crate::ids::RunId;
 use crate::journal::RunKey;
 use crate::state::{History, Witness};
 
@@ -145,7 +146,7 @@ pub(super) async fn check_cleanup(
     history: &History,
     aws: &[Arc<Client>],
     plan: &str,
-    run_id: &str,
+    run_id: &RunId,
 ) -> Result<Endpoint, Failure> {
     let here = of_all(aws).await?;
     let refused = |why: String| {
@@ -186,10 +187,11 @@ pub(super) async fn check_cleanup(
 }
 
 /// A run id that nobody has used here yet.
-pub(super) fn free_run_id(runs: &[RunKey], plan: &str, run_id: &str, now: Timestamp) -> String {
+pub(super) fn free_run_id(runs: &[RunKey], plan: &str, run_id: &RunId, now: Timestamp) -> RunId {
     const LONGEST: usize = 64;
     let date = now.strftime("-%Y-%m-%d").to_string();
-    let base = run_id.strip_suffix(&date).unwrap_or(run_id);
+    let run = run_id.as_str();
+    let base = run.strip_suffix(&date).unwrap_or(run);
     (1_u32..)
         .map(|nth| {
             let end = if nth == 1 {
@@ -199,8 +201,8 @@ pub(super) fn free_run_id(runs: &[RunKey], plan: &str, run_id: &str, now: Timest
             };
             // ASCII: the command line takes nothing else.
             let length = base.len().min(LONGEST - end.len());
-            format!("{}{end}", &base[..length])
+            RunId::new(format!("{}{end}", &base[..length]))
         })
-        .find(|id| *id != run_id && !runs.contains(&RunKey::new(plan, id)))
-        .unwrap_or_default()
+        .find(|id| id != run_id && !runs.contains(&RunKey::new(plan, id)))
+        .unwrap_or_else(|| run_id.clone())
 }

@@ -16,13 +16,14 @@ use crate::cleanup::{
 };
 use crate::cli::exit::Failure;
 use crate::execute::Stopped;
+use crate::ids::{ClientToken, Indexed, PlaceIndex};
 use crate::render::Target;
 use crate::state::{Event, NestedJob, Places, Recorded, replay};
 
 /// A client for each target of the run.
 pub(super) struct Everywhere {
-    pub(super) places: Vec<Arc<Client>>,
-    pub(super) targets: Vec<Target>,
+    pub(super) places: Indexed<PlaceIndex, Arc<Client>>,
+    pub(super) targets: Indexed<PlaceIndex, Target>,
     pub(super) pace: Pace,
 }
 
@@ -71,7 +72,7 @@ impl Everywhere {
             found: self.found(&levels).await.map_err(Failure::Aws)?,
             ..Survey::default()
         };
-        let mut since: BTreeMap<usize, Timestamp> = BTreeMap::new();
+        let mut since: BTreeMap<PlaceIndex, Timestamp> = BTreeMap::new();
         for (named, ended_at) in by_name(&levels) {
             if let Some(at) = ended_at {
                 let since = since.entry(named.place).or_insert(at);
@@ -96,7 +97,7 @@ impl Everywhere {
     async fn found(
         &self,
         levels: &[Vec<Item>],
-    ) -> Result<BTreeMap<(usize, String, String), Option<ExistingResource>>, ApiError> {
+    ) -> Result<BTreeMap<(PlaceIndex, String, String), Option<ExistingResource>>, ApiError> {
         let named = by_name(levels);
         let questions = named.into_iter().map(async |(named, _)| {
             match self.at(named)?.find(named).await {
@@ -112,7 +113,7 @@ impl Everywhere {
     }
 
     /// All jobs that a query is about.
-    async fn jobs(&self, place: usize, query: &JobQuery) -> Result<Vec<Job>, ApiError> {
+    async fn jobs(&self, place: PlaceIndex, query: &JobQuery) -> Result<Vec<Job>, ApiError> {
         let mut jobs = Vec::new();
         let take = |page| {
             jobs.extend(page);
@@ -140,7 +141,7 @@ impl Resources for Everywhere {
         self.at(named)?.reader().find(named).await
     }
 
-    async fn delete(&self, named: &Named, token: &str) -> Result<DeleteAnswer, ApiError> {
+    async fn delete(&self, named: &Named, token: &ClientToken) -> Result<DeleteAnswer, ApiError> {
         self.at(named)?.reader().delete(named, token).await
     }
 

@@ -80,7 +80,7 @@ async fn make(
         )));
     }
     let source = files::plan(plan)?;
-    let run_id = arguments.inputs.run_id.as_str();
+    let run_id = &arguments.inputs.run_id;
     // Secrets that are given here are looked for; none has to be.
     let inputs = context.inputs(Tree::Working, &arguments.inputs)?;
     let planner = session::read(&source, run_id, &inputs.for_checking(), &context.rules)?.planner;

@@ -517,7 +517,7 @@ fn not_among(runs: &[RunKey], store: &Store, run: &RunKey) -> Failure {
         store.place(),
         run.run,
         run.plan,
-        crate::diagnostic::suggest(&run.run, known),
+        crate::diagnostic::suggest(run.run.as_str(), known),
     ))
 }
 

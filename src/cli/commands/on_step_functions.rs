@@ -19,6 +19,7 @@ use crate::backup::{ApiError, Backoff, Clock as _, SystemClock, Tell};
 use crate::cli::exit::Failure;
 use crate::execute::StartedElsewhere;
 use crate::export::{self, Files, Omission, StepFunctions, Subject};
+use crate::ids::RunId;
 use crate::journal::{self, ObjectError, Objects as _, Put, RunKey};
 use crate::render::Target;
 use crate::session::{Loaded, Preview};
@@ -90,7 +91,9 @@ impl Machines {
                 .map_err(Failure::Aws)?;
             let asked = async {
                 let definition = client.definition().await?;
-                let execution = client.execution(&client.execution_arn(&run.run)).await?;
+                let execution = client
+                    .execution(&client.execution_arn(run.run.as_str()))
+                    .await?;
                 Ok((definition, execution.is_some()))
             };
             let asked = context.output.patiently(ASKED, asked).await;
@@ -281,11 +284,15 @@ impl Machines {
 
 impl PlanMachine {
     /// The execution of a run, which is started where it is not there yet.
-    async fn execution(&self, run: &str, input: &str) -> Result<Execution, Failure> {
-        let started = self.client.start(run, input).await.map_err(Failure::Aws)?;
+    async fn execution(&self, run: &RunId, input: &str) -> Result<Execution, Failure> {
+        let started = self
+            .client
+            .start(run.as_str(), input)
+            .await
+            .map_err(Failure::Aws)?;
         let arn = match started {
             ExecutionStart::Started(arn) => arn,
-            ExecutionStart::NameIsUsed => self.client.execution_arn(run),
+            ExecutionStart::NameIsUsed => self.client.execution_arn(run.as_str()),
         };
         let execution = self.client.execution(&arn).await.map_err(Failure::Aws)?;
         let execution = execution.ok_or_else(|| {
@@ -328,7 +335,9 @@ pub(super) async fn check_left(
         };
         let found = async {
             let machine = StateMachine::connect(&settings).await?;
-            machine.execution(&machine.execution_arn(&opened.run)).await
+            machine
+                .execution(&machine.execution_arn(opened.run.as_str()))
+                .await
         };
         let why = match context.output.patiently(ASKED, found).await {
             Ok(Some(there)) if there.is_running => format!(
@@ -392,7 +401,7 @@ async fn watch_until_ended(
 }
 
 /// Refuses restores of a run that has begun without the machine.
-pub(super) fn refuse_begun(run: &str, restores: &[&str]) -> Result<(), Failure> {
+pub(super) fn refuse_begun(run: &RunId, restores: &[&str]) -> Result<(), Failure> {
     let Some(first) = restores.first() else {
         return Ok(());
     };

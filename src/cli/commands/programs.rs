@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::arguments::AwsOptions;
 use crate::diagnostic::{Finding, Findings, Severity, rule};
 use crate::diff::Action;
+use crate::ids::StepIndex;
 use crate::parse::{Check, Kind};
 use crate::plan::Planner;
 use crate::process::{Obstacle, obstacle};
@@ -36,7 +37,7 @@ impl<'a> Programs<'a> {
     /// machine that carries it out, is a warning.
     pub(super) fn of_plan(&mut self, planner: &Planner, known: &Known) -> Findings {
         let mut findings = Findings::default();
-        for (at, instance) in planner.instances().all().iter().enumerate() {
+        for (at, instance) in planner.instances().all().enumerated() {
             for check in planner.document().restores[instance.restore].checks.iter() {
                 findings.extend(self.look(planner, Some(at), check, known, false));
             }
@@ -98,7 +99,7 @@ impl<'a> Programs<'a> {
     fn look(
         &mut self,
         planner: &Planner,
-        restore: Option<usize>,
+        restore: Option<StepIndex>,
         check: &Check,
         known: &Known,
         is_now: bool,

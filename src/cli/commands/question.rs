@@ -111,7 +111,7 @@ pub(super) fn look_twice(
         Some(format!("{}: writes into {into}", step.name))
     });
     let mut lines: Vec<String> = into.collect();
-    for (at, step) in plan.steps.iter().enumerate() {
+    for (at, step) in plan.steps.enumerated() {
         if names.contains(&*step.name) {
             let messages = collisions.remove(&at).unwrap_or_default();
             lines.extend(

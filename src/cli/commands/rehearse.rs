@@ -22,6 +22,7 @@ use crate::cli::files;
 use crate::diagnostic::Severity;
 use crate::diff::Wanted;
 use crate::execute::Policy;
+use crate::ids::TargetIndex;
 use crate::journal::{self, LocalStore, RunKey, RunStore as _};
 use crate::rehearsal::{NotRehearsed, Rehearsal};
 use crate::render::Target;
@@ -39,7 +40,10 @@ pub(super) async fn rehearse(
 ) -> Result<Exit, Failure> {
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     loaded.planner.rehearse();
-    if let (Some(region), [target]) = (&arguments.unused.region, loaded.planner.targets()) {
+    if let (Some(region), [target]) = (
+        &arguments.unused.region,
+        loaded.planner.targets().as_slice(),
+    ) {
         check_region(region, target)?;
     }
     let mut only = chosen(&loaded.planner, &arguments.only.only)?;
@@ -147,7 +151,10 @@ pub(super) async fn rehearse(
         // A check that asks AWS asks the emulator, and cannot ask anybody else.
         environment: [
             ("AWS_ENDPOINT_URL", rehearsal.url().as_str()),
-            ("AWS_ACCESS_KEY_ID", targets[0].account.as_str()),
+            (
+                "AWS_ACCESS_KEY_ID",
+                targets[TargetIndex::FIRST].account.as_str(),
+            ),
             ("AWS_SECRET_ACCESS_KEY", "no-secret"),
             ("AWS_SESSION_TOKEN", ""),
             ("REDRILL_REHEARSAL", "true"),
@@ -241,7 +248,7 @@ impl RehearsalStore {
             ));
         }
         let store = LocalStore::new(state);
-        let emulator = state.join(&run.plan).join(&run.run).join(EMULATOR);
+        let emulator = state.join(&run.plan).join(run.run.as_str()).join(EMULATOR);
         let mut kept = Self {
             store,
             emulator: None,

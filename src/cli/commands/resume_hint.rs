@@ -143,7 +143,7 @@ impl ResumeHint {
     ) -> Self {
         let mut words = vec![command.to_owned(), as_argument(plan)];
         if inputs.run_id != "main" {
-            words.extend(["--run-id".to_owned(), inputs.run_id.clone()]);
+            words.extend(["--run-id".to_owned(), inputs.run_id.to_string()]);
         }
         for file in &inputs.var_files {
             words.extend(["--var-file".to_owned(), file.to_string_lossy().into_owned()]);

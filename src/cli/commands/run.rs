@@ -31,6 +31,7 @@ use crate::cli::writing::check_reports;
 use crate::diff::Wanted;
 use crate::execute::{DuplicatePolicy, Ended, Policy, Stopped, lower};
 use crate::export::Subject;
+use crate::ids::{JobId, RunId};
 use crate::journal::{self, Fence, Journal, LEASE, Owner, RunKey, RunStore as _};
 use crate::plan::Plan;
 use crate::preflight::PreflightOptions;
@@ -248,7 +249,7 @@ pub(super) fn policy(how: &RunOptions) -> Policy {
         },
         chosen: (how.adopt.iter())
             .filter(|job| !job.is_empty())
-            .cloned()
+            .map(|job| JobId::new(job.as_str()))
             .collect(),
         retry_failed: how.retry_failed,
         into_existing: how.into_existing,
@@ -265,7 +266,7 @@ fn lease_of(arguments: &RunArguments) -> Duration {
 /// One run of the engine, whatever it works against.
 pub(super) struct EngineRun<'a> {
     pub(super) file: &'a Path,
-    pub(super) run_id: &'a str,
+    pub(super) run_id: &'a RunId,
     pub(super) store: Store,
     /// Those that were there when it began.
     pub(super) runs: Vec<RunKey>,

@@ -14,6 +14,7 @@ use crate::cli::exit::Failure;
 use crate::cli::files;
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diff::{Diff, Digested, Saved, SavedError, SavedInputs, Wanted};
+use crate::ids::RunId;
 use crate::plan::{Plan, Planner, sha256};
 use crate::report::minute;
 use crate::session::Loaded;
@@ -352,7 +353,11 @@ pub(super) fn consumed(saved: &SavedPlan, history: &History) -> Failure {
 }
 
 /// A run that has been cleaned up takes nothing up again: a dry run of it is not worth keeping.
-pub(super) fn refuse_cleaned_up(history: &History, run: &str, starts: bool) -> Result<(), Failure> {
+pub(super) fn refuse_cleaned_up(
+    history: &History,
+    run: &RunId,
+    starts: bool,
+) -> Result<(), Failure> {
     let Some(at) = history.cleaned_up.filter(|_| history.deleted() > 0) else {
         return Ok(());
     };
@@ -383,7 +388,7 @@ fn save_again(saved: &SavedPlan) -> String {
     ];
     let mut add = |option: &str, value: &str| words.extend([option.to_owned(), value.to_owned()]);
     if saved.run_id != "main" {
-        add("--run-id", &saved.run_id);
+        add("--run-id", saved.run_id.as_str());
     }
     for file in &inputs.var_files {
         add("--var-file", file);

@@ -10,6 +10,7 @@ use crate::backup::{Clock as _, Endpoint, SystemClock};
 use crate::cli::output::Output;
 use crate::diff::{Action, Diff};
 use crate::execute::at_once;
+use crate::ids::{Indexed, StepIndex, TargetIndex};
 use crate::plan::{Plan, Step};
 use crate::state::{CheckStage, History, RestoreStage, RestoreState};
 use crate::terminal::{InitialRestore, InitialState, Look, Now, Stage};
@@ -41,7 +42,7 @@ pub(super) fn initial(
     now: Timestamp,
     is_shown: bool,
 ) -> InitialState {
-    let regions: Vec<Arc<str>> = (plan.targets.iter())
+    let regions: Indexed<TargetIndex, Arc<str>> = (plan.targets.iter())
         .map(|target| Arc::from(target.region.as_str()))
         .collect();
     let mut initial = InitialState {
@@ -49,13 +50,13 @@ pub(super) fn initial(
         at_once: plan.limits.concurrent.unwrap_or(u32::MAX),
         ..InitialState::default()
     };
-    let mut of_type: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+    let mut of_type: BTreeMap<(TargetIndex, &str), usize> = BTreeMap::new();
     let starts = diff
         .changes
         .iter()
         .filter(|change| change.action == Action::Start);
-    let starts: HashSet<usize> = starts.map(|change| change.step).collect();
-    for (at, step) in plan.steps.iter().enumerate() {
+    let starts: HashSet<StepIndex> = starts.map(|change| change.step).collect();
+    for (at, step) in plan.steps.enumerated() {
         let past = history.observed.restores.get(&*step.name);
         let checks = open_checks(step, past);
         let stage = stage(past, starts.contains(&at), checks > 0);

@@ -17,6 +17,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
 use crate::diagnostic::suggest;
 use crate::execute::{Stopped, describe_jobs};
+use crate::ids::{Indexed, JobId, PlaceIndex, RunId};
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::render::{REDACTED, Target};
 use crate::report::{
@@ -107,12 +108,12 @@ fn none_of_plan(runs: &[RunKey], store: &Store, plan: &str) -> String {
 }
 
 /// No plan has a run of an id.
-fn no_run_of_id(runs: &[RunKey], store: &Store, id: &str) -> Failure {
+fn no_run_of_id(runs: &[RunKey], store: &Store, id: &RunId) -> Failure {
     let known: BTreeSet<&str> = runs.iter().map(|run| run.run.as_str()).collect();
     Failure::Usage(format!(
         "{} has no run `{id}`; {}",
         store.place(),
-        suggest(id, known)
+        suggest(id.as_str(), known)
     ))
 }
 
@@ -321,8 +322,8 @@ async fn refresh(
         secretive,
         ..
     } = known;
-    let mut restores: HashMap<&str, &str> = HashMap::new();
-    let mut running = vec![BTreeMap::new(); places.targets.len()];
+    let mut restores: HashMap<&JobId, &str> = HashMap::new();
+    let mut running: Indexed<PlaceIndex, _> = vec![BTreeMap::new(); places.targets.len()].into();
     for (restore, past) in &history.observed.restores {
         let place = places.place(restore);
         if let (RestoreStage::Running { job_id }, Some(jobs)) =
@@ -366,7 +367,7 @@ async fn refresh(
         match context.output.patiently(what, describe_jobs).await {
             Ok(jobs) => {
                 for mut job in jobs {
-                    if let Some(restore) = restores.get(&*job.id) {
+                    if let Some(restore) = restores.get(&job.id) {
                         // It may repeat the secret, which is not known here.
                         if secretive.contains(*restore) {
                             job.created_resource_arn = None;

@@ -10,13 +10,14 @@ use super::{Context, check_account};
 use crate::backup::{ApiError, Clock, Endpoint, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
 use crate::diff::Action;
+use crate::ids::StepIndex;
 use crate::plan::Plan;
 use crate::render::REDACTED;
 use crate::session::Preview;
 use crate::state::{Event, Recorded, RestoreStage};
 
 /// What a restore has made, by its step, and what the journal calls that: there may be a secret in it.
-type MadeByStep = (usize, String, String);
+type MadeByStep = (StepIndex, String, String);
 
 /// What of the run is gone, as events that its journal does not have yet; and whether the accounts of the callers were found to
 /// be the targets'. `judges` says whether the plan as a whole is judged now.
@@ -108,11 +109,14 @@ fn looked_for(preview: &Preview, judges: bool) -> Vec<MadeByStep> {
             .filter(move |change| change.action == action)
             .map(|change| change.step)
     };
-    let mut steps: BTreeSet<usize> = of(Action::Resume).collect();
+    let mut steps: BTreeSet<StepIndex> = of(Action::Resume).collect();
     for step in of(Action::Start) {
         steps.extend(plan.steps[step].needs.iter().copied());
     }
-    let wanted = (0..plan.steps.len()).filter(|step| is_all || steps.contains(step));
+    let wanted = plan
+        .steps
+        .positions()
+        .filter(|step| is_all || steps.contains(step));
     wanted
         .filter_map(|step| {
             let name = &*plan.steps[step].name;
@@ -144,7 +148,9 @@ async fn ask(
     let questions = made.into_iter().map(async |made| {
         let (step, asked, _) = &made;
         let of = &plan.steps[*step];
-        let is_there = aws[of.target].is_there(asked, &of.draft.request).await?;
+        let is_there = aws[of.target.get()]
+            .is_there(asked, &of.draft.request)
+            .await?;
         Ok((made, is_there))
     });
     let mut gone = Vec::new();

@@ -12,6 +12,7 @@ use crate::backup::{
     Vault,
 };
 use crate::cli::exit::Failure;
+use crate::ids::{Indexed, JobId, PlaceIndex};
 use crate::inventory::RecordedInventory as Inventory;
 use crate::plan::Planner;
 use crate::render::{Known, REDACTED, Secrets, SourceFacts, Target, VaultName};
@@ -90,7 +91,7 @@ impl World {
     /// Asks AWS again what jobs have made whose names hold a secret, which no journal has. Where nobody answers, they stay
     /// as they are, and nothing is made of them.
     pub(super) async fn reveal(&self, known: &mut Known, secrets: &Secrets) {
-        let hidden: Vec<(String, String)> = known
+        let hidden: Vec<(String, JobId)> = known
             .created
             .iter()
             .filter(|(_, created)| created.resource_arn.contains(REDACTED))
@@ -111,7 +112,7 @@ impl World {
 
     /// The same in what a journal has recorded.
     pub(super) async fn reveal_in(&self, events: &mut [Recorded], secrets: &Secrets) {
-        let mut jobs: BTreeMap<String, String> = BTreeMap::new();
+        let mut jobs: BTreeMap<String, JobId> = BTreeMap::new();
         for recorded in events {
             match &mut recorded.event {
                 Event::Accepted {
@@ -169,7 +170,7 @@ impl World {
 }
 
 /// The targets of a run with the roles to assume that its journal does not name, because they are secret.
-pub(super) fn with_roles(targets: &[Target], planner: &Planner) -> Vec<Target> {
+pub(super) fn with_roles(targets: &[Target], planner: &Planner) -> Indexed<PlaceIndex, Target> {
     let revealed = |target: &Target| {
         let is_it = |of: &&Target| of.redacted(planner.secrets()) == *target;
         planner
@@ -191,7 +192,7 @@ pub(super) enum View<'a> {
 
 impl View<'_> {
     /// What AWS says that a job has made.
-    async fn made(&self, job_id: &str) -> Option<String> {
+    async fn made(&self, job_id: &JobId) -> Option<String> {
         let job = match self.at().await.ok()? {
             PointSource::Inventory(_) => return None,
             PointSource::Aws(aws) => aws.job(job_id).await,

@@ -12,6 +12,7 @@ use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
 use crate::backup::Job;
+use crate::ids::{Indexed, StepIndex};
 use crate::plan::Draft;
 
 pub(super) use open_request::{Adoption, Next, OpenRequest, ReconciliationStart, Sight};
@@ -71,9 +72,9 @@ impl Flight {
 
 /// The restores of a run, by step.
 pub(super) struct Flights {
-    all: Vec<Flight>,
+    all: Indexed<StepIndex, Flight>,
     /// Those whose request is open: a few, of thousands.
-    open: BTreeSet<usize>,
+    open: BTreeSet<StepIndex>,
 }
 
 impl Flights {
@@ -113,20 +114,20 @@ impl Flights {
     }
 
     /// Begins a request.
-    pub(super) fn open(&mut self, step: usize, request: OpenRequest) {
+    pub(super) fn open(&mut self, step: StepIndex, request: OpenRequest) {
         self.open.insert(step);
         self.all[step].phase = Phase::Open(Box::new(request));
     }
 
     /// Ends a request, which has its job or is not sent. Its retries are over.
-    pub(super) fn close(&mut self, step: usize) -> Option<OpenRequest> {
+    pub(super) fn close(&mut self, step: StepIndex) -> Option<OpenRequest> {
         self.all[step].retries.clear();
         self.open.remove(&step);
         self.take_request(step).map(|open| *open)
     }
 
     /// Takes an open request out, to be put back.
-    pub(super) fn take_request(&mut self, step: usize) -> Option<Box<OpenRequest>> {
+    pub(super) fn take_request(&mut self, step: StepIndex) -> Option<Box<OpenRequest>> {
         let phase = &mut self.all[step].phase;
         match std::mem::replace(phase, Phase::Quiet) {
             Phase::Open(open) => Some(open),
@@ -138,21 +139,21 @@ impl Flights {
     }
 
     /// Puts it back.
-    pub(super) fn put_request(&mut self, step: usize, open: Box<OpenRequest>) {
+    pub(super) fn put_request(&mut self, step: StepIndex, open: Box<OpenRequest>) {
         self.all[step].phase = Phase::Open(open);
     }
 }
 
-impl Index<usize> for Flights {
+impl Index<StepIndex> for Flights {
     type Output = Flight;
 
-    fn index(&self, step: usize) -> &Flight {
+    fn index(&self, step: StepIndex) -> &Flight {
         &self.all[step]
     }
 }
 
-impl IndexMut<usize> for Flights {
-    fn index_mut(&mut self, step: usize) -> &mut Flight {
+impl IndexMut<StepIndex> for Flights {
+    fn index_mut(&mut self, step: StepIndex) -> &mut Flight {
         &mut self.all[step]
     }
 }

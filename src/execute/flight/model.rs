@@ -12,12 +12,16 @@ use crate::backup::{ApiError, Fault, JobStatus, Operation, Started};
 use crate::execute::Policy;
 use crate::execute::calls::DueCall;
 use crate::execute::skew::{Moment, Skew};
+use crate::ids::{IdempotencyToken, JobId};
 use crate::plan::{MARK, Request, TokenedRequest, mark};
 use crate::state::{RestoreStage, RestoreState};
 
-const TOKEN: &str = "rd1-0123456789012345678901234567890123456789";
 const POINT: &str = "arn:aws:backup:us-east-1:111122223333:recovery-point:1";
 const ACCOUNT: &str = "111122223333";
+
+fn token() -> IdempotencyToken {
+    IdempotencyToken::new("rd1-0123456789012345678901234567890123456789")
+}
 
 /// What happens next, where there is a choice.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +72,8 @@ impl SimulatedAws {
         }
     }
 
-    fn make(&mut self, now: Timestamp, is_own: bool) -> String {
-        let id = format!("job-{}", self.jobs.len());
+    fn make(&mut self, now: Timestamp, is_own: bool) -> JobId {
+        let id = JobId::new(format!("job-{}", self.jobs.len()));
         let job = Job {
             id: id.clone(),
             status: JobStatus::Running,
@@ -89,7 +93,7 @@ impl SimulatedAws {
         id
     }
 
-    fn start(&mut self, now: Timestamp) -> String {
+    fn start(&mut self, now: Timestamp) -> JobId {
         let memory = SignedDuration::from_mins(60);
         let known = self.own().find(|job| {
             let age = job.created_at.map(|at| now.duration_since(at));
@@ -112,11 +116,11 @@ impl SimulatedAws {
         jobs.filter(shows).cloned().collect()
     }
 
-    fn metadata(&self, id: &str) -> BTreeMap<String, String> {
+    fn metadata(&self, id: &JobId) -> BTreeMap<String, String> {
         let mut metadata = BTreeMap::from([("novelKey".to_owned(), "orders".to_owned())]);
-        let is_own = self.own().any(|job| job.id == id);
+        let is_own = self.own().any(|job| job.id == *id);
         if is_own && self.is_marked {
-            metadata.insert(MARK.to_owned(), mark(TOKEN));
+            metadata.insert(MARK.to_owned(), mark(&token()));
         }
         metadata
     }
@@ -125,7 +129,7 @@ impl SimulatedAws {
 /// What became of a request.
 #[derive(Debug)]
 enum RequestOutcome {
-    Has(String),
+    Has(JobId),
     Refused,
     NotSent,
     LeftOpen,
@@ -142,10 +146,10 @@ fn request(is_marked: bool) -> Arc<TokenedRequest> {
         ..Request::default()
     };
     let request = match is_marked {
-        true => request.with_mark(TOKEN),
+        true => request.with_mark(&token()),
         false => request,
     };
-    Arc::new(TokenedRequest::new(request, TOKEN))
+    Arc::new(TokenedRequest::new(request, &token()))
 }
 
 fn error(fault: Fault) -> ApiError {
@@ -290,7 +294,7 @@ proptest! {
         prop_assert!(own.len() <= 1, "{:?} after {:?}", aws.jobs, outcome);
         match outcome {
             // Where no mark tells them apart, a job that was made since then is taken for the one that was asked for.
-            RequestOutcome::Has(job) => prop_assert!(own.contains(&*job) || !is_marked && own.is_empty()),
+            RequestOutcome::Has(job) => prop_assert!(own.contains(job.as_str()) || !is_marked && own.is_empty()),
             RequestOutcome::Refused | RequestOutcome::NotSent => prop_assert!(own.is_empty(), "{own:?} is lost"),
             RequestOutcome::LeftOpen | RequestOutcome::Stopped => {}
         }

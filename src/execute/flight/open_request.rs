@@ -17,6 +17,7 @@ use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Policy, Stopped};
 use crate::execute::listing_window::listed_since;
 use crate::execute::skew::{Moment, Skew};
+use crate::ids::JobId;
 use crate::plan::TokenedRequest;
 use crate::state::RestoreState;
 
@@ -60,7 +61,7 @@ pub(in crate::execute) struct Sight<'a> {
     pub(in crate::execute) is_drained: bool,
     pub(in crate::execute) metadata: &'a JobMetadata,
     /// Whether a job is one of this run's.
-    pub(in crate::execute) is_own: &'a dyn Fn(&str) -> bool,
+    pub(in crate::execute) is_own: &'a dyn Fn(&JobId) -> bool,
 }
 
 impl Sight<'_> {
@@ -69,7 +70,7 @@ impl Sight<'_> {
         let mut matches = matches.iter();
         matches.find(|found| {
             let mut chosen = self.policy.chosen.iter();
-            chosen.any(|id| id.eq_ignore_ascii_case(&found.job_id))
+            chosen.any(|id| id.is_same(&found.job_id))
         })
     }
 
@@ -85,7 +86,7 @@ impl Sight<'_> {
 /// A job that becomes a restore's without having been started for it just now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::execute) struct Adoption {
-    pub(in crate::execute) job_id: String,
+    pub(in crate::execute) job_id: JobId,
     pub(in crate::execute) because: Cow<'static, str>,
     /// This run, or another runner of it, has started it.
     pub(in crate::execute) is_ours: bool,
@@ -94,7 +95,7 @@ pub(in crate::execute) struct Adoption {
     /// The later attempt that it is of, where it is of one.
     pub(in crate::execute) attempt: Option<u32>,
     /// The jobs of the attempts before that one.
-    pub(in crate::execute) former: Vec<String>,
+    pub(in crate::execute) former: Vec<JobId>,
 }
 
 impl Adoption {
@@ -369,7 +370,7 @@ impl OpenRequest {
     /// The metadata of a job has come.
     pub(in crate::execute) fn on_metadata(
         &mut self,
-        job_id: &str,
+        job_id: &JobId,
         metadata: &BTreeMap<String, String>,
         sight: &Sight<'_>,
     ) -> Next {
@@ -678,7 +679,7 @@ impl OpenRequest {
     /// The jobs that fit a restore whose job AWS does not know.
     fn found_again(&mut self, matches: &[Match], sight: &Sight<'_>) -> Next {
         let own = sight.past.and_then(|past| past.stage.job_id());
-        let is_other = |found: &&Match| Some(found.job_id.as_str()) != own;
+        let is_other = |found: &&Match| Some(&found.job_id) != own;
         let mut marked = matches
             .iter()
             .filter(is_other)
@@ -696,15 +697,15 @@ impl OpenRequest {
     }
 }
 
-fn ids(matches: &[&Match]) -> Vec<String> {
+fn ids(matches: &[&Match]) -> Vec<JobId> {
     matches.iter().map(|found| found.job_id.clone()).collect()
 }
 
 /// The job in `Restore job <ID> already finished`, which AWS was seen to answer to a token whose job had ended
 /// (facts recorded in 2020; the documented answer is the job's id).
-fn finished_job(error: &ApiError) -> Option<String> {
+fn finished_job(error: &ApiError) -> Option<JobId> {
     let rest = error.message.split("Restore job ").nth(1)?;
     let id = rest.split(" already finished").next()?;
     let is_id = !id.is_empty() && id.len() < rest.len() && !id.contains(char::is_whitespace);
-    (error.fault == Fault::Refused && is_id).then(|| id.to_owned())
+    (error.fault == Fault::Refused && is_id).then(|| JobId::new(id))
 }

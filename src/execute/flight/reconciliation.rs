@@ -12,12 +12,13 @@ use jiff::Timestamp;
 
 use crate::backup::{ApiError, Job, JobQuery, JobStatus, Operation, Pages};
 use crate::execute::skew::Moment;
+use crate::ids::JobId;
 use crate::plan::{MARK, Request, TokenedRequest, mark};
 
 /// A job that asks for the same as a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::execute) struct Match {
-    pub(in crate::execute) job_id: String,
+    pub(in crate::execute) job_id: JobId,
     pub(in crate::execute) kin: Kin,
     pub(in crate::execute) created_at: Option<Timestamp>,
     /// It has ended, and brought nothing back.
@@ -134,12 +135,12 @@ impl Reconciliation {
     /// The metadata of one of the jobs has come.
     pub(in crate::execute) fn compare(
         &mut self,
-        job_id: &str,
+        job_id: &JobId,
         metadata: &BTreeMap<String, String>,
         request: &TokenedRequest,
         kin_of_mark: KinOfMark<'_>,
     ) {
-        let Some(at) = self.jobs.iter().position(|job| job.id == job_id) else {
+        let Some(at) = self.jobs.iter().position(|job| job.id == *job_id) else {
             return;
         };
         let job = self.jobs.swap_remove(at);
@@ -157,29 +158,29 @@ impl Reconciliation {
 /// The metadata of jobs, as AWS tells it: what they were asked for. It is kept where several restores are compared with it.
 #[derive(Debug, Default)]
 pub(in crate::execute) struct JobMetadata {
-    read: HashMap<String, BTreeMap<String, String>>,
-    being_read: HashSet<String>,
+    read: HashMap<JobId, BTreeMap<String, String>>,
+    being_read: HashSet<JobId>,
 }
 
 impl JobMetadata {
     /// Whether nobody has asked about a job.
-    pub(in crate::execute) fn is_unread(&self, job_id: &str) -> bool {
+    pub(in crate::execute) fn is_unread(&self, job_id: &JobId) -> bool {
         !self.read.contains_key(job_id) && !self.being_read.contains(job_id)
     }
 
     /// A job is being asked about.
-    pub(in crate::execute) fn begin(&mut self, job_id: &str) {
-        self.being_read.insert(job_id.to_owned());
+    pub(in crate::execute) fn begin(&mut self, job_id: &JobId) {
+        self.being_read.insert(job_id.clone());
     }
 
     /// The answer has come, or will not.
-    pub(in crate::execute) fn end(&mut self, job_id: &str) {
+    pub(in crate::execute) fn end(&mut self, job_id: &JobId) {
         self.being_read.remove(job_id);
     }
 
     /// Keeps the answer for others.
-    pub(in crate::execute) fn keep(&mut self, job_id: &str, metadata: BTreeMap<String, String>) {
-        self.read.insert(job_id.to_owned(), metadata);
+    pub(in crate::execute) fn keep(&mut self, job_id: &JobId, metadata: BTreeMap<String, String>) {
+        self.read.insert(job_id.clone(), metadata);
     }
 }
 
@@ -302,6 +303,7 @@ fn folded<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::IdempotencyToken;
     use crate::plan::Request;
 
     fn metadata(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -314,8 +316,8 @@ mod tests {
     /// Reliability R1.2: marks and keys in other letters, more keys, fewer keys.
     #[test]
     fn reliability_r1_2_a_job_is_known_however_aws_writes_it() {
-        let token = "rd1-0123456789012345678901234567890123456789";
-        let mark = mark(token);
+        let token = IdempotencyToken::new("rd1-0123456789012345678901234567890123456789");
+        let mark = mark(&token);
         let upper = mark.to_uppercase();
         let request = Request {
             metadata: [
@@ -328,8 +330,8 @@ mod tests {
             .collect(),
             ..Request::default()
         }
-        .with_mark(token);
-        let request = TokenedRequest::new(request, token);
+        .with_mark(&token);
+        let request = TokenedRequest::new(request, &token);
         let same = [("targetTableName", "orders"), ("encryptionType", "Default")];
         let with = |more: &[(&str, &str)]| metadata(&[&same[..], more].concat());
         let another = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, b"another").to_string();
@@ -375,6 +377,7 @@ mod tests {
     fn reliability_r1_4_a_mark_of_the_plans_own_marks_none() {
         let own = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, b"mine").to_string();
         let found = metadata(&[("k", "v"), (MARK, &own)]);
+        let token = IdempotencyToken::new("rd1-1");
         let request = Request {
             metadata: [("k", "v"), (MARK, own.as_str())]
                 .into_iter()
@@ -382,8 +385,8 @@ mod tests {
                 .collect(),
             ..Request::default()
         }
-        .with_mark("rd1-1");
-        let request = TokenedRequest::new(request, "rd1-1");
+        .with_mark(&token);
+        let request = TokenedRequest::new(request, &token);
         assert_eq!(kin(&found, &request, &|_, _| None), Some(Kin::Alike));
     }
 }

@@ -6,6 +6,7 @@ use super::Run;
 use crate::backup::{Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::silence::NAMED;
+use crate::ids::StepIndex;
 use crate::state::{Append, Awaited, CheckStage, Event};
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
@@ -28,7 +29,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
 
     fn awaited(&self, now: Timestamp, pages: u32) -> Awaited {
         let seconds = |since: Timestamp| now.duration_since(since).as_secs().max(0);
-        let mut followed: Vec<(Timestamp, usize)> = self
+        let mut followed: Vec<(Timestamp, StepIndex)> = self
             .targets
             .iter()
             .flat_map(|target| target.poller.followed())

@@ -5,6 +5,7 @@ use crate::backup::{Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::checking::Of;
 use crate::execute::command::Left;
+use crate::ids::TargetIndex;
 use crate::parse::Check;
 use crate::plan::sha256;
 use crate::state::{Append, Begins, Begun, CheckStage};
@@ -84,11 +85,11 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let plan = self.engine.plan;
         let target = match of {
             Of::Restore(step) => &plan.targets[plan.steps[step].target],
-            Of::Plan | Of::Cutover => &plan.targets[0],
+            Of::Plan | Of::Cutover => &plan.targets[TargetIndex::FIRST],
         };
         let mut all = vec![
             ("REDRILL_PLAN", plan.name.clone()),
-            ("REDRILL_RUN_ID", plan.run_id.clone()),
+            ("REDRILL_RUN_ID", plan.run_id.to_string()),
             ("REDRILL_CHECK", check.name.value.clone()),
             ("REDRILL_TRY", nth.to_string()),
             ("REDRILL_ACCOUNT", target.account.clone()),
@@ -105,14 +106,16 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     .map(|draft| &draft.request);
                 let request = request.cloned().unwrap_or_default();
                 let step = &plan.steps[step];
-                let created = self.known.created.get(&*step.name).cloned();
-                let created = created.unwrap_or_default();
+                let created = self.known.created.get(&*step.name);
+                let (created, job) = created.map_or_else(Default::default, |created| {
+                    (created.resource_arn.clone(), created.job_id.to_string())
+                });
                 all.extend([
                     ("REDRILL_RESTORE", step.name.to_string()),
                     ("REDRILL_RESOURCE_TYPE", request.resource_type),
                     ("REDRILL_RECOVERY_POINT_ARN", request.recovery_point_arn),
-                    ("REDRILL_CREATED_ARN", created.resource_arn),
-                    ("REDRILL_JOB_ID", created.job_id),
+                    ("REDRILL_CREATED_ARN", created),
+                    ("REDRILL_JOB_ID", job),
                 ]);
             }
             Of::Plan | Of::Cutover => {

@@ -15,6 +15,7 @@ use crate::execute::command::{Command, Exited, Left, Ran};
 use crate::execute::engine::Stopped;
 use crate::execute::flight::Phase;
 use crate::execute::recording::Effect;
+use crate::ids::StepIndex;
 use crate::parse::Check;
 use crate::state::{Append, CheckStage, CheckVerdict, Event, Judged, Told, due_after, judged};
 
@@ -41,20 +42,20 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Whether a command will ask what a restore has made.
-    pub(super) fn is_judged(&self, step: usize) -> bool {
+    pub(super) fn is_judged(&self, step: StepIndex) -> bool {
         let plan = self.engine.plan;
         let whole = !plan.checks.is_empty() || self.engine.policy.cutover;
         whole || !plan.steps[step].checks.is_empty()
     }
 
     /// A restore is back: its place is free, and it is checked before anything follows from it.
-    pub(super) fn restored(&mut self, step: usize) -> Result<(), Stopped> {
+    pub(super) fn restored(&mut self, step: StepIndex) -> Result<(), Stopped> {
         self.schedule.ended(step);
         self.begin_checks(step)
     }
 
     /// Runs those checks of a restore that have not passed.
-    pub(super) fn begin_checks(&mut self, step: usize) -> Result<(), Stopped> {
+    pub(super) fn begin_checks(&mut self, step: StepIndex) -> Result<(), Stopped> {
         self.go_on_checking(Of::Restore(step), 0)
     }
 

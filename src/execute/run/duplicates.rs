@@ -12,6 +12,7 @@ use crate::execute::duplicate_watch::{AFTERWARDS, EVERY, Other, StartedRestore, 
 use crate::execute::engine::Stopped;
 use crate::execute::flight::{Kin, OpenRequest, is_of};
 use crate::execute::target::TargetState;
+use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::plan::TokenedRequest;
 use crate::state::{Append, Event, RestoreStage};
 
@@ -19,8 +20,8 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A restore has a job: whether there is a second one is looked at for a while.
     pub(super) fn look_after(
         &mut self,
-        step: usize,
-        job_id: &str,
+        step: StepIndex,
+        job_id: &JobId,
         request: Option<Arc<TokenedRequest>>,
     ) {
         self.lookout.note_job(job_id);
@@ -50,7 +51,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
         let now = self.engine.clock.now();
         let mut is_to_look = false;
-        for (at, target) in self.targets.iter_mut().enumerate() {
+        for (at, target) in self.targets.enumerated_mut() {
             let look = &mut target.look;
             let is_new = |started: &StartedRestore| {
                 started.target == at && look.looked.is_none_or(|looked| started.at > looked)
@@ -68,7 +69,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// Makes the calls of looks that are due, as far as the rates let it.
     pub(super) fn look_around(&mut self) {
         let now = self.moment();
-        for target in 0..self.targets.len() {
+        for target in self.targets.positions() {
             while let Some((job_id, point)) = self.targets[target].look.to_ask.pop() {
                 if !self
                     .calls
@@ -101,7 +102,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A page of a look has come.
     pub(super) fn looked(
         &mut self,
-        target: usize,
+        target: TargetIndex,
         jobs: Vec<Job>,
         next: Option<String>,
     ) -> Result<(), Stopped> {
@@ -112,7 +113,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             None => Ok(false),
         };
         let account = self.engine.plan.targets[target].account.clone();
-        let of_others = |job: &Job| !job.id.is_empty() && is_of(job, &account);
+        let of_others = |job: &Job| !job.id.as_str().is_empty() && is_of(job, &account);
         let jobs: Vec<Job> = jobs
             .into_iter()
             .filter(|job| of_others(job) && !self.lookout.is_own(&job.id))
@@ -131,7 +132,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Jobs that are not this run's: those of its recovery points are of interest.
-    fn found(&mut self, target: usize, jobs: Vec<Job>) {
+    fn found(&mut self, target: TargetIndex, jobs: Vec<Job>) {
         let lookout = &mut self.lookout;
         let started = lookout
             .started
@@ -173,7 +174,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// A look is over.
-    fn end_look(&mut self, target: usize, is_whole: bool) {
+    fn end_look(&mut self, target: TargetIndex, is_whole: bool) {
         let now = self.engine.clock.now();
         let waits = match self.lookout.elsewhere {
             Some(_) => self.schedule.waiting().next().is_some(),
@@ -202,7 +203,11 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// A look got no good answer. Nothing hangs on it: it is tried a few times, and the next one goes back as far.
-    pub(super) fn not_looked(&mut self, target: usize, error: &ApiError) -> Result<(), Stopped> {
+    pub(super) fn not_looked(
+        &mut self,
+        target: TargetIndex,
+        error: &ApiError,
+    ) -> Result<(), Stopped> {
         let now = self.engine.clock.now();
         if error.fault == Fault::Throttled {
             self.calls.throttled(target, error.operation, now);
@@ -223,7 +228,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// What another job was asked for.
     pub(super) fn told_of_other(
         &mut self,
-        job_id: String,
+        job_id: JobId,
         point: String,
         metadata: Result<BTreeMap<String, String>, ApiError>,
     ) -> Result<(), Stopped> {
@@ -266,7 +271,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// What was started last is compared with what others have started meanwhile.
-    pub(super) fn compare_with_others(&mut self, step: usize) -> Result<(), Stopped> {
+    pub(super) fn compare_with_others(&mut self, step: StepIndex) -> Result<(), Stopped> {
         let Some(started) = self.lookout.started.iter().rfind(|of| of.step == step) else {
             return Ok(());
         };
@@ -292,9 +297,9 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// There is a second job: it is said, and unless it may be somebody's who asked by hand nothing more is started.
     fn second(
         &mut self,
-        step: usize,
-        job_id: String,
-        beside: String,
+        step: StepIndex,
+        job_id: JobId,
+        beside: JobId,
         kin: Kin,
         has_mark: bool,
     ) -> Result<(), Stopped> {

@@ -6,6 +6,7 @@ use crate::backup::{Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
 use crate::execute::target::TargetState;
+use crate::ids::StepIndex;
 use crate::state::Append;
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
@@ -46,7 +47,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             return Ok(());
         };
         let (flights, targets, steps) = (&self.flights, &self.targets, &self.engine.plan.steps);
-        let has_jobs = |step: &usize| {
+        let has_jobs = |step: &StepIndex| {
             let draft = flights[*step].draft.as_ref();
             let of = &targets[steps[*step].target];
             draft.is_some_and(|draft| {
@@ -55,7 +56,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             })
         };
         let found = self.schedule.ready().filter(has_jobs);
-        let found: Vec<usize> = found
+        let found: Vec<StepIndex> = found
             .filter(|step| elsewhere.compared.insert(*step))
             .collect();
         for step in found {
@@ -70,7 +71,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// The job of a restore is not there yet.
-    pub(super) fn not_there_yet(&mut self, step: usize) {
+    pub(super) fn not_there_yet(&mut self, step: StepIndex) {
         self.flights.close(step);
         self.schedule.put_back(step);
     }

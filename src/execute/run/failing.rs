@@ -4,11 +4,12 @@ use super::Run;
 use crate::backup::{Clock, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
+use crate::ids::StepIndex;
 use crate::state::{Append, Event};
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// A restore has failed, or is not waited for any longer: nor are those that hang on it.
-    pub(super) fn fail(&mut self, step: usize, what: &str) -> Result<(), Stopped> {
+    pub(super) fn fail(&mut self, step: StepIndex, what: &str) -> Result<(), Stopped> {
         let skips = self.schedule.failed(step);
         self.skip(
             skips.iter().map(|skip| skip.step),
@@ -19,7 +20,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// What will not start, and because of what.
     pub(super) fn skip(
         &mut self,
-        steps: impl IntoIterator<Item = usize>,
+        steps: impl IntoIterator<Item = StepIndex>,
         because: &str,
     ) -> Result<(), Stopped> {
         let events = steps

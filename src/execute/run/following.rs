@@ -12,6 +12,7 @@ use crate::execute::engine::Stopped;
 use crate::execute::flight::{OpenRequest, Reconciliation, ReconciliationReason};
 use crate::execute::outage::Caller;
 use crate::execute::poller::OVERLAP;
+use crate::ids::{JobId, StepIndex};
 use crate::render::Created;
 use crate::state::{Append, Event, RestoreStage};
 
@@ -56,7 +57,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Takes up a request that an earlier runner sent, as far as its journal tells, without seeing the answer.
-    fn resume_open(&mut self, step: usize) -> Result<(), Stopped> {
+    fn resume_open(&mut self, step: StepIndex) -> Result<(), Stopped> {
         let past = self
             .observed
             .restores
@@ -91,8 +92,8 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A restore has its job.
     pub(super) fn begin_following(
         &mut self,
-        step: usize,
-        job_id: &str,
+        step: StepIndex,
+        job_id: &JobId,
         event: Event,
     ) -> Result<(), Stopped> {
         let is_adopted = matches!(event, Event::Adopted { .. });
@@ -107,7 +108,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         // A listing of what has ended lately does not show a job that ended before it was known here.
         let before = request.as_ref().and_then(|request| {
             let mut existing = target.existing_jobs(&request.recovery_point_arn).iter();
-            existing.find(|job| job.id == job_id).cloned()
+            existing.find(|job| job.id == *job_id).cloned()
         });
         let since = before.as_ref().and_then(|job| job.created_at);
         let since = since.map_or(now, |created| created.min(now));
@@ -139,7 +140,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// AWS has answered about a job, or has not.
     pub(super) fn on_poll(
         &mut self,
-        step: usize,
+        step: StepIndex,
         answer: Result<Job, ApiError>,
     ) -> Result<(), Stopped> {
         let now = self.engine.clock.now();
@@ -175,7 +176,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// What AWS says of a job.
-    pub(super) fn polled(&mut self, step: usize, job: Job) -> Result<(), Stopped> {
+    pub(super) fn polled(&mut self, step: StepIndex, job: Job) -> Result<(), Stopped> {
         if job.is_parent && job.status.is_final() {
             self.look_inside(step, job);
             return Ok(());
@@ -184,7 +185,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// The same, once what is nested in it is known.
-    pub(super) fn took_in(&mut self, step: usize, job: Job) -> Result<(), Stopped> {
+    pub(super) fn took_in(&mut self, step: StepIndex, job: Job) -> Result<(), Stopped> {
         let now = self.engine.clock.now();
         let target = self.target_of(step);
         let poller = &mut self.targets[target].poller;
@@ -230,7 +231,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// A job has completed, and what it made is there as far as anybody can tell.
-    pub(super) fn came_back(&mut self, step: usize, job: Job) -> Result<(), Stopped> {
+    pub(super) fn came_back(&mut self, step: StepIndex, job: Job) -> Result<(), Stopped> {
         let restore = self.name(step);
         let mismatch = self.misfit(step, &job);
         self.release_draft(step);
@@ -262,14 +263,14 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Lets go of a request that nothing is compared with any more, unless checks are told what was asked for.
-    fn release_draft(&mut self, step: usize) {
+    fn release_draft(&mut self, step: StepIndex) {
         if self.engine.plan.steps[step].checks.is_empty() {
             self.flights[step].draft = None;
         }
     }
 
     /// A job goes on for longer than the plan wants: it is not followed any more, and nothing waits for it.
-    fn overdue(&mut self, step: usize) -> Result<(), Stopped> {
+    fn overdue(&mut self, step: StepIndex) -> Result<(), Stopped> {
         let target = self.target_of(step);
         self.targets[target].poller.forget(step);
         self.emit(vec![Event::Overdue {

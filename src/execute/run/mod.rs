@@ -38,6 +38,7 @@ use crate::execute::silence::Silence;
 use crate::execute::skew::Moment;
 use crate::execute::target::TargetState;
 use crate::execute::{Observer, Policy};
+use crate::ids::{Indexed, StepIndex, TargetIndex};
 use crate::plan::{Plan, Planner};
 use crate::render::Known;
 use crate::state;
@@ -57,7 +58,7 @@ pub(in crate::execute) struct Given<'a, C, O> {
 pub(in crate::execute) struct Run<'a, A, J, C, O> {
     pub(super) engine: Given<'a, C, O>,
     pub(super) flights: Flights,
-    pub(super) targets: Vec<TargetState>,
+    pub(super) targets: Indexed<TargetIndex, TargetState>,
     /// What requests are held against that become complete while the run goes on.
     pub(super) late: Option<Late>,
     pub(super) schedule: Schedule,
@@ -99,12 +100,7 @@ impl<'a, A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observe
         } = engine;
         let now = clock.now();
         let pasts = observed.restores.values();
-        let own = pasts.flat_map(|past| {
-            past.stage
-                .job_id()
-                .into_iter()
-                .chain(past.former.iter().map(String::as_str))
-        });
+        let own = pasts.flat_map(|past| past.stage.job_id().into_iter().chain(&past.former));
         let listed_at = Moment {
             here: now,
             aws: None,
@@ -197,12 +193,12 @@ impl<'a, A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observe
         Ok(())
     }
 
-    pub(super) fn name(&self, step: usize) -> String {
+    pub(super) fn name(&self, step: StepIndex) -> String {
         self.engine.plan.steps[step].name.to_string()
     }
 
-    /// The index of the target that a restore runs in.
-    pub(super) fn target_of(&self, step: usize) -> usize {
+    /// The target that a restore runs in.
+    pub(super) fn target_of(&self, step: StepIndex) -> TargetIndex {
         self.engine.plan.steps[step].target
     }
 

@@ -9,6 +9,7 @@ use crate::execute::Observer;
 use crate::execute::calls::{DueCall, backoff};
 use crate::execute::engine::Stopped;
 use crate::execute::flight::{Parent, Phase};
+use crate::ids::{StepIndex, TargetIndex};
 use crate::state::{Append, Event, NestedJob};
 
 /// Pages before it is taken for a listing without an end: AWS restores far fewer parts of one recovery point.
@@ -18,7 +19,7 @@ const TRIES: u32 = 6;
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// A job has ended that others are nested in.
-    pub(super) fn look_inside(&mut self, step: usize, job: Job) {
+    pub(super) fn look_inside(&mut self, step: StepIndex, job: Job) {
         if matches!(self.flights[step].phase, Phase::Nested(_)) {
             return;
         }
@@ -35,7 +36,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Asks for the next page of them.
-    pub(super) fn list_nested(&mut self, target: usize, step: usize) {
+    pub(super) fn list_nested(&mut self, target: TargetIndex, step: StepIndex) {
         let Phase::Nested(parent) = &self.flights[step].phase else {
             return;
         };
@@ -48,7 +49,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// again.
     pub(super) fn nested(
         &mut self,
-        step: usize,
+        step: StepIndex,
         answer: Result<Page<Job>, ApiError>,
     ) -> Result<(), Stopped> {
         let target = self.target_of(step);
@@ -98,14 +99,14 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         self.took_in(step, parent.job)
     }
 
-    fn end_without_nested(&mut self, step: usize) -> Result<(), Stopped> {
+    fn end_without_nested(&mut self, step: StepIndex) -> Result<(), Stopped> {
         match self.take_parent(step) {
             Some(parent) => self.took_in(step, parent.job),
             None => Ok(()),
         }
     }
 
-    fn take_parent(&mut self, step: usize) -> Option<Parent> {
+    fn take_parent(&mut self, step: StepIndex) -> Option<Parent> {
         let phase = &mut self.flights[step].phase;
         match std::mem::replace(phase, Phase::Quiet) {
             Phase::Nested(parent) => Some(*parent),

@@ -11,13 +11,14 @@ use crate::execute::outage::{
     Caller, LONGEST_TRY, Outage, PATIENCE, PATIENCE_FOR_LOGIN, PATIENCE_WITHOUT_JOBS,
 };
 use crate::execute::target::TargetState;
+use crate::ids::{StepIndex, TargetIndex};
 use crate::state::{Append, Event};
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Schedules a call about a restore again, after the backoff.
     pub(super) fn retry(
         &mut self,
-        step: usize,
+        step: StepIndex,
         due: DueCall,
         error: &ApiError,
     ) -> Result<(), Stopped> {
@@ -77,14 +78,18 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// An operation has answered about a restore.
-    pub(super) fn succeeded(&mut self, step: usize, operation: Operation) -> Result<(), Stopped> {
+    pub(super) fn succeeded(
+        &mut self,
+        step: StepIndex,
+        operation: Operation,
+    ) -> Result<(), Stopped> {
         self.flights[step].retries.answered(operation);
         self.succeeded_at(self.target_of(step), operation)
     }
 
     pub(super) fn succeeded_at(
         &mut self,
-        target: usize,
+        target: TargetIndex,
         operation: Operation,
     ) -> Result<(), Stopped> {
         self.patience.last_success = self.engine.clock.now();
@@ -93,7 +98,11 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
 
     /// A call that looks for the job of a request has its answer. That says nothing of the request: where that is never
     /// answered, nobody waits for it longer because AWS answers the looking.
-    pub(super) fn looked_up(&mut self, step: usize, operation: Operation) -> Result<(), Stopped> {
+    pub(super) fn looked_up(
+        &mut self,
+        step: StepIndex,
+        operation: Operation,
+    ) -> Result<(), Stopped> {
         self.flights[step].retries.answered(operation);
         self.recovered_at(self.target_of(step), operation)
     }
@@ -101,7 +110,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// An operation fails no longer.
     pub(super) fn recovered_at(
         &mut self,
-        target: usize,
+        target: TargetIndex,
         operation: Operation,
     ) -> Result<(), Stopped> {
         let has_recovered = self.targets[target].outages.remove(&operation).is_some();

@@ -1,7 +1,5 @@
 //! Polling: its calls, and what follows from their answers.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::Run;
@@ -9,18 +7,19 @@ use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
 use crate::execute::outage::Caller;
+use crate::ids::TargetIndex;
 use crate::state::Append;
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Asks about what is due, as far as the rates let it.
     pub(super) fn look(&mut self) {
         let now = self.engine.clock.now();
-        for target in 0..self.targets.len() {
+        for target in self.targets.positions() {
             self.look_at(target, now);
         }
     }
 
-    fn look_at(&mut self, target: usize, now: Timestamp) {
+    fn look_at(&mut self, target: TargetIndex, now: Timestamp) {
         let skew = self.calls.skew();
         let poller = &mut self.targets[target].poller;
         if poller.one_by_one() {
@@ -33,7 +32,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     return;
                 }
                 job.is_asked = true;
-                self.calls.poll(target, *step, Arc::clone(&job.job_id));
+                self.calls.poll(target, *step, job.job_id.clone());
             }
             return;
         }
@@ -47,7 +46,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     return;
                 }
                 job.is_asked = true;
-                self.calls.poll(target, step, Arc::clone(&job.job_id));
+                self.calls.poll(target, step, job.job_id.clone());
             }
             poller.alone.remove(&(at, step));
         }
@@ -66,7 +65,11 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// A listing got no good answer.
-    pub(super) fn not_listed(&mut self, target: usize, error: ApiError) -> Result<(), Stopped> {
+    pub(super) fn not_listed(
+        &mut self,
+        target: TargetIndex,
+        error: ApiError,
+    ) -> Result<(), Stopped> {
         let at = self.retry_at(Caller::Target(target), &error)?;
         self.targets[target].poller.sweep_again(at);
         if matches!(error.fault, Fault::Refused | Fault::Denied) {
@@ -78,7 +81,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A page of a listing has come.
     pub(super) fn listed(
         &mut self,
-        target: usize,
+        target: TargetIndex,
         jobs: Vec<Job>,
         next: Option<String>,
     ) -> Result<(), Stopped> {

@@ -18,6 +18,7 @@ use crate::execute::engine::{Control, Ended, Stopped};
 use crate::execute::flight::is_of;
 use crate::execute::listing_window::listed_since;
 use crate::execute::outage::Caller;
+use crate::ids::{StepIndex, TargetIndex};
 use crate::plan::Draft;
 use crate::state::{Append, RestoreStage};
 
@@ -75,7 +76,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// AWS may have forgotten their tokens: a machine that slept may have been given up for lost.
     fn is_to_look_again(&self) -> bool {
         self.lookout.listed_at.is_long_ago(self.moment())
-            && (0..self.targets.len()).any(|target| self.schedule.has_next(target))
+            && (self.targets.positions()).any(|target| self.schedule.has_next(target))
     }
 
     /// Lists what has been started since then.
@@ -93,11 +94,14 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Lists the jobs of the recovery points of some restores, of each from a time on.
-    async fn list(&mut self, wanted: &[(usize, Timestamp)]) -> Result<Option<Control>, Stopped> {
+    async fn list(
+        &mut self,
+        wanted: &[(StepIndex, Timestamp)],
+    ) -> Result<Option<Control>, Stopped> {
         let mut listed_at = self.moment();
         let targets = &self.engine.plan.targets;
         // Shared, so that calls can be made meanwhile.
-        let wanted: Vec<(usize, Arc<Draft>, Timestamp)> = wanted
+        let wanted: Vec<(TargetIndex, Arc<Draft>, Timestamp)> = wanted
             .iter()
             .filter_map(|(step, since)| {
                 let draft = self.flights[*step].draft.as_ref();
@@ -105,9 +109,9 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                 Some((self.target_of(*step), Arc::clone(draft), *since))
             })
             .collect();
-        let mut points: BTreeSet<(usize, &str)> = BTreeSet::new();
+        let mut points: BTreeSet<(TargetIndex, &str)> = BTreeSet::new();
         // From when on, by target and type.
-        let mut windows: BTreeMap<(usize, &str), Timestamp> = BTreeMap::new();
+        let mut windows: BTreeMap<(TargetIndex, &str), Timestamp> = BTreeMap::new();
         for (target, draft, since) in &wanted {
             let arn = draft.request.recovery_point_arn.as_str();
             if !points.insert((*target, arn)) {
@@ -155,7 +159,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A page of a listing, at the rates and with the patience of every other call.
     async fn page(
         &mut self,
-        target: usize,
+        target: TargetIndex,
         query: &JobQuery,
         pages: &Pages,
     ) -> Result<Result<Page<Job>, Control>, Stopped> {
@@ -189,7 +193,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// When to ask again, where that may help.
-    fn later(&mut self, target: usize, error: ApiError) -> Result<Timestamp, Stopped> {
+    fn later(&mut self, target: TargetIndex, error: ApiError) -> Result<Timestamp, Stopped> {
         if matches!(error.fault, Fault::Denied | Fault::Refused) {
             return Err(Stopped::Aws(error));
         }

@@ -11,16 +11,17 @@ use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Stopped};
 use crate::execute::flight::Phase;
+use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::state::{Append, Event, RestoreState};
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
-    fn past(&self, step: usize) -> Option<&RestoreState> {
+    fn past(&self, step: StepIndex) -> Option<&RestoreState> {
         let name = &*self.engine.plan.steps[step].name;
         self.observed.restores.get(name)
     }
 
     /// Whether it has to be looked for first what a completed job has made; asks, where that is so.
-    pub(super) fn is_looked_for(&mut self, step: usize, job: &Job) -> bool {
+    pub(super) fn is_looked_for(&mut self, step: StepIndex, job: &Job) -> bool {
         if matches!(self.flights[step].phase, Phase::LookedFor(_)) {
             return true;
         }
@@ -45,7 +46,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Makes the call.
-    pub(super) fn look_for(&mut self, target: usize, step: usize) {
+    pub(super) fn look_for(&mut self, target: TargetIndex, step: StepIndex) {
         let flight = &self.flights[step];
         if let (Phase::LookedFor(job), Some(draft)) = (&flight.phase, &flight.draft)
             && let Some(arn) = &job.created_resource_arn
@@ -58,7 +59,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// It has been looked for; none where nothing can tell.
     pub(super) fn looked_for(
         &mut self,
-        step: usize,
+        step: StepIndex,
         found: Result<Option<bool>, ApiError>,
     ) -> Result<(), Stopped> {
         let Phase::LookedFor(job) = &self.flights[step].phase else {
@@ -87,15 +88,15 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    fn is_chosen(&self, job_id: &str) -> bool {
+    fn is_chosen(&self, job_id: &JobId) -> bool {
         let policy = &self.engine.policy;
         let mut chosen = policy.chosen.iter();
-        chosen.any(|id| id.eq_ignore_ascii_case(job_id))
+        chosen.any(|id| id.is_same(job_id))
             || policy.chosen.is_empty() && policy.duplicates == DuplicatePolicy::Adopt
     }
 
     /// The job has completed, and what it made is gone since: nothing is built on that, and nothing judges it.
-    fn gone(&mut self, step: usize, job: Job, arn: String) -> Result<(), Stopped> {
+    fn gone(&mut self, step: StepIndex, job: Job, arn: String) -> Result<(), Stopped> {
         let restore = self.name(step);
         self.emit(vec![
             Event::Completed {
@@ -118,7 +119,7 @@ fn is_final(error: &ApiError) -> bool {
 }
 
 /// Why it is not known, and what can be done about it.
-fn cannot_tell(error: ApiError, restore: &str, job_id: &str) -> ApiError {
+fn cannot_tell(error: ApiError, restore: &str, job_id: &JobId) -> ApiError {
     let message = format!(
         "{}; `{restore}` has job {job_id}, which had ended before this command, and whether what it made is still there cannot be \
          told: allow cloudformation:GetResource and what reads the type, or take the job as it is with --adopt={job_id}",

@@ -6,6 +6,7 @@ use crate::execute::Observer;
 use crate::execute::calls::{DueCall, backoff};
 use crate::execute::engine::Stopped;
 use crate::execute::flight::Phase;
+use crate::ids::StepIndex;
 use crate::state::{Append, CheckStage, Event, RestoreStage};
 
 /// How often AWS Backup is told before its silence is taken for a no.
@@ -15,7 +16,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// AWS Backup has answered to what the checks of a restore have come to, or has not.
     pub(super) fn published(
         &mut self,
-        step: usize,
+        step: StepIndex,
         answer: Result<&'static str, ApiError>,
     ) -> Result<(), Stopped> {
         let restore = self.name(step);
@@ -54,7 +55,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Tells AWS Backup what the checks of a restore have come to.
-    pub(super) fn publish(&mut self, step: usize) {
+    pub(super) fn publish(&mut self, step: StepIndex) {
         let name = &*self.engine.plan.steps[step].name;
         let Some(past) = self.observed.restores.get(name) else {
             return;

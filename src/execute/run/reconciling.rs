@@ -15,6 +15,7 @@ use crate::execute::flight::{
     Adoption, Kin, Next, OpenRequest, ReconciliationStart, Sight, asked_for, attempt_among,
 };
 use crate::execute::recording::Effect;
+use crate::ids::{IdempotencyToken, JobId, StepIndex, TargetIndex};
 use crate::plan::{TokenedRequest, attempt_marks};
 use crate::state::{Append, Event, RestoreStage};
 
@@ -22,7 +23,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// Asks an open request; nothing where there is none.
     pub(super) fn decided<T>(
         &mut self,
-        step: usize,
+        step: StepIndex,
         decide: impl FnOnce(&mut OpenRequest, &Sight<'_>) -> T,
     ) -> Option<T> {
         let mut open = self.flights.take_request(step)?;
@@ -45,7 +46,10 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     }
                     // What was whole before the run was looked at then.
                     let asked = is_late.then(|| asked_for(metadata, &request))?;
-                    let marks = attempt_marks(&identity, &TokenedRequest::new(asked, ""));
+                    let marks = attempt_marks(
+                        &identity,
+                        &TokenedRequest::new(asked, &IdempotencyToken::new("")),
+                    );
                     attempt_among(&marks, mark).map(|_| Kin::Changed)
                 },
                 account: &self.engine.plan.targets[target].account,
@@ -66,7 +70,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// Lets an open request decide what follows, and does that.
     pub(super) fn decide(
         &mut self,
-        step: usize,
+        step: StepIndex,
         decide: impl FnOnce(&mut OpenRequest, &Sight<'_>) -> Next,
     ) -> Result<(), Stopped> {
         match self.decided(step, decide) {
@@ -76,7 +80,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Does what follows.
-    pub(super) fn carry_out(&mut self, step: usize, next: Next) -> Result<(), Stopped> {
+    pub(super) fn carry_out(&mut self, step: StepIndex, next: Next) -> Result<(), Stopped> {
         match next {
             Next::Wait => Ok(()),
             Next::Call(call, at) => {
@@ -137,7 +141,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Records a request: it is sent once that is on disk, or a job that exists is adopted in its place.
-    fn intend(&mut self, step: usize, adoption: Option<Adoption>) -> Result<(), Stopped> {
+    fn intend(&mut self, step: StepIndex, adoption: Option<Adoption>) -> Result<(), Stopped> {
         let (Some(open), Ok(draft)) = (self.flights[step].request(), self.complete(step)) else {
             return Ok(());
         };
@@ -146,7 +150,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             request = self.request_of(step, attempt, &draft);
             self.take_attempt(step, attempt, &request)?;
         }
-        let adopts = adoption.as_ref().map(|adoption| adoption.job_id.as_str());
+        let adopts = adoption.as_ref().map(|adoption| adoption.job_id.clone());
         self.emit(vec![self.intended(step, &draft, &request, adopts)])?;
         match adoption {
             Some(adoption) => self.adopt(step, &adoption),
@@ -160,7 +164,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A later attempt has a job: whatever was recorded of this one, nothing of it is sent.
     fn take_attempt(
         &mut self,
-        step: usize,
+        step: StepIndex,
         attempt: u32,
         request: &Arc<TokenedRequest>,
     ) -> Result<(), Stopped> {
@@ -178,7 +182,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// A job that exists is a restore's.
-    fn adopt(&mut self, step: usize, adoption: &Adoption) -> Result<(), Stopped> {
+    fn adopt(&mut self, step: StepIndex, adoption: &Adoption) -> Result<(), Stopped> {
         if adoption.answers {
             self.recovered_at(self.target_of(step), Operation::StartRestoreJob)?;
         }
@@ -201,18 +205,18 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// When a job ended that was there already, as the listing of those says.
-    fn ended_before(&self, step: usize, job_id: &str) -> Option<Timestamp> {
+    fn ended_before(&self, step: StepIndex, job_id: &JobId) -> Option<Timestamp> {
         let open = self.flights[step].request()?;
         let target = &self.targets[self.target_of(step)];
         let mut jobs = target
             .existing_jobs(&open.request.recovery_point_arn)
             .iter();
-        let job = jobs.find(|job| job.id == job_id && job.status.is_final())?;
+        let job = jobs.find(|job| job.id == *job_id && job.status.is_final())?;
         job.completed_at
     }
 
     /// The run has stopped before a request was sent, or while it was being compared.
-    fn not_sent(&mut self, step: usize) -> Result<(), Stopped> {
+    fn not_sent(&mut self, step: StepIndex) -> Result<(), Stopped> {
         self.flights.close(step);
         self.schedule.ended(step);
         let restore = self.name(step);
@@ -231,12 +235,12 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// AWS does not know the job of a restore, and none that fits it was found.
-    fn missing(&mut self, step: usize, message: String) -> Result<(), Stopped> {
+    fn missing(&mut self, step: StepIndex, message: String) -> Result<(), Stopped> {
         self.flights.close(step);
         let restore = self.name(step);
         let past = self.observed.restores.get(&restore);
         let job = past.and_then(|past| past.stage.job_id());
-        let job = job.unwrap_or_default().to_owned();
+        let job = job.cloned().unwrap_or_else(|| JobId::new(""));
         if self.engine.policy.duplicates != DuplicatePolicy::StartAnyway {
             self.stop(Stopped::NoSuchJob {
                 restore,
@@ -260,7 +264,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// A page of the jobs that may be a restore's.
     pub(super) fn on_candidates(
         &mut self,
-        step: usize,
+        step: StepIndex,
         answer: Result<Page<Job>, ApiError>,
     ) -> Result<(), Stopped> {
         match answer {
@@ -275,8 +279,8 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// The metadata of a job that may be a restore's. It is kept where more than one restore may be compared with it.
     pub(super) fn on_job_metadata(
         &mut self,
-        step: usize,
-        job_id: &str,
+        step: StepIndex,
+        job_id: &JobId,
         answer: Result<BTreeMap<String, String>, ApiError>,
     ) -> Result<(), Stopped> {
         self.job_metadata.end(job_id);
@@ -299,13 +303,18 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    fn on_no_answer(&mut self, step: usize, call: DueCall, error: ApiError) -> Result<(), Stopped> {
+    fn on_no_answer(
+        &mut self,
+        step: StepIndex,
+        call: DueCall,
+        error: ApiError,
+    ) -> Result<(), Stopped> {
         let retries = self.flights[step].retries.of(error.operation);
         self.decide(step, |open, _| open.on_no_answer(call, error, retries))
     }
 
     /// Makes the next call of a reconciliation that is due.
-    pub(super) fn make_next_call(&mut self, target: usize, step: usize) {
+    pub(super) fn make_next_call(&mut self, target: TargetIndex, step: StepIndex) {
         let Some(open) = self.flights[step].request() else {
             return;
         };

@@ -11,6 +11,7 @@ use crate::execute::engine::Stopped;
 use crate::execute::flight::{OpenRequest, Reconciliation, ReconciliationReason};
 use crate::execute::listing_window::listed_since;
 use crate::execute::recording::Effect;
+use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::plan::{Draft, TokenedRequest};
 use crate::render::Fact;
 use crate::state::{Append, Event};
@@ -22,11 +23,12 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             return self.find_elsewhere();
         }
         let now = self.engine.clock.now();
-        let targets = self.targets.len();
         let mut failed = Vec::new();
         // As many as there is room for calls; what is being compared takes up room as well.
         while self.calls.room() > 0 && self.flights.open_count() < self.calls.at_once() {
-            let may_start: Vec<usize> = (0..targets)
+            let may_start: Vec<TargetIndex> = self
+                .targets
+                .positions()
                 .filter(|target| {
                     self.schedule.has_next(*target) && self.calls.could_start(*target, now)
                 })
@@ -53,7 +55,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Begins a request: where a job for the same may exist, it is compared with that first.
-    pub(super) fn begin_request(&mut self, step: usize, draft: &Draft) -> Result<(), Stopped> {
+    pub(super) fn begin_request(&mut self, step: StepIndex, draft: &Draft) -> Result<(), Stopped> {
         let request = self.request_of(step, self.flights[step].attempt, draft);
         let target = &self.targets[self.target_of(step)];
         let jobs = target.existing_jobs(&request.recovery_point_arn).to_vec();
@@ -81,7 +83,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// The request of an attempt, with its token.
     pub(super) fn request_of(
         &self,
-        step: usize,
+        step: StepIndex,
         attempt: u32,
         draft: &Draft,
     ) -> Arc<TokenedRequest> {
@@ -91,7 +93,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Records that a request is about to leave, and has it sent once that is on disk.
-    fn send(&mut self, step: usize, draft: &Draft) -> Result<(), Stopped> {
+    fn send(&mut self, step: StepIndex, draft: &Draft) -> Result<(), Stopped> {
         let Some(open) = self.flights[step].request() else {
             return Ok(());
         };
@@ -106,7 +108,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Sends a request whose intent is on disk, unless it has its job by now or is not wanted any more.
-    pub(super) fn start(&mut self, step: usize) -> Result<(), Stopped> {
+    pub(super) fn start(&mut self, step: StepIndex) -> Result<(), Stopped> {
         match self.decided(step, |open, sight| open.on_due(sight)) {
             None => Ok(()),
             Some(Some(next)) => self.carry_out(step, next),
@@ -118,7 +120,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Makes the call.
-    pub(super) fn start_call(&mut self, step: usize) {
+    pub(super) fn start_call(&mut self, step: StepIndex) {
         if let Some(open) = self.flights[step].request() {
             let request = Arc::clone(&open.request);
             let now = self.engine.clock.now();
@@ -129,24 +131,24 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// `adopts` is the job that is adopted in place of sending it.
     pub(super) fn intended(
         &self,
-        step: usize,
+        step: StepIndex,
         draft: &Draft,
         request: &TokenedRequest,
-        adopts: Option<&str>,
+        adopts: Option<JobId>,
     ) -> Event {
         Event::Intended {
             restore: self.name(step),
             attempt: self.flights[step].attempt,
-            token: request.token().to_owned(),
+            token: request.token().clone(),
             digest: crate::plan::digest(&draft.request),
             request: request.clone().into_request(),
             aws_at: self.calls.date(),
-            adopts: adopts.map(str::to_owned),
+            adopts,
         }
     }
 
     /// The whole request where nothing stands against sending it.
-    pub(super) fn completed(&mut self, step: usize) -> Result<Arc<Draft>, String> {
+    pub(super) fn completed(&mut self, step: StepIndex) -> Result<Arc<Draft>, String> {
         let was_open =
             matches!(&self.flights[step].draft, Some(draft) if !draft.pending.is_empty());
         let draft = self.complete(step)?;
@@ -160,7 +162,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// The whole request, with what has become known by now.
-    pub(super) fn complete(&self, step: usize) -> Result<Arc<Draft>, String> {
+    pub(super) fn complete(&self, step: StepIndex) -> Result<Arc<Draft>, String> {
         match &self.flights[step].draft {
             Some(draft) if draft.pending.is_empty() => return Ok(Arc::clone(draft)),
             Some(_) => {}
@@ -182,16 +184,16 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// Whose job it is, where it is one of this run's.
-    pub(super) fn owner(&self, job_id: &str) -> Option<String> {
+    pub(super) fn owner(&self, job_id: &JobId) -> Option<String> {
         if !self.lookout.is_own(job_id) {
             return None;
         }
-        let is = |id: &str| id.eq_ignore_ascii_case(job_id);
+        let is = |id: &JobId| id.is_same(job_id);
         let mut pasts = self.observed.restores.iter();
         pasts.find_map(|(name, past)| {
             if past.stage.job_id().is_some_and(is) {
                 Some(format!("`{name}`"))
-            } else if past.former.iter().any(|former| is(former)) {
+            } else if past.former.iter().any(is) {
                 Some(format!("an earlier attempt of `{name}`"))
             } else {
                 None

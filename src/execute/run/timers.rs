@@ -8,13 +8,14 @@ use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::Stopped;
 use crate::execute::recording::Effect;
+use crate::ids::{StepIndex, TargetIndex};
 use crate::state::Append;
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Makes the calls that are due, as far as the rates let it.
     pub(super) fn make_due_calls(&mut self) -> Result<(), Stopped> {
         let now = self.engine.clock.now();
-        for target in 0..self.targets.len() {
+        for target in self.targets.positions() {
             for due in DueCall::ALL {
                 while let Some(step) = self.calls.due(target, due, now) {
                     if !self.make_due_call(target, due, step, now)? {
@@ -29,9 +30,9 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     /// Makes one of them, or finds that there is none to be made; whether the next one may follow.
     fn make_due_call(
         &mut self,
-        target: usize,
+        target: TargetIndex,
         due: DueCall,
-        step: usize,
+        step: StepIndex,
         now: Timestamp,
     ) -> Result<bool, Stopped> {
         let is_obsolete = match due {

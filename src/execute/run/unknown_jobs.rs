@@ -5,11 +5,12 @@ use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
 use crate::execute::Observer;
 use crate::execute::engine::Stopped;
 use crate::execute::flight::{OpenRequest, Phase, Reconciliation, ReconciliationReason, is_of};
+use crate::ids::StepIndex;
 use crate::state::Append;
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     /// Why an answer about a job is not about the job of a restore; none where it may be.
-    pub(super) fn is_another(&self, step: usize, job: &Job) -> Option<ApiError> {
+    pub(super) fn is_another(&self, step: StepIndex, job: &Job) -> Option<ApiError> {
         let draft = self.complete(step).ok()?;
         let wanted = draft.request.recovery_point_arn.as_str();
         let account = self.engine.plan.targets[self.target_of(step)]
@@ -39,7 +40,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     }
 
     /// What a job of a restore has made is not what was asked for: why.
-    pub(super) fn misfit(&self, step: usize, job: &Job) -> Option<String> {
+    pub(super) fn misfit(&self, step: StepIndex, job: &Job) -> Option<String> {
         let arn = job.created_resource_arn.as_deref()?;
         let draft = self.complete(step).ok()?;
         let target = &self.engine.plan.targets[self.target_of(step)];
@@ -52,7 +53,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
 
     /// AWS does not know the job of a restore: an answer in between was wrong, or this is another account, Region or
     /// endpoint. Its own job is looked for, and nothing is concluded where there is none.
-    pub(super) fn not_known(&mut self, step: usize, error: ApiError) -> Result<(), Stopped> {
+    pub(super) fn not_known(&mut self, step: StepIndex, error: ApiError) -> Result<(), Stopped> {
         // An answer that is older than the end that another has told.
         if !matches!(self.flights[step].phase, Phase::Quiet) {
             return Ok(());

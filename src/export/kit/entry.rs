@@ -4,6 +4,7 @@ use super::late;
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::diff::Review;
 use crate::export::Subject;
+use crate::ids::{IdempotencyToken, Indexed, StepIndex};
 use crate::plan::{Step, sha256};
 use crate::render::Target;
 
@@ -16,8 +17,8 @@ const LONGEST: usize = 60;
 pub(super) struct Entry<'a> {
     /// What the plan says of it.
     pub(super) step: &'a Step,
-    /// Its index in the plan.
-    pub(super) at: usize,
+    /// Where it is in the plan.
+    pub(super) at: StepIndex,
     /// Where it runs.
     pub(super) target: &'a Target,
     /// What its files are called.
@@ -25,7 +26,7 @@ pub(super) struct Entry<'a> {
     /// Its request, with its token or with places for what is known later.
     pub(super) body: String,
     /// The token of its first attempt; none where something is known later.
-    pub(super) token: Option<String>,
+    pub(super) token: Option<IdempotencyToken>,
     /// Which of the kit's restores have to be completed before it.
     pub(super) needs: Vec<usize>,
 }
@@ -40,12 +41,12 @@ impl Entry<'_> {
 /// All of them, or everything that cannot be carried.
 pub(super) fn entries<'a>(subject: &Subject<'a>) -> Result<Vec<Entry<'a>>, Findings> {
     let plan = subject.plan;
-    let files: Vec<String> = plan
+    let files: Indexed<StepIndex, String> = plan
         .steps
         .iter()
         .map(|step| file_name(&step.name))
         .collect();
-    let mut place = vec![0; plan.steps.len()];
+    let mut place: Indexed<StepIndex, usize> = vec![0; plan.steps.len()].into();
     for (position, at) in plan.order.iter().enumerate() {
         place[*at] = position;
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
 use crate::export::Subject;
+use crate::ids::{IdempotencyToken, Indexed, JobId, StepIndex};
 use crate::parse::{Document, Kind, Node, Point, VariableKind};
 use crate::plan::MARK;
 use crate::render::{Created, Fact, Known, RequestField, has_placeholder, withheld};
@@ -31,8 +32,8 @@ pub(super) fn secrets(document: &Document) -> BTreeSet<&str> {
 /// The request of a step with places in it for what the script fills in, token and mark among it.
 pub(super) fn body(
     subject: &Subject<'_>,
-    at: usize,
-    files: &[String],
+    at: StepIndex,
+    files: &Indexed<StepIndex, String>,
     writes_into: bool,
 ) -> Result<String, Findings> {
     let (planner, plan) = (subject.planner, subject.plan);
@@ -180,7 +181,9 @@ pub(super) fn body(
     if step.draft.takes_mark {
         request.metadata.insert(MARK.to_owned(), place("mark"));
     }
-    let mut text = request.with_token(&place("token")).canonical();
+    let mut text = request
+        .with_token(&IdempotencyToken::new(place("token")))
+        .canonical();
     for probe in &probes {
         for level in 1..=DEEPEST {
             let place = place(&format!("{}:{level}:{}", probe.kind, probe.whose));
@@ -230,9 +233,10 @@ struct Probe {
 }
 
 /// What a restore has created, while the requests of others are rendered: an ARN whose ends are told from one another.
-fn created(of: usize) -> Created {
+fn created(of: StepIndex) -> Created {
+    let of = of.get();
     Created {
-        job_id: format!("\"@j{of}@\""),
+        job_id: JobId::new(format!("\"@j{of}@\"")),
         resource_arn: format!("\"@a{of}:m{of}/z{of}@\""),
     }
 }
@@ -240,8 +244,8 @@ fn created(of: usize) -> Created {
 /// All that a step may ask for; a whole ARN before its parts.
 fn probes(
     subject: &Subject<'_>,
-    at: usize,
-    files: &[String],
+    at: StepIndex,
+    files: &Indexed<StepIndex, String>,
     secrets: &BTreeSet<&str>,
 ) -> Vec<Probe> {
     let mut probes = Vec::new();
@@ -249,13 +253,17 @@ fn probes(
     let mut all =
         |text: &dyn Fn(usize) -> String, rest: &dyn Fn(usize) -> String, kind: &'static str| {
             probes.extend(needs.iter().map(|need| Probe {
-                text: text(*need),
-                rest: rest(*need),
+                text: text(need.get()),
+                rest: rest(need.get()),
                 kind,
                 whose: files[*need].clone(),
             }));
         };
-    all(&|n| created(n).resource_arn, &|n| format!("@a{n}:"), "arn");
+    all(
+        &|n| created(StepIndex::new(n)).resource_arn,
+        &|n| format!("@a{n}:"),
+        "arn",
+    );
     all(
         &|n| format!("m{n}/z{n}@\""),
         &|n| format!("m{n}/"),
@@ -266,7 +274,11 @@ fn probes(
         &|n| format!("z{n}@"),
         "arn-after-slash",
     );
-    all(&|n| created(n).job_id, &|n| format!("@j{n}@"), "job");
+    all(
+        &|n| created(StepIndex::new(n)).job_id.to_string(),
+        &|n| format!("@j{n}@"),
+        "job",
+    );
     probes.extend(secrets.iter().map(|name| Probe {
         text: withheld(name),
         rest: format!("@secret:{name}@"),

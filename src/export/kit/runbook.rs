@@ -13,6 +13,7 @@ use super::late;
 use super::script::quoted;
 use crate::diagnostic::{duration, visible};
 use crate::export::Subject;
+use crate::ids::{JobId, StepIndex};
 use crate::parse::{Check, Kind};
 use crate::render::{Created, Known, SourceFacts, Target};
 use crate::report::markdown;
@@ -34,9 +35,9 @@ impl Runbook {
         let plan = subject.plan;
         let known = created(subject, entries);
         let words = |check: &Check| by_hand(subject, None, check, &known);
-        let targets = plan.targets.iter().enumerate().map(|(at, target)| {
+        let targets = plan.targets.enumerated().map(|(at, target)| {
             json!({
-                "number": at + 1,
+                "number": at.get() + 1,
                 "account": target.account,
                 "region": target.region,
                 "role": target.iam_role_arn,
@@ -161,7 +162,7 @@ fn created(subject: &Subject<'_>, entries: &[Entry<'_>]) -> Known {
     let created = entries.iter().map(|entry| {
         let name = &entry.step.name;
         let created = Created {
-            job_id: format!("JOB-OF-{name}"),
+            job_id: JobId::new(format!("JOB-OF-{name}")),
             resource_arn: format!("ARN-OF-{name}"),
         };
         (name.to_string(), created)
@@ -173,7 +174,12 @@ fn created(subject: &Subject<'_>, entries: &[Entry<'_>]) -> Known {
 }
 
 /// A command to run by hand.
-fn by_hand(subject: &Subject<'_>, restore: Option<usize>, check: &Check, known: &Known) -> Value {
+fn by_hand(
+    subject: &Subject<'_>,
+    restore: Option<StepIndex>,
+    check: &Check,
+    known: &Known,
+) -> Value {
     let written = || -> Vec<String> {
         let words = check.run.iter().map(|node| match &node.kind {
             Kind::String(text) => text.clone(),
@@ -247,7 +253,7 @@ fn page(
     let notes = schema.and_then(|schema| schema["x-redrill"]["notes"].as_array().cloned());
     let metadata: serde_json::Map<String, Value> = body_metadata(&entry.body);
     let profile = match has_profiles(&subject.plan.targets) {
-        true => format!(" --profile \"$PROFILE_{}\"", step.target + 1),
+        true => format!(" --profile \"$PROFILE_{}\"", step.target.get() + 1),
         false => String::new(),
     };
     let is_late = entry.token.is_none();
@@ -258,7 +264,7 @@ fn page(
         "point": (!step.draft.waits_for_its_point()).then_some(&request.recovery_point_arn),
         "source": source.map(source_of),
         "vault": step.draft.vault.as_ref().map(|vault| &vault.name),
-        "target": step.target + 1,
+        "target": step.target.get() + 1,
         "account": entry.target.account,
         "region": entry.target.region,
         "role": request.iam_role_arn,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::entry::Entry;
 use crate::execute::at_once;
 use crate::export::Subject;
+use crate::ids::{IdempotencyToken, TargetIndex};
 use crate::parse::OnFailure;
 use crate::render::Target;
 
@@ -40,7 +41,7 @@ fn lists(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
         let _ = writeln!(text, "{name}={}", quoted(value));
     };
     one("PLAN", &plan.name);
-    one("RUN", &plan.run_id);
+    one("RUN", plan.run_id.as_str());
     one(
         "ON_FAILURE",
         match plan.on_failure {
@@ -82,7 +83,7 @@ fn lists(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
     list(
         &mut text,
         "TARGET",
-        entries.iter().map(|e| e.step.target.to_string()),
+        entries.iter().map(|e| e.step.target.get().to_string()),
     );
     let points = entries
         .iter()
@@ -103,7 +104,7 @@ fn lists(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
     );
     let tokens = entries
         .iter()
-        .map(|e| quoted(e.token.as_deref().unwrap_or_default()));
+        .map(|e| quoted(e.token.as_ref().map_or("", IdempotencyToken::as_str)));
     list(&mut text, "TOKEN", tokens);
     let marked = entries
         .iter()
@@ -137,7 +138,7 @@ fn place(target: &Target) -> String {
 /// By restore, the limits that it counts for; and how many each allows.
 fn limits(subject: &Subject<'_>, entries: &[Entry<'_>]) -> (Vec<Vec<usize>>, Vec<u32>) {
     let plan = subject.plan;
-    let mut names: Vec<(Option<usize>, Option<&str>)> = Vec::new();
+    let mut names: Vec<(Option<TargetIndex>, Option<&str>)> = Vec::new();
     let mut most = Vec::new();
     let mut number = |name, limit: u32| -> Option<usize> {
         if limit == u32::MAX {

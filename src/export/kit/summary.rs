@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
 use crate::export::Subject;
+use crate::ids::RunId;
 use crate::render::Target;
 use crate::report::pretty;
 
@@ -18,7 +19,7 @@ const SCHEMA: &str = "redrill.kit/v1";
 pub(super) struct Summary {
     pub(super) schema: String,
     pub(super) plan: String,
-    pub(super) run: String,
+    pub(super) run: RunId,
     pub(super) restores: Vec<KitRestore>,
 }
 

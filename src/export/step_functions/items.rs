@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::names::Names;
 use super::pools::{Pool, PooledLane, Pools};
 use super::timing;
+use crate::ids::{IdempotencyToken, StepIndex};
 use crate::plan::{Plan, Request};
 
 /// The files of all pools of a Region, and what is known of them.
@@ -27,7 +28,7 @@ pub(super) struct PoolFile {
 /// What Step Functions limits of a lane.
 pub(super) struct LaneMeasure {
     /// Its first restore, a step of the plan.
-    pub(super) first: usize,
+    pub(super) first: StepIndex,
     pub(super) restores: usize,
     pub(super) bytes: usize,
     pub(super) events: u64,
@@ -155,9 +156,10 @@ impl<'p> Writing<'p> {
     /// A lane, the events of its history, and its transitions.
     fn lane(&self, pooled: &PooledLane, first: Option<usize>) -> (LaneItem<'p>, u64, u64) {
         let lane = &pooled.lane;
-        let tokens: Vec<String> = lane
+        let tokens: Vec<IdempotencyToken> = lane
             .steps()
-            .map(|at| self.plan.token(at, 1).unwrap_or_default())
+            .map(|at| self.plan.token(at, 1))
+            .map(|token| token.unwrap_or_else(|| IdempotencyToken::new("")))
             .collect();
         let mut waits: Vec<(SignedDuration, u64)> = lane
             .steps()
@@ -200,7 +202,13 @@ impl<'p> Writing<'p> {
         (LaneItem { lane: name, levels }, events, transitions)
     }
 
-    fn restore(&self, at: usize, token: &str, poll_seconds: u64, place: usize) -> RestoreItem<'p> {
+    fn restore(
+        &self,
+        at: StepIndex,
+        token: &IdempotencyToken,
+        poll_seconds: u64,
+        place: usize,
+    ) -> RestoreItem<'p> {
         let step = &self.plan.steps[at];
         RestoreItem {
             id: &step.name,

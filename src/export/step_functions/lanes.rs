@@ -3,20 +3,21 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::ids::{Indexed, StepIndex};
 use crate::plan::Plan;
 
 /// Restores that need one another, directly or not.
 #[derive(Debug)]
 pub(super) struct Lane {
     /// Steps of the plan: a level is what needs nothing but the levels before it.
-    pub(super) levels: Vec<Vec<usize>>,
+    pub(super) levels: Vec<Vec<StepIndex>>,
     /// How long its longest chain is likely to take, in seconds.
     chain: u64,
 }
 
 impl Lane {
     /// All of its steps.
-    pub(super) fn steps(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn steps(&self) -> impl Iterator<Item = StepIndex> {
         self.levels.iter().flatten().copied()
     }
 }
@@ -45,11 +46,11 @@ impl Joined {
 }
 
 /// The lanes of some steps of one Region, which come with all that they need; the longest first, as `run` starts them.
-pub(super) fn lanes(plan: &Plan, members: &[usize]) -> Vec<Lane> {
+pub(super) fn lanes(plan: &Plan, members: &[StepIndex]) -> Vec<Lane> {
     let count = plan.steps.len();
     let mut joined = Joined::new(count);
-    let mut level = vec![0; count];
-    let mut chain = vec![0_u64; count];
+    let mut level: Indexed<StepIndex, usize> = vec![0; count].into();
+    let mut chain: Indexed<StepIndex, u64> = vec![0; count].into();
     // All instances of a restore need the same steps: looked through once, however many they are.
     let mut behind: BTreeMap<usize, (usize, u64)> = BTreeMap::new();
     for at in members.iter().copied() {
@@ -58,7 +59,7 @@ pub(super) fn lanes(plan: &Plan, members: &[usize]) -> Vec<Lane> {
             let mut needs = step.needs.iter().copied();
             step.needs
                 .iter()
-                .for_each(|need| joined.join(*need, step.needs[0]));
+                .for_each(|need| joined.join(need.get(), step.needs[0].get()));
             let depth = step.needs.iter().map(|need| level[*need] + 1).max();
             let before = needs.by_ref().map(|need| chain[need]).max();
             (depth.unwrap_or(0), before.unwrap_or(0))
@@ -66,14 +67,14 @@ pub(super) fn lanes(plan: &Plan, members: &[usize]) -> Vec<Lane> {
         level[at] = depth;
         chain[at] = before + step.draft.expected.as_secs().unsigned_abs().max(1);
         if let Some(need) = step.needs.first() {
-            joined.join(at, *need);
+            joined.join(at.get(), need.get());
         }
     }
     let mut lanes: BTreeMap<usize, Lane> = BTreeMap::new();
     let mut in_order = members.to_vec();
     in_order.sort_unstable();
     for at in in_order {
-        let lane = lanes.entry(joined.root(at)).or_insert_with(|| Lane {
+        let lane = lanes.entry(joined.root(at.get())).or_insert_with(|| Lane {
             levels: Vec::new(),
             chain: 0,
         });

@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 
 use super::{Files, Subject};
 use crate::diagnostic::Findings;
+use crate::ids::StepIndex;
 use crate::plan::Plan;
 use lanes::lanes;
 use names::Names;
@@ -107,8 +108,8 @@ pub fn step_functions(
     let mut pages = Vec::new();
     for region in &regions {
         let of_region =
-            |at: &usize| subject.plan.target_of(&subject.plan.steps[*at]).region == *region;
-        let members: Vec<usize> = chosen.steps.iter().copied().filter(of_region).collect();
+            |at: &StepIndex| subject.plan.target_of(&subject.plan.steps[*at]).region == *region;
+        let members: Vec<StepIndex> = chosen.steps.iter().copied().filter(of_region).collect();
         let names = Names::new(subject.plan, options, region, &members);
         let lanes = lanes(subject.plan, &members);
         refusals.find_strangers(&lanes, &mut notes);
@@ -136,7 +137,7 @@ pub fn step_functions(
 }
 
 /// The Regions of some steps, in the plan's order.
-fn regions_of(plan: &Plan, steps: &[usize]) -> Vec<String> {
+fn regions_of(plan: &Plan, steps: &[StepIndex]) -> Vec<String> {
     let mut regions = Vec::new();
     for at in steps {
         let region = &plan.target_of(&plan.steps[*at]).region;

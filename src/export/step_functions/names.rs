@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{REGION, StepFunctions};
+use crate::ids::{RunId, StepIndex};
 use crate::plan::{Plan, sha256};
 use crate::render::Target;
 
@@ -24,7 +25,7 @@ pub(super) struct Names {
     pub(super) bucket: String,
     /// What the keys of the plan's items and results begin with.
     pub(super) keys: String,
-    run: String,
+    run: RunId,
 }
 
 impl Names {
@@ -32,7 +33,7 @@ impl Names {
         plan: &Plan,
         options: &StepFunctions,
         region: &str,
-        members: &[usize],
+        members: &[StepIndex],
     ) -> Self {
         let steps = members.iter().map(|at| &plan.steps[*at]);
         let first = steps.clone().next();
@@ -67,7 +68,7 @@ impl Names {
     }
 
     /// The accounts in which a role of ours is needed.
-    pub(super) fn accounts<'p>(&self, plan: &'p Plan, members: &[usize]) -> BTreeSet<&'p str> {
+    pub(super) fn accounts<'p>(&self, plan: &'p Plan, members: &[StepIndex]) -> BTreeSet<&'p str> {
         let targets = members.iter().map(|at| plan.target_of(&plan.steps[*at]));
         let ours = targets.filter(|target| target.assume_role_arn.is_none());
         ours.map(|target| target.account.as_str()).collect()

@@ -11,6 +11,7 @@ use super::items::{Items, PoolFile};
 use super::names::Names;
 use super::notes::Notes;
 use super::{Files, Omission, StepFunctions, Subject, machine, roles};
+use crate::ids::StepIndex;
 use crate::parse::{Check, OnFailure};
 use crate::permissions::PolicyStatement;
 use crate::plan::{Plan, Step};
@@ -49,7 +50,7 @@ fn rendered(name: &str, values: &Value) -> String {
 }
 
 /// Adds the files of a Region.
-pub(super) fn add(files: &mut Files, plan: &Plan, region: &Region<'_>, members: &[usize]) {
+pub(super) fn add(files: &mut Files, plan: &Plan, region: &Region<'_>, members: &[StepIndex]) {
     let (names, folder) = (region.names, region.folder);
     let definition = machine::definition(names);
     for pool in &region.items.pools {
@@ -81,7 +82,7 @@ pub(super) fn add(files: &mut Files, plan: &Plan, region: &Region<'_>, members: 
 }
 
 /// What the stack's template is made of.
-fn template(plan: &Plan, names: &Names, members: &[usize]) -> Value {
+fn template(plan: &Plan, names: &Names, members: &[StepIndex]) -> Value {
     let home = BTreeSet::from([names.home.as_str()]);
     let is_home = names.accounts(plan, members).contains(names.home.as_str());
     json!({
@@ -120,7 +121,7 @@ fn statements(all: &[PolicyStatement]) -> Value {
 }
 
 /// The role that is assumed in some accounts: what is restored there from, and which roles are passed.
-fn role(plan: &Plan, names: &Names, members: &[usize], accounts: &BTreeSet<&str>) -> Value {
+fn role(plan: &Plan, names: &Names, members: &[StepIndex], accounts: &BTreeSet<&str>) -> Value {
     let is_used = |step: &Step| {
         let target = plan.target_of(step);
         target.assume_role_arn.is_none() && accounts.contains(target.account.as_str())
@@ -131,14 +132,14 @@ fn role(plan: &Plan, names: &Names, members: &[usize], accounts: &BTreeSet<&str>
 
 impl Region<'_> {
     /// The accounts but the machine's own in which a role of ours is needed.
-    fn others<'p>(&self, plan: &'p Plan, members: &[usize]) -> BTreeSet<&'p str> {
+    fn others<'p>(&self, plan: &'p Plan, members: &[StepIndex]) -> BTreeSet<&'p str> {
         let mut accounts = self.names.accounts(plan, members);
         accounts.remove(self.names.home.as_str());
         accounts
     }
 
     /// What the README says of it.
-    pub(super) fn page(&self, plan: &Plan, members: &[usize]) -> Value {
+    pub(super) fn page(&self, plan: &Plan, members: &[StepIndex]) -> Value {
         let names = self.names;
         let targets = members.iter().map(|at| plan.target_of(&plan.steps[*at]));
         let given: BTreeSet<&String> = targets

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::lanes::{Joined, Lane};
 use crate::execute;
+use crate::ids::{StepIndex, TargetIndex};
 use crate::plan::Plan;
 
 /// Iterations of an inline map at once
@@ -51,20 +52,20 @@ impl PooledLane {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Limited<'p> {
     All,
-    Target(usize),
+    Target(TargetIndex),
     Type(&'p str, &'p str),
 }
 
 /// The limits that could be passed: how many restores each allows, and which it is about.
 struct Limits {
     most: Vec<usize>,
-    of_step: BTreeMap<usize, Vec<usize>>,
+    of_step: BTreeMap<StepIndex, Vec<usize>>,
 }
 
 impl Limits {
     /// Those of a plan, with a share of its `concurrent`, for some steps.
-    fn new(plan: &Plan, steps: &[usize], share: Option<u32>) -> Self {
-        let mut members: BTreeMap<Limited<'_>, (u32, Vec<usize>)> = BTreeMap::new();
+    fn new(plan: &Plan, steps: &[StepIndex], share: Option<u32>) -> Self {
+        let mut members: BTreeMap<Limited<'_>, (u32, Vec<StepIndex>)> = BTreeMap::new();
         let mut documented: BTreeMap<&str, u32> = BTreeMap::new();
         for at in steps.iter().copied() {
             let step = &plan.steps[at];
@@ -112,12 +113,12 @@ impl Limits {
         limits
     }
 
-    fn of(&self, step: usize) -> &[usize] {
+    fn of(&self, step: StepIndex) -> &[usize] {
         self.of_step.get(&step).map_or(&[], Vec::as_slice)
     }
 
     /// How many restores of a level run at once.
-    fn at_once(&self, level: &[usize]) -> usize {
+    fn at_once(&self, level: &[StepIndex]) -> usize {
         let limits = level.iter().flat_map(|at| self.of(*at));
         let most = limits.map(|limit| self.most[*limit]).min();
         most.unwrap_or(usize::MAX).min(INLINE).min(level.len())
@@ -147,7 +148,7 @@ impl Limits {
 
 impl Pools {
     pub(super) fn new(plan: &Plan, lanes: Vec<Lane>, share: Option<u32>) -> Self {
-        let steps: Vec<usize> = lanes.iter().flat_map(Lane::steps).collect();
+        let steps: Vec<StepIndex> = lanes.iter().flat_map(Lane::steps).collect();
         let limits = Limits::new(plan, &steps, share);
         // Lanes and limits; lanes without one are a pool of their own, which stands behind all of them.
         let unlimited = limits.most.len();

@@ -8,6 +8,7 @@ use super::notes::{Note, Notes};
 use super::timing::MOST_EVENTS;
 use super::{Omission, REGION, StepFunctions, Subject};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
+use crate::ids::{Indexed, StepIndex};
 use crate::parse::{Check, Document, OnFailure};
 use crate::plan::{Plan, Step};
 use crate::render::Fact;
@@ -20,8 +21,8 @@ const MOST_BYTES: usize = 262_144;
 /// The restores that are exported, each behind all it needs, and those that are left out.
 #[derive(Default)]
 pub(super) struct Chosen {
-    pub(super) steps: Vec<usize>,
-    pub(super) left: Vec<(usize, String)>,
+    pub(super) steps: Vec<StepIndex>,
+    pub(super) left: Vec<(StepIndex, String)>,
 }
 
 /// What is found.
@@ -135,9 +136,9 @@ impl<'a> Refusals<'a> {
     pub(super) fn chosen(&mut self) -> Chosen {
         let plan = self.plan();
         let mut chosen = Chosen::default();
-        let mut is_left = vec![false; plan.steps.len()];
+        let mut is_left: Indexed<StepIndex, bool> = vec![false; plan.steps.len()].into();
         // All instances of a restore need the same steps and run in the same target.
-        let mut elsewhere: BTreeMap<usize, Option<usize>> = BTreeMap::new();
+        let mut elsewhere: BTreeMap<usize, Option<StepIndex>> = BTreeMap::new();
         for at in plan.order.iter().copied() {
             let step = &plan.steps[at];
             let region = &plan.target_of(step).region;
@@ -181,7 +182,7 @@ impl<'a> Refusals<'a> {
     }
 
     /// Why a restore cannot go.
-    fn why(&self, step: &Step, elsewhere: Option<usize>) -> Option<Why> {
+    fn why(&self, step: &Step, elsewhere: Option<StepIndex>) -> Option<Why> {
         let otherwise = match self.options.is_followed {
             true => "run without --on",
             false => "add `--allow-without restores` to leave it out with all that need it",
@@ -283,14 +284,14 @@ impl<'a> Refusals<'a> {
     pub(super) fn find_strangers(&mut self, lanes: &[Lane], notes: &mut Notes) {
         let plan = self.plan();
         for lane in lanes {
-            let mut waiting: Vec<(usize, String)> = Vec::new();
+            let mut waiting: Vec<(StepIndex, String)> = Vec::new();
             for pair in lane.levels.windows(2) {
-                let before: BTreeSet<usize> = pair[0].iter().copied().collect();
-                let mut strangers: BTreeMap<usize, Option<usize>> = BTreeMap::new();
+                let before: BTreeSet<StepIndex> = pair[0].iter().copied().collect();
+                let mut strangers: BTreeMap<usize, Option<StepIndex>> = BTreeMap::new();
                 for at in &pair[1] {
                     let step = &plan.steps[*at];
                     let stranger = *strangers.entry(step.restore).or_insert_with(|| {
-                        let needs: BTreeSet<usize> = step.needs.iter().copied().collect();
+                        let needs: BTreeSet<StepIndex> = step.needs.iter().copied().collect();
                         before.difference(&needs).next().copied()
                     });
                     if let Some(stranger) = stranger {

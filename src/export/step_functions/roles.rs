@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::names::Names;
 use super::{StepFunctions, regions_of};
+use crate::ids::StepIndex;
 use crate::permissions::{PolicyStatement, Principal, PrincipalPolicy, TrustedPrincipal};
 use crate::plan::{Plan, Step};
 
@@ -27,11 +28,11 @@ pub fn machine_policies(plan: &Plan, bucket: &str, prefix: &str) -> Vec<Principa
         without: BTreeSet::new(),
         is_followed: false,
     };
-    let all: Vec<usize> = (0..plan.steps.len()).collect();
+    let all: Vec<StepIndex> = plan.steps.positions().collect();
     let mut policies = Vec::new();
     for region in regions_of(plan, &all) {
-        let of_region = |at: &usize| plan.target_of(&plan.steps[*at]).region == region;
-        let members: Vec<usize> = all.iter().copied().filter(of_region).collect();
+        let of_region = |at: &StepIndex| plan.target_of(&plan.steps[*at]).region == region;
+        let members: Vec<StepIndex> = all.iter().copied().filter(of_region).collect();
         let names = Names::new(plan, &options, &region, &members);
         policies.push(PrincipalPolicy {
             principal: Principal::MachineRole {
@@ -60,7 +61,11 @@ pub fn machine_policies(plan: &Plan, bucket: &str, prefix: &str) -> Vec<Principa
 }
 
 /// What the machine does itself.
-pub(super) fn of_machine(plan: &Plan, names: &Names, members: &[usize]) -> Vec<PolicyStatement> {
+pub(super) fn of_machine(
+    plan: &Plan,
+    names: &Names,
+    members: &[StepIndex],
+) -> Vec<PolicyStatement> {
     let steps = members.iter().map(|at| &plan.steps[*at]);
     let assumes: BTreeSet<String> = steps.map(|step| names.role(plan.target_of(step))).collect();
     let objects = |key: &str| names.arn("s3", "", "", &format!("{}/{key}/*", names.bucket));
@@ -139,7 +144,7 @@ pub(super) fn of_machine(plan: &Plan, names: &Names, members: &[usize]) -> Vec<P
 /// What a role does that the machine assumes for some of its restores.
 pub(super) fn of_assumed(
     plan: &Plan,
-    members: &[usize],
+    members: &[StepIndex],
     is_used: impl Fn(&Step) -> bool,
 ) -> Vec<PolicyStatement> {
     let steps = members.iter().map(|at| &plan.steps[*at]);

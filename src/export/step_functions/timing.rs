@@ -7,6 +7,8 @@
 
 use jiff::SignedDuration;
 
+use crate::ids::IdempotencyToken;
+
 /// Starts a second, of all lanes together.
 const STARTS: u64 = 4;
 /// The shortest and the longest wait between two looks at a job, by how long it is likely to take.
@@ -34,12 +36,17 @@ pub(super) fn start_after(place: usize) -> u64 {
 
 /// Seconds between two looks at a job: by how long it is likely to take, and never so short that the places of all would start
 /// or look too fast; up to a tenth longer, by its token, so that looks do not meet.
-pub(super) fn poll_seconds(expected: SignedDuration, places: usize, token: &str) -> u64 {
+pub(super) fn poll_seconds(
+    expected: SignedDuration,
+    places: usize,
+    token: &IdempotencyToken,
+) -> u64 {
     let by_duration = (seconds(expected) / LOOKS).clamp(SHORTEST, LONGEST);
     let by_rate = start_after(places.saturating_add(3));
     let least = by_duration.max(by_rate);
     let hundredths = u64::from(
         token
+            .as_str()
             .bytes()
             .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)),
     ) * 100
@@ -91,7 +98,7 @@ mod tests {
     fn starts_keep_the_rate_however_many_places_there_are() {
         for places in [1, 10, 500, 1000, 40_000] {
             let hour = SignedDuration::from_hours(1);
-            let poll = poll_seconds(hour, places, "rd1-a");
+            let poll = poll_seconds(hour, places, &IdempotencyToken::new("rd1-a"));
             assert!(
                 poll * STARTS >= places as u64 && poll >= SHORTEST,
                 "{places}: {poll}"

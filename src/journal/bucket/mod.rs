@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::store::{Ahead, Fence, Owner, RunKey, RunStore};
 use super::{Error, FOLDER, called};
 use crate::backup::{Backoff, Clock as _, SystemClock, Tell, ask_all};
+use crate::ids::RunId;
 use crate::state::JournalError;
 pub use lease::ObjectLease;
 pub use memory::{MemoryObjects, Mishap, RequestCounts};
@@ -104,7 +105,8 @@ impl<O: Objects> ObjectStore<O> {
         let runs = self
             .asked(&prefix, || self.objects.folders(&prefix))
             .await?;
-        Ok(runs.iter().map(|run| RunKey::new(plan, run)).collect())
+        let runs = runs.iter().map(|run| RunId::new(run.as_str()));
+        Ok(runs.map(|run| RunKey::new(plan, &run)).collect())
     }
 
     fn key(run: &RunKey, name: &str) -> String {

@@ -9,6 +9,7 @@ use super::words::age;
 use super::{DryRun, Row, ShownToken, Totals};
 use crate::backup::Endpoint;
 use crate::diff::{Action, ChangeKind, Class, KeyChange, Restored};
+use crate::ids::{IdempotencyToken, RunId, TargetIndex};
 use crate::plan::Request;
 use crate::render::{Fact, Target};
 
@@ -17,7 +18,7 @@ use crate::render::{Fact, Target};
 struct PlanDocument<'a> {
     schema: &'static str,
     plan: &'a str,
-    run_id: &'a str,
+    run_id: &'a RunId,
     /// What has become of the run, where it is over or elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<&'a str>,
@@ -49,7 +50,7 @@ struct RestoreJson<'a> {
     attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
-    token: Option<&'a str>,
+    token: Option<&'a IdempotencyToken>,
     request: Request,
     pending: Vec<&'a str>,
     reason: Option<String>,
@@ -123,7 +124,7 @@ pub fn dry_run_json(run: &DryRun<'_>) -> String {
         run_id: &run.plan.run_id,
         notice: run.notice,
         endpoint: run.endpoint,
-        target: run.plan.targets[0].redacted(run.secrets),
+        target: run.plan.targets[TargetIndex::FIRST].redacted(run.secrets),
         against: run.compared.map(|(against, _)| against),
         totals: All {
             actions,

@@ -31,7 +31,7 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
             .replace("--", "-\u{2010}")
             .replace('>', ""),
         escaped(&plan.name),
-        escaped(&plan.run_id)
+        escaped(plan.run_id.as_str())
     );
     text.push_str(&findings(run));
     if let Some(notice) = run.notice {
@@ -156,7 +156,7 @@ fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
     }
     match row.token(run.secrets) {
         ShownToken::Shown(token) => {
-            let _ = writeln!(text, "· token {}", code(token));
+            let _ = writeln!(text, "· token {}", code(token.as_str()));
         }
         ShownToken::Secret => {
             text.push_str("· the token is not shown: the request holds a secret\n")

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use crate::backup::Endpoint;
 use crate::diagnostic::Finding;
 use crate::diff::{Action, Change, ChangeKind, Class, Compared, Diff, Restored};
+use crate::ids::IdempotencyToken;
 use crate::plan::{Plan, Step};
 use crate::render::{Resolved, Secrets, SourceFacts, Target};
 
@@ -79,7 +80,7 @@ struct Row<'a> {
 
 /// What a token is to whoever reads a dry run.
 enum ShownToken<'a> {
-    Shown(&'a str),
+    Shown(&'a IdempotencyToken),
     /// The request holds a secret, which could be guessed from it.
     Secret,
     /// A part of the request is known later only.

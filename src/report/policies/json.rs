@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{VERSION, arn, kind};
+use crate::ids::RunId;
 use crate::permissions::{PolicyStatement, PrincipalPolicy, TrustedPrincipal};
 use crate::plan::Plan;
 
@@ -15,7 +16,7 @@ const SCHEMA: &str = "redrill.iam/v1";
 struct PoliciesDocument<'a> {
     schema: &'static str,
     plan: &'a str,
-    run_id: &'a str,
+    run_id: &'a RunId,
     #[serde(rename = "for")]
     purposes: &'a [&'a str],
     policies: Vec<PolicyEntry<'a>>,

@@ -6,6 +6,7 @@ use super::{
     AlsoMade, CheckReport, CheckStatus, Cleanup, ObjectivesReport, RestoreReport, RunStatus, Try,
 };
 use crate::diff::writes_into_existing;
+use crate::ids::JobId;
 use crate::state::{CheckVerdict, Event, Recorded};
 
 /// How far two clocks may differ that tell the same time.
@@ -351,7 +352,7 @@ impl RestoreReport {
         if self.second_jobs.is_empty() {
             return None;
         }
-        let own = self.job_id.as_deref().unwrap_or("its own");
+        let own = self.job_id.as_ref().map(JobId::as_str).unwrap_or("its own");
         let others = self.second_jobs.join(", ");
         Some(format!(
             "AWS has a second job for it: {others}, in addition to {own}"

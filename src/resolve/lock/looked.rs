@@ -6,6 +6,7 @@ use super::super::{PointCache, Selection, select};
 use super::{LockedRestore, about, expires_soon};
 use crate::backup::{ApiError, RecoveryPoint, Sources, ask_all};
 use crate::diagnostic::{Finding, Findings, rule};
+use crate::ids::{RunId, TargetIndex};
 use crate::render::{Lock, Pick, Selector, VaultName};
 
 /// Looks whether the locked recovery points are still there, with as few calls as there are pages or points.
@@ -21,6 +22,7 @@ pub async fn look<R: Sources>(
 ) -> Result<Findings, ApiError> {
     let mut findings = Findings::default();
     for (target, reader) in readers.iter().enumerate() {
+        let target = TargetIndex::new(target);
         let own: Vec<&LockedRestore<'_>> = entries.iter().filter(|e| e.target == target).collect();
         findings.extend(look_in(reader, lock, &own, now).await?);
     }
@@ -141,12 +143,13 @@ fn newest(
     if resolved.selector.pick != Pick::Latest {
         return None;
     }
+    let run = RunId::new("");
     let asked = Selection {
         selector: &resolved.selector,
         resource_type: &entry.resource_type,
         start: now,
         // They decide about `pick: random` alone.
-        run: "",
+        run: &run,
         restore: "",
     };
     let point = select(offer, &asked).ok()?;

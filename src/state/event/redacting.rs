@@ -1,8 +1,10 @@
 //! Events without secrets, as they are shown, kept and handed over.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Event, NestedJob, Recorded};
+use crate::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest};
 use crate::plan::{MARK, mark};
 use crate::render::{REDACTED, Secrets, Target};
 
@@ -33,11 +35,15 @@ impl Recorded {
                 {
                     hide(of_mark);
                 }
-                request.idempotency_token.iter_mut().for_each(hide);
-                hide(token);
-                hide(digest);
+                if let Some(token) = &mut request.idempotency_token {
+                    *token = IdempotencyToken::new(REDACTED);
+                }
+                *token = IdempotencyToken::new(REDACTED);
+                *digest = RequestDigest::new(REDACTED);
             }
-            Event::Deleting { arn, token, .. } if arn.contains(REDACTED) => hide(token),
+            Event::Deleting { arn, token, .. } if arn.contains(REDACTED) => {
+                *token = ClientToken::new(REDACTED);
+            }
             _ => {}
         }
         self
@@ -53,6 +59,11 @@ impl Event {
     pub fn redacted(mut self, secrets: &Secrets) -> Self {
         let sentence = |text: &mut String| secrets.redact_sentence(text);
         let name = |text: &mut String| secrets.redact_name_in(text);
+        let job = |id: &mut JobId| {
+            if let Cow::Owned(redacted) = secrets.redact_name(id.as_str()) {
+                *id = JobId::new(redacted);
+            }
+        };
         let at = |target: &mut Target| {
             if !secrets.is_empty() {
                 *target = target.redacted(secrets);
@@ -102,7 +113,7 @@ impl Event {
                 aws_at: _,
                 adopts,
             } => {
-                adopts.iter_mut().for_each(name);
+                adopts.iter_mut().for_each(job);
                 if !secrets.is_empty() {
                     *request = request.redacted(secrets);
                 }
@@ -112,7 +123,7 @@ impl Event {
                 job_id,
                 request_id,
             } => {
-                name(job_id);
+                job(job_id);
                 request_id.iter_mut().for_each(name);
             }
             Self::Adopted {
@@ -123,8 +134,8 @@ impl Event {
                 ended_at: _,
                 former,
             } => {
-                name(job_id);
-                former.iter_mut().for_each(name);
+                job(job_id);
+                former.iter_mut().for_each(job);
                 sentence(because);
             }
             Self::SecondJob {
@@ -133,8 +144,8 @@ impl Event {
                 beside,
                 because,
             } => {
-                name(job_id);
-                name(beside);
+                job(job_id);
+                job(beside);
                 sentence(because);
             }
             Self::Refused {
@@ -170,7 +181,7 @@ impl Event {
                 job_id,
                 jobs,
             } => {
-                name(job_id);
+                job(job_id);
                 for NestedJob {
                     job_id,
                     status,
@@ -179,7 +190,7 @@ impl Event {
                     created_resource_arn,
                 } in jobs
                 {
-                    name(job_id);
+                    job(job_id);
                     sentence(status);
                     recovery_point_arn.iter_mut().for_each(name);
                     created_resource_arn.iter_mut().for_each(name);

@@ -134,7 +134,10 @@ fn drill(document: &Document, bounds: Bounds<'_>, findings: &mut Findings) {
                 ));
             }
             // A slip of the shift key is no way out of the walls.
-            matches(&pattern.to_lowercase(), &bounds.run_id.to_lowercase())
+            matches(
+                &pattern.to_lowercase(),
+                &bounds.run_id.as_str().to_lowercase(),
+            )
         }
     };
     if !is_one || document.allow.is_some() {
