@@ -17,12 +17,14 @@ use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::config::timeout::TimeoutConfig;
 use aws_sdk_backup::config::{Credentials, StalledStreamProtectionConfig};
 use aws_sdk_backup::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_backup::operation::describe_recovery_point::DescribeRecoveryPointOutput;
 
 use super::date::{Dates, Watch};
 use super::error::classify;
 use super::lean::{IAM, KMS, LeanClient, SERVICE_QUOTAS};
 use super::profile;
 use crate::backup::{ApiError, Gate, Operation, Service, Vaults};
+use crate::render::VaultName;
 
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
@@ -218,6 +220,22 @@ impl<H> Aws<H> {
             None => sts.host(),
         };
         classify(operation, error, host)
+    }
+
+    /// A recovery point, as AWS Backup describes it.
+    pub(super) async fn described(
+        &self,
+        vault: &VaultName,
+        recovery_point_arn: &str,
+    ) -> Result<DescribeRecoveryPointOutput, ApiError> {
+        let operation = self.counted(Operation::DescribeRecoveryPoint);
+        let asked = self.backup.describe_recovery_point();
+        let answer = asked
+            .backup_vault_name(&vault.name)
+            .set_backup_vault_account_id(vault.account.clone())
+            .recovery_point_arn(recovery_point_arn)
+            .send();
+        answer.await.map_err(|err| self.failed(operation, &err))
     }
 
     /// Counts a call.

@@ -80,7 +80,12 @@ impl<H> Looks for Aws<H> {
         for (at, (key, value)) in simulation.context.iter().enumerate() {
             let entry = format!("ContextEntries.member.{}", at + 1);
             members.push((format!("{entry}.ContextKeyName"), key.clone()));
-            members.push((format!("{entry}.ContextKeyType"), "string".to_owned()));
+            // A key has several.
+            let kind = match key.as_str() {
+                "kms:ResourceAliases" => "stringList",
+                _ => "string",
+            };
+            members.push((format!("{entry}.ContextKeyType"), kind.to_owned()));
             members.push((format!("{entry}.ContextKeyValues.member.1"), value.clone()));
         }
         let mut decisions = Vec::new();
@@ -197,16 +202,7 @@ impl<H> Looks for Aws<H> {
         vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<PointSeen, ApiError> {
-        let operation = self.counted(Operation::DescribeRecoveryPoint);
-        let answer = self
-            .backup
-            .describe_recovery_point()
-            .backup_vault_name(&vault.name)
-            .set_backup_vault_account_id(vault.account.clone())
-            .recovery_point_arn(recovery_point_arn)
-            .send()
-            .await
-            .map_err(|err| self.failed(operation, &err))?;
+        let answer = self.described(vault, recovery_point_arn).await?;
         Ok(seen(vault, answer))
     }
 }

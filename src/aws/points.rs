@@ -97,19 +97,9 @@ impl<H> Sources for Aws<H> {
         vault: &VaultName,
         recovery_point_arn: &str,
     ) -> Result<Option<RecoveryPoint>, ApiError> {
-        let operation = self.counted(Operation::DescribeRecoveryPoint);
-        let answer = self
-            .backup
-            .describe_recovery_point()
-            .backup_vault_name(&vault.name)
-            .set_backup_vault_account_id(vault.account.clone())
-            .recovery_point_arn(recovery_point_arn)
-            .send()
-            .await
-            .map_err(|err| self.failed(operation, &err));
-        match answer {
+        match self.described(vault, recovery_point_arn).await {
             Ok(point) => Ok(Some(described(vault, recovery_point_arn, point))),
-            Err(err) if err.may_mean_absence() => Ok(None),
+            Err(err) if err.may_mean_absence() && !err.lacks_permission() => Ok(None),
             Err(err) => Err(err),
         }
     }

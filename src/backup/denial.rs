@@ -5,6 +5,7 @@
 //! its own way (<https://docs.aws.amazon.com/aws-backup/latest/devguide/troubleshooting.html>).
 
 use super::Operation;
+use crate::rules::HandlerActions;
 
 /// The statement with which the caller may pass a role.
 const PASS_ROLE: &str = "PassRestoreRoles";
@@ -57,25 +58,50 @@ pub(crate) fn remedy(operation: Operation, message: &str) -> Option<String> {
             if operation.service() == Some(super::Service::CloudControl)
                 && !action.starts_with("cloudformation:") =>
         {
-            return Some(match handler(message) {
-                Some(statement) => format!(
-                    "add the statement {statement} of `redrill iam PLAN` to the caller's policy"
-                ),
-                None => format!("the caller needs {action}"),
-            });
+            let (before, _) = message.split_once(" Handler returned")?;
+            return of_handler(before.rsplit(' ').next()?, action);
         }
         _ => operation.statement()?,
     };
-    Some(format!(
-        "add the statement {statement} of `redrill iam PLAN` to the caller's policy"
-    ))
+    let is_of_preflight = matches!(
+        operation,
+        Operation::GetRole
+            | Operation::GetServiceQuota
+            | Operation::ListGrants
+            | Operation::ListResources
+            | Operation::SimulatePrincipalPolicy
+    );
+    Some(add(statement, is_of_preflight))
 }
 
-/// The statement for the type whose handler was refused, as in `AWS::RDS::DBCluster Handler returned status FAILED`.
-fn handler(message: &str) -> Option<String> {
-    let (before, _) = message.split_once(" Handler returned")?;
-    let of_type = before.rsplit(' ').next()?.strip_prefix("AWS::")?;
-    Some(format!("Delete{}", of_type.replace("::", "")))
+/// The same for what AWS says of a deletion that has failed: `StatusMessage` of its request.
+pub(crate) fn deletion_remedy(type_name: &str, message: &str) -> Option<String> {
+    of_handler(type_name, denied_action(message)?)
+}
+
+/// The statement with which a handler may do what it was refused.
+fn of_handler(type_name: &str, action: &str) -> Option<String> {
+    let handler = HandlerActions::of(type_name);
+    let is = |of: &String| of.eq_ignore_ascii_case(action);
+    Some(match handler {
+        Some(handler) if handler.deletes.as_ref().is_some_and(is) => {
+            add(&HandlerActions::statement("Delete", type_name), false)
+        }
+        Some(handler) if handler.delete.is_empty() => {
+            add(&HandlerActions::statement("Read", type_name), true)
+        }
+        Some(_) => add(&HandlerActions::statement("Read", type_name), false),
+        None => format!("the caller needs {action}"),
+    })
+}
+
+fn add(statement: &str, is_of_preflight: bool) -> String {
+    let more = if is_of_preflight {
+        " --for preflight"
+    } else {
+        ""
+    };
+    format!("add the statement {statement} of `redrill iam PLAN{more}` to the caller's policy")
 }
 
 #[cfg(test)]

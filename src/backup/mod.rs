@@ -24,7 +24,7 @@ pub(crate) use clock::FastClock;
 pub use clock::{Clock, SystemClock};
 pub use console::{console_job, console_resource};
 pub use denial::denied_action;
-pub(crate) use denial::remedy;
+pub(crate) use denial::{deletion_remedy, remedy};
 pub use endpoint::Endpoint;
 pub use gate::Gate;
 pub use operation::{Operation, Service};

@@ -107,9 +107,12 @@ impl Operation {
     #[must_use]
     pub fn statement(self) -> Option<&'static str> {
         Some(match self {
-            Self::DeleteResource | Self::GetResource | Self::GetResourceRequestStatus => {
-                "DeleteResources"
-            }
+            Self::DeleteResource | Self::GetResourceRequestStatus => "DeleteResources",
+            Self::GetResource | Self::ListResources => "ReadResources",
+            Self::GetRole => "ReadRestoreRoles",
+            Self::GetServiceQuota => "ReadQuotas",
+            Self::ListGrants => "ReadKeyGrants",
+            Self::SimulatePrincipalPolicy => "SimulatePolicies",
             Self::DescribeExecution => "FollowStateMachine",
             Self::DescribeStateMachine | Self::StartExecution => "StartStateMachine",
             Self::DescribeRecoveryPoint | Self::GetRecoveryPointRestoreMetadata => {
@@ -131,12 +134,7 @@ impl Operation {
             | Self::GetBucketVersioning
             | Self::GetCallerIdentity
             | Self::GetPublicAccessBlock
-            | Self::GetRole
-            | Self::GetServiceQuota
-            | Self::ListGrants
-            | Self::ListResources
-            | Self::ListTags
-            | Self::SimulatePrincipalPolicy => return None,
+            | Self::ListTags => return None,
         })
     }
 

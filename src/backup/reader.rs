@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use super::{Listed, Operation, Page, PointQuery, RecoveryPoint, Vault, each_page};
+use super::{Listed, Operation, Page, PointQuery, RecoveryPoint, Vault, denied_action, each_page};
 use crate::ids::JobId;
 use crate::plan::Request;
 use crate::render::{SourceFacts, VaultName};
@@ -271,6 +271,14 @@ impl ApiError {
             Fault::Denied => self.code.as_deref() == Some("AccessDeniedException"),
             Fault::Throttled | Fault::Unreachable | Fault::Service | Fault::Expired => false,
         }
+    }
+
+    /// Whether a policy of IAM keeps the caller from asking, in IAM's words, which says nothing of what was asked about.
+    /// AWS Backup's own refusal, of a vault that is not there or that keeps the caller out, names no action
+    /// (`Insufficient privileges to perform this action.`, <https://github.com/boto/boto3/issues/2269>).
+    #[must_use]
+    pub fn lacks_permission(&self) -> bool {
+        self.fault == Fault::Denied && denied_action(&self.message).is_some()
     }
 }
 

@@ -17,7 +17,7 @@ impl Vaults {
     ///
     /// # Errors
     ///
-    /// Where AWS does not answer.
+    /// Where AWS does not answer, or the caller may not ask.
     pub async fn source<R: Sources>(
         &self,
         reader: &R,
@@ -35,7 +35,7 @@ impl Vaults {
             };
             match reader.restore_metadata(vault, recovery_point_arn).await {
                 Ok(metadata) => return Ok(Some(facts(point, metadata))),
-                Err(err) if err.may_mean_absence() => {}
+                Err(err) if err.may_mean_absence() && !err.lacks_permission() => {}
                 Err(err) => return Err(err),
             }
         }

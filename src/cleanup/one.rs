@@ -48,9 +48,10 @@ pub(super) enum DeletionOutcome {
 
 impl From<ApiError> for DeletionOutcome {
     fn from(error: ApiError) -> Self {
-        match error.fault {
-            Fault::Refused => Self::Left(error.message),
-            _ => Self::Failed(error),
+        // A refusal is about this one, such as one of two accounts or types: it goes on with the others.
+        match error.may_mean_absence() {
+            true => Self::Left(error.message),
+            false => Self::Failed(error),
         }
     }
 }
@@ -85,13 +86,7 @@ impl<R: Resources, C: Clock> One<R, C> {
         let mut calls = Self::calls(Operation::DeleteResource);
         loop {
             self.turn(&calls).await?;
-            let answer = match self.resources.delete(&self.named, &self.token).await {
-                // AWS's own refusal is about this one, such as one of two accounts or types; it goes on with the others.
-                Err(error) if error.fault == Fault::Denied && error.code.is_some() => {
-                    return Err(DeletionOutcome::Left(error.message));
-                }
-                answer => answer,
-            };
+            let answer = self.resources.delete(&self.named, &self.token).await;
             if let Some(asked) = self.taken(&mut calls, answer).await? {
                 return Ok(asked);
             }
@@ -103,8 +98,16 @@ impl<R: Resources, C: Clock> One<R, C> {
         loop {
             self.turn(&calls).await?;
             let answer = self.resources.find(&self.named).await;
-            if let Some(found) = self.taken(&mut calls, answer).await? {
-                return Ok(found);
+            match self.taken(&mut calls, answer).await {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                // It is looked for once its deletion has been asked for.
+                Err(DeletionOutcome::Left(why)) => {
+                    return Err(DeletionOutcome::Left(format!(
+                        "AWS was asked to delete it; whether it is gone cannot be read: {why}"
+                    )));
+                }
+                Err(outcome) => return Err(outcome),
             }
         }
     }

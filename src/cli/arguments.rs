@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::against::{Against, against};
 use super::authoring::{InitArguments, Inventory};
 use super::complete;
-use super::exporting::ExportCommand;
+use super::exporting::{self, ExportCommand};
 use super::post_run::{CleanupArguments, Evidence, Report, Status};
 use crate::diagnostic::did_you_mean;
 use crate::execute::AtMost;
@@ -317,6 +317,18 @@ pub(super) struct IamArguments {
         help_heading = "Policies"
     )]
     pub(super) state_machine: Vec<String>,
+    /// With `--for state-machine`: the bucket of the export
+    #[arg(long, value_name = "NAME", value_parser = exporting::bucket, help_heading = "Policies")]
+    pub(super) bucket: Option<String>,
+    /// What keys in the bucket begin with
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        value_parser = exporting::prefix,
+        requires = "bucket",
+        help_heading = "Policies"
+    )]
+    pub(super) prefix: Option<String>,
     /// Output format
     #[arg(long, default_value = "json", help_heading = "Output")]
     pub(super) format: PolicyFormat,
@@ -337,10 +349,14 @@ pub(super) enum PolicyFor {
     Status,
     /// `redrill cleanup`
     Cleanup,
+    /// `redrill preflight`, and `redrill run --preflight`
+    Preflight,
     /// The script of a kit
     Kit,
     /// The roles that AWS Backup assumes to restore
     RestoreRole,
+    /// The state machine of `redrill export step-functions`, and the roles that it assumes
+    StateMachine,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -117,7 +117,7 @@ impl ExportStepFunctions {
 
 /// The name of a bucket (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>): it goes into a
 /// state machine and into commands that people paste.
-fn bucket(text: &str) -> Result<String, String> {
+pub(super) fn bucket(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let name = text.replace("{region}", "region");
     let ok = (3..=63).contains(&name.len())
@@ -133,7 +133,7 @@ fn bucket(text: &str) -> Result<String, String> {
 }
 
 /// What keys begin with, with one `/` at its end.
-fn prefix(text: &str) -> Result<String, String> {
+pub(super) fn prefix(text: &str) -> Result<String, String> {
     let text = text.trim_matches('/');
     let ok = text.len() <= 256
         && text

@@ -2,20 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::resources::{created, filled, partition, points};
-use super::statement::{PolicyStatement, PolicyStatements, pascal_case};
-use super::{PolicySetting, Principal, PrincipalPolicy, Purpose};
+use super::resources::{filled, partition, points};
+use super::statement::{PolicyStatement, PolicyStatements};
+use super::{PolicySetting, Principal, PrincipalPolicy, Purpose, deletions, looks};
 use crate::backup::Operation;
 use crate::plan::{Plan, Step};
 use crate::render::{Metadata, Target};
-use crate::rules::{Deletes, Facts, title_by_letters};
+use crate::rules::Rules;
 
 const BACKUP: &str =
     "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html";
 const PASS_ROLE: &str =
     "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html";
-const CLOUD_CONTROL: &str =
-    "https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/security.html";
 const STEP_FUNCTIONS: &str =
     "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html";
 const S3: &str =
@@ -35,6 +33,7 @@ pub struct BucketPlace {
 /// The caller's policy, and those of the roles that the caller assumes.
 pub(super) fn policies(
     plan: &Plan,
+    rules: &Rules,
     purposes: &BTreeSet<Purpose>,
     setting: &PolicySetting,
 ) -> Vec<PrincipalPolicy> {
@@ -60,7 +59,7 @@ pub(super) fn policies(
             None => &mut caller,
         };
         for purpose in purposes {
-            purpose.add(statements, step, target, setting);
+            purpose.add(statements, (step, target), rules, setting);
         }
     }
     add_buckets(&mut caller, plan, purposes, setting);
@@ -98,8 +97,8 @@ impl Purpose {
     fn add(
         self,
         statements: &mut PolicyStatements,
-        step: &Step,
-        target: &Target,
+        (step, target): (&Step, &Target),
+        rules: &Rules,
         setting: &PolicySetting,
     ) {
         let draft = &step.draft;
@@ -113,10 +112,7 @@ impl Purpose {
                     find(statements, step, target);
                 }
             }
-            Self::Lock if finds => {
-                read(statements, step, target);
-                find(statements, step, target);
-            }
+            Self::Lock if finds => find(statements, step, target),
             Self::Plan | Self::Lock | Self::RestoreRole => {}
             Self::Run => {
                 // Rules that ask about the recovery point, and selectors; nothing else is looked up before a run.
@@ -149,19 +145,26 @@ impl Purpose {
                 }
             }
             Self::Status => follow(statements),
+            Self::Preflight => {
+                if finds {
+                    find(statements, step, target);
+                }
+                read(statements, step, target);
+                looks::add(statements, step, target, rules);
+            }
             Self::Cleanup => {
                 follow(statements);
-                delete(statements, step, target);
+                deletions::add(statements, step, target);
             }
         }
     }
 }
 
-fn actions(operations: &[Operation]) -> Vec<String> {
+pub(super) fn actions(operations: &[Operation]) -> Vec<String> {
     operations.iter().map(|of| of.iam_action()).collect()
 }
 
-fn anything() -> [String; 1] {
+pub(super) fn anything() -> [String; 1] {
     ["*".to_owned()]
 }
 
@@ -180,6 +183,10 @@ fn read(statements: &mut PolicyStatements, step: &Step, target: &Target) {
         why,
         BACKUP,
     ));
+    // A selector looks into the vault that it names; of several, the vaults that are listed once save calls.
+    if step.draft.vault.is_some() && step.draft.selector.is_none() {
+        return;
+    }
     let why = "finds the vault of a recovery point";
     let list = actions(&[Operation::ListBackupVaults]);
     statements.add(PolicyStatement::new(
@@ -286,66 +293,6 @@ fn publish(statements: &mut PolicyStatements) {
         why,
         BACKUP,
     ));
-}
-
-/// Deletes what a run has made, through Cloud Control API, which calls the service with the caller's permissions.
-fn delete(statements: &mut PolicyStatements, step: &Step, target: &Target) {
-    let operations = [
-        Operation::GetResource,
-        Operation::DeleteResource,
-        Operation::GetResourceRequestStatus,
-    ];
-    let request = &step.draft.request;
-    let mut made = created(&step.draft, target);
-    let title = title_by_letters(&request.resource_type);
-    let existing = Facts::of(title).map_or(&[][..], |facts| facts.existing.as_slice());
-    if existing
-        .iter()
-        .any(|of| !of.makes && of.condition.holds(&request.metadata))
-    {
-        // What was there before stays.
-        made.clear();
-    }
-    // What nested jobs make is deleted, too: of a snapshot that is a volume.
-    let parts = Facts::of(title).and_then(|facts| facts.parts.as_deref());
-    let parts = parts.and_then(|key| request.metadata.get(key));
-    if parts.is_some_and(|parts| parts.contains(":snapshot/")) {
-        let none = Metadata::default();
-        made.push(filled("ec2:{region}:{account}:volume/*", target, &none));
-    }
-    for deletes in Deletes::of(title) {
-        let (service, kind) = deletes.arn.split_once(':').unwrap_or((&deletes.arn, ""));
-        let begins = |arn: &&String| {
-            let parts: Vec<&str> = arn.splitn(6, ':').collect();
-            matches!(parts[..], ["arn", _, of, _, _, resource] if of == service && (resource.starts_with(kind) || resource == "*"))
-        };
-        if !made.iter().any(|arn| begins(&arn)) {
-            continue;
-        }
-        let why = "deletes what the run has made, through Cloud Control API";
-        statements.add(PolicyStatement::new(
-            "DeleteResources",
-            actions(&operations),
-            anything(),
-            why,
-            CLOUD_CONTROL,
-        ));
-        let why = format!(
-            "{}: read and delete, with the caller's permissions",
-            deletes.r#type
-        );
-        let name = pascal_case(&format!(
-            "Delete {}",
-            deletes.r#type.trim_start_matches("AWS::")
-        ));
-        statements.add(PolicyStatement::new(
-            &name,
-            deletes.needs.clone(),
-            anything(),
-            &why,
-            CLOUD_CONTROL,
-        ));
-    }
 }
 
 /// Records in a bucket, and what a state machine reads and writes.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::resources::partition;
 use crate::plan::Draft;
 use crate::render::{RequestField, Target};
-use crate::rules::{PathStep, ReferenceKind, Rules, title_by_letters};
+use crate::rules::{ReferenceKind, Rules, title_by_letters};
 
 /// Keys, and aliases whose keys only AWS knows.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,10 +41,8 @@ pub(super) fn keys(rules: &Rules, draft: &Draft, target: &Target) -> RequestKeys
             true => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
             false => Value::String(text.clone()),
         };
-        let mut texts = Vec::new();
-        collect(&value, &place.rest, &mut texts);
-        for text in texts {
-            found.add(&text, target);
+        for placed in place.texts(&value) {
+            found.add(placed.text, target);
         }
     }
     found
@@ -82,30 +80,5 @@ impl RequestKeys {
                     .insert(format!("arn:{partition}:kms:{region}:{account}:key/{id}"));
             }
         }
-    }
-}
-
-fn collect(value: &Value, steps: &[PathStep], found: &mut Vec<String>) {
-    let Some((step, rest)) = steps.split_first() else {
-        if let Value::String(text) = value {
-            found.push(text.clone());
-        }
-        return;
-    };
-    match (step, value) {
-        (PathStep::Member(name), Value::Object(map)) => {
-            if let Some(value) = map.get(name) {
-                collect(value, rest, found);
-            }
-        }
-        (PathStep::Pattern(pattern), Value::Object(map)) => {
-            let fitting = map.iter().filter(|(key, _)| pattern.is_match(key));
-            fitting.for_each(|(_, value)| collect(value, rest, found));
-        }
-        (PathStep::Names, Value::Object(map)) => found.extend(map.keys().cloned()),
-        (PathStep::Items, Value::Array(items)) => {
-            items.iter().for_each(|item| collect(item, rest, found));
-        }
-        _ => {}
     }
 }

@@ -5,7 +5,9 @@
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html>.
 
 mod caller;
+mod deletions;
 mod keys;
+mod looks;
 mod resources;
 mod restore_role;
 mod statement;
@@ -13,7 +15,7 @@ mod statement;
 use std::collections::BTreeSet;
 
 pub use caller::BucketPlace;
-pub use restore_role::role_statements;
+pub use restore_role::{key_statements, role_statements};
 pub(crate) use statement::pascal_case;
 pub use statement::{PolicyConditions, PolicyStatement, PolicyStatements};
 
@@ -35,6 +37,8 @@ pub enum Purpose {
     Status,
     /// `redrill cleanup`: delete what a run has made.
     Cleanup,
+    /// `redrill preflight`: look at what a run needs.
+    Preflight,
     /// The script of a kit.
     Kit,
     /// What AWS Backup assumes to carry out a restore.
@@ -56,6 +60,36 @@ pub enum Principal {
         /// Its ARN.
         arn: String,
     },
+    /// The role of a state machine.
+    MachineRole {
+        /// Its ARN.
+        arn: String,
+    },
+    /// A role that a state machine assumes to call AWS Backup.
+    MachineTargetRole {
+        /// Its ARN.
+        arn: String,
+    },
+}
+
+/// Whom the trust policy of a role has to name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrustedPrincipal {
+    /// A service of AWS.
+    Service(&'static str),
+    /// A role, by its ARN.
+    Role(String),
+}
+
+impl TrustedPrincipal {
+    /// What the element `Principal` of a policy says: the kind, and which of it.
+    #[must_use]
+    pub fn element(&self) -> (&'static str, &str) {
+        match self {
+            Self::Service(service) => ("Service", service),
+            Self::Role(arn) => ("AWS", arn),
+        }
+    }
 }
 
 /// What one principal has to be allowed.
@@ -65,8 +99,8 @@ pub struct PrincipalPolicy {
     pub principal: Principal,
     /// The account that the policy belongs into; none where the caller's is not known.
     pub account: Option<String>,
-    /// The service that has to be able to assume the principal, where it is a role of a service.
-    pub trusts: Option<&'static str>,
+    /// Who has to be able to assume it, where that is known.
+    pub trusts: Option<TrustedPrincipal>,
     /// What.
     pub statements: Vec<PolicyStatement>,
 }
@@ -90,7 +124,7 @@ pub fn policies(
     purposes: &BTreeSet<Purpose>,
     setting: &PolicySetting,
 ) -> Vec<PrincipalPolicy> {
-    let mut all = caller::policies(plan, purposes, setting);
+    let mut all = caller::policies(plan, rules, purposes, setting);
     if purposes.contains(&Purpose::RestoreRole) {
         all.extend(restore_role::policies(plan, rules));
     }

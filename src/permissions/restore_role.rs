@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::keys::keys;
 use super::resources::{created, filled, known, points};
 use super::statement::{PolicyStatement, PolicyStatements, pascal_case};
-use super::{Principal, PrincipalPolicy};
+use super::{Principal, PrincipalPolicy, TrustedPrincipal};
 use crate::plan::{Plan, Step};
 use crate::render::Target;
 use crate::rules::{Facts, RoleNeed, Rules, title_by_letters};
@@ -47,7 +47,7 @@ pub(super) fn policies(plan: &Plan, rules: &Rules) -> Vec<PrincipalPolicy> {
                 arn: arn.to_owned(),
             },
             account: Some(account.to_owned()),
-            trusts: Some(BACKUP),
+            trusts: Some(TrustedPrincipal::Service(BACKUP)),
             statements: statements.into_list(),
         })
         .collect()
@@ -91,6 +91,12 @@ fn add(statements: &mut PolicyStatements, step: &Step, target: &Target, rules: &
     }
 }
 
+/// The statements that allow a role the use of the keys that requests name.
+#[must_use]
+pub fn key_statements() -> Vec<String> {
+    vec![USE_KEYS.to_owned(), USE_KEYS_BY_ALIAS.to_owned()]
+}
+
 /// The statements that allow the role of a type an action; all of the type's where the action is not known.
 #[must_use]
 pub fn role_statements(resource_type: &str, action: Option<&str>) -> Vec<String> {
@@ -104,7 +110,7 @@ pub fn role_statements(resource_type: &str, action: Option<&str>) -> Vec<String>
         })
     };
     if action.is_some_and(|action| KEY_ACTIONS.iter().any(|of| of.eq_ignore_ascii_case(action))) {
-        return vec![USE_KEYS.to_owned(), USE_KEYS_BY_ALIAS.to_owned()];
+        return key_statements();
     }
     needs
         .iter()

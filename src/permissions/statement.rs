@@ -58,7 +58,7 @@ impl PolicyStatements {
 
 impl PolicyStatement {
     /// One without a condition.
-    pub(super) fn new(
+    pub(crate) fn new(
         sid: &str,
         actions: impl IntoIterator<Item = impl Into<String>>,
         resources: impl IntoIterator<Item = String>,
@@ -76,7 +76,7 @@ impl PolicyStatement {
     }
 
     /// The same, only where a key has one of these values.
-    pub(super) fn only_if(
+    pub(crate) fn only_if(
         mut self,
         operator: &'static str,
         key: &'static str,

@@ -22,6 +22,8 @@ pub(super) struct UsedKey<'a> {
     /// As the plan has it.
     pub(super) text: &'a str,
     pub(super) id: &'a str,
+    /// The alias that the plan has it by.
+    pub(super) alias: Option<&'a str>,
     pub(super) account: &'a str,
     pub(super) region: &'a str,
     /// Where it is looked at.
@@ -113,10 +115,8 @@ impl UsedKey<'_> {
     }
 
     fn by_policy(&self, by: &KeyUse<'_>) -> KeyPolicySays {
-        let context = BTreeMap::from([
-            ("kms:ViaService", by.via.clone()),
-            ("kms:CallerAccount", by.account.to_owned()),
-            ("kms:GrantIsForAWSResource", "true".to_owned()),
+        let mut context = self.context(by);
+        context.extend([
             ("aws:PrincipalArn", by.role.to_owned()),
             ("aws:PrincipalAccount", by.account.to_owned()),
         ]);
@@ -143,6 +143,20 @@ impl UsedKey<'_> {
         says
     }
 
+    /// Condition keys of a use of the key
+    /// (<https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html>). Of its aliases one is known at most.
+    fn context(&self, by: &KeyUse<'_>) -> BTreeMap<&'static str, String> {
+        let alias = self
+            .alias
+            .map(|alias| ("kms:ResourceAliases", alias.to_owned()));
+        let of_use = [
+            ("kms:ViaService", by.via.clone()),
+            ("kms:CallerAccount", by.account.to_owned()),
+            ("kms:GrantIsForAWSResource", "true".to_owned()),
+        ];
+        of_use.into_iter().chain(alias).collect()
+    }
+
     fn arn(&self, role: &str) -> String {
         let partition = role.split(':').nth(1).unwrap_or("aws");
         let Self {
@@ -163,17 +177,12 @@ impl UsedKey<'_> {
         checks: &mut CheckList,
     ) {
         let (role, text, arn) = (by.role, self.text, self.arn(by.role));
-        let context = [
-            ("kms:ViaService", by.via.clone()),
-            ("kms:CallerAccount", by.account.to_owned()),
-            ("kms:GrantIsForAWSResource", "true".to_owned()),
-        ];
+        let context = self.context(by).into_iter();
         let simulation = Simulation {
             of: role.to_owned(),
             actions: by.actions.to_vec(),
             resources: vec![arn.clone()],
             context: context
-                .into_iter()
                 .map(|(key, value)| (key.to_owned(), value))
                 .collect(),
         };
@@ -205,6 +214,17 @@ impl UsedKey<'_> {
                                 format!("take {arn} out of what the policies of the role deny");
                             let evidence = CheckEvidence::new(asked, &denied.says);
                             checks.add(on, PreflightVerdict::Fail, (message, help), evidence);
+                        }
+                        _ if !denied.missing.is_empty() => {
+                            let message = format!(
+                                "whether the policies of {role} allow {} on the KMS key {text} depends on {}, which preflight does not know",
+                                denied.action,
+                                denied.missing.join(", ")
+                            );
+                            let help =
+                                "check the conditions of the policies of the role".to_owned();
+                            let evidence = CheckEvidence::new(asked, &denied.says);
+                            checks.add(on, PreflightVerdict::Warn, (message, help), evidence);
                         }
                         _ => self.by_grant(by, memo, message, on, checks),
                     }

@@ -181,6 +181,7 @@ fn of_key(
     let used = UsedKey {
         text,
         id: &id,
+        alias: Some(key.name).filter(|name| name.starts_with("alias/")),
         account: key.account,
         region: key.region,
         place,

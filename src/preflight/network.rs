@@ -9,6 +9,7 @@ use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
 use super::subject::PreflightSubject;
 use super::unknown;
+use crate::backup::ApiError;
 use crate::ids::TargetIndex;
 use crate::plan::Step;
 use crate::rules::{Facts, Wall, WallRead, value};
@@ -100,27 +101,54 @@ fn of_value(
                 format!("the {thing} {id} exists"),
                 CheckEvidence::new(asked, &id),
             );
-            if let Some(vpc) = vpc_of(memo, place, found, reads) {
-                of_vpc.push(OfVpc {
+            match vpc_of(memo, place, found, reads) {
+                Ok(vpc) => of_vpc.extend(vpc.map(|vpc| OfVpc {
                     text: format!("the {thing} {id}"),
                     key: named.key.clone(),
                     vpc,
-                });
+                })),
+                Err((subnet, error)) => {
+                    let on = subject.on_key(CheckId::NetworkVpc, step, &named.key);
+                    let asked = format!("cloudformation:GetResource {subnet}");
+                    unknown(
+                        checks,
+                        on,
+                        &format!("the VPC of the {thing} {id}"),
+                        &asked,
+                        error,
+                    );
+                }
             }
         }
     }
 }
 
-/// The VPC of what was found: its own, or that of its first subnet.
-fn vpc_of(memo: &Memo, place: TargetIndex, found: &Value, reads: &WallRead) -> Option<String> {
+/// The VPC of what was found: its own, or that of its first subnet; none where it is not known yet, or not told.
+///
+/// # Errors
+///
+/// The subnet that could not be looked at, and why.
+fn vpc_of<'m>(
+    memo: &'m Memo,
+    place: TargetIndex,
+    found: &Value,
+    reads: &WallRead,
+) -> Result<Option<String>, (String, &'m ApiError)> {
+    let text = |of: &Value, key: &str| of[key].as_str().map(str::to_owned);
     if let Some(vpc) = &reads.vpc {
-        return found[vpc.as_str()].as_str().map(str::to_owned);
+        return Ok(text(found, vpc));
     }
-    let subnets = &found[reads.subnets.as_deref()?];
-    let first = subnets.as_str().or_else(|| subnets[0].as_str())?;
-    let subnet = Wall::named("subnet")?.kind.reads.as_ref()?;
-    let found = memo.resource(place, &subnet.r#type, first)?.ok()??;
-    found[subnet.vpc.as_deref()?].as_str().map(str::to_owned)
+    let subnets = reads.subnets.as_deref().map(|key| &found[key]);
+    let first = subnets.and_then(|subnets| subnets.as_str().or_else(|| subnets[0].as_str()));
+    let subnet = Wall::named("subnet").and_then(|wall| wall.kind.reads.as_ref());
+    let (Some(first), Some(subnet)) = (first, subnet) else {
+        return Ok(None);
+    };
+    match memo.resource(place, &subnet.r#type, first) {
+        Some(Ok(Some(found))) => Ok(subnet.vpc.as_deref().and_then(|key| text(found, key))),
+        Some(Err(error)) => Err((format!("{} {first}", subnet.r#type), error)),
+        Some(Ok(None)) | None => Ok(None),
+    }
 }
 
 /// What one request names has to be of one VPC: an interface, a cluster and a file system are each in one.
@@ -171,8 +199,7 @@ fn references(subject: &PreflightSubject<'_>, memo: &Memo, step: &Step, checks: 
             continue;
         };
         let is_pending = step.draft.holes.contains_key(reads.key.as_str());
-        let is_own = name.starts_with("default") || reads.except.iter().any(|of| of == name);
-        if is_pending || is_own {
+        if is_pending || !reads.names(name) {
             continue;
         }
         let on = subject.on_key(CheckId::ReferenceExists, step, &reads.key);

@@ -64,7 +64,7 @@ fn find<'m>(
                 );
                 return Some(point);
             }
-            Err(error) if error.may_mean_absence() && !is_of_identity(error) => {
+            Err(error) if error.may_mean_absence() && !error.lacks_permission() => {
                 first.get_or_insert((vault, error));
             }
             Err(error) => {
@@ -99,6 +99,11 @@ fn find<'m>(
             format!("the vault {} does not have the recovery point {arn}", owned(vault)),
             "check the ARN, the vault, the account and the Region; choose another with a selector: `recovery_point: { vault: …, resource: …, pick: latest }`".to_owned(),
         ),
+        ([], _) => (
+            CheckId::PointExists,
+            format!("the account has no vault in the Region of the target, and so not the recovery point {arn}"),
+            "check the account and the Region; of a vault of another account say `recovery_point: { arn: …, vault: …, vault_account: … }`".to_owned(),
+        ),
         _ => (
             CheckId::PointExists,
             format!("none of the {} vaults of the account has the recovery point {arn}", vaults.len()),
@@ -113,12 +118,6 @@ fn find<'m>(
         CheckEvidence::new(asked, seen),
     );
     None
-}
-
-/// Whether the caller's own policies refuse to look, in IAM's words
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>): that says nothing of the recovery point.
-fn is_of_identity(error: &ApiError) -> bool {
-    error.message.contains("not authorized to perform")
 }
 
 fn owned(vault: &VaultName) -> String {

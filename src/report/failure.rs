@@ -1,13 +1,14 @@
 //! What the message of a failed job means, where that is known.
 
 use crate::backup::denied_action;
-use crate::permissions::role_statements;
+use crate::permissions::{key_statements, role_statements};
 use crate::rules::RestoreFailure;
 
 /// What is wrong and what to do, in a line; none of a message that nobody has recorded.
 pub(super) fn meaning(message: &str, resource_type: &str) -> Option<String> {
     let action = denied_action(message);
-    let known = RestoreFailure::of(resource_type);
+    let mut known = RestoreFailure::of(resource_type);
+    known.extend(RestoreFailure::common());
     // The script of a kit is not what runs here.
     let mut known = known
         .iter()
@@ -16,9 +17,10 @@ pub(super) fn meaning(message: &str, resource_type: &str) -> Option<String> {
     let is_for_permission = action.is_some()
         || message.contains("not authorized")
         || found.is_some_and(|failure| failure.role);
-    let statements = match is_for_permission {
-        true => role_statements(resource_type, action),
-        false => Vec::new(),
+    let statements = match found {
+        Some(failure) if failure.keys => key_statements(),
+        _ if is_for_permission => role_statements(resource_type, action),
+        _ => Vec::new(),
     };
     let means = found.map(|failure| failure.means.as_str());
     match (means, statements.is_empty()) {

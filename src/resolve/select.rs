@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::backup::{PointStatus, RecoveryPoint};
+use crate::backup::{PointStatus, RecoveryPoint, denied_action};
 use crate::diagnostic::{Rule, Span, rule, suggest};
 use crate::ids::RunId;
 use crate::parse::{Point, Restore};
@@ -84,6 +84,10 @@ impl Unselected {
             Self::Several(resources) => {
                 let first = resources.first().map_or("", String::as_str);
                 format!("name the one that is meant: `resource: {first}`")
+            }
+            // The message says what is missing.
+            Self::Refused(message, _) if denied_action(message).is_some() => {
+                "see that the caller may list recovery points; `redrill iam PLAN` prints what a plan needs".to_owned()
             }
             Self::Refused(_, vaults) => match &selector.vault {
                 Some(vault) if selector.vault_account.is_some() => format!(

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::files;
+use super::handlers::HandlerActions;
 use super::notes::{RestoreFailure, TypeNotes, top};
 use super::points::PointForms;
 use super::walls::{DefaultPick, WallKind};
@@ -83,6 +84,8 @@ pub(crate) struct CommonFacts {
     pub(crate) deletes: Vec<Deletes>,
     /// The kinds of places that a key may name.
     pub(crate) walls: BTreeMap<String, WallKind>,
+    /// What Cloud Control API asks of the caller, by type of CloudFormation.
+    pub(super) handlers: BTreeMap<String, HandlerActions>,
 }
 
 /// A key that names something that has to be there.
@@ -253,8 +256,6 @@ pub(crate) struct Deletes {
     pub(crate) arn: String,
     /// The type, as CloudFormation has it.
     pub(crate) r#type: String,
-    /// What its schema asks of whoever reads and deletes one: `handlers.read` and `handlers.delete`.
-    pub(crate) needs: Vec<String>,
     #[serde(default)]
     pub(crate) identifier: Identifier,
     /// Whether the identifier is a name, which somebody can give again.
@@ -295,6 +296,13 @@ impl Facts {
     /// Every type, by AWS's name.
     pub(crate) fn types() -> impl Iterator<Item = &'static str> {
         TypeNotes::all().map(|(name, _)| name)
+    }
+}
+
+impl NamedReference {
+    /// Whether a value names something, and not what AWS has itself.
+    pub(crate) fn names(&self, value: &str) -> bool {
+        !value.starts_with("default") && !self.except.iter().any(|of| of == value)
     }
 }
 

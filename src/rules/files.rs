@@ -91,7 +91,16 @@ pub(super) fn block(text: &'static str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::block;
+    use super::{block, common, of_types};
+
+    #[test]
+    fn no_key_is_written_twice() {
+        for (name, text) in of_types().chain([("common", common())]) {
+            // JSON's maps take the last of two; YAML's do not take them at all.
+            let read = serde_yaml::from_str::<serde_yaml::Value>(text);
+            assert!(read.is_ok(), "{name}: {}", read.unwrap_err());
+        }
+    }
 
     #[test]
     fn a_block_ends_where_the_next_member_of_the_file_begins() {

@@ -4,6 +4,7 @@ mod coerce;
 mod estimate;
 mod facts;
 mod files;
+mod handlers;
 mod include;
 mod init;
 mod notes;
@@ -21,10 +22,11 @@ pub(crate) use facts::{
     without_role,
 };
 pub(crate) use files::title_by_letters;
+pub(crate) use handlers::HandlerActions;
 pub(crate) use init::{Children, Init, Way};
 pub use notes::{Composite, RestoreFailure};
 pub(crate) use notes::{Level, SchemaNote, TypeNotes, note};
-pub(crate) use place::{PathStep, ReferenceKind, ReferencePlace};
+pub(crate) use place::{PlacedText, ReferenceKind, ReferencePlace};
 pub(crate) use points::{PointForms, beginning, is_point, points};
 pub(crate) use schema::Schema;
 pub use schema::{Rules, RulesError};

@@ -106,6 +106,9 @@ pub struct RestoreFailure {
     /// Whether the role may be what lacks a permission, though the message does not say so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub role: bool,
+    /// Whether the role may lack the use of a KMS key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keys: bool,
 }
 
 impl RestoreFailure {

@@ -3,7 +3,7 @@
 
 use regex::Regex;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What has to fit.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -28,14 +28,14 @@ pub(crate) enum ReferenceKind {
 #[derive(Debug)]
 pub(crate) struct ReferencePlace {
     pub(crate) key: String,
-    pub(crate) rest: Vec<PathStep>,
+    rest: Vec<PathStep>,
     pub(crate) kind: ReferenceKind,
     /// The member beside it that names its Region.
     pub(crate) region_in: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum PathStep {
+pub(super) enum PathStep {
     Member(String),
     Items,
     Pattern(Regex),
@@ -51,6 +51,72 @@ impl ReferencePlace {
             collect(of, key, &mut Vec::new(), &mut places);
         }
         places
+    }
+
+    /// The texts that stand there in the value of its key.
+    pub(crate) fn texts<'v>(&self, value: &'v Value) -> Vec<PlacedText<'v>> {
+        let mut found = Vec::new();
+        let mut segments = vec![self.key.clone()];
+        visit(value, &self.rest, None, &mut segments, &mut found);
+        found
+    }
+}
+
+/// A text at a place.
+#[derive(Debug)]
+pub(crate) struct PlacedText<'v> {
+    pub(crate) text: &'v str,
+    /// The way to it, from the key on.
+    pub(crate) segments: Vec<String>,
+    /// The map that it stands in.
+    pub(crate) beside: Option<&'v Map<String, Value>>,
+}
+
+fn visit<'v>(
+    value: &'v Value,
+    steps: &[PathStep],
+    beside: Option<&'v Map<String, Value>>,
+    segments: &mut Vec<String>,
+    found: &mut Vec<PlacedText<'v>>,
+) {
+    let Some((step, rest)) = steps.split_first() else {
+        if let Value::String(text) = value {
+            let segments = segments.clone();
+            found.push(PlacedText {
+                text,
+                segments,
+                beside,
+            });
+        }
+        return;
+    };
+    let mut inside = |segment: String, value: &'v Value, beside| {
+        segments.push(segment);
+        visit(value, rest, beside, segments, found);
+        segments.pop();
+    };
+    match (step, value) {
+        (PathStep::Member(name), Value::Object(map)) => {
+            if let Some(value) = map.get(name) {
+                inside(name.clone(), value, Some(map));
+            }
+        }
+        (PathStep::Pattern(pattern), Value::Object(map)) => {
+            for (key, value) in map.iter().filter(|(key, _)| pattern.is_match(key)) {
+                inside(key.clone(), value, Some(map));
+            }
+        }
+        (PathStep::Names, Value::Object(map)) => found.extend(map.keys().map(|key| PlacedText {
+            text: key,
+            segments: segments.iter().chain([key]).cloned().collect(),
+            beside: None,
+        })),
+        (PathStep::Items, Value::Array(items)) => {
+            for (at, value) in items.iter().enumerate() {
+                inside(at.to_string(), value, None);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -207,8 +207,10 @@ mod tests {
                     .map(str::to_owned),
             );
         }
+        // A kind that no key names is known by the form of its ids, wherever they are.
         for wall in Wall::all() {
-            assert!(used.contains(wall.name), "{}", wall.name);
+            let is_found = used.contains(wall.name) || wall.kind.id.is_some();
+            assert!(is_found, "{}", wall.name);
         }
     }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::backup::{ApiError, RecoveryPoint, Sources, ask_all};
+use crate::backup::{ApiError, Operation, RecoveryPoint, Sources, ask_all};
 use crate::diagnostic::{Finding, Findings, Span, rule};
 use crate::ids::{Indexed, TargetIndex};
 use crate::parse::{Check, Kind, Node, Point, Restore};
 use crate::plan::{Draft, Plan, Planner, Step};
-use crate::render::{Fact, Known, Resolved, Selector, VaultName};
+use crate::render::{Fact, Known, Resolved, Selector, SourceFacts, VaultName};
 use crate::resolve::{PointCache, Selection, Unselected};
 use crate::rules::{Facts, Lacks};
 
@@ -64,8 +64,26 @@ pub fn wanted_point(step: &Step) -> WantedPoint {
     (step.target, arn, draft.vault.as_deref().cloned())
 }
 
+/// Why a recovery point is not at hand.
+#[derive(Clone, Copy)]
+pub(super) enum NotAtHand<'e> {
+    /// Nobody was asked.
+    NotAsked,
+    /// The inventory does not have it.
+    NotRecorded,
+    /// AWS did not answer, or refused to.
+    Failed(&'e ApiError),
+}
+
 /// What was not checked, because a recovery point is not at hand: one note a type.
-pub(super) fn point_unchecked(planner: &Planner, plan: &Plan, has_inventory: bool) -> Findings {
+pub(super) fn point_unchecked(planner: &Planner, plan: &Plan, why: NotAtHand<'_>) -> Findings {
+    let help = match why {
+        NotAtHand::NotAsked => "add --inventory FILE to check them".to_owned(),
+        NotAtHand::NotRecorded => {
+            "the inventory does not have the recovery point: check its ARN, or record it with `redrill inventory`".to_owned()
+        }
+        NotAtHand::Failed(error) => format!("{error}; or add --inventory FILE to check them"),
+    };
     let document = planner.document();
     let mut seen = BTreeSet::new();
     plan.steps
@@ -80,10 +98,7 @@ pub(super) fn point_unchecked(planner: &Planner, plan: &Plan, has_inventory: boo
                 place(restore),
                 (rule::OF_TYPE_RECOVERY_POINT_UNCHECKED, of_type),
                 format!("rules of {of_type} that need the recovery point itself were not checked"),
-                match has_inventory {
-                    false => "add --inventory FILE to check them",
-                    true => "the inventory does not have the recovery point: check its ARN, or record it with `redrill inventory`",
-                },
+                help.clone(),
             )
         })
         .collect()
@@ -257,21 +272,36 @@ fn copies_unseen(planner: &Planner, step: &Step, selector: &Selector) -> Option<
     Some(finding.of_restore(&step.name))
 }
 
-/// Looks recovery points up, each by the reader of its target.
+/// Looks recovery points up, each by the reader of its target. Those that the caller may not read keep no other from being
+/// read.
 ///
 /// # Errors
 ///
-/// Where AWS does not answer.
+/// Where AWS does not answer, or the caller may not read a recovery point: the first refusal.
 pub async fn look_up<R: Sources>(
     readers: &[R],
     wanted: &WantedPoints,
     known: &mut Known,
 ) -> Result<(), ApiError> {
     let questions = wanted.iter().map(async |(target, arn, vault)| {
-        let facts = readers[target.get()].source(arn, vault.as_ref()).await?;
-        Ok(facts.map(|facts| (arn.clone(), facts)))
+        match readers[target.get()].source(arn, vault.as_ref()).await {
+            Ok(facts) => Ok(Ok(facts.map(|facts| (arn.clone(), facts)))),
+            // Without the list of vaults no other is found, either.
+            Err(err) if err.lacks_permission() && err.operation != Operation::ListBackupVaults => {
+                Ok(Err(err))
+            }
+            Err(err) => Err(err),
+        }
     });
-    ask_all(questions, |facts| known.sources.extend(facts)).await
+    let mut refused = None;
+    let take = |answer: Result<Option<(String, SourceFacts)>, ApiError>| match answer {
+        Ok(facts) => known.sources.extend(facts),
+        Err(err) => {
+            refused.get_or_insert(err);
+        }
+    };
+    ask_all(questions, take).await?;
+    refused.map_or(Ok(()), Err)
 }
 
 /// Recovery points that were asked about and that no vault has, where a template needs them.

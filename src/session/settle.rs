@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::points::{
-    lacking, look_up, not_found, point_unchecked, resolve, source_unchecked, sources_useful,
-    sources_wanted, unresolved, unresolved_note,
+    NotAtHand, lacking, look_up, not_found, point_unchecked, resolve, source_unchecked,
+    sources_useful, sources_wanted, unresolved, unresolved_note,
 };
 use super::{Loaded, WantedPoints};
 use crate::backup::{ApiError, Sources};
@@ -166,13 +166,14 @@ impl Loaded {
             found.extend(patience.wait(what, resolved).await?);
             settled = self.draft_after(known, &found);
         }
+        let mut failed = None;
         if let Some(plan) = &settled.plan {
             let (wanted, is_needed) = lookups.sources(plan);
             if !wanted.is_empty() {
                 let what = "AWS to describe the recovery points of the plan";
                 match patience.wait(what, look_up(readers, &wanted, known)).await {
                     // For the rules alone nothing is held up: they stay unchecked, and are said to be.
-                    Err(_) if !is_needed => {}
+                    Err(err) if !is_needed => failed = Some(err),
                     answered => answered?,
                 }
                 found.extend(not_found(&self.planner, plan, &wanted, known));
@@ -180,7 +181,12 @@ impl Loaded {
             }
         }
         if let Some(plan) = &settled.plan {
-            let unchecked = point_unchecked(&self.planner, plan, lookups.has_inventory);
+            let why = match &failed {
+                Some(error) => NotAtHand::Failed(error),
+                None if lookups.has_inventory => NotAtHand::NotRecorded,
+                None => NotAtHand::NotAsked,
+            };
+            let unchecked = point_unchecked(&self.planner, plan, why);
             settled.findings.extend(unchecked);
             settled.findings.extend(lacking(&self.planner, plan));
         }
@@ -195,7 +201,7 @@ impl Loaded {
                 findings.push(source_unchecked(planner));
             }
             findings.extend(unresolved_note(planner, plan));
-            findings.extend(point_unchecked(planner, plan, false));
+            findings.extend(point_unchecked(planner, plan, NotAtHand::NotAsked));
             findings.extend(lacking(planner, plan));
         }
         settled

@@ -10,7 +10,7 @@ use super::arn::{is_account, is_region, split};
 use super::problem::Checker;
 use crate::diagnostic::{Finding, Findings, Rule, rule};
 use crate::render::Target;
-use crate::rules::{PathStep, ReferenceKind, ReferencePlace};
+use crate::rules::{PlacedText, ReferenceKind, ReferencePlace};
 
 /// The partition that a Region is in, by `partitions.json` of AWS's SDKs; `None` of one that they do not know.
 pub(crate) fn partition(region: &str) -> Option<&'static str> {
@@ -179,17 +179,19 @@ pub(super) fn check(
         if checker.unknown.contains(&place.key) {
             continue;
         }
-        let mut found = Found {
-            place,
-            target,
-            segments: vec![place.key.clone()],
-            misfits: Vec::new(),
-        };
-        found.visit(value, &place.rest, None);
-        for (segments, misfit) in found.misfits {
-            findings.push(told(checker, place, &segments, misfit));
+        for found in place.texts(value) {
+            let region = region_of(place, &found).unwrap_or(&target.region);
+            if let Some(misfit) = misfit(place.kind, found.text, region, &target.account) {
+                findings.push(told(checker, place, &found.segments, misfit));
+            }
         }
     }
+}
+
+/// The Region that the member beside a value names.
+fn region_of<'v>(place: &ReferencePlace, found: &PlacedText<'v>) -> Option<&'v str> {
+    let member = place.region_in.as_ref()?;
+    found.beside?.get(member)?.as_str()
 }
 
 fn told(
@@ -203,73 +205,6 @@ fn told(
     Finding::at(source, span, misfit.rule, misfit.message, misfit.help)
         .of_key(&place.key)
         .documented_at(Some(misfit.url))
-}
-
-/// The walk to the values of one place.
-struct Found<'a> {
-    place: &'a ReferencePlace,
-    target: &'a Target,
-    segments: Vec<String>,
-    misfits: Vec<(Vec<String>, Misfit)>,
-}
-
-impl Found<'_> {
-    fn visit(&mut self, value: &Value, steps: &[PathStep], beside: Option<&Map<String, Value>>) {
-        let Some((step, rest)) = steps.split_first() else {
-            if let Value::String(text) = value {
-                self.judge(text, beside);
-            }
-            return;
-        };
-        match (step, value) {
-            (PathStep::Member(name), Value::Object(map)) => {
-                if let Some(value) = map.get(name) {
-                    self.inside(name.clone(), value, rest, Some(map));
-                }
-            }
-            (PathStep::Pattern(pattern), Value::Object(map)) => {
-                for (key, value) in map.iter().filter(|(key, _)| pattern.is_match(key)) {
-                    self.inside(key.clone(), value, rest, Some(map));
-                }
-            }
-            (PathStep::Names, Value::Object(map)) => {
-                for key in map.keys() {
-                    self.segments.push(key.clone());
-                    self.judge(key, None);
-                    self.segments.pop();
-                }
-            }
-            (PathStep::Items, Value::Array(items)) => {
-                for (at, value) in items.iter().enumerate() {
-                    self.inside(at.to_string(), value, rest, None);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn inside(
-        &mut self,
-        segment: String,
-        value: &Value,
-        rest: &[PathStep],
-        beside: Option<&Map<String, Value>>,
-    ) {
-        self.segments.push(segment);
-        self.visit(value, rest, beside);
-        self.segments.pop();
-    }
-
-    fn judge(&mut self, text: &str, beside: Option<&Map<String, Value>>) {
-        let named = self.place.region_in.as_ref().and_then(|member| {
-            let region = beside?.get(member)?.as_str()?;
-            Some(region.to_owned())
-        });
-        let region = named.as_deref().unwrap_or(&self.target.region);
-        if let Some(misfit) = misfit(self.place.kind, text, region, &self.target.account) {
-            self.misfits.push((self.segments.clone(), misfit));
-        }
-    }
 }
 
 #[cfg(test)]

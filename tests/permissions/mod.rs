@@ -2,3 +2,4 @@
 
 mod enough;
 mod printed;
+mod refused;

@@ -48,6 +48,8 @@ struct Deletion {
     arn: String,
     asked_at: Timestamp,
     done_at: Timestamp,
+    /// Why it fails, where it does.
+    refused: Option<String>,
 }
 
 struct Refusal {
@@ -96,6 +98,10 @@ struct Event<'a> {
     operation: &'static str,
     operation_status: &'static str,
     event_time: Epoch,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
 }
 
 /// Answers one call.
@@ -143,18 +149,16 @@ fn handled(
     backend: &Backend,
     caller: &Caller,
     type_name: &str,
+    action: &str,
     resource: &str,
 ) -> Result<(), Refusal> {
-    let Some(row) = cloud_type(type_name) else {
-        return Ok(());
-    };
     // Most reading actions are about no single resource.
     let single = ["kms:DescribeKey", "iam:GetRole", "dynamodb:DescribeTable"];
-    let resource = match single.contains(&row.read.as_str()) && resource.starts_with("arn:") {
+    let resource = match single.contains(&action) && resource.starts_with("arn:") {
         true => resource,
         false => "*",
     };
-    may(backend, caller, &row.read, resource).map_err(|refused| {
+    may(backend, caller, action, resource).map_err(|refused| {
         let words = refused.message();
         let token = Uuid::new_v5(&Uuid::NAMESPACE_URL, words.as_bytes());
         refuse(
@@ -244,7 +248,9 @@ fn get(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Refu
     let found = { found(&backend.service(), &backend.catalog, caller, asked, now) };
     // Who may not look does not learn that nothing is there.
     let arn = found.as_ref().map_or("*", |resource| &resource.arn);
-    handled(backend, caller, type_name, arn)?;
+    if let Some(row) = cloud_type(type_name) {
+        handled(backend, caller, type_name, &row.read, arn)?;
+    }
     Ok(Answer::json(&Found {
         type_name,
         resource_description: found?.described(),
@@ -260,7 +266,10 @@ fn list(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Ref
         next_token: Option<String>,
     }
     let type_name = known_type(&backend.catalog, caller, asked)?;
-    handled(backend, caller, type_name, "*")?;
+    if let Some(row) = cloud_type(type_name) {
+        let action = row.list.as_ref().unwrap_or(&row.read);
+        handled(backend, caller, type_name, action, "*")?;
+    }
     let from = match &asked.next_token {
         None => 0,
         Some(token) => token
@@ -314,7 +323,8 @@ fn delete(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, R
             format!("A deletion of {identifier} is currently in progress."),
         ));
     }
-    if let Some(state) = &backend.state {
+    let refused = deletion_refused(backend, caller, &resource);
+    if let Some(state) = backend.state.as_ref().filter(|_| refused.is_none()) {
         let record = Record::Deleted {
             at: now,
             account: caller.account.clone(),
@@ -339,15 +349,36 @@ fn delete(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, R
         identifier,
         arn: resource.arn,
         asked_at: now,
-        done_at: add(now, DELETION),
+        done_at: match &refused {
+            Some(_) => now,
+            None => add(now, DELETION),
+        },
+        refused,
     };
-    cloud.gone.insert(deletion.arn.clone(), deletion.done_at);
+    if deletion.refused.is_none() {
+        cloud.gone.insert(deletion.arn.clone(), deletion.done_at);
+    }
     if let Some(key) = key {
         cloud.by_client_token.insert(key, index);
     }
     let answer = progress(&deletion, now);
     cloud.requests.push(deletion);
     Ok(answer)
+}
+
+/// Why the handler of a deletion fails: it runs in the background, with the permissions of the caller. The form of the message was
+/// captured in <https://github.com/hashicorp/terraform-provider-awscc/issues/338>.
+fn deletion_refused(backend: &Backend, caller: &Caller, resource: &Resource) -> Option<String> {
+    let action = cloud_type(&resource.type_name)?.delete.as_deref()?;
+    let refused = may(backend, caller, action, &resource.arn).err()?;
+    let words = refused.message();
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, words.as_bytes());
+    let prefix = action.split(':').next().unwrap_or_default();
+    let (first, rest) = prefix.split_at(prefix.len().min(1));
+    Some(format!(
+        "{words} (Service: {}{rest}, Status Code: 403, Request ID: {id})",
+        first.to_uppercase()
+    ))
 }
 
 fn status(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Refusal> {
@@ -383,7 +414,13 @@ fn progress(deletion: &Deletion, now: Timestamp) -> Answer {
             identifier: &deletion.identifier,
             request_token: deletion.token.to_string(),
             operation: "DELETE",
-            operation_status: if is_done { "SUCCESS" } else { "IN_PROGRESS" },
+            operation_status: match &deletion.refused {
+                Some(_) => "FAILED",
+                None if is_done => "SUCCESS",
+                None => "IN_PROGRESS",
+            },
+            status_message: deletion.refused.as_deref(),
+            error_code: deletion.refused.is_some().then_some("AccessDenied"),
             event_time: Epoch(if is_done {
                 deletion.done_at
             } else {

@@ -25,6 +25,8 @@ pub(super) struct CloudType {
     identifier: String,
     arn_property: Option<String>,
     pub(super) read: String,
+    pub(super) list: Option<String>,
+    pub(super) delete: Option<String>,
     #[serde(default)]
     declared: bool,
     #[serde(rename = "source")]

@@ -4,7 +4,7 @@ use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 
 use crate::aws::Aws;
 use crate::aws::bounds::message;
-use crate::backup::{ApiError, Fault, Operation};
+use crate::backup::{ApiError, Fault, Operation, deletion_remedy};
 use crate::cleanup::{DeleteAnswer, DeletionProgress, ExistingResource, Named, Resources};
 use crate::ids::ClientToken;
 
@@ -122,7 +122,12 @@ fn progress(event: ProgressEvent) -> DeletionProgress {
         Some(OperationStatus::Failed | OperationStatus::CancelComplete) => {
             let code = event.error_code.map(|code| code.as_str().to_owned());
             let message = event.status_message.or(code).map(message);
-            DeletionProgress::Failed(message.unwrap_or_else(|| "AWS gives no reason".to_owned()))
+            let message = message.unwrap_or_else(|| "AWS gives no reason".to_owned());
+            let remedy = deletion_remedy(event.type_name.as_deref().unwrap_or_default(), &message);
+            DeletionProgress::Failed(match remedy {
+                Some(remedy) => format!("{message}; {remedy}"),
+                None => message,
+            })
         }
         _ => DeletionProgress::UnderWay,
     }

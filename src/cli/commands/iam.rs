@@ -8,6 +8,7 @@ use super::{Context, lock};
 use crate::backup::{Clock as _, SystemClock};
 use crate::cli::arguments::{IamArguments, PolicyFor, PolicyFormat};
 use crate::cli::exit::{Exit, Failure};
+use crate::export::machine_policies;
 use crate::permissions::{BucketPlace, PolicySetting, PrincipalPolicy, Purpose, policies};
 use crate::render::Known;
 use crate::report::{policies_cloudformation, policies_json, policies_terraform};
@@ -42,9 +43,20 @@ pub(super) async fn iam(
             false => "--state-machine needs --for step-functions".to_owned(),
         }));
     }
+    let wants_roles = arguments.purposes.contains(&PolicyFor::StateMachine);
+    if wants_roles == arguments.bucket.is_none() {
+        return Err(Failure::Usage(match wants_roles {
+            true => "--for state-machine needs --bucket NAME, as the export has it".to_owned(),
+            false => "--bucket needs --for state-machine".to_owned(),
+        }));
+    }
     // What is made of a secret is in no policy.
     let mut loaded = context.load_without_secrets(&arguments.plan, &arguments.inputs)?;
-    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
+    // Who renews a lock looks up again what is in it.
+    let lock = match arguments.purposes.contains(&PolicyFor::Lock) {
+        true => None,
+        false => lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?,
+    };
     let targets = loaded.planner.targets();
     check_places(&arguments.state_machine, targets)?;
     let inventory = context.inventory(&arguments.inputs, targets)?;
@@ -64,8 +76,12 @@ pub(super) async fn iam(
         .await;
     // Warnings are for `validate`.
     let (plan, _) = context.drafted(settled.map_err(Failure::Aws)?, &loaded)?;
-    let purposes = arguments.purposes.iter().map(|of| purpose(*of)).collect();
-    let policies = policies(&plan, &context.rules, &purposes, &setting);
+    let purposes = arguments.purposes.iter().filter_map(|of| purpose(*of));
+    let mut policies = policies(&plan, &context.rules, &purposes.collect(), &setting);
+    if let Some(bucket) = arguments.bucket.as_deref().filter(|_| wants_roles) {
+        let prefix = arguments.prefix.as_deref().unwrap_or_default();
+        policies.extend(machine_policies(&plan, bucket, prefix));
+    }
     for policy in policies
         .iter()
         .filter(|policy| length(policy) > MOST_CHARACTERS)
@@ -98,17 +114,20 @@ fn length(policy: &PrincipalPolicy) -> usize {
     40 + of.sum::<usize>()
 }
 
-fn purpose(of: PolicyFor) -> Purpose {
-    match of {
+/// None of what the export knows.
+fn purpose(of: PolicyFor) -> Option<Purpose> {
+    Some(match of {
         PolicyFor::Plan => Purpose::Plan,
         PolicyFor::Lock => Purpose::Lock,
         PolicyFor::Run => Purpose::Run,
         PolicyFor::StepFunctions => Purpose::StepFunctions,
         PolicyFor::Status => Purpose::Status,
         PolicyFor::Cleanup => Purpose::Cleanup,
+        PolicyFor::Preflight => Purpose::Preflight,
         PolicyFor::Kit => Purpose::Kit,
         PolicyFor::RestoreRole => Purpose::RestoreRole,
-    }
+        PolicyFor::StateMachine => return None,
+    })
 }
 
 /// As it is typed.

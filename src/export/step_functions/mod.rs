@@ -14,20 +14,23 @@ mod notes;
 mod pages;
 mod pools;
 mod refusals;
+mod roles;
 mod timing;
 
 pub use drift::step_functions_drift;
+pub use roles::machine_policies;
 
 use std::collections::BTreeSet;
 
 use super::{Files, Subject};
 use crate::diagnostic::Findings;
 use crate::ids::StepIndex;
+use crate::plan::Plan;
 use lanes::lanes;
 use names::Names;
 use notes::Notes;
 use pools::Pools;
-use refusals::{Chosen, Refusals};
+use refusals::Refusals;
 
 /// What a plan says and a state machine cannot do, which is left out knowingly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,7 +101,7 @@ pub fn step_functions(
     let mut refusals = Refusals::new(subject, options);
     let chosen = refusals.chosen();
     let mut notes = Notes::new(subject, &chosen);
-    let regions = regions(subject, &chosen);
+    let regions = regions_of(subject.plan, &chosen.steps);
     refusals.find_bucket(&options.bucket, &regions);
     let share = refusals.share(regions.len());
     let mut files = Files::default();
@@ -133,11 +136,11 @@ pub fn step_functions(
     Ok((files.with_sums(), findings))
 }
 
-/// The Regions of what is exported, in the plan's order.
-fn regions(subject: &Subject<'_>, chosen: &Chosen) -> Vec<String> {
+/// The Regions of some steps, in the plan's order.
+fn regions_of(plan: &Plan, steps: &[StepIndex]) -> Vec<String> {
     let mut regions = Vec::new();
-    for at in &chosen.steps {
-        let region = &subject.plan.target_of(&subject.plan.steps[*at]).region;
+    for at in steps {
+        let region = &plan.target_of(&plan.steps[*at]).region;
         if !regions.contains(region) {
             regions.push(region.clone());
         }

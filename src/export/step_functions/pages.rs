@@ -10,16 +10,18 @@ use serde_json::{Value, json};
 use super::items::{Items, PoolFile};
 use super::names::Names;
 use super::notes::Notes;
-use super::{Files, Omission, StepFunctions, Subject, machine};
+use super::{Files, Omission, StepFunctions, Subject, machine, roles};
 use crate::ids::StepIndex;
 use crate::parse::{Check, OnFailure};
+use crate::permissions::PolicyStatement;
 use crate::plan::{Plan, Step};
 
 /// Names that end in `.yaml` quote what goes into them.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("template.yaml", include_str!("template.yaml.j2")),
     ("target-role.yaml", include_str!("target-role.yaml.j2")),
     ("backup-role.yaml", include_str!("backup-role.yaml.j2")),
+    ("statement.yaml", include_str!("statement.yaml.j2")),
     ("README.md", include_str!("README.md.j2")),
 ];
 
@@ -82,9 +84,6 @@ pub(super) fn add(files: &mut Files, plan: &Plan, region: &Region<'_>, members: 
 /// What the stack's template is made of.
 fn template(plan: &Plan, names: &Names, members: &[StepIndex]) -> Value {
     let home = BTreeSet::from([names.home.as_str()]);
-    let steps = members.iter().map(|at| &plan.steps[*at]);
-    let assumes: BTreeSet<String> = steps.map(|step| names.role(plan.target_of(step))).collect();
-    let objects = |key: &str| names.arn("s3", "", "", &format!("{}/{key}/*", names.bucket));
     let is_home = names.accounts(plan, members).contains(names.home.as_str());
     json!({
         "plan": plan.name,
@@ -96,42 +95,39 @@ fn template(plan: &Plan, names: &Names, members: &[StepIndex]) -> Value {
         "alarm": format!("A run of the plan {} did not bring everything back", plan.name),
         "machine_role": names.machine_role,
         "machine_role_arn": names.machine_role_arn(),
-        "assumes": assumes,
-        "items": objects(&format!("{}/runs", names.keys)),
-        "results": objects(&names.results()),
-        "machine_arn": names.machine_arn(),
-        "executions": [
-            names.here("states", &format!("execution:{}:*", names.machine)),
-            names.here("states", &format!("execution:{}/*", names.machine)),
-        ],
-        "map_runs": names.here("states", &format!("mapRun:{}/*", names.machine)),
+        "statements": statements(&roles::of_machine(plan, names, members)),
         "role": is_home.then(|| role(plan, names, members, &home)),
     })
 }
 
+/// Statements as the templates write them.
+fn statements(all: &[PolicyStatement]) -> Value {
+    let conditions = |of: &PolicyStatement| -> Vec<Value> {
+        let all = of.conditions.iter();
+        all.map(|((operator, key), values)| json!({ "operator": operator, "key": key, "values": values }))
+            .collect()
+    };
+    let statement = |of: &PolicyStatement| {
+        json!({
+            "sid": of.sid,
+            "actions": of.actions,
+            "resources": of.resources,
+            "conditions": conditions(of),
+            "why": of.why,
+            "source": of.source,
+        })
+    };
+    all.iter().map(statement).collect()
+}
+
 /// The role that is assumed in some accounts: what is restored there from, and which roles are passed.
 fn role(plan: &Plan, names: &Names, members: &[StepIndex], accounts: &BTreeSet<&str>) -> Value {
-    let steps = members.iter().map(|at| &plan.steps[*at]);
-    let is_there = |step: &&Step| {
+    let is_used = |step: &Step| {
         let target = plan.target_of(step);
         target.assume_role_arn.is_none() && accounts.contains(target.account.as_str())
     };
-    let steps: Vec<&Step> = steps.filter(is_there).collect();
-    let requests = steps.iter().map(|step| &step.draft.request);
-    let points: BTreeSet<String> = requests
-        .clone()
-        .map(|request| kind_of_point(&request.recovery_point_arn))
-        .collect();
-    let passes: BTreeSet<&String> = requests.filter_map(|of| of.iam_role_arn.as_ref()).collect();
-    json!({ "name": names.backup_role, "points": points, "passes": passes })
-}
-
-/// All recovery points of the same kind and place: a policy holds 10,240 characters, and would change with each backup.
-fn kind_of_point(arn: &str) -> String {
-    let resource = arn.splitn(6, ':').last().unwrap_or_default();
-    let kind = resource.find([':', '/']).map_or(0, |at| at + 1);
-    let before = arn.len() - resource.len() + kind;
-    format!("{}*", &arn[..before])
+    let all = roles::of_assumed(plan, members, is_used);
+    json!({ "name": names.backup_role, "statements": statements(&all) })
 }
 
 impl Region<'_> {

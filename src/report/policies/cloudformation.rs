@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{VERSION, names, who};
-use crate::permissions::{PolicyStatement, PrincipalPolicy, pascal_case};
+use crate::permissions::{PolicyStatement, PrincipalPolicy, TrustedPrincipal, pascal_case};
 use crate::plan::Plan;
 
 /// All policies as a CloudFormation template.
@@ -15,8 +15,8 @@ pub fn policies_cloudformation(plan: &Plan, policies: &[PrincipalPolicy]) -> Str
     let _ = writeln!(text, "Description: {about}\nResources:");
     for (policy, name) in policies.iter().zip(names(policies)) {
         let _ = writeln!(text, "  # {}", who(policy));
-        if let Some(service) = policy.trusts {
-            let _ = writeln!(text, "  # {service} has to be able to assume it");
+        if let Some((_, trusted)) = policy.trusts.as_ref().map(TrustedPrincipal::element) {
+            let _ = writeln!(text, "  # {trusted} has to be able to assume it");
         }
         let _ = writeln!(
             text,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{VERSION, arn, kind};
 use crate::ids::RunId;
-use crate::permissions::{PolicyStatement, PrincipalPolicy};
+use crate::permissions::{PolicyStatement, PrincipalPolicy, TrustedPrincipal};
 use crate::plan::Plan;
 
 /// The form of this document.
@@ -47,7 +47,7 @@ struct StatementText<'a> {
     sid: Option<&'a str>,
     effect: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<BTreeMap<&'static str, &'static str>>,
+    principal: Option<BTreeMap<&'static str, &'a str>>,
     action: BTreeSet<&'a str>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     resource: BTreeSet<&'a str>,
@@ -84,7 +84,7 @@ fn entry(policy: &PrincipalPolicy) -> PolicyEntry<'_> {
         principal: kind(&policy.principal),
         arn: arn(&policy.principal),
         account: policy.account.as_deref(),
-        trust: policy.trusts.map(trust),
+        trust: policy.trusts.as_ref().map(trust),
         policy: PolicyText {
             version: VERSION,
             statement: policy.statements.iter().map(statement).collect(),
@@ -101,13 +101,13 @@ fn entry(policy: &PrincipalPolicy) -> PolicyEntry<'_> {
     }
 }
 
-fn trust(service: &'static str) -> PolicyText<'static> {
+fn trust(trusted: &TrustedPrincipal) -> PolicyText<'_> {
     PolicyText {
         version: VERSION,
         statement: vec![StatementText {
             sid: None,
             effect: "Allow",
-            principal: Some(BTreeMap::from([("Service", service)])),
+            principal: Some(BTreeMap::from([trusted.element()])),
             action: BTreeSet::from(["sts:AssumeRole"]),
             resource: BTreeSet::new(),
             condition: BTreeMap::new(),

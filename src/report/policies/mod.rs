@@ -19,13 +19,18 @@ fn kind(principal: &Principal) -> &'static str {
         Principal::Caller => "caller",
         Principal::TargetRole { .. } => "target_role",
         Principal::RestoreRole { .. } => "restore_role",
+        Principal::MachineRole { .. } => "machine_role",
+        Principal::MachineTargetRole { .. } => "machine_target_role",
     }
 }
 
 fn arn(principal: &Principal) -> Option<&str> {
     match principal {
         Principal::Caller => None,
-        Principal::TargetRole { arn } | Principal::RestoreRole { arn } => Some(arn),
+        Principal::TargetRole { arn }
+        | Principal::RestoreRole { arn }
+        | Principal::MachineRole { arn }
+        | Principal::MachineTargetRole { arn } => Some(arn),
     }
 }
 
@@ -40,6 +45,10 @@ fn who(policy: &PrincipalPolicy) -> String {
         }
         Principal::RestoreRole { arn } => {
             format!("{arn}{place}: the role that AWS Backup assumes to restore")
+        }
+        Principal::MachineRole { arn } => format!("{arn}{place}: the role of the state machine"),
+        Principal::MachineTargetRole { arn } => {
+            format!("{arn}{place}: the role that the state machine assumes to call AWS Backup")
         }
     }
 }

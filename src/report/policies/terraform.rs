@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{names, who};
-use crate::permissions::{PolicyStatement, PrincipalPolicy};
+use crate::permissions::{PolicyStatement, PrincipalPolicy, TrustedPrincipal};
 use crate::plan::Plan;
 
 /// All policies as Terraform.
@@ -23,11 +23,12 @@ pub fn policies_terraform(plan: &Plan, policies: &[PrincipalPolicy]) -> String {
             text,
             "resource \"aws_iam_policy\" \"{name}\" {{\n  name   = {title}\n  policy = data.aws_iam_policy_document.{name}.json\n}}\n"
         );
-        if let Some(service) = policy.trusts {
+        if let Some((kind, trusted)) = policy.trusts.as_ref().map(TrustedPrincipal::element) {
             let _ = writeln!(
                 text,
-                "# Who may assume it\ndata \"aws_iam_policy_document\" \"{name}_trust\" {{\n  statement {{\n    actions = [\"sts:AssumeRole\"]\n    principals {{\n      type        = \"Service\"\n      identifiers = [{}]\n    }}\n  }}\n}}\n",
-                quoted(service)
+                "# Who may assume it\ndata \"aws_iam_policy_document\" \"{name}_trust\" {{\n  statement {{\n    actions = [\"sts:AssumeRole\"]\n    principals {{\n      type        = {}\n      identifiers = [{}]\n    }}\n  }}\n}}\n",
+                quoted(kind),
+                quoted(trusted)
             );
         }
     }
