@@ -121,3 +121,84 @@ fn every_command_is_in_the_readme_and_says_what_it_does() {
 fn the_command_line_is_sound() {
     redrill::cli::command().debug_assert();
 }
+
+/// What stands in the way of harm is held by a test, or the page says what is not so.
+#[test]
+fn the_tests_that_the_threat_model_names_exist() {
+    let page = repository_file("docs/threat-model.md");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let last = rows.filter_map(|row| row.trim_end_matches(" |").rsplit_once("| "));
+    let names = last.flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2));
+    let names: Vec<&str> = names.collect();
+    assert!(names.len() > 25, "{names:?}");
+    let mut sources = String::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("tests"), root.join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.extension().is_some_and(|end| end == "rs") => {
+                    sources.push_str(&std::fs::read_to_string(path).unwrap());
+                }
+                false => {}
+            }
+        }
+    }
+    for name in names {
+        let test = format!("fn {name}(");
+        assert!(sources.contains(&test), "docs/threat-model.md: {name}");
+    }
+}
+
+/// The example of `init` is a plan that passes a rehearsal as it is, with its check, and is never written over something.
+#[cfg(unix)]
+#[test]
+fn the_example_of_init_is_rehearsed_as_it_is() {
+    let folder = folder();
+    let init = |words: &[&str]| {
+        let output = redrill(folder.path()).arg("init").args(words).output();
+        let output = output.unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let (code, said) = init(&["--example"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("redrill rehearse quickstart.yaml"), "{said}");
+    let words = ["rehearse", "quickstart.yaml"];
+    let output = redrill(folder.path()).args(words).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("3 of 3 restored"), "{said}");
+    assert!(said.contains("the table has a name"), "{said}");
+    let words = ["validate", "quickstart.yaml"];
+    let output = redrill(folder.path()).args(words).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    // Somebody may have gone on writing.
+    write(folder.path(), "quickstart.yaml", "plan: mine\nrestores: {}\n");
+    let (code, said) = init(&["--example"]);
+    assert_eq!(code, 64, "{said}");
+    let (code, said) = init(&["--example", "-o", "other/first.yaml"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(folder.path().join("other/checks/has-an-id.sh").exists());
+    let (code, said) = init(&["--example", "--name", "x"]);
+    assert_eq!(code, 64, "{said}");
+}
+
+#[test]
+fn a_program_says_which_it_is() {
+    let folder = folder();
+    for words in [["--version", "--verbose"], ["-V", "-v"]] {
+        let output = redrill(folder.path()).args(words).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let version = format!("redrill {}\n", env!("CARGO_PKG_VERSION"));
+        assert!(said.starts_with(&version), "{said}");
+        for part in ["commit: ", "target: ", "rules: of 20", "model of AWS: botocore "] {
+            assert!(said.contains(part), "{said}");
+        }
+        // The model is the one that the tests hold the schemas against.
+        let pin = crate::python::AWS_TOOLS[0].replace("==", " ");
+        assert!(said.contains(&pin), "{said}");
+    }
+}

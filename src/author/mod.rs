@@ -5,10 +5,13 @@
 //! with the rule.
 
 mod draft;
+mod example;
 mod init;
 mod mapped;
 mod names;
 mod text;
+
+pub use example::{ExampleFile, example};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

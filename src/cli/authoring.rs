@@ -39,6 +39,9 @@ pub(super) struct Inventory {
 
 #[derive(Args, Debug)]
 pub(super) struct InitArguments {
+    /// Write an example instead, a plan and its check, to try redrill with: `redrill rehearse` runs it as it is
+    #[arg(long, conflicts_with_all = ["inventory", "name", "vaults", "shared_vaults", "types", "resources", "regions", "profile", "endpoint_url", "no_rate_limit"])]
+    pub(super) example: bool,
     /// Take recovery points from this file instead of from AWS; repeatable
     #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "endpoint_url", "no_rate_limit"])]
     pub(super) inventory: Vec<PathBuf>,

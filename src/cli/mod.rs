@@ -20,10 +20,12 @@ mod post_run;
 mod settings;
 mod signals;
 mod tree;
+mod version;
 mod writing;
 
 pub use exit::Exit;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -100,6 +102,12 @@ fn parsed(environment: &Environment) -> Result<(Arguments, Settings), Exit> {
 /// Prints help, which was asked for, or what is wrong: a slip of the fingers.
 #[expect(clippy::print_stderr, reason = "the screen is not set up yet")]
 fn refused(err: &clap::Error, settings: Option<&Settings>) -> Exit {
+    if err.kind() == ErrorKind::DisplayVersion && Environment::is_typed(&["-v", "--verbose"]) {
+        return match std::io::stdout().write_all(version::verbose().as_bytes()) {
+            Ok(()) => Exit::Done,
+            Err(_) => Exit::Unexpected,
+        };
+    }
     if matches!(
         err.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion

@@ -34,6 +34,8 @@ pub(super) enum OutputKind {
     Lock,
     /// A plan to start from; people go on writing it, so never in place of anything.
     Plan,
+    /// What a plan runs; people go on writing it, so never in place of anything.
+    Program,
     /// A report of a run.
     Report,
     /// A dry run to be carried out; others than its owner do not read it.
@@ -47,6 +49,7 @@ impl OutputKind {
             Self::Inventory { .. } => "an inventory that redrill recorded",
             Self::Lock => "a lock file",
             Self::Plan => "a plan that `redrill init` may replace",
+            Self::Program => "a program that `redrill init` may replace",
             Self::Report => "a report of redrill",
             Self::SavedPlan => "a saved plan",
         }
@@ -55,7 +58,7 @@ impl OutputKind {
     /// Whether redrill wrote the file that begins like this, as one of this kind.
     fn wrote(self, head: &str) -> bool {
         match self {
-            Self::Evidence | Self::Plan => false,
+            Self::Evidence | Self::Plan | Self::Program => false,
             Self::Inventory { .. } => head.starts_with(inventory::HEADER),
             // By its name, beside the plan: one that is broken is mended by being written again.
             Self::Lock => true,
@@ -69,6 +72,7 @@ impl OutputKind {
     fn mode(self) -> u32 {
         match self {
             Self::SavedPlan => 0o600,
+            Self::Program => 0o777,
             _ => 0o666,
         }
     }

@@ -72,6 +72,8 @@ pub(crate) struct Facts {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CommonFacts {
+    /// When all this was held against what AWS says.
+    pub(crate) checked: CheckedAgainst,
     /// How recovery points of every type read.
     pub(crate) points: PointForms,
     /// The order of services in a message.
@@ -86,6 +88,16 @@ pub(crate) struct CommonFacts {
     pub(crate) walls: BTreeMap<String, WallKind>,
     /// What Cloud Control API asks of the caller, by type of CloudFormation.
     pub(super) handlers: BTreeMap<String, HandlerActions>,
+}
+
+/// What the schemas were held against.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CheckedAgainst {
+    /// The day, as in `2026-11-29`.
+    pub(crate) on: String,
+    /// The version whose model of AWS Backup's API it was.
+    pub(crate) botocore: String,
 }
 
 /// A key that names something that has to be there.

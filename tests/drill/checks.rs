@@ -292,3 +292,35 @@ async fn only_does_not_pass_over_a_failed_check() {
     assert_eq!(emulator.jobs().len(), 1);
     emulator.shutdown().await;
 }
+
+/// A pull request from a stranger may hold any command: whatever judges it starts none of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_read_start_no_command_of_a_plan() {
+    let folder = folder();
+    let path = folder.path();
+    let step = "{ name: a, run: [sh, -c, 'touch started'] }";
+    let whole = format!("checks: [{step}]\ncutover: [{step}]\n");
+    let text = plan(1, &whole, |_| format!("    checks: [{step}]\n"));
+    write(path, "plan.yaml", &text);
+    let open = emulator(at_once()).await;
+    for words in [
+        &["validate", "plan.yaml"][..],
+        &["render", "plan.yaml"],
+        &["plan", "plan.yaml"],
+        &["plan", "plan.yaml", "-o", "saved"],
+        &["preflight", "plan.yaml"],
+        &["iam", "plan.yaml"],
+        &["lock", "plan.yaml"],
+        &["status", "plan.yaml"],
+        &["export", "kit", "plan.yaml", "-o", "kit"],
+    ] {
+        match ["validate", "iam"].contains(&words[0]) {
+            true => drop(run(path, words)),
+            false => drop(ran(path, &open, words).await),
+        }
+        assert!(!path.join("started").exists(), "{words:?}");
+    }
+    let (code, _, said) = ran(path, &open, &["run", "plan.yaml", "--yes", "--cutover"]).await;
+    assert!(path.join("started").exists(), "{code}: {said}");
+    open.shutdown().await;
+}

@@ -1,13 +1,14 @@
 //! `redrill init`
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Context;
 use super::inventory::by_owner;
 use super::reading::{self, counted, narrate, settings};
 use super::resume_hint::quoted;
-use crate::author::{AccountRegion, ChosenPoint, Head, UnusedPoint, latest, plan};
+use crate::author::{self, AccountRegion, ChosenPoint, Head, UnusedPoint, latest, plan};
 use crate::backup::{RecoveryPoint, Sources};
 use crate::cli::authoring::InitArguments;
 use crate::cli::exit::{Exit, Failure};
@@ -16,6 +17,45 @@ use crate::diagnostic::suggest;
 use crate::inventory::{InventoryFilter, InventoryListing, RecordedInventory, ask, list};
 use crate::rules::Rules;
 use crate::terminal::{Counter, Style};
+
+/// Writes the example: its plan to `--output`, and its check beside that.
+pub(super) fn example(
+    arguments: &InitArguments,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let files = author::example();
+    let plan = arguments.output.clone();
+    let plan = plan.unwrap_or_else(|| PathBuf::from(files[0].path));
+    let folder = plan.parent().map(Path::to_owned).unwrap_or_default();
+    let paths: Vec<PathBuf> = std::iter::once(plan.clone())
+        .chain(files[1..].iter().map(|file| folder.join(file.path)))
+        .collect();
+    let outputs: Vec<OutputFile<'_>> = paths
+        .iter()
+        .zip(&files)
+        .map(|(path, file)| {
+            let kind = match file.is_executable {
+                true => OutputKind::Program,
+                false => OutputKind::Plan,
+            };
+            OutputFile::new(path, kind).forced(arguments.force)
+        })
+        .collect();
+    // All of them, or none.
+    for (output, path) in outputs.iter().zip(&paths) {
+        make_folder(path)?;
+        output.check()?;
+    }
+    for (output, file) in outputs.iter().zip(&files) {
+        output.write(file.text.as_bytes())?;
+    }
+    let program = &context.environment.program;
+    context.output.note(&format!(
+        "a plan and its check; try them: {program} rehearse {}",
+        quoted(&plan.to_string_lossy())
+    ));
+    Ok(Exit::Done)
+}
 
 pub(super) async fn init(
     arguments: &InitArguments,
@@ -75,6 +115,18 @@ pub(super) async fn init(
         places.join(" and ")
     ));
     Ok(Exit::Done)
+}
+
+/// The folder of a file, where there is none.
+#[expect(clippy::disallowed_methods, reason = "src/cli writes files")]
+fn make_folder(file: &Path) -> Result<(), Failure> {
+    let Some(folder) = file.parent().filter(|of| !of.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|source| Failure::Io {
+        path: folder.to_owned(),
+        source,
+    })
 }
 
 struct WrittenPlan {

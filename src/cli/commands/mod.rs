@@ -148,6 +148,9 @@ pub(super) fn run(
         RedrillCommand::Inventory(arguments) => {
             runtime()?.block_on(inventory::inventory(&arguments, &mut context))
         }
+        RedrillCommand::Init(arguments) if arguments.example => {
+            init::example(&arguments, &mut context)
+        }
         RedrillCommand::Init(arguments) => {
             runtime()?.block_on(init::init(&arguments, &mut context))
         }
