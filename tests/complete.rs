@@ -176,7 +176,11 @@ fn the_example_of_init_is_rehearsed_as_it_is() {
     let output = redrill(folder.path()).args(words).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     // Somebody may have gone on writing.
-    write(folder.path(), "quickstart.yaml", "plan: mine\nrestores: {}\n");
+    write(
+        folder.path(),
+        "quickstart.yaml",
+        "plan: mine\nrestores: {}\n",
+    );
     let (code, said) = init(&["--example"]);
     assert_eq!(code, 64, "{said}");
     let (code, said) = init(&["--example", "-o", "other/first.yaml"]);
@@ -194,7 +198,12 @@ fn a_program_says_which_it_is() {
         let said = String::from_utf8(output.stdout).unwrap();
         let version = format!("redrill {}\n", env!("CARGO_PKG_VERSION"));
         assert!(said.starts_with(&version), "{said}");
-        for part in ["commit: ", "target: ", "rules: of 20", "model of AWS: botocore "] {
+        for part in [
+            "commit: ",
+            "target: ",
+            "rules: of 20",
+            "model of AWS: botocore ",
+        ] {
             assert!(said.contains(part), "{said}");
         }
         // The model is the one that the tests hold the schemas against.

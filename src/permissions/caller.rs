@@ -112,7 +112,10 @@ impl Purpose {
                     find(statements, step, target);
                 }
             }
-            Self::Lock if finds => find(statements, step, target),
+            Self::Lock if finds => {
+                find_vaults(statements, step);
+                find(statements, step, target);
+            }
             Self::Plan | Self::Lock | Self::RestoreRole => {}
             Self::Run => {
                 // Rules that ask about the recovery point, and selectors; nothing else is looked up before a run.
@@ -183,7 +186,12 @@ fn read(statements: &mut PolicyStatements, step: &Step, target: &Target) {
         why,
         BACKUP,
     ));
-    // A selector looks into the vault that it names; of several, the vaults that are listed once save calls.
+    find_vaults(statements, step);
+}
+
+/// Lists the vaults, one of which has the recovery point. A selector looks into the vault that it names; of several, vaults that
+/// are listed once save calls.
+fn find_vaults(statements: &mut PolicyStatements, step: &Step) {
     if step.draft.vault.is_some() && step.draft.selector.is_none() {
         return;
     }

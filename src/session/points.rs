@@ -192,7 +192,9 @@ pub async fn resolve<R: Sources>(
     start: Timestamp,
     known: &mut Known,
 ) -> Result<Findings, ApiError> {
-    let wanted = unresolved(plan, only);
+    let mut wanted = unresolved(plan, only);
+    // A plan of another revision may have targets that nobody is asked in.
+    wanted.retain(|(step, _)| step.target.get() < readers.len());
     let mut shelves: Indexed<TargetIndex, _> = Indexed::default();
     for (target, reader) in readers.iter().enumerate() {
         let target = TargetIndex::new(target);

@@ -405,3 +405,43 @@ fn first_contact_the_sample_of_the_document_is_what_is_printed() {
     let folder = pull_request();
     plan(folder.path()).assert().code(2).stdout_eq(sample);
 }
+
+/// The other side is asked where this plan has somebody to ask: a target that was taken out has nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_with_more_targets_than_the_plan_is_compared() {
+    let folder = repository();
+    let path = folder.path();
+    let target = |name: &str, region: &str| {
+        format!(
+            "  {name}: {{ region: {region}, account: \"123456789012\", iam_role_arn: \"arn:aws:iam::123456789012:role/restore\" }}\n"
+        )
+    };
+    let restore = |name: &str, target: &str| {
+        format!(
+            "  {name}:\n    type: DynamoDB\n    target: {target}\n    recovery_point: {{ vault: dr, resource: \"arn:aws:dynamodb:us-west-2:123456789012:table/orders\" }}\n    metadata: {{ targetTableName: restored-{name} }}\n"
+        )
+    };
+    let plan = |targets: &str, restores: &str| {
+        format!("plan: two\ntargets:\n{targets}restores:\n{restores}")
+    };
+    let (first, second) = (target("west", "us-west-2"), target("east", "us-east-1"));
+    let before = plan(
+        &format!("{first}{second}"),
+        &(restore("a", "west") + &restore("b", "east")),
+    );
+    write(path, "plan.yaml", &before);
+    commit(path, "before");
+    write(path, "plan.yaml", &plan(&first, &restore("a", "west")));
+    let world = "account: \"123456789012\"\nregion: us-west-2\nvaults:\n  dr:\n    recovery_points:\n      - { arn: \"arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45\", resource_arn: \"arn:aws:dynamodb:us-west-2:123456789012:table/orders\", resource_type: DynamoDB, created_at: 2026-11-20T03:00:00Z }\n";
+    let emulator = crate::support::emulator(redrill_emulator::Options {
+        inventory: Some(redrill_emulator::Inventory::parse(world).unwrap()),
+        ..crate::support::at_once()
+    })
+    .await;
+    let words = ["plan", "plan.yaml", "--against", "git:HEAD"];
+    let (code, stdout, stderr) = crate::support::ran(path, &emulator, &words).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stdout.contains("git:HEAD"), "{stdout}{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    emulator.shutdown().await;
+}
