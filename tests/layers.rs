@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 19] = [
+const STAGES: [&str; 20] = [
     "diagnostic",
     "parse",
     "render",
@@ -21,6 +21,7 @@ const STAGES: [&str; 19] = [
     "execute",
     "cleanup",
     "preflight",
+    "forecast",
     "report",
     "evidence",
     "export",

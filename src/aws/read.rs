@@ -72,6 +72,7 @@ impl<H> Reader for Aws<H> {
             recovery_point_arn: job.recovery_point_arn,
             recovery_point_created_at: timestamp(job.recovery_point_creation_date),
             source_resource_arn: job.source_resource_arn,
+            size_bytes: job.backup_size_in_bytes,
         })
     }
 
@@ -148,6 +149,7 @@ fn listed(job: RestoreJobsListMember) -> Job {
         recovery_point_arn: job.recovery_point_arn,
         recovery_point_created_at: timestamp(job.recovery_point_creation_date),
         source_resource_arn: job.source_resource_arn,
+        size_bytes: job.backup_size_in_bytes,
     }
 }
 

@@ -14,14 +14,14 @@ use crate::rules::Facts;
 type Ready = BTreeSet<(Reverse<u64>, usize)>;
 
 /// The order of starting.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Schedule {
     barriers: Barriers,
     /// How long the longest chain that begins with a step is likely to take, in seconds.
-    chain: Vec<u64>,
-    /// Not started, not given up.
-    waiting: BTreeSet<usize>,
-    of_type: Vec<usize>,
+    chain: Arc<[u64]>,
+    /// Not started, not given up: by step.
+    waiting: Vec<bool>,
+    of_type: Arc<[usize]>,
     types: Vec<Type>,
     targets: Vec<TargetCapacity>,
     in_flight: u32,
@@ -33,19 +33,32 @@ pub(super) struct Schedule {
 }
 
 /// One target and how much of it may start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct TargetCapacity {
     limit: u32,
     in_flight: u32,
 }
 
 /// One resource type in one target, and what of it may start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Type {
     target: usize,
     limit: u32,
     in_flight: u32,
     ready: Ready,
+}
+
+/// What keeps those of a type from starting that nothing else keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocked {
+    /// As much of the type runs in the target as may.
+    Type,
+    /// As much runs in the target, by its index.
+    Target(usize),
+    /// As much runs in all.
+    Concurrent,
+    /// No limit of these.
+    Otherwise,
 }
 
 /// A restore that will not start, and because of which.
@@ -77,8 +90,8 @@ impl Schedule {
             chain: (0..plan.steps.len())
                 .map(|at| draft(at).expected.as_secs().unsigned_abs().max(1))
                 .collect(),
-            waiting: BTreeSet::new(),
-            of_type,
+            waiting: vec![false; plan.steps.len()],
+            of_type: of_type.into(),
             types,
             targets: plan
                 .targets
@@ -110,18 +123,18 @@ impl Schedule {
         let members = diff.changes.iter().map(|change| change.step);
         schedule.barriers = Barriers::new(&needs, members, |at| acts.contains(&at));
         let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
-        schedule.waiting = starts.map(|change| change.step).collect();
+        starts.for_each(|change| schedule.waiting[change.step] = true);
         schedule.measure(plan.order.iter().rev().copied());
         schedule
     }
 
     /// Finds the longest chain behind each step, which come last first, and what may start at once.
     fn measure(&mut self, backwards: impl Iterator<Item = usize>) {
-        self.barriers.measure(&mut self.chain, backwards);
+        let mut chain = self.chain.to_vec();
+        self.barriers.measure(&mut chain, backwards);
+        self.chain = chain.into();
         let ready: Vec<usize> = self
-            .waiting
-            .iter()
-            .copied()
+            .waiting()
             .filter(|at| self.barriers.is_open(*at))
             .collect();
         for at in ready {
@@ -150,7 +163,8 @@ impl Schedule {
 
     /// What was neither started nor given up.
     pub(super) fn waiting(&self) -> impl Iterator<Item = usize> {
-        self.waiting.iter().copied()
+        let waiting = self.waiting.iter().enumerate();
+        waiting.filter_map(|(at, waits)| waits.then_some(at))
     }
 
     /// Whether something could start in a target within the limits.
@@ -186,6 +200,33 @@ impl Schedule {
         Some(at)
     }
 
+    /// How many types there are, counted in each target.
+    pub(super) fn types(&self) -> usize {
+        self.types.len()
+    }
+
+    /// The number of a restore's type.
+    pub(super) fn type_of(&self, at: usize) -> usize {
+        self.of_type[at]
+    }
+
+    /// What keeps the first of a type from starting, where one waits.
+    pub(super) fn blocked(&self, of_type: usize) -> Option<(usize, Blocked)> {
+        let of_type = &self.types[of_type];
+        let (_, first) = *of_type.ready.first()?;
+        let place = &self.targets[of_type.target];
+        let blocked = if of_type.in_flight >= of_type.limit {
+            Blocked::Type
+        } else if place.in_flight >= place.limit {
+            Blocked::Target(of_type.target)
+        } else if self.in_flight >= self.concurrent {
+            Blocked::Concurrent
+        } else {
+            Blocked::Otherwise
+        };
+        Some((first, blocked))
+    }
+
     /// What may start as far as other restores go, whatever the limits say.
     pub(super) fn ready(&self) -> impl Iterator<Item = usize> {
         self.types
@@ -197,7 +238,7 @@ impl Schedule {
     pub(super) fn start(&mut self, at: usize) {
         let key = self.key(at);
         self.types[self.of_type[at]].ready.remove(&key);
-        self.waiting.remove(&at);
+        self.waiting[at] = false;
         self.running(at);
     }
 
@@ -205,7 +246,7 @@ impl Schedule {
     pub(super) fn put_back(&mut self, at: usize) {
         self.ended(at);
         if !self.drained {
-            self.waiting.insert(at);
+            self.waiting[at] = true;
             self.set_ready(at);
         }
     }
@@ -228,18 +269,20 @@ impl Schedule {
     }
 
     /// A restore has completed, and nothing has to be checked: those that waited for it alone may start.
-    pub(super) fn completed(&mut self, at: usize) {
+    #[cfg(test)]
+    fn completed(&mut self, at: usize) {
         self.ended(at);
         self.found_good(at);
     }
 
-    /// A restore that has ended is good: those that waited for it alone may start.
-    pub(super) fn found_good(&mut self, at: usize) {
-        for dependent in self.barriers.open(at) {
-            if self.waiting.contains(&dependent) {
-                self.set_ready(dependent);
-            }
+    /// A restore that has ended is good: those that waited for it alone may start. They are given back.
+    pub(super) fn found_good(&mut self, at: usize) -> Vec<usize> {
+        let mut freed = self.barriers.open(at);
+        freed.retain(|dependent| self.waiting[*dependent]);
+        for dependent in &freed {
+            self.set_ready(*dependent);
         }
+        freed
     }
 
     /// A restore has failed: what will not start because of it.
@@ -252,7 +295,7 @@ impl Schedule {
     pub(super) fn found_bad(&mut self, at: usize) -> Vec<Skip> {
         let mut skips = Vec::new();
         for step in self.barriers.bar(at) {
-            if self.waiting.remove(&step) {
+            if std::mem::take(&mut self.waiting[step]) {
                 let key = self.key(step);
                 self.types[self.of_type[step]].ready.remove(&key);
                 skips.push(Skip { step, because: at });
@@ -260,9 +303,8 @@ impl Schedule {
         }
         if self.on_failure == OnFailure::Stop {
             self.stopped_by.get_or_insert(at);
-            let rest = std::mem::take(&mut self.waiting);
+            skips.extend(self.waiting().map(|step| Skip { step, because: at }));
             self.drain();
-            skips.extend(rest.into_iter().map(|step| Skip { step, because: at }));
         }
         skips.sort_by_key(|skip| skip.step);
         skips
@@ -271,7 +313,7 @@ impl Schedule {
     /// Starts nothing from here on; what was not started stays that way without being given up.
     pub(super) fn drain(&mut self) {
         self.drained = true;
-        self.waiting.clear();
+        self.waiting.fill(false);
         for of_type in &mut self.types {
             of_type.ready.clear();
         }
@@ -332,9 +374,9 @@ mod tests {
         let shared: Vec<Arc<[usize]>> = needs.iter().map(|needs| Arc::from(*needs)).collect();
         let mut schedule = Schedule {
             barriers: Barriers::new(&shared, 0..needs.len(), |_| true),
-            chain: vec![1; needs.len()],
-            waiting: (0..needs.len()).collect(),
-            of_type: of_type.to_vec(),
+            chain: vec![1; needs.len()].into(),
+            waiting: vec![true; needs.len()],
+            of_type: of_type.into(),
             types: limits
                 .iter()
                 .map(|limit| Type {

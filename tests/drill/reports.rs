@@ -82,6 +82,7 @@ impl Story {
                 recovery_point_created_at: at(-7200),
                 message: None,
                 mismatch: None,
+                size_bytes: None,
             },
         )
     }

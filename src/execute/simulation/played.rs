@@ -1,0 +1,100 @@
+//! What is given to a simulated run, and what comes of it. Times are milliseconds from the beginning of the run.
+
+/// What becomes of a restore once it has started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    /// How long its job takes, as AWS says it, in milliseconds: of one that runs already, how long it still takes.
+    pub job: i64,
+    /// How long its checks take, in milliseconds, with their tries.
+    pub checks: i64,
+    /// Whether the job fails at its end.
+    pub fails: bool,
+    /// Whether a check fails.
+    pub check_fails: bool,
+}
+
+/// How a run went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    /// By the index of the step.
+    pub steps: Vec<PlayedStep>,
+    /// When the last of them was over: its job seen to have ended, and its checks.
+    pub end: i64,
+}
+
+/// When what became of a restore.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlayedStep {
+    /// When nothing that it needs kept it any more.
+    pub ready: i64,
+    /// When its request left; none where it never did.
+    pub started: Option<i64>,
+    /// When its job ended, as AWS says it.
+    pub job_ended: i64,
+    /// When that was seen.
+    pub seen: i64,
+    /// When it was back and its checks had passed; none where that never was.
+    pub good: Option<i64>,
+    /// Whether its job or a check failed, or it took longer than its timeout.
+    pub has_failed: bool,
+    /// What it waited for last.
+    pub held: HeldBy,
+}
+
+impl PlayedStep {
+    /// When nothing more came of it; none where it never started.
+    #[must_use]
+    pub fn over(&self) -> Option<i64> {
+        self.started?;
+        Some(self.good.unwrap_or(self.seen))
+    }
+}
+
+/// What a restore waited for last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeldBy {
+    /// Nothing: it started with the run.
+    #[default]
+    Nothing,
+    /// A restore that it needs, by its step.
+    Need(usize),
+    /// A place under a limit, which this step has left.
+    Limit(PlanLimit, Option<usize>),
+    /// AWS's rate of requests; this step was the last to start before.
+    Rate(Option<usize>),
+}
+
+/// A limit of how much runs at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PlanLimit {
+    /// In all.
+    Concurrent,
+    /// In a target, by its index.
+    Target(usize),
+    /// Of a type in a target: the type of this step.
+    TypeOf(usize),
+}
+
+impl Played {
+    /// Empties it for a run of so many steps.
+    pub(super) fn clear(&mut self, steps: usize) {
+        self.steps.clear();
+        self.steps.resize(steps, PlayedStep::default());
+        self.end = 0;
+    }
+
+    /// Goes back from the restore that ended last to what it waited for, and so on to the beginning: each step on the way,
+    /// and what that waited for.
+    pub fn critical(&self) -> impl Iterator<Item = (usize, HeldBy)> {
+        let ends = self.steps.iter().enumerate();
+        let ends = ends.filter_map(|(at, step)| Some((step.over()?, at)));
+        let last = ends.max().map(|(_, at)| at);
+        std::iter::successors(last, |at| match self.steps[*at].held {
+            HeldBy::Nothing => None,
+            HeldBy::Need(before) => Some(before),
+            HeldBy::Limit(_, before) | HeldBy::Rate(before) => before,
+        })
+        .take(self.steps.len())
+        .map(|at| (at, self.steps[at].held))
+    }
+}
