@@ -15,9 +15,9 @@ const STEPS: usize = 20;
 /// By how much the day moves all of a run, as a deviation of the logarithm, where nothing was seen; and how many runs that is
 /// worth.
 const DAY: f64 = 0.12;
-const DAY_WORTH: f64 = 4.0;
+const DAY_WORTH: f64 = 2.0;
 /// How many observations what is known beforehand is worth: of the shape of what is left, of waiting, of checks.
-const SHAPE_WORTH: f64 = 25.0;
+const SHAPE_WORTH: f64 = 15.0;
 const WAIT_WORTH: f64 = 4.0;
 const CHECK_WORTH: f64 = 2.0;
 /// How long a job is PENDING where nothing was seen: seconds, and the deviation of the logarithm. Nobody publishes it.

@@ -108,8 +108,29 @@ impl SimulatedPlace {
         self.last_start = Some(now);
     }
 
+    /// Goes on to the first look that sees an end, as if those before it had been made.
+    pub(super) fn skip_looks(&mut self) {
+        if self.one_by_one() {
+            let mut jobs = std::mem::take(&mut self.jobs).into_vec();
+            for Reverse(job) in &mut jobs {
+                while job.look_at < job.end && !job.is_overdue(job.look_at) {
+                    let apart = interval(job.look_at.duration_since(job.since));
+                    let left = job.end.duration_since(job.look_at);
+                    job.still(job.look_at + whole(apart, left));
+                }
+            }
+            self.jobs = jobs.into();
+        } else if let (Some(Reverse(first)), Some(mut at)) = (self.jobs.peek(), self.sweep_at) {
+            while at < first.end {
+                let apart = interval(self.ages.mean(at));
+                at = at + whole(apart, first.end.duration_since(at)) + apart + LATE;
+            }
+            self.sweep_at = Some(at);
+        }
+    }
+
     /// When something is to be looked at.
-    pub(super) fn next(&self) -> impl Iterator<Item = Timestamp> {
+    pub(super) fn next(&self, is_exact: bool) -> impl Iterator<Item = Timestamp> {
         let is_few = self.one_by_one();
         let few = self.jobs.iter().take(if is_few { HANDFUL } else { 0 });
         let few = few.map(|Reverse(job)| job.look_at(self.listed));
@@ -117,6 +138,24 @@ impl SimulatedPlace {
         let deadline = self.deadlines.peek().filter(|_| !is_few);
         few.chain(sweep)
             .chain(deadline.map(|Reverse((at, _))| *at))
-            .chain(self.look_due.filter(|_| self.look_began.is_none()))
+            .chain(
+                self.look_due
+                    .filter(|_| is_exact && self.look_began.is_none()),
+            )
     }
 }
+
+/// A timer is late by so much.
+const LATE: SignedDuration = SignedDuration::from_millis(1);
+
+/// All but the last of the looks that are as far apart as looks ever are, as one.
+fn whole(apart: SignedDuration, left: SignedDuration) -> SignedDuration {
+    let apart = apart + LATE;
+    match i32::try_from(left.as_millis() / apart.as_millis().max(1)) {
+        Ok(times) if times > 1 && apart > LONGEST => apart * (times - 1),
+        _ => SignedDuration::ZERO,
+    }
+}
+
+/// Looks that are further apart than this are as far apart as they ever are.
+const LONGEST: SignedDuration = SignedDuration::from_secs(30);
