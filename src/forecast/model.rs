@@ -291,6 +291,16 @@ impl RestoreModel {
         course
     }
 
+    /// How long a job may take that completes, as so many draws, in seconds.
+    pub(super) fn durations(&self, of: &Forecasted, seed: u64, samples: u32) -> Vec<f32> {
+        let draws = (0..u64::from(samples)).map(|number| {
+            let mut chance = RandomDraws::of(seed, number);
+            let drawn = self.draw(&mut chance);
+            self.seconds(of, &drawn, &mut chance) as f32
+        });
+        draws.collect()
+    }
+
     /// From a job's creation to its end.
     fn seconds(&self, of: &Forecasted, drawn: &Drawn, chance: &mut RandomDraws) -> f64 {
         let group = &self.groups[of.group];

@@ -1,6 +1,7 @@
 //! What restores of earlier runs took, without names: what a forecast learns from, and what `redrill history export` writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::group::variant;
 use crate::backup::Endpoint;
-use crate::state::{CheckVerdict, Event, Recorded};
+use crate::state::{CheckVerdict, Event, Outline, Recorded};
 
 /// A restore of an earlier run. It has no name and no id; times are in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +83,10 @@ pub struct PastRun {
     pub seconds: Option<f64>,
     /// What became of its restores, by name.
     pub restores: BTreeMap<String, PastRestore>,
+    /// The plan as the last runner took it up.
+    pub outline: Option<Arc<Outline>>,
+    /// What was started, or would have been but for another.
+    pub touched: BTreeSet<String>,
     /// Those under way.
     open: BTreeMap<String, OpenRestore>,
     last_end: Option<Timestamp>,
@@ -112,6 +117,10 @@ impl PastRun {
                 self.is_resumed = true;
                 self.has_ended = false;
             }
+            Event::Planned { outline } => self.outline = Some(Arc::clone(outline)),
+            Event::Skipped { restore, .. } => {
+                self.touched.insert(restore.clone());
+            }
             Event::Intended {
                 restore,
                 attempt,
@@ -119,6 +128,7 @@ impl PastRun {
                 adopts,
                 ..
             } => {
+                self.touched.insert(restore.clone());
                 if adopts.is_some() {
                     return;
                 }
