@@ -20,7 +20,7 @@ const HARDLY_SPREAD: f64 = 2.0;
 /// observations that is worth.
 const LEFT_PUBLISHED: f64 = 0.35;
 const LEFT_ASSUMED: f64 = 0.5;
-const LEFT_WORTH: f64 = 3.0;
+const LEFT_WORTH: f64 = 5.0;
 
 /// A duration that was seen.
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +160,7 @@ impl Curve {
     pub(super) fn draw(&self, chance: &mut RandomDraws) -> DrawnCurve {
         let degrees = LEFT_WORTH + self.count;
         let deviation = chance.deviation(degrees);
-        let (x, y) = (chance.normal() * deviation, chance.normal() * deviation);
+        let (x, y) = (chance.normal(), chance.normal());
         let fixed = self.at[0] + self.root[0] * x;
         let rate = self.at[1] + self.root[1] * x + self.root[2] * y;
         DrawnCurve {

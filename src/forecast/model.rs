@@ -317,7 +317,7 @@ impl RestoreModel {
             true => chance.student(TAIL),
             false => chance.one_of(&self.shape).copied().unwrap_or(0.0),
         };
-        let work = curve.seconds(size) * (drawn.day + curve.left * left.clamp(-12.0, 12.0)).exp();
+        let work = curve.seconds(size) * (drawn.day + curve.left * left.clamp(-8.0, 8.0)).exp();
         let thaw = match of.is_cold {
             true => COLD.as_secs_f64() * (THAW * chance.normal()).exp(),
             false => 0.0,

@@ -18,6 +18,8 @@ const TRIED: usize = 4;
 const FOR_CHANGES: u32 = 400;
 /// How many bars a picture of the distribution has.
 const BARS: usize = 24;
+/// At how many times it is counted what is back.
+const TIMES: usize = 48;
 /// How long what is created stays before a cleanup, where nobody says it: hours.
 pub const STAYS: f64 = 8.0;
 
@@ -36,6 +38,8 @@ pub struct ForecastOptions<'a> {
     pub what_ifs: &'a [TypedWhatIf],
     /// Whether it is tried what each limit gains.
     pub tries_limits: bool,
+    /// Whether it is counted how many restores are back at which time.
+    pub counts_back: bool,
     /// Prices; none where cost is not asked for.
     pub prices: Option<&'a PriceTable>,
     /// For how long what is created stays, hours.
@@ -51,6 +55,7 @@ impl Default for ForecastOptions<'_> {
             at: None,
             what_ifs: &[],
             tries_limits: false,
+            counts_back: false,
             prices: None,
             stays: STAYS,
         }
@@ -176,6 +181,9 @@ pub struct RunForecast {
     /// How many samples end in each of equal spans, of which the first begins at the first second and the last ends at the
     /// second.
     pub bars: (Vec<u32>, i64, i64),
+    /// How many restores are back by a time, in one of ten samples, in half, and in nine of ten; nothing where that was not
+    /// asked for.
+    pub back: Vec<(f64, Vec<f64>)>,
 }
 
 /// Forecasts a run from what was.
@@ -234,6 +242,10 @@ pub fn forecast(
         seed,
         samples: options.samples,
         bars: bars(&samples.ends),
+        back: match options.counts_back {
+            true => samples.back_over_time(TIMES, samples.end(0.99), &[0.1, 0.5, 0.9]),
+            false => Vec::new(),
+        },
     }
 }
 

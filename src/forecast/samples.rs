@@ -133,7 +133,7 @@ impl Sampling<'_> {
         }
         let mut critical = Vec::new();
         let mut held: Vec<(HeldLimit, f64)> = Vec::new();
-        for (at, by) in played.critical() {
+        for (at, by, works) in played.critical() {
             let limit = match by {
                 HeldBy::Limit(limit, _) => Some(HeldLimit::Plan(limit)),
                 HeldBy::Rate(_) => Some(HeldLimit::Rate),
@@ -149,7 +149,9 @@ impl Sampling<'_> {
                     None => held.push((limit, waited)),
                 }
             }
-            critical.push(at);
+            if works {
+                critical.push(at);
+            }
         }
         Sample {
             end: end as f32,
@@ -223,6 +225,32 @@ impl Samples {
     #[must_use]
     pub fn started(&self, step: usize, parts: &[f64]) -> Vec<f64> {
         quantiles(self.started.iter(), self.steps, step, parts)
+    }
+
+    /// How many restores are back by each of so many times, evenly spread up to the latest, in seconds: the time, and how many
+    /// there are in the given parts of all samples.
+    #[must_use]
+    pub fn back_over_time(&self, times: usize, latest: f64, parts: &[f64]) -> Vec<(f64, Vec<f64>)> {
+        let wide = (latest / times.max(1) as f64).max(1e-9);
+        let mut counts = vec![vec![0.0_f32; self.ends.len()]; times + 1];
+        for (sample, back) in self.back.chunks(self.steps.max(1)).enumerate() {
+            for at in back.iter().filter(|at| !at.is_nan()) {
+                let place = (f64::from(*at) / wide).ceil() as usize;
+                if let Some(counts) = counts.get_mut(place) {
+                    counts[sample] += 1.0;
+                }
+            }
+        }
+        let mut so_far = vec![0.0_f32; self.ends.len()];
+        let over_time = counts.into_iter().enumerate().map(|(time, counts)| {
+            for (all, more) in so_far.iter_mut().zip(counts) {
+                *all += more;
+            }
+            let mut sorted = so_far.clone();
+            let of = parts.iter().map(|part| quantile(&mut sorted, *part));
+            (time as f64 * wide, of.collect())
+        });
+        over_time.collect()
     }
 
     /// In which part of all samples everything is back and good by then.

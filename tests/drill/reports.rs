@@ -155,6 +155,7 @@ pub(super) fn story() -> Vec<Recorded> {
         definitions: Vec::new(),
     };
     let outline = Outline {
+        limits: redrill::state::OutlinedLimits::default(),
         targets: Vec::new(),
         protect: Vec::new(),
         description: Some(NASTY.to_owned()),

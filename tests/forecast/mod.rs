@@ -1,4 +1,6 @@
 //! How long a run takes, before it begins: against the engine, against drills whose truth is known, and as a command.
 
+mod costs;
 mod coverage;
+mod limits;
 mod same_clock;

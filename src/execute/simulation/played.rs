@@ -84,17 +84,18 @@ impl Played {
     }
 
     /// Goes back from the restore that ended last to what it waited for, and so on to the beginning: each step on the way,
-    /// and what that waited for.
-    pub fn critical(&self) -> impl Iterator<Item = (usize, HeldBy)> {
+    /// what that waited for, and whether its own work was waited for, or only its start.
+    pub fn critical(&self) -> impl Iterator<Item = (usize, HeldBy, bool)> {
         let ends = self.steps.iter().enumerate();
         let ends = ends.filter_map(|(at, step)| Some((step.over()?, at)));
-        let last = ends.max().map(|(_, at)| at);
-        std::iter::successors(last, |at| match self.steps[*at].held {
+        let last = ends.max().map(|(_, at)| (at, true));
+        std::iter::successors(last, |(at, _)| match self.steps[*at].held {
             HeldBy::Nothing => None,
-            HeldBy::Need(before) => Some(before),
-            HeldBy::Limit(_, before) | HeldBy::Rate(before) => before,
+            HeldBy::Need(before) => Some((before, true)),
+            HeldBy::Limit(_, before) => Some((before?, true)),
+            HeldBy::Rate(before) => Some((before?, false)),
         })
         .take(self.steps.len())
-        .map(|at| (at, self.steps[at].held))
+        .map(|(at, works)| (at, self.steps[at].held, works))
     }
 }
