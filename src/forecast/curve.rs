@@ -55,13 +55,19 @@ pub(super) struct Curve {
 pub(super) struct DrawnCurve {
     fixed: f64,
     seconds_per_mib: f64,
+    /// By how much the logarithms of both are off.
+    off: [f64; 2],
     pub(super) left: f64,
 }
 
 impl DrawnCurve {
-    /// Seconds for a size in MiB, before the day and what is left.
+    /// Seconds for a size in MiB, before the day and what is left. What is off moves the whole by the share that each part
+    /// has: two parts that are told apart badly are sure together.
     pub(super) fn seconds(&self, size: f64) -> f64 {
-        self.fixed + size * self.seconds_per_mib
+        let moved = size * self.seconds_per_mib;
+        let whole = self.fixed + moved;
+        let off = (self.fixed * self.off[0] + moved * self.off[1]) / whole;
+        whole * off.clamp(-12.0, 12.0).exp()
     }
 }
 
@@ -161,11 +167,10 @@ impl Curve {
         let degrees = LEFT_WORTH + self.count;
         let deviation = chance.deviation(degrees);
         let (x, y) = (chance.normal(), chance.normal());
-        let fixed = self.at[0] + self.root[0] * x;
-        let rate = self.at[1] + self.root[1] * x + self.root[2] * y;
         DrawnCurve {
-            fixed: fixed.clamp(-2.0, 16.0).exp(),
-            seconds_per_mib: (-rate).clamp(-20.0, 10.0).exp(),
+            fixed: self.at[0].clamp(-2.0, 16.0).exp(),
+            seconds_per_mib: (-self.at[1]).clamp(-20.0, 10.0).exp(),
+            off: [self.root[0] * x, -(self.root[1] * x + self.root[2] * y)],
             left: self.left * deviation,
         }
     }

@@ -94,7 +94,14 @@ async fn the_limit_that_holds_up_five_hundred_restores_is_named() {
     let (gain, rehearsed) = (found.what_ifs[0].gain_seconds as f64, one - four);
     assert!(
         (gain - rehearsed).abs() <= 0.1 * rehearsed,
-        "{gain}, a rehearsal gains {rehearsed}"
+        "{gain}, a rehearsal gains {rehearsed}: {one} and {four}, {:?} and {:?}, {:?}",
+        found.makespan,
+        found.what_ifs[0].makespan,
+        past.iter()
+            .filter(|of| of.resource_type == "S3")
+            .map(|of| (of.seconds, of.pending_seconds, of.size_bytes))
+            .take(12)
+            .collect::<Vec<_>>()
     );
     // Each restore of the type decides when the run ends; those beside it do not.
     let of = |name: &str| {
