@@ -45,7 +45,7 @@ pub(super) const MORE: [More; 27] = [
                 "redrill plan plans/quickstart.yaml -o quickstart.plan",
             ),
         ],
-        exits: &[0, 1, 2, 4, 64],
+        exits: &[0, 1, 2, 4, 7, 64],
     },
     More {
         command: "preflight",

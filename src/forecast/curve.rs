@@ -101,6 +101,11 @@ impl Curve {
         (whole.ln(), [fixed / whole, -moved / whole])
     }
 
+    /// Seconds for a size in MiB, in the middle.
+    pub(super) fn typical(&self, size: f64) -> f64 {
+        self.expected(size).0.exp()
+    }
+
     /// How far what was seen is from what it expects, in logarithms; the day's share taken off by the caller.
     pub(super) fn off(&self, seen: &SeenDuration) -> f64 {
         seen.log - self.expected(seen.size).0

@@ -7,6 +7,7 @@ use super::chance::RandomDraws;
 use super::curve::{Curve, DrawnCurve, SeenDuration, TAIL};
 use super::group::{DurationGroup, Prior};
 use super::past::PastRestore;
+use super::samples::quantile;
 use crate::execute::Course;
 use crate::rules::{COLD, MIB};
 
@@ -289,6 +290,23 @@ impl RestoreModel {
             course.check_fails = chance.happens(drawn.check_fails);
         }
         course
+    }
+
+    /// How long a job takes in the middle, seconds; none where no restore of its group has been seen.
+    #[must_use]
+    pub fn typical(&self, of: &Forecasted) -> Option<f64> {
+        let group = &self.groups[of.group];
+        if group.curve.count < 1.0 {
+            return None;
+        }
+        let mut sizes: Vec<f32> = group.sizes.iter().map(|size| *size as f32).collect();
+        let size = match of.size_bytes {
+            Some(size) => mib(size),
+            None => quantile(&mut sizes, 0.5),
+        };
+        let mut waits: Vec<f32> = group.waits.iter().map(|wait| *wait as f32).collect();
+        let thaw = if of.is_cold { COLD.as_secs_f64() } else { 0.0 };
+        Some(group.curve.typical(size) + quantile(&mut waits, 0.5) + thaw)
     }
 
     /// How long a job may take that completes, as so many draws, in seconds.

@@ -14,8 +14,8 @@ use crate::plan::Plan;
 
 /// Limits that are tried at most: each costs another forecast.
 const TRIED: usize = 4;
-/// Samples for a question about a change: both sides have the same chance, so that few tell it.
-const FOR_CHANGES: u32 = 400;
+/// Samples for what a limit gains: both sides have the same chance, so that few tell it.
+const FOR_LIMITS: u32 = 400;
 /// How many bars a picture of the distribution has.
 const BARS: usize = 24;
 /// At how many times it is counted what is back.
@@ -208,7 +208,7 @@ pub fn forecast(
         past,
         model: &model,
         seed,
-        samples: options.samples.min(FOR_CHANGES),
+        samples: options.samples,
         keeps_rates: options.keeps_rates,
         base: samples.ends.clone(),
     };
@@ -243,7 +243,7 @@ pub fn forecast(
         samples: options.samples,
         bars: bars(&samples.ends),
         back: match options.counts_back {
-            true => samples.back_over_time(TIMES, samples.end(0.99), &[0.1, 0.5, 0.9]),
+            true => samples.back_over_time(TIMES, samples.end(0.95), &[0.1, 0.5, 0.9]),
             false => Vec::new(),
         },
     }
@@ -418,7 +418,8 @@ impl Changes<'_> {
                 (HeldLimit::Plan(of), Some(to)) => set(&mut changed.plan, of, to),
                 _ => keeps_rates = false,
             }
-            let tried = played(&changed, self.model, self.seed, self.samples, keeps_rates);
+            let samples = self.samples.min(FOR_LIMITS);
+            let tried = played(&changed, self.model, self.seed, samples, keeps_rates);
             limit.gain_seconds = self.gain(&tried.ends);
             limits.push(limit);
         }

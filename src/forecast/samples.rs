@@ -103,7 +103,7 @@ impl Sampling<'_> {
         all.settled()
     }
 
-    /// Every so-manieth sample.
+    /// The samples of one thread: each of so many.
     fn some(&self, first: usize, every: usize, take: &mut dyn FnMut(Sample)) {
         let mut played = Played::default();
         let mut course = Vec::with_capacity(self.restores.len());

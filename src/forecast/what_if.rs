@@ -38,7 +38,7 @@ impl std::str::FromStr for TypedWhatIf {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is = read(text).ok_or_else(|| {
             format!(
-                "`{text}` is not a what-if: write limits.concurrent=100, limits.by_type.EFS=4, limits.by_target.dr=10, \
+                "`{text}` is not a what-if: write limits.concurrent=100, limits.by_type.TYPE=4, limits.by_target.dr=10, \
                  restores.db.size=2x, restores.db.size=500GiB, without=db or history=1y"
             )
         })?;

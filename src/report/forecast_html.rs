@@ -63,6 +63,13 @@ fn page(report: &ForecastReport<'_>) -> Value {
     let objectives = forecast.objectives.iter().map(|of| {
         json!({
             "what": of.what,
+            "is_card": of.what == "rto" || of.what == "rpo",
+            "card": match (of.probability, of.age_seconds) {
+                (Some(likely), Some(_)) => if likely > 0.5 { "met" } else { "missed" }.to_owned(),
+                (Some(likely), None) => percent(likely),
+                (None, _) => "not known".to_owned(),
+            },
+            "age": of.age_seconds.map(duration),
             "wanted": duration(of.seconds),
             "words": objective_words(of),
             "tone": match of.probability {
@@ -74,6 +81,7 @@ fn page(report: &ForecastReport<'_>) -> Value {
         })
     });
     let basis = forecast.basis.iter();
+    let gaining = forecast.limits.iter().filter(|of| of.gain_seconds > 0);
     json!({
         "plan": report.plan,
         "run_id": report.run_id,
@@ -82,7 +90,7 @@ fn page(report: &ForecastReport<'_>) -> Value {
         "nearly_all": duration(forecast.makespan.p99),
         "succeeds": percent(forecast.succeeds),
         "objectives": objectives.collect::<Vec<_>>(),
-        "limits": forecast.limits.iter().map(limit_words).collect::<Vec<_>>(),
+        "limits": gaining.map(limit_words).collect::<Vec<_>>(),
         "what_ifs": forecast.what_ifs.iter().map(what_if_words).collect::<Vec<_>>(),
         "fan": fan(forecast),
         "rows": rows.collect::<Vec<_>>(),

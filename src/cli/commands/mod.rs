@@ -18,6 +18,7 @@ mod evidence;
 mod explain;
 mod export;
 mod forecast;
+mod forecast_line;
 mod help;
 mod iam;
 mod init;
