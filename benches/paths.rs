@@ -99,6 +99,7 @@ fn plan_of_5000(bencher: Bencher<'_, '_>) {
         let planner = loaded.planner;
         let diff = diff(&plan, &RunState::default(), &Wanted::default());
         let run = DryRun {
+            forecast: None,
             file: "many.yaml",
             plan: &plan,
             diff: &diff,
@@ -130,6 +131,7 @@ fn tokens_and_text_of_5000(bencher: Bencher<'_, '_>) {
     bencher.bench(|| {
         let diff = diff(&plan, &RunState::default(), &Wanted::default());
         let text = dry_run_human(&DryRun {
+            forecast: None,
             file: "many.yaml",
             plan: &plan,
             diff: &diff,
@@ -199,6 +201,7 @@ fn render_and_dry_run(bencher: Bencher<'_, '_>) {
         let lines = requests(&plan, &[], RequestFormat::Lines, planner.secrets());
         let diff = diff(&plan, &RunState::default(), &Wanted::default());
         let run = DryRun {
+            forecast: None,
             file: "many.yaml",
             plan: &plan,
             diff: &diff,

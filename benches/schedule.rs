@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use redrill::diff::{Action, Change, Diff};
-use redrill::execute::forecast;
+use redrill::execute::expected;
 use redrill::ids::{Indexed, RunId, StepIndex, TargetIndex};
 use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
@@ -230,7 +230,7 @@ fn main() {
         let mut random = fastrand::Rng::with_seed(seed);
         let kind = seed as usize % KINDS.len();
         let plan = plan(&KINDS[kind], &mut random);
-        let took = forecast(&plan, &everything(&plan)).as_secs_f64();
+        let took = expected(&plan, &everything(&plan)).as_secs_f64();
         by_kind
             .entry(kind)
             .or_default()

@@ -18,11 +18,12 @@
 //! 12. [`execute`]: changes to events.
 //! 13. [`cleanup`]: what a run has made to nothing; owns the trait that deletes.
 //! 14. [`preflight`]: a plan to what stands in its way, before anything is sent; owns the trait that looks.
-//! 15. [`report`]: records to bytes.
-//! 16. [`evidence`]: a run to a bundle that can be checked without it.
-//! 17. [`export`]: a plan to files with which it is restored without redrill.
-//! 18. [`author`]: recovery points and rules to a plan to start from.
-//! 19. [`session`]: the program on one page.
+//! 15. [`forecast`]: a plan and what has happened before to how long a run would take.
+//! 16. [`report`]: records to bytes.
+//! 17. [`evidence`]: a run to a bundle that can be checked without it.
+//! 18. [`export`]: a plan to files with which it is restored without redrill.
+//! 19. [`author`]: recovery points and rules to a plan to start from.
+//! 20. [`session`]: the program on one page.
 //!
 //! The rest is the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
@@ -49,6 +50,8 @@ pub mod evidence;
 pub mod execute;
 #[doc(hidden)]
 pub mod export;
+#[doc(hidden)]
+pub mod forecast;
 #[doc(hidden)]
 pub mod ids;
 #[doc(hidden)]

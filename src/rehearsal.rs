@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use redrill_emulator::{Emulator, Estimate, Speed, StartError};
+use redrill_emulator::{Emulator, Speed, StartError};
 
 pub use redrill_emulator::Options;
 
@@ -77,12 +77,6 @@ impl Rehearsal {
     #[must_use]
     pub fn clock(&self) -> RehearsalClock {
         RehearsalClock(self.emulator.clock())
-    }
-
-    /// What the jobs so far would have cost in time, where the emulator has something to say.
-    #[must_use]
-    pub fn estimate(&self) -> Option<Estimate> {
-        self.emulator.estimate()
     }
 
     /// Stops the emulator.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 20] = [
+const STAGES: [&str; 21] = [
     "ids",
     "diagnostic",
     "parse",
@@ -22,6 +22,7 @@ const STAGES: [&str; 20] = [
     "execute",
     "cleanup",
     "preflight",
+    "forecast",
     "report",
     "evidence",
     "export",

@@ -20,6 +20,7 @@ mod engine;
 mod export;
 mod findings;
 mod for_each;
+mod forecast;
 mod harness;
 mod journals;
 mod layers;

@@ -184,6 +184,7 @@ fn event() -> impl Strategy<Value = Event> {
             recovery_point_created_at: None,
             message: None,
             mismatch: None,
+            size_bytes: None,
         }),
         3 => Just(Event::Failed {
             restore: restore(),
@@ -375,6 +376,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
             recovery_point_created_at: None,
             message: None,
             mismatch: None,
+            size_bytes: None,
         },
     ];
     for (restore, cutover) in [(Some("r"), false), (None, false), (None, true)] {
@@ -469,6 +471,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
         recovery_point_created_at: None,
         message: None,
         mismatch,
+        size_bytes: None,
     });
     let observed = replayed(&running).unwrap();
     let past = &observed.restores["r"];
@@ -513,6 +516,7 @@ fn completed_restore() -> Vec<Event> {
             recovery_point_created_at: None,
             message: None,
             mismatch: None,
+            size_bytes: None,
         },
     ]
 }
@@ -610,6 +614,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
         recovery_point_created_at: None,
         message: None,
         mismatch: Some("it is another".to_owned()),
+        size_bytes: None,
     };
     assert_eq!(go(completed).unwrap(), Some(None));
     let left = Event::DeletionFailed {

@@ -75,6 +75,7 @@ impl<H> Reader for Aws<H> {
             recovery_point_arn: job.recovery_point_arn,
             recovery_point_created_at: timestamp(job.recovery_point_creation_date),
             source_resource_arn: job.source_resource_arn,
+            size_bytes: job.backup_size_in_bytes,
         })
     }
 
@@ -152,6 +153,7 @@ fn listed(job: RestoreJobsListMember) -> Job {
         recovery_point_arn: job.recovery_point_arn,
         recovery_point_created_at: timestamp(job.recovery_point_creation_date),
         source_resource_arn: job.source_resource_arn,
+        size_bytes: job.backup_size_in_bytes,
     }
 }
 

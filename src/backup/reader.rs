@@ -179,6 +179,8 @@ pub struct Job {
     pub recovery_point_created_at: Option<Timestamp>,
     /// The resource that was backed up.
     pub source_resource_arn: Option<String>,
+    /// The size of the backup, bytes.
+    pub size_bytes: Option<i64>,
 }
 
 impl Job {

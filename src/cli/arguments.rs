@@ -9,6 +9,7 @@ use super::against::{Against, against};
 use super::authoring::{InitArguments, Inventory};
 use super::complete;
 use super::exporting::{self, ExportCommand};
+use super::forecasting::{ForecastArguments, HistoryCommand};
 use super::post_run::{CleanupArguments, Evidence, Report, Status};
 use crate::diagnostic::did_you_mean;
 use crate::execute::AtMost;
@@ -47,6 +48,14 @@ pub(super) enum RedrillCommand {
     /// Asks AWS about everything that the plan names, at once, and says what would fail, and what to do. Exits with 8 where
     /// something would.
     Preflight(PreflightArguments),
+    /// Forecast how long a run would take, and how likely its objectives are met. Only reads
+    ///
+    /// Plays the engine's scheduler over durations that follow from earlier runs, published figures and assumptions, and says
+    /// which. `redrill forecast backtest` says how often such forecasts were right.
+    Forecast(Box<ForecastArguments>),
+    /// Export what restores took, without names, for forecasts elsewhere
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// Pin the recovery points that a plan selects, in a lock file. Only reads
     ///
     /// `orders.yaml` is locked in `orders.lock.yaml`, next to it. Commit both.

@@ -13,7 +13,7 @@ pub(super) struct More {
 }
 
 /// In the order of the commands.
-pub(super) const MORE: [More; 25] = [
+pub(super) const MORE: [More; 27] = [
     More {
         command: "validate",
         examples: &[
@@ -45,7 +45,7 @@ pub(super) const MORE: [More; 25] = [
                 "redrill plan plans/quickstart.yaml -o quickstart.plan",
             ),
         ],
-        exits: &[0, 1, 2, 4, 64],
+        exits: &[0, 1, 2, 4, 7, 64],
     },
     More {
         command: "preflight",
@@ -60,6 +60,32 @@ pub(super) const MORE: [More; 25] = [
             ),
         ],
         exits: &[0, 1, 4, 8, 64],
+    },
+    More {
+        command: "forecast",
+        examples: &[
+            (
+                "How long, and how likely the objectives are met",
+                "redrill forecast plans/tables.yaml --inventory inventories/tables.yaml",
+            ),
+            (
+                "What more at once would gain",
+                "redrill forecast plans/tables.yaml --inventory inventories/tables.yaml --what-if limits.concurrent=100",
+            ),
+            (
+                "How often such forecasts were right",
+                "redrill forecast backtest",
+            ),
+        ],
+        exits: &[0, 1, 4, 64],
+    },
+    More {
+        command: "history",
+        examples: &[(
+            "Give the history to another machine, without names",
+            "redrill history export",
+        )],
+        exits: &[0, 1, 64],
     },
     More {
         command: "lock",

@@ -11,6 +11,7 @@ mod exit;
 mod export_folder;
 mod exporting;
 mod files;
+mod forecasting;
 mod git;
 mod help;
 mod manual;

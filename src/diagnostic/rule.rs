@@ -128,6 +128,7 @@ rules! {
     TYPE_CASE Error "type/case" "The resource type is written in another case than AWS's"
     TYPE_UNKNOWN Warning "type/unknown" "redrill has no rules for this resource type"
     TYPE_NOT_REHEARSED Error "type/not-rehearsed" "A rehearsal can show nothing of this resource type"
+    OBJECTIVES_FORECAST Warning "objectives/forecast" "An objective is forecast to be met less often than the plan wants"
     LIMITS_UNUSED Warning "limits/unused" "A limit names a target or a type that no restore has"
 
     NEEDS_UNKNOWN Error "needs/unknown" "`needs` names a restore that there is not"

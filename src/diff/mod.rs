@@ -90,7 +90,7 @@ pub struct Wanted {
 }
 
 /// What a run would do: the changes in the plan's order, and the restores it started that the plan has lost.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Diff {
     /// One a restore that is acted on.
     pub changes: Vec<Change>,

@@ -6,22 +6,27 @@ use std::sync::Arc;
 
 use crate::ids::{Indexed, StepIndex};
 
-/// The gates of a plan.
-#[derive(Debug, Default)]
+/// The gates of a plan, and how far they are. A clone shares the gates: a forecast goes through them a thousand times.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Barriers {
+    gates: Arc<Gates>,
+    /// How many of those that each gate waits for have not ended.
+    left: Vec<usize>,
+    /// Gates whose dependents were given out.
+    is_spent: Vec<bool>,
+    /// Steps that have ended, well or not.
+    has_ended: Indexed<StepIndex, bool>,
+}
+
+/// What does not change while a plan is carried out.
+#[derive(Debug, Default)]
+struct Gates {
     /// The gate that each step waits at.
     of: Indexed<StepIndex, Option<usize>>,
     /// The gates that each step opens, together with others.
     opened_by: Indexed<StepIndex, Vec<usize>>,
-    all: Vec<Barrier>,
-}
-
-/// Steps that wait for the same others.
-#[derive(Debug, Default)]
-struct Barrier {
-    /// How many of those have not ended.
-    left: usize,
-    dependents: Vec<StepIndex>,
+    /// The steps that wait at each gate.
+    dependents: Vec<Vec<StepIndex>>,
 }
 
 impl Barriers {
@@ -31,11 +36,12 @@ impl Barriers {
         members: impl IntoIterator<Item = StepIndex>,
         acts: impl Fn(StepIndex) -> bool,
     ) -> Self {
-        let mut barriers = Self {
+        let mut gates = Gates {
             of: vec![None; needs.len()].into(),
             opened_by: vec![Vec::new(); needs.len()].into(),
-            all: Vec::new(),
+            dependents: Vec::new(),
         };
+        let mut left = Vec::new();
         let mut known: HashMap<*const StepIndex, Option<usize>> = HashMap::new();
         for at in members {
             let gate = *known.entry(needs[at].as_ptr()).or_insert_with(|| {
@@ -47,22 +53,25 @@ impl Barriers {
                 if waited_for.is_empty() {
                     return None;
                 }
-                let gate = barriers.all.len();
+                let gate = left.len();
                 for need in &waited_for {
-                    barriers.opened_by[*need].push(gate);
+                    gates.opened_by[*need].push(gate);
                 }
-                barriers.all.push(Barrier {
-                    left: waited_for.len(),
-                    dependents: Vec::new(),
-                });
+                left.push(waited_for.len());
+                gates.dependents.push(Vec::new());
                 Some(gate)
             });
             if let Some(gate) = gate {
-                barriers.of[at] = Some(gate);
-                barriers.all[gate].dependents.push(at);
+                gates.of[at] = Some(gate);
+                gates.dependents[gate].push(at);
             }
         }
-        barriers
+        Self {
+            is_spent: vec![false; left.len()],
+            left,
+            has_ended: vec![false; needs.len()].into(),
+            gates: Arc::new(gates),
+        }
     }
 
     /// Adds to how long each step takes what comes behind it; `backwards` are all steps, dependents first.
@@ -71,11 +80,12 @@ impl Barriers {
         chain: &mut Indexed<StepIndex, u64>,
         backwards: impl Iterator<Item = StepIndex>,
     ) {
-        let mut longest = vec![0; self.all.len()];
+        let gates = &self.gates;
+        let mut longest = vec![0; self.left.len()];
         for at in backwards {
-            let behind = self.opened_by[at].iter().map(|gate| longest[*gate]).max();
-            chain[at] += behind.unwrap_or(0);
-            if let Some(gate) = self.of[at] {
+            let behind = gates.opened_by[at].iter().map(|gate| longest[*gate]);
+            chain[at] += behind.max().unwrap_or(0);
+            if let Some(gate) = gates.of[at] {
                 longest[gate] = chain[at].max(longest[gate]);
             }
         }
@@ -83,22 +93,24 @@ impl Barriers {
 
     /// Whether a step waits for nothing.
     pub(super) fn is_open(&self, at: StepIndex) -> bool {
-        self.of[at].is_none_or(|gate| self.all[gate].left == 0)
+        self.gates.of[at].is_none_or(|gate| self.left[gate] == 0)
     }
 
     /// Whether something waits for a step.
     pub(super) fn is_needed(&self, at: StepIndex) -> bool {
-        !self.opened_by[at].is_empty()
+        !self.has_ended[at] && !self.gates.opened_by[at].is_empty()
     }
 
     /// A step has ended well: those that waited for it alone.
     pub(super) fn open(&mut self, at: StepIndex) -> Vec<StepIndex> {
         let mut freed = Vec::new();
-        for gate in std::mem::take(&mut self.opened_by[at]) {
-            let gate = &mut self.all[gate];
-            gate.left -= 1;
-            if gate.left == 0 {
-                freed.append(&mut gate.dependents);
+        if std::mem::replace(&mut self.has_ended[at], true) {
+            return freed;
+        }
+        for gate in &self.gates.opened_by[at] {
+            self.left[*gate] -= 1;
+            if self.left[*gate] == 0 && !std::mem::replace(&mut self.is_spent[*gate], true) {
+                freed.extend_from_slice(&self.gates.dependents[*gate]);
             }
         }
         freed
@@ -110,8 +122,12 @@ impl Barriers {
         let mut next = 0;
         let mut step = at;
         loop {
-            for gate in std::mem::take(&mut self.opened_by[step]) {
-                barred.append(&mut self.all[gate].dependents);
+            if !std::mem::replace(&mut self.has_ended[step], true) {
+                for gate in &self.gates.opened_by[step] {
+                    if !std::mem::replace(&mut self.is_spent[*gate], true) {
+                        barred.extend_from_slice(&self.gates.dependents[*gate]);
+                    }
+                }
             }
             match barred.get(next) {
                 Some(dependent) => step = *dependent,

@@ -13,7 +13,6 @@ mod duplicate_watch;
 mod elsewhere;
 mod engine;
 mod flight;
-mod forecast;
 mod late;
 mod listing_window;
 mod outage;
@@ -23,6 +22,7 @@ mod recording;
 mod run;
 mod schedule;
 mod silence;
+mod simulation;
 mod skew;
 mod target;
 mod whose;
@@ -31,8 +31,8 @@ pub use command::{Command, Commands, Exited, Left, Ran};
 pub use engine::{
     Control, DuplicatePolicy, Ended, Engine, Observer, Policy, StartedElsewhere, Stopped,
 };
-pub use forecast::forecast;
 pub use listing_window::listed_since;
 pub use poll::describe_jobs;
 pub use schedule::{AtMost, at_once, lower};
+pub use simulation::{Course, HeldBy, PlanLimit, Played, PlayedStep, RunSimulation, expected};
 pub use whose::{Whose, jobs_of, may_be_since, whose, whose_without_journal};

@@ -33,6 +33,35 @@ pub(super) fn interval(age: SignedDuration) -> SignedDuration {
     LOOKS.after(age)
 }
 
+/// How old the jobs are that are followed, all together: each is counted in and out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ages {
+    count: i64,
+    /// Their beginnings, in milliseconds.
+    begun: i64,
+}
+
+impl Ages {
+    /// A job that has begun then is followed.
+    pub(super) fn add(&mut self, since: Timestamp) {
+        self.count += 1;
+        self.begun = self.begun.saturating_add(since.as_millisecond());
+    }
+
+    /// It is not any more.
+    pub(super) fn remove(&mut self, since: Timestamp) {
+        self.count -= 1;
+        self.begun = self.begun.saturating_sub(since.as_millisecond());
+    }
+
+    /// How old they are in the mean; nothing where there are none.
+    pub(super) fn mean(self, now: Timestamp) -> SignedDuration {
+        let begun = self.begun.checked_div(self.count);
+        let age = begun.map_or(0, |begun| now.as_millisecond() - begun);
+        SignedDuration::from_millis(age)
+    }
+}
+
 /// A job that is followed.
 #[derive(Debug)]
 pub(super) struct Followed {
@@ -54,6 +83,7 @@ pub(super) struct Followed {
 pub(super) struct Poller {
     pub(super) jobs: BTreeMap<StepIndex, Followed>,
     pub(super) by_id: HashMap<JobId, StepIndex>,
+    pub(super) ages: Ages,
     /// Jobs to describe by themselves although the rest is listed, and when: those whose time is over, and those that
     /// a listing of everything does not show.
     pub(super) alone: BTreeSet<(Timestamp, StepIndex)>,
@@ -104,7 +134,8 @@ impl Poller {
         self.sweep_at = Some(self.sweep_at.map_or(look_at, |at| at.min(look_at.max(now))));
         let deadline = timeout.map(|timeout| since + timeout);
         self.alone.extend(deadline.map(|deadline| (deadline, step)));
-        self.jobs.insert(
+        self.ages.add(since);
+        let before = self.jobs.insert(
             step,
             Followed {
                 job_id: job_id.clone(),
@@ -117,12 +148,18 @@ impl Poller {
                 sweep: self.sweeps,
             },
         );
+        if let Some(before) = before {
+            self.ages.remove(before.since);
+        }
     }
 
     /// A job has ended; whether it was followed.
     pub(super) fn forget(&mut self, step: StepIndex) -> bool {
         match self.jobs.remove(&step) {
-            Some(job) => self.by_id.remove(&job.job_id).is_some(),
+            Some(job) => {
+                self.ages.remove(job.since);
+                self.by_id.remove(&job.job_id).is_some()
+            }
             None => false,
         }
     }
@@ -252,13 +289,7 @@ impl Poller {
             return;
         };
         self.swept = Some(sweep.began);
-        let ages: i64 = self
-            .jobs
-            .values()
-            .map(|job| now.duration_since(job.since).as_secs())
-            .sum();
-        let mean = ages / i64::try_from(self.jobs.len().max(1)).unwrap_or(1);
-        self.sweep_at = Some(now + interval(SignedDuration::from_secs(mean)));
+        self.sweep_at = Some(now + interval(self.ages.mean(now)));
         if sweep.is_wide {
             // What a listing of everything does not show is asked about by itself.
             let missing = self.jobs.iter().filter(|(_, job)| {

@@ -15,14 +15,14 @@ use crate::rules::Facts;
 type Ready = BTreeSet<(Reverse<u64>, StepIndex)>;
 
 /// The order of starting.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Schedule {
     barriers: Barriers,
     /// How long the longest chain that begins with a step is likely to take, in seconds.
-    chain: Indexed<StepIndex, u64>,
-    /// Not started, not given up.
-    waiting: BTreeSet<StepIndex>,
-    of_type: Indexed<StepIndex, usize>,
+    chain: Arc<Indexed<StepIndex, u64>>,
+    /// Not started, not given up: by step.
+    waiting: Indexed<StepIndex, bool>,
+    of_type: Arc<Indexed<StepIndex, usize>>,
     types: Vec<Type>,
     targets: Indexed<TargetIndex, TargetCapacity>,
     in_flight: u32,
@@ -34,19 +34,32 @@ pub(super) struct Schedule {
 }
 
 /// One target and how much of it may start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct TargetCapacity {
     limit: u32,
     in_flight: u32,
 }
 
 /// One resource type in one target, and what of it may start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Type {
     target: TargetIndex,
     limit: u32,
     in_flight: u32,
     ready: Ready,
+}
+
+/// What keeps those of a type from starting that nothing else keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocked {
+    /// As much of the type runs in the target as may.
+    Type,
+    /// As much runs in the target, by its index.
+    Target(TargetIndex),
+    /// As much runs in all.
+    Concurrent,
+    /// No limit of these.
+    Otherwise,
 }
 
 /// A restore that will not start, and because of which.
@@ -79,13 +92,14 @@ impl Schedule {
         }
         let mut schedule = Self {
             barriers: Barriers::default(),
-            chain: plan
-                .steps
-                .positions()
-                .map(|at| draft(at).expected.as_secs().unsigned_abs().max(1))
-                .collect(),
-            waiting: BTreeSet::new(),
-            of_type,
+            chain: Arc::new(
+                plan.steps
+                    .positions()
+                    .map(|at| draft(at).expected.as_secs().unsigned_abs().max(1))
+                    .collect(),
+            ),
+            waiting: vec![false; plan.steps.len()].into(),
+            of_type: Arc::new(of_type),
             types,
             targets: plan
                 .targets
@@ -118,18 +132,18 @@ impl Schedule {
         let members = diff.changes.iter().map(|change| change.step);
         schedule.barriers = Barriers::new(&needs, members, |at| acts.contains(&at));
         let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
-        schedule.waiting = starts.map(|change| change.step).collect();
+        starts.for_each(|change| schedule.waiting[change.step] = true);
         schedule.measure(plan.order.iter().rev().copied());
         schedule
     }
 
     /// Finds the longest chain behind each step, which come last first, and what may start at once.
     fn measure(&mut self, backwards: impl Iterator<Item = StepIndex>) {
-        self.barriers.measure(&mut self.chain, backwards);
+        let mut chain = Indexed::clone(&self.chain);
+        self.barriers.measure(&mut chain, backwards);
+        self.chain = Arc::new(chain);
         let ready: Vec<StepIndex> = self
-            .waiting
-            .iter()
-            .copied()
+            .waiting()
             .filter(|at| self.barriers.is_open(*at))
             .collect();
         for at in ready {
@@ -158,7 +172,8 @@ impl Schedule {
 
     /// What was neither started nor given up.
     pub(super) fn waiting(&self) -> impl Iterator<Item = StepIndex> {
-        self.waiting.iter().copied()
+        let waiting = self.waiting.enumerated();
+        waiting.filter_map(|(at, waits)| waits.then_some(at))
     }
 
     /// Whether something could start in a target within the limits.
@@ -194,6 +209,33 @@ impl Schedule {
         Some(at)
     }
 
+    /// How many types there are, counted in each target.
+    pub(super) fn types(&self) -> usize {
+        self.types.len()
+    }
+
+    /// The number of a restore's type.
+    pub(super) fn type_of(&self, at: StepIndex) -> usize {
+        self.of_type[at]
+    }
+
+    /// What keeps the first of a type from starting, where one waits.
+    pub(super) fn blocked(&self, of_type: usize) -> Option<(StepIndex, Blocked)> {
+        let of_type = &self.types[of_type];
+        let (_, first) = *of_type.ready.first()?;
+        let place = &self.targets[of_type.target];
+        let blocked = if of_type.in_flight >= of_type.limit {
+            Blocked::Type
+        } else if place.in_flight >= place.limit {
+            Blocked::Target(of_type.target)
+        } else if self.in_flight >= self.concurrent {
+            Blocked::Concurrent
+        } else {
+            Blocked::Otherwise
+        };
+        Some((first, blocked))
+    }
+
     /// What may start as far as other restores go, whatever the limits say.
     pub(super) fn ready(&self) -> impl Iterator<Item = StepIndex> {
         self.types
@@ -205,7 +247,7 @@ impl Schedule {
     pub(super) fn start(&mut self, at: StepIndex) {
         let key = self.key(at);
         self.types[self.of_type[at]].ready.remove(&key);
-        self.waiting.remove(&at);
+        self.waiting[at] = false;
         self.running(at);
     }
 
@@ -213,7 +255,7 @@ impl Schedule {
     pub(super) fn put_back(&mut self, at: StepIndex) {
         self.ended(at);
         if !self.drained {
-            self.waiting.insert(at);
+            self.waiting[at] = true;
             self.set_ready(at);
         }
     }
@@ -236,18 +278,20 @@ impl Schedule {
     }
 
     /// A restore has completed, and nothing has to be checked: those that waited for it alone may start.
-    pub(super) fn completed(&mut self, at: StepIndex) {
+    #[cfg(test)]
+    fn completed(&mut self, at: StepIndex) {
         self.ended(at);
         self.found_good(at);
     }
 
-    /// A restore that has ended is good: those that waited for it alone may start.
-    pub(super) fn found_good(&mut self, at: StepIndex) {
-        for dependent in self.barriers.open(at) {
-            if self.waiting.contains(&dependent) {
-                self.set_ready(dependent);
-            }
+    /// A restore that has ended is good: those that waited for it alone may start. They are given back.
+    pub(super) fn found_good(&mut self, at: StepIndex) -> Vec<StepIndex> {
+        let mut freed = self.barriers.open(at);
+        freed.retain(|dependent| self.waiting[*dependent]);
+        for dependent in &freed {
+            self.set_ready(*dependent);
         }
+        freed
     }
 
     /// A restore has failed: what will not start because of it.
@@ -260,7 +304,7 @@ impl Schedule {
     pub(super) fn found_bad(&mut self, at: StepIndex) -> Vec<Skip> {
         let mut skips = Vec::new();
         for step in self.barriers.bar(at) {
-            if self.waiting.remove(&step) {
+            if std::mem::take(&mut self.waiting[step]) {
                 let key = self.key(step);
                 self.types[self.of_type[step]].ready.remove(&key);
                 skips.push(Skip { step, because: at });
@@ -268,9 +312,8 @@ impl Schedule {
         }
         if self.on_failure == OnFailure::Stop {
             self.stopped_by.get_or_insert(at);
-            let rest = std::mem::take(&mut self.waiting);
+            skips.extend(self.waiting().map(|step| Skip { step, because: at }));
             self.drain();
-            skips.extend(rest.into_iter().map(|step| Skip { step, because: at }));
         }
         skips.sort_by_key(|skip| skip.step);
         skips
@@ -279,7 +322,7 @@ impl Schedule {
     /// Starts nothing from here on; what was not started stays that way without being given up.
     pub(super) fn drain(&mut self) {
         self.drained = true;
-        self.waiting.clear();
+        self.waiting.fill(false);
         for of_type in &mut self.types {
             of_type.ready.clear();
         }
@@ -347,9 +390,9 @@ mod tests {
             .collect();
         let mut schedule = Schedule {
             barriers: Barriers::new(&shared, shared.positions(), |_| true),
-            chain: vec![1; needs.len()].into(),
-            waiting: shared.positions().collect(),
-            of_type: of_type.to_vec().into(),
+            chain: Arc::new(vec![1; needs.len()].into()),
+            waiting: vec![true; needs.len()].into(),
+            of_type: Arc::new(of_type.to_vec().into()),
             types: limits
                 .iter()
                 .map(|limit| Type {

@@ -11,7 +11,7 @@ const UNKNOWN_SKEW: SignedDuration = SignedDuration::from_hours(24);
 /// How many seconds an answer may take, and its date be off for that alone.
 const LATENCY: i64 = 5;
 /// How long a token is trusted to be remembered: under the hour that AWS once documented.
-const TOKEN_IS_SAFE: SignedDuration = SignedDuration::from_mins(45);
+pub(super) const TOKEN_IS_SAFE: SignedDuration = SignedDuration::from_mins(45);
 
 /// A time, by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

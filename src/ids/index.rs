@@ -139,6 +139,15 @@ impl<I: ListIndex, T> Indexed<I, T> {
         all.map(|(at, of)| (I::new(at), of))
     }
 
+    /// Makes it a list of so many that are all the same, in the memory that it has.
+    pub fn refill(&mut self, count: usize, of: T)
+    where
+        T: Clone,
+    {
+        self.all.clear();
+        self.all.resize(count, of);
+    }
+
     /// Appends something; where it is then.
     pub fn push(&mut self, of: T) -> I {
         self.all.push(of);

@@ -15,6 +15,8 @@ pub struct Objectives {
     pub rto: Option<SignedDuration>,
     /// From the recovery point's creation until the start of the run.
     pub rpo: Option<SignedDuration>,
+    /// How likely it has to be that they are met, in thousandths.
+    pub confidence: Option<u16>,
 }
 
 /// How many restores may run at once.
@@ -57,8 +59,34 @@ pub(super) fn objectives(node: Option<&Node>, reader: &mut FieldReader<'_>) -> O
     let rpo = fields
         .get("rpo")
         .and_then(|node| duration(node, "`rpo`", reader));
+    let confidence = fields
+        .get("confidence")
+        .and_then(|node| confidence(node, reader));
     fields.finish(reader);
-    Objectives { rto, rpo }
+    Objectives {
+        rto,
+        rpo,
+        confidence,
+    }
+}
+
+/// A part of all cases, in thousandths.
+fn confidence(node: &Node, reader: &mut FieldReader<'_>) -> Option<u16> {
+    let part = match &node.kind {
+        Kind::Number(number) => number.text.parse().ok(),
+        _ => None,
+    };
+    let part = part.filter(|part: &f64| (0.001..=0.999).contains(part));
+    if part.is_none() {
+        reader.report(
+            node.span,
+            rule::PLAN_TYPE,
+            "`confidence` is not a number between 0 and 1".to_owned(),
+            "write `confidence: 0.9`, for an objective that nine of ten runs should meet",
+        );
+    }
+    // A thousandth at the least, and less than a thousand.
+    part.map(|part| (part * 1000.0).round() as u16)
 }
 
 pub(super) fn duration(

@@ -6,6 +6,8 @@ mod compare;
 mod dry_run;
 mod explain;
 mod failure;
+mod forecast;
+mod forecast_html;
 mod format;
 mod lock;
 pub(crate) mod markdown;
@@ -31,6 +33,11 @@ pub use dry_run::{
     dry_run_markdown,
 };
 pub use explain::{Topic, explain, explain_rule, topic, topics};
+pub use forecast::{
+    ForecastReport, backtest_human, backtest_json, forecast_human, forecast_json, forecast_line,
+    forecast_markdown,
+};
+pub use forecast_html::forecast_html;
 pub use format::Format;
 pub use lock::{lock_human, lock_text};
 pub use plan_schema::{explain_plan_key, plan_keys, plan_schema, type_schema};

@@ -1,33 +1,55 @@
-//! How long a restore takes: an estimate, for the order of starting and for forecasts.
+//! How long a restore takes: an estimate, for the order of starting, and what a forecast begins with.
 //!
-//! AWS publishes no times of restores; `schemas/*.yaml` says of each type where its numbers are from.
+//! AWS publishes few times of restores; `schemas/*.yaml` says of each type where its numbers are from.
 
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use crate::render::SourceFacts;
+use super::facts::Condition;
+use crate::render::{Metadata, SourceFacts};
 
 /// For a type that redrill does not know.
 pub(crate) const UNKNOWN: SignedDuration = SignedDuration::from_mins(10);
 /// What a recovery point in cold storage takes on top
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-a-backup.html>).
-const COLD: SignedDuration = SignedDuration::from_hours(4);
-const MIB: i64 = 1 << 20;
+pub(crate) const COLD: SignedDuration = SignedDuration::from_hours(4);
+pub(crate) const MIB: i64 = 1 << 20;
 
 /// The estimate of a type.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Estimate {
     /// For a backup of no size.
-    fixed: SignedDuration,
+    pub(crate) fixed: SignedDuration,
     /// How much of the backup's size in a second on top; left out where size does not count.
-    mib_per_second: Option<i64>,
-    /// Where the numbers are from; for those who read the file.
-    #[serde(rename = "source")]
-    _source: String,
+    pub(crate) mib_per_second: Option<i64>,
+    /// Whether somebody has published or measured them in public; they are assumptions otherwise.
+    #[serde(default)]
+    pub(crate) published: bool,
+    /// Where the numbers are from.
+    pub(crate) source: String,
+    /// Restores of the type that take another time than the rest.
+    #[serde(default)]
+    variants: Vec<EstimateVariant>,
+}
+
+/// Restores of a type that are told apart by what is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EstimateVariant {
+    name: String,
+    #[serde(flatten)]
+    condition: Condition,
 }
 
 impl Estimate {
+    /// The variant of a request, where its type has several and it is one of them.
+    pub(crate) fn variant(&self, metadata: &Metadata) -> Option<&str> {
+        let mut variants = self.variants.iter();
+        let found = variants.find(|variant| variant.condition.holds(metadata));
+        found.map(|variant| variant.name.as_str())
+    }
+
     /// Of one recovery point, as far as it is known.
     pub(crate) fn of(&self, source: Option<&SourceFacts>) -> SignedDuration {
         let Some(source) = source else {
@@ -54,7 +76,9 @@ mod tests {
         let estimate = Estimate {
             fixed: SignedDuration::from_mins(5),
             mib_per_second: Some(100),
-            _source: String::new(),
+            published: false,
+            source: String::new(),
+            variants: Vec::new(),
         };
         assert_eq!(estimate.of(None), SignedDuration::from_mins(5));
         let mut point = SourceFacts {

@@ -16,7 +16,7 @@ mod walls;
 mod wording;
 
 pub(crate) use coerce::{boolean, coerce};
-pub(crate) use estimate::UNKNOWN as UNKNOWN_ESTIMATE;
+pub(crate) use estimate::{COLD, Estimate, MIB, UNKNOWN as UNKNOWN_ESTIMATE};
 pub(crate) use facts::{
     Deletes, Facts, Identifier, Lacks, RestoreQuota, RoleNeed, SourceKey, common, value,
     without_role,

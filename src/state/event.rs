@@ -212,6 +212,9 @@ pub enum Event {
         /// Why what AWS says that it made is not what was asked for; nothing follows from it, and it is never deleted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mismatch: Option<String>,
+        /// The size of the backup in bytes, where AWS said it; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size_bytes: Option<i64>,
     },
     /// AWS has a second job of a restore that has one.
     SecondJob {

@@ -23,6 +23,6 @@ pub use observed::{
     Begins, Begun, CheckProgress, CheckStage, Deletion, Machine, RestoreStage, RestoreState,
     RunState, Sent, Told,
 };
-pub use outline::{Goals, Origin, Outline, OutlinedRestore};
+pub use outline::{Goals, Origin, Outline, OutlinedLimits, OutlinedRestore};
 pub use places::Places;
 pub use transition::{Illegal, apply, next, replay};

@@ -1,9 +1,11 @@
 //! What a run was given, as far as a report needs it: so that one can be written from the journal alone.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::parse::{Check, Objectives};
+use crate::parse::{Check, ConcurrencyLimits, Objectives, OnFailure};
 use crate::plan::{Plan, Step};
 use crate::render::{Secrets, Target};
 
@@ -34,9 +36,44 @@ pub struct Outline {
     /// The names of the steps of the cutover, where it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cutover: Vec<String>,
+    /// How much could run at once, and whether a failure stopped the rest; earlier versions do not say.
+    #[serde(default, skip_serializing_if = "OutlinedLimits::is_empty")]
+    pub limits: OutlinedLimits,
     /// What `protect` had: it holds when the run is cleaned up, whatever has become of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protect: Vec<String>,
+}
+
+/// How much could run at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutlinedLimits {
+    /// In all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent: Option<u32>,
+    /// Of a type, in each target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_type: BTreeMap<String, u32>,
+    /// In a target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_target: BTreeMap<String, u32>,
+    /// Whether nothing new was started once something had failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stops: bool,
+}
+
+impl OutlinedLimits {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn of(limits: &ConcurrencyLimits, on_failure: OnFailure) -> Self {
+        Self {
+            concurrent: limits.concurrent,
+            by_type: limits.by_type.clone(),
+            by_target: limits.by_target.clone(),
+            stops: on_failure == OnFailure::Stop,
+        }
+    }
 }
 
 /// Who runs it, where, and which version of the plan.
@@ -131,6 +168,7 @@ impl Outline {
             checks,
             definitions,
             cutover,
+            limits,
             // Cannot be made of a secret, and has to hold at a cleanup.
             protect,
         } = self.clone();
@@ -143,6 +181,7 @@ impl Outline {
             checks,
             definitions,
             cutover,
+            limits,
             protect,
         }
     }
@@ -181,6 +220,7 @@ impl Outline {
             } else {
                 Vec::new()
             },
+            limits: OutlinedLimits::of(&plan.limits, plan.on_failure),
             protect: protect.map(str::to_owned).collect(),
         }
     }

@@ -475,6 +475,7 @@ mod tests {
             recovery_point_created_at: None,
             message: None,
             mismatch: None,
+            size_bytes: None,
         }
     }
 

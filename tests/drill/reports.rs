@@ -83,6 +83,7 @@ impl Story {
                 recovery_point_created_at: at(-7200),
                 message: None,
                 mismatch: None,
+                size_bytes: None,
             },
         )
     }
@@ -155,6 +156,7 @@ pub(super) fn story() -> Vec<Recorded> {
         definitions: Vec::new(),
     };
     let outline = Outline {
+        limits: redrill::state::OutlinedLimits::default(),
         targets: Vec::new(),
         protect: Vec::new(),
         description: Some(NASTY.to_owned()),

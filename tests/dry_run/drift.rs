@@ -66,6 +66,7 @@ fn compared(plan: &Plan, step: &Step, facts: SourceFacts, review: &Review) -> Va
         &comparing,
     );
     let text = dry_run_json(&DryRun {
+        forecast: None,
         endpoint: None,
         findings: &[],
         notice: None,

@@ -123,6 +123,7 @@ impl Reader for Odd {
             recovery_point_arn: None,
             recovery_point_created_at: None,
             source_resource_arn: None,
+            size_bytes: None,
         })
     }
 

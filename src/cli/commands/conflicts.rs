@@ -37,6 +37,7 @@ pub(super) fn brief(
     resolved: &BTreeMap<String, Arc<Resolved>>,
 ) -> String {
     dry_run_human(&report::DryRun {
+        forecast: None,
         file: &execution.file.to_string_lossy(),
         plan: &preview.plan,
         diff: &preview.diff,

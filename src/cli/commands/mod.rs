@@ -17,6 +17,8 @@ mod everywhere;
 mod evidence;
 mod explain;
 mod export;
+mod forecast;
+mod forecast_line;
 mod help;
 mod iam;
 mod init;
@@ -61,6 +63,7 @@ use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::exporting::ExportCommand;
 use super::files;
+use super::forecasting::HistoryCommand;
 use super::output::Output;
 use super::settings::Settings;
 use super::tree::Tree;
@@ -122,6 +125,12 @@ pub(super) fn run(
         }
         RedrillCommand::Preflight(arguments) => {
             runtime()?.block_on(preflight::preflight(&arguments, &mut context))
+        }
+        RedrillCommand::Forecast(arguments) => {
+            runtime()?.block_on(forecast::run(&arguments, &mut context))
+        }
+        RedrillCommand::History(HistoryCommand::Export(arguments)) => {
+            runtime()?.block_on(forecast::export(&arguments, &mut context))
         }
         RedrillCommand::Lock(arguments) => {
             runtime()?.block_on(lock::lock(&arguments, &mut context))

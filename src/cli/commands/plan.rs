@@ -4,7 +4,7 @@ use super::base::{Base, Present, resources};
 use super::programs::Programs;
 use super::resume_hint::{CommandPlace, ResumeHint, quoted};
 use super::world::World;
-use super::{Context, chosen, endpoint, lock};
+use super::{Context, chosen, endpoint, forecast_line, lock};
 use crate::backup::{Clock, Endpoint, SystemClock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRunArguments, DryRunFormat};
@@ -95,6 +95,21 @@ pub(super) async fn plan(
         )
         .await?;
     let notice = notice(&preview, here.as_ref().filter(|_| is_elsewhere));
+    let now = SystemClock.now();
+    let forecast = match is_elsewhere {
+        true => None,
+        false => forecast_line::of_preview(&preview, &store, now).await,
+    };
+    let source = &loaded.planner.document().source;
+    let missed = match &forecast {
+        Some(found) => forecast_line::missed(&preview, found, source, &store, context).await?,
+        None => Vec::new(),
+    };
+    let is_missed = !missed.is_empty();
+    if is_missed {
+        context.output.findings(&missed);
+        said.extend(missed);
+    }
     let Preview {
         plan,
         history,
@@ -120,6 +135,7 @@ pub(super) async fn plan(
         endpoint: asked.as_ref(),
         findings: &said,
         notice: notice.as_deref(),
+        forecast: forecast.as_ref(),
     };
     match arguments.format {
         DryRunFormat::Human => context.output.result(&dry_run_human(&run)),
@@ -174,6 +190,8 @@ pub(super) async fn plan(
     };
     Ok(if diff.has_conflict() || is_elsewhere {
         Exit::Invalid
+    } else if arguments.detailed_exitcode && is_missed {
+        Exit::ObjectiveMissed
     } else if arguments.detailed_exitcode && changes {
         Exit::ChangesPresent
     } else {

@@ -13,7 +13,7 @@ use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::{PreflightArguments, PreflightFormat};
 use crate::cli::exit::{Exit, Failure};
 use crate::diff::{Action, Diff, Review, Wanted};
-use crate::execute::{Stopped, forecast};
+use crate::execute::{Stopped, expected};
 use crate::journal::{self, RunKey};
 use crate::plan::Plan;
 use crate::preflight::{
@@ -167,7 +167,7 @@ impl PreflightLook<'_> {
             known: self.known,
             rules: planner.rules(),
             review: &review,
-            takes: forecast(self.plan, self.diff),
+            takes: expected(self.plan, self.diff),
             now: SystemClock.now(),
             programs: &programs,
             options: self.options,

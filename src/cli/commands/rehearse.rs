@@ -191,9 +191,6 @@ pub(super) async fn rehearse(
         context,
     )
     .await;
-    if let Some(estimate) = rehearsal.estimate() {
-        context.output.note(&estimate.to_string());
-    }
     rehearsal.shutdown().await;
     if matches!(exit, Ok(Exit::Done | Exit::ObjectiveMissed)) {
         let chosen = if is_whole {

@@ -19,11 +19,12 @@ use super::screen::initial;
 use super::store::Store;
 use super::world::World;
 use super::{
-    Context, adopting, chosen, endpoint, lock, on_step_functions, programs, saved, still_there,
-    turn, unanswered,
+    Context, adopting, chosen, endpoint, forecast_line, lock, on_step_functions, programs, saved,
+    still_there, turn, unanswered,
 };
 use crate::backup::{Clock, Endpoint, Gate, SystemClock};
 use crate::cli::arguments::{On, ReportOptions, RunArguments, RunOptions};
+use crate::cli::confirm::can_ask;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::SAYS_AFTER;
 use crate::cli::signals::Signals;
@@ -37,7 +38,7 @@ use crate::plan::Plan;
 use crate::preflight::PreflightOptions;
 use crate::process::Processes;
 use crate::render::Lock;
-use crate::report::minute;
+use crate::report::{self, minute};
 use crate::session::{self, Loaded, Lookups, NotOpened, Opened, Opening, Outcome, Preview, Works};
 use crate::state::{History, JournalError, Outline, Recorded, due_after};
 use crate::terminal::{InitialState, Screen, Style};
@@ -392,6 +393,7 @@ pub(super) async fn execute<C: Clock>(
     };
     let mut plan = context.settled(loaded, &mut known, &lookups).await?;
     lower(&mut plan, &execution.policy.at_most);
+    forecast_line::expect(&mut plan, &known, &run, &execution.store, clock.now()).await;
     learn(&mut plan, &run, &execution.store).await;
     let outline = outline(&plan, loaded, &execution, context);
     if execution.reached.preflight.is_none() {
@@ -461,6 +463,14 @@ pub(super) async fn execute<C: Clock>(
             return Ok(Exit::NotReady);
         }
         loaded.planner.release(&preview.plan);
+    }
+    if execution.rehearsal || !execution.confirmed && can_ask().is_ok() {
+        let found = forecast_line::of_preview(&preview, &execution.store, clock.now()).await;
+        if let Some(found) = found {
+            let at = if execution.rehearsal { " at AWS" } else { "" };
+            let line = report::forecast_line(&found);
+            context.output.note(&format!("forecast{at}: {line}"));
+        }
     }
     let accounts = aws.iter().zip(&preview.plan.targets);
     let consent = Consent {

@@ -88,6 +88,7 @@ impl SimulatedAws {
             parent: None,
             recovery_point_created_at: None,
             source_resource_arn: None,
+            size_bytes: None,
         };
         self.jobs.push((job, is_own));
         id

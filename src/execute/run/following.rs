@@ -255,6 +255,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             recovery_point_created_at: job.recovery_point_created_at,
             message: job.message,
             mismatch,
+            size_bytes: job.size_bytes,
         }])?;
         match is_good {
             true => self.restored(step),

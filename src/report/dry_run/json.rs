@@ -9,6 +9,7 @@ use super::words::age;
 use super::{DryRun, Row, ShownToken, Totals};
 use crate::backup::Endpoint;
 use crate::diff::{Action, ChangeKind, Class, KeyChange, Restored};
+use crate::forecast::{ObjectiveForecast, Quantiles};
 use crate::ids::{IdempotencyToken, RunId, TargetIndex};
 use crate::plan::Request;
 use crate::render::{Fact, Target};
@@ -29,11 +30,23 @@ struct PlanDocument<'a> {
     /// What the restores are held against, as it is typed.
     against: Option<&'a str>,
     totals: All,
+    /// How long a run would take, where it would start something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<ForecastJson<'a>>,
     restores: Vec<RestoreJson<'a>>,
     /// In what it was held against, and not in the plan.
     removed: Vec<Removed<'a>>,
     /// Started by this run, still going on, and no longer in the plan.
     lost: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ForecastJson<'a> {
+    makespan: &'a Quantiles,
+    objectives: &'a [ObjectiveForecast],
+    runs: u32,
+    samples: u32,
+    seed: u64,
 }
 
 #[derive(Serialize)]
@@ -131,6 +144,13 @@ pub fn dry_run_json(run: &DryRun<'_>) -> String {
             changes: run.totals(),
             classes,
         },
+        forecast: run.forecast.map(|forecast| ForecastJson {
+            makespan: &forecast.makespan,
+            objectives: &forecast.objectives,
+            runs: forecast.runs,
+            samples: forecast.samples,
+            seed: forecast.seed,
+        }),
         restores: rows.iter().map(|row| restore(run, row)).collect(),
         removed: removed(run),
         lost: &run.diff.lost,

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use crate::backup::Endpoint;
 use crate::diagnostic::Finding;
 use crate::diff::{Action, Change, ChangeKind, Class, Compared, Diff, Restored};
+use crate::forecast::RunForecast;
 use crate::ids::IdempotencyToken;
 use crate::plan::{Plan, Step};
 use crate::render::{Resolved, Secrets, SourceFacts, Target};
@@ -53,6 +54,8 @@ pub struct DryRun<'a> {
     pub findings: &'a [Finding],
     /// What has become of the run, where it is over or elsewhere: said first.
     pub notice: Option<&'a str>,
+    /// How long a run would take, where it would start something.
+    pub forecast: Option<&'a RunForecast>,
 }
 
 /// How many restores have met which fate.

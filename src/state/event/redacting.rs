@@ -204,6 +204,7 @@ impl Event {
                 recovery_point_created_at: _,
                 message,
                 mismatch,
+                size_bytes: _,
             } => {
                 mismatch.iter_mut().for_each(sentence);
                 created_resource_arn.iter_mut().for_each(name);

@@ -1,0 +1,280 @@
+//! `redrill forecast PLAN`, `redrill forecast backtest` and `redrill history export`.
+
+use std::path::PathBuf;
+
+use super::store::Store;
+use super::world::World;
+use super::{Context, chosen, lock};
+use crate::backup::{Clock as _, SystemClock};
+use crate::cli::arguments::HumanOrJson;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::files;
+use crate::cli::forecasting::{
+    BacktestArguments, ForecastArguments, ForecastCommand, ForecastFormat, HistoryExport,
+};
+use crate::diff::{Action, Wanted};
+use crate::execute::Stopped;
+use crate::forecast::{
+    Backtest, ForecastOptions, ForecastSubject, NamedRun, PastRestore, PastRun, PriceTable,
+    TypedWhatIf, apply, backtest, forecast, restores_of,
+};
+use crate::journal::{self, RunKey, RunStore as _};
+use crate::report::{
+    ForecastReport, backtest_human, backtest_json, forecast_html, forecast_human, forecast_json,
+    forecast_markdown,
+};
+use crate::session::{self, Lookups, Preview, WantedPoints};
+use crate::state::History;
+
+/// The first line of an export.
+const HEADER: &str = "{\"schema\":\"redrill.history/v1\"}";
+
+pub(super) async fn run(
+    arguments: &ForecastArguments,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    if let Some(ForecastCommand::Backtest(arguments)) = &arguments.command {
+        return of_past(arguments, context).await;
+    }
+    let Some(file) = &arguments.plan else {
+        return Err(Failure::Usage("a plan is missing".to_owned()));
+    };
+    let prices = match &arguments.prices {
+        Some(path) => PriceTable::read(&files::text(path)?)
+            .map_err(|why| Failure::Usage(format!("{}: {why}", path.display())))?,
+        None => PriceTable::built_in().map_err(Failure::System)?,
+    };
+    let mut loaded = context.load(file, &arguments.inputs)?;
+    let lock = lock::beside(file, &arguments.inputs, &mut loaded)?;
+    let targets = loaded.planner.targets();
+    let inventory = context.inventory(&arguments.inputs, targets)?;
+    let settings = context.all_settings(&arguments.aws, targets)?;
+    let world = World::new(inventory, settings);
+    let store = context.store(&arguments.state).await?;
+    let name = loaded.planner.document().plan.value.clone();
+    let key = RunKey::new(&name, &arguments.inputs.run_id);
+    let mut history = History::default();
+    let take = |recorded| {
+        history.take(&recorded).map_err(Stopped::from)?;
+        Ok::<(), Failure>(())
+    };
+    journal::each(&store, &key, take).await?;
+    let now = SystemClock.now();
+    let mut known = session::known(&history.observed);
+    world.reveal(&mut known, loaded.planner.secrets()).await;
+    let wanted = Wanted {
+        only: chosen(&loaded.planner, &arguments.only.only)?,
+        retry_failed: false,
+        up_to: None,
+    };
+    let readers = world.readers();
+    let lookups = Lookups {
+        points: world.points(&readers),
+        lock: lock.as_ref(),
+        has_inventory: !arguments.inputs.inventory.is_empty(),
+        checks_lock: true,
+        only: &wanted.only,
+        start: history.start().unwrap_or(now),
+    };
+    let plan = context.settled(&loaded, &mut known, &lookups).await?;
+    let mut preview = Preview::new(plan, history, known, wanted);
+    sizes(&mut preview, &world, context).await;
+    let runs = past_runs(&store, Some(&key), arguments.history.rehearsals, context).await?;
+    let past = learned(&runs, &arguments.history.history)?;
+    let Preview {
+        plan,
+        history,
+        known,
+        diff,
+        ..
+    } = preview;
+    let mut subject = ForecastSubject::new(plan, diff, &known, &history.observed, now);
+    subject.cutover = arguments.cutover;
+    refuse_unknown(&arguments.what_if, &subject)?;
+    let options = ForecastOptions {
+        samples: arguments.samples,
+        seed: arguments.seed,
+        keeps_rates: true,
+        at: arguments.at,
+        what_ifs: &arguments.what_if,
+        tries_limits: true,
+        counts_back: arguments.format == ForecastFormat::Html,
+        prices: Some(&prices),
+        stays: arguments.stays.as_secs_f64() / 3600.0,
+    };
+    let found = forecast(&subject, &past, &options);
+    let record = (!runs.is_empty()).then(|| backtest(runs));
+    let report = ForecastReport {
+        file: &file.to_string_lossy(),
+        plan: &subject.plan.name,
+        run_id: subject.plan.run_id.as_str(),
+        forecast: &found,
+        record: record.as_ref(),
+    };
+    match arguments.format {
+        ForecastFormat::Human => context.output.result(&forecast_human(&report)),
+        ForecastFormat::Json => context.output.document(&forecast_json(&report)),
+        ForecastFormat::Markdown => context.output.verbatim(&forecast_markdown(&report)),
+        ForecastFormat::Html => context.output.verbatim(&forecast_html(&report)),
+    }?;
+    Ok(Exit::Done)
+}
+
+/// A change that names what is not there is a slip.
+fn refuse_unknown(what_ifs: &[TypedWhatIf], subject: &ForecastSubject) -> Result<(), Failure> {
+    for typed in what_ifs {
+        if apply(&typed.is, &mut subject.clone()).is_none() {
+            return Err(Failure::Usage(format!(
+                "--what-if {}: the plan has no such restore, type or target, or the size of its backup is not known",
+                typed.text
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Looks up the sizes of recovery points that are not known yet. A forecast without them is a wide one.
+async fn sizes(preview: &mut Preview, world: &World, context: &mut Context<'_>) {
+    let Preview {
+        plan, known, diff, ..
+    } = preview;
+    let starts = diff.changes.iter();
+    let starts = starts.filter(|change| change.action == Action::Start);
+    let wanted: WantedPoints = starts
+        .map(|change| &plan.steps[change.step])
+        .filter(|step| !step.draft.waits_for_its_point())
+        .map(session::wanted_point)
+        .filter(|(_, arn, _)| !known.sources.contains_key(arn))
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    if let Err(why) = session::look_up(&world.readers(), &wanted, known).await {
+        context.output.note(&format!(
+            "the sizes of recovery points are not known, so this forecast is wide: {why}; give --inventory\n"
+        ));
+    }
+}
+
+/// The runs that are known here, the earliest first. One that cannot be read is no reason not to learn from the others.
+pub(super) async fn past_runs(
+    store: &Store,
+    but: Option<&RunKey>,
+    rehearsals: bool,
+    context: &mut Context<'_>,
+) -> Result<Vec<NamedRun>, Failure> {
+    let mut runs = Vec::new();
+    for key in store.runs().await? {
+        if Some(&key) == but {
+            continue;
+        }
+        let mut past = PastRun::default();
+        let take = |recorded| {
+            past.take(&recorded);
+            Ok::<(), journal::Error>(())
+        };
+        if let Err(why) = journal::each(store, &key, take).await {
+            context.output.note(&format!(
+                "run {} of {} is left out of the history: {why}",
+                key.run, key.plan
+            ));
+            continue;
+        }
+        if past.is_at_aws || rehearsals {
+            runs.push(NamedRun {
+                plan: key.plan,
+                run: key.run.to_string(),
+                past,
+            });
+        }
+    }
+    runs.sort_by(|a, b| (a.past.start, &a.plan, &a.run).cmp(&(b.past.start, &b.plan, &b.run)));
+    Ok(runs)
+}
+
+/// How many earlier runs are read where nobody waits for it.
+const FEW: usize = 5;
+
+/// Some runs of the same plan at AWS. Whatever cannot be read is left out.
+pub(super) async fn some_runs(store: &Store, but: &RunKey) -> Vec<NamedRun> {
+    let all = store.runs().await.unwrap_or_default();
+    let same = all
+        .into_iter()
+        .filter(|key| key.plan == but.plan && key != but);
+    let mut runs = Vec::new();
+    for key in same.collect::<Vec<_>>().into_iter().rev().take(FEW) {
+        let mut past = PastRun::default();
+        let take = |recorded| {
+            past.take(&recorded);
+            Ok::<(), journal::Error>(())
+        };
+        let read = journal::each(store, &key, take).await;
+        if read.is_ok() && past.is_at_aws {
+            runs.push(NamedRun {
+                plan: key.plan,
+                run: key.run.to_string(),
+                past,
+            });
+        }
+    }
+    runs
+}
+
+/// The restores of runs, and those of exports.
+pub(super) fn learned(runs: &[NamedRun], exports: &[PathBuf]) -> Result<Vec<PastRestore>, Failure> {
+    let own: Vec<PastRun> = runs.iter().map(|run| run.past.clone()).collect();
+    let mut past = restores_of(&own);
+    for path in exports {
+        let next = past.iter().map(|of| of.run + 1).max().unwrap_or(0);
+        let text = files::text(path)?;
+        let mut lines = text.lines().enumerate();
+        if lines.next().map(|(_, line)| line) != Some(HEADER) {
+            return Err(Failure::Usage(format!(
+                "{} is not a history: `redrill history export` writes one",
+                path.display()
+            )));
+        }
+        for (at, line) in lines {
+            let restore: PastRestore = serde_json::from_str(line).map_err(|why| {
+                Failure::Usage(format!("{}, line {}: {why}", path.display(), at + 1))
+            })?;
+            past.push(PastRestore {
+                run: next.saturating_add(restore.run),
+                ..restore
+            });
+        }
+    }
+    Ok(past)
+}
+
+/// `redrill forecast backtest`
+async fn of_past(
+    arguments: &BacktestArguments,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let store = context.store(&arguments.state).await?;
+    let runs = past_runs(&store, None, arguments.rehearsals, context).await?;
+    let backtest: Backtest = backtest(runs);
+    match arguments.format {
+        HumanOrJson::Human => context.output.result(&backtest_human(&backtest)),
+        HumanOrJson::Json => context.output.document(&backtest_json(&backtest)),
+    }?;
+    Ok(Exit::Done)
+}
+
+/// `redrill history export`
+pub(super) async fn export(
+    arguments: &HistoryExport,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let store = context.store(&arguments.state).await?;
+    let runs = past_runs(&store, None, arguments.rehearsals, context).await?;
+    let mut text = format!("{HEADER}\n");
+    for restore in learned(&runs, &[])? {
+        // Numbers and AWS's names: serde_json cannot fail on them.
+        text.push_str(&serde_json::to_string(&restore).unwrap_or_default());
+        text.push('\n');
+    }
+    context.output.document(&text)?;
+    Ok(Exit::Done)
+}

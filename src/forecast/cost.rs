@@ -1,0 +1,165 @@
+//! What a run costs, as far as prices are at hand: AWS's charge for restored data, and what is created for as long as it stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// Bytes in what AWS bills as a gigabyte.
+const GB: f64 = 1024.0 * 1024.0 * 1024.0;
+/// Hours that AWS counts in a month where it bills by it.
+const HOURS_IN_MONTH: f64 = 730.0;
+/// The table that is built in.
+const BUILT_IN: &str = include_str!("prices.yaml");
+
+/// Prices, with their date and where they are from.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceTable {
+    /// As of which day.
+    pub date: Date,
+    /// In which currency.
+    pub currency: String,
+    /// Where they are from.
+    pub sources: Vec<String>,
+    /// By Region.
+    pub regions: BTreeMap<String, RegionPrices>,
+}
+
+/// The prices of one Region.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionPrices {
+    /// A gigabyte restored from warm storage, by resource type.
+    #[serde(default)]
+    pub restore_per_gb: BTreeMap<String, f64>,
+    /// The same from cold storage.
+    #[serde(default)]
+    pub cold_restore_per_gb: BTreeMap<String, f64>,
+    /// A gigabyte of what is created, for a month, by resource type.
+    #[serde(default)]
+    pub stored_per_gb_month: BTreeMap<String, f64>,
+    /// What is created of a type, for an hour, whatever its size.
+    #[serde(default)]
+    pub created_per_hour: BTreeMap<String, f64>,
+    /// A thousand state transitions of a standard workflow of Step Functions.
+    #[serde(default)]
+    pub transitions_per_1000: Option<f64>,
+}
+
+impl PriceTable {
+    /// The table that is built in.
+    ///
+    /// # Errors
+    ///
+    /// Never: a test reads it.
+    pub fn built_in() -> Result<Self, String> {
+        Self::read(BUILT_IN)
+    }
+
+    /// Reads a table.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn read(text: &str) -> Result<Self, String> {
+        serde_yaml::from_str(text).map_err(|err| err.to_string())
+    }
+}
+
+/// A restore, as far as its price goes.
+#[derive(Clone, Debug)]
+pub struct PricedRestore<'a> {
+    /// Where it runs.
+    pub region: &'a str,
+    /// AWS's name of the resource type.
+    pub resource_type: &'a str,
+    /// The size of the backup, bytes.
+    pub size_bytes: Option<i64>,
+    /// Whether it is in cold storage.
+    pub is_cold: bool,
+    /// For how long what it creates stays, hours.
+    pub hours: f64,
+}
+
+/// What a run costs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ForecastCost {
+    /// In this currency.
+    pub currency: String,
+    /// All of what is known, in it.
+    pub total: f64,
+    /// Of what AWS charges for restored data.
+    pub restores: f64,
+    /// Of what is created, until it is cleaned up.
+    pub created: f64,
+    /// Of Step Functions, where it starts the restores.
+    pub transitions: f64,
+    /// As of which day the prices are.
+    pub prices_of: Date,
+    /// Where they are from.
+    pub sources: Vec<String>,
+    /// What is left out, because there is no price or no size.
+    pub left_out: Vec<String>,
+}
+
+/// Adds up what is known. `transitions` are those of Step Functions, with the Region that they are made in.
+#[must_use]
+pub fn cost(
+    prices: &PriceTable,
+    restores: &[PricedRestore<'_>],
+    transitions: Option<(&str, u64)>,
+) -> ForecastCost {
+    let (mut of_restores, mut created) = (0.0, 0.0);
+    let mut left_out: BTreeSet<String> = BTreeSet::new();
+    let nothing = RegionPrices::default();
+    for restore in restores {
+        let region = prices.regions.get(restore.region).unwrap_or(&nothing);
+        let name = restore.resource_type;
+        let per_gb = match restore.is_cold {
+            true => region.cold_restore_per_gb.get(name),
+            false => region.restore_per_gb.get(name),
+        };
+        let size = restore.size_bytes.map(|size| size.max(0) as f64 / GB);
+        match (per_gb, size) {
+            (Some(price), Some(size)) => of_restores += price * size,
+            (Some(_), None) => {
+                left_out.insert(format!("{name} restores whose size is not known"));
+            }
+            (None, _) => {
+                left_out.insert(format!("{name} restores in {}", restore.region));
+            }
+        }
+        let (stored, hourly) = (
+            region.stored_per_gb_month.get(name),
+            region.created_per_hour.get(name),
+        );
+        created += hourly.map_or(0.0, |price| price * restore.hours);
+        if let (Some(price), Some(size)) = (stored, size) {
+            created += price * size * restore.hours / HOURS_IN_MONTH;
+        }
+        if stored.is_none() && hourly.is_none() {
+            left_out.insert(format!("what {name} restores create in {}", restore.region));
+        }
+    }
+    let of_transitions = transitions.map_or(0.0, |(region, count)| {
+        let price = prices.regions.get(region);
+        match price.and_then(|region| region.transitions_per_1000) {
+            Some(price) => price * count as f64 / 1000.0,
+            None => {
+                left_out.insert(format!("Step Functions in {region}"));
+                0.0
+            }
+        }
+    });
+    ForecastCost {
+        currency: prices.currency.clone(),
+        total: of_restores + created + of_transitions,
+        restores: of_restores,
+        created,
+        transitions: of_transitions,
+        prices_of: prices.date,
+        sources: prices.sources.clone(),
+        left_out: left_out.into_iter().collect(),
+    }
+}

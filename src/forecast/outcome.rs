@@ -1,0 +1,544 @@
+//! A forecast: what follows from samples of a run.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::cost::{ForecastCost, PriceTable, PricedRestore, cost};
+use super::model::{Basis, RestoreModel};
+use super::past::PastRestore;
+use super::samples::{HeldLimit, Samples, Sampling, quantile};
+use super::subject::ForecastSubject;
+use super::what_if::{TypedWhatIf, WhatIf};
+use crate::execute::{PlanLimit, RunSimulation, at_once};
+use crate::ids::{Indexed, StepIndex};
+use crate::plan::Plan;
+
+/// Limits that are tried at most: each costs another forecast.
+const TRIED: usize = 4;
+/// Samples for what a limit gains: both sides have the same chance, so that few tell it.
+const FOR_LIMITS: u32 = 400;
+/// How many bars a picture of the distribution has.
+const BARS: usize = 24;
+/// At how many times it is counted what is back.
+const TIMES: usize = 48;
+/// How long what is created stays before a cleanup, where nobody says it: hours.
+pub const STAYS: f64 = 8.0;
+
+/// How a forecast is made.
+#[derive(Debug)]
+pub struct ForecastOptions<'a> {
+    /// How many samples.
+    pub samples: u32,
+    /// From which all chance follows; from the content where it is not given.
+    pub seed: Option<u64>,
+    /// Whether AWS's rates are kept.
+    pub keeps_rates: bool,
+    /// When the run would begin; now where it is not given.
+    pub at: Option<Timestamp>,
+    /// Changes that are tried, each by itself.
+    pub what_ifs: &'a [TypedWhatIf],
+    /// Whether it is tried what each limit gains.
+    pub tries_limits: bool,
+    /// Whether it is counted how many restores are back at which time.
+    pub counts_back: bool,
+    /// Prices; none where cost is not asked for.
+    pub prices: Option<&'a PriceTable>,
+    /// For how long what is created stays, hours.
+    pub stays: f64,
+}
+
+impl Default for ForecastOptions<'_> {
+    fn default() -> Self {
+        Self {
+            samples: 1000,
+            seed: None,
+            keeps_rates: true,
+            at: None,
+            what_ifs: &[],
+            tries_limits: false,
+            counts_back: false,
+            prices: None,
+            stays: STAYS,
+        }
+    }
+}
+
+/// A time as a distribution, in seconds from the beginning of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Quantiles {
+    /// Half are over by then.
+    pub p50: i64,
+    /// Nine in ten.
+    pub p90: i64,
+    /// Ninety-nine in a hundred.
+    pub p99: i64,
+}
+
+/// A restore's part in it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RestoreForecast {
+    /// Its name.
+    pub restore: String,
+    /// AWS's name of the type.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// When it starts, half the time.
+    pub starts: i64,
+    /// When it is back, and its checks have passed, where that happens.
+    #[serde(flatten)]
+    pub back: Quantiles,
+    /// In which part of all samples it decides when the run ends.
+    pub critical: f64,
+    /// In which part of all samples it is back and good.
+    pub succeeds: f64,
+}
+
+/// How likely an objective is met.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ObjectiveForecast {
+    /// `rto`, `rpo`, or one of a restore: `db.rto`.
+    pub what: String,
+    /// What is wanted, seconds.
+    pub seconds: i64,
+    /// From 0 to 1; none where nobody knows.
+    pub probability: Option<f64>,
+    /// How old the recovery point is, where it is about that: seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<i64>,
+}
+
+/// A limit that holds the run up, and what relaxing it would gain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LimitForecast {
+    /// As the plan has it: `limits.concurrent`, `limits.by_type.EFS`; `rate.StartRestoreJob` is AWS's.
+    pub limit: String,
+    /// What it is; none for a rate.
+    pub now: Option<u32>,
+    /// What was tried in its place; none where it was left out.
+    pub tried: Option<u32>,
+    /// Whether AWS documents it, and no plan can raise it.
+    pub is_aws: bool,
+    /// In which part of all samples it is on the way that decides the end.
+    pub critical: f64,
+    /// By how much the run is shorter, in the median: seconds.
+    pub gain_seconds: i64,
+}
+
+/// What a change would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WhatIfForecast {
+    /// The change, as it was typed.
+    pub what_if: String,
+    /// When the run would end.
+    pub makespan: Quantiles,
+    /// By how much it is shorter in the median: seconds.
+    pub gain_seconds: i64,
+    /// How likely the objective of the run is then, where it has one.
+    pub rto_probability: Option<f64>,
+}
+
+/// What numbers of a type rest on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BasisForecast {
+    /// AWS's name of the type.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// The variant, where the type has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Where they are from.
+    pub from: Basis,
+    /// How many restores of earlier runs.
+    pub samples: u32,
+    /// What is known beforehand is from there.
+    pub source: String,
+}
+
+/// A forecast.
+#[derive(Clone, Debug)]
+pub struct RunForecast {
+    /// When the run ends.
+    pub makespan: Quantiles,
+    /// In which part of all samples everything is back and good.
+    pub succeeds: f64,
+    /// In the plan's order, those that act.
+    pub restores: Vec<RestoreForecast>,
+    /// Of the run, then of restores.
+    pub objectives: Vec<ObjectiveForecast>,
+    /// What holds it up most comes first.
+    pub limits: Vec<LimitForecast>,
+    /// What was asked besides.
+    pub what_ifs: Vec<WhatIfForecast>,
+    /// By type.
+    pub basis: Vec<BasisForecast>,
+    /// How many earlier runs were learned from.
+    pub runs: u32,
+    /// What it costs, where that was asked for.
+    pub cost: Option<ForecastCost>,
+    /// From which all chance followed.
+    pub seed: u64,
+    /// How many samples.
+    pub samples: u32,
+    /// How many samples end in each of equal spans, of which the first begins at the first second and the last ends at the
+    /// second.
+    pub bars: (Vec<u32>, i64, i64),
+    /// How many restores are back by a time, in one of ten samples, in half, and in nine of ten; nothing where that was not
+    /// asked for.
+    pub back: Vec<(f64, Vec<f64>)>,
+}
+
+/// Forecasts a run from what was.
+#[must_use]
+pub fn forecast(
+    subject: &ForecastSubject,
+    past: &[PastRestore],
+    options: &ForecastOptions<'_>,
+) -> RunForecast {
+    let seed = options.seed.unwrap_or_else(|| subject.seed());
+    let model = RestoreModel::learn(&subject.groups, past);
+    let samples = played(subject, &model, seed, options.samples, options.keeps_rates);
+    let begins = options.at.unwrap_or(subject.now);
+    let acts = subject.acts();
+    let mut runs: Vec<u32> = past.iter().map(|past| past.run).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    let names: Vec<_> = subject.groups.iter().collect();
+    let basis = model.basis().filter(|(group, ..)| names.contains(group));
+    let changes = Changes {
+        subject,
+        past,
+        model: &model,
+        seed,
+        samples: options.samples,
+        keeps_rates: options.keeps_rates,
+        base: samples.ends.clone(),
+    };
+    RunForecast {
+        makespan: quantiles(&samples.ends),
+        succeeds: samples.all_good(),
+        restores: restores(subject, &samples, &acts),
+        objectives: objectives(subject, &samples, &acts, begins),
+        limits: match options.tries_limits {
+            true => changes.limits(&samples),
+            false => Vec::new(),
+        },
+        what_ifs: options
+            .what_ifs
+            .iter()
+            .filter_map(|what_if| changes.what_if(what_if))
+            .collect(),
+        basis: basis
+            .map(|(group, from, samples, source)| BasisForecast {
+                resource_type: group.resource_type.clone(),
+                variant: group.variant.clone(),
+                from,
+                samples,
+                source: source.to_owned(),
+            })
+            .collect(),
+        runs: u32::try_from(runs.len()).unwrap_or(u32::MAX),
+        cost: options
+            .prices
+            .map(|prices| of_prices(subject, &samples, &acts, prices, options.stays)),
+        seed,
+        samples: options.samples,
+        bars: bars(&samples.ends),
+        back: match options.counts_back {
+            true => samples.back_over_time(TIMES, samples.end(0.95), &[0.1, 0.5, 0.9]),
+            false => Vec::new(),
+        },
+    }
+}
+
+fn played(
+    subject: &ForecastSubject,
+    model: &RestoreModel,
+    seed: u64,
+    samples: u32,
+    keeps_rates: bool,
+) -> Samples {
+    Sampling {
+        simulation: &RunSimulation::new(&subject.plan, &subject.diff, keeps_rates),
+        model,
+        restores: &subject.restores,
+        acts: &subject.acts(),
+        after: &subject.after(),
+        seed,
+        samples,
+    }
+    .play()
+}
+
+fn quantiles(ends: &[f32]) -> Quantiles {
+    let mut ends = ends.to_vec();
+    let mut at = |part| quantile(&mut ends, part).round() as i64;
+    Quantiles {
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+    }
+}
+
+fn bars(ends: &[f32]) -> (Vec<u32>, i64, i64) {
+    let mut sorted = ends.to_vec();
+    let (from, to) = (quantile(&mut sorted, 0.0), quantile(&mut sorted, 0.995));
+    let wide = ((to - from) / BARS as f64).max(1e-9);
+    let mut bars = vec![0; BARS];
+    for end in &sorted {
+        let bar = ((f64::from(*end) - from) / wide) as usize;
+        bars[bar.min(BARS - 1)] += 1;
+    }
+    (bars, from.floor() as i64, to.ceil() as i64)
+}
+
+fn restores(
+    subject: &ForecastSubject,
+    samples: &Samples,
+    acts: &Indexed<StepIndex, bool>,
+) -> Vec<RestoreForecast> {
+    let steps = subject.plan.steps.enumerated();
+    let acting = steps.filter(|(at, _)| acts[*at]);
+    let of_all = f64::from(u32::try_from(samples.ends.len().max(1)).unwrap_or(1));
+    acting
+        .map(|(at, step)| {
+            let back = samples.back(at, &[0.5, 0.9, 0.99]);
+            RestoreForecast {
+                restore: step.name.to_string(),
+                resource_type: step.draft.request.resource_type.clone(),
+                starts: samples.started(at, &[0.5])[0].round() as i64,
+                back: Quantiles {
+                    p50: back[0].round() as i64,
+                    p90: back[1].round() as i64,
+                    p99: back[2].round() as i64,
+                },
+                critical: f64::from(samples.critical[at]) / of_all,
+                succeeds: samples.back_by(at, f64::INFINITY),
+            }
+        })
+        .collect()
+}
+
+fn objectives(
+    subject: &ForecastSubject,
+    samples: &Samples,
+    acts: &Indexed<StepIndex, bool>,
+    begins: Timestamp,
+) -> Vec<ObjectiveForecast> {
+    let plan = &subject.plan;
+    let age = |at: StepIndex| Some(begins.duration_since(subject.made[at]?).as_secs());
+    let rto = |what: String, wanted: SignedDuration, probability: f64| ObjectiveForecast {
+        what,
+        seconds: wanted.as_secs(),
+        probability: Some(probability),
+        age_seconds: None,
+    };
+    // Nothing of chance: a recovery point is as old as it is.
+    let rpo = |what: String, wanted: SignedDuration, age: Option<i64>| ObjectiveForecast {
+        what,
+        seconds: wanted.as_secs(),
+        probability: age.map(|age| if age <= wanted.as_secs() { 1.0 } else { 0.0 }),
+        age_seconds: age,
+    };
+    let mut all = Vec::new();
+    let of_run = &plan.objectives;
+    if let Some(wanted) = of_run.rto {
+        let probability = samples.all_back_by(wanted.as_secs_f64());
+        all.push(rto("rto".to_owned(), wanted, probability));
+    }
+    if let Some(wanted) = of_run.rpo {
+        let ages: Option<Vec<i64>> = acts.positions().filter(|at| acts[*at]).map(age).collect();
+        let oldest = ages.and_then(|ages| ages.into_iter().max());
+        all.push(rpo("rpo".to_owned(), wanted, oldest));
+    }
+    for (at, step) in plan.steps.enumerated().filter(|(at, _)| acts[*at]) {
+        if let Some(wanted) = step.objectives.rto {
+            let probability = samples.back_by(at, wanted.as_secs_f64());
+            all.push(rto(format!("{}.rto", step.name), wanted, probability));
+        }
+        if let Some(wanted) = step.objectives.rpo {
+            all.push(rpo(format!("{}.rpo", step.name), wanted, age(at)));
+        }
+    }
+    all
+}
+
+fn of_prices(
+    subject: &ForecastSubject,
+    samples: &Samples,
+    acts: &Indexed<StepIndex, bool>,
+    prices: &PriceTable,
+    stays: f64,
+) -> ForecastCost {
+    let end = samples.end(0.5);
+    let steps = subject.plan.steps.enumerated();
+    let priced = steps.filter(|(at, _)| acts[*at]).map(|(at, step)| {
+        let of = &subject.restores[at];
+        let back = samples.back(at, &[0.5])[0];
+        PricedRestore {
+            region: &subject.plan.targets[step.target].region,
+            resource_type: &step.draft.request.resource_type,
+            size_bytes: of.size_bytes,
+            is_cold: of.is_cold,
+            hours: stays + (end - back).max(0.0) / 3600.0,
+        }
+    });
+    let priced: Vec<PricedRestore<'_>> = priced.collect();
+    cost(prices, &priced, None)
+}
+
+/// Changes of a run, each compared with what it is without.
+struct Changes<'a> {
+    subject: &'a ForecastSubject,
+    past: &'a [PastRestore],
+    model: &'a RestoreModel,
+    seed: u64,
+    samples: u32,
+    keeps_rates: bool,
+    /// The ends without a change.
+    base: Vec<f32>,
+}
+
+impl Changes<'_> {
+    /// By how much a run is shorter in the median that ends so; the samples have the same chance.
+    fn gain(&self, ends: &[f32]) -> i64 {
+        let mut base = self.base[..ends.len().min(self.base.len())].to_vec();
+        let before = quantile(&mut base, 0.5);
+        (before - quantile(&mut ends.to_vec(), 0.5)).round() as i64
+    }
+
+    /// What each limit gains that was on the way that decides the end.
+    fn limits(&self, samples: &Samples) -> Vec<LimitForecast> {
+        let of_all = samples.ends.len().max(1) as f64;
+        let mut limits: Vec<LimitForecast> = Vec::new();
+        for (held, count, _) in &samples.held {
+            let mut limit = self.limit(*held);
+            limit.critical = f64::from(*count) / of_all;
+            let is_known = limits.iter().any(|known| known.limit == limit.limit);
+            if is_known || limits.len() == TRIED {
+                continue;
+            }
+            let mut changed = self.subject.clone();
+            let mut keeps_rates = self.keeps_rates;
+            match (*held, limit.tried) {
+                (HeldLimit::Plan(of), Some(to)) => set(&mut changed.plan, of, to),
+                _ => keeps_rates = false,
+            }
+            let samples = self.samples.min(FOR_LIMITS);
+            let tried = played(&changed, self.model, self.seed, samples, keeps_rates);
+            limit.gain_seconds = self.gain(&tried.ends);
+            limits.push(limit);
+        }
+        limits.sort_by_key(|limit| std::cmp::Reverse(limit.gain_seconds));
+        limits
+    }
+
+    fn limit(&self, held: HeldLimit) -> LimitForecast {
+        let plan = &self.subject.plan;
+        let (limit, now, is_aws) = match held {
+            HeldLimit::Rate => ("rate.StartRestoreJob".to_owned(), None, true),
+            HeldLimit::Plan(PlanLimit::Concurrent) => (
+                "limits.concurrent".to_owned(),
+                plan.limits.concurrent,
+                false,
+            ),
+            HeldLimit::Plan(PlanLimit::Target(at)) => {
+                let name = plan.targets[at].name.clone().unwrap_or_default();
+                let now = plan.limits.by_target.get(&name).copied();
+                (format!("limits.by_target.{name}"), now, false)
+            }
+            HeldLimit::Plan(PlanLimit::TypeOf(step)) => {
+                let name = &plan.steps[step].draft.request.resource_type;
+                let is_plan = plan.limits.by_type.contains_key(name);
+                (
+                    format!("limits.by_type.{name}"),
+                    Some(at_once(plan, name)),
+                    !is_plan,
+                )
+            }
+        };
+        LimitForecast {
+            limit,
+            now,
+            tried: now.map(|now| now.saturating_mul(2)),
+            is_aws,
+            critical: 0.0,
+            gain_seconds: 0,
+        }
+    }
+
+    /// What one change would do; none where it names what is not there.
+    fn what_if(&self, typed: &TypedWhatIf) -> Option<WhatIfForecast> {
+        let mut changed = self.subject.clone();
+        let mut learned = None;
+        apply(&typed.is, &mut changed)?;
+        if let WhatIf::History(how_long) = &typed.is {
+            let since = self.subject.now.checked_sub(*how_long).ok()?;
+            let since = since.to_zoned(jiff::tz::TimeZone::UTC).date();
+            let past = self.past.iter().filter(|past| past.day >= since);
+            let past: Vec<PastRestore> = past.cloned().collect();
+            learned = Some(RestoreModel::learn(&self.subject.groups, &past));
+        }
+        let model = learned.as_ref().unwrap_or(self.model);
+        let tried = played(&changed, model, self.seed, self.samples, self.keeps_rates);
+        let rto = changed.plan.objectives.rto;
+        Some(WhatIfForecast {
+            what_if: typed.text.clone(),
+            makespan: quantiles(&tried.ends),
+            gain_seconds: self.gain(&tried.ends),
+            rto_probability: rto.map(|rto| tried.all_back_by(rto.as_secs_f64())),
+        })
+    }
+}
+
+fn set(plan: &mut Plan, limit: PlanLimit, to: u32) {
+    match limit {
+        PlanLimit::Concurrent => plan.limits.concurrent = Some(to),
+        PlanLimit::Target(at) => {
+            if let Some(name) = plan.targets[at].name.clone() {
+                plan.limits.by_target.insert(name, to);
+            }
+        }
+        PlanLimit::TypeOf(step) => {
+            let name = plan.steps[step].draft.request.resource_type.clone();
+            plan.limits.by_type.insert(name, to);
+        }
+    }
+}
+
+/// Changes what is forecast.
+///
+/// None where it names what the plan does not have.
+pub fn apply(what_if: &WhatIf, subject: &mut ForecastSubject) -> Option<()> {
+    let limits = &mut subject.plan.limits;
+    match what_if {
+        WhatIf::Concurrent(count) => limits.concurrent = Some(*count),
+        WhatIf::ByType(name, count) => {
+            let steps = &subject.plan.steps;
+            let has = |name: &str| {
+                let mut types = steps.iter().map(|step| &step.draft.request.resource_type);
+                types.any(|of| of == name)
+            };
+            has(name).then(|| limits.by_type.insert(name.clone(), *count))?;
+        }
+        WhatIf::ByTarget(name, count) => {
+            let mut targets = subject.plan.targets.iter();
+            targets.find(|target| target.name.as_ref() == Some(name))?;
+            limits.by_target.insert(name.clone(), *count);
+        }
+        WhatIf::SizeTimes(name, times) => {
+            let step = subject.step(name)?;
+            let size = &mut subject.restores[step].size_bytes;
+            *size = Some((size.as_ref().copied()? as f64 * times) as i64);
+        }
+        WhatIf::Size(name, bytes) => {
+            let step = subject.step(name)?;
+            subject.restores[step].size_bytes = Some(*bytes);
+        }
+        WhatIf::Without(name) => {
+            let step = subject.step(name)?;
+            subject.diff.changes.retain(|change| change.step != step);
+        }
+        WhatIf::History(_) => {}
+    }
+    Some(())
+}

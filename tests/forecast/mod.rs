@@ -1,0 +1,8 @@
+//! How long a run takes, before it begins: against the engine, against drills whose truth is known, and as a command.
+
+mod command;
+mod confidence;
+mod costs;
+mod coverage;
+mod limits;
+mod same_clock;
