@@ -6,6 +6,7 @@
 
 mod backtest;
 mod chance;
+mod changes;
 mod cost;
 mod curve;
 mod group;
@@ -19,12 +20,13 @@ mod what_if;
 pub use backtest::{
     Backtest, BacktestedRun, CoveredPart, ForecastRecord, NEEDED, NamedRun, backtest,
 };
+pub use changes::apply;
 pub use cost::{ForecastCost, PriceTable, PricedRestore, RegionPrices, cost};
 pub use group::{DurationGroup, Prior};
 pub use model::{Basis, Drawn, Forecasted, RestoreModel};
 pub use outcome::{
     BasisForecast, ForecastOptions, LimitForecast, ObjectiveForecast, Quantiles, RestoreForecast,
-    RunForecast, STAYS, WhatIfForecast, apply, forecast,
+    RunForecast, STAYS, WhatIfForecast, forecast,
 };
 pub use past::{PastRestore, PastRun, restores_of};
 pub use samples::{HeldLimit, Samples, Sampling};

@@ -1,5 +1,6 @@
 //! Records to bytes: one file a format, each a pure function.
 
+mod backtest;
 mod cleanup_human;
 mod columns;
 mod compare;
@@ -26,6 +27,7 @@ mod status;
 mod status_human;
 mod timeline;
 
+pub use backtest::{backtest_human, backtest_json};
 pub use cleanup_human::cleanup_human;
 pub use compare::{Comparison, Difference, compare};
 pub use dry_run::{
@@ -34,8 +36,7 @@ pub use dry_run::{
 };
 pub use explain::{Topic, explain, explain_rule, topic, topics};
 pub use forecast::{
-    ForecastReport, backtest_human, backtest_json, forecast_human, forecast_json, forecast_line,
-    forecast_markdown,
+    ForecastReport, forecast_human, forecast_json, forecast_line, forecast_markdown,
 };
 pub use forecast_html::forecast_html;
 pub use format::Format;

@@ -192,8 +192,9 @@ pub(super) async fn past_runs(
     Ok(runs)
 }
 
-/// How many earlier runs are read where nobody waits for it.
+/// How many earlier runs are read where nobody waits for it; no more once so many restores are learned from.
 const FEW: usize = 5;
+const ENOUGH: usize = 5_000;
 
 /// Some runs of the same plan at AWS. Whatever cannot be read is left out.
 pub(super) async fn some_runs(store: &Store, but: &RunKey) -> Vec<NamedRun> {
@@ -201,14 +202,19 @@ pub(super) async fn some_runs(store: &Store, but: &RunKey) -> Vec<NamedRun> {
     let same = all
         .into_iter()
         .filter(|key| key.plan == but.plan && key != but);
-    let mut runs = Vec::new();
+    let mut runs: Vec<NamedRun> = Vec::new();
+    let mut restores = 0;
     for key in same.collect::<Vec<_>>().into_iter().rev().take(FEW) {
+        if restores >= ENOUGH {
+            break;
+        }
         let mut past = PastRun::default();
         let take = |recorded| {
             past.take(&recorded);
             Ok::<(), journal::Error>(())
         };
         let read = journal::each(store, &key, take).await;
+        restores += past.restores.len();
         if read.is_ok() && past.is_at_aws {
             runs.push(NamedRun {
                 plan: key.plan,
