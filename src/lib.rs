@@ -20,9 +20,10 @@
 //! 14. [`preflight`]: a plan to what stands in its way, before anything is sent; owns the trait that looks.
 //! 15. [`report`]: records to bytes.
 //! 16. [`evidence`]: a run to a bundle that can be checked without it.
-//! 17. [`export`]: a plan to files with which it is restored without redrill.
-//! 18. [`author`]: recovery points and rules to a plan to start from.
-//! 19. [`session`]: the program on one page.
+//! 17. [`proof`]: a run to lines of the ledger, which says what is proven to be restorable.
+//! 18. [`export`]: a plan to files with which it is restored without redrill.
+//! 19. [`author`]: recovery points and rules to a plan to start from.
+//! 20. [`session`]: the program on one page.
 //!
 //! The rest is the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
@@ -59,6 +60,8 @@ pub mod permissions;
 pub mod plan;
 #[doc(hidden)]
 pub mod preflight;
+#[doc(hidden)]
+pub mod proof;
 #[doc(hidden)]
 pub mod render;
 #[doc(hidden)]

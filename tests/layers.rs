@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 20] = [
+const STAGES: [&str; 21] = [
     "ids",
     "diagnostic",
     "parse",
@@ -24,6 +24,7 @@ const STAGES: [&str; 20] = [
     "preflight",
     "report",
     "evidence",
+    "proof",
     "export",
     "author",
     "session",

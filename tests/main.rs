@@ -30,6 +30,7 @@ mod npm;
 mod on_step_functions;
 mod permissions;
 mod preflight;
+mod proof;
 mod python;
 mod questions;
 mod reading;

@@ -184,6 +184,7 @@ fn event() -> impl Strategy<Value = Event> {
             recovery_point_created_at: None,
             message: None,
             mismatch: None,
+            source_resource_arn: None,
         }),
         3 => Just(Event::Failed {
             restore: restore(),
@@ -192,6 +193,7 @@ fn event() -> impl Strategy<Value = Event> {
             started_at: None,
             ended_at: None,
             created_resource_arn: None,
+            source_resource_arn: None,
         }),
         1 => Just(Event::Nested { restore: restore(), job_id: JobId::new("x"), jobs: Vec::new() }),
         1 => Just(Event::Overdue { restore: restore() }),
@@ -375,6 +377,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
             recovery_point_created_at: None,
             message: None,
             mismatch: None,
+            source_resource_arn: None,
         },
     ];
     for (restore, cutover) in [(Some("r"), false), (None, false), (None, true)] {
@@ -469,6 +472,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
         recovery_point_created_at: None,
         message: None,
         mismatch,
+        source_resource_arn: None,
     });
     let observed = replayed(&running).unwrap();
     let past = &observed.restores["r"];
@@ -513,6 +517,7 @@ fn completed_restore() -> Vec<Event> {
             recovery_point_created_at: None,
             message: None,
             mismatch: None,
+            source_resource_arn: None,
         },
     ]
 }
@@ -545,6 +550,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
         started_at: None,
         ended_at: None,
         created_resource_arn: Some(arn()),
+        source_resource_arn: None,
     };
     let deleting = || Event::Deleting {
         restore: restore(),
@@ -610,6 +616,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
         recovery_point_created_at: None,
         message: None,
         mismatch: Some("it is another".to_owned()),
+        source_resource_arn: None,
     };
     assert_eq!(go(completed).unwrap(), Some(None));
     let left = Event::DeletionFailed {

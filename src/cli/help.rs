@@ -13,7 +13,7 @@ pub(super) struct More {
 }
 
 /// In the order of the commands.
-pub(super) const MORE: [More; 25] = [
+pub(super) const MORE: [More; 26] = [
     More {
         command: "validate",
         examples: &[
@@ -113,6 +113,14 @@ pub(super) const MORE: [More; 25] = [
             ("Delete it, and verify", "redrill cleanup plans/drill.yaml"),
         ],
         exits: &[0, 1, 4, 5, 10, 64, 130, 143],
+    },
+    More {
+        command: "prove",
+        examples: &[(
+            "Write down what a run has proven",
+            "redrill prove plans/drill.yaml --run-id 2026-Q4",
+        )],
+        exits: &[0, 1, 4, 6, 8, 64],
     },
     More {
         command: "evidence",

@@ -212,6 +212,9 @@ pub enum Event {
         /// Why what AWS says that it made is not what was asked for; nothing follows from it, and it is never deleted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mismatch: Option<String>,
+        /// What the recovery point was made of, by AWS; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_resource_arn: Option<String>,
     },
     /// AWS has a second job of a restore that has one.
     SecondJob {
@@ -239,6 +242,9 @@ pub enum Event {
         /// What it had made by then; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         created_resource_arn: Option<String>,
+        /// What the recovery point was made of, by AWS; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_resource_arn: Option<String>,
     },
     /// The job goes on for longer than the plan's `timeout`: it is not followed any more in this run of redrill.
     Overdue {

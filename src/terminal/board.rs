@@ -475,6 +475,7 @@ mod tests {
             recovery_point_created_at: None,
             message: None,
             mismatch: None,
+            source_resource_arn: None,
         }
     }
 
@@ -499,6 +500,7 @@ mod tests {
             started_at: None,
             ended_at: None,
             created_resource_arn: None,
+            source_resource_arn: None,
         };
         events.extend([
             (600, completed(0)),

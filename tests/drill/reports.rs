@@ -83,6 +83,7 @@ impl Story {
                 recovery_point_created_at: at(-7200),
                 message: None,
                 mismatch: None,
+                source_resource_arn: None,
             },
         )
     }

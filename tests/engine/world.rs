@@ -234,6 +234,7 @@ fn an_earlier_run_is_learned_from() {
             recovery_point_created_at: None,
             message: None,
             mismatch: None,
+            source_resource_arn: None,
         },
     };
     session::learn(&mut plan, &session::took(&earlier).into_iter().collect());

@@ -28,6 +28,7 @@ mod plan;
 mod plan_files;
 mod preflight;
 mod programs;
+mod prove;
 mod question;
 mod reading;
 mod rehearse;
@@ -150,6 +151,9 @@ pub(super) fn run(
         }
         RedrillCommand::Init(arguments) => {
             runtime()?.block_on(init::init(&arguments, &mut context))
+        }
+        RedrillCommand::Prove(arguments) => {
+            runtime()?.block_on(prove::prove(&arguments, &mut context))
         }
         RedrillCommand::Export(ExportCommand::Kit(arguments)) => {
             runtime()?.block_on(export::kit(&arguments, &mut context))

@@ -107,6 +107,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                 recovery_point_created_at: job.recovery_point_created_at,
                 message: job.message,
                 mismatch: None,
+                source_resource_arn: job.source_resource_arn,
             },
             Event::Deleted { restore, arn },
         ])?;
