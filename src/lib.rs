@@ -21,9 +21,10 @@
 //! 15. [`report`]: records to bytes.
 //! 16. [`evidence`]: a run to a bundle that can be checked without it.
 //! 17. [`proof`]: a run to lines of the ledger, which says what is proven to be restorable.
-//! 18. [`export`]: a plan to files with which it is restored without redrill.
-//! 19. [`author`]: recovery points and rules to a plan to start from.
-//! 20. [`session`]: the program on one page.
+//! 18. [`coverage`]: what is protected, against what is proven.
+//! 19. [`export`]: a plan to files with which it is restored without redrill.
+//! 20. [`author`]: recovery points and rules to a plan to start from.
+//! 21. [`session`]: the program on one page.
 //!
 //! The rest is the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
@@ -40,6 +41,8 @@ pub mod author;
 pub mod backup;
 #[doc(hidden)]
 pub mod cleanup;
+#[doc(hidden)]
+pub mod coverage;
 #[doc(hidden)]
 pub mod diagnostic;
 #[doc(hidden)]

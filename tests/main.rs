@@ -12,6 +12,7 @@ mod bucket;
 mod cases;
 mod cli;
 mod complete;
+mod coverage;
 mod crash;
 mod drill;
 mod dry_run;

@@ -10,7 +10,7 @@ use super::authoring::{InitArguments, Inventory};
 use super::complete;
 use super::exporting::{self, ExportCommand};
 use super::post_run::{CleanupArguments, Evidence, Report, Status};
-use super::proving::{LedgerOption, ProveArguments};
+use super::proving::{CoverageArguments, LedgerOption, ProveArguments};
 use crate::diagnostic::did_you_mean;
 use crate::execute::AtMost;
 use crate::ids::RunId;
@@ -72,6 +72,10 @@ pub(super) enum RedrillCommand {
     /// The evidence of the run is made and verified first. A rehearsal, a run at an emulator and a restore without a check
     /// prove nothing, and it says so. Exits with 8 where a restore is not proven.
     Prove(ProveArguments),
+    /// Show what is protected, against what is proven: what is missing, expired, failed, due. Only reads
+    ///
+    /// Every resource with a recovery point, at AWS or in an inventory, against the ledger and a policy.
+    Coverage(CoverageArguments),
     /// Export a plan, for when redrill's own runner is not where it should run
     #[command(subcommand)]
     Export(ExportCommand),

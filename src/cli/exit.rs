@@ -72,7 +72,7 @@ impl Exit {
         (
             Self::NotReady,
             8,
-            "not ready: a preflight check failed, or a restore is not proven",
+            "not ready: a preflight check failed, too little is proven, or a drill was missed",
         ),
         (Self::Held, 10, "another runner holds this run"),
         (Self::Usage, 64, "the command line is wrong"),

@@ -233,7 +233,7 @@ impl Ledger {
     /// The digests that no line follows: one, and one more for each branch that was merged since.
     #[must_use]
     pub fn heads(&self) -> Vec<String> {
-        self.heads.iter().map(|id| hex_of(id)).collect()
+        self.heads.iter().map(hex_of).collect()
     }
 
     /// Whether a line has this digest.

@@ -72,7 +72,7 @@ fn deleting(minute: u32) -> Value {
     )
 }
 
-fn failing(events: &mut Vec<Value>, message: &str) {
+fn failing(events: &mut [Value], message: &str) {
     let at = events
         .iter()
         .rposition(|of| of["event"] == "check_ended")

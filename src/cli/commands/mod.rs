@@ -10,6 +10,7 @@ mod conclude;
 mod config;
 mod conflicts;
 mod consent;
+mod coverage;
 mod deletions;
 mod emulator;
 mod endpoint;
@@ -151,6 +152,9 @@ pub(super) fn run(
         }
         RedrillCommand::Init(arguments) => {
             runtime()?.block_on(init::init(&arguments, &mut context))
+        }
+        RedrillCommand::Coverage(arguments) => {
+            runtime()?.block_on(coverage::coverage(&arguments, &mut context))
         }
         RedrillCommand::Prove(arguments) => {
             runtime()?.block_on(prove::prove(&arguments, &mut context))
