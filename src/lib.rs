@@ -21,9 +21,11 @@
 //! 15. [`forecast`]: a plan and what has happened before to how long a run would take.
 //! 16. [`report`]: records to bytes.
 //! 17. [`evidence`]: a run to a bundle that can be checked without it.
-//! 18. [`export`]: a plan to files with which it is restored without redrill.
-//! 19. [`author`]: recovery points and rules to a plan to start from.
-//! 20. [`session`]: the program on one page.
+//! 18. [`proof`]: a run to lines of the ledger, which says what is proven to be restorable.
+//! 19. [`coverage`]: what is protected, against what is proven.
+//! 20. [`export`]: a plan to files with which it is restored without redrill.
+//! 21. [`author`]: recovery points and rules to a plan to start from.
+//! 22. [`session`]: the program on one page.
 //!
 //! The rest is the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
@@ -40,6 +42,8 @@ pub mod author;
 pub mod backup;
 #[doc(hidden)]
 pub mod cleanup;
+#[doc(hidden)]
+pub mod coverage;
 #[doc(hidden)]
 pub mod diagnostic;
 #[doc(hidden)]
@@ -62,6 +66,8 @@ pub mod permissions;
 pub mod plan;
 #[doc(hidden)]
 pub mod preflight;
+#[doc(hidden)]
+pub mod proof;
 #[doc(hidden)]
 pub mod render;
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 21] = [
+const STAGES: [&str; 23] = [
     "ids",
     "diagnostic",
     "parse",
@@ -25,6 +25,8 @@ const STAGES: [&str; 21] = [
     "forecast",
     "report",
     "evidence",
+    "proof",
+    "coverage",
     "export",
     "author",
     "session",

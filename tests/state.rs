@@ -185,6 +185,7 @@ fn event() -> impl Strategy<Value = Event> {
             message: None,
             mismatch: None,
             size_bytes: None,
+            source_resource_arn: None,
         }),
         3 => Just(Event::Failed {
             restore: restore(),
@@ -193,6 +194,7 @@ fn event() -> impl Strategy<Value = Event> {
             started_at: None,
             ended_at: None,
             created_resource_arn: None,
+            source_resource_arn: None,
         }),
         1 => Just(Event::Nested { restore: restore(), job_id: JobId::new("x"), jobs: Vec::new() }),
         1 => Just(Event::Overdue { restore: restore() }),
@@ -377,6 +379,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
             message: None,
             mismatch: None,
             size_bytes: None,
+            source_resource_arn: None,
         },
     ];
     for (restore, cutover) in [(Some("r"), false), (None, false), (None, true)] {
@@ -472,6 +475,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
         message: None,
         mismatch,
         size_bytes: None,
+        source_resource_arn: None,
     });
     let observed = replayed(&running).unwrap();
     let past = &observed.restores["r"];
@@ -517,6 +521,7 @@ fn completed_restore() -> Vec<Event> {
             message: None,
             mismatch: None,
             size_bytes: None,
+            source_resource_arn: None,
         },
     ]
 }
@@ -549,6 +554,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
         started_at: None,
         ended_at: None,
         created_resource_arn: Some(arn()),
+        source_resource_arn: None,
     };
     let deleting = || Event::Deleting {
         restore: restore(),
@@ -615,6 +621,7 @@ fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
         message: None,
         mismatch: Some("it is another".to_owned()),
         size_bytes: None,
+        source_resource_arn: None,
     };
     assert_eq!(go(completed).unwrap(), Some(None));
     let left = Event::DeletionFailed {

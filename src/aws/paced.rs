@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backup::{
-    ApiError, Backoff, Clock, Fault, Job, JobQuery, Operation, Pace, Page, PointQuery, Reader,
-    RecoveryPoint, Retry, Sources, Tell, Vault, Vaults,
+    ApiError, Backoff, ClaimedResource, Clock, Fault, Job, JobQuery, Operation, Pace, Page,
+    PointQuery, Reader, RecoveryPoint, Retry, Sources, Tell, Vault, Vaults,
 };
 use crate::cleanup::{ExistingResource, Named, Resources};
 use crate::ids::JobId;
@@ -228,6 +228,16 @@ impl<R: Reader, C: Clock> Reader for Paced<R, C> {
     ) -> Result<Page<Job>, ApiError> {
         self.call(Operation::ListRestoreJobs, || {
             self.reader.jobs_page(query, token.clone())
+        })
+        .await
+    }
+
+    async fn protected_page(
+        &self,
+        token: Option<String>,
+    ) -> Result<Page<ClaimedResource>, ApiError> {
+        self.call(Operation::ListProtectedResources, || {
+            self.reader.protected_page(token.clone())
         })
         .await
     }

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 
 use super::Aws;
 use super::bounds::{message, name};
-use crate::backup::{ApiError, Fault, Job, JobQuery, JobStatus, Operation, Page, Reader};
+use crate::backup::{
+    ApiError, ClaimedResource, Fault, Job, JobQuery, JobStatus, Operation, Page, Reader,
+};
 use crate::cleanup::made;
 use crate::ids::JobId;
 use crate::plan::Request;
@@ -16,6 +18,9 @@ use crate::plan::Request;
 /// Jobs a page, of the thousand that AWS allows: the calls are one in a hundred all the same, and pages of a thousand
 /// would take as much memory, while the SDK reads them, as two thousand restores.
 const JOBS: i32 = 100;
+
+/// Resources a page, as many as AWS allows.
+const RESOURCES: i32 = 1000;
 
 impl<H> Reader for Aws<H> {
     async fn caller_account(&self) -> Result<String, ApiError> {
@@ -102,6 +107,29 @@ impl<H> Reader for Aws<H> {
             .map_err(|err| self.failed(operation, &err))?;
         let jobs = page.restore_jobs.unwrap_or_default();
         Ok((jobs.into_iter().map(listed).collect(), page.next_token))
+    }
+
+    async fn protected_page(
+        &self,
+        token: Option<String>,
+    ) -> Result<Page<ClaimedResource>, ApiError> {
+        let operation = self.counted(Operation::ListProtectedResources);
+        let page = self
+            .backup
+            .list_protected_resources()
+            .max_results(RESOURCES)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|err| self.failed(operation, &err))?;
+        let resources = page.results.unwrap_or_default().into_iter();
+        let resources = resources.filter_map(|of| {
+            Some(ClaimedResource {
+                arn: of.resource_arn?,
+                resource_type: of.resource_type.unwrap_or_default(),
+            })
+        });
+        Ok((resources.collect(), page.next_token))
     }
 
     async fn is_there(&self, arn: &str, request: &Request) -> Result<Option<bool>, ApiError> {

@@ -33,7 +33,10 @@ pub use pages::{Listed, Page, Pages, each_page};
 pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_tags, all_vaults};
 pub use questions::ask_all;
 pub use rates::Rates;
-pub use reader::{ApiError, Fault, Job, JobQuery, JobStatus, Reader, Sources, each_job_page};
+pub use reader::{
+    ApiError, ClaimedResource, Fault, Job, JobQuery, JobStatus, Reader, Sources, all_protected,
+    each_job_page,
+};
 pub use tell::Tell;
 pub use vaults::Vaults;
 pub use writer::{Started, Writer};

@@ -27,6 +27,7 @@ pub enum Operation {
     ListBackupVaults,
     ListGrants,
     ListObjectsV2,
+    ListProtectedResources,
     ListRecoveryPointsByBackupVault,
     ListRecoveryPointsByResource,
     ListResources,
@@ -64,6 +65,7 @@ impl Operation {
             Self::ListBackupVaults => "ListBackupVaults",
             Self::ListGrants => "ListGrants",
             Self::ListObjectsV2 => "ListObjectsV2",
+            Self::ListProtectedResources => "ListProtectedResources",
             Self::ListRecoveryPointsByBackupVault => "ListRecoveryPointsByBackupVault",
             Self::ListRecoveryPointsByResource => "ListRecoveryPointsByResource",
             Self::ListResources => "ListResources",
@@ -134,6 +136,7 @@ impl Operation {
             | Self::GetBucketVersioning
             | Self::GetCallerIdentity
             | Self::GetPublicAccessBlock
+            | Self::ListProtectedResources
             | Self::ListTags => return None,
         })
     }
@@ -168,6 +171,7 @@ impl Operation {
             | Self::GetRecoveryPointRestoreMetadata
             | Self::GetRestoreJobMetadata
             | Self::ListBackupVaults
+            | Self::ListProtectedResources
             | Self::ListRecoveryPointsByBackupVault
             | Self::ListRecoveryPointsByResource
             | Self::ListRestoreJobs
@@ -233,6 +237,7 @@ mod tests {
             Of::ListBackupVaults,
             Of::ListGrants,
             Of::ListObjectsV2,
+            Of::ListProtectedResources,
             Of::ListRecoveryPointsByBackupVault,
             Of::ListRecoveryPointsByResource,
             Of::ListResources,

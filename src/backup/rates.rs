@@ -15,7 +15,7 @@ use super::Operation;
 use super::operation::Service;
 
 /// Calls a second, by operation. Operations that are not listed count towards the sum of their service only.
-const PUBLISHED: [(Operation, f64); 12] = [
+const PUBLISHED: [(Operation, f64); 13] = [
     (Operation::StartRestoreJob, 5.0),
     (Operation::DescribeRestoreJob, 15.0),
     (Operation::DescribeRecoveryPoint, 15.0),
@@ -24,6 +24,7 @@ const PUBLISHED: [(Operation, f64); 12] = [
     (Operation::ListBackupVaults, 20.0),
     (Operation::ListRecoveryPointsByBackupVault, 20.0),
     (Operation::ListRecoveryPointsByResource, 20.0),
+    (Operation::ListProtectedResources, 20.0),
     (Operation::ListTags, 20.0),
     (Operation::DeleteResource, 25.0),
     (Operation::GetResource, 25.0),

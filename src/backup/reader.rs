@@ -75,6 +75,14 @@ pub trait Reader: Sources {
         token: Option<String>,
     ) -> impl Future<Output = Result<Page<Job>, ApiError>> + Send;
 
+    /// A page of what AWS calls protected: what has, or had, a recovery point. The token of the next.
+    fn protected_page(
+        &self,
+        _token: Option<String>,
+    ) -> impl Future<Output = Result<Page<ClaimedResource>, ApiError>> + Send {
+        std::future::ready(Ok((Vec::new(), None)))
+    }
+
     /// Whether what a job has made for a request is still there; `None` where it made nothing of its own, or nothing reads its
     /// type.
     fn is_there(
@@ -90,6 +98,38 @@ pub trait Reader: Sources {
         &self,
         job_id: &JobId,
     ) -> impl Future<Output = Result<BTreeMap<String, String>, ApiError>> + Send;
+}
+
+/// A resource that AWS Backup calls protected
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListProtectedResources.html>).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedResource {
+    /// Its ARN.
+    pub arn: String,
+    /// AWS's name of its type; empty where it does not say.
+    pub resource_type: String,
+}
+
+impl Listed for ClaimedResource {
+    fn name(&self) -> &str {
+        &self.arn
+    }
+}
+
+/// Everything that AWS calls protected.
+///
+/// # Errors
+///
+/// Where AWS does not answer, or the listing does not end.
+pub async fn all_protected<R: Reader>(reader: &R) -> Result<Vec<ClaimedResource>, ApiError> {
+    let mut all = Vec::new();
+    let take = |page| {
+        all.extend::<Vec<_>>(page);
+        ControlFlow::Continue(())
+    };
+    let page = |token| reader.protected_page(token);
+    each_page(Operation::ListProtectedResources, page, take).await?;
+    Ok(all)
 }
 
 /// Which jobs to list.

@@ -11,6 +11,7 @@ use super::complete;
 use super::exporting::{self, ExportCommand};
 use super::forecasting::{ForecastArguments, HistoryCommand};
 use super::post_run::{CleanupArguments, Evidence, Report, Status};
+use super::proving::{CoverageArguments, LedgerOption, ProveArguments};
 use crate::diagnostic::did_you_mean;
 use crate::execute::AtMost;
 use crate::ids::RunId;
@@ -75,6 +76,15 @@ pub(super) enum RedrillCommand {
     Cleanup(CleanupArguments),
     /// Bundle a run as evidence that can be verified offline
     Evidence(Evidence),
+    /// Write what a run has proven into the ledger: which resources were restored, looked at and found good
+    ///
+    /// The evidence of the run is made and verified first. A rehearsal, a run at an emulator and a restore without a check
+    /// prove nothing, and it says so. Exits with 8 where a restore is not proven.
+    Prove(ProveArguments),
+    /// Show what is protected, against what is proven: what is missing, expired, failed, due. Only reads
+    ///
+    /// Every resource with a recovery point, at AWS or in an inventory, against the ledger and a policy.
+    Coverage(CoverageArguments),
     /// Export a plan, for when redrill's own runner is not where it should run
     #[command(subcommand)]
     Export(ExportCommand),
@@ -555,12 +565,8 @@ pub(super) struct RunArguments {
     /// Same as `redrill plan`: show what would happen, and do nothing
     #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
-    /// Check first what `redrill preflight` checks, and start nothing where something would fail
-    #[arg(long, help_heading = "Run")]
-    pub(super) preflight: bool,
-    /// With --preflight: accept recovery points that were not scanned for malware
-    #[arg(long, requires = "preflight", help_heading = "Run")]
-    pub(super) allow_unscanned: bool,
+    #[command(flatten)]
+    pub(super) before: BeforeRun,
     /// Wait while somebody else works on the run, and take over when they leave or fall silent
     #[arg(long, help_heading = "Run")]
     pub(super) standby: bool,
@@ -571,10 +577,44 @@ pub(super) struct RunArguments {
     #[arg(long, help_heading = "Run")]
     pub(super) cutover: bool,
     #[command(flatten)]
+    pub(super) after: AfterRun,
+    #[command(flatten)]
     pub(super) report: ReportOptions,
 }
 
+/// What is looked at before a run.
+#[derive(Args, Clone, Debug)]
+pub(super) struct BeforeRun {
+    /// Check first what `redrill preflight` checks, and start nothing where something would fail
+    #[arg(long, help_heading = "Run")]
+    pub(super) preflight: bool,
+    /// With --preflight: accept recovery points that were not scanned for malware
+    #[arg(long, requires = "preflight", help_heading = "Run")]
+    pub(super) allow_unscanned: bool,
+}
+
+/// What is done once a run has ended.
+#[derive(Args, Clone, Debug)]
+pub(super) struct AfterRun {
+    /// Once the run has ended, write what it has proven into the ledger, as `redrill prove` does
+    #[arg(long, help_heading = "Ledger")]
+    pub(super) prove: bool,
+    #[command(flatten)]
+    pub(super) ledger: LedgerOption,
+}
+
 impl RunArguments {
+    /// What `run --prove` asks of `prove`.
+    pub(super) fn proved(&self) -> ProveArguments {
+        ProveArguments {
+            plan: self.plan.clone(),
+            inputs: self.inputs.clone(),
+            state: self.state.clone(),
+            ledger: self.after.ledger.clone(),
+            format: HumanOrJson::Human,
+        }
+    }
+
     /// What `run --dry-run` asks of `plan`.
     pub(super) fn dry(&self) -> DryRunArguments {
         DryRunArguments {
@@ -622,6 +662,10 @@ pub(super) struct UnusedAws {
     pub(super) profile: Option<String>,
     #[arg(long, hide = true, value_parser = endpoint_url)]
     pub(super) endpoint_url: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) prove: bool,
+    #[arg(long, hide = true)]
+    pub(super) ledger: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -31,7 +31,7 @@ pub enum Exit {
     Failed,
     /// Everything is back, but not as the objectives want it.
     ObjectiveMissed,
-    /// A check before anything is sent has failed.
+    /// A check before anything is sent has failed, or something that was to be proven is not.
     NotReady,
     /// Another runner holds this run.
     Held,
@@ -69,7 +69,11 @@ impl Exit {
         ),
         (Self::Failed, 6, "a restore or check failed"),
         (Self::ObjectiveMissed, 7, "an objective was missed"),
-        (Self::NotReady, 8, "not ready: a preflight check failed"),
+        (
+            Self::NotReady,
+            8,
+            "not ready: a preflight check failed, too little is proven, or a drill was missed",
+        ),
         (Self::Held, 10, "another runner holds this run"),
         (Self::Usage, 64, "the command line is wrong"),
         (Self::Interrupted, 130, "interrupted by a second Ctrl-C"),
@@ -157,6 +161,9 @@ pub(super) enum Failure {
     /// Whoever changed a bundle of evidence.
     #[error("{0}")]
     Mismatch(String),
+    /// Whoever changed a ledger other than by `prove`.
+    #[error("{0}")]
+    Ledger(String),
     /// A cleanup could not go on.
     #[error(transparent)]
     Cleanup(#[from] cleanup::CleanupStopped),
@@ -196,7 +203,7 @@ impl Failure {
             }
             Self::Usage(_) => Exit::Usage,
             Self::Aws(error) if is_without_profile(error) => Exit::Usage,
-            Self::Mismatch(_) => Exit::Failed,
+            Self::Mismatch(_) | Self::Ledger(_) => Exit::Failed,
             Self::Held { .. } | Self::TakenOver { .. } => Exit::Held,
             Self::Again => Exit::Unfinished,
             Self::Journal(journal::Error::Held { .. })
@@ -239,6 +246,10 @@ impl Failure {
             }
             Self::Mismatch(_) => {
                 "this is not the bundle that redrill has made: get it again from where it came from".to_owned()
+            }
+            Self::Ledger(_) => {
+                "nothing was written; `git log -p` of the file shows who changed it: restore the lines as they were committed"
+                    .to_owned()
             }
             Self::Cleanup(_) => {
                 "what was requested continues at AWS; run the same command again: it looks at what is left"

@@ -13,7 +13,7 @@ pub(super) struct More {
 }
 
 /// In the order of the commands.
-pub(super) const MORE: [More; 27] = [
+pub(super) const MORE: [More; 29] = [
     More {
         command: "validate",
         examples: &[
@@ -139,6 +139,29 @@ pub(super) const MORE: [More; 27] = [
             ("Delete it, and verify", "redrill cleanup plans/drill.yaml"),
         ],
         exits: &[0, 1, 4, 5, 10, 64, 130, 143],
+    },
+    More {
+        command: "prove",
+        examples: &[(
+            "Write down what a run has proven",
+            "redrill prove plans/drill.yaml --run-id 2026-Q4",
+        )],
+        exits: &[0, 1, 4, 6, 8, 64],
+    },
+    More {
+        command: "coverage",
+        examples: &[
+            (
+                "What is not proven, of what an inventory has",
+                "redrill coverage --inventory inventories/mixed.yaml",
+            ),
+            (
+                "A page for whoever wants one number",
+                "redrill coverage --inventory inventories/mixed.yaml --format html > coverage.html",
+            ),
+            ("Which drills are due", "redrill coverage --due"),
+        ],
+        exits: &[0, 1, 6, 8, 64],
     },
     More {
         command: "evidence",

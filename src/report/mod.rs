@@ -30,6 +30,7 @@ mod timeline;
 pub use backtest::{backtest_human, backtest_json};
 pub use cleanup_human::cleanup_human;
 pub use compare::{Comparison, Difference, compare};
+pub(crate) use dry_run::size;
 pub use dry_run::{
     COMMENT_LIMIT, DryRun, NOT_CANCELLED, dry_run_github, dry_run_human, dry_run_json,
     dry_run_markdown,

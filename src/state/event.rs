@@ -215,6 +215,9 @@ pub enum Event {
         /// The size of the backup in bytes, where AWS said it; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         size_bytes: Option<i64>,
+        /// What the recovery point was made of, by AWS; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_resource_arn: Option<String>,
     },
     /// AWS has a second job of a restore that has one.
     SecondJob {
@@ -242,6 +245,9 @@ pub enum Event {
         /// What it had made by then; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         created_resource_arn: Option<String>,
+        /// What the recovery point was made of, by AWS; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_resource_arn: Option<String>,
     },
     /// The job goes on for longer than the plan's `timeout`: it is not followed any more in this run of redrill.
     Overdue {

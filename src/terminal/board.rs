@@ -476,6 +476,7 @@ mod tests {
             message: None,
             mismatch: None,
             size_bytes: None,
+            source_resource_arn: None,
         }
     }
 
@@ -500,6 +501,7 @@ mod tests {
             started_at: None,
             ended_at: None,
             created_resource_arn: None,
+            source_resource_arn: None,
         };
         events.extend([
             (600, completed(0)),

@@ -10,6 +10,7 @@ mod walls;
 
 pub use graph::{needed, order};
 pub(crate) use place::partition as partition_of;
+pub(crate) use protect::matches as matches_pattern;
 pub use protect::protects;
 pub use walls::{NamedValue, Walls, named_values};
 

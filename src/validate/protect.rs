@@ -191,7 +191,7 @@ fn names(word: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a text is what a pattern says, in which `*` is any text.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;

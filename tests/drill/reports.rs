@@ -84,6 +84,7 @@ impl Story {
                 message: None,
                 mismatch: None,
                 size_bytes: None,
+                source_resource_arn: None,
             },
         )
     }

@@ -235,6 +235,7 @@ fn an_earlier_run_is_learned_from() {
             message: None,
             mismatch: None,
             size_bytes: None,
+            source_resource_arn: None,
         },
     };
     session::learn(&mut plan, &session::took(&earlier).into_iter().collect());

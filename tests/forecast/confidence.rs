@@ -91,6 +91,7 @@ fn past(state: &Path, day: i64, seconds: i64) {
                 recovery_point_created_at: None,
                 message: None,
                 mismatch: None,
+                source_resource_arn: None,
                 size_bytes: Some(1 << 30),
             },
         ),

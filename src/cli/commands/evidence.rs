@@ -4,19 +4,21 @@ use std::path::Path;
 
 use super::Context;
 use crate::backup::Endpoint;
+use crate::cli::arguments::{InputOptions, StateOption};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::post_run::{Evidence, EvidenceCommand};
 use crate::cli::tree::Tree;
 use crate::cli::writing::{OutputFile, OutputKind, write_tree};
 use crate::evidence::{
-    BundleFiles, DIRECTORIES, Parts, bundle, check, hold, is_packed, pack, unpack,
+    About, BundleFiles, DIRECTORIES, JournalComparison, Parts, STATEMENT, bundle, check, hold,
+    is_packed, pack, unpack,
 };
 use crate::execute::Stopped;
 use crate::journal::{self, RunKey};
 use crate::plan::sha256;
 use crate::render::Secrets;
-use crate::report::{Verdict, run_report};
+use crate::report::{RunReport, Verdict, run_report};
 use crate::session;
 use crate::state::{Recorded, replay};
 
@@ -79,14 +81,64 @@ async fn make(
             output.display()
         )));
     }
-    let source = files::plan(plan)?;
+    let MadeBundle {
+        name,
+        files: bundle,
+        report,
+        ..
+    } = bundled(plan, &arguments.inputs, &arguments.state, context).await?;
     let run_id = &arguments.inputs.run_id;
+    if is_zip(output) {
+        let bytes = pack(&bundle).map_err(|source| Failure::Io {
+            path: output.to_owned(),
+            source,
+        })?;
+        OutputFile::new(output, OutputKind::Evidence).write(bytes)?;
+    } else {
+        write_tree(output, &bundle)?;
+    }
+    if report.verdict == Verdict::Unfinished {
+        context.output.note(
+            "warning: this run is not finished, so its evidence shows only a part of it; finish the run, then write the evidence again under another name",
+        );
+    }
+    context.output.result(&format!(
+        "{}: evidence of {name} run {run_id}: {}, {} files\n{}",
+        output.display(),
+        report.verdict.words(),
+        bundle.len(),
+        noticed(report.notices.iter().map(|notice| &notice.message))
+    ))?;
+    Ok(Exit::Done)
+}
+
+/// A bundle in memory, and what it was made from.
+pub(super) struct MadeBundle {
+    /// The plan's name.
+    pub(super) name: String,
+    /// Its files.
+    pub(super) files: BundleFiles,
+    /// The journal in it.
+    pub(super) events: Vec<Recorded>,
+    /// What the run has come to.
+    pub(super) report: RunReport,
+}
+
+/// The bundle of a run.
+pub(super) async fn bundled(
+    plan: &Path,
+    inputs_given: &InputOptions,
+    state: &StateOption,
+    context: &mut Context<'_>,
+) -> Result<MadeBundle, Failure> {
+    let source = files::plan(plan)?;
+    let run_id = &inputs_given.run_id;
     // Secrets that are given here are looked for; none has to be.
-    let inputs = context.inputs(Tree::Working, &arguments.inputs)?;
+    let inputs = context.inputs(Tree::Working, inputs_given)?;
     let planner = session::read(&source, run_id, &inputs.for_checking(), &context.rules)?.planner;
     context.output.hide(planner.secrets());
     let name = planner.document().plan.value.clone();
-    let store = context.store(&arguments.state).await?;
+    let store = context.store(state).await?;
     let run = RunKey::new(&name, run_id);
     let mut segments = journal::segments(&store, &run).await?;
     let parts = segments
@@ -130,28 +182,12 @@ async fn make(
         report: &report,
     });
     refuse_secrets(&bundle, secrets)?;
-    if is_zip(output) {
-        let bytes = pack(&bundle).map_err(|source| Failure::Io {
-            path: output.to_owned(),
-            source,
-        })?;
-        OutputFile::new(output, OutputKind::Evidence).write(bytes)?;
-    } else {
-        write_tree(output, &bundle)?;
-    }
-    if report.verdict == Verdict::Unfinished {
-        context.output.note(
-            "warning: this run is not finished, so its evidence shows only a part of it; finish the run, then write the evidence again under another name",
-        );
-    }
-    context.output.result(&format!(
-        "{}: evidence of {name} run {run_id}: {}, {} files\n{}",
-        output.display(),
-        report.verdict.words(),
-        bundle.len(),
-        noticed(report.notices.iter().map(|notice| &notice.message))
-    ))?;
-    Ok(Exit::Done)
+    Ok(MadeBundle {
+        name,
+        files: bundle,
+        events,
+        report,
+    })
 }
 
 /// What has to be known of a run, a line each.
@@ -181,6 +217,25 @@ fn lock_of(plan: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Verifies the files of a bundle: what it is of, how many records its journal has, and what was compared with that.
+pub(super) fn verified(files: &BundleFiles) -> Result<(About, usize, JournalComparison), Failure> {
+    let mismatch = |why: &dyn std::fmt::Display| Failure::Mismatch(why.to_string());
+    let about = check(files).map_err(|err| mismatch(&err))?;
+    let segments = files
+        .iter()
+        .filter(|(name, _)| name.starts_with("journal/"))
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    let events = journal::parse(segments).map_err(|err| mismatch(&err))?;
+    replay(&events).map_err(|err| mismatch(&err))?;
+    let held = hold(files, &about, &events).map_err(|err| mismatch(&err))?;
+    Ok((about, events.len(), held))
+}
+
+/// What a bundle is called in the ledger: the digest of its statement, which has those of all its files.
+pub(super) fn digest(files: &BundleFiles) -> String {
+    files.get(STATEMENT).map(sha256).unwrap_or_default()
+}
+
 fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let name = path.display().to_string();
     let mismatch = |why: &dyn std::fmt::Display| Failure::Mismatch(why.to_string());
@@ -201,14 +256,7 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
         is_packed(&name, &bytes, &files).map_err(|err| mismatch(&err))?;
         files
     };
-    let about = check(&files).map_err(|err| mismatch(&err))?;
-    let segments = files
-        .iter()
-        .filter(|(name, _)| name.starts_with("journal/"))
-        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-    let events = journal::parse(segments).map_err(|err| mismatch(&err))?;
-    replay(&events).map_err(|err| mismatch(&err))?;
-    let held = hold(&files, &about, &events).map_err(|err| mismatch(&err))?;
+    let (about, records, held) = verified(&files)?;
     let world = match &about.world {
         Some(Endpoint::Aws) => "at AWS".to_owned(),
         Some(Endpoint::Other { url }) => format!("not at AWS, but at {url}"),
@@ -224,12 +272,13 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
         about.verdict,
         files.len(),
         about.redrill,
-        events.len(),
+        records,
         held.files.join(", ")
     );
     for (name, why) in &held.not {
         text.push_str(&format!("not compared: {name}: {why}\n"));
     }
+    text.push_str(&format!("SHA-256 of the statement: {}\n", digest(&files)));
     text.push_str(
         "This shows that the files belong together. It does not show who made them or\n\
          when, that no records are missing at the journal's end, or that AWS said what\n\

@@ -10,6 +10,7 @@ mod conclude;
 mod config;
 mod conflicts;
 mod consent;
+mod coverage;
 mod deletions;
 mod emulator;
 mod endpoint;
@@ -30,6 +31,7 @@ mod plan;
 mod plan_files;
 mod preflight;
 mod programs;
+mod prove;
 mod question;
 mod reading;
 mod rehearse;
@@ -162,6 +164,12 @@ pub(super) fn run(
         }
         RedrillCommand::Init(arguments) => {
             runtime()?.block_on(init::init(&arguments, &mut context))
+        }
+        RedrillCommand::Coverage(arguments) => {
+            runtime()?.block_on(coverage::coverage(&arguments, &mut context))
+        }
+        RedrillCommand::Prove(arguments) => {
+            runtime()?.block_on(prove::prove(&arguments, &mut context))
         }
         RedrillCommand::Export(ExportCommand::Kit(arguments)) => {
             runtime()?.block_on(export::kit(&arguments, &mut context))

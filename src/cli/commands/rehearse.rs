@@ -38,6 +38,11 @@ pub(super) async fn rehearse(
     arguments: &Rehearse,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
+    if arguments.unused.prove || arguments.unused.ledger.is_some() {
+        context
+            .output
+            .note("note: a rehearsal proves nothing, so nothing is written to the ledger");
+    }
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     loaded.planner.rehearse();
     if let (Some(region), [target]) = (

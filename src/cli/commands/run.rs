@@ -19,8 +19,8 @@ use super::screen::initial;
 use super::store::Store;
 use super::world::World;
 use super::{
-    Context, adopting, chosen, endpoint, forecast_line, lock, on_step_functions, programs, saved,
-    still_there, turn, unanswered,
+    Context, adopting, chosen, endpoint, forecast_line, lock, on_step_functions, programs, prove,
+    saved, still_there, turn, unanswered,
 };
 use crate::backup::{Clock, Endpoint, Gate, SystemClock};
 use crate::cli::arguments::{On, ReportOptions, RunArguments, RunOptions};
@@ -71,9 +71,41 @@ pub(super) async fn run(typed: &RunArguments, context: &mut Context<'_>) -> Resu
                     status: status_command(typed, context),
                 });
             }
-            ended => return ended,
+            ended => return proved(typed, ended, context).await,
         }
     }
+}
+
+/// With `--prove`, writes what the run has proven once it has ended. Its exit code stays: what it has come to is more.
+async fn proved(
+    typed: &RunArguments,
+    ended: Result<Exit, Failure>,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let exit = ended?;
+    let is_over = matches!(exit, Exit::Done | Exit::Failed | Exit::ObjectiveMissed);
+    if !typed.after.prove || typed.dry_run || !is_over {
+        return Ok(exit);
+    }
+    let proven = prove_after(typed, context).await;
+    match (exit, proven) {
+        (_, Ok(())) => Ok(exit),
+        (Exit::Done, Err(failure)) => Err(failure),
+        (_, Err(failure)) => {
+            let note = format!("the ledger was not written: {failure}");
+            context.output.note(&note);
+            Ok(exit)
+        }
+    }
+}
+
+async fn prove_after(typed: &RunArguments, context: &mut Context<'_>) -> Result<(), Failure> {
+    // A saved plan names the plan that it was made of.
+    let arguments = match saved::open(&typed.plan, context)? {
+        Some(saved) => saved::command(&saved, typed)?.proved(),
+        None => typed.proved(),
+    };
+    prove::after_run(&arguments, context).await
 }
 
 /// What shows how far a run is, to be pasted.
@@ -173,8 +205,8 @@ async fn once(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, F
             profile: (arguments.aws.profile.clone())
                 .or_else(|| context.environment.profile.clone()),
             has_inventory: !arguments.inputs.inventory.is_empty(),
-            preflight: arguments.preflight.then_some(PreflightOptions {
-                allow_unscanned: arguments.allow_unscanned,
+            preflight: arguments.before.preflight.then_some(PreflightOptions {
+                allow_unscanned: arguments.before.allow_unscanned,
             }),
             machines,
         },

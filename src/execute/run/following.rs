@@ -210,6 +210,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     started_at: job.created_at,
                     ended_at: job.completed_at,
                     created_resource_arn: job.created_resource_arn,
+                    source_resource_arn: job.source_resource_arn,
                 }])?;
                 self.fail(step, "failed")
             }
@@ -256,6 +257,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             message: job.message,
             mismatch,
             size_bytes: job.size_bytes,
+            source_resource_arn: job.source_resource_arn,
         }])?;
         match is_good {
             true => self.restored(step),

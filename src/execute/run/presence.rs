@@ -108,6 +108,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                 message: job.message,
                 mismatch: None,
                 size_bytes: job.size_bytes,
+                source_resource_arn: job.source_resource_arn,
             },
             Event::Deleted { restore, arn },
         ])?;

@@ -257,6 +257,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             started_at: None,
             ended_at: None,
             created_resource_arn: None,
+            source_resource_arn: None,
         }])?;
         self.fail(step, "failed")
     }

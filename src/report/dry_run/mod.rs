@@ -10,6 +10,7 @@ pub use github::dry_run_github;
 pub use human::dry_run_human;
 pub use json::dry_run_json;
 pub use markdown::{COMMENT_LIMIT, dry_run_markdown};
+pub(crate) use words::size;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -147,7 +147,7 @@ fn span(seconds: i64) -> String {
     }
 }
 
-fn size(bytes: i64) -> String {
+pub(crate) fn size(bytes: i64) -> String {
     const UNITS: [&str; 6] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut unit = 0;
     let mut tenths = i128::from(bytes.max(0)) * 10;

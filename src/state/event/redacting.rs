@@ -205,9 +205,11 @@ impl Event {
                 message,
                 mismatch,
                 size_bytes: _,
+                source_resource_arn,
             } => {
                 mismatch.iter_mut().for_each(sentence);
                 created_resource_arn.iter_mut().for_each(name);
+                source_resource_arn.iter_mut().for_each(name);
                 message.iter_mut().for_each(sentence);
             }
             Self::Failed {
@@ -217,8 +219,10 @@ impl Event {
                 started_at: _,
                 ended_at: _,
                 created_resource_arn,
+                source_resource_arn,
             } => {
                 created_resource_arn.iter_mut().for_each(name);
+                source_resource_arn.iter_mut().for_each(name);
                 sentence(status);
                 sentence(message);
             }

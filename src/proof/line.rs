@@ -1,0 +1,128 @@
+//! A line of the ledger, in its one form.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::backup::Endpoint;
+use crate::ids::{JobId, RunId};
+use crate::plan::sha256;
+
+/// The name of a ledger, next to the plan.
+pub const LEDGER: &str = "proven.jsonl";
+/// What every line says of itself.
+pub(super) const SCHEMA: &str = "redrill.proof/v1";
+/// What `rto_seconds` is.
+pub const RTO_IS: &str = "start of the run to the last check passed";
+/// What stands before the digest of a line, which ends it.
+const DIGEST: &str = ",\"sha256\":\"";
+/// Hexadecimal digits of a digest.
+const DIGITS: usize = 64;
+
+/// What a restore has come to, as far as proof is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofResult {
+    /// Restored for real, looked at, and found good.
+    Proven,
+    /// Restored for real; nothing says that the data is good.
+    Restored,
+    /// Not restored, or not all of it, or not good.
+    Failed,
+}
+
+impl ProofResult {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Restored => "restored",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A line of the ledger: what a run has shown of one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// `redrill.proof/v1`.
+    pub schema: String,
+    /// The digests of the lines that nothing followed when this one was written.
+    pub follows: Vec<String>,
+    /// What was backed up.
+    pub resource_arn: String,
+    /// AWS's name of its type.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// What was shown.
+    pub result: ProofResult,
+    /// Why it is not proven: an id of [`super::Doubt`]; none where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The recovery point.
+    pub recovery_point_arn: Option<String>,
+    /// When that was made, by AWS.
+    pub recovery_point_created_at: Option<Timestamp>,
+    /// How old it was when the run started, seconds.
+    pub recovery_point_age_seconds: Option<i64>,
+    /// When the last check had ended; without checks, when the job had.
+    pub at: Timestamp,
+    /// How long it took, seconds; none where it is not proven.
+    pub rto_seconds: Option<i64>,
+    /// What that number is.
+    pub rto_is: String,
+    /// The names of the checks that have passed.
+    pub checks: Vec<String>,
+    /// The plan's name.
+    pub plan: String,
+    /// The run id.
+    pub run: RunId,
+    /// The restore's name.
+    pub restore: String,
+    /// Its job.
+    pub job_id: Option<JobId>,
+    /// How often it was sent on purpose.
+    pub attempts: u32,
+    /// SHA-256 of the statement of the evidence bundle that the run had when this was written.
+    pub evidence_sha256: String,
+    /// Who has signed that; nobody yet.
+    pub signer: Option<String>,
+    /// Where the run was.
+    pub endpoint: Endpoint,
+    /// The account that it was restored in.
+    pub account: String,
+    /// The Region that it was restored in.
+    pub region: String,
+    /// The version of redrill that wrote the line.
+    pub redrill: String,
+}
+
+impl Proof {
+    /// The line without its end, and its digest.
+    #[must_use]
+    pub fn line(&self) -> (String, String) {
+        // Texts, times and numbers: serde_json cannot fail on them.
+        let mut text = serde_json::to_string(self).unwrap_or_default();
+        text.pop();
+        let digest = sha256(&text);
+        text.push_str(DIGEST);
+        text.push_str(&digest);
+        text.push_str("\"}");
+        (text, digest)
+    }
+}
+
+/// What a line is apart from its digest, and the digest that it has; none where it does not end with one.
+pub(super) fn parted(line: &[u8]) -> Option<(&[u8], &str)> {
+    let body = line.strip_suffix(b"\"}")?;
+    let (rest, digest) = body.split_at_checked(body.len().checked_sub(DIGITS)?)?;
+    let rest = rest.strip_suffix(DIGEST.as_bytes())?;
+    let is_digest = digest
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte));
+    let digest = std::str::from_utf8(digest).ok()?;
+    is_digest.then_some((rest, digest))
+}
