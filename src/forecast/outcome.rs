@@ -289,21 +289,25 @@ fn bars(ends: &[f32]) -> (Vec<u32>, i64, i64) {
 fn restores(subject: &ForecastSubject, samples: &Samples, acts: &[bool]) -> Vec<RestoreForecast> {
     let steps = subject.plan.steps.iter().enumerate();
     let acting = steps.filter(|(at, _)| acts[*at]);
-    let of_all = f64::from(u32::try_from(samples.ends.len().max(1)).unwrap_or(1));
+    let of_all = samples.ends.len().max(1) as f64;
+    let mut starts = vec![0; acts.len()];
+    samples.by_step(&samples.started, |step, times| {
+        starts[step] = quantile(times, 0.5).round() as i64;
+    });
+    let mut backs = vec![(Quantiles::default(), 0.0); acts.len()];
+    samples.by_step(&samples.back, |step, times| {
+        backs[step] = (quantiles(times), times.len() as f64 / of_all);
+    });
     acting
         .map(|(at, step)| {
-            let back = samples.back(at, &[0.5, 0.9, 0.99]);
+            let (back, succeeds) = backs[at];
             RestoreForecast {
                 restore: step.name.to_string(),
                 resource_type: step.draft.request.resource_type.clone(),
-                starts: samples.started(at, &[0.5])[0].round() as i64,
-                back: Quantiles {
-                    p50: back[0].round() as i64,
-                    p90: back[1].round() as i64,
-                    p99: back[2].round() as i64,
-                },
+                starts: starts[at],
+                back,
                 critical: f64::from(samples.critical[at]) / of_all,
-                succeeds: samples.back_by(at, f64::INFINITY),
+                succeeds,
             }
         })
         .collect()
