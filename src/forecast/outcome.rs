@@ -294,21 +294,25 @@ fn restores(
 ) -> Vec<RestoreForecast> {
     let steps = subject.plan.steps.enumerated();
     let acting = steps.filter(|(at, _)| acts[*at]);
-    let of_all = f64::from(u32::try_from(samples.ends.len().max(1)).unwrap_or(1));
+    let of_all = samples.ends.len().max(1) as f64;
+    let mut starts = Indexed::from(vec![0; acts.len()]);
+    samples.by_step(&samples.started, |step, times| {
+        starts[step] = quantile(times, 0.5).round() as i64;
+    });
+    let mut backs = Indexed::from(vec![(Quantiles::default(), 0.0); acts.len()]);
+    samples.by_step(&samples.back, |step, times| {
+        backs[step] = (quantiles(times), times.len() as f64 / of_all);
+    });
     acting
         .map(|(at, step)| {
-            let back = samples.back(at, &[0.5, 0.9, 0.99]);
+            let (back, succeeds) = backs[at];
             RestoreForecast {
                 restore: step.name.to_string(),
                 resource_type: step.draft.request.resource_type.clone(),
-                starts: samples.started(at, &[0.5])[0].round() as i64,
-                back: Quantiles {
-                    p50: back[0].round() as i64,
-                    p90: back[1].round() as i64,
-                    p99: back[2].round() as i64,
-                },
+                starts: starts[at],
+                back,
                 critical: f64::from(samples.critical[at]) / of_all,
-                succeeds: samples.back_by(at, f64::INFINITY),
+                succeeds,
             }
         })
         .collect()

@@ -222,10 +222,25 @@ impl Samples {
         quantiles(self.back.iter(), self.steps, step, parts)
     }
 
-    /// The same of its start.
-    #[must_use]
-    pub fn started(&self, step: StepIndex, parts: &[f64]) -> Vec<f64> {
-        quantiles(self.started.iter(), self.steps, step, parts)
+    /// Gives the times of each step in all samples in which there is one, step after step; `of` is [`Samples::started`] or
+    /// [`Samples::back`]. A block of steps is read at a time, as samples lie one behind the other.
+    pub(super) fn by_step(&self, of: &[f32], mut take: impl FnMut(StepIndex, &mut Vec<f32>)) {
+        const BLOCK: usize = 64;
+        let mut columns: Vec<Vec<f32>> = vec![Vec::with_capacity(self.ends.len()); BLOCK];
+        for first in (0..self.steps).step_by(BLOCK) {
+            let last = (first + BLOCK).min(self.steps);
+            columns.iter_mut().for_each(Vec::clear);
+            for sample in of.chunks_exact(self.steps) {
+                for (column, at) in columns.iter_mut().zip(&sample[first..last]) {
+                    if !at.is_nan() {
+                        column.push(*at);
+                    }
+                }
+            }
+            for (step, column) in (first..last).zip(&mut columns) {
+                take(StepIndex::new(step), column);
+            }
+        }
     }
 
     /// How many restores are back by each of so many times, evenly spread up to the latest, in seconds: the time, and how many
