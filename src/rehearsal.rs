@@ -39,8 +39,8 @@ impl Rehearsal {
         let caller = (targets.len() == 1).then(|| targets[0].clone());
         let options = Options {
             driven: true,
-            account: caller.as_ref().map(|target| target.account.clone()),
-            region: caller.map(|target| target.region),
+            account: caller.as_ref().map(|target| target.account.to_string()),
+            region: caller.map(|target| target.region.to_string()),
             ..options
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

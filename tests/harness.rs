@@ -9,7 +9,7 @@ use redrill::backup::{Endpoint, Reader, Writer};
 use redrill::diagnostic::Source;
 use redrill::diff::Wanted;
 use redrill::execute::{Control, Ended, Observer, Policy, Stopped};
-use redrill::ids::RunId;
+use redrill::ids::{AccountId, RegionName, RunId};
 use redrill::journal::{self, Journal, LocalStore, Owner, RunKey};
 use redrill::process::Processes;
 use redrill::render::Inputs;
@@ -195,8 +195,8 @@ pub(crate) async fn run_going(
 /// A client, which takes longer to make than a small plan takes to run.
 pub(crate) async fn connect(emulator: &Emulator) -> Arc<Aws> {
     let settings = ConnectionSettings {
-        account: "123456789012".to_owned(),
-        region: "us-west-2".to_owned(),
+        account: AccountId::new("123456789012"),
+        region: RegionName::new("us-west-2"),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
         ..ConnectionSettings::default()

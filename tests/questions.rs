@@ -14,7 +14,7 @@ use redrill::backup::{
     Vaults,
 };
 use redrill::diagnostic::Source;
-use redrill::ids::{RunId, TargetIndex};
+use redrill::ids::{AccountId, RegionName, RunId, TargetIndex};
 use redrill::inventory::RecordedInventory;
 use redrill::render::{Inputs, Known, SourceFacts, VaultName};
 use redrill::rules::Rules;
@@ -260,8 +260,8 @@ async fn crowd() -> (Emulator, [Crowd<Aws<Reads>>; 1]) {
     })
     .await;
     let settings = ConnectionSettings {
-        account: ACCOUNT.to_owned(),
-        region: REGION.to_owned(),
+        account: AccountId::new(ACCOUNT),
+        region: RegionName::new(REGION),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
         ..ConnectionSettings::default()
@@ -272,7 +272,7 @@ async fn crowd() -> (Emulator, [Crowd<Aws<Reads>>; 1]) {
 
 fn file() -> RecordedInventory {
     let file = RecordedInventory::parse(&inventory()).unwrap();
-    file.seen_from(ACCOUNT, REGION)
+    file.seen_from(&AccountId::new(ACCOUNT), &RegionName::new(REGION))
 }
 
 /// Whether something is answered at all: far more time than it takes.
@@ -319,7 +319,8 @@ async fn issue_15_five_hundred_recovery_points_are_described_at_once() {
 async fn issue_15_five_hundred_recovery_points_are_described_at_awss_rates() {
     let clock = Simulated::default();
     let slow = Slow(file(), clock.clone(), Vaults::default());
-    let pace = Pace::of([(ACCOUNT, REGION)], Keeping::Always, clock.now());
+    let place = (&AccountId::new(ACCOUNT), &RegionName::new(REGION));
+    let pace = Pace::of([place], Keeping::Always, clock.now());
     let readers = [Paced::new(Arc::new(slow), clock.clone(), pace, 0)];
     let wanted = wanted();
     let mut known = Known::default();

@@ -7,7 +7,7 @@ use redrill::backup::{
     Operation as Asked, PointQuery, Reader, RecoveryPoint, Sources, Writer, all_points, all_tags,
     all_vaults,
 };
-use redrill::ids::IdempotencyToken;
+use redrill::ids::{AccountId, IdempotencyToken, RegionName};
 use redrill::inventory::RecordedInventory;
 use redrill::plan::{Request, TokenedRequest};
 use redrill::render::VaultName;
@@ -66,15 +66,15 @@ async fn a_file_answers_as_aws_does_page_by_page() {
     let text = inventory();
     let file = RecordedInventory::parse(&text)
         .unwrap()
-        .seen_from(ACCOUNT, REGION);
+        .seen_from(&AccountId::new(ACCOUNT), &RegionName::new(REGION));
     let emulator = emulator(Options {
         inventory: Some(Inventory::parse(&text).unwrap()),
         ..at_once()
     })
     .await;
     let aws = Aws::<Reads>::connect(&ConnectionSettings {
-        account: ACCOUNT.to_owned(),
-        region: REGION.to_owned(),
+        account: AccountId::new(ACCOUNT),
+        region: RegionName::new(REGION),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
         ..ConnectionSettings::default()
@@ -176,8 +176,8 @@ async fn issue_14_g_an_answer_that_cannot_be_read() {
     })
     .await;
     let aws = Aws::<Writes>::connect(&ConnectionSettings {
-        account: ACCOUNT.to_owned(),
-        region: REGION.to_owned(),
+        account: AccountId::new(ACCOUNT),
+        region: RegionName::new(REGION),
         endpoint_url: Some(emulator.url()),
         without_credentials: true,
         ..ConnectionSettings::default()

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use redrill::aws::{Aws, ConnectionSettings, Reads};
 use redrill::backup::{RecoveryPoint, Sources};
-use redrill::ids::RunId;
+use redrill::ids::{AccountId, RegionName, RunId};
 use redrill::inventory::RecordedInventory;
 use redrill::render::{Pick, Selector};
 use redrill::resolve::{PointCache, Selection, Unselected, select};
@@ -221,7 +221,7 @@ proptest! {
         selectors in prop::collection::vec(selector(), 1..8),
     ) {
         let inventory = inventory(&sketches);
-        let file = RecordedInventory::new(inventory.clone()).seen_from(ACCOUNT, REGION);
+        let file = RecordedInventory::new(inventory.clone()).seen_from(&AccountId::new(ACCOUNT), &RegionName::new(REGION));
         block_on(agree(&file, &inventory, &selectors));
     }
 
@@ -233,7 +233,7 @@ proptest! {
         turn in 0..30_usize,
     ) {
         let inventory = inventory(&sketches);
-        let file = RecordedInventory::new(inventory).seen_from(ACCOUNT, REGION);
+        let file = RecordedInventory::new(inventory).seen_from(&AccountId::new(ACCOUNT), &RegionName::new(REGION));
         let mut points = Vec::new();
         for vault in VAULTS {
             let query = redrill::backup::PointQuery::InVault {
@@ -297,8 +297,8 @@ async fn a_selector_means_the_same_across_the_borders_of_pages() {
         })
         .await;
         let aws = Aws::<Reads>::connect(&ConnectionSettings {
-            account: ACCOUNT.to_owned(),
-            region: REGION.to_owned(),
+            account: AccountId::new(ACCOUNT),
+            region: RegionName::new(REGION),
             endpoint_url: Some(emulator.url()),
             without_credentials: true,
             ..ConnectionSettings::default()
@@ -320,7 +320,8 @@ fn points(statuses_and_ages: &[(&str, i64)]) -> Vec<RecoveryPoint> {
             (0, 0, at.unwrap(), *age)
         })
         .collect();
-    let file = RecordedInventory::new(inventory(&sketches)).seen_from(ACCOUNT, REGION);
+    let file = RecordedInventory::new(inventory(&sketches))
+        .seen_from(&AccountId::new(ACCOUNT), &RegionName::new(REGION));
     let query = redrill::backup::PointQuery::OfResource {
         resource_arn: resource(0),
     };

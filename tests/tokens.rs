@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use redrill::ids::{IdempotencyToken, RunId};
+use redrill::ids::{AccountId, IdempotencyToken, RegionName, RunId};
 use redrill::plan::{Identity, Request, token};
 use redrill::render::Target;
 use sha2::{Digest, Sha256};
@@ -107,8 +107,8 @@ fn everything_that_matters_is_in_the_token() {
     let target = |account: &str, region: &str, role: Option<&str>| Target {
         name: None,
         assume_role_arn: None,
-        account: account.to_owned(),
-        region: region.to_owned(),
+        account: AccountId::new(account),
+        region: RegionName::new(region),
         iam_role_arn: role.map(str::to_owned),
     };
     let mut seen = BTreeSet::new();

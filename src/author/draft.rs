@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::init::{Compiled, PointFacts, Start};
 use super::mapped::{Variables, declared};
+use crate::ids::{AccountId, RegionName};
 use crate::render::SourceFacts;
 use crate::rules::{Init, Rules, RulesError, Schema, coerce, expected};
 
@@ -19,9 +20,9 @@ pub(super) struct DraftSource<'a> {
     /// The recovery points that belong to it.
     pub children: &'a [String],
     /// The account that it lies in.
-    pub account: &'a str,
+    pub account: &'a AccountId,
     /// The Region that it lies in.
-    pub region: &'a str,
+    pub region: &'a RegionName,
     /// Keys that are left out, with the reason.
     pub dropped: &'a BTreeMap<String, String>,
 }
@@ -318,8 +319,8 @@ fn names(origin: &DraftSource<'_>) -> Vec<(String, String)> {
     let bytes = origin.facts.size_bytes.max(1).unsigned_abs();
     let partition = origin.arn.split(':').nth(1).unwrap_or("aws");
     [
-        ("account", origin.account.to_owned()),
-        ("region", origin.region.to_owned()),
+        ("account", origin.account.to_string()),
+        ("region", origin.region.to_string()),
         ("partition", partition.to_owned()),
         ("resource_arn", origin.facts.resource_arn.clone()),
         ("created_at", origin.facts.created_at.clone()),

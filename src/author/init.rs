@@ -4,6 +4,7 @@ use jsonschema::Validator;
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use crate::ids::{AccountId, RegionName};
 use crate::rules::{Children, Way};
 
 /// What one key begins with.
@@ -109,9 +110,9 @@ pub(super) struct PointFacts<'a> {
     /// What stands for what in texts.
     pub(super) names: Vec<(String, String)>,
     /// The Region that is restored into.
-    pub(super) region: &'a str,
+    pub(super) region: &'a RegionName,
     /// The account that is restored into.
-    pub(super) account: &'a str,
+    pub(super) account: &'a AccountId,
 }
 
 impl PointFacts<'_> {

@@ -23,7 +23,7 @@ use mapped::Variables;
 use crate::backup::RecoveryPoint;
 use crate::diagnostic::{Finding, Findings, Severity, Source};
 use crate::diff::Review;
-use crate::ids::RunId;
+use crate::ids::{AccountId, RegionName, RunId};
 use crate::parse::{Document, document};
 use crate::plan::Planner;
 use crate::render::{Inputs, Known, Renderer, SourceFacts, without_secrets};
@@ -49,9 +49,9 @@ pub struct ChosenPoint {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountRegion {
     /// Twelve digits.
-    pub account: String,
+    pub account: AccountId,
     /// Such as `us-east-1`.
-    pub region: String,
+    pub region: RegionName,
 }
 
 /// What is written about the whole plan.

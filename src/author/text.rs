@@ -9,6 +9,7 @@ use super::draft::{Proposal, Proposed};
 use super::mapped::Variables;
 use super::names::slug;
 use super::{AccountRegion, ChosenPoint, Head};
+use crate::ids::RegionName;
 
 /// Comments are broken after this.
 const WIDTH: usize = 110;
@@ -118,9 +119,10 @@ fn targets(head: &Head, restores: &[RestoreText<'_>], text: &mut String) -> Vec<
         "  ",
         "Credentials of another account: `assume_role_arn` names the role in which redrill calls AWS Backup there.",
     );
-    let is_alone = |region: &str| head.places.iter().filter(|of| of.region == region).count() == 1;
+    let is_alone =
+        |region: &RegionName| head.places.iter().filter(|of| of.region == *region).count() == 1;
     let names = head.places.iter().map(|of| match is_alone(&of.region) {
-        true => of.region.clone(),
+        true => of.region.to_string(),
         false => format!("{}-{}", of.region, of.account),
     });
     let names: Vec<String> = names.collect();

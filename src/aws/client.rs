@@ -24,15 +24,16 @@ use super::error::classify;
 use super::lean::{IAM, KMS, LeanClient, SERVICE_QUOTAS};
 use super::profile;
 use crate::backup::{ApiError, Gate, Operation, Service, Vaults};
+use crate::ids::{AccountId, RegionName};
 use crate::render::VaultName;
 
 /// Where AWS is, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionSettings {
     /// The account of the target: the name under which an emulator is called that has no credentials to check.
-    pub account: String,
+    pub account: AccountId,
     /// The Region of the target; that of AWS's own configuration where it is empty.
-    pub region: String,
+    pub region: RegionName,
     /// The role to assume first, with the caller's own credentials.
     pub assume_role_arn: Option<String>,
     /// `--profile`.
@@ -74,7 +75,7 @@ pub struct Writes;
 #[derive(Debug)]
 pub struct Aws<H = Writes> {
     half: PhantomData<fn() -> H>,
-    region: Option<String>,
+    region: Option<RegionName>,
     pub(super) backup: aws_sdk_backup::Client,
     /// The client for jobs, whose answers also tell AWS's time.
     pub(super) jobs: aws_sdk_backup::Client,
@@ -99,7 +100,8 @@ impl<H> Aws<H> {
     ///
     /// Where there is no such profile.
     pub async fn connect(settings: &ConnectionSettings) -> Result<Self, ApiError> {
-        let region = (!settings.region.is_empty()).then(|| Region::new(settings.region.clone()));
+        let region = (!settings.region.as_str().is_empty())
+            .then(|| Region::new(settings.region.to_string()));
         if !settings.without_credentials {
             profile::check(settings.profile.as_deref()).await?;
         }
@@ -121,7 +123,7 @@ impl<H> Aws<H> {
         }
         if settings.without_credentials {
             loader = loader.credentials_provider(Credentials::new(
-                settings.account.clone(),
+                settings.account.as_str(),
                 "no-secret",
                 None,
                 None,
@@ -170,7 +172,9 @@ impl<H> Aws<H> {
             kms: LeanClient::new(KMS, &config, settings.empty_endpoint),
             quotas: LeanClient::new(SERVICE_QUOTAS, &config, settings.empty_endpoint),
             credentials: config.credentials_provider(),
-            region: config.region().map(|region| region.as_ref().to_owned()),
+            region: config
+                .region()
+                .map(|region| RegionName::new(region.as_ref())),
             backup: aws_sdk_backup::Client::from_conf(backup.build()),
             jobs: aws_sdk_backup::Client::from_conf(jobs.build()),
             sts: aws_sdk_sts::Client::from_conf(sts.build()),
@@ -185,8 +189,8 @@ impl<H> Aws<H> {
 
     /// The Region that is asked, where one is known.
     #[must_use]
-    pub fn region(&self) -> Option<&str> {
-        self.region.as_deref()
+    pub fn region(&self) -> Option<&RegionName> {
+        self.region.as_ref()
     }
 
     /// From now on nothing of a run is asked or changed before this is passed. The first one stays.
@@ -232,7 +236,7 @@ impl<H> Aws<H> {
         let asked = self.backup.describe_recovery_point();
         let answer = asked
             .backup_vault_name(&vault.name)
-            .set_backup_vault_account_id(vault.account.clone())
+            .set_backup_vault_account_id(vault.account.as_ref().map(ToString::to_string))
             .recovery_point_arn(recovery_point_arn)
             .send();
         answer.await.map_err(|err| self.failed(operation, &err))

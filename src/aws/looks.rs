@@ -13,6 +13,7 @@ use super::lean::RefusedCall;
 use super::read::timestamp;
 use super::xml::Element;
 use crate::backup::{ApiError, Fault, Listed, Operation, PointStatus, each_page};
+use crate::ids::{AccountId, PlaceIndex};
 use crate::preflight::{
     CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen,
     Simulation,
@@ -34,7 +35,7 @@ impl<H> Looks for Aws<H> {
         let answer = self.sts.get_caller_identity().send().await;
         let answer = answer.map_err(|err| self.failed(operation, &err))?;
         Ok(CallerIdentity {
-            account: answer.account.unwrap_or_default(),
+            account: AccountId::new(answer.account.unwrap_or_default()),
             arn: answer.arn.unwrap_or_default(),
         })
     }
@@ -118,7 +119,7 @@ impl<H> Looks for Aws<H> {
             type_name: type_name.to_owned(),
             identifier: identifier.to_owned(),
             is_name: true,
-            place: crate::ids::PlaceIndex::FIRST,
+            place: PlaceIndex::FIRST,
         };
         let properties = self.properties(&named).await?;
         Ok(properties.map(|text| serde_json::from_str(&text).unwrap_or_default()))

@@ -11,7 +11,7 @@ use crate::backup::{
     PointQuery, Reader, RecoveryPoint, Retry, Sources, Tell, Vault, Vaults,
 };
 use crate::cleanup::{ExistingResource, Named, Resources};
-use crate::ids::JobId;
+use crate::ids::{AccountId, JobId};
 use crate::plan::Request;
 use crate::preflight::{
     CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation,
@@ -205,7 +205,7 @@ impl<R: Sources, C: Clock> Sources for Paced<R, C> {
 }
 
 impl<R: Reader, C: Clock> Reader for Paced<R, C> {
-    async fn caller_account(&self) -> Result<String, ApiError> {
+    async fn caller_account(&self) -> Result<AccountId, ApiError> {
         self.call(Operation::GetCallerIdentity, || {
             self.reader.caller_account()
         })
@@ -338,6 +338,7 @@ mod tests {
 
     use super::*;
     use crate::backup::{FastClock, Keeping, PointStatus};
+    use crate::ids::RegionName;
 
     /// Three vaults, the last of which has every recovery point; what it is asked, and the faults that come first.
     #[derive(Default)]
@@ -437,7 +438,8 @@ mod tests {
         let shelves = Shelves::default();
         shelves.faults.lock().unwrap().extend(faults);
         let clock = FastClock::starting(Timestamp::UNIX_EPOCH);
-        let pace = Pace::of([("1", "here")], Keeping::Always, clock.now());
+        let place = (&AccountId::new("1"), &RegionName::new("here"));
+        let pace = Pace::of([place], Keeping::Always, clock.now());
         Paced::new(Arc::new(shelves), clock, pace, 0)
     }
 

@@ -60,7 +60,7 @@ impl<H> Sources for Aws<H> {
                     .backup
                     .list_recovery_points_by_backup_vault()
                     .backup_vault_name(&vault.name)
-                    .set_backup_vault_account_id(vault.account.clone())
+                    .set_backup_vault_account_id(vault.account.as_ref().map(ToString::to_string))
                     .set_by_resource_arn(resource_arn.clone())
                     .set_by_resource_type(resource_type.clone())
                     .max_results(PAGE)
@@ -114,7 +114,7 @@ impl<H> Sources for Aws<H> {
             .backup
             .get_recovery_point_restore_metadata()
             .backup_vault_name(&vault.name)
-            .set_backup_vault_account_id(vault.account.clone())
+            .set_backup_vault_account_id(vault.account.as_ref().map(ToString::to_string))
             .recovery_point_arn(recovery_point_arn)
             .send()
             .await

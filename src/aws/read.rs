@@ -12,7 +12,7 @@ use crate::backup::{
     ApiError, ClaimedResource, Fault, Job, JobQuery, JobStatus, Operation, Page, Reader,
 };
 use crate::cleanup::made;
-use crate::ids::JobId;
+use crate::ids::{AccountId, JobId};
 use crate::plan::Request;
 
 /// Jobs a page, of the thousand that AWS allows: the calls are one in a hundred all the same, and pages of a thousand
@@ -23,7 +23,7 @@ const JOBS: i32 = 100;
 const RESOURCES: i32 = 1000;
 
 impl<H> Reader for Aws<H> {
-    async fn caller_account(&self) -> Result<String, ApiError> {
+    async fn caller_account(&self) -> Result<AccountId, ApiError> {
         let operation = self.counted(Operation::GetCallerIdentity);
         let identity = self
             .sts
@@ -31,13 +31,16 @@ impl<H> Reader for Aws<H> {
             .send()
             .await
             .map_err(|err| self.failed(operation, &err))?;
-        identity.account.ok_or_else(|| ApiError {
-            operation,
-            fault: Fault::Service,
-            code: None,
-            request_id: None,
-            message: "the answer names no account".to_owned(),
-        })
+        identity
+            .account
+            .map(AccountId::new)
+            .ok_or_else(|| ApiError {
+                operation,
+                fault: Fault::Service,
+                code: None,
+                request_id: None,
+                message: "the answer names no account".to_owned(),
+            })
     }
 
     fn date(&self) -> Option<Timestamp> {
@@ -71,7 +74,7 @@ impl<H> Reader for Aws<H> {
             status: status(job.status),
             message: job.status_message.map(message),
             created_resource_arn: name(job.created_resource_arn),
-            account: job.account_id,
+            account: job.account_id.map(AccountId::new),
             created_at: timestamp(job.creation_date),
             completed_at: timestamp(job.completion_date),
             resource_type: job.resource_type,
@@ -95,7 +98,7 @@ impl<H> Reader for Aws<H> {
         let page = self
             .jobs
             .list_restore_jobs()
-            .by_account_id(&query.account)
+            .by_account_id(query.account.as_str())
             .set_by_resource_type(query.resource_type.clone())
             .set_by_parent_job_id(query.parent.as_ref().map(ToString::to_string))
             .set_by_created_after(query.created_after.map(at))
@@ -172,7 +175,7 @@ fn listed(job: RestoreJobsListMember) -> Job {
         status: status(job.status),
         message: job.status_message.map(message),
         created_resource_arn: name(job.created_resource_arn),
-        account: job.account_id,
+        account: job.account_id.map(AccountId::new),
         created_at: timestamp(job.creation_date),
         completed_at: timestamp(job.completion_date),
         resource_type: job.resource_type,

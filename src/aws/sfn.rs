@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::bounds::Bounded;
 use super::{error, profile};
 use crate::backup::{ApiError, Operation};
+use crate::ids::RegionName;
 
 /// A state machine, and how it is reached.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +22,7 @@ pub struct MachineSettings {
     /// Its ARN.
     pub arn: String,
     /// The Region in the ARN.
-    pub region: String,
+    pub region: RegionName,
     /// `--profile`.
     pub profile: Option<String>,
     /// The environment sets AWS_ENDPOINT_URL to nothing, which is not set.
@@ -70,7 +71,7 @@ impl StateMachine {
     /// Where there is no such profile.
     pub async fn connect(settings: &MachineSettings) -> Result<Self, ApiError> {
         profile::check(settings.profile.as_deref()).await?;
-        let region = Region::new(settings.region.clone());
+        let region = Region::new(settings.region.to_string());
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .timeout_config(
                 TimeoutConfig::builder()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::ids::JobId;
+use crate::ids::{JobId, RegionName};
 
 /// The console's domain of a partition; none where nobody has told us its address.
 fn domain(partition: &str) -> Option<&'static str> {
@@ -36,10 +36,10 @@ fn is_plain(text: &str) -> bool {
 
 /// The page of a restore job.
 #[must_use]
-pub fn console_job(region: &str, job_id: &JobId) -> Option<String> {
-    let domain = domain(partition(region))?;
+pub fn console_job(region: &RegionName, job_id: &JobId) -> Option<String> {
+    let domain = domain(partition(region.as_str()))?;
     // Neither is ours: what is not a name makes no address.
-    (is_plain(region) && is_plain(job_id.as_str())).then(|| {
+    (is_plain(region.as_str()) && is_plain(job_id.as_str())).then(|| {
         format!(
             "https://{region}.{domain}/backup/home?region={region}#/jobs/restore/details/{job_id}"
         )
@@ -95,9 +95,11 @@ mod tests {
             ("evil.example/", None),
             ("", None),
         ] {
-            assert_eq!(console_job(region, &job).as_deref(), page, "{region}");
+            let found = console_job(&RegionName::new(region), &job);
+            assert_eq!(found.as_deref(), page, "{region}");
         }
-        assert_eq!(console_job("us-west-2", &JobId::new("a\"><b")), None);
+        let region = RegionName::new("us-west-2");
+        assert_eq!(console_job(&region, &JobId::new("a\"><b")), None);
         assert_eq!(
             console_resource("arn:aws:dynamodb:us-west-2:123456789012:table/a b&c").as_deref(),
             Some(

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::operation::Service;
 use super::{Clock, Operation, Rates};
+use crate::ids::{AccountId, RegionName};
 
 /// Whether AWS is asked at its rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +46,11 @@ impl Pace {
     /// role, its rates are shared.
     #[must_use]
     pub fn of<'p>(
-        places: impl IntoIterator<Item = (&'p str, &'p str)>,
+        places: impl IntoIterator<Item = (&'p AccountId, &'p RegionName)>,
         keeping: Keeping,
         now: Timestamp,
     ) -> Self {
-        let mut known: BTreeMap<(&str, &str), Arc<RegionPace>> = BTreeMap::new();
+        let mut known: BTreeMap<(&AccountId, &RegionName), Arc<RegionPace>> = BTreeMap::new();
         let new = || {
             Arc::new(RegionPace {
                 rates: Mutex::new((keeping == Keeping::Always).then(|| Rates::published(now))),
@@ -148,7 +149,14 @@ mod tests {
     use crate::backup::FastClock;
 
     const START: Timestamp = Timestamp::UNIX_EPOCH;
-    const PLACES: [(&str, &str); 3] = [("1", "here"), ("1", "there"), ("1", "here")];
+
+    /// Three targets, of which two are in one place.
+    fn pace_of(keeping: Keeping) -> Pace {
+        let account = AccountId::new("1");
+        let (here, there) = (RegionName::new("here"), RegionName::new("there"));
+        let places = [&here, &there, &here].map(|region| (&account, region));
+        Pace::of(places, keeping, START)
+    }
 
     /// How many calls leave at one moment.
     fn at_once(pace: &Pace, place: usize, operation: Operation, now: Timestamp) -> usize {
@@ -158,7 +166,7 @@ mod tests {
 
     #[test]
     fn one_account_and_region_has_one_rate() {
-        let pace = Pace::of(PLACES, Keeping::Always, START);
+        let pace = pace_of(Keeping::Always);
         let start = Operation::StartRestoreJob;
         assert_eq!(at_once(&pace.clone(), 0, start, START), 1);
         assert!(pace.free_at(2, start, START) > START);
@@ -173,7 +181,7 @@ mod tests {
 
     #[test]
     fn each_call_counts_towards_its_own_service() {
-        let pace = Pace::of(PLACES, Keeping::Always, START);
+        let pace = pace_of(Keeping::Always);
         assert_eq!(at_once(&pace, 0, Operation::GetResource, START), 1);
         assert_eq!(pace.free_at(0, Operation::ListTags, START), START);
         assert!(pace.free_at(0, Operation::DeleteResource, START) > START);
@@ -192,7 +200,7 @@ mod tests {
             (Keeping::OnceThrottled, 100, 2),
             (Keeping::Never, 100, 100),
         ] {
-            let pace = Pace::of(PLACES, keeping, START);
+            let pace = pace_of(keeping);
             assert_eq!(at_once(&pace, 0, tags, START), before, "{keeping:?}");
             pace.throttled(0, tags, START);
             assert_eq!(at_once(&pace, 0, tags, later), after, "{keeping:?}");
@@ -202,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn of_many_that_wait_no_operation_stands_in_the_way_of_another() {
         let clock = FastClock::starting(START);
-        let pace = Pace::of(PLACES, Keeping::Always, START);
+        let pace = pace_of(Keeping::Always);
         let left = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = tokio::task::JoinSet::new();
         let operations = [

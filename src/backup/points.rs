@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 
 use super::{ApiError, Listed, Operation, Sources, each_page};
+use crate::ids::AccountId;
 use crate::render::VaultName;
 
 /// A backup vault, as ListBackupVaults has it.
@@ -34,7 +35,7 @@ pub struct RecoveryPoint {
     /// The vault that it lies in.
     pub vault: String,
     /// The account that owns the vault, where another one shares it with the caller.
-    pub vault_account: Option<String>,
+    pub vault_account: Option<AccountId>,
     /// What was backed up.
     pub resource_arn: String,
     /// AWS's name of the type.

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 
 use super::{Listed, Operation, Page, PointQuery, RecoveryPoint, Vault, denied_action, each_page};
-use crate::ids::JobId;
+use crate::ids::{AccountId, JobId};
 use crate::plan::Request;
 use crate::render::{SourceFacts, VaultName};
 
@@ -60,7 +60,7 @@ pub trait Sources: Send + Sync {
 /// What redrill reads from AWS.
 pub trait Reader: Sources {
     /// The account of the caller (STS GetCallerIdentity).
-    fn caller_account(&self) -> impl Future<Output = Result<String, ApiError>> + Send;
+    fn caller_account(&self) -> impl Future<Output = Result<AccountId, ApiError>> + Send;
 
     /// What AWS's clock said in its latest answer about jobs; none before the first.
     fn date(&self) -> Option<Timestamp>;
@@ -136,7 +136,7 @@ pub async fn all_protected<R: Reader>(reader: &R) -> Result<Vec<ClaimedResource>
 #[derive(Clone, Debug, Default)]
 pub struct JobQuery {
     /// The account whose jobs they are.
-    pub account: String,
+    pub account: AccountId,
     /// AWS's name of the resource type; all where it is absent.
     pub resource_type: Option<String>,
     /// The job that they are nested in; all where it is absent.
@@ -150,7 +150,7 @@ pub struct JobQuery {
 impl JobQuery {
     /// The jobs of an account that were created since a time of AWS's.
     #[must_use]
-    pub fn since(account: &str, created_after: Timestamp) -> Self {
+    pub fn since(account: &AccountId, created_after: Timestamp) -> Self {
         Self {
             account: account.to_owned(),
             created_after: Some(created_after),
@@ -167,7 +167,7 @@ impl JobQuery {
 
     /// The jobs that are nested in another.
     #[must_use]
-    pub fn nested_in(account: &str, job_id: &JobId) -> Self {
+    pub fn nested_in(account: &AccountId, job_id: &JobId) -> Self {
         Self {
             account: account.to_owned(),
             parent: Some(job_id.clone()),
@@ -202,7 +202,7 @@ pub struct Job {
     /// What it made; may come early, late or never.
     pub created_resource_arn: Option<String>,
     /// Whose it is.
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
     /// When it ended.

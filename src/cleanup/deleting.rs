@@ -332,6 +332,7 @@ mod tests {
 
     use super::*;
     use crate::backup::{FastClock, Fault, Keeping, Operation};
+    use crate::ids::{AccountId, RegionName};
 
     #[derive(Default)]
     struct Cloud {
@@ -429,7 +430,8 @@ mod tests {
     ) -> Result<Cleaned, CleanupStopped> {
         let (sender, control) = unbounded_channel();
         let clock = FastClock::starting(Timestamp::UNIX_EPOCH);
-        let pace = Pace::of([("", "")], Keeping::Always, clock.now());
+        let place = (&AccountId::default(), &RegionName::default());
+        let pace = Pace::of([place], Keeping::Always, clock.now());
         Deletions {
             resources: Arc::new(shared.clone()),
             pace,

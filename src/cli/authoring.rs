@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::arguments::ReadOptions;
+use crate::ids::AccountId;
 use crate::render::VaultName;
 
 #[derive(Args, Debug)]
@@ -79,7 +80,7 @@ fn shared_vault(text: &str) -> Result<VaultName, String> {
     match text.split_once('/') {
         Some((account, name)) if is_account(account) && !name.is_empty() => Ok(VaultName {
             name: name.to_owned(),
-            account: Some(account.to_owned()),
+            account: Some(AccountId::new(account)),
         }),
         _ => Err(
             "write the account that owns the vault and its name, such as 123456789012/shared-vault"

@@ -217,8 +217,8 @@ fn shown(form: &str, metadata: &Metadata, target: &Target) -> String {
     parts(form)
         .map(|part| match part {
             Ok(text) => text,
-            Err("region") => &target.region,
-            Err("account") => &target.account,
+            Err("region") => target.region.as_str(),
+            Err("account") => target.account.as_str(),
             Err("one" | "any") => "…",
             Err(place) => {
                 let key = place.strip_prefix("lower:").unwrap_or(place);
@@ -231,6 +231,7 @@ fn shown(form: &str, metadata: &Metadata, target: &Target) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{AccountId, RegionName};
     use crate::rules::Rules;
 
     const POINT: &str = "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7";
@@ -252,8 +253,8 @@ mod tests {
             ..Request::default()
         };
         let target = Target {
-            account: "123456789012".to_owned(),
-            region: "us-west-2".to_owned(),
+            account: AccountId::new("123456789012"),
+            region: RegionName::new("us-west-2"),
             ..Target::default()
         };
         misfit(arn, source, &request, &target)

@@ -265,8 +265,8 @@ fn fill(pattern: &str, draft: &Draft, target: &Target) -> Option<String> {
         let (name, after) = from.split_once('}')?;
         text.push_str(before);
         text.push_str(match name {
-            "account" => &target.account,
-            "region" => &target.region,
+            "account" => target.account.as_str(),
+            "region" => target.region.as_str(),
             "partition" => draft.request.recovery_point_arn.split(':').nth(1)?,
             key if draft.holes.contains_key(key) => return None,
             key => draft.request.metadata.get(key)?,

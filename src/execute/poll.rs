@@ -9,7 +9,7 @@ use super::listing_window::listed_since;
 use super::poller::HANDFUL;
 use super::skew::Skew;
 use crate::backup::{ApiError, Fault, Job, JobQuery, Reader, ask_all, each_job_page};
-use crate::ids::JobId;
+use crate::ids::{AccountId, JobId};
 
 /// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
 /// does not know are missing. A handful is described one by one, more are listed.
@@ -19,7 +19,7 @@ use crate::ids::JobId;
 /// The first answer that says nothing of the jobs.
 pub async fn describe_jobs(
     aws: &impl Reader,
-    account: &str,
+    account: &AccountId,
     mut jobs: BTreeMap<JobId, Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<Job>, ApiError> {
@@ -52,7 +52,7 @@ pub async fn describe_jobs(
 /// Takes those jobs that were created since a time.
 async fn listed(
     aws: &impl Reader,
-    account: &str,
+    account: &AccountId,
     since: Timestamp,
     jobs: &mut BTreeMap<JobId, Timestamp>,
     found: &mut Vec<Job>,

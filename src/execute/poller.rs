@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::outage::PATIENCE;
 use super::skew::Skew;
 use crate::backup::{Interval, JobQuery, JobStatus, Pages};
-use crate::ids::{JobId, StepIndex};
+use crate::ids::{AccountId, JobId, StepIndex};
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
 pub(super) const HANDFUL: usize = 5;
@@ -257,7 +257,7 @@ impl Poller {
         job.is_some_and(|job| now.duration_since(job.since) < OVERLAP)
     }
 
-    pub(super) fn begin_sweep(&mut self, account: &str, now: Timestamp, skew: Skew) {
+    pub(super) fn begin_sweep(&mut self, account: &AccountId, now: Timestamp, skew: Skew) {
         self.sweeps += 1;
         let oldest = self.jobs.values().map(|job| job.since).min().unwrap_or(now);
         let oldest = skew.at_aws(oldest);

@@ -9,7 +9,7 @@ use super::flight::{Kin, asked_for, attempt_among, is_of, kin};
 use super::listing_window::listed_since;
 use super::skew::{Moment, Skew};
 use crate::backup::{ApiError, Job, JobQuery, Reader, each_job_page};
-use crate::ids::{IdempotencyToken, StepIndex};
+use crate::ids::{AccountId, IdempotencyToken, StepIndex};
 use crate::plan::{Draft, Identity, MARK, Plan, Request, TokenedRequest, attempt_marks};
 use crate::render::RequestField;
 use crate::state::RestoreState;
@@ -21,7 +21,7 @@ use crate::state::RestoreState;
 /// The first answer that is none.
 pub async fn jobs_of(
     aws: &impl Reader,
-    account: &str,
+    account: &AccountId,
     resource_type: &str,
     points: Option<&BTreeSet<&str>>,
     since: Timestamp,

@@ -2,14 +2,14 @@
 //!
 //! ```compile_fail
 //! use redrill::backup::JobQuery;
-//! use redrill::ids::RunId;
-//! JobQuery::nested_in("123456789012", &RunId::new("main"));
+//! use redrill::ids::{AccountId, RunId};
+//! JobQuery::nested_in(&AccountId::new("123456789012"), &RunId::new("main"));
 //! ```
 //!
 //! ```
 //! use redrill::backup::JobQuery;
-//! use redrill::ids::JobId;
-//! JobQuery::nested_in("123456789012", &JobId::new("4A-1"));
+//! use redrill::ids::{AccountId, JobId};
+//! JobQuery::nested_in(&AccountId::new("123456789012"), &JobId::new("4A-1"));
 //! ```
 //!
 //! An id is text, and is kept as it came. It is shared: a clone costs no memory.
@@ -82,6 +82,18 @@ macro_rules! id_type {
                 *self.0 == **text
             }
         }
+
+        impl PartialEq<$name> for str {
+            fn eq(&self, id: &$name) -> bool {
+                *self == *id.0
+            }
+        }
+
+        impl PartialEq<$name> for &str {
+            fn eq(&self, id: &$name) -> bool {
+                **self == *id.0
+            }
+        }
     };
 }
 
@@ -95,6 +107,31 @@ impl JobId {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+id_type! {
+    /// An AWS account's: 12 digits where it is AWS that says it; what a plan says is judged by `validate`, and is empty where it
+    /// is not known.
+    pub struct AccountId;
+}
+
+id_type! {
+    /// An AWS Region's name, such as `us-east-1`: what a plan says is judged by `validate`, and is empty where it is not known.
+    pub struct RegionName;
+}
+
+impl Default for AccountId {
+    /// That of an account that is not known.
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+impl Default for RegionName {
+    /// That of a Region that is not known.
+    fn default() -> Self {
+        Self::new("")
     }
 }
 

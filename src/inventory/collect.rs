@@ -6,6 +6,7 @@ use crate::backup::{
     ApiError, PointQuery, PointStatus, RecoveryPoint, Sources, Vault, all_points, all_vaults,
     ask_all,
 };
+use crate::ids::{AccountId, RegionName};
 use crate::render::{VaultName, without_secrets};
 use crate::rules::is_point;
 use redrill_inventory::{
@@ -26,7 +27,7 @@ pub struct InventoryFilter {
     pub secrets: bool,
     /// Whose the vaults are, which are named then, where another account shares them; and the account that it shares them
     /// with.
-    pub shared: Option<(String, String)>,
+    pub shared: Option<(AccountId, AccountId)>,
 }
 
 /// How far it is.
@@ -153,7 +154,7 @@ pub async fn list<R: Sources>(
         let mut written = written_vault(&vault);
         written
             .shared_with
-            .extend(wanted.shared.iter().map(|(_, caller)| caller.clone()));
+            .extend(wanted.shared.iter().map(|(_, caller)| caller.to_string()));
         listed.vaults.insert(vault.name, written);
     };
     ask_all(questions, take).await?;
@@ -176,8 +177,8 @@ pub async fn list<R: Sources>(
 /// Where AWS does not answer. What it refuses of a single vault or recovery point is a note.
 pub async fn collect<R: Sources>(
     reader: &R,
-    account: &str,
-    region: &str,
+    account: &AccountId,
+    region: &RegionName,
     wanted: &InventoryFilter,
     step: &mut impl FnMut(CollectionStage),
 ) -> Result<Collected, ApiError> {
@@ -211,8 +212,8 @@ pub async fn collect<R: Sources>(
     }
     Ok(Collected {
         inventory: AccountInventory {
-            account: account.to_owned(),
-            region: region.to_owned(),
+            account: account.to_string(),
+            region: region.to_string(),
             vaults,
             ..AccountInventory::default()
         },

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::backup::{
     ApiError, Fault, Operation, Page, PointQuery, PointStatus, RecoveryPoint, Sources, Vault,
 };
+use crate::ids::{AccountId, RegionName};
 use crate::render::{SourceFacts, VaultName};
 use redrill_inventory::{
     AccountInventory, Inventory, InventoryError, RecoveryPoint as Written, RecoveryPointStatus,
@@ -28,7 +29,7 @@ pub struct RecordedInventory {
     /// Recovery points to which others belong.
     parents: Arc<HashSet<String>>,
     /// The account and Region whose vaults are listed; all where there is none.
-    target: Option<(String, String)>,
+    target: Option<(AccountId, RegionName)>,
 }
 
 impl RecordedInventory {
@@ -64,19 +65,22 @@ impl RecordedInventory {
 
     /// The same, as a caller of this account sees it in this Region: a file may hold several, and a listing shows one.
     #[must_use]
-    pub fn seen_from(self, account: &str, region: &str) -> Self {
+    pub fn seen_from(self, account: &AccountId, region: &RegionName) -> Self {
         Self {
-            target: Some((account.to_owned(), region.to_owned())),
+            target: Some((account.clone(), region.clone())),
             ..self
         }
     }
 
     /// The accounts and Regions that the file has, in its order.
     #[must_use]
-    pub fn places(&self) -> Vec<(String, String)> {
+    pub fn places(&self) -> Vec<(AccountId, RegionName)> {
         let accounts = self.inventory.accounts.iter();
         accounts
-            .map(|written| (written.account.clone(), written.region.clone()))
+            .map(|written| {
+                let account = AccountId::new(written.account.as_str());
+                (account, RegionName::new(written.region.as_str()))
+            })
             .collect()
     }
 
@@ -114,7 +118,7 @@ impl RecordedInventory {
             .accounts
             .iter()
             .filter(|written| match &self.target {
-                Some((account, region)) => written.account == *account && written.region == *region,
+                Some(target) => is_place(written, target),
                 None => true,
             })
     }
@@ -124,17 +128,16 @@ impl RecordedInventory {
         let caller = self.target.as_ref();
         let fits = move |written: &&AccountInventory| match (&name.account, caller) {
             (None, None) => true,
-            (None, Some((account, region))) => {
-                written.account == *account && written.region == *region
-            }
-            (Some(owner), None) => written.account == *owner,
+            (None, Some(target)) => is_place(written, target),
+            (Some(owner), None) => *owner == *written.account,
             (Some(owner), Some((_, region))) => {
-                written.account == *owner && written.region == *region
+                *owner == *written.account && *region == *written.region
             }
         };
         let is_open = move |written: &AccountInventory, vault: &WrittenVault| match caller {
             Some((account, _)) => {
-                written.account == *account || vault.shared_with.contains(account)
+                let mut others = vault.shared_with.iter();
+                *account == *written.account || others.any(|other| *account == **other)
             }
             None => true,
         };
@@ -336,6 +339,11 @@ impl Sources for RecordedInventory {
                 )
             })
     }
+}
+
+/// Whether it is of this account and Region.
+fn is_place(written: &AccountInventory, (account, region): &(AccountId, RegionName)) -> bool {
+    *account == *written.account && *region == *written.region
 }
 
 /// What AWS refuses where there is no such thing.

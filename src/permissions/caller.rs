@@ -6,6 +6,7 @@ use super::resources::{filled, partition, points};
 use super::statement::{PolicyStatement, PolicyStatements};
 use super::{PolicySetting, Principal, PrincipalPolicy, Purpose, deletions, looks};
 use crate::backup::Operation;
+use crate::ids::AccountId;
 use crate::plan::{Plan, Step};
 use crate::render::{Metadata, Target};
 use crate::rules::Rules;
@@ -38,7 +39,7 @@ pub(super) fn policies(
     setting: &PolicySetting,
 ) -> Vec<PrincipalPolicy> {
     let mut caller = PolicyStatements::default();
-    let mut assumed: BTreeMap<(&str, &str), PolicyStatements> = BTreeMap::new();
+    let mut assumed: BTreeMap<(&str, &AccountId), PolicyStatements> = BTreeMap::new();
     for step in &plan.steps {
         let target = plan.target_of(step);
         let statements = match &target.assume_role_arn {
@@ -63,7 +64,7 @@ pub(super) fn policies(
         }
     }
     add_buckets(&mut caller, plan, purposes, setting);
-    let accounts: BTreeSet<&String> = plan.targets.iter().map(|of| &of.account).collect();
+    let accounts: BTreeSet<&AccountId> = plan.targets.iter().map(|of| &of.account).collect();
     let own = accounts
         .first()
         .filter(|_| accounts.len() == 1 && assumed.is_empty());
@@ -80,7 +81,7 @@ pub(super) fn policies(
                 principal: Principal::TargetRole {
                     arn: arn.to_owned(),
                 },
-                account: Some(account.to_owned()),
+                account: Some(account.clone()),
                 trusts: None,
                 statements: statements.into_list(),
             }),
@@ -214,7 +215,7 @@ fn find(statements: &mut PolicyStatements, step: &Step, target: &Target) {
     match &selector.vault {
         // One that names no vault is looked for in all of them.
         Some(vault) => {
-            let owner = selector.vault_account.as_deref().unwrap_or(&target.account);
+            let owner = selector.vault_account.as_ref().unwrap_or(&target.account);
             let (partition, region) = (partition(target), &target.region);
             let on = [format!(
                 "arn:{partition}:backup:{region}:{owner}:backup-vault:{vault}"

@@ -19,6 +19,7 @@ pub use restore_role::{key_statements, role_statements};
 pub(crate) use statement::pascal_case;
 pub use statement::{PolicyConditions, PolicyStatement, PolicyStatements};
 
+use crate::ids::AccountId;
 use crate::plan::Plan;
 use crate::rules::Rules;
 
@@ -98,7 +99,7 @@ pub struct PrincipalPolicy {
     /// Who.
     pub principal: Principal,
     /// The account that the policy belongs into; none where the caller's is not known.
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// Who has to be able to assume it, where that is known.
     pub trusts: Option<TrustedPrincipal>,
     /// What.

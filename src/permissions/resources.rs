@@ -7,7 +7,7 @@ use crate::validate::partition_of;
 
 /// The partition of a target, `aws` where its Region is one that nobody knows.
 pub(super) fn partition(target: &Target) -> &'static str {
-    partition_of(&target.region).unwrap_or("aws")
+    partition_of(target.region.as_str()).unwrap_or("aws")
 }
 
 /// A form behind `arn:<partition>:`, filled with what is known; what is not stands for anything.
@@ -18,8 +18,8 @@ pub(super) fn filled(form: &str, target: &Target, metadata: &Metadata) -> String
         let (place, after) = behind.split_once('}').unwrap_or((behind, ""));
         text.push_str(before);
         match place {
-            "region" => text.push_str(&target.region),
-            "account" => text.push_str(&target.account),
+            "region" => text.push_str(target.region.as_str()),
+            "account" => text.push_str(target.account.as_str()),
             _ => text.push_str(&named(place, metadata)),
         }
         rest = after;
@@ -72,7 +72,7 @@ pub(super) fn points(step: &Step, target: &Target) -> Vec<String> {
         return vec![arn.clone()];
     }
     let owner = draft.selector.as_ref();
-    let owner = owner.and_then(|selector| selector.vault_account.as_deref());
+    let owner = owner.and_then(|selector| selector.vault_account.as_ref());
     let owner = owner.unwrap_or(&target.account);
     let title = crate::rules::title_by_letters(&draft.request.resource_type);
     let own = Facts::of(title).map(|facts| &facts.points);
@@ -83,7 +83,7 @@ pub(super) fn points(step: &Step, target: &Target) -> Vec<String> {
         .map(|(service, begin)| {
             let account = match without_account.contains(service) {
                 true => "",
-                false => owner,
+                false => owner.as_str(),
             };
             let (partition, region) = (partition(target), &target.region);
             format!("arn:{partition}:{service}:{region}:{account}:{begin}*")

@@ -6,6 +6,7 @@ use super::keys::keys;
 use super::resources::{created, filled, known, points};
 use super::statement::{PolicyStatement, PolicyStatements, pascal_case};
 use super::{Principal, PrincipalPolicy, TrustedPrincipal};
+use crate::ids::AccountId;
 use crate::plan::{Plan, Step};
 use crate::render::Target;
 use crate::rules::{Facts, RoleNeed, Rules, title_by_letters};
@@ -31,7 +32,7 @@ const KEY_ACTIONS: [&str; 8] = [
 
 /// A policy for each role that the plan names.
 pub(super) fn policies(plan: &Plan, rules: &Rules) -> Vec<PrincipalPolicy> {
-    let mut roles: BTreeMap<(&str, &str), PolicyStatements> = BTreeMap::new();
+    let mut roles: BTreeMap<(&str, &AccountId), PolicyStatements> = BTreeMap::new();
     for step in &plan.steps {
         let target = plan.target_of(step);
         let Some(role) = step.draft.request.iam_role_arn.as_deref() else {
@@ -46,7 +47,7 @@ pub(super) fn policies(plan: &Plan, rules: &Rules) -> Vec<PrincipalPolicy> {
             principal: Principal::RestoreRole {
                 arn: arn.to_owned(),
             },
-            account: Some(account.to_owned()),
+            account: Some(account.clone()),
             trusts: Some(TrustedPrincipal::Service(BACKUP)),
             statements: statements.into_list(),
         })

@@ -67,9 +67,9 @@ pub fn token(identity: &Identity<'_>, request: &Request) -> IdempotencyToken {
         restore: identity.restore,
         run: identity.run,
         target: TokenTarget {
-            account: &identity.target.account,
+            account: identity.target.account.as_str(),
             iam_role_arn: identity.target.iam_role_arn.as_deref(),
-            region: &identity.target.region,
+            region: identity.target.region.as_str(),
         },
     };
     let mut text = Vec::with_capacity(PREIMAGE);

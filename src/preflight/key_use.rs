@@ -68,7 +68,7 @@ impl UsedKey<'_> {
         let actions = facts.and_then(|facts| facts.key_actions.as_ref());
         let by = KeyUse {
             role,
-            account: &target.account,
+            account: target.account.as_str(),
             actions: actions.unwrap_or(&common().key_actions),
             via: format!("{}.{}.amazonaws.com", service_of(facts), target.region),
         };

@@ -30,7 +30,7 @@ impl<'a> KeyPlace<'a> {
     fn of(subject: &'a PreflightSubject<'_>, step: &Step, named: &'a NamedValue) -> Self {
         let target = subject.target(step.target);
         let text = named.text.as_str();
-        let region = named.region.as_deref().unwrap_or(&target.region);
+        let region = named.region.as_deref().unwrap_or(target.region.as_str());
         match ArnParts::of(text) {
             Some(arn) => Self {
                 text,
@@ -40,7 +40,7 @@ impl<'a> KeyPlace<'a> {
             },
             None => Self {
                 text,
-                account: &target.account,
+                account: target.account.as_str(),
                 region,
                 name: text,
             },
@@ -78,7 +78,7 @@ fn of_key(
     checks: &mut CheckList,
 ) {
     let target = subject.target(step.target);
-    let wanted = named.region.as_deref().unwrap_or(&target.region);
+    let wanted = named.region.as_deref().unwrap_or(target.region.as_str());
     let on = |id| subject.on_key(id, step, &named.key);
     let text = key.text;
     if key.region != wanted {

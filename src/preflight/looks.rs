@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::backup::{ApiError, PointStatus, Sources};
+use crate::ids::AccountId;
 use crate::render::VaultName;
 
 /// What preflight asks of one account and Region, beside vaults and recovery points.
@@ -57,7 +58,7 @@ pub trait Looks: Sources {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallerIdentity {
     /// The account.
-    pub account: String,
+    pub account: AccountId,
     /// The ARN of the user, or of the session of a role.
     pub arn: String,
 }

@@ -22,7 +22,8 @@ pub(super) fn check(subject: &PreflightSubject<'_>, checks: &mut CheckList) {
             }
             let words = value.split(|c: char| c.is_whitespace() || ",;|\"'()[]{}<>=".contains(c));
             for word in words {
-                let Some(why) = elsewhere(word, &target.region, &target.account) else {
+                let Some(why) = elsewhere(word, target.region.as_str(), target.account.as_str())
+                else {
                     continue;
                 };
                 is_clean = false;

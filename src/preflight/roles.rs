@@ -49,7 +49,7 @@ fn is_of_target(
     let of = subject.target(target);
     let on = subject.on(CheckId::RoleAccount, target);
     let evidence = CheckEvidence::new("the ARN of the role", role);
-    let partition = crate::validate::partition_of(&of.region).unwrap_or("aws");
+    let partition = crate::validate::partition_of(of.region.as_str()).unwrap_or("aws");
     let why = match ArnParts::of(role) {
         None => format!("`{role}` is not the ARN of a role"),
         Some(arn) if arn.account != of.account => format!(
@@ -132,7 +132,7 @@ fn looked_at(
         evidence,
     );
     let account = &subject.target(target).account;
-    let context = BTreeMap::from([("aws:SourceAccount", account.clone())]);
+    let context = BTreeMap::from([("aws:SourceAccount", account.to_string())]);
     let question = PolicyQuestion {
         principal: PolicyPrincipal::Service(BACKUP),
         action: "sts:AssumeRole",

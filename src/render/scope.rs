@@ -280,8 +280,8 @@ impl Shared {
                 false => Slot::Secret(Value::from(role)),
             };
             let mut slots = BTreeMap::from([
-                (Cow::Borrowed("account"), known(&target.account)),
-                (Cow::Borrowed("region"), known(&target.region)),
+                (Cow::Borrowed("account"), known(target.account.as_str())),
+                (Cow::Borrowed("region"), known(target.region.as_str())),
                 (Cow::Borrowed("iam_role_arn"), role),
             ]);
             slots.extend(

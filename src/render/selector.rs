@@ -12,6 +12,7 @@ use super::Renderer;
 use super::fact::Fact;
 use super::scope::Scope;
 use crate::diagnostic::{Finding, Findings, Rule, rule, suggest};
+use crate::ids::AccountId;
 use crate::parse::{self, Node};
 
 /// What a recovery point has to be like.
@@ -23,7 +24,7 @@ pub struct Selector {
     pub vault: Option<String>,
     /// The account that owns the vault, where it is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vault_account: Option<String>,
+    pub vault_account: Option<AccountId>,
     /// The ARN of what was backed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
@@ -65,7 +66,7 @@ pub struct VaultName {
     /// The account that owns it, where it is another: reading what lies in a shared logically air-gapped vault, AWS has to be
     /// told (`BackupVaultAccountId`,
     /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html>).
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
 }
 
 impl VaultName {
@@ -264,7 +265,7 @@ impl Renderer {
             findings,
         ) {
             self.is_account(node, &account, findings);
-            selector.vault_account = Some(account);
+            selector.vault_account = Some(AccountId::new(account));
         }
         if let Some((resource, node)) =
             self.part(&written.resource, "resource", scope, &mut pending, findings)
@@ -384,7 +385,7 @@ impl Renderer {
                 if waits.is_empty() {
                     self.is_account(node, &account, findings);
                 }
-                Some(account)
+                Some(AccountId::new(account))
             }
         };
         is_known.then_some(VaultName { name, account })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{REDACTED, Renderer, Secrets};
 use crate::diagnostic::{Finding, Findings, Rule, Span, Spanned, rule};
+use crate::ids::{AccountId, RegionName};
 use crate::parse::Node;
 
 /// The account, region and role that a restore runs in.
@@ -15,12 +16,12 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The AWS account id.
-    pub account: String,
+    pub account: AccountId,
     /// The role that AWS Backup assumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iam_role_arn: Option<String>,
     /// The AWS Region.
-    pub region: String,
+    pub region: RegionName,
     /// The role that redrill assumes to call AWS Backup there; no part of a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assume_role_arn: Option<String>,
@@ -29,7 +30,7 @@ pub struct Target {
 impl Target {
     /// The account and Region, which AWS's rates are for.
     #[must_use]
-    pub fn place(&self) -> (&str, &str) {
+    pub fn place(&self) -> (&AccountId, &RegionName) {
         (&self.account, &self.region)
     }
 
@@ -96,14 +97,14 @@ impl Renderer {
             };
             let target = Target {
                 name: written.name.as_ref().map(|name| name.value.clone()),
-                account: part(&written.account).unwrap_or_default(),
-                region: part(&written.region).unwrap_or_default(),
+                account: AccountId::new(part(&written.account).unwrap_or_default()),
+                region: RegionName::new(part(&written.region).unwrap_or_default()),
                 iam_role_arn: part(&written.iam_role_arn),
                 assume_role_arn: part(&written.assume_role_arn),
             };
             for (name, node, text) in [
-                ("account", &written.account, &target.account),
-                ("region", &written.region, &target.region),
+                ("account", &written.account, target.account.as_str()),
+                ("region", &written.region, target.region.as_str()),
             ] {
                 if let Some(node) = node {
                     self.is_shown(node, name, text, findings);

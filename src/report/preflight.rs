@@ -246,8 +246,8 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
         targets: places
             .map(|target| PreflightPlace {
                 name: target.name.as_deref(),
-                account: &target.account,
-                region: &target.region,
+                account: target.account.as_str(),
+                region: target.region.as_str(),
             })
             .collect(),
         checks: checks.collect(),

@@ -320,8 +320,8 @@ fn restore(report: &RunReport, restore: &RestoreReport, is_small: bool) -> Resto
     let made = restore.created_resource_arn.as_ref();
     facts.page("created", made, page(made));
     if let Some(target) = &restore.target {
-        facts.text("account", Some(target.account.clone()));
-        facts.text("Region", Some(target.region.clone()));
+        facts.text("account", Some(target.account.to_string()));
+        facts.text("Region", Some(target.region.to_string()));
     }
     if restore.into_existing {
         let words = "existed before; the restore wrote into it".to_owned();
@@ -408,8 +408,8 @@ fn facts_of_environment(report: &RunReport) -> Vec<FactRow> {
         if let [_, _, ..] = report.targets.as_slice() {
             facts.text("target", Some(target.name.clone().unwrap_or_default()));
         }
-        facts.text("account", Some(target.account.clone()));
-        facts.text("Region", Some(target.region.clone()));
+        facts.text("account", Some(target.account.to_string()));
+        facts.text("Region", Some(target.region.to_string()));
         facts.code("role", target.iam_role_arn.as_ref());
     }
     facts.code("plan file", report.file.as_ref());

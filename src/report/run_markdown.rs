@@ -193,8 +193,8 @@ fn restores(report: &RunReport, text: &mut String) {
         let place = restore.target.as_ref().map_or_else(String::new, |target| {
             format!(
                 " ({} {})",
-                escaped(&target.account),
-                escaped(&target.region)
+                escaped(target.account.as_str()),
+                escaped(target.region.as_str())
             )
         });
         let _ = writeln!(

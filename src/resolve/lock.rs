@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::backup::{ApiError, Sources};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
+use crate::ids::AccountId;
 use crate::ids::TargetIndex;
 use crate::plan::Plan;
 use crate::render::{Fact, Known, Lock, Locked, Resolved, Selector, written};
@@ -160,13 +161,10 @@ fn difference(plan: &Selector, lock: &Selector) -> String {
         }
     };
     let age = |selector: &Selector| selector.max_age.map(written);
+    let account = |selector: &Selector| selector.vault_account.as_ref().map(AccountId::to_string);
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
     differs("vault", plan.vault.clone(), lock.vault.clone());
-    differs(
-        "vault_account",
-        plan.vault_account.clone(),
-        lock.vault_account.clone(),
-    );
+    differs("vault_account", account(plan), account(lock));
     differs("resource", plan.resource.clone(), lock.resource.clone());
     differs(
         "pick",

@@ -398,7 +398,7 @@ mod tests {
 
     use super::super::InitialRestore;
     use super::*;
-    use crate::ids::JobId;
+    use crate::ids::{JobId, RegionName};
 
     const BEGAN: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -417,7 +417,7 @@ mod tests {
             },
             checks: usize::from(at == 0),
             expected: SignedDuration::from_mins(20),
-            region: "us-west-2".into(),
+            region: RegionName::new("us-west-2"),
             lane: 0,
             stage: Stage::Waiting,
         };

@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::backup::{console_job, console_resource};
 use crate::diagnostic::{LocalTime, visible};
 use crate::execute::Observer;
-use crate::ids::{Indexed, StepIndex};
+use crate::ids::{Indexed, RegionName, StepIndex};
 use crate::state::{Event, Recorded};
 use board::Board;
 use display::Display;
@@ -102,7 +102,7 @@ pub struct InitialRestore {
     /// How long it is likely to take.
     pub expected: SignedDuration,
     /// The Region that it runs in.
-    pub region: Arc<str>,
+    pub region: RegionName,
     /// The limit that it is under.
     pub lane: usize,
     /// How far it is.
@@ -137,7 +137,7 @@ pub struct Screen {
     began: Timestamp,
     is_started_elsewhere: bool,
     /// Where each restore runs, where that makes a link.
-    regions: HashMap<Arc<str>, Arc<str>>,
+    regions: HashMap<Arc<str>, RegionName>,
     /// When the last line was written.
     last: Option<Timestamp>,
     out: anstream::AutoStream<std::io::Stderr>,
@@ -151,7 +151,7 @@ impl Screen {
         let (is_large, began) = (tally.total > FEW, initial.at);
         let initial_elsewhere = initial.is_started_elsewhere;
         let restores = initial.restores.iter().filter(|_| look.is_linked);
-        let region = |of: &InitialRestore| (Arc::clone(&of.name), Arc::clone(&of.region));
+        let region = |of: &InitialRestore| (Arc::clone(&of.name), of.region.clone());
         let regions = restores.map(region).collect();
         let display = (look.style == Style::Bar)
             .then(|| Display::new(Board::new(initial), tally, began, &look));
@@ -318,7 +318,7 @@ mod tests {
             needs: [].into(),
             checks: 0,
             expected: SignedDuration::ZERO,
-            region: "us-west-2".into(),
+            region: RegionName::new("us-west-2"),
             lane: 0,
             stage: Stage::Waiting,
         };

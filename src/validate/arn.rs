@@ -105,7 +105,9 @@ pub(super) fn recovery_point(
             format!("`{}` is not a Region", arn.region),
             "write a Region such as `us-west-2`".to_owned(),
         );
-    } else if !target.region.is_empty() && is_region(&target.region) && arn.region != target.region
+    } else if !target.region.as_str().is_empty()
+        && is_region(target.region.as_str())
+        && arn.region != target.region
     {
         // Not an error: one of AWS's own samples does it (the Redshift Serverless restore page).
         findings.push(Finding::at(
@@ -119,7 +121,7 @@ pub(super) fn recovery_point(
             format!("copy the recovery point to {}, or change `target.region`", target.region),
         ));
     }
-    let home = partition(&target.region);
+    let home = partition(target.region.as_str());
     if let Some(home) = home
         && arn.partition != home
         && (arn.partition == "aws" || arn.partition.starts_with("aws-"))
@@ -147,7 +149,7 @@ pub(super) fn recovery_point(
         ));
     }
     if is_account(arn.account)
-        && is_account(&target.account)
+        && is_account(target.account.as_str())
         && arn.account != target.account
         && vault.is_none_or(|vault| vault.account.is_none())
     {
@@ -251,8 +253,8 @@ pub(super) fn target(
     findings: &mut Findings,
 ) {
     if let Some(node) = &written.region
-        && !target.region.is_empty()
-        && !is_region(&target.region)
+        && !target.region.as_str().is_empty()
+        && !is_region(target.region.as_str())
     {
         findings.push(Finding::at(
             source,
@@ -263,8 +265,8 @@ pub(super) fn target(
         ));
     }
     if let Some(node) = &written.account
-        && !target.account.is_empty()
-        && !is_account(&target.account)
+        && !target.account.as_str().is_empty()
+        && !is_account(target.account.as_str())
     {
         findings.push(Finding::at(
             source,
@@ -282,7 +284,7 @@ pub(super) fn target(
     let (Some(node), Some(role)) = (&written.iam_role_arn, &target.iam_role_arn) else {
         return;
     };
-    let home = partition(&target.region);
+    let home = partition(target.region.as_str());
     let of_role = split(role).map(|arn| arn.partition);
     if !is_role(role) {
         findings.push(not_a_role(node, role, source));
@@ -304,7 +306,7 @@ pub(super) fn target(
                 "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html",
             )),
         );
-    } else if is_account(&target.account)
+    } else if is_account(target.account.as_str())
         && split(role).is_some_and(|arn| arn.account != target.account)
     {
         findings.push(Finding::at(

@@ -180,8 +180,8 @@ pub(super) fn check(
             continue;
         }
         for found in place.texts(value) {
-            let region = region_of(place, &found).unwrap_or(&target.region);
-            if let Some(misfit) = misfit(place.kind, found.text, region, &target.account) {
+            let region = region_of(place, &found).unwrap_or(target.region.as_str());
+            if let Some(misfit) = misfit(place.kind, found.text, region, target.account.as_str()) {
                 findings.push(told(checker, place, &found.segments, misfit));
             }
         }

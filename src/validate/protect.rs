@@ -243,8 +243,8 @@ fn is_named(arn: &Arn<'_>, word: &str, place: ValueContext<'_>) -> bool {
         |part: &str, there: &str| part.is_empty() || there.is_empty() || matches(part, there);
     let is_of = |all: &[String]| all.iter().any(|service| matches(arn.service, service));
     place.services.is_none_or(is_of)
-        && here(arn.region, &place.target.region.to_lowercase())
-        && here(arn.account, &place.target.account)
+        && here(arn.region, &place.target.region.as_str().to_lowercase())
+        && here(arn.account, place.target.account.as_str())
 }
 
 /// Ids that AWS makes are not given twice: a prefix and 8 or 17 hexadecimal digits, or a UUID.
@@ -259,11 +259,12 @@ pub(super) fn is_unique(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{AccountId, RegionName};
 
     fn is(entry: &str, value: &str, resource_type: &str) -> bool {
         let target = Target {
-            account: "123456789012".to_owned(),
-            region: "us-west-2".to_owned(),
+            account: AccountId::new("123456789012"),
+            region: RegionName::new("us-west-2"),
             ..Target::default()
         };
         let place = ValueContext {

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use redrill::backup::JobStatus;
 use redrill::execute::describe_jobs;
-use redrill::ids::JobId;
+use redrill::ids::{AccountId, JobId};
 use redrill::state::Event;
 use redrill_emulator::{Emulator, Fault, FaultKind, Operation, TokenSemantics};
 use serde_json::Value;
@@ -118,7 +118,7 @@ async fn older_jobs_are_listed_and_absent_ones_are_not_made_up() {
         .into_iter()
         .map(|id| (JobId::new(id), tomorrow))
         .collect();
-    let found = describe_jobs(&*aws, "123456789012", asked, tomorrow)
+    let found = describe_jobs(&*aws, &AccountId::new("123456789012"), asked, tomorrow)
         .await
         .unwrap();
     assert_eq!(found.len(), 20);

@@ -1,7 +1,7 @@
 //! Cleanup beside others: a run that somebody works on, and what somebody has deleted already.
 
 use redrill::cleanup::{DeleteAnswer, DeletionProgress, Resources as _};
-use redrill::ids::{ClientToken, PlaceIndex, RunId};
+use redrill::ids::{AccountId, ClientToken, PlaceIndex, RegionName, RunId};
 use redrill::state::{Append as _, Event, Recorded};
 
 use crate::harness::owner;
@@ -33,8 +33,8 @@ async fn issue_14_cleanup_beside_a_run_that_has_just_begun() {
         redrill: "test".to_owned(),
         world: None,
         target: redrill::render::Target {
-            region: "us-west-2".to_owned(),
-            account: "123456789012".to_owned(),
+            region: RegionName::new("us-west-2"),
+            account: AccountId::new("123456789012"),
             ..Default::default()
         },
         others: Vec::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::process::Command;
 
 use redrill::backup::Endpoint;
-use redrill::ids::{IdempotencyToken, JobId, RequestDigest, RunId};
+use redrill::ids::{AccountId, IdempotencyToken, JobId, RegionName, RequestDigest, RunId};
 use redrill::plan::Request;
 use redrill::render::Target;
 use redrill::report::{Format, Record, RunReport, compare, run_report};
@@ -192,9 +192,9 @@ pub(super) fn story() -> Vec<Recorded> {
                 run: RunId::new("2026-Q4"),
                 redrill: "0.0.0".to_owned(),
                 target: Target {
-                    account: "123456789012".to_owned(),
+                    account: AccountId::new("123456789012"),
                     iam_role_arn: Some("arn:aws:iam::123456789012:role/restore".to_owned()),
-                    region: "us-west-2".to_owned(),
+                    region: RegionName::new("us-west-2"),
                     ..Target::default()
                 },
                 others: Vec::new(),

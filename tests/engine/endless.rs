@@ -10,7 +10,7 @@ use redrill::backup::{
     Sources, Started, Vault, Writer,
 };
 use redrill::execute::{Control, Ended, Policy, Stopped};
-use redrill::ids::JobId;
+use redrill::ids::{AccountId, JobId};
 use redrill::plan::TokenedRequest;
 use redrill::render::{SourceFacts, VaultName};
 use redrill::state::{Awaited, Event, Recorded, RestoreStage};
@@ -88,8 +88,8 @@ impl Sources for Odd {
 }
 
 impl Reader for Odd {
-    async fn caller_account(&self) -> Result<String, ApiError> {
-        Ok("123456789012".to_owned())
+    async fn caller_account(&self) -> Result<AccountId, ApiError> {
+        Ok(AccountId::new("123456789012"))
     }
 
     fn date(&self) -> Option<jiff::Timestamp> {

@@ -22,7 +22,7 @@ pub(super) fn keeping(endpoint_url: Option<&str>, no_rate_limit: bool) -> Keepin
 pub(super) fn pace(settings: &[ConnectionSettings], no_rate_limit: bool) -> Pace {
     let url = settings.first().and_then(|of| of.endpoint_url.as_deref());
     let places = settings.iter();
-    let places = places.map(|of| (of.account.as_str(), of.region.as_str()));
+    let places = places.map(|of| (&of.account, &of.region));
     Pace::of(places, keeping(url, no_rate_limit), SystemClock.now())
 }
 

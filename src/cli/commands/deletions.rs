@@ -8,14 +8,14 @@ use crate::cleanup::{Disposition, Item};
 use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
-use crate::ids::{Indexed, PlaceIndex};
+use crate::ids::{AccountId, Indexed, PlaceIndex, RegionName};
 use crate::render::Target;
 use crate::report::cleanup_human;
 
 /// In which accounts and Regions something is deleted.
 pub(super) struct Touched {
     /// How much, by account and Region.
-    counts: BTreeMap<(String, String), usize>,
+    counts: BTreeMap<(AccountId, RegionName), usize>,
     places: BTreeSet<PlaceIndex>,
 }
 

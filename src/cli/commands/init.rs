@@ -14,6 +14,7 @@ use crate::cli::authoring::InitArguments;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diagnostic::suggest;
+use crate::ids::AccountId;
 use crate::inventory::{InventoryFilter, InventoryListing, RecordedInventory, ask, list};
 use crate::rules::Rules;
 use crate::terminal::{Counter, Style};
@@ -307,7 +308,7 @@ fn places(
     recorded: &RecordedInventory,
     arguments: &InitArguments,
 ) -> Result<Vec<AccountRegion>, Failure> {
-    let shares = |owner: &String| {
+    let shares = |owner: &AccountId| {
         let mut shared = arguments.shared_vaults.iter();
         shared.any(|vault| vault.account.as_ref() == Some(owner))
     };
@@ -315,7 +316,7 @@ fn places(
     // Whoever shares a vault is not the one who restores from it.
     all.retain(|(account, _)| !shares(account));
     for wanted in &arguments.regions {
-        if !all.iter().any(|(_, region)| region == wanted) {
+        if !all.iter().any(|(_, region)| *region == *wanted.as_str()) {
             let regions = all.iter().map(|(_, region)| region.as_str());
             return Err(Failure::Usage(format!(
                 "the inventory has no Region `{wanted}`; {}",
@@ -326,7 +327,11 @@ fn places(
     let mut places: Vec<AccountRegion> = Vec::new();
     for (account, region) in all {
         let place = AccountRegion { account, region };
-        let is_wanted = arguments.regions.is_empty() || arguments.regions.contains(&place.region);
+        let is_wanted = arguments.regions.is_empty()
+            || arguments
+                .regions
+                .iter()
+                .any(|of| *of.as_str() == place.region);
         if is_wanted && !places.contains(&place) {
             places.push(place);
         }

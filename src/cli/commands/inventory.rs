@@ -7,6 +7,7 @@ use super::reading::{RegionReader, counted, narrate, settings};
 use crate::cli::authoring::Inventory;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
+use crate::ids::AccountId;
 use crate::inventory::{InventoryFilter, collect, text};
 use crate::render::VaultName;
 
@@ -128,8 +129,8 @@ fn found(points: usize, vaults: usize) -> String {
 }
 
 /// The names of shared vaults by the account that owns them.
-pub(super) fn by_owner(vaults: &[VaultName]) -> BTreeMap<String, Vec<String>> {
-    let mut by_owner: BTreeMap<String, Vec<String>> = BTreeMap::new();
+pub(super) fn by_owner(vaults: &[VaultName]) -> BTreeMap<AccountId, Vec<String>> {
+    let mut by_owner: BTreeMap<AccountId, Vec<String>> = BTreeMap::new();
     for vault in vaults {
         if let Some(owner) = &vault.account {
             let names = by_owner.entry(owner.clone()).or_default();

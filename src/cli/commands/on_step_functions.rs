@@ -19,7 +19,7 @@ use crate::backup::{ApiError, Backoff, Clock as _, SystemClock, Tell};
 use crate::cli::exit::Failure;
 use crate::execute::StartedElsewhere;
 use crate::export::{self, Files, Omission, StepFunctions, Subject};
-use crate::ids::RunId;
+use crate::ids::{RegionName, RunId};
 use crate::journal::{self, ObjectError, Objects as _, Put, RunKey};
 use crate::render::Target;
 use crate::session::{Loaded, Preview};
@@ -45,7 +45,7 @@ pub(super) struct Machines {
 
 struct PlanMachine {
     arn: String,
-    region: String,
+    region: RegionName,
     client: StateMachine,
     /// Whether the execution of this run is there.
     has_begun: bool,
@@ -82,7 +82,7 @@ impl Machines {
             let region = region_of(arn)?;
             let settings = MachineSettings {
                 arn: arn.clone(),
-                region: region.to_owned(),
+                region: region.clone(),
                 profile: profile.map(str::to_owned),
                 empty_endpoint,
             };
@@ -109,8 +109,8 @@ impl Machines {
                 has_begun,
                 client,
                 prefix: prefix.to_owned(),
-                bucket: bucket.replace(region, REGION),
-                region: region.to_owned(),
+                bucket: bucket.replace(region.as_str(), REGION),
+                region,
             });
         }
         Ok(Self {
@@ -123,9 +123,9 @@ impl Machines {
 
     /// Whether a machine is to start the restores of a Region that has not begun: every job of this run that is there already
     /// would be asked for again.
-    pub(super) fn is_to_start(&self, region: &str) -> bool {
+    pub(super) fn is_to_start(&self, region: &RegionName) -> bool {
         let mut machines = self.all.iter();
-        machines.any(|machine| machine.region == region && !machine.has_begun)
+        machines.any(|machine| machine.region == *region && !machine.has_begun)
     }
 
     /// Refuses a run that has started restores by itself: the machine starts every restore of the plan, and AWS Backup does not say for
@@ -208,8 +208,8 @@ impl Machines {
         files: &Files,
         subject: &Subject<'_>,
     ) -> Result<(String, String), Failure> {
-        let regions: Vec<&str> = subject.plan.targets.iter().map(|of| &*of.region).collect();
-        let lacks = regions.iter().find(|region| {
+        let mut regions = subject.plan.targets.iter().map(|of| &of.region);
+        let lacks = regions.find(|region| {
             let mut machines = self.all.iter();
             !machines.any(|machine| machine.region == **region)
         });
@@ -329,7 +329,7 @@ pub(super) async fn check_left(
     for arn in machines_of(&opened.options) {
         let settings = MachineSettings {
             arn: arn.to_owned(),
-            region: region_of(arn)?.to_owned(),
+            region: region_of(arn)?,
             profile: profile.map(str::to_owned),
             empty_endpoint: context.environment.has_empty_endpoint(),
         };
@@ -417,13 +417,16 @@ pub(super) fn refuse_begun(run: &RunId, restores: &[&str]) -> Result<(), Failure
 
 /// Refuses machines that are not where the plan restores, before anybody is asked.
 pub(super) fn check_places(arns: &[String], targets: &[Target]) -> Result<(), Failure> {
-    let known = |of: fn(&Target) -> &String| -> Vec<&str> {
-        let all: BTreeSet<&str> = targets.iter().map(|target| of(target).as_str()).collect();
+    let known = |of: fn(&Target) -> &str| -> Vec<&str> {
+        let all: BTreeSet<&str> = targets.iter().map(of).collect();
         all.into_iter().collect()
     };
     for arn in arns {
         let (region, account) = place_of(arn)?;
-        let (regions, accounts) = (known(|of| &of.region), known(|of| &of.account));
+        let (regions, accounts) = (
+            known(|of| of.region.as_str()),
+            known(|of| of.account.as_str()),
+        );
         let other = match () {
             () if !regions.contains(&region) => {
                 format!(
@@ -458,8 +461,8 @@ fn not_there(arn: &str, error: ApiError) -> Failure {
 }
 
 /// The Region of a state machine's ARN.
-fn region_of(arn: &str) -> Result<&str, Failure> {
-    place_of(arn).map(|(region, _)| region)
+fn region_of(arn: &str) -> Result<RegionName, Failure> {
+    place_of(arn).map(|(region, _)| RegionName::new(region))
 }
 
 /// Region and account of a state machine's ARN.

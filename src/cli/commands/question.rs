@@ -83,7 +83,9 @@ fn places(plan: &Plan, starting: &[&Step]) -> Vec<String> {
         let Target {
             account, region, ..
         } = plan.target_of(step);
-        *counts.entry((account, region)).or_default() += 1;
+        *counts
+            .entry((account.as_str(), region.as_str()))
+            .or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

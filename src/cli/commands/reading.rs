@@ -8,13 +8,14 @@ use crate::aws::{Aws, ConnectionSettings, Paced, Reads};
 use crate::backup::{Reader, SystemClock};
 use crate::cli::arguments::ReadOptions;
 use crate::cli::exit::Failure;
+use crate::ids::{AccountId, RegionName};
 use crate::inventory::CollectionStage;
 use crate::terminal::Counter;
 
 /// An account and a Region of AWS, and what reads them.
 pub(super) struct RegionReader {
-    pub(super) account: String,
-    pub(super) region: String,
+    pub(super) account: AccountId,
+    pub(super) region: RegionName,
     pub(super) reader: Client<Reads>,
 }
 
@@ -33,8 +34,8 @@ pub(super) fn settings(
     }
     let local = options.endpoint_url.as_deref().is_some_and(is_loopback);
     Ok(ConnectionSettings {
-        account: "redrill".to_owned(),
-        region: region.unwrap_or_default().to_owned(),
+        account: AccountId::new("redrill"),
+        region: RegionName::new(region.unwrap_or_default()),
         assume_role_arn: None,
         profile: options.profile.clone(),
         endpoint_url: options.endpoint_url.clone(),
@@ -55,7 +56,7 @@ impl RegionReader {
         let aws = Aws::<Reads>::connect(settings)
             .await
             .map_err(Failure::Aws)?;
-        let Some(region) = aws.region().map(str::to_owned) else {
+        let Some(region) = aws.region().cloned() else {
             return Err(Failure::Usage(
                 "there is no Region: give --region, or set AWS_REGION".to_owned(),
             ));

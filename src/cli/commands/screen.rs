@@ -10,7 +10,7 @@ use crate::backup::{Clock as _, Endpoint, SystemClock};
 use crate::cli::output::Output;
 use crate::diff::{Action, Diff};
 use crate::execute::at_once;
-use crate::ids::{Indexed, StepIndex, TargetIndex};
+use crate::ids::{Indexed, RegionName, StepIndex, TargetIndex};
 use crate::plan::{Plan, Step};
 use crate::state::{CheckStage, History, RestoreStage, RestoreState};
 use crate::terminal::{InitialRestore, InitialState, Look, Now, Stage};
@@ -42,8 +42,8 @@ pub(super) fn initial(
     now: Timestamp,
     is_shown: bool,
 ) -> InitialState {
-    let regions: Indexed<TargetIndex, Arc<str>> = (plan.targets.iter())
-        .map(|target| Arc::from(target.region.as_str()))
+    let regions: Indexed<TargetIndex, RegionName> = (plan.targets.iter())
+        .map(|target| target.region.clone())
         .collect();
     let mut initial = InitialState {
         at: now,
@@ -77,7 +77,7 @@ pub(super) fn initial(
             needs: Arc::clone(&step.needs),
             checks,
             expected: step.draft.expected,
-            region: Arc::clone(&regions[step.target]),
+            region: regions[step.target].clone(),
             lane,
             stage,
         });

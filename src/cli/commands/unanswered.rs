@@ -123,7 +123,7 @@ async fn look(
     let UnansweredRequest { past, request, .. } = sent;
     let points = BTreeSet::from([request.recovery_point_arn.as_str()]);
     let since = may_be_since(past, SystemClock.now());
-    let mut asked: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut asked = BTreeSet::new();
     let mut found = Vec::new();
     for (target, aws) in plan.targets.iter().zip(aws) {
         let place = target.place();
@@ -134,7 +134,7 @@ async fn look(
         }
         let jobs = jobs_of(
             &**aws,
-            place.0,
+            &target.account,
             &request.resource_type,
             Some(&points),
             since,

@@ -12,7 +12,7 @@ use crate::backup::{ApiError, Fault, JobStatus, Operation, Started};
 use crate::execute::Policy;
 use crate::execute::calls::DueCall;
 use crate::execute::skew::{Moment, Skew};
-use crate::ids::{IdempotencyToken, JobId};
+use crate::ids::{AccountId, IdempotencyToken, JobId};
 use crate::plan::{MARK, Request, TokenedRequest, mark};
 use crate::state::{RestoreStage, RestoreState};
 
@@ -79,7 +79,7 @@ impl SimulatedAws {
             status: JobStatus::Running,
             recovery_point_arn: Some(POINT.to_owned()),
             created_at: Some(now),
-            account: Some(ACCOUNT.to_owned()),
+            account: Some(AccountId::new(ACCOUNT)),
             message: None,
             created_resource_arn: None,
             completed_at: None,
@@ -204,13 +204,14 @@ fn run(aws: &mut SimulatedAws, chances: &[Chance]) -> RequestOutcome {
             here: now,
             aws: Some(now),
         };
+        let account = AccountId::new(ACCOUNT);
         macro_rules! sight {
             () => {
                 &Sight {
                     restore: "orders",
                     attempt: 1,
                     kin_of_mark: &|_, _| None,
-                    account: ACCOUNT,
+                    account: &account,
                     now: moment,
                     skew: Skew::default(),
                     listed_at,

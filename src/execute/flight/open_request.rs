@@ -17,7 +17,7 @@ use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Policy, Stopped};
 use crate::execute::listing_window::listed_since;
 use crate::execute::skew::{Moment, Skew};
-use crate::ids::JobId;
+use crate::ids::{AccountId, JobId};
 use crate::plan::TokenedRequest;
 use crate::state::RestoreState;
 
@@ -49,7 +49,7 @@ pub(in crate::execute) struct Sight<'a> {
     pub(in crate::execute) attempt: u32,
     /// What a mark tells that is not the request's own.
     pub(in crate::execute) kin_of_mark: KinOfMark<'a>,
-    pub(in crate::execute) account: &'a str,
+    pub(in crate::execute) account: &'a AccountId,
     pub(in crate::execute) now: Moment,
     pub(in crate::execute) skew: Skew,
     /// When jobs that exist already were last listed.
@@ -306,7 +306,7 @@ impl OpenRequest {
     }
 
     /// The jobs that may be its, from a time of AWS's on.
-    pub(in crate::execute) fn query(&self, account: &str, since: Timestamp) -> JobQuery {
+    pub(in crate::execute) fn query(&self, account: &AccountId, since: Timestamp) -> JobQuery {
         JobQuery::since(account, since).of_type(&self.request.resource_type)
     }
 

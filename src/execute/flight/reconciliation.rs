@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::backup::{ApiError, Job, JobQuery, JobStatus, Operation, Pages};
 use crate::execute::skew::Moment;
-use crate::ids::JobId;
+use crate::ids::{AccountId, JobId};
 use crate::plan::{MARK, Request, TokenedRequest, mark};
 
 /// A job that asks for the same as a request.
@@ -104,10 +104,11 @@ impl Reconciliation {
         let account = self
             .listing
             .as_ref()
-            .map(|(query, _)| query.account.as_str());
+            .map(|(query, _)| query.account.clone())
+            .unwrap_or_default();
         let fits = |job: &Job| {
             job.recovery_point_arn.as_deref() == Some(request.recovery_point_arn.as_str())
-                && is_of(job, account.unwrap_or_default())
+                && is_of(job, &account)
         };
         self.jobs.extend(jobs.into_iter().filter(fits));
         if !goes_on {
@@ -185,9 +186,9 @@ impl JobMetadata {
 }
 
 /// Whether a job is an account's, as far as AWS says.
-pub(in crate::execute) fn is_of(job: &Job, account: &str) -> bool {
-    let whose = job.account.as_deref();
-    whose.is_none_or(|whose| account.is_empty() || whose == account)
+pub(in crate::execute) fn is_of(job: &Job, account: &AccountId) -> bool {
+    let whose = job.account.as_ref();
+    whose.is_none_or(|whose| account.as_str().is_empty() || whose == account)
 }
 
 /// How a job is like a request, by its mark, which is not that of the request's token; none where it is another restore's, or

@@ -92,10 +92,10 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             ("REDRILL_RUN_ID", plan.run_id.to_string()),
             ("REDRILL_CHECK", check.name.value.clone()),
             ("REDRILL_TRY", nth.to_string()),
-            ("REDRILL_ACCOUNT", target.account.clone()),
-            ("REDRILL_REGION", target.region.clone()),
-            ("AWS_REGION", target.region.clone()),
-            ("AWS_DEFAULT_REGION", target.region.clone()),
+            ("REDRILL_ACCOUNT", target.account.to_string()),
+            ("REDRILL_REGION", target.region.to_string()),
+            ("AWS_REGION", target.region.to_string()),
+            ("AWS_DEFAULT_REGION", target.region.to_string()),
         ];
         all.extend(start.map(|id| ("REDRILL_START", id)));
         match of {

@@ -123,7 +123,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                 .or_insert(*since);
         }
         for ((target, resource_type), since) in windows {
-            let account = targets[target].account.as_str();
+            let account = &targets[target].account;
             let query = JobQuery::since(account, since).of_type(resource_type);
             let mut pages = Pages::default();
             loop {

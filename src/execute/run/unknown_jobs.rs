@@ -13,9 +13,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     pub(super) fn is_another(&self, step: StepIndex, job: &Job) -> Option<ApiError> {
         let draft = self.complete(step).ok()?;
         let wanted = draft.request.recovery_point_arn.as_str();
-        let account = self.engine.plan.targets[self.target_of(step)]
-            .account
-            .as_str();
+        let account = &self.engine.plan.targets[self.target_of(step)].account;
         let message = match job.recovery_point_arn.as_deref() {
             Some(other) if other != wanted => format!(
                 "the answer about job {} is about the recovery point {other}, and the job of `{}` is one of {wanted}",
@@ -25,7 +23,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             _ if !is_of(job, account) => format!(
                 "the answer about job {} is about account {}, and `{}` runs in {account}",
                 job.id,
-                job.account.as_deref().unwrap_or_default(),
+                job.account.clone().unwrap_or_default(),
                 self.name(step)
             ),
             _ => return None,

@@ -111,10 +111,10 @@ fn of_plan(subject: &Subject<'_>) -> Findings {
     let secrets = late::secrets(document);
     for (written, target) in document.targets.iter().zip(&subject.plan.targets) {
         let parts = [
-            (&written.account, Some(&target.account)),
-            (&written.region, Some(&target.region)),
-            (&written.iam_role_arn, target.iam_role_arn.as_ref()),
-            (&written.assume_role_arn, target.assume_role_arn.as_ref()),
+            (&written.account, Some(target.account.as_str())),
+            (&written.region, Some(target.region.as_str())),
+            (&written.iam_role_arn, target.iam_role_arn.as_deref()),
+            (&written.assume_role_arn, target.assume_role_arn.as_deref()),
         ];
         for (node, text) in parts {
             if let (Some(node), Some(text)) = (node, text)

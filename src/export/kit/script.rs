@@ -53,12 +53,12 @@ fn lists(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
     list(
         &mut text,
         "ACCOUNT",
-        targets.iter().map(|t| quoted(&t.account)),
+        targets.iter().map(|t| quoted(t.account.as_str())),
     );
     list(
         &mut text,
         "REGION",
-        targets.iter().map(|t| quoted(&t.region)),
+        targets.iter().map(|t| quoted(t.region.as_str())),
     );
     let assume = |target: &Target| quoted(target.assume_role_arn.as_deref().unwrap_or_default());
     list(&mut text, "ASSUME", targets.iter().map(assume));
@@ -127,9 +127,9 @@ fn lists(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
 
 fn place(target: &Target) -> String {
     let place = Place {
-        account: &target.account,
+        account: target.account.as_str(),
         iam_role_arn: target.iam_role_arn.as_deref(),
-        region: &target.region,
+        region: target.region.as_str(),
     };
     // A struct of strings: serde_json cannot fail on it.
     serde_json::to_string(&place).unwrap_or_default()

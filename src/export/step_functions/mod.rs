@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use super::{Files, Subject};
 use crate::diagnostic::Findings;
-use crate::ids::StepIndex;
+use crate::ids::{RegionName, StepIndex};
 use crate::plan::Plan;
 use lanes::lanes;
 use names::Names;
@@ -137,7 +137,7 @@ pub fn step_functions(
 }
 
 /// The Regions of some steps, in the plan's order.
-fn regions_of(plan: &Plan, steps: &[StepIndex]) -> Vec<String> {
+fn regions_of(plan: &Plan, steps: &[StepIndex]) -> Vec<RegionName> {
     let mut regions = Vec::new();
     for at in steps {
         let region = &plan.target_of(&plan.steps[*at]).region;

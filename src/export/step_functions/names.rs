@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{REGION, StepFunctions};
-use crate::ids::{RunId, StepIndex};
+use crate::ids::{AccountId, RegionName, RunId, StepIndex};
 use crate::plan::{Plan, sha256};
 use crate::render::Target;
 
@@ -12,9 +12,9 @@ const PLAN: usize = 30;
 
 /// The names of one Region's things.
 pub(super) struct Names {
-    pub(super) region: String,
+    pub(super) region: RegionName,
     /// The account of the machine: that of the Region's first restore.
-    pub(super) home: String,
+    pub(super) home: AccountId,
     pub(super) partition: String,
     /// The state machine; its stack and its log group, too.
     pub(super) machine: String,
@@ -32,7 +32,7 @@ impl Names {
     pub(super) fn new(
         plan: &Plan,
         options: &StepFunctions,
-        region: &str,
+        region: &RegionName,
         members: &[StepIndex],
     ) -> Self {
         let steps = members.iter().map(|at| &plan.steps[*at]);
@@ -42,13 +42,13 @@ impl Names {
         let arn = first.map_or("", |step| &step.draft.request.recovery_point_arn);
         let short = short(&plan.name);
         Self {
-            region: region.to_owned(),
+            region: region.clone(),
             home,
             partition: arn.split(':').nth(1).unwrap_or("aws").to_owned(),
             machine: format!("redrill-{}", plan.name),
             machine_role: format!("redrill-{short}-{region}-machine"),
             backup_role: format!("redrill-{short}-{region}"),
-            bucket: options.bucket.replace(REGION, region),
+            bucket: options.bucket.replace(REGION, region.as_str()),
             keys: format!("{}{}", options.prefix, plan.name),
             run: plan.run_id.clone(),
         }
@@ -60,7 +60,7 @@ impl Names {
             self.arn(
                 "iam",
                 "",
-                &target.account,
+                target.account.as_str(),
                 &format!("role/{}", self.backup_role),
             )
         };
@@ -68,10 +68,14 @@ impl Names {
     }
 
     /// The accounts in which a role of ours is needed.
-    pub(super) fn accounts<'p>(&self, plan: &'p Plan, members: &[StepIndex]) -> BTreeSet<&'p str> {
+    pub(super) fn accounts<'p>(
+        &self,
+        plan: &'p Plan,
+        members: &[StepIndex],
+    ) -> BTreeSet<&'p AccountId> {
         let targets = members.iter().map(|at| plan.target_of(&plan.steps[*at]));
         let ours = targets.filter(|target| target.assume_role_arn.is_none());
-        ours.map(|target| target.account.as_str()).collect()
+        ours.map(|target| &target.account).collect()
     }
 
     pub(super) fn arn(&self, service: &str, region: &str, account: &str, rest: &str) -> String {
@@ -80,7 +84,7 @@ impl Names {
 
     /// An ARN of the Region, in the machine's account.
     pub(super) fn here(&self, service: &str, rest: &str) -> String {
-        self.arn(service, &self.region, &self.home, rest)
+        self.arn(service, self.region.as_str(), self.home.as_str(), rest)
     }
 
     pub(super) fn machine_arn(&self) -> String {
@@ -91,7 +95,7 @@ impl Names {
         self.arn(
             "iam",
             "",
-            &self.home,
+            self.home.as_str(),
             &format!("role/{}", self.machine_role),
         )
     }

@@ -11,7 +11,7 @@ use super::items::{Items, PoolFile};
 use super::names::Names;
 use super::notes::Notes;
 use super::{Files, Omission, StepFunctions, Subject, machine, roles};
-use crate::ids::StepIndex;
+use crate::ids::{AccountId, StepIndex};
 use crate::parse::{Check, OnFailure};
 use crate::permissions::PolicyStatement;
 use crate::plan::{Plan, Step};
@@ -83,8 +83,8 @@ pub(super) fn add(files: &mut Files, plan: &Plan, region: &Region<'_>, members: 
 
 /// What the stack's template is made of.
 fn template(plan: &Plan, names: &Names, members: &[StepIndex]) -> Value {
-    let home = BTreeSet::from([names.home.as_str()]);
-    let is_home = names.accounts(plan, members).contains(names.home.as_str());
+    let home = BTreeSet::from([&names.home]);
+    let is_home = names.accounts(plan, members).contains(&names.home);
     json!({
         "plan": plan.name,
         "region": names.region,
@@ -121,10 +121,15 @@ fn statements(all: &[PolicyStatement]) -> Value {
 }
 
 /// The role that is assumed in some accounts: what is restored there from, and which roles are passed.
-fn role(plan: &Plan, names: &Names, members: &[StepIndex], accounts: &BTreeSet<&str>) -> Value {
+fn role(
+    plan: &Plan,
+    names: &Names,
+    members: &[StepIndex],
+    accounts: &BTreeSet<&AccountId>,
+) -> Value {
     let is_used = |step: &Step| {
         let target = plan.target_of(step);
-        target.assume_role_arn.is_none() && accounts.contains(target.account.as_str())
+        target.assume_role_arn.is_none() && accounts.contains(&target.account)
     };
     let all = roles::of_assumed(plan, members, is_used);
     json!({ "name": names.backup_role, "statements": statements(&all) })
@@ -132,9 +137,9 @@ fn role(plan: &Plan, names: &Names, members: &[StepIndex], accounts: &BTreeSet<&
 
 impl Region<'_> {
     /// The accounts but the machine's own in which a role of ours is needed.
-    fn others<'p>(&self, plan: &'p Plan, members: &[StepIndex]) -> BTreeSet<&'p str> {
+    fn others<'p>(&self, plan: &'p Plan, members: &[StepIndex]) -> BTreeSet<&'p AccountId> {
         let mut accounts = self.names.accounts(plan, members);
-        accounts.remove(self.names.home.as_str());
+        accounts.remove(&self.names.home);
         accounts
     }
 

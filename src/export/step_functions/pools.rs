@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::lanes::{Joined, Lane};
 use crate::execute;
-use crate::ids::{StepIndex, TargetIndex};
+use crate::ids::{AccountId, StepIndex, TargetIndex};
 use crate::plan::Plan;
 
 /// Iterations of an inline map at once
@@ -53,7 +53,7 @@ impl PooledLane {
 enum Limited<'p> {
     All,
     Target(TargetIndex),
-    Type(&'p str, &'p str),
+    Type(&'p AccountId, &'p str),
 }
 
 /// The limits that could be passed: how many restores each allows, and which it is about.

@@ -8,7 +8,7 @@ use super::notes::{Note, Notes};
 use super::timing::MOST_EVENTS;
 use super::{Omission, REGION, StepFunctions, Subject};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
-use crate::ids::{Indexed, StepIndex};
+use crate::ids::{Indexed, RegionName, StepIndex};
 use crate::parse::{Check, Document, OnFailure};
 use crate::plan::{Plan, Step};
 use crate::render::Fact;
@@ -250,7 +250,7 @@ impl<'a> Refusals<'a> {
 
     /// A map reads its items in the machine's Region only
     /// (<https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html>).
-    pub(super) fn find_bucket(&mut self, bucket: &str, regions: &[String]) {
+    pub(super) fn find_bucket(&mut self, bucket: &str, regions: &[RegionName]) {
         if regions.len() > 1 && !bucket.contains(REGION) {
             self.report(
                 self.document.plan.span,

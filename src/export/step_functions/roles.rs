@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::names::Names;
 use super::{StepFunctions, regions_of};
-use crate::ids::StepIndex;
+use crate::ids::{AccountId, StepIndex};
 use crate::permissions::{PolicyStatement, Principal, PrincipalPolicy, TrustedPrincipal};
 use crate::plan::{Plan, Step};
 
@@ -43,15 +43,15 @@ pub fn machine_policies(plan: &Plan, bucket: &str, prefix: &str) -> Vec<Principa
             statements: of_machine(plan, &names, &members),
         });
         let targets = members.iter().map(|at| plan.target_of(&plan.steps[*at]));
-        let assumed: BTreeSet<(String, &str)> = targets
-            .map(|target| (names.role(target), target.account.as_str()))
+        let assumed: BTreeSet<(String, &AccountId)> = targets
+            .map(|target| (names.role(target), &target.account))
             .collect();
         policies.extend(assumed.into_iter().map(|(arn, account)| {
             let is_used = |step: &Step| names.role(plan.target_of(step)) == arn;
             let statements = of_assumed(plan, &members, is_used);
             PrincipalPolicy {
                 principal: Principal::MachineTargetRole { arn },
-                account: Some(account.to_owned()),
+                account: Some(account.clone()),
                 trusts: Some(TrustedPrincipal::Role(names.machine_role_arn())),
                 statements,
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{VERSION, arn, kind};
+use crate::ids::AccountId;
 use crate::ids::RunId;
 use crate::permissions::{PolicyStatement, PrincipalPolicy, TrustedPrincipal};
 use crate::plan::Plan;
@@ -26,7 +27,7 @@ struct PoliciesDocument<'a> {
 struct PolicyEntry<'a> {
     principal: &'static str,
     arn: Option<&'a str>,
-    account: Option<&'a str>,
+    account: Option<&'a AccountId>,
     trust: Option<PolicyText<'a>>,
     policy: PolicyText<'a>,
     why: Vec<StatementReason<'a>>,
@@ -83,7 +84,7 @@ fn entry(policy: &PrincipalPolicy) -> PolicyEntry<'_> {
     PolicyEntry {
         principal: kind(&policy.principal),
         arn: arn(&policy.principal),
-        account: policy.account.as_deref(),
+        account: policy.account.as_ref(),
         trust: policy.trusts.as_ref().map(trust),
         policy: PolicyText {
             version: VERSION,

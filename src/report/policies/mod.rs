@@ -36,7 +36,7 @@ fn arn(principal: &Principal) -> Option<&str> {
 
 /// The principal in a sentence.
 fn who(policy: &PrincipalPolicy) -> String {
-    let place = policy.account.as_deref();
+    let place = policy.account.as_ref();
     let place = place.map_or_else(String::new, |account| format!(", in the account {account}"));
     match &policy.principal {
         Principal::Caller => format!("Whoever runs redrill{place}"),

@@ -144,7 +144,10 @@ impl<'a> Judge<'a> {
         let name = wall.map(|wall| wall.name);
         self.kinds.extend(name.map(str::to_owned));
         let text = found.text.as_str();
-        let region = found.region.as_deref().unwrap_or(&self.target.region);
+        let region = found
+            .region
+            .as_deref()
+            .unwrap_or(self.target.region.as_str());
         let place = NamedPlace {
             text,
             wall,
@@ -168,7 +171,7 @@ impl<'a> Judge<'a> {
                 self.walls.allows_name(text, arn.as_deref(), is_caseless)
             }
             Some("region") => {
-                let is_home = text.eq_ignore_ascii_case(&self.target.region);
+                let is_home = text.eq_ignore_ascii_case(self.target.region.as_str());
                 let is_open = !self.walls.has(EntryForm::Region);
                 if is_home && is_open {
                     return;

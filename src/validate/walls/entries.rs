@@ -62,13 +62,13 @@ pub(in crate::validate) fn check_entries(
                 &written.account,
                 EntryForm::Account,
                 "the account",
-                &target.account,
+                target.account.as_str(),
             ),
             (
                 &written.region,
                 EntryForm::Region,
                 "the Region",
-                &target.region,
+                target.region.as_str(),
             ),
         ];
         for (node, form, called, text) in parts {
@@ -101,9 +101,12 @@ fn of_no_target(entry: &AllowEntry, targets: &[Target]) -> Option<(String, Strin
     if entry.form != EntryForm::Name || text.starts_with('*') || !text.contains('*') {
         return None;
     }
-    let mut parts = targets
-        .iter()
-        .flat_map(|target| [("account", &target.account), ("Region", &target.region)]);
+    let mut parts = targets.iter().flat_map(|target| {
+        [
+            ("account", target.account.as_str()),
+            ("Region", target.region.as_str()),
+        ]
+    });
     let (called, part) = parts.find(|(_, part)| matches(text, part))?;
     let written = match called {
         "account" => format!("`\"{part}\"`"),

@@ -194,7 +194,7 @@ impl NamedPlace<'_> {
         let home = partition(self.region).unwrap_or("aws");
         let arn = format!("arn:{home}:{pattern}")
             .replace("{region}", self.region)
-            .replace("{account}", &self.target.account);
+            .replace("{account}", self.target.account.as_str());
         if split(&text).is_none() {
             forms.push(arn.replace("{value}", &text));
         } else if let Some((before, "")) = arn.split_once("{value}")
@@ -225,7 +225,7 @@ fn name_arn(
             (0, text) => Some(text),
             (_, "account") => Some(target.account.as_str()),
             (_, "region") => Some(target.region.as_str()),
-            (_, "partition") => Some(partition(&target.region).unwrap_or("aws")),
+            (_, "partition") => Some(partition(target.region.as_str()).unwrap_or("aws")),
             (_, key) => value(metadata, key),
         };
         let Some(filled) = filled else {
@@ -287,6 +287,7 @@ fn reads_as_region(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{AccountId, RegionName};
 
     fn walls(entry: &str) -> Walls {
         let span = Span::default();
@@ -300,15 +301,15 @@ mod tests {
 
     fn allows(entry: &str, wall: &str, text: &str) -> bool {
         let target = Target {
-            account: "123456789012".to_owned(),
-            region: "us-west-2".to_owned(),
+            account: AccountId::new("123456789012"),
+            region: RegionName::new("us-west-2"),
             ..Target::default()
         };
         walls(entry).allows(NamedPlace {
             text,
             wall: Wall::named(wall),
             target: &target,
-            region: &target.region,
+            region: target.region.as_str(),
         })
     }
 
