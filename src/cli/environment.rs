@@ -58,10 +58,6 @@ pub(super) struct Terminal {
 
 impl Environment {
     /// Whether one of these words was typed; of the few options that are read before the others.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "src/cli/environment.rs reads the environment"
-    )]
     pub(super) fn is_typed(words: &[&str]) -> bool {
         std::env::args().any(|word| words.contains(&word.as_str()))
     }

@@ -226,7 +226,8 @@ impl Samples {
     /// [`Samples::back`]. A block of steps is read at a time, as samples lie one behind the other.
     pub(super) fn by_step(&self, of: &[f32], mut take: impl FnMut(StepIndex, &mut Vec<f32>)) {
         const BLOCK: usize = 64;
-        let mut columns: Vec<Vec<f32>> = vec![Vec::with_capacity(self.ends.len()); BLOCK];
+        let column = || Vec::with_capacity(self.ends.len());
+        let mut columns: Vec<Vec<f32>> = std::iter::repeat_with(column).take(BLOCK).collect();
         for first in (0..self.steps).step_by(BLOCK) {
             let last = (first + BLOCK).min(self.steps);
             columns.iter_mut().for_each(Vec::clear);

@@ -119,7 +119,6 @@ pub(super) async fn init(
 }
 
 /// The folder of a file, where there is none.
-#[expect(clippy::disallowed_methods, reason = "src/cli writes files")]
 fn make_folder(file: &Path) -> Result<(), Failure> {
     let Some(folder) = file.parent().filter(|of| !of.as_os_str().is_empty()) else {
         return Ok(());
