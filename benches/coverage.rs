@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use redrill::backup::Endpoint;
-use redrill::ids::{JobId, RunId};
+use redrill::ids::{AccountId, JobId, RegionName, RunId};
 use redrill::proof::{Proof, ProofResult};
 
 const RESOURCES: usize = 10_000;
@@ -84,8 +84,8 @@ fn ledger(path: &Path) {
             evidence_sha256: "0123456789abcdef".repeat(4),
             signer: None,
             endpoint: Endpoint::Aws,
-            account: "210987654321".to_owned(),
-            region: "us-west-2".to_owned(),
+            account: AccountId::new("210987654321"),
+            region: RegionName::new("us-west-2"),
             redrill: "0.1.0".to_owned(),
         };
         let (line, digest) = proof.line();

@@ -54,7 +54,7 @@ impl RunSimulation {
     /// The run of a plan, at AWS's rates unless told otherwise.
     #[must_use]
     pub fn new(plan: &Plan, diff: &Diff, keeps_rates: bool) -> Self {
-        let mut known: Vec<(&str, &str)> = Vec::new();
+        let mut known = Vec::new();
         let places = plan.targets.iter().map(|target| {
             let place = target.place();
             known.iter().position(|of| *of == place).unwrap_or_else(|| {

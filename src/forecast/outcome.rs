@@ -375,7 +375,7 @@ fn of_prices(
         let of = &subject.restores[at];
         let back = samples.back(at, &[0.5])[0];
         PricedRestore {
-            region: &subject.plan.targets[step.target].region,
+            region: subject.plan.targets[step.target].region.as_str(),
             resource_type: &step.draft.request.resource_type,
             size_bytes: of.size_bytes,
             is_cold: of.is_cold,

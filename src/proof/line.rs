@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::Endpoint;
-use crate::ids::{JobId, RunId};
+use crate::ids::{AccountId, JobId, RegionName, RunId};
 use crate::plan::sha256;
 
 /// The name of a ledger, next to the plan.
@@ -93,9 +93,9 @@ pub struct Proof {
     /// Where the run was.
     pub endpoint: Endpoint,
     /// The account that it was restored in.
-    pub account: String,
+    pub account: AccountId,
     /// The Region that it was restored in.
-    pub region: String,
+    pub region: RegionName,
     /// The version of redrill that wrote the line.
     pub redrill: String,
 }

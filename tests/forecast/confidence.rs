@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use redrill::backup::Endpoint;
-use redrill::ids::{IdempotencyToken, JobId, RequestDigest, RunId};
+use redrill::ids::{AccountId, IdempotencyToken, JobId, RegionName, RequestDigest, RunId};
 use redrill::plan::Request;
 use redrill::render::Target;
 use redrill::state::{Append as _, Event, Origin, Outline, OutlinedRestore, Recorded};
@@ -20,8 +20,8 @@ fn past(state: &Path, day: i64, seconds: i64) {
     let start = start + SignedDuration::from_hours(24 * day);
     let at = |second: i64| start + SignedDuration::from_secs(second);
     let target = Target {
-        region: "us-west-2".to_owned(),
-        account: "123456789012".to_owned(),
+        region: RegionName::new("us-west-2"),
+        account: AccountId::new("123456789012"),
         ..Target::default()
     };
     let outline = Outline {
