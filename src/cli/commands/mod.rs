@@ -40,6 +40,7 @@ mod run;
 mod saved;
 mod schema;
 mod screen;
+mod signing;
 mod state;
 mod status;
 mod still_there;
