@@ -101,9 +101,41 @@ pub(super) struct Evidence {
 #[derive(Debug, Subcommand)]
 pub(super) enum EvidenceCommand {
     /// Verify a bundle offline; names the first thing that does not match
+    ///
+    /// With --keys, also who has signed it.
     Verify {
         /// The bundle
         #[arg(value_name = "DIR|ZIP")]
         bundle: PathBuf,
+        /// Public keys that you trust: each `NAME.pem` of this folder is the key of NAME
+        #[arg(long, value_name = "DIR", help_heading = "Signatures")]
+        keys: Option<PathBuf>,
+        /// How many of them have to have signed
+        #[arg(
+            long,
+            value_name = "COUNT",
+            default_value = "1",
+            requires = "keys",
+            value_parser = clap::value_parser!(u16).range(1..),
+            help_heading = "Signatures"
+        )]
+        threshold: u16,
+        /// The file with the signatures. Default: BUNDLE.dsse.json
+        #[arg(long, value_name = "FILE", help_heading = "Signatures")]
+        signatures: Option<PathBuf>,
+    },
+    /// Sign a bundle, offline; adds to the signatures that it has
+    ///
+    /// The bundle is verified first. Its signatures are in a file next to it, BUNDLE.dsse.json.
+    Sign {
+        /// The bundle
+        #[arg(value_name = "DIR|ZIP")]
+        bundle: PathBuf,
+        /// Your private key, in PEM: `openssl genpkey -algorithm ed25519` makes one
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The file with the signatures. Default: BUNDLE.dsse.json
+        #[arg(long, value_name = "FILE")]
+        signatures: Option<PathBuf>,
     },
 }

@@ -40,6 +40,8 @@ pub(super) enum OutputKind {
     Report,
     /// A dry run to be carried out; others than its owner do not read it.
     SavedPlan,
+    /// Signatures of a bundle, to which others were added.
+    Signatures,
 }
 
 impl OutputKind {
@@ -52,6 +54,7 @@ impl OutputKind {
             Self::Program => "a program that `redrill init` may replace",
             Self::Report => "a report of redrill",
             Self::SavedPlan => "a saved plan",
+            Self::Signatures => "signatures of a bundle",
         }
     }
 
@@ -64,6 +67,8 @@ impl OutputKind {
             Self::Lock => true,
             Self::Report => Format::wrote(head),
             Self::SavedPlan => Saved::is_one(head),
+            // It was read as such, whole, before it is written with one more.
+            Self::Signatures => head.starts_with('{'),
         }
     }
 

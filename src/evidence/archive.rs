@@ -1,5 +1,6 @@
 //! A bundle in one file: a ZIP in its one form, so that the same files are the same bytes.
 
+use std::collections::HashSet;
 use std::io::{Cursor, Read as _, Write as _};
 
 use jiff::Timestamp;
@@ -98,6 +99,9 @@ pub fn unpack(name: &str, bytes: &[u8]) -> Result<BundleFiles, Mismatch> {
     let broken = |err: zip::result::ZipError| {
         mismatch(name, format!("it is not a readable ZIP file: {err}"))
     };
+    if let Some(twice) = name_that_is_twice(bytes) {
+        return Err(mismatch(&twice, "it is in the archive twice"));
+    }
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     let mut files = BundleFiles::new();
     for index in 0..archive.len() {
@@ -110,6 +114,31 @@ pub fn unpack(name: &str, bytes: &[u8]) -> Result<BundleFiles, Mismatch> {
         files.insert(inner, content);
     }
     Ok(files)
+}
+
+/// A name that two entries have: of those, readers take different ones. The library has only the last by then, so the central
+/// directory is read (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>, 4.3.12 and 4.3.16).
+fn name_that_is_twice(bytes: &[u8]) -> Option<String> {
+    let end = bytes.windows(4).rposition(|four| four == b"PK\x05\x06")?;
+    let short = |at: usize| {
+        let two = bytes.get(at..at + 2)?;
+        Some(usize::from(u16::from_le_bytes(two.try_into().ok()?)))
+    };
+    let long = |at: usize| {
+        let four = bytes.get(at..at + 4)?;
+        usize::try_from(u32::from_le_bytes(four.try_into().ok()?)).ok()
+    };
+    let mut at = long(end + 16)?;
+    let mut names = HashSet::new();
+    while bytes.get(at..at + 4)? == b"PK\x01\x02" {
+        let name = at + 46..at + 46 + short(at + 28)?;
+        let name = bytes.get(name)?;
+        if !names.insert(name) {
+            return Some(String::from_utf8_lossy(name).into_owned());
+        }
+        at += 46 + name.len() + short(at + 30)? + short(at + 32)?;
+    }
+    None
 }
 
 /// Whether an archive is one that [`pack`] has made of these files.

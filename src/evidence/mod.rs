@@ -2,14 +2,16 @@
 //!
 //! The statement is an [in-toto](https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md) one, and a pure
 //! function of the other files: to check it is to make it again. And all but the plan and its lock file are functions of
-//! the journal, so they are made from it again as well. That shows that the files belong together, not who made them: sign
-//! the bundle for that.
+//! the journal, so they are made from it again as well. That shows that the files belong together, not who made them: a
+//! signature over the statement, in a file next to the bundle, does.
 
 mod archive;
 mod fold;
+mod signing;
 
 pub use archive::{is_packed, pack, unpack};
 pub use fold::{DIRECTORIES, JournalComparison, hold};
+pub use signing::{SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys};
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! The ledger: every line has its own digest and names those that it follows, so that a line that was changed, removed, moved or
 //! doubled is found; and two branches that each add lines are one ledger once they are merged, with two heads.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -36,19 +37,24 @@ pub struct LedgerEntry {
 
 /// A line, as far as it is kept.
 #[derive(Deserialize)]
-struct LedgerLine {
-    schema: String,
+struct LedgerLine<'a> {
+    #[serde(borrow)]
+    schema: Cow<'a, str>,
     follows: Vec<String>,
-    resource_arn: String,
+    #[serde(borrow)]
+    resource_arn: Cow<'a, str>,
     result: ProofResult,
     reason: Option<String>,
     message: Option<String>,
     at: Timestamp,
     rto_seconds: Option<i64>,
     checks: Vec<String>,
-    plan: String,
-    run: String,
-    restore: String,
+    #[serde(borrow)]
+    plan: Cow<'a, str>,
+    #[serde(borrow)]
+    run: Cow<'a, str>,
+    #[serde(borrow)]
+    restore: Cow<'a, str>,
     job_id: Option<String>,
     endpoint: Endpoint,
 }
@@ -83,7 +89,7 @@ pub struct Ledger {
     /// Digests that were followed before they had been seen, and by which line.
     early: Vec<(LineDigest, usize)>,
     damages: Vec<LedgerDamage>,
-    texts: HashMap<String, Arc<str>>,
+    texts: HashSet<Arc<str>>,
 }
 
 impl Ledger {
@@ -143,7 +149,7 @@ impl Ledger {
             // What it says it follows may be a lie; that it is followed is so.
             return Ok(());
         }
-        let read: LedgerLine = serde_json::from_slice(line).map_err(|err| {
+        let read: LedgerLine<'_> = serde_json::from_slice(line).map_err(|err| {
             format!("it cannot be read: {err}; was it written by a later version of redrill?")
         })?;
         if read.schema != SCHEMA {
@@ -161,12 +167,12 @@ impl Ledger {
                 self.early.push((followed, self.lines));
             }
         }
-        let entry = self.entry(read);
+        let entry = self.entry(&read);
         self.entries.push(entry);
         Ok(())
     }
 
-    fn entry(&mut self, line: LedgerLine) -> LedgerEntry {
+    fn entry(&mut self, line: &LedgerLine<'_>) -> LedgerEntry {
         // Whatever a line claims, it is proof only where all that makes one is there.
         let is_proof = line.endpoint == Endpoint::Aws
             && line.reason.is_none()
@@ -177,24 +183,24 @@ impl Ledger {
             result => result,
         };
         LedgerEntry {
-            resource: self.text(line.resource_arn),
+            resource: self.text(&line.resource_arn),
             result,
             at: line.at,
             rto_seconds: line.rto_seconds,
-            plan: self.text(line.plan),
-            run: self.text(line.run),
-            restore: self.text(line.restore),
-            message: line.message.map(|message| self.text(message)),
+            plan: self.text(&line.plan),
+            run: self.text(&line.run),
+            restore: self.text(&line.restore),
+            message: line.message.as_ref().map(|message| self.text(message)),
         }
     }
 
     /// A text that is kept once.
-    fn text(&mut self, text: String) -> Arc<str> {
-        if let Some(kept) = self.texts.get(&text) {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(kept) = self.texts.get(text) {
             return Arc::clone(kept);
         }
-        let kept: Arc<str> = Arc::from(text.as_str());
-        self.texts.insert(text, Arc::clone(&kept));
+        let kept: Arc<str> = Arc::from(text);
+        self.texts.insert(Arc::clone(&kept));
         kept
     }
 

@@ -88,7 +88,7 @@ pub struct Proof {
     pub attempts: u32,
     /// SHA-256 of the statement of the evidence bundle that the run had when this was written.
     pub evidence_sha256: String,
-    /// Who has signed that; nobody yet.
+    /// Who has signed that; nobody by then.
     pub signer: Option<String>,
     /// Where the run was.
     pub endpoint: Endpoint,

@@ -25,7 +25,7 @@ fn plan() -> String {
 }
 
 /// A run on the emulator, and its evidence as a directory and as a ZIP.
-async fn bundles(folder: &Path) -> (PathBuf, PathBuf) {
+pub(super) async fn bundles(folder: &Path) -> (PathBuf, PathBuf) {
     let emulator = emulator(at_once()).await;
     write(folder, "plan.yaml", &plan());
     write(

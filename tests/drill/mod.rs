@@ -15,6 +15,7 @@ mod programs;
 mod protect;
 mod reports;
 mod signals;
+mod signatures;
 mod walls;
 mod whole;
 

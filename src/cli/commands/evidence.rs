@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Context;
+use super::{Context, signing};
 use crate::backup::Endpoint;
 use crate::cli::arguments::{InputOptions, StateOption};
 use crate::cli::exit::{Exit, Failure};
@@ -27,7 +27,31 @@ pub(super) async fn evidence(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     match (&arguments.command, &arguments.plan, &arguments.output) {
-        (Some(EvidenceCommand::Verify { bundle }), _, _) => verify(bundle, context),
+        (
+            Some(EvidenceCommand::Verify {
+                bundle,
+                keys,
+                threshold,
+                signatures,
+            }),
+            _,
+            _,
+        ) => {
+            let trust = keys.as_deref().map(|keys| signing::Trust {
+                keys,
+                threshold: (*threshold).into(),
+            });
+            verify(bundle, trust, signatures.as_deref(), context)
+        }
+        (
+            Some(EvidenceCommand::Sign {
+                bundle,
+                key,
+                signatures,
+            }),
+            _,
+            _,
+        ) => signing::sign(bundle, key, signatures.as_deref(), context),
         (None, Some(plan), Some(output)) => make(arguments, plan, output, context).await,
         (None, _, _) => Err(Failure::Usage(
             "write it as `redrill evidence PLAN -o DIR|ZIP`, or `redrill evidence verify DIR|ZIP`"
@@ -236,10 +260,11 @@ pub(super) fn digest(files: &BundleFiles) -> String {
     files.get(STATEMENT).map(sha256).unwrap_or_default()
 }
 
-fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
+/// The files of a bundle, which have yet to be verified.
+pub(super) fn files_of(path: &Path) -> Result<BundleFiles, Failure> {
     let name = path.display().to_string();
     let mismatch = |why: &dyn std::fmt::Display| Failure::Mismatch(why.to_string());
-    let files = if path.is_dir() {
+    if path.is_dir() {
         let (files, directories) = files::tree(path)?;
         let is_its = |directory: &str| DIRECTORIES.contains(&directory);
         if let Some(other) = directories.iter().find(|directory| !is_its(directory)) {
@@ -247,15 +272,24 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
                 "{other}: it is not a directory of a bundle"
             )));
         }
-        files
-    } else {
-        let bytes = files::bytes(path)?;
-        let files = unpack(&name, &bytes).map_err(|err| mismatch(&err))?;
-        // What is wrong inside says more than where the archive differs.
-        check(&files).map_err(|err| mismatch(&err))?;
-        is_packed(&name, &bytes, &files).map_err(|err| mismatch(&err))?;
-        files
-    };
+        return Ok(files);
+    }
+    let bytes = files::bytes(path)?;
+    let files = unpack(&name, &bytes).map_err(|err| mismatch(&err))?;
+    // What is wrong inside says more than where the archive differs.
+    check(&files).map_err(|err| mismatch(&err))?;
+    is_packed(&name, &bytes, &files).map_err(|err| mismatch(&err))?;
+    Ok(files)
+}
+
+fn verify(
+    path: &Path,
+    trust: Option<signing::Trust<'_>>,
+    signatures: Option<&Path>,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let name = path.display().to_string();
+    let files = files_of(path)?;
     let (about, records, held) = verified(&files)?;
     let world = match &about.world {
         Some(Endpoint::Aws) => "at AWS".to_owned(),
@@ -279,6 +313,7 @@ fn verify(path: &Path, context: &mut Context<'_>) -> Result<Exit, Failure> {
         text.push_str(&format!("not compared: {name}: {why}\n"));
     }
     text.push_str(&format!("SHA-256 of the statement: {}\n", digest(&files)));
+    text.push_str(&signing::said(path, &files, trust, signatures)?);
     text.push_str(
         "This shows that the files belong together. It does not show who made them or\n\
          when, that no records are missing at the journal's end, or that AWS said what\n\

@@ -42,6 +42,7 @@ mod run;
 mod saved;
 mod schema;
 mod screen;
+mod signing;
 mod state;
 mod status;
 mod still_there;

@@ -1,0 +1,143 @@
+//! `redrill evidence sign`, and what `evidence verify` says of signatures: all of it offline.
+
+use std::path::{Path, PathBuf};
+
+use super::Context;
+use super::evidence::{files_of, verified};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::files;
+use crate::cli::writing::{OutputFile, OutputKind};
+use crate::evidence::{
+    BundleFiles, STATEMENT, SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys,
+};
+
+/// Whom somebody trusts.
+#[derive(Clone, Copy)]
+pub(super) struct Trust<'a> {
+    /// The folder with their keys.
+    pub(super) keys: &'a Path,
+    /// How many of them have to have signed.
+    pub(super) threshold: usize,
+}
+
+/// Where the signatures of a bundle are.
+fn place(bundle: &Path, named: Option<&Path>) -> PathBuf {
+    let own = || {
+        // A folder may be typed with a slash at its end.
+        let mut own: PathBuf = bundle.components().collect();
+        own.as_mut_os_string().push(".dsse.json");
+        own
+    };
+    named.map_or_else(own, Path::to_owned)
+}
+
+fn statement(bundle: &BundleFiles) -> &[u8] {
+    bundle.get(STATEMENT).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A key that is none is a slip of whoever typed; anything else is somebody's doing.
+fn failure(place: &Path, problem: SignatureProblem) -> Failure {
+    match problem {
+        SignatureProblem::NotAKey { .. } | SignatureProblem::KeyTwice { .. } => {
+            Failure::Usage(problem.to_string())
+        }
+        _ => Failure::Mismatch(format!("{}: {problem}", place.display())),
+    }
+}
+
+/// The envelope of a bundle; none where nobody has signed it.
+fn envelope(place: &Path, bundle: &BundleFiles) -> Result<Option<SignedEnvelope>, Failure> {
+    if !place.exists() {
+        return Ok(None);
+    }
+    let text = files::text(place)?;
+    let envelope = SignedEnvelope::parse(&text, statement(bundle));
+    envelope
+        .map(Some)
+        .map_err(|problem| failure(place, problem))
+}
+
+pub(super) fn sign(
+    bundle: &Path,
+    key: &Path,
+    signatures: Option<&Path>,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let files = files_of(bundle)?;
+    let (about, ..) = verified(&files)?;
+    let name = key.display().to_string();
+    let place = place(bundle, signatures);
+    let key = SigningKey::from_pem(&name, &files::text(key)?)
+        .map_err(|problem| failure(&place, problem))?;
+    let envelope = envelope(&place, &files)?;
+    let mut envelope = envelope.unwrap_or_else(|| SignedEnvelope::of(statement(&files)));
+    let signed = envelope.sign(statement(&files), &key);
+    signed.map_err(|problem| failure(&place, problem))?;
+    OutputFile::new(&place, OutputKind::Signatures).write(envelope.text())?;
+    context.output.result(&format!(
+        "{}: signed the evidence of {} run {} by key {}; {} in all\n",
+        place.display(),
+        about.plan,
+        about.run_id,
+        key.id(),
+        super::reading::counted(envelope.signatures(), "signature"),
+    ))?;
+    Ok(Exit::Done)
+}
+
+/// Who has signed a bundle, in a line.
+///
+/// # Errors
+///
+/// Where somebody is trusted, and not enough of them have; or where a signature is not what it says.
+pub(super) fn said(
+    bundle: &Path,
+    files: &BundleFiles,
+    trust: Option<Trust<'_>>,
+    signatures: Option<&Path>,
+) -> Result<String, Failure> {
+    let place = place(bundle, signatures);
+    let found = envelope(&place, files)?;
+    let Some(trust) = trust else {
+        return Ok(match found {
+            Some(found) => format!(
+                "not compared: {}: {}; --keys DIR says whose\n",
+                place.display(),
+                super::reading::counted(found.signatures(), "signature")
+            ),
+            None => String::new(),
+        });
+    };
+    let keys = keys(trust.keys).map_err(|why| match why {
+        KeyProblem::Unread(failure) => failure,
+        KeyProblem::Key(problem) => failure(&place, problem),
+    })?;
+    let found = found.unwrap_or_else(|| SignedEnvelope::of(statement(files)));
+    let signers = found.signers(statement(files), &keys, trust.threshold);
+    let signers = signers.map_err(|problem| failure(&place, problem))?;
+    Ok(format!(
+        "OK: signed by {} ({} asked for)\n",
+        signers.join(", "),
+        trust.threshold
+    ))
+}
+
+/// Why keys could not be read.
+enum KeyProblem {
+    Unread(Failure),
+    Key(SignatureProblem),
+}
+
+/// Every key of a folder, by the name of its file.
+fn keys(folder: &Path) -> Result<TrustedKeys, KeyProblem> {
+    let (all, _) = files::tree(folder).map_err(KeyProblem::Unread)?;
+    let mut keys = TrustedKeys::default();
+    for (name, bytes) in all {
+        let Some(owner) = name.strip_suffix(".pem") else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        keys.add(owner, &text).map_err(KeyProblem::Key)?;
+    }
+    Ok(keys)
+}

@@ -1,0 +1,315 @@
+//! Signed evidence: who has signed what, offline, and everything that is not so.
+
+use std::path::Path;
+use std::process::Command;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use redrill::evidence::{SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys};
+use serde_json::Value;
+
+use super::evidence::bundles;
+use super::run;
+use crate::support::{folder, write};
+
+const STATEMENT: &[u8] = b"{\"a\":1}\n";
+
+/// A key of somebody, as `openssl genpkey` and `openssl pkey -pubout` write it.
+fn pair() -> (String, String) {
+    let pem = |label: &str, bytes: &[u8]| {
+        format!(
+            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+            STANDARD.encode(bytes)
+        )
+    };
+    let pair = Ed25519KeyPair::generate().unwrap();
+    let spki = [
+        &[
+            0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+        ],
+        pair.public_key().as_ref(),
+    ];
+    let private = pair.to_pkcs8v1().unwrap();
+    (
+        pem("PRIVATE KEY", private.as_ref()),
+        pem("PUBLIC KEY", &spki.concat()),
+    )
+}
+
+fn signer(pair: &(String, String)) -> SigningKey {
+    SigningKey::from_pem("key", &pair.0).unwrap()
+}
+
+fn trusted(of: &[(&str, &(String, String))]) -> TrustedKeys {
+    let mut keys = TrustedKeys::default();
+    for (name, pair) in of {
+        keys.add(name, &pair.1).unwrap();
+    }
+    keys
+}
+
+/// An envelope that these have signed.
+fn envelope(statement: &[u8], signers: &[&(String, String)]) -> SignedEnvelope {
+    let mut envelope = SignedEnvelope::of(statement);
+    for pair in signers {
+        envelope.sign(statement, &signer(pair)).unwrap();
+    }
+    envelope
+}
+
+#[test]
+fn k_of_n_are_counted_and_named() {
+    let (ann, ben, eve) = (pair(), pair(), pair());
+    let keys = trusted(&[("ann", &ann), ("ben", &ben)]);
+    let both = envelope(STATEMENT, &[&ann, &ben]);
+    assert_eq!(both.signers(STATEMENT, &keys, 2).unwrap(), ["ann", "ben"]);
+    let too_few = SignatureProblem::TooFew {
+        signed: 2,
+        wanted: 3,
+    };
+    assert_eq!(both.signers(STATEMENT, &keys, 3), Err(too_few));
+    // A stranger does not count, and is not passed over either.
+    let with_eve = envelope(STATEMENT, &[&ann, &ben, &eve]);
+    let unknown = SignatureProblem::Unknown(signer(&eve).id());
+    assert_eq!(with_eve.signers(STATEMENT, &keys, 1), Err(unknown.clone()));
+    assert_eq!(
+        envelope(STATEMENT, &[&eve]).signers(STATEMENT, &keys, 1),
+        Err(unknown)
+    );
+    // Nobody signs twice, and nobody counts twice.
+    let mut again = both.clone();
+    again.sign(STATEMENT, &signer(&ann)).unwrap_err();
+    let mut doubled: Value = serde_json::from_str(&both.text()).unwrap();
+    doubled["signatures"][1] = doubled["signatures"][0].clone();
+    let doubled = serde_json::to_string_pretty(&doubled).unwrap() + "\n";
+    let doubled = SignedEnvelope::parse(&doubled, STATEMENT).unwrap();
+    let twice = SignatureProblem::Twice("ann".to_owned());
+    assert_eq!(doubled.signers(STATEMENT, &keys, 2), Err(twice));
+    let mut keys = keys;
+    let same = keys.add("anna", &ann.1).unwrap_err();
+    assert_eq!(same.to_string(), "ann and anna hold the same key");
+    // A signature under another's name.
+    let mut swapped: Value = serde_json::from_str(&both.text()).unwrap();
+    swapped["signatures"][0]["keyid"] = signer(&ben).id().into();
+    swapped["signatures"][1]["keyid"] = signer(&ann).id().into();
+    let swapped = serde_json::to_string_pretty(&swapped).unwrap() + "\n";
+    let swapped = SignedEnvelope::parse(&swapped, STATEMENT).unwrap();
+    let keys = trusted(&[("ann", &ann), ("ben", &ben)]);
+    assert_eq!(
+        swapped.signers(STATEMENT, &keys, 1),
+        Err(SignatureProblem::Invalid("ben".to_owned()))
+    );
+    // Another statement's.
+    let other = SignedEnvelope::parse(&both.text(), b"{\"a\":2}\n");
+    assert_eq!(other, Err(SignatureProblem::AnotherStatement));
+    assert_eq!(
+        both.signers(b"{\"a\":2}\n", &keys, 1),
+        Err(SignatureProblem::Invalid("ann".to_owned()))
+    );
+}
+
+#[test]
+fn every_changed_byte_of_signatures_is_found() {
+    let (ann, ben) = (pair(), pair());
+    let keys = trusted(&[("ann", &ann), ("ben", &ben)]);
+    let text = envelope(STATEMENT, &[&ann, &ben]).text();
+    let mut random = fastrand::Rng::with_seed(5);
+    for _ in 0..1000 {
+        let mut changed = text.clone().into_bytes();
+        let at = random.usize(0..changed.len());
+        changed[at] ^= random.u8(1..);
+        let Ok(changed) = String::from_utf8(changed) else {
+            continue;
+        };
+        let found = SignedEnvelope::parse(&changed, STATEMENT)
+            .and_then(|envelope| envelope.signers(STATEMENT, &keys, 2).map(|_| ()));
+        assert!(found.is_err(), "byte {at}: {changed}");
+    }
+}
+
+#[test]
+fn what_is_no_key_is_said() {
+    let (private, public) = pair();
+    for text in [
+        "",
+        "x",
+        &public,
+        &private.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
+    ] {
+        assert!(
+            matches!(
+                SigningKey::from_pem("k", text),
+                Err(SignatureProblem::NotAKey { .. })
+            ),
+            "{text}"
+        );
+    }
+    for text in ["", &private, &public.replace("MCow", "MCox")] {
+        assert!(
+            matches!(
+                TrustedKeys::default().add("k", text),
+                Err(SignatureProblem::NotAKey { .. })
+            ),
+            "{text}"
+        );
+    }
+}
+
+/// What openssl says of a signature, by the recipe of the documents.
+fn openssl(folder: &Path, keyid: &str, key: &str) -> Option<bool> {
+    let recipe = crate::support::repository_file("docs/drills.md");
+    let begin = recipe.find("envelope=drill.zip.dsse.json").unwrap();
+    let recipe = &recipe[begin..begin + recipe[begin..].find("```").unwrap()];
+    let recipe = recipe
+        .replace("drill.zip", "bundle.zip")
+        .replace("KEYID", keyid)
+        .replace("ann.pem", key);
+    let has = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !(Command::new("openssl").arg("version").output().is_ok() && has("jq")) {
+        crate::npm::skip("no openssl or jq", "install them to try the recipe");
+        return None;
+    }
+    let script = format!("set -eu\n{recipe}");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        output.status.success(),
+        said.contains("Signature Verified Successfully"),
+        "{said}"
+    );
+    Some(output.status.success())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_signed_one_after_the_other_and_verified_offline() {
+    let folder = folder();
+    let at = folder.path();
+    let (directory, zip) = bundles(at).await;
+    let people = [("ann", pair()), ("ben", pair()), ("eve", pair())];
+    for trusted in ["two", "all"] {
+        std::fs::create_dir(at.join(trusted)).unwrap();
+    }
+    for (name, (private, public)) in &people {
+        write(at, &format!("{name}.key"), private);
+        write(at, &format!("all/{name}.pem"), public);
+        if *name != "eve" {
+            write(at, &format!("two/{name}.pem"), public);
+        }
+    }
+    let sign = |name: &str| {
+        run(
+            at,
+            &[
+                "evidence",
+                "sign",
+                "bundle.zip",
+                "--key",
+                &format!("{name}.key"),
+            ],
+        )
+    };
+    let verify = |more: &[&str]| run(at, &[&["evidence", "verify", "bundle.zip"], more].concat());
+    let (code, _, stderr) = verify(&["--keys", "two"]);
+    assert!(
+        code == 6 && stderr.contains("0 signed, and 1 are asked for"),
+        "{stderr}"
+    );
+    for name in ["ann", "ben"] {
+        let (code, _, stderr) = sign(name);
+        assert_eq!(code, 0, "{stderr}");
+    }
+    let (code, stdout, stderr) = verify(&["--keys", "two", "--threshold", "2"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("OK: signed by ann, ben (2 asked for)\n"),
+        "{stdout}"
+    );
+    let (code, stdout, _) = verify(&[]);
+    assert!(
+        code == 0 && stdout.contains("bundle.zip.dsse.json: 2 signatures; --keys DIR says whose"),
+        "{stdout}"
+    );
+    // The folder has the same statement, so the same signatures hold.
+    let signatures = ["--keys", "two", "--signatures", "bundle.zip.dsse.json"];
+    let (code, _, stderr) = run(
+        at,
+        &[&["evidence", "verify", "bundle/"], &signatures[..]].concat(),
+    );
+    assert_eq!(code, 0, "{stderr}");
+    let (code, _, stderr) = sign("ann");
+    assert!(code == 6 && stderr.contains("has signed twice"), "{stderr}");
+
+    // OpenSSL alone agrees, and does not where it is another's.
+    let envelope: Value =
+        serde_json::from_slice(&crate::support::bytes(&at.join("bundle.zip.dsse.json"))).unwrap();
+    let keyid = envelope["signatures"][0]["keyid"].as_str().unwrap();
+    if openssl(at, keyid, "two/ann.pem").is_some() {
+        assert_eq!(openssl(at, keyid, "two/ann.pem"), Some(true));
+        assert_eq!(openssl(at, keyid, "two/ben.pem"), Some(false));
+    }
+
+    // A stranger.
+    assert_eq!(sign("eve").0, 0);
+    let (code, _, stderr) = verify(&["--keys", "two"]);
+    assert!(
+        code == 6 && stderr.contains("which is not among the keys that are trusted"),
+        "{stderr}"
+    );
+    assert_eq!(verify(&["--keys", "all", "--threshold", "3"]).0, 0);
+    write(at, "all/ann2.pem", &people[0].1.1);
+    let (code, _, stderr) = verify(&["--keys", "all"]);
+    assert!(
+        code == 64 && stderr.contains("ann and ann2 hold the same key"),
+        "{stderr}"
+    );
+
+    // What was signed was changed, or belongs to another bundle.
+    let text = std::fs::read_to_string(directory.join("about.json")).unwrap();
+    write(
+        &directory,
+        "about.json",
+        &text.replacen("failed", "passed", 1),
+    );
+    let (code, _, _) = run(at, &["evidence", "sign", "bundle", "--key", "ann.key"]);
+    assert_eq!(code, 6, "what does not verify is not signed");
+    let other = SignedEnvelope::of(b"{}").text();
+    write(at, "other.json", &other);
+    let (code, _, stderr) = verify(&["--keys", "two", "--signatures", "other.json"]);
+    assert!(
+        code == 6 && stderr.contains("are of another statement"),
+        "{stderr}"
+    );
+    let (code, _, stderr) = run(
+        at,
+        &["evidence", "sign", "bundle.zip", "--key", "two/ann.pem"],
+    );
+    assert!(
+        code == 64 && stderr.contains("is not an Ed25519 private key"),
+        "{stderr}"
+    );
+
+    // Two entries of one name: readers take different ones.
+    let mut files = redrill::evidence::unpack("bundle.zip", &crate::support::bytes(&zip)).unwrap();
+    files.insert("requests.jsonX".to_owned(), b"{}\n".to_vec());
+    let mut packed = redrill::evidence::pack(&files).unwrap();
+    let name = b"requests.jsonX";
+    let places: Vec<usize> = (0..packed.len() - name.len())
+        .filter(|at| packed[*at..].starts_with(name))
+        .collect();
+    assert_eq!(places.len(), 2);
+    for place in places {
+        packed[place + name.len() - 1] = b'l';
+    }
+    std::fs::write(at.join("twice.zip"), packed).unwrap();
+    let (code, _, stderr) = run(at, &["evidence", "verify", "twice.zip"]);
+    assert!(
+        code == 6 && stderr.starts_with("error: requests.jsonl: it is in the archive twice"),
+        "{stderr}"
+    );
+}
