@@ -1,6 +1,6 @@
 //! A run to lines of the ledger: which resources it has proven to be restorable, and what it has not proven, with the reason.
 //!
-//! [`assess`] says what counts, from the journal of a run alone. [`Proof`] is a line of the ledger, and [`Ledger`] reads all of
+//! [`assess()`] says what counts, from the journal of a run alone. [`Proof`] is a line of the ledger, and [`Ledger`] reads all of
 //! them and finds what was changed, removed, moved or doubled. The format is in `docs/proof.md`.
 
 mod assess;

@@ -80,6 +80,7 @@ fn first_contact_d_every_flag_of_run_is_one_of_rehearse() {
             "--profile" | "--state-profile" => &["dr"],
             "--lease" => &["2m"],
             "--limit" => &["2"],
+            "--ledger" => &["proven.jsonl"],
             "--endpoint-url" => &["http://127.0.0.1:9"],
             _ => &[],
         };
