@@ -23,6 +23,7 @@ use redrill::proof::{Proof, ProofResult};
 
 const RESOURCES: usize = 10_000;
 const LINES: usize = 200_000;
+const TRIES: usize = 5;
 const SECONDS: f64 = 2.0;
 const KILOBYTES: u64 = 300_000;
 
@@ -103,17 +104,8 @@ fn peak(pid: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-fn main() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    std::fs::write(at.join("inventory.yaml"), inventory()).unwrap();
-    std::fs::write(
-        at.join("coverage.yaml"),
-        "every: year\nrto: 4h\npolicies: [{ name: \"*-0001*\", every: month }]\n",
-    )
-    .unwrap();
-    ledger(&at.join("proven.jsonl"));
-    let size = std::fs::metadata(at.join("proven.jsonl")).unwrap().len();
+/// Seconds and kilobytes of one try.
+fn measured(at: &Path) -> (f64, u64) {
     let began = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_redrill"))
         .current_dir(at)
@@ -123,9 +115,8 @@ fn main() {
             "inventory.yaml",
             "--at",
             "2026-12-31",
-            "--format",
-            "json",
         ])
+        .args(["--format", "json"])
         .stdout(Stdio::from(
             std::fs::File::create(at.join("out.json")).unwrap(),
         ))
@@ -143,6 +134,23 @@ fn main() {
     assert!(status.success());
     let out = std::fs::read_to_string(at.join("out.json")).unwrap();
     assert!(out.matches("\"state\":").count() == RESOURCES);
+    (took, memory)
+}
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("inventory.yaml"), inventory()).unwrap();
+    std::fs::write(
+        at.join("coverage.yaml"),
+        "every: year\nrto: 4h\npolicies: [{ name: \"*-0001*\", every: month }]\n",
+    )
+    .unwrap();
+    ledger(&at.join("proven.jsonl"));
+    let size = std::fs::metadata(at.join("proven.jsonl")).unwrap().len();
+    // Others may work on this machine: the fastest says what it takes.
+    let tries = (0..TRIES).map(|_| measured(at));
+    let (took, memory) = tries.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap();
     println!(
         "{RESOURCES} resources, {LINES} lines ({} MB): {took:.2} s, {} MB",
         size / 1_000_000,
