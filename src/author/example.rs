@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub struct ExampleFile {
     /// Its path, from the plan's folder on.
     pub path: &'static str,
-    /// What is in it.
+    /// The text of the file.
     pub text: Cow<'static, str>,
     /// Whether it is a program.
     pub is_executable: bool,

@@ -74,7 +74,7 @@ pub(crate) fn remedy(operation: Operation, message: &str) -> Option<String> {
     Some(add(statement, is_of_preflight))
 }
 
-/// The same for what AWS says of a deletion that has failed: `StatusMessage` of its request.
+/// Names the missing statement where a deletion failed for want of a permission; `message` is the `StatusMessage` of its request.
 pub(crate) fn deletion_remedy(type_name: &str, message: &str) -> Option<String> {
     of_handler(type_name, denied_action(message)?)
 }

@@ -339,7 +339,7 @@ pub(super) struct IamArguments {
     /// With `--for state-machine`: the bucket of the export
     #[arg(long, value_name = "NAME", value_parser = exporting::bucket, help_heading = "Policies")]
     pub(super) bucket: Option<String>,
-    /// What keys in the bucket begin with
+    /// The prefix of the export's keys in the bucket
     #[arg(
         long,
         value_name = "PREFIX",
@@ -582,7 +582,7 @@ pub(super) struct RunArguments {
     pub(super) report: ReportOptions,
 }
 
-/// What is looked at before a run.
+/// Options of the checks before a run.
 #[derive(Args, Clone, Debug)]
 pub(super) struct BeforeRun {
     /// Check first what `redrill preflight` checks, and start nothing where something would fail
@@ -593,7 +593,7 @@ pub(super) struct BeforeRun {
     pub(super) allow_unscanned: bool,
 }
 
-/// What is done once a run has ended.
+/// Options of what follows the end of a run.
 #[derive(Args, Clone, Debug)]
 pub(super) struct AfterRun {
     /// Once the run has ended, write what it has proven into the ledger, as `redrill prove` does
@@ -604,7 +604,7 @@ pub(super) struct AfterRun {
 }
 
 impl RunArguments {
-    /// What `run --prove` asks of `prove`.
+    /// The arguments of `prove` that `run --prove` stands for.
     pub(super) fn proved(&self) -> ProveArguments {
         ProveArguments {
             plan: self.plan.clone(),

@@ -10,7 +10,7 @@ use super::statement::{PolicyStatement, PolicyStatements};
 use crate::backup::Operation;
 use crate::plan::Step;
 use crate::render::{Metadata, Target};
-use crate::rules::{Facts, HandlerActions, Rules, TypeNotes, Wall, title_by_letters, value};
+use crate::rules::{Facts, HandlerActions, Rules, TypeNotes, WallRead, title_by_letters, value};
 use crate::validate::named_values;
 
 const IAM: &str =
@@ -111,16 +111,16 @@ fn types(step: &Step, target: &Target, rules: &Rules) -> BTreeSet<&'static str> 
     let is_known = |key: &str| !draft.holes.contains_key(key);
     let mut types = BTreeSet::new();
     for named in named_values(rules, &request.resource_type, &request.metadata, &is_known) {
-        let reads = Wall::named(named.kind).and_then(|wall| wall.kind.reads.as_ref());
-        let Some(reads) = reads else { continue };
+        let Some(reads) = WallRead::of(named.kind) else {
+            continue;
+        };
         types.insert(reads.r#type.as_str());
         if named.text.contains("alias/") {
             types.extend(reads.alias.as_deref());
         }
         // A group of subnets is of the VPC of its first.
         if reads.subnets.is_some() {
-            let subnet = Wall::named("subnet").and_then(|wall| wall.kind.reads.as_ref());
-            types.extend(subnet.map(|reads| reads.r#type.as_str()));
+            types.extend(WallRead::of("subnet").map(|reads| reads.r#type.as_str()));
         }
     }
     let facts = Facts::of(title).into_iter();

@@ -8,7 +8,7 @@ use super::memo::Memo;
 use super::subject::PreflightSubject;
 use crate::ids::TargetIndex;
 use crate::plan::Step;
-use crate::rules::Wall;
+use crate::rules::WallRead;
 
 /// Addresses of a subnet that AWS keeps (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>).
 const KEPT: u64 = 5;
@@ -17,8 +17,8 @@ pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut Ch
     let mut wanted: BTreeMap<(TargetIndex, String), Vec<(&Step, String)>> = BTreeMap::new();
     for step in subject.steps() {
         for named in subject.named(step) {
-            let wall = Wall::named(named.kind).and_then(|wall| wall.kind.reads.as_ref());
-            if wall.is_some_and(|reads| reads.addresses.is_some()) {
+            let reads = WallRead::of(named.kind);
+            if reads.is_some_and(|reads| reads.addresses.is_some()) {
                 let key = (subject.place(step.target), named.text.clone());
                 let of = wanted.entry(key).or_default();
                 // One interface of a restore, at the least.
@@ -28,7 +28,7 @@ pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut Ch
             }
         }
     }
-    let Some(reads) = Wall::named("subnet").and_then(|wall| wall.kind.reads.as_ref()) else {
+    let Some(reads) = WallRead::of("subnet") else {
         return;
     };
     let Some(property) = reads.addresses.as_deref() else {

@@ -10,7 +10,7 @@ use super::subject::PreflightSubject;
 use super::unknown;
 use crate::ids::TargetIndex;
 use crate::plan::Step;
-use crate::rules::{Wall, WallRead};
+use crate::rules::WallRead;
 use crate::validate::NamedValue;
 
 /// The kind of a key, in `walls` of `schemas/common.yaml`.
@@ -55,7 +55,7 @@ impl<'a> KeyPlace<'a> {
 }
 
 pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
-    let Some(reads) = Wall::named(KEY).and_then(|wall| wall.kind.reads.as_ref()) else {
+    let Some(reads) = WallRead::of(KEY) else {
         return;
     };
     for step in subject.steps() {

@@ -140,7 +140,7 @@ fn vpc_of<'m>(
     }
     let subnets = reads.subnets.as_deref().map(|key| &found[key]);
     let first = subnets.and_then(|subnets| subnets.as_str().or_else(|| subnets[0].as_str()));
-    let subnet = Wall::named("subnet").and_then(|wall| wall.kind.reads.as_ref());
+    let subnet = WallRead::of("subnet");
     let (Some(first), Some(subnet)) = (first, subnet) else {
         return Ok(None);
     };

@@ -88,6 +88,13 @@ pub(crate) struct Wall<'a> {
     pub(crate) kind: &'a WallKind,
 }
 
+impl WallRead {
+    /// How a kind of that name is read; none where it is not, or is no kind.
+    pub(crate) fn of(name: &str) -> Option<&'static Self> {
+        Wall::named(name)?.kind.reads.as_ref()
+    }
+}
+
 impl Wall<'static> {
     /// The kind of that name.
     pub(crate) fn named(name: &str) -> Option<Self> {

@@ -16,7 +16,7 @@ use crate::forecast::{
 };
 use crate::journal::RunKey;
 use crate::parse::Objectives;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::render::Known;
 use crate::session::Preview;
 use crate::state::RunState;
@@ -84,11 +84,15 @@ pub(super) async fn expect(
     }
 }
 
+/// The step of an objective; none of one of the whole run.
+fn step_of<'p>(plan: &'p Plan, of: &ObjectiveForecast) -> Option<&'p Step> {
+    let (name, _) = of.what.rsplit_once('.')?;
+    plan.steps.iter().find(|step| &*step.name == name)
+}
+
 /// How likely an objective has to be met.
 fn wanted(preview: &Preview, of: &ObjectiveForecast) -> Option<f64> {
-    let whose = of.what.rsplit_once('.').map(|(name, _)| name);
-    let step = whose.and_then(|name| preview.plan.steps.iter().find(|step| &*step.name == name));
-    let own = step.and_then(|step| step.objectives.confidence);
+    let own = step_of(&preview.plan, of).and_then(|step| step.objectives.confidence);
     let confidence = own.or(preview.plan.objectives.confidence)?;
     Some(f64::from(confidence) / 1000.0)
 }
@@ -125,8 +129,7 @@ pub(super) async fn missed(
         return Ok(Vec::new());
     }
     let findings = short.into_iter().map(|(of, wanted, is)| {
-        let whose = of.what.rsplit_once('.').map(|(name, _)| name);
-        let step = whose.and_then(|name| steps.iter().find(|step| &*step.name == name));
+        let step = step_of(&preview.plan, of);
         let span = step.map_or_else(Span::default, |step| step.span);
         let message = format!(
             "{} {} is forecast to be met in {:.0} %, and `confidence` wants {:.0} %",
